@@ -1,0 +1,51 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUITES := context_recall action_calling reasoning_gym human_eval
+
+.DEFAULT_GOAL := help
+.PHONY: help run viewer test check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+run: $(VENV)/installed ## run four real benchmarks on a small local model (no key needed)
+	@$(BIN)/benchmarks run --benchmarks $(SUITES) --provider local --model smollm2-135m
+	@echo "Look at the scores:   make viewer   (or: $(BIN)/benchmarks show-runs)"
+
+viewer: $(VENV)/installed ## serve the viewer on http://127.0.0.1:8877
+	@$(BIN)/benchmarks serve-viewer
+
+test: $(VENV)/developing chromium ## run every test, style and type checks among them
+	@$(BIN)/pytest -n auto --dist loadfile
+
+check: $(VENV)/developing ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/developing ## measure the program itself; writes bench.json
+	@$(BIN)/python -m tests.perf
+
+clean: ## remove the environment and caches (never a workspace)
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name it: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/developing: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what tests need into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/installed
+
+# The viewer's tests drive Debian's chromium.
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { \
+	  echo "Installing chromium ..."; \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }

@@ -1,0 +1,300 @@
+"""The event types of the ledger, and the record that carries one.
+
+Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
+The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+Json = dict[str, Any]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The `data` of a record; `type` is the envelope's type."""
+
+    type: ClassVar[str]
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that drives a run or a group; together the fields name one process of one boot of one machine."""
+
+    host: str
+    boot_id: str
+    pid: int
+    process_start: float
+    pid_namespace: str = ""
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A file that a run left: its path (relative to the run's folder, `/` between parts), size and SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class HighScoreReference(msgspec.Struct, frozen=True):
+    """The published score that a run is measured against, in the unit of the run's score."""
+
+    label: str
+    value: float
+    source: str
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked `run` for."""
+
+    benchmarks: list[str]
+    agent: str | None
+    provider: str
+    model: str
+    extra: Json = {}
+    flags: Json = {}
+
+
+class GroupOpened(Event, frozen=True, kw_only=True):
+    """A `run` command began its work. Stream: the run_group_id."""
+
+    type: ClassVar[str] = "group_opened"
+    request: Request
+    benchmarks: list[str]
+    repo_meta: Json = {}
+    created_by: str = ""
+    owner: Owner | None = None
+
+
+class Started(Event, frozen=True, kw_only=True):
+    """A run was claimed and starts. Stream: the run_id."""
+
+    type: ClassVar[str] = "started"
+    run_group_id: str
+    benchmark_id: str
+    benchmark_directory: str
+    signature: str
+    preimage: Json
+    comparison_key: str
+    attempt: int
+    agent: str
+    provider: str
+    model: str
+    extra_config: Json
+    command: list[str]
+    cwd: str
+    stdout_path: str
+    stderr_path: str
+    benchmark_version: str | None = None
+    benchmarks_commit: str | None = None
+    eliza_commit: str | None = None
+    eliza_version: str | None = None
+    provenance: Json = {}
+    owner: Owner | None = None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is, in units of its own."""
+
+    done: float
+    total: float | None = None
+    note: str = ""
+
+
+class Heartbeat(Event, frozen=True, kw_only=True):
+    """A run's owner is alive. Stream: the run_id."""
+
+    type: ClassVar[str] = "heartbeat"
+    progress: Progress | None = None
+
+
+class Outcome(Event, frozen=True, kw_only=True):
+    """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error."""
+
+    ended_at: str
+    duration_seconds: float | None = None
+    return_code: int | None = None
+    score: float | None = None
+    unit: str | None = None
+    higher_is_better: bool | None = None
+    samples: int | None = None
+    stderr: float | None = None
+    metrics: Json = {}
+    usage: Json = {}
+    artifacts: list[Artifact] = []
+    result_json_path: str | None = None
+    high_score: HighScoreReference | None = None
+    delta_to_high_score: float | None = None
+    synthetic: bool = False
+    late: bool = False
+
+
+class Finished(Outcome, frozen=True, kw_only=True):
+    """A run ended with a valid result. Stream: the run_id."""
+
+    type: ClassVar[str] = "finished"
+
+
+class Failed(Outcome, frozen=True, kw_only=True):
+    """A run ended without a valid result; `reason` is one word, `error` tells more. Stream: the run_id."""
+
+    type: ClassVar[str] = "failed"
+    reason: str
+    error: str = ""
+
+
+class Recoverer(msgspec.Struct, frozen=True):
+    """The process that declared a run lost."""
+
+    host: str
+    pid: int
+
+
+class Recovered(Event, frozen=True, kw_only=True):
+    """A run whose owner is gone was closed by somebody else. Stream: the run_id.
+
+    `adopted` holds the result that the owner's child left behind, where it is valid: the run has then succeeded.
+    """
+
+    type: ClassVar[str] = "recovered"
+    reason: str
+    last_seen_at: str
+    stale_seconds: float
+    by: Recoverer
+    adopted: Finished | None = None
+
+
+class Skipped(Event, frozen=True, kw_only=True):
+    """A benchmark of the group needed no run. Stream: the run_group_id."""
+
+    type: ClassVar[str] = "skipped"
+    benchmark_id: str
+    signature: str
+    reason: str
+    existing_run_id: str | None = None
+
+
+class Incompatible(Event, frozen=True, kw_only=True):
+    """A benchmark of the group cannot run here; `missing` names every reason. Stream: the run_group_id."""
+
+    type: ClassVar[str] = "incompatible"
+    benchmark_id: str
+    signature: str
+    missing: list[str]
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How the benchmarks of a group ended."""
+
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    incompatible: int = 0
+
+
+class GroupClosed(Event, frozen=True, kw_only=True):
+    """A `run` command ended, or was found dead. Stream: the run_group_id."""
+
+    type: ClassVar[str] = "group_closed"
+    counts: Counts
+    reason: str
+
+
+class HighScorePublished(Event, frozen=True, kw_only=True):
+    """A reference score for a benchmark, in the unit of its score. Stream: the benchmark_id."""
+
+    type: ClassVar[str] = "high_score_published"
+    label: str
+    value: float
+    unit: str | None = None
+    higher_is_better: bool = True
+    source: str
+    date: str | None = None
+
+
+class Annotated(Event, frozen=True, kw_only=True):
+    """Somebody's remark on a run. Stream: the run_id."""
+
+    type: ClassVar[str] = "annotated"
+    author: str
+    note: str
+    tags: list[str] = []
+
+
+class Retracted(Event, frozen=True, kw_only=True):
+    """Somebody took a run back: it stays in the history and counts nowhere. Stream: the run_id."""
+
+    type: ClassVar[str] = "retracted"
+    author: str
+    reason: str
+
+
+class ImportSource(msgspec.Struct, frozen=True):
+    """Where an imported run comes from."""
+
+    kind: str
+    path: str
+    sha256: str
+
+
+class Imported(Event, frozen=True, kw_only=True):
+    """A run that was made elsewhere; `run` holds the fields of a run row, original times too. Stream: run_id."""
+
+    type: ClassVar[str] = "imported"
+    source: ImportSource
+    run: Json
+
+
+class Unknown(Event, frozen=True, kw_only=True):
+    """An event of a type that this version does not know. It is counted and kept, and means nothing here."""
+
+    type: ClassVar[str] = "unknown"
+    named: str
+    raw: msgspec.Raw
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.type: event
+    for event in (
+        GroupOpened,
+        Started,
+        Heartbeat,
+        Finished,
+        Failed,
+        Recovered,
+        Skipped,
+        Incompatible,
+        GroupClosed,
+        HighScorePublished,
+        Annotated,
+        Retracted,
+        Imported,
+    )
+}
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """An event at its place in the ledger. `seq` counts from 1 in the ledger, `version` from 1 in the stream."""
+
+    seq: int
+    id: str
+    at: str
+    stream: str
+    version: int
+    data: Event
+    prev: str
+    hash: str
+
+    @property
+    def type(self) -> str:
+        """The envelope's type; for an unknown event the name on its line."""
+        return self.data.named if isinstance(self.data, Unknown) else self.data.type
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """An event on its way into the ledger. Appending the same `id` twice records it once."""
+
+    stream: str
+    data: Event
+    id: str | None = None

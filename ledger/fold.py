@@ -1,0 +1,294 @@
+"""The fold: the one place that knows what an event means for a run or a group.
+
+`evolve` and `evolve_group` are pure. Every reader uses them: the claim, the projections, the viewer.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from .errors import ImpossibleTransition
+from .events import (
+    Annotated,
+    Artifact,
+    Counts,
+    Failed,
+    Finished,
+    GroupClosed,
+    GroupOpened,
+    Heartbeat,
+    Imported,
+    ImportSource,
+    Incompatible,
+    Json,
+    Outcome,
+    Owner,
+    Progress,
+    Record,
+    Recovered,
+    Request,
+    Retracted,
+    Skipped,
+    Started,
+)
+
+Status = Literal["running", "succeeded", "failed", "skipped", "incompatible"]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run: the columns of a run row, in their order.
+
+    Times are ISO 8601 UTC strings. The fields up to `created_at` are those that readers of the first orchestrator's
+    database know; what comes after is ours.
+    """
+
+    run_id: str
+    run_group_id: str
+    benchmark_id: str
+    benchmark_directory: str
+    signature: str
+    status: Status
+    attempt: int
+    agent: str
+    provider: str
+    model: str
+    extra_config: Json = {}
+    started_at: str
+    ended_at: str | None = None
+    duration_seconds: float | None = None
+    command: list[str] = []
+    cwd: str = ""
+    stdout_path: str = ""
+    stderr_path: str = ""
+    result_json_path: str | None = None
+    score: float | None = None
+    unit: str | None = None
+    higher_is_better: bool | None = None
+    metrics: Json = {}
+    artifacts: list[Artifact] = []
+    error: str | None = None
+    high_score_label: str | None = None
+    high_score_value: float | None = None
+    delta_to_high_score: float | None = None
+    benchmark_version: str | None = None
+    benchmarks_commit: str | None = None
+    eliza_commit: str | None = None
+    eliza_version: str | None = None
+    created_at: str
+    comparison_key: str = ""
+    reason: str | None = None
+    return_code: int | None = None
+    samples: int | None = None
+    stderr: float | None = None
+    usage: Json = {}
+    high_score_source: str | None = None
+    synthetic: bool = False
+    late: bool = False
+    recovered: bool = False
+    retracted: Retracted | None = None
+    annotations: list[Annotated] = []
+    imported: ImportSource | None = None
+    progress: Progress | None = None
+    last_seen_at: str
+    owner: Owner | None = None
+    provenance: Json = {}
+    first_seq: int = 0
+    last_seq: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the run's score may stand in tables: it succeeded and nobody took it back."""
+        return self.status == "succeeded" and self.retracted is None
+
+
+def evolve(run: Run | None, record: Record) -> Run:
+    """The run after `record`; `run` is None before its first event.
+
+    Raises ImpossibleTransition where the event makes no sense for the run's state.
+    """
+    event = record.data
+    if run is None:
+        if type(event) is Started:
+            return _start(event, record)
+        if type(event) is Imported:
+            return _import(event, record)
+        raise ImpossibleTransition(f"{record.stream}: {record.type} before it was started")
+    if type(event) is Heartbeat:
+        if run.status != "running":
+            return run  # A beat that was under way when the run was closed changes nothing.
+        return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress or run.progress)
+    if type(event) is Finished:
+        return _end(run, event, record, status="succeeded", reason=None, error=None)
+    if type(event) is Failed:
+        return _end(run, event, record, status="failed", reason=event.reason, error=event.error or event.reason)
+    if type(event) is Recovered:
+        return _recover(run, event, record)
+    if type(event) is Retracted:
+        return replace(run, retracted=event, last_seq=record.seq)
+    if type(event) is Annotated:
+        return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
+    raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that is {run.status}")
+
+
+def _start(event: Started, record: Record) -> Run:
+    return Run(
+        run_id=record.stream,
+        run_group_id=event.run_group_id,
+        benchmark_id=event.benchmark_id,
+        benchmark_directory=event.benchmark_directory,
+        signature=event.signature,
+        status="running",
+        attempt=event.attempt,
+        agent=event.agent,
+        provider=event.provider,
+        model=event.model,
+        extra_config=event.extra_config,
+        started_at=record.at,
+        command=event.command,
+        cwd=event.cwd,
+        stdout_path=event.stdout_path,
+        stderr_path=event.stderr_path,
+        benchmark_version=event.benchmark_version,
+        benchmarks_commit=event.benchmarks_commit,
+        eliza_commit=event.eliza_commit,
+        eliza_version=event.eliza_version,
+        created_at=record.at,
+        comparison_key=event.comparison_key,
+        last_seen_at=record.at,
+        owner=event.owner,
+        provenance=event.provenance,
+        first_seq=record.seq,
+        last_seq=record.seq,
+    )
+
+
+def _import(event: Imported, record: Record) -> Run:
+    row = {
+        "run_group_id": "",
+        "benchmark_directory": "",
+        "signature": "",
+        "attempt": 1,
+        "agent": "",
+        "provider": "",
+        "model": "",
+        "started_at": record.at,
+        **event.run,
+        "run_id": record.stream,
+        "created_at": record.at,
+        "last_seen_at": record.at,
+        "first_seq": record.seq,
+        "last_seq": record.seq,
+        "imported": msgspec.to_builtins(event.source),
+    }
+    try:
+        return msgspec.convert(row, Run)
+    except msgspec.ValidationError as problem:
+        raise ImpossibleTransition(f"{record.stream}: the imported run can't be read: {problem}") from problem
+
+
+def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None) -> Run:
+    if run.status == "running":
+        if event.late:
+            raise ImpossibleTransition(f"{record.stream}: a late {record.type} on a run that nobody recovered")
+        return _with_outcome(run, event, record, status=status, reason=reason, error=error)
+    if event.late and run.recovered and not run.late:
+        # The fenced owner's report: kept, shown, and without effect on the status.
+        return replace(run, late=True, last_seq=record.seq)
+    raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that has {run.status} already")
+
+
+def _with_outcome(
+    run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None
+) -> Run:
+    reference = event.high_score
+    return replace(
+        run,
+        status=status,
+        reason=reason,
+        error=error,
+        ended_at=event.ended_at,
+        duration_seconds=event.duration_seconds,
+        return_code=event.return_code,
+        score=event.score,
+        unit=event.unit,
+        higher_is_better=event.higher_is_better,
+        samples=event.samples,
+        stderr=event.stderr,
+        metrics=event.metrics,
+        usage=event.usage,
+        artifacts=event.artifacts,
+        result_json_path=event.result_json_path,
+        high_score_label=reference.label if reference else None,
+        high_score_value=reference.value if reference else None,
+        high_score_source=reference.source if reference else None,
+        delta_to_high_score=event.delta_to_high_score,
+        synthetic=event.synthetic,
+        last_seen_at=record.at,
+        last_seq=record.seq,
+    )
+
+
+def _recover(run: Run, event: Recovered, record: Record) -> Run:
+    if run.status != "running":
+        raise ImpossibleTransition(f"{record.stream}: recovered, but it has {run.status} already")
+    if event.adopted:
+        adopted = _with_outcome(run, event.adopted, record, status="succeeded", reason=None, error=None)
+        return replace(adopted, recovered=True)
+    return replace(
+        run,
+        status="failed",
+        recovered=True,
+        reason="orchestrator_lost",
+        error=f"recovered: {event.reason}",
+        ended_at=record.at,
+        last_seq=record.seq,
+    )
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run group: the columns of a `run_groups` row, in their order, then ours."""
+
+    run_group_id: str
+    created_at: str
+    finished_at: str | None = None
+    request: Request
+    benchmarks: list[str] = []
+    repo_meta: Json = {}
+    created_by: str = ""
+    counts: Counts | None = None
+    reason: str | None = None
+    skipped: list[Skipped] = []
+    incompatible: list[Incompatible] = []
+    owner: Owner | None = None
+
+
+def evolve_group(group: Group | None, record: Record) -> Group:
+    """The group after `record`; `group` is None before its first event.
+
+    Raises ImpossibleTransition where the event makes no sense for the group's state.
+    """
+    event = record.data
+    if group is None:
+        if type(event) is GroupOpened:
+            return Group(
+                run_group_id=record.stream,
+                created_at=record.at,
+                request=event.request,
+                benchmarks=event.benchmarks,
+                repo_meta=event.repo_meta,
+                created_by=event.created_by,
+                owner=event.owner,
+            )
+        raise ImpossibleTransition(f"{record.stream}: {record.type} before the group was opened")
+    if group.finished_at is None:
+        if type(event) is Skipped:
+            return replace(group, skipped=[*group.skipped, event])
+        if type(event) is Incompatible:
+            return replace(group, incompatible=[*group.incompatible, event])
+        if type(event) is GroupClosed:
+            return replace(group, finished_at=record.at, counts=event.counts, reason=event.reason)
+    state = "open" if group.finished_at is None else "closed"
+    raise ImpossibleTransition(f"{record.stream}: {record.type} on a group that is {state}")

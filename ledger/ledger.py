@@ -1,0 +1,61 @@
+"""The write side of the ledger: a store, and the history folded from it, moved on together under the store's lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+from .events import Event, NewEvent, Record
+from .history import History
+from .store import EventStore
+
+Decision = Callable[[History], Sequence[NewEvent]]
+
+
+class Ledger:
+    """Appends events that make sense, and only those. Safe for many threads; other processes have their own."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.store = store
+        self._history = History()
+        self._lock = threading.Lock()
+
+    def append(self, stream: str, event: Event, *, sync: bool = True) -> Record:
+        """Record one event, whatever others did meanwhile.
+
+        Raises ImpossibleTransition where the event makes no sense, and what `EventStore.append` raises.
+        """
+        return self.decide(lambda _: [NewEvent(stream, event)], sync=sync)[0]
+
+    def decide(self, decision: Decision, *, sync: bool = True) -> list[Record]:
+        """Record what `decision` makes of the history, which no other writer can change meanwhile.
+
+        Raises ImpossibleTransition where an event makes no sense (nothing is recorded then), and what
+        `EventStore.append` raises.
+        """
+        with self._lock:
+            try:
+                records = self.store.append(lambda fresh: decision(self._history.read(fresh)), self._accept)
+            except BaseException:
+                # The fold may be ahead of the store, or half way: what counts is what the store holds.
+                self._history = History()
+                raise
+        if sync and records:
+            self.store.sync()
+        return records
+
+    def read(self, after: int = 0) -> Iterator[Record]:
+        """The records behind position `after`, in order."""
+        return self.store.read(after)
+
+    def history(self) -> History:
+        """The ledger's state now, folded from its first record, as this caller's own copy."""
+        return History().read(self.store.read())
+
+    def close(self) -> None:
+        """Let go of the store's files."""
+        self.store.close()
+
+    def _accept(self, records: list[Record]) -> None:
+        for record in records:
+            self._history.apply(record)

@@ -1,0 +1,140 @@
+"""`viewer_data.json`: the whole history as one JSON document, in the shape that the first orchestrator gave it."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..ledger.events import HighScorePublished
+from ..ledger.fold import Group, Run
+from .database import NAME, VERSION, State, open_readonly, read_groups, read_runs, read_state
+from .rows import Row, group_row, run_row
+
+
+def build_dataset(database: Path) -> Row:
+    """The dataset of an up-to-date `orchestrator.sqlite`: every run, newest first.
+
+    `generated_at` is the time of the last event, so that the same ledger gives the same document.
+    """
+    with open_readonly(database) as connection:
+        runs = list(read_runs(connection))[::-1]
+        groups = list(read_groups(connection))[::-1]
+        state = read_state(connection) or State(0, "", "")
+        high_scores = [
+            {"benchmark_id": row[0], **dict(zip(HighScorePublished.__struct_fields__, row[1:-1], strict=True))}
+            | {"higher_is_better": bool(row[4]), "published_at": row[-1]}
+            for row in connection.execute(
+                "SELECT benchmark_id, label, value, unit, higher_is_better, source, date, published_at "
+                "FROM high_scores ORDER BY seq"
+            )
+        ]
+    return assemble(runs, groups, high_scores, state)
+
+
+def assemble(runs: list[Run], groups: list[Group], high_scores: list[Row], state: State) -> Row:
+    """The dataset of runs and groups that stand newest first."""
+    return {
+        "generated_at": state.at,
+        "runs": [run_row(run) for run in runs],
+        "run_groups": [group_row(group) for group in groups],
+        "latest_scores": [run_row(run) for run in latest_scores(runs)],
+        "benchmark_summary": benchmark_summary(runs),
+        "model_summary": _score_summary("model_key", runs, lambda run: f"{run.provider}:{run.model}"),
+        "agent_summary": _score_summary("agent", runs, lambda run: run.agent),
+        "high_scores": high_scores,
+        "projection": {"name": NAME, "version": VERSION, "position": state.position, "head_hash": state.head_hash},
+    }
+
+
+def write_dataset(dataset: Row, path: Path) -> None:
+    """Write the document in one step: a reader sees the old one or the new one, whole."""
+    build = path.with_name(f"{path.name}.build-{os.getpid()}")
+    try:
+        with build.open("wb") as file:
+            file.write(msgspec.json.encode(dataset) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        build.replace(path)
+    finally:
+        build.unlink(missing_ok=True)
+
+
+def is_record_candidate(run: Run) -> bool:
+    """Whether a run may hold a record: a real success of our own, not synthetic, imported or retracted."""
+    return run.counts and run.score is not None and not run.synthetic and run.imported is None
+
+
+def best(runs: Iterable[Run]) -> Run | None:
+    """The run with the best score, by the direction of its unit; the first of equals, as given."""
+    candidates = [run for run in runs if run.score is not None]
+    return max(candidates, key=_goodness, default=None)
+
+
+def _goodness(run: Run) -> float:
+    assert run.score is not None  # noqa: S101 - for the type checker
+    return run.score if run.higher_is_better is not False else -run.score
+
+
+def latest_scores(runs: Iterable[Run]) -> list[Run]:
+    """The newest score that counts of each benchmark, agent, provider and model; `runs` are newest first."""
+    latest: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        if run.counts:
+            latest.setdefault((run.benchmark_id, run.agent, run.provider, run.model), run)
+    return [latest[key] for key in sorted(latest)]
+
+
+def benchmark_summary(runs: Iterable[Run]) -> list[Row]:
+    """One row a benchmark: how many runs, the best score, the latest run; `runs` are newest first."""
+    summary = []
+    for benchmark_id, some in sorted(_grouped(runs, lambda run: run.benchmark_id).items()):
+        latest = next((run for run in some if run.status != "running"), some[0])
+        record = best(filter(is_record_candidate, some))
+        summary.append(
+            {
+                "benchmark_id": benchmark_id,
+                "runs": len(some),
+                "succeeded_runs": sum(run.counts for run in some),
+                "best_score": record.score if record else None,
+                "latest_run_id": latest.run_id,
+                "latest_started_at": latest.started_at,
+                "latest_model": latest.model,
+                "latest_provider": latest.provider,
+                "best_run_id": record.run_id if record else None,
+                "unit": latest.unit or (record.unit if record else None),
+            }
+        )
+    return summary
+
+
+def _score_summary(key: str, runs: Iterable[Run], of: Callable[[Run], str]) -> list[Row]:
+    """One row a model or agent. Scores of several units have no average and no best: those are None then."""
+    summary = []
+    for name, some in sorted(_grouped(runs, of).items()):
+        scored = [run for run in some if is_record_candidate(run)]
+        one_scale = len({(run.unit, run.higher_is_better) for run in scored}) == 1
+        scores = [run.score for run in scored if run.score is not None]
+        record = best(scored) if one_scale else None
+        summary.append(
+            {
+                key: name,
+                "runs": len(some),
+                "succeeded_runs": sum(run.counts for run in some),
+                "average_score": sum(scores) / len(scores) if one_scale else None,
+                "best_score": record.score if record else None,
+                "unit": scored[0].unit if one_scale else None,
+            }
+        )
+    return summary
+
+
+def _grouped(runs: Iterable[Run], of: Callable[[Run], str]) -> dict[str, list[Run]]:
+    groups: dict[str, Any] = defaultdict(list)
+    for run in runs:
+        groups[of(run)].append(run)
+    return groups
