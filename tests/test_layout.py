@@ -71,7 +71,8 @@ def test_the_wheel_holds_every_file_of_the_tree(tmp_path: Path) -> None:
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     ]
-    for file in [*files, *(ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "__init__.py", "py.typed"))]:
+    top = [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "__init__.py", "py.typed")]
+    for file in [*files, *top]:
         target = copy / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
