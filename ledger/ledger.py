@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from .events import Event, NewEvent, Record
 from .history import History
 from .store import EventStore
 
+T = TypeVar("T")
 Decision = Callable[[History], Sequence[NewEvent]]
 
 
@@ -43,6 +45,17 @@ class Ledger:
         if sync and records:
             self.store.sync()
         return records
+
+    def look(self, question: Callable[[History], T]) -> T:
+        """What `question` answers of the history as it is now; it must not keep the history."""
+        answers: list[T] = []
+
+        def decide(history: History) -> list[NewEvent]:
+            answers.append(question(history))
+            return []
+
+        self.decide(decide)
+        return answers[0]
 
     def read(self, after: int = 0) -> Iterator[Record]:
         """The records behind position `after`, in order."""

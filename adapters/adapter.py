@@ -1,0 +1,102 @@
+"""An adapter: a manifest at its place, which says what is missing here, and what to start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from .manifest import Check, Manifest, fill
+from .options import render
+
+Source = Literal["suite", "catalog", "workspace", "plugin"]
+
+_CHECK_SECONDS = 5
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What to start: arguments, additional variables, working directory, and how long it may take."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: Path
+    timeout_seconds: float
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """A benchmark that the orchestrator knows. A plugin may override `command`.
+
+    `origin` is the manifest's file, `sha256` the digest of its bytes, `root` the benchmark's directory: None where
+    the workspace does not have it.
+    """
+
+    manifest: Manifest
+    source: Source
+    origin: Path
+    root: Path | None
+    sha256: str
+
+    @property
+    def id(self) -> str:
+        """The benchmark's id."""
+        return self.manifest.id
+
+    def command(
+        self, config: Mapping[str, Any], secrets: Mapping[str, str], placeholders: Mapping[str, str]
+    ) -> Command:
+        """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
+
+        An option's arguments are added where it has a value; for a bool, where it is true.
+        """
+        values = dict(placeholders)
+        run = self.manifest.run
+        argv = [fill(text, values) for text in run.argv]
+        env = {name: fill(text, values) for name, text in run.env.items()}
+        for name, option in self.manifest.options.items():
+            value = secrets.get(name, config.get(name))
+            if value is None or (value is False and option.argv is not None):
+                continue
+            text = render(value)
+            argv += [fill(part, {**values, "value": text}) for part in option.argv or ()]
+            if option.env is not None:
+                env[option.env] = text
+        cwd = Path(fill(run.cwd, values))
+        return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds)
+
+
+def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str]) -> list[str]:
+    """Everything that this machine lacks to run the benchmark with that agent; nothing where it can run.
+
+    A check whose command is missing is not made: it would say the same again.
+    """
+    manifest = adapter.manifest
+    lacking = []
+    if adapter.root is None:
+        lacking.append(f"directory {manifest.directory} (or suites/{manifest.directory}) in the workspace")
+    if "*" not in manifest.agents and agent not in manifest.agents:
+        lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(manifest.agents)})")
+    requires = manifest.requires
+    lacking += [f"environment variable {name}" for name in requires.env if not environ.get(name)]
+    path = environ.get("PATH")
+    absent = [name for name in requires.commands if shutil.which(name, path=path) is None]
+    lacking += [f"command {name} on PATH" for name in absent]
+    failed = [_failure(check, environ) for check in requires.checks if check.argv[0] not in absent]
+    return lacking + [failure for failure in failed if failure]
+
+
+def _failure(check: Check, environ: Mapping[str, str]) -> str | None:
+    """What a failed check means; None where it succeeds."""
+    shown = " ".join(check.argv)
+    try:
+        done = subprocess.run(
+            check.argv, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=_CHECK_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return f"{check.name} ({shown}: no answer in {_CHECK_SECONDS} s)"
+    except OSError as problem:
+        return f"{check.name} ({shown}: {problem.strerror})"
+    return None if done.returncode == 0 else f"{check.name} ({shown}: exit {done.returncode})"

@@ -1,0 +1,301 @@
+"""The manifest: what a benchmark says about itself in a `benchmark.toml`, read and checked as a whole."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from .options import Option, OptionError, coerce, nearest
+
+PLACEHOLDERS = (
+    "python",
+    "model",
+    "provider",
+    "base_url",
+    "agent",
+    "output_dir",
+    "run_id",
+    "workspace",
+    "suite_dir",
+    "value",
+)
+"""What may stand between braces in a command, its folder and its environment; `value` only in an option."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
+_TYPO_SIMILARITY = 0.75
+"""From this likeness on, an unknown name between braces is taken for a slip, and not for text of the command."""
+_RESERVED_OPTIONS = {"per_benchmark", "repeat"}
+
+
+class ManifestError(Exception):
+    """A manifest, or a file that says where manifests are, that can't be used: which file, which key, and why."""
+
+    def __init__(self, path: Path, key: str, reason: str) -> None:
+        self.path, self.key, self.reason = path, key, reason
+        super().__init__(f"{path}: {key}: {reason}" if key else f"{path}: {reason}")
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: a key that is none of its fields is an error."""
+
+
+class RunSpec(_Table, frozen=True, kw_only=True):
+    """How to start the benchmark. `cwd` is relative to its directory."""
+
+    argv: list[str]
+    cwd: str = "."
+    timeout_seconds: float = 3600
+    env: dict[str, str] = {}
+    ok_exit_codes: list[int] = msgspec.field(default_factory=lambda: [0])
+
+
+class Check(_Table, frozen=True, kw_only=True):
+    """A command that must exit with 0 within a few seconds, and what is missing where it does not."""
+
+    name: str
+    argv: list[str]
+
+
+class Requires(_Table, frozen=True, kw_only=True):
+    """What must be here: variables, commands, successful checks; and Python packages for an environment of its own."""
+
+    env: list[str] = []
+    commands: list[str] = []
+    python: list[str] = []
+    checks: list[Check] = []
+
+
+class ResultSpec(_Table, frozen=True, kw_only=True):
+    """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath."""
+
+    files: list[str]
+    score: str
+    unit: str
+    higher_is_better: bool = True
+    samples: str | None = None
+    stderr: str | None = None
+    metrics: dict[str, str] = {}
+    usage: dict[str, str] = {}
+    valid: str | None = None
+    synthetic: str | None = None
+    files_in_cwd: bool = False
+
+    def expressions(self) -> Iterator[tuple[str, str]]:
+        """Every JMESPath expression, with its key."""
+        for key in ("score", "samples", "stderr", "valid", "synthetic"):
+            if (expression := getattr(self, key)) is not None:
+                yield f"result.{key}", expression
+        for table in ("metrics", "usage"):
+            for name, expression in getattr(self, table).items():
+                yield f"result.{table}.{name}", expression
+
+
+class HighScore(_Table, frozen=True, kw_only=True):
+    """A published score to measure against, in the unit of the result's score."""
+
+    label: str
+    value: float
+    source: str
+    unit: str | None = None
+    date: str | None = None
+
+
+class Manifest(_Table, frozen=True, kw_only=True):
+    """A benchmark: who may run it, how, with which options, and what its result means."""
+
+    id: str
+    name: str
+    directory: str
+    description: str = ""
+    homepage: str = ""
+    version: str = ""
+    tags: list[str] = []
+    agents: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    default_agent: str = "eliza"
+    run: RunSpec
+    requires: Requires = Requires()
+    options: dict[str, Option] = {}
+    result: ResultSpec
+    high_score: HighScore | None = None
+
+
+def load_manifest(path: Path, directory: str | None = None) -> Manifest:
+    """Read and check a manifest. `directory` is the benchmark directory where the file does not name one.
+
+    Raises ManifestError with the first thing that is wrong.
+    """
+    return parse_manifest(read_toml(path), path, directory)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ManifestError."""
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as problem:
+        raise ManifestError(path, "", f"cannot be read: {problem.strerror}") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ManifestError(path, "", f"no TOML: {problem}") from problem
+
+
+def parse_manifest(tables: dict[str, Any], path: Path, directory: str | None = None) -> Manifest:
+    """The manifest in the tables of a file; `path` is for messages. Raises ManifestError."""
+    if directory is not None:
+        tables = {"directory": directory, **tables}
+    try:
+        manifest = msgspec.convert(tables, Manifest)
+    except msgspec.ValidationError as problem:
+        raise ManifestError(path, *_where(str(problem), tables)) from problem
+    for key, reason in _faults(manifest):
+        raise ManifestError(path, key, reason)
+    return manifest
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """The text with `{name}` replaced by its value; `{{name}}` becomes `{name}`.
+
+    All other braces stay as they are: commands often hold JSON or code.
+    """
+
+    def replaced(match: re.Match[str]) -> str:
+        escaped, name = match.groups()
+        if escaped is not None:
+            return f"{{{escaped}}}" if escaped in PLACEHOLDERS else match[0]
+        return values.get(name, match[0])
+
+    return _PLACEHOLDER.sub(replaced, text)
+
+
+def _where(message: str, tables: dict[str, Any]) -> tuple[str, str]:
+    """The key and the reason in a message of msgspec, with the nearest known key for one that is unknown."""
+    reason, _, location = message.partition(" - at `$")
+    key = location.rstrip("`").lstrip(".")
+    # A dictionary's key stands as [...] in msgspec's path: find the name by trying.
+    key = _name_the_ellipsis(key, reason, tables)
+    if match := re.match(r"Object contains unknown field `(.+)`", reason):
+        guess = nearest(match[1], _fields_at(key))
+        return ".".join(filter(None, (key, match[1]))), "unknown key" + (f"; did you mean {guess}?" if guess else "")
+    if match := re.match(r"Object missing required field `(.+)`", reason):
+        return ".".join(filter(None, (key, match[1]))), "is missing"
+    return key, reason[0].lower() + reason[1:]
+
+
+def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
+    before, ellipsis, after = key.partition("[...]")
+    if not ellipsis:
+        return key
+    table: Any = tables
+    for part in before.split("."):
+        table = table.get(part, {}) if isinstance(table, dict) else {}
+    kind: Any = Option if before == "options" else str
+    for name, value in table.items() if isinstance(table, dict) else ():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as problem:
+            if str(problem).partition(" - at ")[0] == reason:
+                return f"{before}.{name}{after}"
+    return before
+
+
+def _fields_at(key: str) -> tuple[str, ...]:
+    kinds = {"": Manifest, "run": RunSpec, "requires": Requires, "result": ResultSpec, "high_score": HighScore}
+    first = key.partition(".")[0]
+    kind = Option if first == "options" else Check if key.startswith("requires.checks") else kinds.get(key, Manifest)
+    return kind.__struct_fields__
+
+
+def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """What msgspec's types can't say: (key, reason)."""
+    if not _ID.fullmatch(manifest.id):
+        yield "id", f"'{manifest.id}' is no id: lower-case letters, digits, - and _, beginning with no sign"
+    if not manifest.directory or manifest.directory.startswith(("/", ".")) or ".." in manifest.directory.split("/"):
+        yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
+    if not manifest.agents:
+        yield "agents", 'names nobody; ["*"] means every agent'
+    if "*" not in manifest.agents and manifest.default_agent not in manifest.agents:
+        yield "default_agent", f"'{manifest.default_agent}' is none of agents ({', '.join(manifest.agents)})"
+    yield from _run_faults(manifest.run)
+    for name, option in manifest.options.items():
+        yield from _option_faults(name, option)
+    for key, expression in manifest.result.expressions():
+        yield from _expression_faults(key, expression)
+    if not manifest.result.files:
+        yield "result.files", "names no file"
+    for pattern in manifest.result.files:
+        if pattern.startswith("/") or ".." in pattern.split("/") or not pattern:
+            yield "result.files", f"'{pattern}' must stay below the output folder"
+    yield from _high_score_faults(manifest)
+
+
+def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
+    if not run.argv:
+        yield "run.argv", "names no command"
+    for text in run.argv:
+        yield from _text_faults("run.argv", text)
+    yield from _text_faults("run.cwd", run.cwd)
+    for name, text in run.env.items():
+        yield from _text_faults(f"run.env.{name}", text)
+    if not (math.isfinite(run.timeout_seconds) and run.timeout_seconds > 0):
+        yield "run.timeout_seconds", "is no positive number of seconds"
+    if not run.ok_exit_codes:
+        yield "run.ok_exit_codes", "allows no exit code, so no run could succeed"
+
+
+def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
+    key = f"options.{name}"
+    if name in _RESERVED_OPTIONS:
+        yield key, "this name has a meaning of its own in --extra; choose another"
+    if (option.argv is None) == (option.env is None):
+        yield key, "needs either argv or env: how the benchmark is told its value"
+    for text in option.argv or ():
+        yield from _text_faults(f"{key}.argv", text, in_option=True)
+    for part, values in (("default", [option.default]), ("choices", option.choices or [])):
+        for value in values:
+            try:
+                coerce(option, value)
+            except OptionError as problem:
+                yield f"{key}.{part}", str(problem)
+    if option.secret_as(name) and option.default is not None:
+        yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
+
+
+def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tuple[str, str]]:
+    known = PLACEHOLDERS if in_option else PLACEHOLDERS[:-1]
+    for match in _PLACEHOLDER.finditer(text):
+        name = match[2]
+        if name is None or name in known:
+            continue
+        if name == "value":
+            yield key, f"{{value}} in '{text}': only an option has a value"
+        elif guess := next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_SIMILARITY)), None):
+            yield key, f"unknown placeholder {{{name}}} in '{text}': did you mean {{{guess}}}?"
+
+
+def _expression_faults(key: str, expression: str) -> Iterator[tuple[str, str]]:
+    import jmespath.exceptions
+    import jmespath.parser
+
+    try:
+        jmespath.parser.Parser().parse(expression)
+    except jmespath.exceptions.JMESPathError as problem:
+        yield key, f"'{expression}' is no JMESPath: {' '.join(str(problem).split())}"
+
+
+def _high_score_faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    reference = manifest.high_score
+    if reference is None:
+        return
+    if not math.isfinite(reference.value):
+        yield "high_score.value", "is no finite number"
+    unit: str | Literal[""] = manifest.result.unit
+    if reference.unit is not None and reference.unit != unit:
+        yield "high_score.unit", f"'{reference.unit}' is not the unit of the score, '{unit}'"
+    if unit == "ratio" and not 0 <= reference.value <= 1:
+        yield "high_score.value", f"{reference.value:g} is no ratio between 0 and 1, which is the unit of the score"

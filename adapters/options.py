@@ -1,0 +1,168 @@
+"""Options: what `--extra` may set for a benchmark, checked and brought into one form."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+Kind = Literal["int", "float", "bool", "str", "list", "object"]
+
+_SECRET_WORDS = re.compile(r"(^|[_-])(api_?key|key|token|password|passwd|secret|credentials?)([_-]|$)", re.IGNORECASE)
+_PER_BENCHMARK = "per_benchmark"
+
+
+class OptionError(ValueError):
+    """A value that does not fit its option, or an option that the benchmark does not have."""
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable."""
+
+    type: Kind
+    default: Any = None
+    argv: list[str] | None = None
+    env: str | None = None
+    help: str = ""
+    secret: bool = False
+    choices: list[Any] | None = None
+
+    def secret_as(self, name: str) -> bool:
+        """Whether the option holds a secret: because it says so, or by its name."""
+        return self.secret or bool(_SECRET_WORDS.search(name))
+
+
+class EffectiveConfig(msgspec.Struct, frozen=True):
+    """What a benchmark runs with: `config` for everyone to see, `secrets` for the benchmark alone.
+
+    `unknown` are the names in `--extra` that the benchmark does not have; another one may.
+    """
+
+    config: dict[str, Any]
+    secrets: dict[str, str]
+    unknown: list[str]
+
+
+def effective_config(benchmark_id: str, options: Mapping[str, Option], extra: Mapping[str, Any]) -> EffectiveConfig:
+    """The defaults of the options, then `extra`, then `extra["per_benchmark"][benchmark_id]` on top.
+
+    A value of null takes an option's default away. Raises OptionError for a value that does not fit, and for an
+    unknown name below `per_benchmark`.
+    """
+    everyone = {name: value for name, value in extra.items() if name != _PER_BENCHMARK}
+    own = extra.get(_PER_BENCHMARK, {}).get(benchmark_id, {})
+    if not isinstance(own, dict):
+        raise OptionError(f"{_PER_BENCHMARK}.{benchmark_id} is no object of options")
+    for name in own:
+        if name not in options:
+            raise OptionError(f"{benchmark_id} has no option '{name}': {_hint(name, options)}")
+    config: dict[str, Any] = {}
+    secrets: dict[str, str] = {}
+    for name, option in options.items():
+        given = own.get(name, everyone.get(name, option.default))
+        try:
+            value = coerce(option, given)
+        except OptionError as problem:
+            raise OptionError(f"{benchmark_id}, option {name}: {problem}") from problem
+        if value is None:
+            continue
+        if option.secret_as(name):
+            secrets[name] = render(value)
+        else:
+            config[name] = value
+    return EffectiveConfig(config, secrets, [name for name in everyone if name not in options])
+
+
+def coerce(option: Option, value: Any) -> Any:
+    """The value in the one form that equal values share; None stays None. Raises OptionError."""
+    if value is None:
+        return None
+    coerced = _COERCE[option.type](value)
+    if option.choices is not None and coerced not in option.choices:
+        raise OptionError(f"{_shown(value)} is none of {', '.join(map(_shown, option.choices))}")
+    return coerced
+
+
+def render(value: Any) -> str:
+    """A value as text for a command line or a variable: text as it is, a plain list with commas, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ",".join(render(item) for item in value)
+    return msgspec.json.encode(value).decode()
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, if any is."""
+    folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def _hint(name: str, options: Mapping[str, Option]) -> str:
+    guess = nearest(name, options)
+    return f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
+
+
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and value % 1):
+        raise OptionError(f"{_shown(value)} is no whole number")
+    return int(_finite(value))
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{_shown(value)} is no number")
+    return float(_finite(value))
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise OptionError("no finite number")
+    return value
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"{_shown(value)} is neither true nor false")
+    return value
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        raise OptionError(f'{_shown(value)} is no text; write "{_shown(value)}"')
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise OptionError(f"{_shown(value)} is no list; write [{_shown(value)}]")
+    return [_inner(item) for item in value]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise OptionError(f"{_shown(value)} is no object")
+    return {str(key): _inner(item) for key, item in value.items()}
+
+
+def _inner(value: Any) -> Any:
+    """A value inside a list or an object, where 2.0 and 2 are one."""
+    if isinstance(value, dict):
+        return _object(value)
+    if isinstance(value, list):
+        return _list(value)
+    if isinstance(value, float) and _finite(value).is_integer():
+        return int(value)
+    return value
+
+
+_COERCE = {"int": _int, "float": _float, "bool": _bool, "str": _str, "list": _list, "object": _object}

@@ -1,0 +1,176 @@
+"""Results: the file that a benchmark left, and what its manifest makes of it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .manifest import Manifest, ResultSpec
+
+LARGEST_BYTES = 64 * 1024 * 1024
+"""A result is a summary; a larger file is taken for something else."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
+
+    A score that was found is kept also where the result is not valid, for diagnosis.
+    """
+
+    path: Path | None = None
+    score: float | None = None
+    samples: int | None = None
+    stderr: float | None = None
+    metrics: dict[str, Any] = {}
+    usage: dict[str, Any] = {}
+    synthetic: bool = False
+    reason: str | None = None
+    error: str | None = None
+
+
+class FileFacts(msgspec.Struct, frozen=True):
+    """A file that a run left: path relative to the run's folder (`/` between parts), size, SHA-256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def read_result(manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: float) -> Reading:
+    """Find and read the result of a run that began at `started_at` (Unix seconds).
+
+    Reasons: `no_result`, `bad_result` (unreadable, no JSON object, or two files that can't be told apart),
+    `no_score`, `no_samples`, `invalid_result`.
+    """
+    spec = manifest.result
+    candidates = _candidates(spec, output_dir, cwd, started_at)
+    if not candidates:
+        where = f"{output_dir} or {cwd}" if spec.files_in_cwd else str(output_dir)
+        return Reading(reason="no_result", error=f"no file {' or '.join(spec.files)} in {where}")
+    if len(candidates) > 1:
+        names = ", ".join(path.name for path in candidates[:4])
+        return Reading(reason="bad_result", error=f"{len(candidates)} results that can't be told apart: {names}")
+    [path] = candidates
+    try:
+        document = _load(path)
+    except (OSError, ValueError) as problem:
+        return Reading(path=path, reason="bad_result", error=f"{path.name}: {problem}")
+    return _judge(_extract(spec, document, path), spec, document)
+
+
+def list_artifacts(run_folder: Path) -> list[FileFacts]:
+    """Every regular file below the run's `output/`, sorted by path; symbolic links are not followed."""
+    output = run_folder / "output"
+    files = sorted(path for path in output.rglob("*") if path.is_file() and not _through_link(path, output))
+    facts = []
+    for path in files:
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        facts.append(FileFacts(path.relative_to(run_folder).as_posix(), path.stat().st_size, digest))
+    return facts
+
+
+def _through_link(path: Path, top: Path) -> bool:
+    return any(part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(top))
+
+
+def _candidates(spec: ResultSpec, output_dir: Path, cwd: Path, started_at: float) -> list[Path]:
+    """The files of the first pattern that matches any: in the output folder, else, where allowed, in `cwd`."""
+    for pattern in spec.files:
+        if found := _matches(output_dir, pattern, lambda _: True):
+            return found
+    if spec.files_in_cwd:
+        for pattern in spec.files:
+            if found := _matches(cwd, pattern, lambda path: path.stat().st_mtime >= started_at):
+                return found
+    return []
+
+
+def _matches(folder: Path, pattern: str, allowed: Callable[[Path], bool]) -> list[Path]:
+    inside = folder.resolve()
+    return sorted(
+        path
+        for path in folder.glob(pattern)
+        if path.is_file() and path.resolve().is_relative_to(inside) and allowed(path)
+    )
+
+
+def _load(path: Path) -> Any:
+    size = path.stat().st_size
+    if size > LARGEST_BYTES:
+        raise ValueError(f"{size} bytes are no result; a result has at most {LARGEST_BYTES}")
+    document = msgspec.json.decode(path.read_bytes())
+    if not isinstance(document, dict | list):
+        raise ValueError("neither a JSON object nor a list")
+    return document
+
+
+def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
+    return Reading(
+        path=path,
+        score=_number(_search(spec.score, document)),
+        samples=_count(_search(spec.samples, document)),
+        stderr=_number(_search(spec.stderr, document)),
+        metrics=_table(spec.metrics, document),
+        usage=_table(spec.usage, document),
+        synthetic=_search(spec.synthetic, document) is True,
+    )
+
+
+def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
+    failure = None
+    if spec.valid is not None and (valid := _search(spec.valid, document)) is not True:
+        failure = ("invalid_result", f"'{spec.valid}' is {_shown(valid)}")
+    elif reading.score is None:
+        failure = ("no_score", f"'{spec.score}' is {_shown(_search(spec.score, document))}, no finite number")
+    elif spec.samples is not None and not reading.samples:
+        failure = ("no_samples", f"'{spec.samples}' is {_shown(_search(spec.samples, document))}, no count of samples")
+    if failure is None:
+        return reading
+    assert reading.path is not None  # noqa: S101 - for the type checker: it was read from there
+    return msgspec.structs.replace(reading, reason=failure[0], error=f"{reading.path.name}: {failure[1]}")
+
+
+def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
+    """What is there of the values: a metric that a result does not have is left out."""
+    found = {name: _search(expression, document) for name, expression in expressions.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _search(expression: str | None, document: Any) -> Any:
+    import jmespath.exceptions
+
+    if expression is None:
+        return None
+    try:
+        return _compile(expression).search(document)
+    except jmespath.exceptions.JMESPathError:
+        return None  # A function met a value of another type: the result has not what the manifest looks for.
+
+
+@functools.cache
+def _compile(expression: str) -> Any:
+    import jmespath
+
+    return jmespath.compile(expression)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return int(number) if number is not None and number >= 0 and number.is_integer() else None
+
+
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode()[:80]

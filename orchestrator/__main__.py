@@ -1,0 +1,119 @@
+"""The command line: `python -m benchmarks.orchestrator`, also installed as `benchmarks`.
+
+Commands are imported when they are used, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+COMMANDS = {
+    "list-benchmarks": "Show every benchmark, and whether it can run here.",
+    "run": "Run benchmarks that have not been run yet.",
+    "show-runs": "Show the runs of the ledger.",
+    "show-run": "Show one run with its events.",
+    "serve-viewer": "Show the history in a browser.",
+    "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
+    "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
+    "providers": "Show the providers of models, and which have a key here.",
+    "ledger": "Look at the ledger itself: log, verify.",
+}
+
+
+class _Commands(click.Group):
+    """Knows the names and summaries of its commands, and imports one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".commands.{cmd_name.replace('-', '_')}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no command '{args[0]}': {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with:  benchmarks list-benchmarks  ·  benchmarks run --benchmarks context_recall "
+    "--provider local --model smollm2-135m  ·  benchmarks serve-viewer",
+)
+@click.option("--workspace", metavar="DIR", help="The folder of benchmarks and results (default: ./benchmarks).")
+@click.option("--ledger", metavar="URL", help="The ledger, where it is not the workspace's own.")
+@click.version_option(package_name="benchmark-orchestrator", prog_name="benchmarks")
+@click.pass_context
+def cli(ctx: click.Context, workspace: str | None, ledger: str | None) -> None:
+    """Run LLM and agent benchmarks, each once, and keep a record of every run that nobody can change unnoticed.
+
+    Exit codes: 0 all well, 1 a run failed, 2 bad usage, 3 the ledger is damaged, 130 interrupted.
+    """
+    ctx.obj = (workspace, ledger)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; every expected error is one line on stderr."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = cli.main(arguments, prog_name="benchmarks", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as problem:
+        where = problem.ctx.command_path if isinstance(problem, click.UsageError) and problem.ctx else "benchmarks"
+        return _complain(f"{where}: {' '.join(problem.format_message().split())}", 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would flush again at exit, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as problem:
+        code = _exit_code(problem)
+        if code is None:
+            raise
+        return _complain(f"benchmarks: {problem}", code)
+
+
+def _exit_code(problem: Exception) -> int | None:
+    """The exit code of an expected error; None for one that nobody expected."""
+    from ..ledger.errors import LedgerDamaged, LedgerError, OutcomeUnknown
+    from ..projections.database import ProjectionError
+    from .usage import UsageError
+
+    if isinstance(problem, LedgerDamaged):
+        return 3
+    if isinstance(problem, OutcomeUnknown):
+        return 1
+    return 2 if isinstance(problem, LedgerError | ProjectionError | UsageError) else None
+
+
+def _complain(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

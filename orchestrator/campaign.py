@@ -1,0 +1,188 @@
+"""A campaign: one `run` command from its plan to the closing of its group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from ..ledger.events import (
+    Counts,
+    Event,
+    GroupClosed,
+    GroupOpened,
+    HighScorePublished,
+    Incompatible,
+    Json,
+    NewEvent,
+    Request,
+)
+from ..ledger.fold import Run
+from ..ledger.history import History
+from ..ledger.identity import this_process
+from ..ledger.ledger import Ledger
+from ..projections.workspace import Workspace
+from .claim import Policy, explain, judge
+from .display import Display
+from .endpoints import EndpointSource
+from .execution import Cancellation
+from .identifiers import new_group_id
+from .plan import PlannedRun
+from .provenance import workspace_provenance
+from .recovery import count
+from .redaction import Redactor
+from .supervision import Supervisor
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a campaign needs to know; `environ` is the environment that children inherit from."""
+
+    workspace: Workspace
+    request: Request
+    plan: Sequence[PlannedRun]
+    policy: Policy
+    jobs: int
+    environ: Mapping[str, str]
+    explain: bool = False
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a campaign ended: its group, the runs that it made, and whether it was interrupted."""
+
+    run_group_id: str
+    counts: Counts
+    runs: list[Run]
+    interrupted: bool
+
+
+def conduct(
+    campaign: Campaign,
+    ledger: Ledger,
+    *,
+    endpoints: Callable[[str], EndpointSource],
+    redactor: Redactor,
+    display: Display,
+    cancellation: Cancellation,
+) -> Result:
+    """Do what of the plan has to be done; every transition is in the ledger when this returns or raises.
+
+    `endpoints` gives the source of the model's endpoint for a run group. Raises what `Ledger.decide` raises.
+    """
+    group_id = new_group_id()
+    provenance = workspace_provenance(campaign.workspace.root)
+    to_do = _open_group(campaign, ledger, group_id, provenance, redactor, display)
+    if to_do and not cancellation.requested:
+        with endpoints(group_id) as source:
+            supervisor = Supervisor(
+                workspace=campaign.workspace,
+                ledger=ledger,
+                run_group_id=group_id,
+                policy=campaign.policy,
+                endpoints=source,
+                environ=campaign.environ,
+                provenance=provenance,
+                redactor=redactor,
+                display=display,
+                cancellation=cancellation,
+            )
+            _perform_all(supervisor, to_do, campaign.jobs, cancellation)
+    reason = "interrupted" if cancellation.requested else "completed"
+    if to_do:
+        _close_group(ledger, group_id, reason)
+    return ledger.look(
+        lambda history: Result(group_id, count(history, group_id), history.runs_of(group_id), cancellation.requested)
+    )
+
+
+def _open_group(
+    campaign: Campaign, ledger: Ledger, group_id: str, provenance: Json, redactor: Redactor, display: Display
+) -> list[PlannedRun]:
+    """Record the group with all that needs no run, in one append; what is left to do."""
+    to_do: list[PlannedRun] = []
+    sentences: list[str] = []
+    opened = GroupOpened(
+        request=campaign.request,
+        benchmarks=list(dict.fromkeys(planned.adapter.id for planned in campaign.plan)),
+        repo_meta=provenance,
+        created_by="run",
+        owner=this_process(),
+    )
+
+    def decide(history: History) -> list[NewEvent]:
+        to_do.clear()
+        sentences.clear()
+        outcomes: list[Event] = []
+        for planned in campaign.plan:
+            if planned.missing:
+                outcomes.append(_incompatible(planned))
+                sentences.append(f"{planned.adapter.id}: incompatible: {'; '.join(planned.missing)}")
+                continue
+            verdict = judge(history, planned, campaign.policy)
+            if verdict.run:
+                to_do.append(planned)
+            else:
+                outcomes.append(verdict.skipped(planned))
+            if campaign.explain or not verdict.run:
+                sentences.append(f"{planned.adapter.id}: {explain(history, planned, verdict)}")
+        published = _new_high_scores(history, campaign.plan)
+        if not to_do:
+            kinds = [event.type for event in outcomes]
+            counts = Counts(skipped=kinds.count("skipped"), incompatible=kinds.count("incompatible"))
+            outcomes.append(GroupClosed(counts=counts, reason="completed"))
+        events = [NewEvent(group_id, event) for event in (opened, *outcomes)] + published
+        return [NewEvent(new.stream, redactor.event(new.data)) for new in events]
+
+    ledger.decide(decide)
+    for sentence in sentences:
+        display.note(redactor.text(sentence))
+    return to_do
+
+
+def _incompatible(planned: PlannedRun) -> Incompatible:
+    return Incompatible(benchmark_id=planned.adapter.id, signature=planned.signature.digest, missing=planned.missing)
+
+
+def _new_high_scores(history: History, plan: Sequence[PlannedRun]) -> list[NewEvent]:
+    """The references of the plan's manifests that the ledger has never been told."""
+    fresh = {}
+    for planned in plan:
+        manifest = planned.adapter.manifest
+        reference = manifest.high_score
+        if reference is None:
+            continue
+        known = history.high_scores.get(manifest.id, [])
+        if any((k.label, k.value, k.source) == (reference.label, reference.value, reference.source) for k in known):
+            continue
+        fresh[manifest.id] = HighScorePublished(
+            label=reference.label,
+            value=reference.value,
+            unit=manifest.result.unit,
+            higher_is_better=manifest.result.higher_is_better,
+            source=reference.source,
+            date=reference.date,
+        )
+    return [NewEvent(benchmark_id, event) for benchmark_id, event in fresh.items()]
+
+
+def _perform_all(supervisor: Supervisor, to_do: Sequence[PlannedRun], jobs: int, cancellation: Cancellation) -> None:
+    if jobs == 1:
+        for planned in to_do:
+            supervisor.perform(planned)
+        return
+    with ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
+        futures = [pool.submit(supervisor.perform, planned) for planned in to_do]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            # The ledger can't be written, or so: nothing that follows could be recorded.
+            cancellation.request()
+            raise
+
+
+def _close_group(ledger: Ledger, group_id: str, reason: str) -> None:
+    def decide(history: History) -> list[NewEvent]:
+        return [NewEvent(group_id, GroupClosed(counts=count(history, group_id), reason=reason))]
+
+    ledger.decide(decide)

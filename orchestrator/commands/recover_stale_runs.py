@@ -1,0 +1,45 @@
+"""`recover-stale-runs`: close what a dead orchestrator left open."""
+
+from __future__ import annotations
+
+import click
+
+from ...adapters.discovery import discover
+from ...ledger.fold import Run
+from ...ledger.ledger import Ledger
+from ...projections.rows import run_row
+from ..datasets import rebuild_all
+from ..recovery import recover, stale_after
+from .place import Place, in_place, json_option, print_json
+
+
+@click.command()
+@click.option(
+    "--stale-seconds",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    help="How old the last sign of life must be.",
+)
+@json_option
+@in_place
+def command(place: Place, stale_seconds: float, as_json: bool) -> None:
+    """Close runs that gave no sign of life for so long, and whose process is not provably alive.
+
+    A result that such a run's benchmark did finish is adopted. Then the viewer's dataset is rebuilt.
+    """
+    store = place.store()
+    recovered: list[Run] = []
+    still_open = 0
+    if next(store.read(), None):
+        ledger = Ledger(store)
+        adapters = discover(place.workspace.root).adapters
+        recovered = recover(ledger, stale_after(stale_seconds), workspace=place.workspace, adapters=adapters)
+        still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
+        rebuild_all(place.workspace.database, place.workspace.viewer_data, store)
+    if as_json:
+        print_json([run_row(run) for run in recovered])
+        return
+    for run in recovered:
+        print(f"{run.run_id}: {run.error or f'its result was adopted, score {run.score}'}")
+    print(f"{len(recovered)} runs recovered; {still_open} still running")

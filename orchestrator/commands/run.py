@@ -1,0 +1,262 @@
+"""`run`: what a campaign is made of, from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import click
+
+from ...adapters.adapter import Adapter
+from ...adapters.discovery import discover
+from ...ledger.events import Json, Request
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.identity import liveness
+from ...ledger.ledger import Ledger
+from ...projections.workspace import Workspace
+from ..campaign import Campaign, Result, conduct
+from ..claim import Policy, explain, judge
+from ..datasets import rebuild_all
+from ..display import Display, format_score, open_display
+from ..endpoints import LOCAL, EndpointSource
+from ..execution import Cancellation
+from ..plan import PlannedRun, choose, make_plan, parse_extra
+from ..providers import Endpoint, find_provider, resolve
+from ..recovery import provably_dead, recover
+from ..redaction import Redactor, names_a_secret, secrets_of
+from ..usage import UsageError
+from .place import Place, in_place
+from .table import print_table
+
+
+class _ManyValues(click.Command):
+    """Lets `--benchmarks` take several values behind one another."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        expanded: list[str] = []
+        taking = False
+        for argument in args:
+            if argument.startswith("-"):
+                taking = argument == "--benchmarks"
+                if not taking:
+                    expanded.append(argument)
+            elif taking:
+                expanded += ["--benchmarks", argument]
+            else:
+                expanded.append(argument)
+        return super().parse_args(ctx, expanded)
+
+
+@click.command(cls=_ManyValues)
+@click.option("--benchmarks", multiple=True, metavar="ID...", help="Which; several with spaces or commas between.")
+@click.option("--all", "everything", is_flag=True, help="Every benchmark there is.")
+@click.option("--agent", metavar="LABEL", help="The agent to run (default: each benchmark's own).")
+@click.option("--provider", default="groq", show_default=True, help="Where the model answers; see: providers.")
+@click.option("--base-url", metavar="URL", help="Another address of the provider.")
+@click.option("--model", default="qwen3", show_default=True, help="The model; with --provider local also a .gguf file.")
+@click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, and per_benchmark options.")
+@click.option("--rerun-failed", is_flag=True, help="Run what failed last time or never ran.")
+@click.option("--force", is_flag=True, help="Run even what has succeeded.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--explain", "explained", is_flag=True, help="Say what decided, for each.")
+@in_place
+def command(
+    place: Place,
+    benchmarks: Sequence[str],
+    everything: bool,
+    agent: str | None,
+    provider: str,
+    base_url: str | None,
+    model: str,
+    extra: str,
+    rerun_failed: bool,
+    force: bool,
+    jobs: int,
+    repeats: int,
+    dry_run: bool,
+    explained: bool,
+) -> int:
+    """Run benchmarks, each unless the ledger holds a success of the same work.
+
+    The same work means: benchmark, agent, provider, model and effective options. Exit code 1 where a run failed.
+    """
+    if rerun_failed and force:
+        raise UsageError("--rerun-failed and --force exclude each other")
+    policy: Policy = "force" if force else "rerun_failed" if rerun_failed else "once"
+    found = discover(place.workspace.root)
+    display = open_display()
+    with contextlib.closing(display):
+        for problem in found.problems:
+            display.note(f"broken manifest: {problem}")
+        adapters = _chosen(benchmarks, everything, found.adapters)
+        endpoint = resolve(find_provider(provider), base_url=base_url, environ=os.environ)
+        asked = parse_extra(extra)
+        plan = make_plan(
+            adapters,
+            known=found.adapters,
+            agent=agent,
+            endpoint=endpoint,
+            model=_label(endpoint, model),
+            extra=asked,
+            repeats=repeats,
+            environ=os.environ,
+        )
+        store = place.store()
+        ledger = Ledger(store)
+        if dry_run:
+            _show_plan(ledger.history(), plan, policy)
+            return 0
+        request = Request(
+            benchmarks=[adapter.id for adapter in adapters],
+            agent=agent,
+            provider=endpoint.provider.name,
+            model=plan[0].model,
+            extra=_without_secrets(asked, adapters),
+            flags={"rerun_failed": rerun_failed, "force": force, "jobs": jobs, "repeats": repeats},
+        )
+        campaign = Campaign(
+            workspace=place.workspace,
+            request=request,
+            plan=plan,
+            policy=policy,
+            jobs=jobs,
+            environ=os.environ,
+            explain=explained,
+        )
+        _recover(ledger, place.workspace, found.adapters, display)
+        result = _conduct(campaign, ledger, endpoint, model, display)
+    rebuild_all(place.workspace.database, place.workspace.viewer_data, store)
+    _report(result)
+    if result.interrupted:
+        return 130
+    return 1 if result.counts.failed else 0
+
+
+def _chosen(asked: Sequence[str], everything: bool, known: dict[str, Adapter]) -> list[Adapter]:
+    ids = [benchmark_id for value in asked for benchmark_id in value.split(",") if benchmark_id]
+    if everything and ids:
+        raise UsageError("--all and --benchmarks exclude each other")
+    if not everything and not ids:
+        raise UsageError("which benchmarks? Name them with --benchmarks, or say --all; list-benchmarks shows them")
+    return list(known.values()) if everything else choose(ids, known)
+
+
+def _label(endpoint: Endpoint, model: str) -> str:
+    """The name under which the model stands in the ledger; a file's name carries a part of its digest."""
+    if endpoint.provider.name != LOCAL or endpoint.base_url:
+        return model
+    from ..local_model import LocalModelError, model_label
+
+    try:
+        return model_label(model)
+    except LocalModelError as problem:
+        raise UsageError(str(problem)) from problem
+
+
+def _without_secrets(extra: Json, adapters: Sequence[Adapter]) -> Json:
+    """`--extra` as it may stand in the ledger."""
+    secret = {name for adapter in adapters for name, option in adapter.manifest.options.items() if option.secret}
+
+    def hide(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: f"[redacted:{key}]" if key in secret or names_a_secret(key) else hide(item)
+            for key, item in value.items()
+        }
+
+    hidden = hide(extra)
+    assert isinstance(hidden, dict)  # noqa: S101 - for the type checker: an object stays one
+    return hidden
+
+
+def _show_plan(history: History, plan: Sequence[PlannedRun], policy: Policy) -> None:
+    """What `run` would do now; a run whose owner is provably gone would be recovered first."""
+    rows = []
+    for planned in plan:
+        if planned.missing:
+            rows.append([planned.adapter.id, "incompatible", "; ".join(planned.missing)])
+            continue
+        live = history.live_run(planned.signature.digest)
+        if live and liveness(live.owner) == "dead":
+            rows.append([planned.adapter.id, "run", f"runs: {live.run_id} was left open by a dead orchestrator"])
+            continue
+        verdict = judge(history, planned, policy)
+        rows.append([planned.adapter.id, "run" if verdict.run else "skip", explain(history, planned, verdict)])
+    print_table(["benchmark", "would", "why"], rows)
+
+
+def _recover(ledger: Ledger, workspace: Workspace, adapters: dict[str, Adapter], display: Display) -> None:
+    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters):
+        what = "its result was adopted" if run.status == "succeeded" else "it has failed"
+        display.note(f"{run.run_id}: its orchestrator is gone; {what}")
+
+
+def _conduct(campaign: Campaign, ledger: Ledger, endpoint: Endpoint, model: str, display: Display) -> Result:
+    options = {f"{name}": value for planned in campaign.plan for name, value in planned.secrets.items()}
+
+    def endpoints(run_group_id: str) -> EndpointSource:
+        log = campaign.workspace.results / run_group_id / "local-server.log"
+        return EndpointSource(endpoint, model=model, log_path=log, announce=display.note)
+
+    cancellation = Cancellation()
+    with contextlib.closing(cancellation), _ending_on_signals(cancellation, display):
+        return conduct(
+            campaign,
+            ledger,
+            endpoints=endpoints,
+            redactor=Redactor({**secrets_of(campaign.environ), **options}),
+            display=display,
+            cancellation=cancellation,
+        )
+
+
+@contextlib.contextmanager
+def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator[None]:
+    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        cancellation.request()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if cancellation.requested:
+            display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
+
+
+def _report(result: Result) -> None:
+    if result.runs:
+        columns = ["benchmark", "status", "score", "high_score", "delta", "samples", "tokens", "seconds", "run_id"]
+        print_table(columns, map(_cells, result.runs), right=columns[2:-1])
+        print()
+    counts = result.counts
+    print(
+        f"{result.run_group_id}: {counts.succeeded} succeeded, {counts.failed} failed, {counts.skipped} skipped, "
+        f"{counts.incompatible} incompatible"
+    )
+
+
+def _cells(run: Run) -> list[str]:
+    tokens = run.usage.get("total_tokens")
+    delta = run.delta_to_high_score
+    return [
+        run.benchmark_id,
+        run.status + (f" ({run.reason})" if run.reason else ""),
+        format_score(run.score, run.stderr),
+        format_score(run.high_score_value),
+        "" if delta is None else f"{delta:+.3f}",
+        "" if run.samples is None else str(run.samples),
+        "" if tokens is None else str(tokens),
+        "" if run.duration_seconds is None else f"{run.duration_seconds:.1f}",
+        run.run_id,
+    ]

@@ -1,0 +1,134 @@
+"""What a person sees while a campaign runs: bars on a terminal, plain lines anywhere else. All of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from ..ledger.events import Progress
+from ..ledger.fold import Run
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class Display(Protocol):
+    """Told of what happens; may be called from several threads."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """A run begins."""
+        ...
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """A run has come further."""
+        ...
+
+    def ended(self, run: Run) -> None:
+        """A run has ended."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
+def open_display() -> Display:
+    """Bars where stderr is a terminal, else lines."""
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def outcome_line(run: Run) -> str:
+    """A run's end in one line."""
+    took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
+    if run.status == "succeeded":
+        return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {(run.error or '').splitlines()[0]}"
+
+
+def format_score(score: float | None, stderr: float | None = None) -> str:
+    """A score, with its standard error where there is one."""
+    if score is None:
+        return ""
+    text = f"{score:.3f}" if abs(score) < 100 else f"{score:.1f}"
+    return f"{text} ± {stderr:.3f}" if stderr is not None else text
+
+
+class Lines:
+    """For log files and pipes: a line at each start and end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        with self._lock:
+            print(text, file=sys.stderr, flush=True)
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Print the run's id, so that it can be looked at meanwhile."""
+        self.note(f"{benchmark_id}: started {run_id}")
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """A log file is spared."""
+
+    def ended(self, run: Run) -> None:
+        """Print how it ended."""
+        self.note(outcome_line(run))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Bars:
+    """For a terminal: one bar for each run under way."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Live
+
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._live.start()
+
+    def note(self, text: str) -> None:
+        """Print it above the bars."""
+        self._live.console.print(text, markup=False)
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Add a bar."""
+        self._tasks[run_id] = self._live.add_task(benchmark_id, total=None, note="")
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """Move the bar."""
+        from rich.markup import escape
+
+        self._live.update(
+            self._tasks[run_id], completed=progress.done, total=progress.total, note=escape(progress.note[:60])
+        )
+
+    def ended(self, run: Run) -> None:
+        """Turn the bar into a line."""
+        if run.run_id in self._tasks:
+            self._live.remove_task(self._tasks.pop(run.run_id))
+        style = "green" if run.status == "succeeded" else "red"
+        self._live.console.print(outcome_line(run), style=style, markup=False)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._live.stop()

@@ -1,0 +1,20 @@
+"""Ids of runs and groups: they say when, and of what, and never meet twice."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+
+def new_run_id(benchmark_id: str, attempt: int) -> str:
+    """`run_<benchmark_id>_<YYYYmmddTHHMMSSZ>_<attempt>_<8 hex>`."""
+    return f"run_{benchmark_id}_{_now()}_{attempt}_{os.urandom(4).hex()}"
+
+
+def new_group_id() -> str:
+    """`rg_<YYYYmmddTHHMMSSZ>_<8 hex>`."""
+    return f"rg_{_now()}_{os.urandom(4).hex()}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")

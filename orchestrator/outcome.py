@@ -1,0 +1,97 @@
+"""What a run came to: its exit and what it left behind, weighed into a `finished` or a `failed` event."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+from ..adapters.manifest import Manifest
+from ..adapters.result import Reading, list_artifacts, read_result
+from ..ledger.events import Artifact, Failed, Finished, HighScoreReference, Outcome
+from ..ledger.identity import utc_now
+from .execution import Exit, last_lines
+from .telemetry import summarize_calls
+
+OUTPUT = "output"
+TELEMETRY = "telemetry.jsonl"
+PROGRESS = "progress.jsonl"
+
+
+def weigh(manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float) -> Finished | Failed:
+    """The terminal event of a run whose child has ended; `started_at` in Unix seconds, before the child began.
+
+    A run has succeeded only with an allowed exit code and a valid result of its own. What a failed one left is kept
+    in the event all the same, for diagnosis. The reference high score is not known here: see `against`.
+    """
+    reading = read_result(manifest, output_dir=folder / OUTPUT, cwd=cwd, started_at=started_at)
+    known = _known(manifest, exit, reading, folder)
+    failure = _why_failed(manifest, exit, reading, folder)
+    if failure is None:
+        return Finished(**known)
+    reason, error = failure
+    if exit.left_behind:
+        error += f" (it left {exit.left_behind} processes behind, which were ended)"
+    return Failed(**known, reason=reason, error=error)
+
+
+def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str, Any]:
+    """The fields of an outcome that measure it against a reference: delta = score - reference.
+
+    A synthetic result is measured against nothing.
+    """
+    if reference is None or outcome.synthetic:
+        return {}
+    delta = None if outcome.score is None else outcome.score - reference.value
+    return {"high_score": reference, "delta_to_high_score": delta}
+
+
+def never_began(reason: str, error: str) -> Failed:
+    """The terminal event of a run whose child could not be started."""
+    return Failed(ended_at=utc_now(), duration_seconds=0.0, reason=reason, error=error)
+
+
+def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> dict[str, Any]:
+    result = manifest.result
+    return {
+        "ended_at": utc_now(),
+        "duration_seconds": round(exit.duration_seconds, 6),
+        "return_code": exit.return_code,
+        "score": reading.score,
+        "unit": result.unit,
+        "higher_is_better": result.higher_is_better,
+        "samples": reading.samples,
+        "stderr": reading.stderr,
+        "metrics": reading.metrics,
+        "usage": {**summarize_calls(folder / OUTPUT / TELEMETRY), **reading.usage},
+        "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
+        "result_json_path": str(reading.path) if reading.path else None,
+        "synthetic": reading.synthetic,
+    }
+
+
+def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> tuple[str, str] | None:
+    if exit.reason:
+        return exit.reason, _with_stderr(exit.error, folder)
+    if exit.return_code not in manifest.run.ok_exit_codes:
+        if killer := _signal_of(exit.return_code):
+            return "signal", _with_stderr(f"killed by {killer}", folder)
+        return "exit_code", _with_stderr(f"exit code {exit.return_code}", folder)
+    if reading.reason:
+        return reading.reason, _with_stderr(reading.error or reading.reason, folder)
+    return None
+
+
+def _signal_of(return_code: int | None) -> str | None:
+    """The signal that ended a child: the shell around it reports 128 and the number; minus it if it hit the shell."""
+    if return_code is None or 0 <= return_code <= 128:
+        return None
+    try:
+        return signal.Signals(return_code - 128 if return_code > 0 else -return_code).name
+    except ValueError:
+        return None
+
+
+def _with_stderr(error: str, folder: Path) -> str:
+    told = last_lines(folder / "stderr.log")
+    return f"{error}; the last of stderr:\n{told}" if told else error

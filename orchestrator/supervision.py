@@ -1,0 +1,233 @@
+"""One run: claimed, executed, watched and recorded."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, ensure
+from ..ledger.events import Failed, Finished, Heartbeat, Json, NewEvent, Started
+from ..ledger.fold import Run
+from ..ledger.history import History
+from ..ledger.identity import this_process
+from ..ledger.ledger import Ledger
+from ..projections.workspace import Workspace
+from .claim import Policy, judge
+from .display import Display
+from .endpoints import EndpointSource, ModelUnavailable
+from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+from .identifiers import new_run_id
+from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
+from .plan import PlannedRun
+from .provenance import run_provenance
+from .providers import Endpoint, without_other_keys
+from .redaction import Redactor
+from .telemetry import ProgressFile
+
+_HEARTBEAT_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
+"""The time to each next heartbeat; the last one repeats. A run is stale after 300 s of silence by default."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What was made ready for a run before it was claimed; `failure` is (reason, error) where that went wrong."""
+
+    endpoint: Endpoint | None
+    environment: Environment | None
+    failure: tuple[str, str] | None = None
+
+
+class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
+    """Performs the runs of one group; safe to use from several threads."""
+
+    workspace: Workspace
+    ledger: Ledger
+    run_group_id: str
+    policy: Policy
+    endpoints: EndpointSource
+    environ: Mapping[str, str]
+    provenance: Json
+    redactor: Redactor
+    display: Display
+    cancellation: Cancellation
+
+    def perform(self, planned: PlannedRun) -> None:
+        """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
+
+        Its terminal event is in the ledger when this returns. Raises what `Ledger.decide` raises.
+        """
+        if self.cancellation.requested:
+            return
+        prepared = self._prepare(planned)
+        if self.cancellation.requested:
+            return
+        run = self._claim(planned, prepared)
+        if run is None:
+            return
+        self.display.started(run.run_id, run.benchmark_id)
+        try:
+            outcome = self._outcome(planned, prepared, run)
+        except OSError as problem:
+            # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
+            outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
+        self._record(run, outcome)
+
+    def _prepare(self, planned: PlannedRun) -> Prepared:
+        try:
+            endpoint = self.endpoints.get()
+            requirements = planned.adapter.manifest.requires.python
+            spec = EnvironmentSpec(tuple(requirements))
+            environment = ensure(spec, announce=self.display.note) if requirements else None
+        except (EnvironmentBuildError, ModelUnavailable) as problem:
+            return Prepared(None, None, ("environment", str(problem)))
+        return Prepared(endpoint, environment)
+
+    def _claim(self, planned: PlannedRun, prepared: Prepared) -> Run | None:
+        """Append `started`, or `skipped` where the work is done or under way by now."""
+
+        def decide(history: History) -> list[NewEvent]:
+            verdict = judge(history, planned, self.policy)
+            if not verdict.run:
+                return [NewEvent(self.run_group_id, verdict.skipped(planned))]
+            attempt = len(history.attempts(planned.signature.digest)) + 1
+            run_id = new_run_id(planned.adapter.id, attempt)
+            return [NewEvent(run_id, self.redactor.event(self._started(planned, prepared, run_id, attempt)))]
+
+        [record] = self.ledger.decide(decide)
+        if not isinstance(record.data, Started):
+            self.display.note(f"{planned.adapter.id}: skipped, somebody else has done it or is at it")
+            return None
+        return self.ledger.look(lambda history: history.runs[record.stream])
+
+    def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int) -> Started:
+        manifest = planned.adapter.manifest
+        folder = self._folder(planned, run_id)
+        hidden = {name: f"[redacted:{name}]" for name in planned.secrets}
+        command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
+        return Started(
+            run_group_id=self.run_group_id,
+            benchmark_id=manifest.id,
+            benchmark_directory=manifest.directory,
+            signature=planned.signature.digest,
+            preimage=planned.signature.preimage,
+            comparison_key=planned.signature.comparison_key,
+            attempt=attempt,
+            agent=planned.agent,
+            provider=planned.provider,
+            model=planned.model,
+            extra_config=planned.config,
+            command=list(command.argv),
+            cwd=str(command.cwd),
+            stdout_path=str(folder / "stdout.log"),
+            stderr_path=str(folder / "stderr.log"),
+            benchmark_version=manifest.version or None,
+            benchmarks_commit=self.provenance["benchmarks"].get("commit"),
+            eliza_commit=self.provenance["eliza"].get("commit"),
+            eliza_version=self.provenance["eliza_version"],
+            provenance={
+                **run_provenance(planned.adapter, prepared.environment),
+                "benchmarks": self.provenance["benchmarks"],
+                "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
+            },
+            owner=this_process(),
+        )
+
+    def _placeholders(self, planned: PlannedRun, prepared: Prepared, run_id: str) -> dict[str, str]:
+        return {
+            "python": str(prepared.environment.python) if prepared.environment else sys.executable,
+            "model": planned.model,
+            "provider": planned.provider,
+            "base_url": (prepared.endpoint.base_url if prepared.endpoint else None) or "",
+            "agent": planned.agent,
+            "output_dir": str(self._folder(planned, run_id) / OUTPUT),
+            "run_id": run_id,
+            "workspace": str(self.workspace.root),
+            "suite_dir": str(planned.adapter.root or ""),
+        }
+
+    def _folder(self, planned: PlannedRun, run_id: str) -> Path:
+        manifest = planned.adapter.manifest
+        return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
+
+    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
+        folder = self._folder(planned, run.run_id)
+        (folder / OUTPUT).mkdir(parents=True)
+        if prepared.failure or prepared.endpoint is None:
+            return never_began(*(prepared.failure or ("environment", "no endpoint")))
+        placeholders = self._placeholders(planned, prepared, run.run_id)
+        command = planned.adapter.command(planned.config, planned.secrets, placeholders)
+        child = Child(
+            argv=command.argv,
+            environment=self._child_environment(planned, prepared.endpoint, run, folder, command.env),
+            cwd=command.cwd,
+            folder=folder,
+            timeout_seconds=command.timeout_seconds,
+        )
+        watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
+        started_at = time.time()
+        exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
+        return weigh(planned.adapter.manifest, exit, folder=folder, cwd=command.cwd, started_at=started_at)
+
+    def _child_environment(
+        self, planned: PlannedRun, endpoint: Endpoint, run: Run, folder: Path, own: Mapping[str, str]
+    ) -> dict[str, str]:
+        output = str(folder / OUTPUT)
+        return {
+            **without_other_keys(self.environ, endpoint.provider),
+            **endpoint.environment(),
+            "BENCHMARK_MODEL_PROVIDER": planned.provider,
+            "BENCHMARK_MODEL_NAME": planned.model,
+            "MODEL_NAME": planned.model,
+            "BENCHMARK_AGENT": planned.agent,
+            "BENCHMARK_HARNESS": planned.agent,
+            RUN_ID_VARIABLE: run.run_id,
+            "BENCHMARK_RUN_ROOT": str(folder),
+            "BENCHMARK_RUN_DIR": output,
+            "BENCHMARK_OUTPUT_DIR": output,
+            "BENCHMARK_OUTPUT_ROOT": output,
+            "BENCHMARK_TELEMETRY_JSONL": str(folder / OUTPUT / TELEMETRY),
+            "BENCHMARK_PROGRESS_FILE": str(folder / PROGRESS),
+            **own,
+        }
+
+    def _record(self, run: Run, outcome: Finished | Failed) -> None:
+        outcome = self.redactor.event(outcome)
+
+        def decide(history: History) -> list[NewEvent]:
+            now = history.runs[run.run_id]
+            # Somebody who took this process for dead has recovered the run: what it came to is told all the same.
+            late = now.status != "running"
+            measured = against(outcome, history.reference(run.benchmark_id))
+            return [NewEvent(run.run_id, replace(outcome, late=late, **measured))]
+
+        self.ledger.decide(decide)
+        self.display.ended(self.ledger.look(lambda history: history.runs[run.run_id]))
+
+
+class Watch:
+    """Looks after a run between its start and its end: shows its progress, and beats its heart."""
+
+    def __init__(
+        self, run_id: str, progress: ProgressFile, ledger: Ledger, display: Display, redactor: Redactor
+    ) -> None:
+        self._run_id = run_id
+        self._progress = progress
+        self._ledger = ledger
+        self._display = display
+        self._redactor = redactor
+        self._beats = 0
+        self._next_beat = time.monotonic() + _HEARTBEAT_SECONDS[0]
+
+    def tick(self) -> None:
+        """Called about twice a second while the child runs."""
+        if self._progress.look() and self._progress.latest:
+            self._display.progress(self._run_id, self._progress.latest)
+        if time.monotonic() >= self._next_beat:
+            beat = self._redactor.event(Heartbeat(progress=self._progress.latest))
+            self._ledger.append(self._run_id, beat, sync=False)
+            self._beats = min(self._beats + 1, len(_HEARTBEAT_SECONDS) - 1)
+            self._next_beat = time.monotonic() + _HEARTBEAT_SECONDS[self._beats]

@@ -1,0 +1,39 @@
+"""A look at the history as SQL, for a reader who may not be able to write where the projection lies."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..ledger.store import EventStore
+from .database import ProjectionError, open_readonly, rebuild, refresh
+from .workspace import Workspace
+
+
+@contextlib.contextmanager
+def open_history(workspace: Workspace, store: EventStore) -> Iterator[sqlite3.Connection]:
+    """A read-only connection to an up-to-date `orchestrator.sqlite`.
+
+    Where there are no results yet, or they can't be written, it is a temporary one: nothing is made in the workspace.
+    Raises LedgerDamaged.
+    """
+    if workspace.results.is_dir() and _refreshed(workspace, store):
+        with open_readonly(workspace.database) as connection:
+            yield connection
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / workspace.database.name
+        rebuild(database, store)
+        with open_readonly(database) as connection:
+            yield connection
+
+
+def _refreshed(workspace: Workspace, store: EventStore) -> bool:
+    try:
+        refresh(workspace.database, store)
+    except ProjectionError:
+        return False  # A read-only workspace is no reason not to answer.
+    return True

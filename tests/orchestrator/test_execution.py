@@ -1,0 +1,180 @@
+"""A child process is watched to its end, and nothing of it stays behind. Real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.orchestrator.execution import (
+    RUN_ID_VARIABLE,
+    Cancellation,
+    Child,
+    Exit,
+    execute,
+    last_lines,
+    marker_of,
+    read_exit_status,
+)
+from benchmarks.orchestrator.processes import marked_processes
+from benchmarks.orchestrator.redaction import Redactor
+
+RUN_ID = f"run_execution_test_{os.getpid()}"
+
+
+def run(
+    folder: Path,
+    code: str,
+    *,
+    timeout: float = 30,
+    redactor: Redactor | None = None,
+    cancellation: Cancellation | None = None,
+    tick: Callable[[], None] = lambda: None,
+    argv: list[str] | None = None,
+    cwd: Path | None = None,
+) -> Exit:
+    child = Child(
+        argv=argv or [sys.executable, "-c", code],
+        environment={**os.environ, RUN_ID_VARIABLE: RUN_ID},
+        cwd=cwd or folder,
+        folder=folder,
+        timeout_seconds=timeout,
+        grace_seconds=1,
+    )
+    return execute(child, redactor=redactor or Redactor({}), cancellation=cancellation or Cancellation(), tick=tick)
+
+
+def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
+    ended = run(tmp_path, "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)")
+    assert (ended.return_code, ended.reason, ended.left_behind) == (7, None, 0)
+    assert (tmp_path / "stdout.log").read_text() == "out\n"
+    assert (tmp_path / "stderr.log").read_text() == "err\n"
+    assert read_exit_status(tmp_path) == 7
+    assert ended.duration_seconds > 0
+
+
+def test_more_output_than_a_pipe_holds_is_kept_whole(tmp_path: Path) -> None:
+    size = 8_000_000
+    run(tmp_path, f"import sys; sys.stdout.write('x' * {size}); sys.stderr.write('y' * {size})")
+    assert (tmp_path / "stdout.log").stat().st_size == size
+    assert (tmp_path / "stderr.log").stat().st_size == size
+
+
+def test_secrets_in_the_output_are_replaced_before_they_reach_the_disk(tmp_path: Path) -> None:
+    code = "import sys\nfor c in 'say sk-12345678 now': sys.stdout.write(c); sys.stdout.flush()"
+    run(tmp_path, code, redactor=Redactor({"KEY": "sk-12345678"}))
+    assert (tmp_path / "stdout.log").read_text() == "say [redacted:KEY] now"
+
+
+def test_a_command_that_does_not_exist_is_an_exit_code_with_its_name_in_stderr(tmp_path: Path) -> None:
+    ended = run(tmp_path, "", argv=["no-such-command-here"])
+    assert ended.return_code == 127
+    assert "no-such-command-here" in last_lines(tmp_path / "stderr.log")
+
+
+def test_a_working_directory_that_is_missing_is_a_failed_start(tmp_path: Path) -> None:
+    ended = run(tmp_path, "", cwd=tmp_path / "nowhere")
+    assert (ended.return_code, ended.reason) == (None, "start")
+    assert "nowhere" in ended.error
+
+
+def test_time_is_limited_and_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    ended = run(tmp_path, code, timeout=0.5)
+    assert ended.reason == "timeout"
+    assert 0.5 <= ended.duration_seconds < 10
+    assert not marked_processes(marker_of(RUN_ID))
+    assert read_exit_status(tmp_path) is None
+
+
+@pytest.mark.parametrize("ends_by", ["timeout", "itself"])
+def test_a_grandchild_that_left_the_session_is_ended(tmp_path: Path, ends_by: str) -> None:
+    grandchild = "import os, time; os.setsid(); print(os.getpid(), flush=True); time.sleep(60)"
+    code = (
+        "import subprocess, sys, time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {grandchild!r}], stdout=subprocess.PIPE, text=True)\n"
+        "print(p.stdout.readline(), flush=True)\n"
+        f"time.sleep({60 if ends_by == 'timeout' else 0})"
+    )
+    ended = run(tmp_path, code, timeout=2 if ends_by == "timeout" else 30)
+    pid = int((tmp_path / "stdout.log").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert (ended.reason, ended.left_behind) == (("timeout", 0) if ends_by == "timeout" else (None, 1))
+
+
+def test_a_background_child_that_holds_the_output_open_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    ended = run(tmp_path, code)
+    assert (ended.return_code, ended.left_behind) == (0, 1)
+    assert ended.duration_seconds < 20
+
+
+def test_a_cancellation_ends_the_child(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    begun = threading.Event()
+    ended: list[Exit] = []
+
+    def tick() -> None:
+        begun.set()
+
+    worker = threading.Thread(
+        target=lambda: ended.append(run(tmp_path, "import time; time.sleep(60)", cancellation=cancellation, tick=tick))
+    )
+    worker.start()
+    assert begun.wait(20)
+    cancellation.request()
+    worker.join(20)
+    assert ended[0].reason == "interrupted"
+    assert not marked_processes(marker_of(RUN_ID))
+
+
+def test_an_error_while_watching_leaves_no_process(tmp_path: Path) -> None:
+    def tick() -> None:
+        raise RuntimeError("the ledger is gone")
+
+    with pytest.raises(RuntimeError, match="ledger is gone"):
+        run(tmp_path, "import time; time.sleep(60)", tick=tick)
+    assert not marked_processes(marker_of(RUN_ID))
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    run(tmp_path, "pass", cancellation=cancellation)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        run(tmp_path, "pass", cancellation=cancellation)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp_path: Path) -> None:
+    # The orchestrator is a process of its own, killed while its child is at work; the child prints afterwards.
+    code = (
+        "import os, sys, pathlib\n"
+        "print('begun', flush=True)\n"
+        f"fifo = open({str(tmp_path / 'go')!r})\n"
+        "fifo.read()\n"
+        "print('after', flush=True)\n"
+    )
+    os.mkfifo(tmp_path / "go")
+    driver = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.orchestrator.execution import *\n"
+        "from benchmarks.orchestrator.redaction import Redactor\n"
+        f"child = Child(argv=[sys.executable, '-c', {code!r}], environment={{**os.environ, RUN_ID_VARIABLE: 'x'}},\n"
+        f"              cwd=Path({str(tmp_path)!r}), folder=Path({str(tmp_path)!r}), timeout_seconds=60)\n"
+        "execute(child, redactor=Redactor({}), cancellation=Cancellation(), tick=lambda: None)\n"
+    )
+    orchestrator = psutil.Popen([sys.executable, "-c", driver])
+    with (tmp_path / "go").open("w"):  # Opens when the child has opened its end.
+        family = psutil.Process(orchestrator.pid).children(recursive=True)
+        assert len(family) == 2
+        orchestrator.kill()
+        orchestrator.wait()
+    psutil.wait_procs(family, timeout=20)
+    assert read_exit_status(tmp_path) == 0
