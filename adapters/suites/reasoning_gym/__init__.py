@@ -1,0 +1,1 @@
+"""Reasoning Gym: problems made by the package of that name, judged by its own scorers."""

@@ -1,0 +1,72 @@
+"""`python -m suites.reasoning_gym`: asks the problems of each dataset."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+import reasoning_gym as package
+
+from ..suitekit.chat import ChatClient
+from ..suitekit.command import SuiteError, comma_list, main, parser
+from ..suitekit.report import Report, Sample
+
+VERSION = "1"
+_INSTRUCTION = "Solve the problem. Answer with the result only, without any explanation."
+
+
+def run() -> None:
+    """Ask every problem, and report."""
+    arguments = parser("reasoning_gym", __doc__ or "")
+    arguments.add_argument("--datasets", type=comma_list, required=True)
+    arguments.add_argument("--samples", type=int, default=5, help="problems of each dataset")
+    arguments.add_argument("--max-tokens", type=int, default=64)
+    given = arguments.parse_args()
+    if given.samples < 1 or given.max_tokens < 1 or not given.datasets:
+        raise SuiteError("samples and max_tokens are at least 1, and datasets names at least one")
+    datasets = {name: make_dataset(name, given.seed, given.samples) for name in given.datasets}
+    client = ChatClient(given.model)
+    total = sum(len(dataset) for dataset in datasets.values())
+    options = {"datasets": given.datasets, "samples": given.samples, "max_tokens": given.max_tokens}
+    with Report("reasoning_gym", VERSION, given.output_dir, total=total, options=options) as report:
+        for name, dataset in datasets.items():
+            for number, problem in enumerate(dataset):
+                prompt = f"{_INSTRUCTION}\n\n{problem['question']}"
+                answer = client.ask([{"role": "user", "content": prompt}], max_tokens=given.max_tokens, seed=given.seed)
+                report.add(
+                    Sample(
+                        id=f"{name}-{number}",
+                        input=problem["question"],
+                        expected=plain(problem["answer"]),
+                        output=answer.text,
+                        score=float(dataset.score_answer(answer=answer.text.strip(), entry=problem)),
+                        answer=answer,
+                        groups={"dataset": name},
+                    )
+                )
+        report.finish(model=given.model, seed=given.seed)
+
+
+def make_dataset(name: str, seed: int, size: int) -> Any:
+    """A dataset of the package; the same arguments make the same problems. Raises SuiteError for an unknown name."""
+    from reasoning_gym.factory import DATASETS
+
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {len(DATASETS)}, such as {min(DATASETS)}"
+        raise SuiteError(f"reasoning-gym has no dataset '{name}': {hint}")
+    return package.create_dataset(name, seed=seed, size=size)
+
+
+def plain(value: object) -> object:
+    """A value that JSON can hold: itself where it can be, else as text."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return str(value)
+    return value
+
+
+if __name__ == "__main__":
+    main(run)
