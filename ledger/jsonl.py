@@ -19,7 +19,7 @@ from . import codec
 from .errors import EventConflict, LedgerUnwritable, OutcomeUnknown
 from .events import NewEvent, Record
 from .identity import utc_now, uuid7
-from .segments import Cursor, read_records, segment_name, walk_chain
+from .segments import Cursor, read_lines, read_records, segment_name, walk_chain
 from .store import Accept, Decide, Notice
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -55,6 +55,10 @@ class JsonlStore:
     def read(self, after: int = 0) -> Iterator[Record]:
         """The records behind position `after`. A torn last line is not there yet. Raises LedgerDamaged."""
         return read_records(self.folder, after)
+
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The lines behind position `after`, as they stand in the files."""
+        return read_lines(self.folder, after)
 
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """Append what `decide` returns; see `EventStore.append`."""

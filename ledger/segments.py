@@ -133,6 +133,19 @@ def read_records(folder: Path, after: int = 0) -> Iterator[Record]:
             offset += len(lines)
 
 
+def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
+    """The lines (without newlines) of the events behind position `after`, as they stand in the files."""
+    segments = list_segments(folder)
+    for number, segment in enumerate(segments):
+        if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
+            continue
+        for lines in read_whole_lines(segment, _seek(segment, after)):
+            for line in lines.splitlines():
+                position = _POSITION.match(line)
+                if position is None or int(position[1]) > after:
+                    yield line
+
+
 def _seek(segment: Path, after: int) -> int:
     """A place at the start of a line, at most a chunk before the line of event `after` + 1: found by bisection."""
     if after < first_seq(segment):

@@ -28,6 +28,10 @@ class EventStore(Protocol):
         """The records behind position `after`, in order. Never waits for a writer and never changes a thing."""
         ...
 
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The same as the lines (without newlines) over which their hashes were taken, for whoever wants to check."""
+        ...
+
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """Append what `decide` returns, as one write, and return its records; `sync` makes them durable.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,28 +13,30 @@ import msgspec
 
 from ..ledger.events import HighScorePublished
 from ..ledger.fold import Group, Run
-from .database import NAME, VERSION, State, open_readonly, read_groups, read_runs, read_state
+from .database import NAME, VERSION, State, read_groups, read_runs, read_state
 from .rows import Row, group_row, run_row
 
 
-def build_dataset(database: Path) -> Row:
+def build_dataset(connection: sqlite3.Connection) -> Row:
     """The dataset of an up-to-date `orchestrator.sqlite`: every run, newest first.
 
     `generated_at` is the time of the last event, so that the same ledger gives the same document.
     """
-    with open_readonly(database) as connection:
-        runs = list(read_runs(connection))[::-1]
-        groups = list(read_groups(connection))[::-1]
-        state = read_state(connection) or State(0, "", "")
-        high_scores = [
-            {"benchmark_id": row[0], **dict(zip(HighScorePublished.__struct_fields__, row[1:-1], strict=True))}
-            | {"higher_is_better": bool(row[4]), "published_at": row[-1]}
-            for row in connection.execute(
-                "SELECT benchmark_id, label, value, unit, higher_is_better, source, date, published_at "
-                "FROM high_scores ORDER BY seq"
-            )
-        ]
-    return assemble(runs, groups, high_scores, state)
+    runs = list(read_runs(connection))[::-1]
+    groups = list(read_groups(connection))[::-1]
+    return assemble(runs, groups, read_high_scores(connection), read_state(connection) or State(0, "", ""))
+
+
+def read_high_scores(connection: sqlite3.Connection) -> list[Row]:
+    """Every reference that was published, in the order of publication."""
+    return [
+        {"benchmark_id": row[0], **dict(zip(HighScorePublished.__struct_fields__, row[1:-1], strict=True))}
+        | {"higher_is_better": bool(row[4]), "published_at": row[-1]}
+        for row in connection.execute(
+            "SELECT benchmark_id, label, value, unit, higher_is_better, source, date, published_at "
+            "FROM high_scores ORDER BY seq"
+        )
+    ]
 
 
 def assemble(runs: list[Run], groups: list[Group], high_scores: list[Row], state: State) -> Row:

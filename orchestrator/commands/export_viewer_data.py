@@ -61,6 +61,10 @@ class Past:
                 return
             yield record
 
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The lines of those records."""
+        return (line for _, line in zip(self.read(after), self._store.read_lines(after), strict=False))
+
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """The past can't be changed."""
         raise TypeError("the past of a ledger is for reading only")

@@ -1,0 +1,91 @@
+"""The viewer's server: waitress around the application, on one address, until somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from ..ledger.store import EventStore
+from .app import create_app
+from .guard import LOOPBACK
+
+_THREADS = 8
+
+
+class ViewerError(Exception):
+    """The viewer cannot be served; the message says why, and what to change."""
+
+
+def serve(workspace: Path, store: EventStore, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
+
+    On an address that others can reach, a visitor needs the token that stands in that URL.
+    Raises ViewerError where the address can't be had.
+    """
+    from waitress.server import create_server
+
+    token = None if host in LOOPBACK else secrets.token_urlsafe(24)
+    listening = _listen(host, port)
+    with contextlib.closing(listening):
+        bound = listening.getsockname()[1]
+        app = create_app(workspace, store, hosts=_names(host), token=token)
+        server = create_server(app, sockets=[listening], threads=_THREADS, ident="")
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
+        with _ended_by_signals(), contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        server.close()
+
+
+def _names(host: str) -> set[str]:
+    """The names under which a server on that address is visited."""
+    if host in LOOPBACK:
+        return set(LOOPBACK)
+    own = {host, socket.gethostname()}
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - only compared
+        with contextlib.suppress(OSError):
+            own |= {
+                info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None) if isinstance(info[4][0], str)
+            }
+    return own | LOOPBACK
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as problem:
+        raise ViewerError(f"'{host}' is no address of this machine: {problem.strerror}") from problem
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as problem:
+        listening.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise ViewerError(
+                f"port {port} of {host} is in use; give another with --port (0 takes any free one)"
+            ) from problem
+        raise ViewerError(
+            f"cannot listen on {host} port {port}: {problem.strerror}; see --host and --port"
+        ) from problem
+    return listening
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    def end(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt  # What waitress ends its loop and its threads on.
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
