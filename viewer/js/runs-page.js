@@ -7,6 +7,7 @@ import { delta, marks, runLink, scoreOf, statusBadge, when } from "./parts.js";
 
 const PAGE = 100;
 const REFRESH_MS = 4000;
+const IDS = new Set(["run_id", "group"]);
 const FACETS = [
   ["benchmark", "All benchmarks"],
   ["status", "All statuses"],
@@ -15,8 +16,7 @@ const FACETS = [
 ];
 // [sort name, heading, cell, is a number]
 const COLUMNS = [
-  ["run_id", "run_id", null, false],
-  ["benchmark", "benchmark", (run) => run.benchmark_id, false],
+  ["benchmark", "benchmark", null, false],
   ["status", "status", (run) => [statusBadge(run), ...marks(run)], false],
   ["score", "score", (run) => scoreOf(run), true],
   ["high_score", "high_score", (run) => score(run.high_score_value), true],
@@ -24,10 +24,11 @@ const COLUMNS = [
   ["agent", "agent", (run) => run.agent, false],
   ["provider", "provider", (run) => run.provider, false],
   ["model", "model", (run) => run.model, false],
-  ["samples", "samples", (run) => count(run.samples), true],
   ["tokens", "tokens", (run) => count(run.total_tokens), true],
   ["duration", "duration", (run) => duration(run.duration_seconds), true],
   ["started", "started", (run) => when(run.started_at), false],
+  ["samples", "samples", (run) => count(run.samples), true],
+  ["run_id", "run_id", (run) => run.run_id, false],
   ["group", "group", (run) => run.run_group_id, false],
 ];
 
@@ -191,9 +192,9 @@ class RunsPage {
 
   row(run, index) {
     const cells = COLUMNS.map(([name, label, cell, number]) => {
-      if (!cell) return h("th", { scope: "row", class: "run-id" }, h("a", { href: runLink(run.run_id) }, run.run_id));
+      if (!cell) return h("th", { scope: "row" }, h("a", { href: runLink(run.run_id) }, run.benchmark_id));
       const content = cell(run);
-      const kind = [number && "number", (name === "model" || name === "group") && "long", content === "" && "blank"];
+      const kind = [number && "number", name === "model" && "long", IDS.has(name) && "id", content === "" && "blank"];
       return h("td", { "data-label": label, class: kind.filter(Boolean).join(" ") || null, title: kind.includes("long") ? content : null }, content);
     });
     return h("tr", { class: index === this.chosen ? "chosen" : null }, cells);
