@@ -68,10 +68,10 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds)
 
 
-def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str]) -> list[str]:
-    """Everything that this machine lacks to run the benchmark with that agent; nothing where it can run.
+def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
+    """Everything that this machine lacks to run the benchmark with that agent and configuration.
 
-    A check whose command is missing is not made: it would say the same again.
+    Nothing where it can run. A check whose command is missing is not made: it would say the same again.
     """
     manifest = adapter.manifest
     lacking = []
@@ -81,19 +81,26 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str]) -> list
         lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(manifest.agents)})")
     requires = manifest.requires
     lacking += [f"environment variable {name}" for name in requires.env if not environ.get(name)]
-    path = environ.get("PATH")
-    absent = [name for name in requires.commands if shutil.which(name, path=path) is None]
+    absent = [name for name in requires.commands if shutil.which(name, path=environ.get("PATH")) is None]
     lacking += [f"command {name} on PATH" for name in absent]
-    failed = [_failure(check, environ) for check in requires.checks if check.argv[0] not in absent]
-    return lacking + [failure for failure in failed if failure]
+    for check in requires.checks:
+        needless = check.unless is not None and config.get(check.unless) is True
+        if not needless and check.argv[0] not in absent and (failure := _failure(check, adapter.root, environ)):
+            lacking.append(failure)
+    return lacking
 
 
-def _failure(check: Check, environ: Mapping[str, str]) -> str | None:
+def _failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str | None:
     """What a failed check means; None where it succeeds."""
     shown = " ".join(check.argv)
     try:
         done = subprocess.run(
-            check.argv, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, timeout=_CHECK_SECONDS
+            check.argv,
+            env=dict(environ),
+            cwd=root or "/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CHECK_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return f"{check.name} ({shown}: no answer in {_CHECK_SECONDS} s)"

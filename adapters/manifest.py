@@ -58,10 +58,14 @@ class RunSpec(_Table, frozen=True, kw_only=True):
 
 
 class Check(_Table, frozen=True, kw_only=True):
-    """A command that must exit with 0 within a few seconds, and what is missing where it does not."""
+    """A command that must exit with 0 within a few seconds, and what is missing where it does not.
+
+    It runs in the benchmark's directory. `unless` names a bool option that, where true, makes it needless.
+    """
 
     name: str
     argv: list[str]
+    unless: str | None = None
 
 
 class Requires(_Table, frozen=True, kw_only=True):
@@ -224,6 +228,12 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _run_faults(manifest.run)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+    for check in manifest.requires.checks:
+        waiving = manifest.options.get(check.unless) if check.unless else None
+        if check.unless and (waiving is None or waiving.type != "bool"):
+            yield "requires.checks", f"unless = '{check.unless}' names no bool option"
+        if not check.argv:
+            yield "requires.checks", f"'{check.name}' has an empty argv"
     for key, expression in manifest.result.expressions():
         yield from _expression_faults(key, expression)
     if not manifest.result.files:

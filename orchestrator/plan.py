@@ -80,7 +80,7 @@ def make_plan(
     for adapter in adapters:
         effective = configs[adapter.id]
         label = agent or adapter.manifest.default_agent
-        unmet = [*missing(adapter, agent=label, environ=environ), *lacking]
+        unmet = [*missing(adapter, agent=label, environ=environ, config=effective.config), *lacking]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
             plan.append(

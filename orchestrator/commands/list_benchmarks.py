@@ -11,6 +11,7 @@ import msgspec
 
 from ...adapters.adapter import Adapter, missing
 from ...adapters.discovery import Discovery, discover
+from ...adapters.options import effective_config
 from ..providers import find_provider, resolve
 from .place import Place, in_place, json_option, print_json
 from .table import print_table
@@ -61,7 +62,8 @@ def command(place: Place, agent: str | None, provider: str | None, as_json: bool
 def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, Any]:
     manifest = adapter.manifest
     label = agent or manifest.default_agent
-    unmet = [*missing(adapter, agent=label, environ=os.environ), *lacking]
+    defaults = effective_config(manifest.id, manifest.options, {}).config
+    unmet = [*missing(adapter, agent=label, environ=os.environ, config=defaults), *lacking]
     return {
         "id": manifest.id,
         "name": manifest.name,
