@@ -78,16 +78,23 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code = cli.main(arguments, prog_name="benchmarks", standalone_mode=False)
+        # Not cli.main(): it would end the program with code 1 when whoever reads our output has seen enough.
+        with cli.make_context("benchmarks", arguments) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as asked:
+        asked.show()
+        return 2
     except click.ClickException as problem:
         where = problem.ctx.command_path if isinstance(problem, click.UsageError) and problem.ctx else "benchmarks"
         return _complain(f"{where}: {' '.join(problem.format_message().split())}", 2)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would flush again at exit, and fail again.
+        # Python would flush again at its end, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as problem:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 import msgspec
 
 from ...ledger.events import Record
-from .place import Place, in_place, json_option
+from ...ledger.fold import Run
+from ...ledger.jsonl import JsonlStore
+from ...ledger.verify import verify as verify_ledger
+from ..usage import UsageError
+from .place import Place, in_place, json_option, print_json
 
 
 @click.group()
@@ -36,6 +41,42 @@ def log(place: Place, limit: int | None, kind: str | None, stream: str | None, a
             sys.stdout.write(msgspec.json.encode(_row(record)).decode() + "\n")
         else:
             print(f"{record.seq:>8}  {record.at}  {record.type:<20}  {record.stream}  {record.hash[:12]}")
+
+
+@command.command()
+@click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
+@json_option
+@in_place
+def verify(place: Place, artifacts: bool, as_json: bool) -> int:
+    """Prove that every event stands as it was written, and that the runs' files are what was recorded.
+
+    Exit code 3 where bytes of the ledger are damaged, 1 where its story or a recorded file is not as it should be.
+    """
+    store = place.store()
+    if not isinstance(store, JsonlStore):
+        raise UsageError(f"ledger verify reads JSONL ledgers, and this one is {store.url}")
+    report = verify_ledger(store.folder, folder_of=_folder_of(place) if artifacts else None)
+    if as_json:
+        print_json(report)
+    else:
+        for kind, findings in (("damage", report.damage), ("story", report.story), ("artifact", report.artifacts)):
+            for finding in findings:
+                print(f"{kind}: event {finding.seq}: {finding.text}")
+        for note in report.notes:
+            print(f"note: {note}")
+        state = "sound" if report.is_sound else "NOT sound"
+        print(
+            f"{state}: {report.position} events in {report.segments} segments, {report.runs} runs; "
+            f"head {report.head_hash}"
+        )
+    return 3 if report.damage else 0 if report.is_sound else 1
+
+
+def _folder_of(place: Place) -> Callable[[Run], Path]:
+    def folder(run: Run) -> Path:
+        return place.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+
+    return folder
 
 
 def _row(record: Record) -> dict[str, object]:

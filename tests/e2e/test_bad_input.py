@@ -1,0 +1,158 @@
+"""Bad input is one clear line on stderr and exit code 2: no traceback, no event, no folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run"], "which benchmarks?"),
+        (["run", "--benchmarks", "goood", "--provider", "ollama"], "unknown benchmark 'goood': did you mean good?"),
+        (["run", "--benchmarks", "good", "--provider", "grok"], "unknown provider 'grok': did you mean groq?"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "{nope"], "--extra is no JSON"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "[1]"], "--extra is no JSON object"),
+        (
+            ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"sed": 1}'],
+            "good has no option 'sed': did you mean seed?",
+        ),
+        (
+            ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"seed": "x"}'],
+            'option seed: "x" is no whole number',
+        ),
+        (
+            ["run", "--benchmarks", "good,other", "--provider", "ollama", "--extra", '{"nobody_knows": 1}'],
+            "none of the chosen benchmarks has an option 'nobody_knows'",
+        ),
+        (
+            ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"per_benchmark": {"god": {}}}'],
+            "unknown benchmark 'god': did you mean good?",
+        ),
+        (
+            ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"per_benchmark": {"good": {"x": 1}}}'],
+            "good has no option 'x'",
+        ),
+        (["run", "--benchmarks", "good", "--provider", "local", "--model", "nope"], "no local model 'nope'"),
+        (["run", "--benchmarks", "good", "--provider", "groq", "--base-url", "nowhere"], "no base URL"),
+        (["run", "--benchmarks", "good", "--rerun-failed", "--force"], "exclude each other"),
+        (["run", "--all", "--benchmarks", "good"], "exclude each other"),
+        (["run", "--benchmarks", "good", "--jobs", "0"], "--jobs"),
+        (["rum"], "no command 'rum': did you mean run?"),
+        (["show-runs", "--limit", "many"], "--limit"),
+        (["show-runs", "--sttus", "failed"], "--status"),
+        (["show-run", "run_x"], "no run 'run_x'"),
+        (["export-viewer-data", "--as-of", "yesterday"], "neither a time"),
+        (["list-benchmarks", "--provider", "nope"], "unknown provider"),
+        (["serve-viewer", "--host", "203.0.113.7", "--port", "0"], "203.0.113.7"),
+        (["--ledger", "mysql://x", "show-runs"], "mysql://x"),
+    ],
+)
+def test_it_is_one_line_and_nothing_is_left(bench, arguments, told):
+    bench.add("good")
+    bench.add("other")
+    before = sorted(bench.root.rglob("*"))
+    done = bench(*arguments, code=2)
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stdout == ""
+    assert sorted(bench.root.rglob("*")) == before
+
+
+def test_a_port_in_use_is_named(bench):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port}" in bench("serve-viewer", "--port", str(port), code=2).stderr
+    assert not bench.results.exists()
+
+
+def test_an_option_that_one_of_several_benchmarks_knows_is_no_error(bench):
+    bench.add("good")
+    bench.add("other", more='[options.depth]\ntype = "int"\nenv = "DEPTH"\n')
+    bench.run("good", "other", more=("--extra", '{"depth": 3}'))
+    assert {run["benchmark_id"]: run["extra_config"] for run in bench.runs()} == {
+        "good": {"seed": 1},
+        "other": {"seed": 1, "depth": 3},
+    }
+
+
+def test_a_workspace_that_cannot_be_written_is_named(bench, tmp_path):
+    # Root may write anywhere, so the way is blocked by a file.
+    bench.add("good")
+    bench.results.write_text("in the way")
+    done = bench("run", "--benchmarks", "good", "--provider", "ollama", code=2)
+    assert str(bench.results) in done.stderr
+    assert bench.results.read_text() == "in the way"
+
+
+def test_a_workspace_that_is_a_file_is_named(bench, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    done = bench("--workspace", str(file), "show-runs", code=2)
+    assert str(file) in done.stderr
+
+
+def test_a_file_that_is_no_model_is_named(bench, tmp_path):
+    bench.add("good")
+    file = tmp_path / "x.gguf"
+    file.write_text("no model")
+    done = bench("run", "--benchmarks", "good", "--provider", "local", "--model", str(file), code=2)
+    assert "is no GGUF file" in done.stderr
+    assert not bench.results.exists()
+
+
+def test_a_broken_manifest_is_told_with_file_key_and_reason_and_takes_no_other_down(bench):
+    bench.add("good")
+    bench.add("broken", result="hgher_is_better = true")
+    told = bench.run("good")
+    assert str(bench.root / "broken" / "benchmark.toml") in told
+    assert "result.hgher_is_better: unknown key; did you mean higher_is_better?" in told
+    assert bench.runs()[0]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    "command", ["show-runs", "list-benchmarks", "providers", "export-viewer-data", "recover-stale-runs"]
+)
+def test_reading_an_empty_workspace_is_no_error_and_makes_no_ledger(bench, command):
+    bench(command)
+    assert not (bench.results / "ledger").exists()
+
+
+def test_a_workspace_that_is_not_there_is_not_made_by_reading(bench, tmp_path):
+    for command in ("show-runs", "list-benchmarks", "recover-stale-runs"):
+        bench("--workspace", str(tmp_path / "nowhere"), command)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_output_into_a_closed_pipe_is_no_error(bench):
+    bench.add("good")
+    bench.run("good")
+    process = bench.start("ledger", "log")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(20) in (0, -13)
+
+
+def test_a_damaged_ledger_stops_every_writer_with_exit_code_3(bench):
+    bench.add("good")
+    bench.run("good")
+    [segment] = (bench.results / "ledger").glob("*.jsonl")
+    damaged = segment.read_bytes().replace(b'"score":0.5', b'"score":0.9')
+    segment.write_bytes(damaged)
+    bench.is_damaged = True
+    done = bench("run", "--benchmarks", "good", "--provider", "ollama", "--force", code=3)
+    assert segment.name in done.stderr and "line 3" in done.stderr
+    assert bench("ledger", "verify", code=3).stdout.startswith("damage: event 3")
+    assert segment.read_bytes() == damaged
+
+
+def test_no_colour_and_no_control_characters_where_stdout_is_no_terminal(bench):
+    bench.add("good")
+    bench.run("good")
+    assert "\x1b" not in bench("show-runs").stdout
+    assert os.environ.get("PATH")

@@ -1,0 +1,217 @@
+"""How runs end: only a valid result of its own is a success, and each failure has its reason."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+
+import pytest
+
+RESULT = "\noutput.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')"
+WRITE = 'output.joinpath("result.json").write_text({!r})\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "score"),
+    [
+        ("sys.exit(5)", "exit_code", None),
+        (WRITE.format('{"score": 0.7, "n": 2}') + "sys.exit(5)", "exit_code", 0.7),
+        ("os.kill(os.getpid(), 11)", "signal", None),
+        ("pass", "no_result", None),
+        (WRITE.format("{broken"), "bad_result", None),
+        (WRITE.format('{"score": NaN, "n": 2}'), "bad_result", None),
+        (WRITE.format('{"n": 2}'), "no_score", None),
+        (WRITE.format('{"score": "0.9", "n": 2}'), "no_score", None),
+        (WRITE.format('{"score": true, "n": 2}'), "no_score", None),
+        (WRITE.format('{"score": 0.5}'), "no_samples", 0.5),
+        (WRITE.format('{"score": 0.5, "n": 0}'), "no_samples", 0.5),
+    ],
+)
+def test_a_run_without_a_valid_result_has_failed_with_its_reason(bench, code, reason, score):
+    bench.add("bad", "print('a last word', file=sys.stderr)\n" + code)
+    bench.run("bad", code=1)
+    [run] = bench.runs()
+    assert (run["status"], run["reason"], run["score"]) == ("failed", reason, score)
+    assert "a last word" in run["error"]
+    assert run["delta_to_high_score"] is None
+
+
+def test_a_score_of_a_failed_run_counts_nowhere(bench):
+    bench.add("bad", WRITE.format('{"score": 0.9, "n": 2}') + "sys.exit(1)")
+    bench.run("bad", code=1)
+    data = json.loads((bench.results / "viewer_data.json").read_bytes())
+    assert data["benchmark_summary"][0]["best_score"] is None
+    assert data["latest_scores"] == []
+
+
+def test_time_runs_out(bench):
+    bench.add(
+        "slow",
+        WRITE.format('{"score": 0.5, "n": 1}') + "import time; time.sleep(60)",
+        run="timeout_seconds = 1",
+    )
+    bench.run("slow", code=1)
+    [run] = bench.runs()
+    assert (run["reason"], run["score"]) == ("timeout", 0.5)
+    assert "no end after 1 s" in run["error"]
+
+
+def test_an_allowed_exit_code_is_a_success(bench):
+    bench.add("odd", WRITE.format('{"score": 0.5, "n": 1}') + "sys.exit(4)", run="ok_exit_codes = [0, 4]")
+    bench.run("odd")
+    assert bench.runs()[0]["return_code"] == 4
+
+
+def test_everything_about_a_success_is_recorded(bench):
+    bench.add("good", more='[high_score]\nlabel = "Someone"\nvalue = 0.75\nsource = "https://example.org/paper"\n')
+    bench.run("good")
+    [run] = bench.runs()
+    assert run["unit"] == "ratio"
+    assert (run["high_score_label"], run["high_score_value"], run["delta_to_high_score"]) == ("Someone", 0.75, -0.25)
+    assert run["usage"] == {"input_tokens": 10, "output_tokens": 5}
+    assert run["total_tokens"] == 15
+    assert [artifact["path"] for artifact in run["artifacts"]] == ["output/result.json"]
+    assert run["result_json_path"].endswith("/output/result.json")
+    assert run["command"][0] == sys.executable
+    assert run["provenance"]["manifest"]["source"] == "workspace"
+    [published] = bench.events("high_score_published")
+    assert published["stream"] == "good"
+    bench.run("good", more=("--force",))
+    assert len(bench.events("high_score_published")) == 1, "a manifest seeds its reference once"
+
+
+def test_a_synthetic_result_is_marked_and_is_no_record(bench):
+    bench.add(
+        "mock",
+        WRITE.format('{"score": 1.0, "n": 1, "mock": true}'),
+        result='synthetic = "mock"',
+        more='[high_score]\nlabel = "x"\nvalue = 0.5\nsource = "y"\n',
+    )
+    bench.run("mock")
+    [run] = bench.runs()
+    assert (run["synthetic"], run["delta_to_high_score"]) == (True, None)
+    assert json.loads((bench.results / "viewer_data.json").read_bytes())["benchmark_summary"][0]["best_score"] is None
+
+
+def test_a_result_that_lies_in_the_working_directory_counts_only_where_that_is_allowed_and_when_it_is_new(bench):
+    folder = bench.add("here", "pathlib.Path('result.json').write_text('{\"score\": 0.25, \"n\": 1}')")
+    (folder / "result.json").write_text('{"score": 1.0, "n": 1}')
+    bench.run("here", code=1)
+    assert bench.runs()[0]["reason"] == "no_result"
+    allowed = (folder / "benchmark.toml").read_text().replace('unit = "ratio"', 'unit = "ratio"\nfiles_in_cwd = true')
+    (folder / "benchmark.toml").write_text(allowed)
+    bench.run("here")
+    assert bench.runs()[-1]["score"] == 0.25
+
+
+def test_two_results_that_cannot_be_told_apart_are_no_result(bench):
+    bench.add(
+        "two",
+        "for n in 'ab': output.joinpath(f'r-{n}.json').write_text('{\"score\": 1, \"n\": 1}')",
+        files="r-*.json",
+    )
+    bench.run("two", code=1)
+    assert bench.runs()[0]["reason"] == "bad_result"
+
+
+def test_a_benchmark_that_cannot_run_here_is_incompatible_and_fails_nobody(bench):
+    bench.add("good")
+    bench.add("needy", more='[requires]\nenv = ["NEEDED_THING"]\ncommands = ["no-such-command"]\n')
+    told = bench.run("good", "needy")
+    assert "NEEDED_THING" in told and "no-such-command" in told
+    assert [run["benchmark_id"] for run in bench.runs()] == ["good"]
+    [event] = bench.events("incompatible")
+    assert event["data"]["missing"] == ["environment variable NEEDED_THING", "command no-such-command on PATH"]
+
+
+def test_a_missing_key_is_named_by_its_variable(bench):
+    bench.add("good")
+    told = bench("run", "--benchmarks", "good").stderr
+    assert "GROQ_API_KEY" in told
+    assert bench.runs() == []
+
+
+def test_what_a_child_is_told(bench):
+    bench.add("env", "output.joinpath('env.json').write_text(json.dumps(dict(os.environ)))\n" + RESULT)
+    keys = {"GROQ_API_KEY": "gsk-12345678", "OPENAI_API_KEY": "sk-87654321", "ANTHROPIC_API_KEY": "x" * 12}
+    bench("run", "--benchmarks", "env", "--model", "m1", "--agent", "eliza", **keys)
+    [path] = bench.results.rglob("env.json")
+    told = json.loads(path.read_text())
+    [run] = bench.runs()
+    assert told["BENCHMARK_RUN_ID"] == run["run_id"]
+    assert told["BENCHMARK_MODEL_PROVIDER"] == "groq"
+    assert told["BENCHMARK_MODEL_NAME"] == told["MODEL_NAME"] == "m1"
+    assert told["BENCHMARK_AGENT"] == told["BENCHMARK_HARNESS"] == "eliza"
+    assert told["BENCHMARK_OUTPUT_DIR"] == told["BENCHMARK_OUTPUT_ROOT"] == str(path.parent)
+    assert told["OPENAI_BASE_URL"] == "https://api.groq.com/openai/v1"
+    assert told["GROQ_API_KEY"] == told["OPENAI_API_KEY"] == "gsk-12345678"
+    assert "ANTHROPIC_API_KEY" not in told, "no key of another provider"
+    assert {"BENCHMARK_TELEMETRY_JSONL", "BENCHMARK_PROGRESS_FILE", "BENCHMARK_RUN_ROOT"} <= told.keys()
+
+
+def test_calls_that_a_child_reports_become_its_usage(bench):
+    code = """
+    with open(os.environ["BENCHMARK_TELEMETRY_JSONL"], "w") as file:
+        for latency in (10, 30, 20):
+            file.write(json.dumps({"prompt_tokens": 7, "completion_tokens": 2, "latency_ms": latency}) + "\\n")
+    output.joinpath("result.json").write_text('{"score": 0.5, "n": 4}')
+    """
+    bench.add("calls", code)
+    bench.run("calls")
+    usage = bench.runs()[0]["usage"]
+    assert (usage["calls"], usage["input_tokens"], usage["output_tokens"]) == (3, 21, 6)
+    assert (usage["latency_p50_ms"], usage["latency_p95_ms"]) == (20, 30)
+
+
+def test_secrets_are_nowhere_below_the_results_and_not_on_the_screen(bench):
+    code = """
+    print("stdout", os.environ["SUITE_KEY"], os.environ["GROQ_API_KEY"])
+    print("stderr", os.environ["SUITE_KEY"], os.environ["GROQ_API_KEY"], file=sys.stderr)
+    sys.exit(1)
+    """
+    bench.add("leaky", code)
+    extra = '{"api_key": "from-extra-1234"}'
+    done = bench("run", "--benchmarks", "leaky", "--extra", extra, "--explain", code=1, GROQ_API_KEY="gsk-from-env-99")
+    everything = bench.text() + done.stdout + done.stderr
+    assert "from-extra-1234" not in everything
+    assert "gsk-from-env-99" not in everything
+    assert "[redacted:api_key]" in everything and "[redacted:GROQ_API_KEY]" in everything
+
+
+def test_a_secret_option_is_no_part_of_the_signature(bench):
+    bench.add("good")
+    bench.run("good", more=("--extra", '{"api_key": "one-secret-1"}'))
+    bench.run("good", more=("--extra", '{"api_key": "another-secret-2"}'))
+    assert len(bench.runs()) == 1
+
+
+def test_progress_is_shown_and_carried_by_heartbeats(bench):
+    code = (
+        "import time\n"
+        "with open(os.environ['BENCHMARK_PROGRESS_FILE'], 'w') as file:\n"
+        '    print(\'{"done": 3, "total": 10, "note": "three"}\', file=file)\n'
+        "ledger = pathlib.Path(os.environ['BENCHMARK_RUN_ROOT']).parents[2] / 'ledger' / f'{1:020d}.jsonl'\n"
+        'while \'"type":"heartbeat"\' not in ledger.read_text(): time.sleep(0.1)\n'
+    )
+    bench.add("busy", code + RESULT)
+    bench.run("busy")
+    [beat] = bench.events("heartbeat")
+    assert beat["data"]["progress"] == {"done": 3, "total": 10, "note": "three"}
+
+
+def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
+    bench.add("first", "import time; print('begun', flush=True); time.sleep(60)")
+    bench.add("second")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = bench.start("run", "--benchmarks", "first", "second", "--provider", "ollama", "--force")
+        assert "started run_first" in process.stderr.readline()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+    runs = bench.runs()
+    assert [(run["benchmark_id"], run["status"], run["reason"]) for run in runs] == [
+        ("first", "failed", "interrupted")
+    ] * 2
+    assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2

@@ -1,0 +1,180 @@
+"""Several orchestrators at once, killed at any moment: no work twice, none lost, none left running."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+SLOW = """
+import time
+path = pathlib.Path(os.environ["GATE"])
+print("begun", flush=True)
+with path.open() as gate:
+    gate.read()
+"""
+RESULT = "output.joinpath('result.json').write_text('{\"score\": 0.75, \"n\": 4}')\n"
+SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
+
+
+def gate(tmp_path, name="gate"):
+    """A named pipe: opened for writing when the child is at work, and the child goes on when it is closed."""
+    path = tmp_path / name
+    os.mkfifo(path)
+    return path
+
+
+def orchestrated(process):
+    """The processes that a `run` command has started for its benchmark."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_two_orchestrators_share_the_same_matrix(bench):
+    ids = [f"b{number}" for number in range(8)]
+    for id in ids:
+        bench.add(id)
+    both = [bench.start("run", "--provider", "ollama", "--jobs", "2", "--benchmarks", *ids) for _ in range(3)]
+    for process in both:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    runs = bench.runs()
+    assert sorted(run["benchmark_id"] for run in runs) == ids
+    assert {run["attempt"] for run in runs} == {1}
+
+
+def test_work_that_is_under_way_elsewhere_is_skipped_even_with_force(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + RESULT)
+    first = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in first.stderr.readline()
+    with path.open("w"):
+        assert "is under way" in bench.run("slow", more=("--force",))
+    first.communicate(timeout=30)
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
+    assert bench.events("skipped")[0]["data"]["reason"] == "running_elsewhere"
+
+
+def test_a_live_run_is_never_taken_for_stale(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + RESULT)
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in process.stderr.readline()
+    with path.open("w"):
+        assert "0 runs recovered; 1 still running" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
+    process.communicate(timeout=30)
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
+
+
+def test_a_killed_orchestrator_leaves_a_run_that_the_next_one_ends_and_does_again(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + RESULT)
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in process.stderr.readline()
+    with path.open("w"):
+        family = orchestrated(process)
+        process.kill()
+        process.communicate()
+        assert all(child.is_running() for child in family), "the orphans live on, until somebody looks"
+        second_gate = gate(tmp_path, "second")
+        again = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(second_gate))
+        assert "its orchestrator is gone; it has failed" in again.stderr.readline()
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert not alive
+    with second_gate.open("w"):
+        pass
+    again.communicate(timeout=30)
+    first, second = bench.runs()
+    assert (first["status"], first["recovered"], first["reason"]) == ("failed", True, "orchestrator_lost")
+    assert first["error"].startswith("recovered")
+    assert (second["status"], second["attempt"]) == ("succeeded", 2)
+    assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["orchestrator_lost", "completed"]
+
+
+def test_the_result_of_a_child_that_finished_without_its_orchestrator_is_adopted(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + "print('after')\n" + RESULT)
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in process.stderr.readline()
+    with path.open("w"):
+        family = orchestrated(process)
+        process.kill()
+        process.communicate()
+    psutil.wait_procs(family, timeout=20)
+    done = bench("recover-stale-runs", "--stale-seconds", "0", "--json")
+    [row] = json.loads(done.stdout)
+    assert (row["status"], row["score"], row["recovered"], row["samples"]) == ("succeeded", 0.75, True, 4)
+    assert [artifact["path"] for artifact in row["artifacts"]] == ["output/result.json"]
+    bench.run("slow")
+    assert len(bench.runs()) == 1, "an adopted success is a success"
+
+
+def test_a_dead_run_is_left_alone_until_its_last_sign_of_life_is_old_enough(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + RESULT)
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in process.stderr.readline()
+    process.kill()
+    process.communicate()
+    assert "0 runs recovered; 1 still running" in bench("recover-stale-runs").stdout
+    assert "1 runs recovered" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
+    assert "0 runs recovered; 0 still running" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
+
+
+def test_an_owner_that_comes_back_after_recovery_is_heard_and_changes_nothing(bench, tmp_path):
+    path = gate(tmp_path)
+    bench.add("slow", SLOW + RESULT)
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
+    assert "started" in process.stderr.readline()
+    # To another host, this owner is nothing but silent: recover as from there.
+    code = (
+        "import sys\n"
+        "from benchmarks.ledger import identity\n"
+        "identity.host_name.cache_clear(); identity.socket.gethostname = lambda: 'elsewhere'\n"
+        "from benchmarks.orchestrator.__main__ import main\n"
+        "main()\n"
+    )
+    elsewhere = [
+        sys.executable,
+        "-c",
+        code,
+        "--workspace",
+        str(bench.root),
+        "recover-stale-runs",
+        "--stale-seconds",
+        "0",
+    ]
+    assert "1 runs recovered" in subprocess.run(elsewhere, capture_output=True, text=True, check=True).stdout
+    with path.open("w"):
+        pass
+    process.communicate(timeout=30)
+    [run] = bench.runs()
+    assert (run["status"], run["recovered"], run["late"], run["score"]) == ("failed", True, True, None)
+    [late] = bench.events("finished")
+    assert (late["data"]["late"], late["data"]["score"]) == (True, 0.75)
+
+
+@pytest.mark.parametrize("round", range(2))
+def test_killed_at_random_and_started_again_until_all_is_done(bench, round):
+    rng = random.Random(SEED + round)
+    print(f"seed {SEED}, round {round}")
+    ids = [f"b{number}" for number in range(6)]
+    for id in ids:
+        bench.add(id, f"import time; time.sleep({rng.random() / 10})\n" + RESULT)
+    for _ in range(6):
+        process = bench.start("run", "--provider", "ollama", "--jobs", "2", "--benchmarks", *ids)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.12 + rng.random() * 0.25)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    bench.run(*ids)
+    successes = [run["benchmark_id"] for run in bench.runs() if run["status"] == "succeeded"]
+    assert sorted(successes) == ids, "each exactly once"
+    assert not bench.runs("--status", "running")
+    assert len(bench.events("group_opened")) == len(bench.events("group_closed"))
