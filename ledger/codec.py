@@ -116,7 +116,12 @@ def decode_lines(lines: bytes) -> Iterator[Record]:
         yield from _decode_all(lines)
     except msgspec.DecodeError:
         # Something in this piece needs a closer look: an unknown type, or a line that is not ours.
-        yield from map(decode, lines.splitlines())
+        yield from map(decode, split(lines))
+
+
+def split(lines: bytes) -> list[bytes]:
+    """The lines of whole lines, without their newlines. (`splitlines` would also part them at a carriage return.)"""
+    return lines[:-1].split(b"\n")
 
 
 def _decode_all(lines: bytes) -> list[Record]:
@@ -125,7 +130,7 @@ def _decode_all(lines: bytes) -> list[Record]:
 
 def link(line: bytes) -> str:
     """The hash that the bytes of a line (without its newline) should carry. Raises BadLine where it carries none."""
-    if line[-_TAIL : -_TAIL + 9] != b',"hash":"':
+    if line[-_TAIL : -_TAIL + 9] != b',"hash":"' or line[-2:] != b'"}':
         raise BadLine('the line does not end with ,"hash":"<64 hex digits>"}')
     return sha256(line[:-_TAIL]).hexdigest()
 

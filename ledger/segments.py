@@ -74,7 +74,7 @@ def follow_chain(cursor: Cursor, lines: bytes) -> list[Record]:
     Raises LedgerDamaged, with the cursor at the last line that is proven.
     """
     seq, digest = cursor.seq, cursor.hash
-    for line in lines.splitlines():
+    for line in codec.split(lines):
         try:
             digest = codec.check(line, seq=seq + 1, prev=digest)
         except codec.BadLine as problem:
@@ -140,7 +140,7 @@ def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
         if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
             continue
         for lines in read_whole_lines(segment, _seek(segment, after)):
-            for line in lines.splitlines():
+            for line in codec.split(lines):
                 position = _POSITION.match(line)
                 if position is None or int(position[1]) > after:
                     yield line

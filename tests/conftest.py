@@ -12,6 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
+
+from benchmarks.ledger.events import (
+    Annotated,
+    Counts,
+    Failed,
+    Finished,
+    GroupClosed,
+    GroupOpened,
+    Heartbeat,
+    HighScorePublished,
+    Imported,
+    ImportSource,
+    Incompatible,
+    NewEvent,
+    Progress,
+    Recovered,
+    Recoverer,
+    Request,
+    Retracted,
+    Skipped,
+    Started,
+)
+from benchmarks.ledger.jsonl import JsonlStore
 
 COMMAND = [str(Path(sys.executable).with_name("benchmarks"))]
 
@@ -130,3 +154,103 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield bench
     if (bench.results / "ledger").is_dir() and not bench.is_damaged:
         bench("ledger", "verify", "--no-artifacts")
+
+
+class Histories:
+    """Events as an orchestrator writes them, and hypothesis strategies of whole histories."""
+
+    @staticmethod
+    def started(signature: str = "s", **changes: Any) -> Started:
+        """A `started` event."""
+        fields: dict[str, Any] = {
+            "run_group_id": "rg_1",
+            "benchmark_id": "b",
+            "benchmark_directory": "b",
+            "signature": signature,
+            "preimage": {},
+            "comparison_key": "c",
+            "attempt": 1,
+            "agent": "bare-model",
+            "provider": "local",
+            "model": "m",
+            "extra_config": {"seed": 42},
+            "command": ["true"],
+            "cwd": "/",
+            "stdout_path": "stdout.log",
+            "stderr_path": "stderr.log",
+        }
+        return Started(**{**fields, **changes})
+
+    @staticmethod
+    def finished(score: float = 0.5, **changes: Any) -> Finished:
+        """A `finished` event."""
+        fields: dict[str, Any] = {"ended_at": "2026-11-23T10:00:00.000000Z", "unit": "ratio", "higher_is_better": True}
+        return Finished(**{**fields, "score": score, "samples": 10, **changes})
+
+    @staticmethod
+    def failed(reason: str = "exit_code", **changes: Any) -> Failed:
+        """A `failed` event."""
+        return Failed(ended_at="2026-11-23T10:00:00.000000Z", reason=reason, error="it broke", **changes)
+
+    @staticmethod
+    def recovered(adopted: Finished | None = None) -> Recovered:
+        """A `recovered` event."""
+        return Recovered(reason="gone", last_seen_at="", stale_seconds=1.0, by=Recoverer("host", 1), adopted=adopted)
+
+    @staticmethod
+    def opened() -> GroupOpened:
+        """A `group_opened` event."""
+        return GroupOpened(request=Request(benchmarks=["b"], agent=None, provider="local", model="m"), benchmarks=["b"])
+
+    @classmethod
+    def events(cls) -> st.SearchStrategy[list[NewEvent]]:
+        """Lists of events over few streams, in any order: many make no sense where they stand."""
+        scores = st.none() | st.floats(-1e6, 1e6)
+        metrics = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3)
+        outcome = {"score": scores, "metrics": metrics, "unit": st.sampled_from(["ratio", "s", None])}
+        run_events = st.one_of(
+            st.builds(cls.started, st.sampled_from("xyz"), model=st.sampled_from(["m1", "m2"])),
+            st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
+            st.builds(cls.finished, **outcome, synthetic=st.booleans(), late=st.booleans()),
+            st.builds(cls.failed, score=scores, late=st.booleans()),
+            st.builds(cls.recovered, st.none() | st.builds(cls.finished)),
+            st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),
+            st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
+            st.builds(
+                Imported,
+                source=st.just(ImportSource("json", "x.json", "0" * 64)),
+                run=st.just({"benchmark_id": "b", "status": "succeeded", "score": 0.25}),
+            ),
+        )
+        group_events = st.one_of(
+            st.builds(cls.opened),
+            st.builds(Skipped, benchmark_id=st.just("b"), signature=st.just("x"), reason=st.just("already_succeeded")),
+            st.builds(Incompatible, benchmark_id=st.just("b"), signature=st.just("x"), missing=st.just(["docker"])),
+            st.builds(GroupClosed, counts=st.builds(Counts, succeeded=st.integers(0, 3)), reason=st.just("completed")),
+        )
+        published = st.builds(HighScorePublished, label=st.text(max_size=5), value=st.floats(0, 1), source=st.just("s"))
+        new = st.one_of(
+            st.builds(NewEvent, st.sampled_from(["run_1", "run_2", "run_3", "run_4"]), run_events),
+            st.builds(NewEvent, st.sampled_from(["rg_1", "rg_2"]), group_events),
+            st.builds(NewEvent, st.just("b"), published),
+        )
+        return st.lists(new, max_size=40)
+
+    @staticmethod
+    def append_anyway(store: JsonlStore, events: list[NewEvent]) -> None:
+        """Append events past the fold, as a faulty program might."""
+        store.append(lambda _: events, lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def histories() -> type[Histories]:
+    """Makers of events."""
+    return Histories
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[JsonlStore]:
+    """A ledger's store in a temporary folder."""
+    store = JsonlStore(tmp_path / "ledger", notice=lambda _: None)
+    yield store
+    store.close()

@@ -1,0 +1,149 @@
+"""What events mean: the state of a run and of a group, and which transitions make no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.ledger.errors import ImpossibleTransition
+from benchmarks.ledger.events import Annotated, Counts, GroupClosed, Heartbeat, Progress, Retracted, Skipped
+from benchmarks.ledger.history import History
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.ledger import Ledger
+
+
+@pytest.fixture
+def ledger(store):
+    return Ledger(store)
+
+
+def run_of(ledger, run_id="run_1"):
+    return ledger.history().runs[run_id]
+
+
+def test_a_run_begins_and_ends(ledger, histories):
+    ledger.append("run_1", histories.started())
+    assert run_of(ledger).status == "running"
+    ledger.append("run_1", Heartbeat(progress=Progress(done=3, total=9)))
+    assert run_of(ledger).progress == Progress(done=3, total=9)
+    ledger.append("run_1", histories.finished(0.5))
+    run = run_of(ledger)
+    assert (run.status, run.score, run.first_seq, run.last_seq, run.counts) == ("succeeded", 0.5, 1, 3, True)
+
+
+@pytest.mark.parametrize("end", ["finished", "failed", "recovered"])
+@pytest.mark.parametrize("then", ["started", "finished", "failed", "recovered"])
+def test_nothing_ends_twice_and_nothing_begins_twice(ledger, histories, end, then):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", getattr(histories, end)())
+    before = run_of(ledger)
+    with pytest.raises(ImpossibleTransition, match="run_1"):
+        ledger.append("run_1", getattr(histories, then)())
+    assert run_of(ledger) == before
+    assert len(list(ledger.read())) == 2
+
+
+@pytest.mark.parametrize("event", ["finished", "failed", "recovered"])
+def test_nothing_ends_that_never_began(ledger, histories, event):
+    with pytest.raises(ImpossibleTransition, match="before it was started"):
+        ledger.append("run_1", getattr(histories, event)())
+    assert list(ledger.read()) == []
+
+
+def test_a_late_result_after_a_recovery_is_kept_and_changes_no_status(ledger, histories):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", histories.recovered())
+    ledger.append("run_1", histories.finished(0.9, late=True))
+    run = run_of(ledger)
+    assert (run.status, run.late, run.score, run.reason) == ("failed", True, None, "orchestrator_lost")
+    assert run.error == "recovered: gone"
+    with pytest.raises(ImpossibleTransition):
+        ledger.append("run_1", histories.finished(0.9, late=True))
+
+
+def test_a_late_flag_makes_no_sense_on_a_run_that_nobody_recovered(ledger, histories):
+    ledger.append("run_1", histories.started())
+    with pytest.raises(ImpossibleTransition, match="nobody recovered"):
+        ledger.append("run_1", histories.finished(late=True))
+
+
+def test_an_adopted_result_is_a_success(ledger, histories):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", histories.recovered(adopted=histories.finished(0.75)))
+    run = run_of(ledger)
+    assert (run.status, run.score, run.recovered, run.counts) == ("succeeded", 0.75, True, True)
+
+
+def test_a_retracted_run_stays_and_counts_nowhere(ledger, histories):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", histories.finished())
+    ledger.append("run_1", Retracted(author="me", reason="wrong dataset"))
+    run = run_of(ledger)
+    assert (run.status, run.counts, run.retracted.reason) == ("succeeded", False, "wrong dataset")
+    ledger.append("run_1", Annotated(author="me", note="see #3"))
+    assert run_of(ledger).annotations[0].note == "see #3"
+
+
+def test_a_heartbeat_that_comes_after_the_end_changes_nothing(ledger, histories):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", histories.recovered())
+    before = run_of(ledger)
+    ledger.append("run_1", Heartbeat())
+    assert run_of(ledger) == before
+
+
+def test_a_group_that_is_closed_takes_nothing_more(ledger, histories):
+    ledger.append("rg_1", histories.opened())
+    ledger.append("rg_1", GroupClosed(counts=Counts(succeeded=1), reason="completed"))
+    with pytest.raises(ImpossibleTransition, match="closed"):
+        ledger.append("rg_1", Skipped(benchmark_id="b", signature="s", reason="already_succeeded"))
+
+
+def test_attempts_are_the_runs_of_a_signature_in_order(ledger, histories):
+    for number, signature in enumerate("xyx"):
+        ledger.append(f"run_{number}", histories.started(signature))
+    history = ledger.history()
+    assert [run.run_id for run in history.attempts("x")] == ["run_0", "run_2"]
+    assert history.live_run("x").run_id == "run_0"
+    assert history.live_run("nobody") is None
+
+
+@given(data=st.data())
+def test_what_the_ledger_refuses_is_what_a_reader_reports(histories, data):
+    """The same events, once through the ledger's check and once past it, come to the same state."""
+    events = data.draw(histories.events())
+    with TemporaryDirectory() as folder:
+        checked = Ledger(JsonlStore(Path(folder) / "checked", notice=print))
+        faulty = JsonlStore(Path(folder) / "faulty", notice=print)
+        refused = 0
+        for new in events:
+            try:
+                checked.append(new.stream, new.data, sync=False)
+            except ImpossibleTransition:
+                refused += 1
+            histories.append_anyway(faulty, [new])
+        seen, reported = checked.history(), History().read(faulty.read())
+        assert len(reported.problems) == refused
+        assert seen.problems == []
+        assert {id: (run.status, run.score) for id, run in seen.runs.items()} == {
+            id: (run.status, run.score) for id, run in reported.runs.items()
+        }
+        checked.close()
+        faulty.close()
+
+
+@given(data=st.data())
+def test_reading_piece_by_piece_comes_to_the_same_state_as_reading_at_once(histories, data):
+    events = data.draw(histories.events())
+    with TemporaryDirectory() as folder:
+        store = JsonlStore(Path(folder), notice=print)
+        histories.append_anyway(store, events)
+        records = list(store.read())
+        store.close()
+    cut = data.draw(st.integers(0, len(records)))
+    whole, pieces = History().read(records), History().read(records[:cut]).read(records[cut:])
+    assert (whole.runs, whole.groups, whole.problems) == (pieces.runs, pieces.groups, pieces.problems)

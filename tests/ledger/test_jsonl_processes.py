@@ -1,0 +1,81 @@
+"""Many processes, killed at random: each event that was acknowledged is there, once, in one unbroken chain."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.verify import verify
+
+SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
+
+WRITER = """
+import sys
+from pathlib import Path
+from benchmarks.ledger.events import Annotated, NewEvent
+from benchmarks.ledger.jsonl import JsonlStore
+
+store = JsonlStore(Path(sys.argv[1]), notice=lambda _: None, segment_bytes=20_000)
+name, count = sys.argv[2], int(sys.argv[3])
+for number in range(count):
+    note = f"{name}-{number}"
+    store.append(lambda _: [NewEvent("run_1", Annotated(author=name, note=note + "x" * (number % 50)))], lambda _: None)
+    store.sync()
+    print(note, flush=True)
+"""
+
+
+def start(folder, name, count):
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), name, str(count)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def notes(folder):
+    return [record.data.note.rstrip("x") for record in JsonlStore(folder, notice=print).read()]
+
+
+def test_writers_at_once_make_one_chain(tmp_path):
+    writers = [start(tmp_path, name, 100) for name in "abcd"]
+    acknowledged = [line for writer in writers for line in writer.communicate()[0].split()]
+    assert len(acknowledged) == 400
+    assert sorted(notes(tmp_path)) == sorted(acknowledged)
+    report = verify(tmp_path)
+    assert report.damage == [] and report.position == 400 and report.segments > 2
+
+
+@pytest.mark.parametrize("round", range(4))
+def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path, round):
+    rng = random.Random(SEED * 100 + round)
+    print(f"seed {SEED}, round {round}")
+    writers = [start(tmp_path, name, 10_000) for name in "abc"]
+    acknowledged = []
+    for writer in writers:
+        acknowledged += [writer.stdout.readline().strip() for _ in range(rng.randrange(1, 80))]
+        writer.kill()
+        acknowledged += writer.communicate()[0].split()
+    print(f"{len(acknowledged)} acknowledged")
+    after = start(tmp_path, "after", 1)
+    acknowledged += after.communicate()[0].split()
+    kept = notes(tmp_path)
+    assert set(acknowledged) <= set(kept)
+    assert len(kept) == len(set(kept))
+    assert verify(tmp_path).damage == []
+
+
+def test_a_reader_sees_a_growing_ledger_whole(tmp_path):
+    writer = start(tmp_path, "a", 300)
+    writer.stdout.readline()
+    store = JsonlStore(tmp_path, notice=print)
+    lengths = []
+    while writer.poll() is None:
+        records = list(store.read())
+        assert [record.seq for record in records] == list(range(1, len(records) + 1))
+        lengths.append(len(records))
+    writer.communicate()
+    assert lengths == sorted(lengths) and len(list(store.read())) == 300
