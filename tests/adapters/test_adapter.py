@@ -1,0 +1,92 @@
+"""What an adapter starts, and what it misses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.adapters.adapter import Adapter, missing
+from benchmarks.adapters.manifest import parse_manifest
+
+PLACEHOLDERS = {
+    name: f"<{name}>" for name in ("python model provider base_url agent output_dir run_id workspace suite_dir").split()
+}
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(**tables) -> Adapter:
+        base = {
+            "id": "b",
+            "name": "B",
+            "run": {"argv": ["{python}", "{model}"], "env": {"A": "{agent}"}},
+            "result": {"files": ["r"], "score": "s", "unit": "u"},
+        }
+        manifest = parse_manifest({**base, **tables}, Path("x.toml"), "b")
+        return Adapter(manifest=manifest, source="workspace", origin=Path("x.toml"), root=tmp_path, sha256="")
+
+    return make
+
+
+def test_options_become_arguments_and_variables(make, tmp_path):
+    options = {
+        "n": {"type": "int", "argv": ["--n", "{value}", "--of={model}"]},
+        "flag": {"type": "bool", "argv": ["--flag"]},
+        "off": {"type": "bool", "argv": ["--off"]},
+        "said": {"type": "bool", "env": "SAID"},
+        "key": {"type": "str", "env": "KEY"},
+        "unset": {"type": "str", "argv": ["--unset", "{value}"]},
+    }
+    command = make(options=options).command(
+        {"n": 3, "flag": True, "off": False, "said": False}, {"key": "k"}, PLACEHOLDERS
+    )
+    assert command.argv == ["<python>", "<model>", "--n", "3", "--of=<model>", "--flag"]
+    assert command.env == {"A": "<agent>", "SAID": "false", "KEY": "k"}
+    assert command.cwd == tmp_path
+
+
+def test_braces_in_a_value_are_no_placeholders(make):
+    options = {"text": {"type": "str", "argv": ["{value}"]}}
+    command = make(options=options).command({"text": "{model} {value}"}, {}, PLACEHOLDERS)
+    assert command.argv[-1] == "{model} {value}"
+
+
+def lacking(adapter, *, agent="eliza", environ=None, config=None):
+    return missing(adapter, agent=agent, environ=environ or {"PATH": "/usr/bin:/bin"}, config=config or {})
+
+
+def test_nothing_is_missing_where_everything_is_there(make):
+    assert lacking(make()) == []
+
+
+def test_every_missing_thing_is_named(make):
+    requires = {"env": ["X_VAR"], "commands": ["no-such-command", "sh"]}
+    adapter = make(requires=requires, agents=["eliza", "hermes"])
+    assert lacking(adapter, agent="other") == [
+        "agent 'other' (this benchmark runs: eliza, hermes)",
+        "environment variable X_VAR",
+        "command no-such-command on PATH",
+    ]
+
+
+def test_a_folder_that_the_workspace_does_not_have_is_named(make):
+    from msgspec.structs import replace
+
+    assert lacking(replace(make(), root=None)) == ["directory b (or suites/b) in the workspace"]
+
+
+def test_a_check_must_succeed_unless_an_option_makes_it_needless(make):
+    checks = [
+        {"name": "a daemon", "argv": [sys.executable, "-c", "raise SystemExit(3)"], "unless": "dry"},
+        {"name": "a folder", "argv": ["test", "-d", "here"]},
+        {"name": "a tool", "argv": ["no-such-tool"]},
+    ]
+    adapter = make(requires={"checks": checks}, options={"dry": {"type": "bool", "argv": ["-d"]}})
+    (adapter.root / "here").mkdir()
+    told = lacking(adapter)
+    assert len(told) == 2
+    assert told[0].startswith("a daemon (") and told[0].endswith("exit 3)")
+    assert told[1] == "a tool (no-such-tool: No such file or directory)"
+    assert len(lacking(adapter, config={"dry": True})) == 1

@@ -1,0 +1,138 @@
+"""Which benchmarks there are: shipped, catalogued, installed, or of the workspace."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.adapters import discovery
+from benchmarks.adapters.discovery import discover
+
+MANIFEST = """
+id = "{id}"
+name = "{id}"
+[run]
+argv = ["x"]
+[result]
+files = ["r.json"]
+score = "s"
+unit = "ratio"
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    def add(path, id=None):
+        folder = tmp_path / path
+        folder.mkdir(parents=True)
+        if id:
+            (folder / "benchmark.toml").write_text(MANIFEST.format(id=id))
+
+    tmp_path_add = add
+    tmp_path.joinpath(".keep").touch()
+    return tmp_path, tmp_path_add
+
+
+def test_the_shipped_suites_and_the_catalogue_are_always_there_and_sound(tmp_path):
+    found = discover(tmp_path / "nowhere")
+    assert found.problems == [] and found.directories == []
+    suites = {id for id, adapter in found.adapters.items() if adapter.source == "suite"}
+    assert suites == {"context_recall", "action_calling", "reasoning_gym", "human_eval"}
+    for id in suites:
+        adapter = found.adapters[id]
+        assert adapter.manifest.default_agent == "bare-model" and adapter.root.is_dir()
+        assert "seed" in adapter.manifest.options
+        assert adapter.manifest.result.samples and adapter.manifest.result.stderr
+    assert found.adapters["osworld"].root is None
+    assert list(found.adapters) == sorted(found.adapters)
+
+
+def test_directories_are_the_folders_and_those_of_suites(workspace):
+    root, add = workspace
+    for name in ("one", "suites/two", "suites/.hidden", "benchmark_results", ".git", "__pycache__", "suites/OSWorld"):
+        add(name)
+    found = discover(root)
+    assert found.directories == ["one", "suites/OSWorld", "suites/two"]
+    assert found.uncovered == ["one", "suites/two"]
+    assert found.adapters["osworld"].root == root / "suites" / "OSWorld"
+
+
+def test_a_manifest_of_the_workspace_covers_its_folder_and_comes_first(workspace):
+    root, add = workspace
+    add("mine", "mine")
+    add("OSWorld", "osworld")
+    found = discover(root)
+    assert found.uncovered == []
+    assert (found.adapters["osworld"].source, found.adapters["mine"].root) == ("workspace", root / "mine")
+
+
+def test_two_manifests_with_one_id_are_told_and_the_first_counts(workspace):
+    root, add = workspace
+    add("a", "same")
+    add("b", "same")
+    found = discover(root)
+    assert found.adapters["same"].root == root / "a"
+    [problem] = found.problems
+    assert problem.key == "id" and str(root / "a" / "benchmark.toml") in problem.reason
+
+
+def test_a_broken_manifest_takes_no_other_down(workspace):
+    root, add = workspace
+    add("good", "good")
+    add("bad", "Bad Id")
+    found = discover(root)
+    assert "good" in found.adapters
+    assert [problem.path for problem in found.problems] == [root / "bad" / "benchmark.toml"]
+
+
+def test_the_workspace_says_which_folders_are_none(workspace):
+    root, add = workspace
+    for name in ("one", "two", "docs"):
+        add(name)
+    (root / "benchmarks.toml").write_text('exclude = ["doc*"]')
+    assert discover(root).directories == ["one", "two"]
+    (root / "benchmarks.toml").write_text('directories = ["t*"]')
+    assert discover(root).directories == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("exclude = 5", "exclude"), ("exlude = []", ""), ("x = ", ""), ('directories = ["../*"]', "directories")],
+)
+def test_a_broken_benchmarks_toml_is_told(workspace, text, key):
+    root, _ = workspace
+    (root / "benchmarks.toml").write_text(text)
+    [problem] = discover(root).problems
+    assert (problem.path, problem.key) == (root / "benchmarks.toml", key)
+
+
+class Point:
+    dist = None
+    value = "some.module:adapters"
+    name = "some"
+
+    def __init__(self, made):
+        self.made = made
+
+    def load(self):
+        return self.made
+
+
+def test_installed_packages_add_adapters_and_a_failing_one_is_a_problem(workspace, monkeypatch):
+    root, add = workspace
+    add("mine", "mine")
+    template = discover(root).adapters["mine"]
+
+    def fails():
+        raise RuntimeError("no")
+
+    from msgspec.structs import replace
+
+    plugged = replace(template, manifest=replace(template.manifest, id="plugged"))
+    points = [Point(lambda: [plugged]), Point(fails), Point(lambda: ["no adapter"])]
+    monkeypatch.setattr(discovery, "entry_points", lambda group: points)
+    found = discover(root)
+    assert found.adapters["plugged"].source == "plugin"
+    assert ["the plugin failed: RuntimeError: no" in str(p) or "no Adapter" in str(p) for p in found.problems] == [
+        True,
+        True,
+    ]

@@ -1,0 +1,77 @@
+"""Isolated environments: built once, by whoever comes first, from the real package index."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.adapters.environment import EnvironmentBuildError, EnvironmentSpec, cache_folder, ensure
+
+BUILD = """
+from benchmarks.adapters.environment import EnvironmentSpec, ensure
+print(ensure(EnvironmentSpec(("six==1.17.0",)), announce=lambda text: print("announced", text)).packages)
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_it_holds_what_was_asked_for_and_is_built_once(cache):
+    told = []
+    spec = EnvironmentSpec(("six==1.17.0",))
+    environment = ensure(spec, announce=told.append)
+    assert environment.packages == ["six==1.17.0"]
+    code = "import six, sys; print(six.__version__, sys.prefix)"
+    said = subprocess.run([environment.python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert said == ["1.17.0", str(cache / "environments" / spec.key)]
+    assert ensure(spec, announce=told.append) == environment
+    assert len(told) == 1 and "six==1.17.0" in told[0]
+
+
+def test_two_processes_build_one(cache):
+    builders = [subprocess.Popen([sys.executable, "-c", BUILD], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [builder.communicate(timeout=120)[0] for builder in builders]
+    assert all("['six==1.17.0']" in text for text in said)
+    assert sum("announced" in text for text in said) == 1
+
+
+def test_what_a_killed_builder_left_is_built_anew(cache):
+    spec = EnvironmentSpec(("six==1.17.0",))
+    folder = cache / "environments" / spec.key
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").write_text("half built")
+    (folder / "ready.json.part").write_text("[")
+    assert ensure(spec, announce=print).packages == ["six==1.17.0"]
+
+
+def test_a_package_that_does_not_exist_is_told_with_uvs_words(cache):
+    spec = EnvironmentSpec(("no-such-package-here-7f3a==9.9",))
+    for _ in range(2):
+        with pytest.raises(EnvironmentBuildError, match="no-such-package-here-7f3a"):
+            ensure(spec, announce=lambda _: None)
+
+
+def test_a_cache_that_cannot_be_written_is_told(cache, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(EnvironmentBuildError, match="BENCHMARKS_CACHE"):
+        ensure(EnvironmentSpec(("six==1.17.0",)), announce=print)
+
+
+def test_the_key_knows_what_is_inside_and_not_in_which_order():
+    one, two = EnvironmentSpec(("a", "b")), EnvironmentSpec(("b", "a"))
+    assert one.key == two.key
+    assert len({one.key, EnvironmentSpec(("a",)).key, EnvironmentSpec(("a",), ("b",)).key}) == 3
+
+
+def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.delenv("BENCHMARKS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "benchmark-orchestrator"
+    assert os.environ["XDG_CACHE_HOME"]

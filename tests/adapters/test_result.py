@@ -1,0 +1,133 @@
+"""A result is found, or there is none; it is never guessed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from benchmarks.adapters import result
+from benchmarks.adapters.manifest import parse_manifest
+from benchmarks.adapters.result import list_artifacts, read_result
+
+
+@pytest.fixture
+def read(tmp_path):
+    output, cwd = tmp_path / "output", tmp_path / "cwd"
+    output.mkdir()
+    cwd.mkdir()
+
+    def read(*, started_at=0.0, **spec):
+        tables = {
+            "id": "b",
+            "name": "B",
+            "run": {"argv": ["x"]},
+            "result": {"files": ["result.json"], "score": "score", "unit": "ratio", **spec},
+        }
+        manifest = parse_manifest(tables, Path("x"), "b")
+        return read_result(manifest, output_dir=output, cwd=cwd, started_at=started_at)
+
+    read.output, read.cwd = output, cwd
+    return read
+
+
+def write(path: Path, value: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value))
+    return path
+
+
+def test_everything_that_is_asked_for_is_read(read):
+    path = write(
+        read.output / "result.json",
+        {"m": {"acc": 0.5, "se": 0.1}, "n": 10, "u": {"in": 5}, "mock": True, "text": "x"},
+    )
+    reading = read(
+        score="m.acc",
+        stderr="m.se",
+        samples="n",
+        metrics={"acc": "m.acc", "none": "nothing", "text": "text"},
+        usage={"input_tokens": "u.in"},
+        synthetic="mock",
+    )
+    assert (reading.path, reading.score, reading.stderr, reading.samples) == (path, 0.5, 0.1, 10)
+    assert reading.metrics == {"acc": 0.5, "text": "x"}
+    assert (reading.usage, reading.synthetic, reading.reason) == ({"input_tokens": 5}, True, None)
+
+
+def test_the_first_pattern_that_matches_decides(read):
+    write(read.output / "deep" / "summary-1.json", {"score": 0.1})
+    assert read(files=["result.json", "**/summary*.json"]).score == 0.1
+    write(read.output / "result.json", {"score": 0.2})
+    assert read(files=["result.json", "**/summary*.json"]).score == 0.2
+
+
+def test_two_files_of_one_pattern_are_no_guess(read):
+    write(read.output / "r-1.json", {"score": 0.1})
+    write(read.output / "r-2.json", {"score": 0.2})
+    reading = read(files=["r-*.json"])
+    assert (reading.reason, reading.score) == ("bad_result", None)
+    assert "r-1.json, r-2.json" in reading.error
+
+
+@pytest.mark.parametrize("score", ["0.5", True, None, [0.5], "1,000", 1e400])
+def test_only_a_finite_number_is_a_score(read, score):
+    write(read.output / "result.json", json.dumps({"score": score}).replace("Infinity", "1e400"))
+    assert read().reason in ("no_score", "bad_result")
+    assert read().score is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN}', "5", '"text"', "\x00"])
+def test_what_is_no_json_object_is_a_bad_result(read, text):
+    write(read.output / "result.json", text)
+    assert read().reason == "bad_result"
+
+
+def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
+    write(read.output / "result.json", {"score": 0.5})
+    monkeypatch.setattr(result, "LARGEST_BYTES", 5)
+    assert read().reason == "bad_result"
+
+
+def test_a_result_that_says_it_is_not_valid_keeps_its_score_for_diagnosis(read):
+    write(read.output / "result.json", {"score": 0.0, "total": 0, "error": "all tasks crashed"})
+    reading = read(valid="total > `0`")
+    assert (reading.reason, reading.score) == ("invalid_result", 0.0)
+
+
+def test_an_expression_that_does_not_fit_the_result_finds_nothing(read):
+    write(read.output / "result.json", {"score": "x"})
+    assert read(score="length(`5`)").reason == "no_score"
+
+
+def test_a_link_that_leaves_the_output_folder_is_not_followed(read, tmp_path):
+    (read.output / "result.json").symlink_to(write(tmp_path / "elsewhere.json", {"score": 1.0}))
+    assert read().reason == "no_result"
+
+
+def test_the_working_directory_counts_only_for_new_files_and_after_the_output_folder(read):
+    old = write(read.cwd / "result.json", {"score": 0.1})
+    os.utime(old, (1, 1))
+    now = time.time() - 1
+    assert read(started_at=now).reason == "no_result"
+    assert read(started_at=now, files_in_cwd=True).reason == "no_result"
+    write(read.cwd / "result.json", {"score": 0.2})
+    assert read(started_at=now, files_in_cwd=True).score == 0.2
+    write(read.output / "result.json", {"score": 0.3})
+    assert read(started_at=now, files_in_cwd=True).score == 0.3
+
+
+def test_artifacts_are_all_regular_files_of_the_output_with_size_and_digest(tmp_path):
+    write(tmp_path / "output" / "b" / "two.txt", "two")
+    write(tmp_path / "output" / "one.txt", "one")
+    write(tmp_path / "stdout.log", "not this")
+    (tmp_path / "output" / "link").symlink_to(tmp_path / "stdout.log")
+    (tmp_path / "output" / "folder").symlink_to(tmp_path)
+    assert [(a.path, a.bytes, a.sha256) for a in list_artifacts(tmp_path)] == [
+        ("output/b/two.txt", 3, sha256(b"two").hexdigest()),
+        ("output/one.txt", 3, sha256(b"one").hexdigest()),
+    ]

@@ -1,0 +1,145 @@
+"""orchestrator.sqlite: however it came to a position, it says the same; and it can always be made anew."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.ledger.history import History
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections import database
+from benchmarks.projections.database import ProjectionError, open_readonly, read_groups, read_runs, rebuild, refresh
+
+
+def dump(path):
+    with open_readonly(path) as connection:
+        return list(connection.iterdump())
+
+
+@given(data=st.data())
+def test_following_in_pieces_and_building_at_once_give_the_same_tables_as_the_fold(histories, data):
+    events = data.draw(histories.events())
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=4)))
+    with TemporaryDirectory() as folder:
+        store = JsonlStore(Path(folder) / "ledger", notice=print)
+        followed, built = Path(folder) / "followed.sqlite", Path(folder) / "built.sqlite"
+        for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
+            histories.append_anyway(store, events[begin:end])
+            refresh(followed, store)
+        rebuild(built, store)
+        assert dump(followed) == dump(built)
+        history = History().read(store.read())
+        with open_readonly(followed) as connection:
+            assert list(read_runs(connection)) == list(history.runs.values())
+            assert list(read_groups(connection)) == list(history.groups.values())
+            problems = [tuple(row) for row in connection.execute("SELECT seq, problem FROM ledger_problems")]
+        assert problems == [(problem.seq, problem.text) for problem in history.problems]
+        store.close()
+
+
+@pytest.fixture
+def filled(store, histories):
+    for number in range(5):
+        histories.append_anyway(store, [_event(histories, number)])
+    return store
+
+
+def _event(histories, number):
+    from benchmarks.ledger.events import NewEvent
+
+    return NewEvent(f"run_{number}", histories.started(f"s{number}"))
+
+
+def test_the_same_ledger_gives_the_same_bytes(filled, tmp_path):
+    one, two = tmp_path / "one.sqlite", tmp_path / "two.sqlite"
+    assert rebuild(one, filled) == rebuild(two, filled)
+    assert one.read_bytes() == two.read_bytes()
+    rebuild(one, filled)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_file_of_another_ledger_or_version_or_program_is_built_anew(filled, tmp_path, histories, monkeypatch):
+    path, expected = tmp_path / "db.sqlite", tmp_path / "expected.sqlite"
+    rebuild(expected, filled)
+    other = JsonlStore(tmp_path / "other", notice=print)
+    for number in range(9):
+        histories.append_anyway(other, [_event(histories, number + 100)])
+    rebuild(path, other)
+    refresh(path, filled)
+    assert path.read_bytes() == expected.read_bytes()
+    for rubbish in (b"", b"no database at all" * 100):
+        path.write_bytes(rubbish)
+        refresh(path, filled)
+        assert path.read_bytes() == expected.read_bytes()
+    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    assert refresh(path, filled).position == 5
+    with open_readonly(path) as connection:
+        assert connection.execute("SELECT version FROM projection_state").fetchone()[0] == database.VERSION
+
+
+def test_catching_up_reads_only_what_is_new(filled, tmp_path, histories):
+    path = tmp_path / "db.sqlite"
+    refresh(path, filled)
+    asked = []
+
+    class Watched:
+        def read(self, after=0):
+            asked.append(after)
+            return filled.read(after)
+
+    histories.append_anyway(filled, [_event(histories, 9)])
+    assert refresh(path, Watched()).position == 6
+    assert min(asked) == 4, "the checkpoint's own record, to see that it is a place of this ledger"
+
+
+def test_a_reader_sees_a_whole_state_while_others_write(filled, tmp_path, histories):
+    path = tmp_path / "db.sqlite"
+    refresh(path, filled)
+    end = threading.Event()
+    problems = []
+
+    def read():
+        while not end.is_set():
+            try:
+                with open_readonly(path) as connection:
+                    connection.execute("BEGIN")
+                    [position] = connection.execute("SELECT position FROM projection_state").fetchone()
+                    [runs] = connection.execute("SELECT count(*) FROM benchmark_runs").fetchone()
+                    assert runs == position
+            except BaseException as problem:  # noqa: BLE001 - told by the test's own thread
+                problems.append(problem)
+                return
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(10, 60):
+        histories.append_anyway(filled, [_event(histories, number)])
+        (rebuild if number % 7 == 0 else refresh)(path, filled)
+    end.set()
+    for reader in readers:
+        reader.join()
+    assert problems == []
+
+
+def test_a_place_that_cannot_be_written_is_named_and_the_ledger_is_untouched(filled, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProjectionError, match="ledger itself is untouched"):
+        refresh(tmp_path / "file" / "db.sqlite", filled)
+
+
+def test_a_killed_writers_journal_does_not_spoil_a_file_built_anew(filled, tmp_path):
+    path = tmp_path / "db.sqlite"
+    rebuild(path, filled)
+    expected = path.read_bytes()
+    path.with_name("db.sqlite-journal").write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + b"\0" * 504)
+    rebuild(path, filled)
+    assert path.read_bytes() == expected
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,0 +1,103 @@
+"""The dataset: what is best, what is latest, and what is never put together."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.ledger.events import HighScorePublished, Imported, ImportSource, NewEvent, Retracted
+from benchmarks.projections.database import open_readonly, rebuild
+from benchmarks.projections.viewer_data import build_dataset, write_dataset
+
+
+@pytest.fixture
+def dataset(store, tmp_path):
+    def build():
+        rebuild(tmp_path / "db.sqlite", store)
+        with open_readonly(tmp_path / "db.sqlite") as connection:
+            return build_dataset(connection)
+
+    return build
+
+
+@pytest.fixture
+def add(store, histories):
+    def add(run_id, score, *, start=None, more=(), **end):
+        events = [
+            NewEvent(run_id, histories.started(run_id, **(start or {}))),
+            NewEvent(run_id, histories.finished(score, **end)),
+            *(NewEvent(run_id, event) for event in more),
+        ]
+        histories.append_anyway(store, events)
+
+    return add
+
+
+def test_best_follows_the_direction_of_the_score(add, dataset):
+    for run_id, score in (("run_1", 9.0), ("run_2", 0.1), ("run_3", 4.0)):
+        add(run_id, score, higher_is_better=False, unit="s")
+    [row] = dataset()["benchmark_summary"]
+    assert (row["best_score"], row["best_run_id"], row["runs"]) == (0.1, "run_2", 3)
+
+
+def test_what_is_synthetic_retracted_imported_or_failed_is_no_record(add, dataset, store, histories):
+    add("run_real", 0.25)
+    add("run_synthetic", 1.0, synthetic=True)
+    add("run_retracted", 0.9, more=[Retracted(author="a", reason="wrong")])
+    source = ImportSource("json", "x.json", "0" * 64)
+    row = {"benchmark_id": "b", "status": "succeeded", "score": 0.95, "unit": "ratio", "higher_is_better": True}
+    histories.append_anyway(store, [NewEvent("run_imported", Imported(source=source, run=row))])
+    histories.append_anyway(store, [NewEvent("run_failed", histories.started("f"))])
+    histories.append_anyway(store, [NewEvent("run_failed", histories.failed(score=0.99))])
+    data = dataset()
+    assert data["benchmark_summary"][0]["best_run_id"] == "run_real"
+    assert {row["model_key"]: row["best_score"] for row in data["model_summary"]} == {"local:m": 0.25, ":": None}
+    assert "run_retracted" not in {row["run_id"] for row in data["latest_scores"]}
+    assert len(data["runs"]) == 5, "all of them stay to be seen"
+
+
+def test_units_are_never_averaged_together(add, dataset):
+    add("run_1", 0.5)
+    add("run_2", 0.7)
+    [row] = dataset()["agent_summary"]
+    assert (row["average_score"], row["best_score"], row["unit"]) == (pytest.approx(0.6), 0.7, "ratio")
+    add("run_3", 4694.0, unit="dollars", start={"benchmark_id": "vending"})
+    [row] = dataset()["agent_summary"]
+    assert (row["average_score"], row["best_score"], row["unit"], row["runs"]) == (None, None, None, 3)
+
+
+def test_latest_is_the_newest_score_of_each_benchmark_agent_provider_and_model(add, dataset):
+    add("run_1", 0.5)
+    add("run_2", 0.4)
+    add("run_3", 0.9, start={"model": "other"})
+    assert [(row["run_id"], row["model"]) for row in dataset()["latest_scores"]] == [("run_2", "m"), ("run_3", "other")]
+
+
+def test_no_run_is_left_out_however_many_there_are(store, histories, dataset):
+    events = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(10_500)]
+    histories.append_anyway(store, events)
+    data = dataset()
+    assert len(data["runs"]) == 10_500
+    assert data["runs"][0]["run_id"] == "run_10499"
+
+
+def test_published_references_stand_in_their_order(store, histories, dataset):
+    published = [HighScorePublished(label=label, value=value, source="s") for label, value in (("a", 0.5), ("b", 0.6))]
+    histories.append_anyway(store, [NewEvent("b", event) for event in published])
+    assert [(row["benchmark_id"], row["label"], row["value"]) for row in dataset()["high_scores"]] == [
+        ("b", "a", 0.5),
+        ("b", "b", 0.6),
+    ]
+
+
+def test_a_document_is_written_whole_or_not_at_all(add, dataset, tmp_path):
+    add("run_1", 0.5)
+    path = tmp_path / "viewer_data.json"
+    write_dataset(dataset(), path)
+    before = path.read_bytes()
+    assert json.loads(before)["runs"][0]["score"] == 0.5
+    with pytest.raises(TypeError):
+        write_dataset({"runs": object()}, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.glob("viewer_data*")] == ["viewer_data.json"]
