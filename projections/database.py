@@ -40,6 +40,7 @@ BATCH = 5_000
 """Events folded in one transaction while catching up: bounds memory."""
 
 _BUSY_SECONDS = 30.0
+_OPEN_ATTEMPTS = 20
 
 
 class ProjectionError(Exception):
@@ -116,12 +117,36 @@ def rebuild(path: Path, store: EventStore) -> State:
 
 @contextlib.contextmanager
 def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can't write, for the length of a question. Open it anew for the next: files get swapped."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    """A connection that can't write and sees one state, for the length of a question.
+
+    Open it anew for the next question: files get swapped. Raises sqlite3.DatabaseError.
+    """
+    connection = _open_snapshot(path)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _open_snapshot(path: Path) -> sqlite3.Connection:
+    for attempt in range(_OPEN_ATTEMPTS):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+        )
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError:
+            # The file was swapped just now, and the journal that lies there is the new file's.
+            connection.close()
+            if attempt == _OPEN_ATTEMPTS - 1:
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise AssertionError("every attempt returns or raises")
 
 
 def read_runs(connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()) -> Iterator[Run]:

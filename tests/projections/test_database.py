@@ -108,7 +108,6 @@ def test_a_reader_sees_a_whole_state_while_others_write(filled, tmp_path, histor
         while not end.is_set():
             try:
                 with open_readonly(path) as connection:
-                    connection.execute("BEGIN")
                     [position] = connection.execute("SELECT position FROM projection_state").fetchone()
                     [runs] = connection.execute("SELECT count(*) FROM benchmark_runs").fetchone()
                     assert runs == position

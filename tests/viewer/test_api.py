@@ -1,0 +1,323 @@
+"""The viewer's API: every question has an answer or a clear no, and no path, header or text is trusted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from hashlib import sha256
+
+import falcon.testing
+import pytest
+
+from benchmarks.ledger.events import Annotated, Artifact, Heartbeat, HighScoreReference, NewEvent
+from benchmarks.projections.workspace import Workspace
+from benchmarks.viewer.app import create_app
+from benchmarks.viewer.run import is_stale
+from benchmarks.viewer.runs import SORTS
+
+LOCAL = {"Host": "127.0.0.1:8877"}
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "w")
+
+
+@pytest.fixture
+def add(store, histories, workspace):
+    def add(run_id, score=0.5, *, files=None, start=None, end=True, **outcome):
+        started = histories.started(**{"signature": run_id, **(start or {})})
+        histories.append_anyway(store, [NewEvent(run_id, started)])
+        folder = workspace.run_folder("rg_1", "b", "b", run_id)
+        artifacts = []
+        for name, content in (files or {}).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            if name.startswith("output/"):
+                artifacts.append(Artifact(name, len(content), sha256(content).hexdigest()))
+        if end:
+            finished = histories.finished(score, artifacts=artifacts, **outcome)
+            histories.append_anyway(store, [NewEvent(run_id, finished)])
+
+    return add
+
+
+@pytest.fixture
+def client(store, workspace):
+    return falcon.testing.TestClient(create_app(workspace.root, store), headers=LOCAL)
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.text
+    return [run["run_id"] for run in answer.json["runs"]]
+
+
+def test_an_empty_ledger_has_no_runs_and_nothing_is_made(client, workspace):
+    assert client.simulate_get("/api/runs").json["runs"] == []
+    assert client.simulate_get("/api/benchmarks").json["benchmarks"] == []
+    assert client.simulate_get("/api/viewer-data").json["runs"] == []
+    assert client.simulate_get("/healthz").text == "ok\n"
+    assert not workspace.root.exists()
+
+
+def test_the_page_and_its_files_are_served(client):
+    page = client.simulate_get("/")
+    assert page.headers["content-type"].startswith("text/html") and "<main" in page.text
+    for path in ("/js/main.js", "/css/theme.css", "/icon.svg"):
+        answer = client.simulate_get(path)
+        assert answer.status_code == 200
+        assert client.simulate_get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+def test_runs_stand_newest_first_and_by_any_column_with_what_is_missing_last(client, add):
+    add("run_a", 0.5, start={"agent": "zeta"}, delta_to_high_score=-0.1)
+    add("run_b", 0.9, start={"agent": "alpha"})
+    add("run_c", end=False, start={"agent": "mid"})
+    assert ids(client.simulate_get("/api/runs")) == ["run_c", "run_b", "run_a"]
+    assert ids(client.simulate_get("/api/runs?sort=agent")) == ["run_b", "run_c", "run_a"]
+    assert ids(client.simulate_get("/api/runs?sort=agent&desc=1")) == ["run_a", "run_c", "run_b"]
+    assert ids(client.simulate_get("/api/runs?sort=run_id")) == ["run_a", "run_b", "run_c"]
+    assert ids(client.simulate_get("/api/runs?sort=score")) == ["run_a", "run_b", "run_c"]
+    assert ids(client.simulate_get("/api/runs?sort=score&desc=1")) == ["run_b", "run_a", "run_c"]
+    assert ids(client.simulate_get("/api/runs?sort=delta&desc=1"))[0] == "run_a"
+    for name in SORTS:
+        assert sorted(ids(client.simulate_get(f"/api/runs?sort={name}"))) == ["run_a", "run_b", "run_c"]
+
+
+def test_filters_facets_search_and_pages(client, add):
+    add("run_a", start={"benchmark_id": "one", "model": "50%_off"})
+    add("run_b", start={"benchmark_id": "two", "model": "plain"})
+    add("run_c", start={"benchmark_id": "two"}, end=False)
+    answer = client.simulate_get("/api/runs?benchmark=two&status=running")
+    assert ids(answer) == ["run_c"]
+    assert answer.json["facets"]["benchmark"] == {"two": 1}
+    assert answer.json["facets"]["status"] == {"running": 1, "succeeded": 1}
+    assert (answer.json["total"], answer.json["all"]) == (1, 3)
+    assert ids(client.simulate_get("/api/runs", params={"q": "50%_"})) == ["run_a"]
+    assert ids(client.simulate_get("/api/runs", params={"q": "%"})) == ["run_a"]
+    assert ids(client.simulate_get("/api/runs", params={"q": "_b"})) == ["run_b"]
+    assert ids(client.simulate_get("/api/runs", params={"q": "two plain"})) == ["run_b"]
+    assert ids(client.simulate_get("/api/runs", params={"q": "x' OR 1=1 --"})) == []
+    assert ids(client.simulate_get("/api/runs?limit=1&offset=1")) == ["run_b"]
+    assert ids(client.simulate_get("/api/runs?offset=99999999")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("sort=1;drop", "sort: '1;drop' is none of"),
+        ("desc=yes", "desc: 'yes' is neither 0 nor 1"),
+        ("limit=many", "limit: 'many' is no whole number"),
+        ("limit=100000", "limit: 100000 is not between 1 and 1000"),
+        ("offset=-1", "offset: -1 is not between"),
+        ("offset=" + "9" * 40, "offset: "),
+    ],
+)
+def test_a_bad_parameter_is_named(client, query, told):
+    answer = client.simulate_get(f"/api/runs?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert told in answer.json["detail"]
+
+
+def test_an_answer_is_sent_again_only_when_the_ledger_has_moved(client, add):
+    add("run_a")
+    for path in ("/api/runs", "/api/viewer-data", "/api/benchmarks"):
+        tag = client.simulate_get(path).headers["etag"]
+        again = client.simulate_get(path, headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+    add("run_b")
+    assert client.simulate_get("/api/runs", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_large_answers_are_packed_for_those_who_can_unpack_them(client, add):
+    for number in range(10):
+        add(f"run_{number}")
+    plain = client.simulate_get("/api/runs")
+    packed = client.simulate_get("/api/runs", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(packed.content)) == plain.json
+    assert len(packed.content) < len(plain.content) / 3
+
+
+def test_a_run_with_its_attempts(client, add, store, histories):
+    add("run_a", start={"signature": "same"}, high_score=HighScoreReference("x", 0.7, "y"), delta_to_high_score=-0.2)
+    add("run_b", start={"signature": "same", "attempt": 2})
+    about = client.simulate_get("/api/runs/run_a").json
+    assert (about["run"]["score"], about["run"]["high_score_value"], about["stale"]) == (0.5, 0.7, False)
+    assert [other["run_id"] for other in about["attempts"]] == ["run_b"]
+    answer = client.simulate_get("/api/runs/run_nobody")
+    assert answer.status_code == 404 and "run_nobody" in answer.json["detail"]
+
+
+def test_a_run_without_a_sign_of_life_is_stale(store, histories):
+    from msgspec.structs import replace
+
+    from benchmarks.ledger.history import History
+    from benchmarks.ledger.identity import this_process
+
+    histories.append_anyway(store, [NewEvent("run_a", histories.started(owner=this_process()))])
+    run = History().read(store.read()).runs["run_a"]
+    long_ago = "2020-01-01T00:00:00.000000Z"
+    assert not is_stale(run)
+    assert not is_stale(replace(run, last_seen_at=long_ago)), "its owner is this very process"
+    assert is_stale(replace(run, last_seen_at=long_ago, owner=None))
+
+
+def test_events_come_with_the_proof_of_their_chain(client, add, store):
+    add("run_a")
+    store.append(lambda _: [NewEvent("run_x", Annotated(author="a", note="between"))], lambda _: None)
+    add("run_b", end=False)
+    store.append(lambda _: [NewEvent("run_b", Heartbeat())], lambda _: None)
+    for run_id, kinds in (("run_a", ["started", "finished"]), ("run_b", ["started", "heartbeat"])):
+        events = client.simulate_get(f"/api/runs/{run_id}/events").json["events"]
+        assert [event["type"] for event in events] == kinds
+        assert all(event["chain_verified"] for event in events)
+    [segment] = store.folder.glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
+    events = client.simulate_get("/api/runs/run_a/events").json["events"]
+    assert [event["chain_verified"] for event in events] == [True, False]
+
+
+def test_logs_are_plain_text_in_pieces(client, add):
+    add("run_a", files={"stdout.log": b"<b>one</b>\ntwo\n" + b"\xff"})
+    path = "/api/runs/run_a/logs/stdout"
+    whole = client.simulate_get(path)
+    assert whole.headers["content-type"] == "text/plain; charset=utf-8"
+    assert whole.content == b"<b>one</b>\ntwo\n\xff"
+    piece = client.simulate_get(f"{path}?offset=3&limit=3")
+    assert (piece.content, piece.headers["x-next-offset"], piece.headers["x-log-size"]) == (b"one", "6", "16")
+    assert client.simulate_get(f"{path}?offset=-5").content == b"two\n\xff"
+    assert client.simulate_get(f"{path}?offset=99999999").content == b""
+    assert client.simulate_get("/api/runs/run_a/logs/stderr").content == b""
+    assert client.simulate_get("/api/runs/run_a/logs/passwd").status_code == 404
+    assert client.simulate_get(f"{path}?limit=99999999").status_code == 400
+
+
+def test_artifacts_are_handed_out_to_keep(client, add):
+    add("run_a", files={"output/result.json": b"{}", "output/deep/page.html": b"<script>"})
+    answer = client.simulate_get("/api/runs/run_a/artifacts/output/deep/page.html")
+    assert answer.content == b"<script>"
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == 'attachment; filename="page.html"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "stdout.log",
+        "../../../../secret.txt",
+        "output/../../../../../secret.txt",
+        "%2e%2e/%2e%2e/%2e%2e/%2e%2e/secret.txt",
+        "..%2f..%2f..%2f..%2fsecret.txt",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "output/link",
+        "output/nothing",
+        "output/result.json%00",
+    ],
+)
+def test_no_path_leads_out_of_what_the_run_recorded(client, add, workspace, tmp_path, path):
+    (tmp_path / "secret.txt").write_text("secret")
+    add("run_a", files={"stdout.log": b"x", "output/result.json": b"{}", "output/link": b"was a file"})
+    link = workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "link"
+    link.unlink()
+    link.symlink_to(tmp_path / "secret.txt")
+    answer = client.simulate_get(f"/api/runs/run_a/artifacts/{path}")
+    assert answer.status_code == 404
+    assert "secret" not in answer.text.replace("secret.txt", "")
+
+
+@pytest.mark.parametrize(
+    "path", ["/../pyproject.toml", "/js/../app.py", "/app.py", "/js/%2e%2e/app.py", "/js/", "/etc/passwd"]
+)
+def test_only_the_files_of_the_page_are_served(client, path):
+    assert client.simulate_get(path).status_code == 404
+
+
+def test_a_run_whose_names_lead_elsewhere_leads_nowhere(client, add, store, histories, tmp_path):
+    (tmp_path / "stdout.log").write_text("secret")
+    start = histories.started("s", run_group_id="../..", benchmark_directory="..", benchmark_id="..")
+    store.append(lambda _: [NewEvent("..", start)], lambda _: None)
+    answer = client.simulate_get("/api/runs/../logs/stdout")
+    assert "secret" not in answer.text
+    assert "secret" not in client.simulate_get("/api/runs/%2e%2e/logs/stdout").text
+
+
+def test_samples_can_be_filtered_and_paged(client, add):
+    lines = [{"id": str(number), "correct": number % 3 == 0} for number in range(9)]
+    content = "\n".join(json.dumps(line) for line in lines).encode() + b"\nnot json\n"
+    add("run_a", files={"output/samples.jsonl": content})
+    answer = client.simulate_get("/api/runs/run_a/samples").json
+    assert answer["total"] == 9 and answer["samples"] == lines
+    right = client.simulate_get("/api/runs/run_a/samples?correct=1&offset=1&limit=1").json
+    assert (right["total"], right["samples"]) == (3, [lines[3]])
+    add("run_b")
+    assert client.simulate_get("/api/runs/run_b/samples").json == {"samples": [], "total": 0}
+
+
+def test_benchmarks_are_summed_up(client, add, store):
+    from benchmarks.ledger.events import HighScorePublished
+
+    add("run_a", 0.5)
+    add("run_b", 0.9, synthetic=True)
+    published = HighScorePublished(label="x", value=0.8, source="y")
+    store.append(lambda _: [NewEvent("b", published)], lambda _: None)
+    [row] = client.simulate_get("/api/benchmarks").json["benchmarks"]
+    assert (row["best_score"], row["best_run_id"], row["latest_run_id"]) == (0.5, "run_a", "run_b")
+    assert row["high_score"]["value"] == 0.8
+
+
+def test_the_dataset_is_the_one_that_is_exported(client, add, store, workspace):
+    from benchmarks.orchestrator.datasets import rebuild_all
+
+    add("run_a")
+    rebuild_all(workspace.database, workspace.viewer_data, store)
+    assert client.simulate_get("/api/viewer-data").content + b"\n" == workspace.viewer_data.read_bytes()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8877", "127.0.0.1.evil.example", ""])
+def test_a_foreign_host_is_refused(client, host):
+    answer = client.simulate_get("/api/runs", headers={"Host": host})
+    assert answer.status_code == 403
+    assert answer.json["title"] == "unknown host"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "LOCALHOST:80", "[::1]:8877"])
+def test_this_machines_own_names_are_known(client, host):
+    assert client.simulate_get("/healthz", headers={"Host": host}).status_code == 200
+
+
+def test_nothing_can_be_changed(client):
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.simulate_request(method, "/api/runs").status_code == 405
+
+
+def test_every_answer_tells_the_browser_to_trust_nothing(client):
+    for path in ("/", "/api/runs", "/nowhere", "/js/main.js"):
+        headers = client.simulate_get(path).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert "unsafe-inline" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_with_a_token_only_who_has_it_may_look(store, workspace):
+    client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
+    assert client.simulate_get("/api/runs").status_code == 401
+    assert client.simulate_get("/api/runs?token=wrong").status_code == 401
+    answer = client.simulate_get("/?token=t0ken")
+    assert answer.status_code == 200
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert client.simulate_get("/api/runs", cookies={"viewer_token": "t0ken"}).status_code == 200
+
+
+def test_asking_never_appends(client, add, store):
+    add("run_a")
+    before = [path.read_bytes() for path in sorted(store.folder.glob("*.jsonl"))]
+    for path in ("/", "/api/runs", "/api/runs/run_a", "/api/runs/run_a/events", "/api/benchmarks", "/api/viewer-data"):
+        assert client.simulate_get(path).status_code == 200
+    assert [path.read_bytes() for path in sorted(store.folder.glob("*.jsonl"))] == before
