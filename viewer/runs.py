@@ -130,7 +130,7 @@ def _order(req: falcon.Request) -> str:
     column = SORTS[name]
     direction = "DESC" if descending == "1" else "ASC"
     # What is missing stands last in both directions; equals stand newest first.
-    return f"{column} IS NULL, {column} {direction}, started_at DESC, run_id"
+    return f"{column} IS NULL, {column} {direction}, started_at DESC, rowid DESC"
 
 
 def _where(chosen: dict[str, str], search: str) -> tuple[str, tuple[str, ...]]:
