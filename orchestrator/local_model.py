@@ -33,9 +33,10 @@ class LocalModelError(Exception):
 
 
 class LocalServer(msgspec.Struct, frozen=True):
-    """A server that answers: its base URL, the model's file and digest, and its process."""
+    """A server that answers: its base URL, the model's name for clients, its file and digest, and the process."""
 
     base_url: str
+    model: str
     model_path: str
     model_sha256: str
     pid: int
@@ -45,6 +46,7 @@ class _Ready(msgspec.Struct, frozen=True):
     """The line that the server prints when it answers."""
 
     base_url: str
+    model: str
     model_path: str
     model_sha256: str
 
@@ -81,7 +83,7 @@ def serve(model: str, *, python: Path, log_path: Path, announce: Callable[[str],
     announce(f"starting {label} on this machine ...")
     with log_path.open("ab") as log, contextlib.ExitStack() as stack:
         process = subprocess.Popen(
-            [str(python), "-I", str(_SCRIPT), "--model", model, "--alias", label],
+            [str(python), "-I", str(_SCRIPT), f"--model={model}", f"--alias={label}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -89,7 +91,7 @@ def serve(model: str, *, python: Path, log_path: Path, announce: Callable[[str],
         )
         stack.callback(_end, process)
         ready = _await_ready(process, model, log_path)
-        yield LocalServer(ready.base_url, ready.model_path, ready.model_sha256, process.pid)
+        yield LocalServer(ready.base_url, ready.model, ready.model_path, ready.model_sha256, process.pid)
 
 
 def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path) -> _Ready:
@@ -113,6 +115,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             pipe.close()
+    process.terminate()
     try:
         process.wait(_END_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,27 +1,32 @@
 """Serves a GGUF model on 127.0.0.1 as an OpenAI-compatible API, until its standard input ends.
 
 This script runs in an environment of its own (see `local_model.py`) and imports nothing of this project. When the
-model answers, it prints one line of JSON: base_url, model_path, model_sha256. Its standard input is a pipe from the
-process that started it: however that process ends, the pipe ends too, and with it this server.
+model answers, it prints one line of JSON: base_url, model (the alias), model_path, model_sha256. Its standard input is
+a pipe from the process that started it: however that process ends, the pipe ends too, and with it this server, also
+while it still loads the model.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib.util
 import json
 import os
-import sys
+import select
+import signal
 import time
-import urllib.error
 import urllib.request
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 EMBEDDED = "smollm2-135m"
 _CONTEXT_TOKENS = 8192
 _MOST_OUTPUT_TOKENS = 2048
-_THREADS = 2
+_THREADS = max(1, (os.cpu_count() or 1) // 2)
+"""With a thread for each of two cores, a second busy process made answers 50 times slower (they wait by spinning);
+with one thread for both it cost a factor of 2.5, and an idle machine was no slower."""
 _POLL_SECONDS = 0.05
 
 
@@ -36,12 +41,45 @@ def find_model(name: str) -> Path:
     return next(Path(package.origin).parent.glob("*.gguf"))
 
 
+def end_with_input() -> None:
+    """From here on, the end of standard input ends this process.
+
+    Loading a model keeps Python's threads from running, so that none could watch the pipe: the kernel sends SIGIO
+    instead, whose default is to end the process.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+    # No signal comes for an end that was there before; nothing is ever written to this pipe.
+    if select.select([0], [], [], 0)[0]:
+        raise SystemExit("standard input has ended, and this server serves only as long as it is open")
+
+
 def serve(model: Path, alias: str) -> None:
     """Load the model, say where it answers, and stay until standard input ends."""
+    # Whatever the engine prints must not be taken for the answer, nor fill a pipe that nobody reads any more.
+    told_to = os.dup(1)
+    os.dup2(2, 1)
+    server = load(model, alias)
+    address = server.listening_address
+    await_health(address)
+    with model.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    ready = {"base_url": f"{address}/v1", "model": alias, "model_path": str(model), "model_sha256": digest}
+    os.write(told_to, json.dumps(ready).encode() + b"\n")
+    os.close(told_to)
+    os.read(0, 1)
+    # The server's threads have no orderly end that is quick; nothing of theirs is worth keeping.
+    os._exit(0)
+
+
+def load(model: Path, alias: str) -> Any:
+    """The engine's server of that model, listening on a free port; it may still be loading."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
+    # A set: of a text, the engine would make an alias of each letter.
     params.model_alias = {alias}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
@@ -53,30 +91,28 @@ def serve(model: Path, alias: str) -> None:
     params.cpuparams_batch.n_threads = _THREADS
     # With the cache, what a prompt is answered at temperature 0 depends on the prompts before it.
     params.cache_prompt = False
-    server = xllamacpp.Server(params)
-    address = server.listening_address
-    await_health(address)
-    with model.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    print(json.dumps({"base_url": f"{address}/v1", "model_path": str(model), "model_sha256": digest}), flush=True)
-    sys.stdin.buffer.read()
-    # The server's threads have no orderly end that is quick; nothing of theirs is worth keeping.
-    os._exit(0)
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as problem:
+        raise SystemExit(f"{model} could not be loaded: {problem}") from problem
 
 
 def await_health(address: str) -> None:
     """Return when the server answers; while it loads the model, it answers 503."""
+    # A proxy that the environment names must not come between this process and itself.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         try:
-            with urllib.request.urlopen(f"{address}/health", timeout=5):  # noqa: S310 - an http address of our own
+            with opener.open(f"{address}/health", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(_POLL_SECONDS)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", required=True, help=f"{EMBEDDED}, or the path of a .gguf file")
     parser.add_argument("--alias", required=True, help="the name under which clients ask for it")
     arguments = parser.parse_args()
+    end_with_input()
     serve(find_model(arguments.model), arguments.alias)

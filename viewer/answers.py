@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from ..ledger.store import EventStore
 from ..projections.database import State, read_runs, read_state
 from ..projections.reading import open_history
 from ..projections.workspace import Workspace
+
+_DETAILS = {
+    404: "nothing is at this address; the API begins at /api/runs",
+    405: "the viewer only shows: it answers GET and HEAD",
+}
 
 
 class Archive:
@@ -34,14 +40,19 @@ class Archive:
     def find_run(self, run_id: str) -> Run:
         """The run of that id. Raises HTTPNotFound."""
         with self.history() as (connection, _):
-            run = next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
-        if run is None:
-            raise falcon.HTTPNotFound(title="no such run", description=f"the ledger has no run '{run_id}'")
-        return run
+            return find_run(connection, run_id)
 
     def folder(self, run: Run) -> Path:
         """Where the run's files are, by the workspace's layout: paths that stand in events are not trusted."""
         return self.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+
+
+def find_run(connection: sqlite3.Connection, run_id: str) -> Run:
+    """The run of that id, of an open projection. Raises HTTPNotFound."""
+    run = next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
+    if run is None:
+        raise falcon.HTTPNotFound(title="no such run", description=f"the ledger has no run '{run_id}'")
+    return run
 
 
 def answer(resp: falcon.Response, value: Any) -> None:
@@ -50,12 +61,13 @@ def answer(resp: falcon.Response, value: Any) -> None:
     resp.content_type = falcon.MEDIA_JSON
 
 
-def is_known(req: falcon.Request, resp: falcon.Response, state: State) -> bool:
+def is_known(req: falcon.Request, resp: falcon.Response, state: State, stale: Iterable[str] = ()) -> bool:
     """Whether the asker has this answer already: then it is `304`, and nothing more has to be done.
 
-    An answer changes only with the ledger's head, and with the question, which is the URL.
+    An answer changes only with the ledger's head, with the question, which is the URL, and with what is `stale`.
     """
-    tag = f'W/"{state.position}-{state.head_hash[:16]}"'
+    silent = sha256("\n".join(stale).encode()).hexdigest()[:8] if stale else "0"
+    tag = f'W/"{state.position}-{state.head_hash[:16]}-{silent}"'
     resp.set_header("ETag", tag)
     if tag not in (req.get_header("If-None-Match") or ""):
         return False
@@ -66,6 +78,16 @@ def is_known(req: falcon.Request, resp: falcon.Response, state: State) -> bool:
 def bad_parameter(name: str, reason: str) -> falcon.HTTPBadRequest:
     """The error for a parameter that makes no sense."""
     return falcon.HTTPBadRequest(title=f"bad parameter {name}", description=f"{name}: {reason}")
+
+
+def check_parameters(req: falcon.Request, *known: str) -> None:
+    """Refuse a parameter of another name: a filter with a typing error must not show everything.
+
+    Raises HTTPBadRequest.
+    """
+    for name in req.params:
+        if name not in known and name != "token":
+            raise bad_parameter(name, f"there is no such parameter; there are {', '.join(sorted(known))}")
 
 
 def whole_number(req: falcon.Request, name: str, default: int, *, least: int, most: int) -> int:
@@ -82,10 +104,14 @@ def whole_number(req: falcon.Request, name: str, default: int, *, least: int, mo
     return number
 
 
+def ledger_problem(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
+    """What is said where the history cannot be read: the reason, as the ledger or the projection gives it."""
+    raise falcon.HTTPServiceUnavailable(title="the history cannot be read", description=str(problem)) from problem
+
+
 def problem_json(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     """Errors as RFC 9457 problem details."""
-    status = int(str(error.status).split()[0])
-    resp.data = msgspec.json.encode(
-        {"type": "about:blank", "title": error.title, "status": status, "detail": error.description}
-    )
+    status = error.status_code
+    detail = error.description or _DETAILS.get(status, error.title)
+    resp.data = msgspec.json.encode({"type": "about:blank", "title": error.title, "status": status, "detail": detail})
     resp.content_type = "application/problem+json"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 
 import falcon
 
+from ..ledger.codec import BadLine
+from ..ledger.errors import LedgerError
 from ..ledger.store import EventStore
 from ..projections.workspace import Workspace
-from .answers import Archive, problem_json
+from .answers import Archive, ledger_problem, problem_json
 from .guard import LOOPBACK, Compress, Guard
 from .run import ArtifactFile, Events, Log, OneRun, Samples
 from .runs import Benchmarks, Runs, ViewerData
@@ -28,6 +31,8 @@ def create_app(
     app.add_middleware(Guard(hosts, token))
     app.add_middleware(Compress())
     app.set_error_serializer(problem_json)
+    for unreadable in (LedgerError, BadLine, sqlite3.DatabaseError):
+        app.add_error_handler(unreadable, ledger_problem)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.add_route("/healthz", Health())
@@ -61,6 +66,8 @@ class Health:
         resp.text = "ok\n"
         resp.content_type = falcon.MEDIA_TEXT
 
+    on_head = on_get
+
 
 class PageFile:
     """A file of the page."""
@@ -78,3 +85,5 @@ class PageFile:
             return
         resp.data = self._body
         resp.content_type = self._type
+
+    on_head = on_get

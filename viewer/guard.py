@@ -31,7 +31,9 @@ class Guard:
         """Raises HTTPForbidden or HTTPUnauthorized."""
         if host_name(req.get_header("Host") or "") not in self._hosts:
             raise falcon.HTTPForbidden(
-                title="unknown host", description=f"the viewer answers only as {', '.join(sorted(self._hosts))}"
+                title="unknown host",
+                description=f"the viewer answers only as {', '.join(sorted(self._hosts))}; allow another name with "
+                "--allowed-host",
             )
         if self._token is not None:
             self._check_token(req, resp, self._token)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -14,12 +13,11 @@ import msgspec
 from ..ledger.codec import GENESIS, BadLine, check, decode
 from ..ledger.events import Unknown
 from ..ledger.fold import Run
-from ..ledger.identity import liveness, parse_utc
 from ..projections.database import read_runs
 from ..projections.rows import run_row
-from .answers import Archive, answer, whole_number
+from .answers import Archive, answer, check_parameters, find_run, is_known, whole_number
+from .stale import is_stale
 
-STALE_SECONDS = 300
 _MOST_LOG_BYTES = 1024 * 1024
 _MOST_SAMPLES = 500
 _LOGS = {"stdout": "stdout.log", "stderr": "stderr.log"}
@@ -34,8 +32,11 @@ class OneRun:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """The run's row, whether it is stale, and the other attempts at the same work."""
-        run = self._archive.find_run(run_id)
-        with self._archive.history() as (connection, _):
+        with self._archive.history() as (connection, state):
+            run = find_run(connection, run_id)
+            stale = is_stale(run)
+            if is_known(req, resp, state, [run_id] if stale else []):
+                return
             same = list(read_runs(connection, "WHERE signature = ? AND run_id <> ?", (run.signature, run.run_id)))
         attempts = [
             {"run_id": other.run_id, "attempt": other.attempt, "status": other.status, "score": other.score}
@@ -43,7 +44,10 @@ class OneRun:
             for other in same
             if run.signature
         ]
-        answer(resp, {"run": run_row(run), "stale": is_stale(run), "attempts": attempts})
+        head = {"position": state.position, "hash": state.head_hash, "at": state.at}
+        answer(resp, {"run": run_row(run), "stale": stale, "attempts": attempts, "head": head})
+
+    on_head = on_get
 
 
 class Events:
@@ -54,8 +58,11 @@ class Events:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """`chain_verified`: the line's hash was computed anew, and it follows the line before it."""
+        # No ETag: that an answer stands as it was would be no proof.
         run = self._archive.find_run(run_id)
         answer(resp, {"events": list(self._events(run))})
+
+    on_head = on_get
 
     def _events(self, run: Run) -> Iterator[dict[str, Any]]:
         lines = self._archive.store.read_lines(after=max(0, run.first_seq - 2))
@@ -94,22 +101,25 @@ class Log:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
         """`offset` in bytes, a negative one from the end; `limit` in bytes. Headers say the size and where to go on."""
+        check_parameters(req, "offset", "limit")
         if name not in _LOGS:
             raise falcon.HTTPNotFound(title="no such log", description=f"there are {', '.join(_LOGS)}")
-        path = self._archive.folder(self._archive.find_run(run_id)) / _LOGS[name]
-        size = path.stat().st_size if path.is_file() else 0
+        folder = self._archive.folder(self._archive.find_run(run_id))
         offset = whole_number(req, "offset", 0, least=-(2**53), most=2**53)
         limit = whole_number(req, "limit", _MOST_LOG_BYTES, least=1, most=_MOST_LOG_BYTES)
-        begin = max(0, size + offset) if offset < 0 else min(offset, size)
-        piece = b""
-        if size:
-            with path.open("rb") as file:
+        size, begin, piece = 0, 0, b""
+        if (folder / _LOGS[name]).exists():
+            file, size = open_inside(folder, _LOGS[name])
+            with file:
+                begin = max(0, size + offset) if offset < 0 else min(offset, size)
                 file.seek(begin)
-                piece = file.read(limit)
+                piece = file.read(min(limit, size - begin))
         resp.data = piece
         resp.content_type = "text/plain; charset=utf-8"
         resp.set_header("X-Log-Size", str(size))
         resp.set_header("X-Next-Offset", str(begin + len(piece)))
+
+    on_head = on_get
 
 
 class ArtifactFile:
@@ -127,6 +137,8 @@ class ArtifactFile:
         resp.set_header("Content-Disposition", f'attachment; filename="{name}"')
         resp.set_stream(file, size)
 
+    on_head = on_get
+
 
 class Samples:
     """The samples that a run recorded in a `samples.jsonl`."""
@@ -136,34 +148,44 @@ class Samples:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """`offset` and `limit` count samples; `correct` (0 or 1) keeps only the wrong or the right ones."""
+        check_parameters(req, "offset", "limit", "correct")
         run = self._archive.find_run(run_id)
         offset = whole_number(req, "offset", 0, least=0, most=2**53)
         limit = whole_number(req, "limit", 100, least=1, most=_MOST_SAMPLES)
         only = whole_number(req, "correct", -1, least=0, most=1)
         recorded = next((a.path for a in run.artifacts if PurePosixPath(a.path).name == "samples.jsonl"), None)
         if recorded is None:
-            answer(resp, {"samples": [], "total": 0})
+            answer(resp, {"samples": [], "total": 0, "unreadable": 0})
             return
         file, _ = open_artifact(run, self._archive.folder(run), recorded)
+        samples: list[dict[str, Any]] = []
+        total = unreadable = 0
         with file:
-            rows = [row for line in file if (row := _sample(line)) is not None]
-        if only >= 0:
-            rows = [row for row in rows if bool(row.get("correct")) is bool(only)]
-        answer(resp, {"samples": rows[offset : offset + limit], "total": len(rows)})
+            for line in file:
+                sample = _sample(line)
+                if sample is None:
+                    unreadable += bool(line.strip())
+                elif only < 0 or sample.get("correct") is bool(only):
+                    if offset <= total < offset + limit:
+                        samples.append(sample)
+                    total += 1
+        answer(resp, {"samples": samples, "total": total, "unreadable": unreadable})
 
-
-def is_stale(run: Run) -> bool:
-    """Whether a run that should be under way gives no sign of life, and its owner is not provably alive."""
-    if run.status != "running":
-        return False
-    silence = (datetime.now(UTC) - parse_utc(run.last_seen_at)).total_seconds()
-    return silence > STALE_SECONDS and liveness(run.owner) != "alive"
+    on_head = on_get
 
 
 def open_artifact(run: Run, folder: Path, path: str) -> tuple[BinaryIO, int]:
     """A recorded artifact, opened, and its size. Raises HTTPNotFound."""
     if path not in {artifact.path for artifact in run.artifacts}:
         raise falcon.HTTPNotFound(title="no such artifact", description="the run recorded no file of that name")
+    return open_inside(folder, path)
+
+
+def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
+    """A file of a run's folder, opened, and its size: links may lead about in the folder, but not out of it.
+
+    Raises HTTPNotFound.
+    """
     try:
         file = (folder / path).resolve(strict=True)
         if not file.is_relative_to(folder.resolve(strict=True)) or not file.is_file():
@@ -171,7 +193,7 @@ def open_artifact(run: Run, folder: Path, path: str) -> tuple[BinaryIO, int]:
         return file.open("rb"), file.stat().st_size
     except (OSError, ValueError):
         raise falcon.HTTPNotFound(
-            title="artifact gone", description="the run recorded this file, but it is not in the run's folder any more"
+            title="file gone", description=f"'{path}' belongs to the run, but is no file of the run's folder any more"
         ) from None
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import get_args
 
 import falcon
 
+from ..ledger.fold import Status
 from ..projections.database import read_runs
 from ..projections.rows import Row, run_row
 from ..projections.viewer_data import benchmark_summary, build_dataset, read_high_scores
-from .answers import Archive, answer, bad_parameter, is_known, whole_number
+from .answers import Archive, answer, bad_parameter, check_parameters, is_known, whole_number
+from .stale import stale_runs
 
 FILTERS = {
     "benchmark": "benchmark_id",
@@ -54,26 +57,32 @@ class Runs:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Parameters: those of FILTERS, `q` (text), `sort`, `desc`, `limit`, `offset`."""
+        check_parameters(req, *FILTERS, "q", "sort", "desc", "limit", "offset")
         chosen = {name: value for name in FILTERS if (value := req.get_param(name))}
+        if chosen.get("status", "running") not in get_args(Status):
+            raise bad_parameter("status", f"'{chosen['status']}' is none of {', '.join(get_args(Status))}")
         search = req.get_param("q") or ""
         order = _order(req)
         limit = whole_number(req, "limit", 100, least=1, most=_MOST_ROWS)
         offset = whole_number(req, "offset", 0, least=0, most=2**53)
         with self._archive.history() as (connection, state):
-            if is_known(req, resp, state):
+            stale = stale_runs(connection)
+            if is_known(req, resp, state, stale):
                 return
             where, values = _where(chosen, search)
             page = read_runs(connection, f"{where} ORDER BY {order} LIMIT ? OFFSET ?", (*values, limit, offset))
             answer(
                 resp,
                 {
-                    "runs": [_listed(run_row(run)) for run in page],
+                    "runs": [{**_listed(run_row(run)), "stale": run.run_id in stale} for run in page],
                     "total": _count(connection, where, values),
                     "all": _count(connection, "", ()),
                     "facets": {name: _facet(connection, name, chosen, search) for name in FACETS},
                     "head": {"position": state.position, "hash": state.head_hash, "at": state.at},
                 },
             )
+
+    on_head = on_get
 
 
 class ViewerData:
@@ -88,6 +97,8 @@ class ViewerData:
             if is_known(req, resp, state):
                 return
             answer(resp, build_dataset(connection))
+
+    on_head = on_get
 
 
 class Benchmarks:
@@ -118,6 +129,8 @@ class Benchmarks:
                 }
             )
         answer(resp, {"benchmarks": rows, "head": {"position": state.position, "hash": state.head_hash}})
+
+    on_head = on_get
 
 
 def _order(req: falcon.Request) -> str:

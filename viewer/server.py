@@ -7,7 +7,7 @@ import errno
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -22,11 +22,24 @@ class ViewerError(Exception):
     """The viewer cannot be served; the message says why, and what to change."""
 
 
-def serve(workspace: Path, store: EventStore, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+class PortInUse(ViewerError):
+    """Another program listens there already."""
+
+
+def serve(
+    workspace: Path,
+    store: EventStore,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    allowed_hosts: Collection[str] = (),
+) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
 
-    On an address that others can reach, a visitor needs the token that stands in that URL.
-    Raises ViewerError where the address can't be had.
+    On an address that others can reach, a visitor needs the token that stands in that URL. `allowed_hosts` are more
+    names under which the page may be visited, such as that of a proxy.
+    Raises PortInUse, and ViewerError where the address can't be had.
     """
     from waitress.server import create_server
 
@@ -34,7 +47,7 @@ def serve(workspace: Path, store: EventStore, *, host: str, port: int, on_ready:
     listening = _listen(host, port)
     with contextlib.closing(listening):
         bound = listening.getsockname()[1]
-        app = create_app(workspace, store, hosts=_names(host), token=token)
+        app = create_app(workspace, store, hosts=_names(host) | set(allowed_hosts), token=token)
         server = create_server(app, sockets=[listening], threads=_THREADS, ident="")
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
@@ -69,7 +82,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as problem:
         listening.close()
         if problem.errno == errno.EADDRINUSE:
-            raise ViewerError(
+            raise PortInUse(
                 f"port {port} of {host} is in use; give another with --port (0 takes any free one)"
             ) from problem
         raise ViewerError(

@@ -108,6 +108,8 @@ def test_filters_facets_search_and_pages(client, add):
     [
         ("sort=1;drop", "sort: '1;drop' is none of"),
         ("desc=yes", "desc: 'yes' is neither 0 nor 1"),
+        ("status=done", "status: 'done' is none of running, succeeded, failed"),
+        ("benchmrk=one", "benchmrk: there is no such parameter"),
         ("limit=many", "limit: 'many' is no whole number"),
         ("limit=100000", "limit: 100000 is not between 1 and 1000"),
         ("offset=-1", "offset: -1 is not between"),
@@ -252,10 +254,11 @@ def test_samples_can_be_filtered_and_paged(client, add):
     add("run_a", files={"output/samples.jsonl": content})
     answer = client.simulate_get("/api/runs/run_a/samples").json
     assert answer["total"] == 9 and answer["samples"] == lines
+    assert answer["unreadable"] == 1, "what cannot be shown is counted"
     right = client.simulate_get("/api/runs/run_a/samples?correct=1&offset=1&limit=1").json
     assert (right["total"], right["samples"]) == (3, [lines[3]])
     add("run_b")
-    assert client.simulate_get("/api/runs/run_b/samples").json == {"samples": [], "total": 0}
+    assert client.simulate_get("/api/runs/run_b/samples").json["total"] == 0
 
 
 def test_benchmarks_are_summed_up(client, add, store):
@@ -321,3 +324,78 @@ def test_asking_never_appends(client, add, store):
     for path in ("/", "/api/runs", "/api/runs/run_a", "/api/runs/run_a/events", "/api/benchmarks", "/api/viewer-data"):
         assert client.simulate_get(path).status_code == 200
     assert [path.read_bytes() for path in sorted(store.folder.glob("*.jsonl"))] == before
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/healthz", "/js/main.js", "/api/runs", "/api/runs/run_a", "/api/runs/run_a/artifacts/output/x"]
+)
+def test_head_has_the_headers_of_get_and_no_body(client, add, path):
+    add("run_a", files={"output/x": b"content"})
+    whole, head = client.simulate_get(path), client.simulate_head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers == whole.headers
+
+
+@pytest.mark.parametrize("name", ["stdout.log", "output/samples.jsonl"])
+def test_a_link_out_of_the_runs_folder_is_not_followed(client, add, workspace, tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_text('{"id": "secret"}')
+    add("run_a", files={"stdout.log": b"x", "output/samples.jsonl": b"{}"})
+    file = workspace.run_folder("rg_1", "b", "b", "run_a") / name
+    file.unlink()
+    file.symlink_to(secret)
+    for question in ("logs/stdout", "samples"):
+        answer = client.simulate_get(f"/api/runs/run_a/{question}")
+        assert "secret" not in answer.text
+    refused = client.simulate_get("/api/runs/run_a/" + ("logs/stdout" if name == "stdout.log" else "samples"))
+    assert refused.status_code == 404 and name in refused.json["detail"]
+
+
+def test_a_run_that_falls_silent_is_marked_although_the_ledger_stands_still(client, add, monkeypatch):
+    add("run_a", end=False)
+    for path in ("/api/runs", "/api/runs/run_a"):
+        monkeypatch.setattr("benchmarks.viewer.stale.STALE_SECONDS", 300)
+        fresh = client.simulate_get(path)
+        known = {"If-None-Match": fresh.headers["etag"]}
+        assert client.simulate_get(path, headers=known).status_code == 304
+        monkeypatch.setattr("benchmarks.viewer.stale.STALE_SECONDS", -1)
+        silent = client.simulate_get(path, headers=known)
+        assert silent.status_code == 200
+        row = silent.json["runs"][0] if path == "/api/runs" else silent.json
+        assert row["stale"] is True
+        assert (fresh.json["runs"][0] if path == "/api/runs" else fresh.json)["stale"] is False
+
+
+def test_equal_values_keep_one_order_over_the_pages(client, add):
+    for number in range(7):
+        add(f"run_{number}", 0.5)
+    for direction in ("0", "1"):
+        query = f"/api/runs?sort=score&desc={direction}"
+        pages = [client.simulate_get(f"{query}&limit=3&offset={offset}") for offset in (0, 3, 6)]
+        assert [run_id for page in pages for run_id in ids(page)] == [f"run_{number}" for number in reversed(range(7))]
+
+
+def test_every_error_says_what_is_wrong(client):
+    for method, path in (("GET", "/nowhere"), ("POST", "/api/runs"), ("GET", "/api/runs/run_nobody")):
+        answer = client.simulate_request(method, path)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json["status"] == answer.status_code and answer.json["detail"]
+
+
+def test_a_ledger_that_cannot_be_read_is_told_and_not_hidden(client, add, store):
+    add("run_a")
+    assert client.simulate_get("/api/runs/run_a/events").status_code == 200
+    [segment] = store.folder.glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"type":"finished"', b'"type""finished"'))
+    answer = client.simulate_get("/api/runs/run_a/events")
+    assert (answer.status_code, answer.json["title"]) == (503, "the history cannot be read")
+
+
+def test_another_name_is_known_once_it_is_allowed(store, workspace):
+    from benchmarks.viewer.guard import LOOPBACK
+
+    app = create_app(workspace.root, store, hosts=LOOPBACK | {"bench.example"})
+    client = falcon.testing.TestClient(app)
+    assert client.simulate_get("/healthz", headers={"Host": "Bench.Example:8877"}).status_code == 200
+    refused = client.simulate_get("/healthz", headers={"Host": "evil.example"})
+    assert refused.status_code == 403 and "--allowed-host" in refused.json["detail"]

@@ -8,7 +8,7 @@ from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, main, parser
 from ..suitekit.report import Report, Sample
 from .completion import ask_for, extract_code, program_of
-from .sandbox import check
+from .sandbox import check, probe
 
 VERSION = "1"
 
@@ -24,6 +24,7 @@ def run() -> None:
         raise SuiteError("max_samples and max_tokens are at least 1, and test_seconds is more than 0")
     problems = list(read_problems().values())[: given.max_samples]
     client = ChatClient(given.model)
+    sandbox = probe()
     options = {
         "max_samples": given.max_samples,
         "max_tokens": given.max_tokens,
@@ -44,10 +45,10 @@ def run() -> None:
                     output=answer.text,
                     score=float(verdict.passed),
                     answer=answer,
-                    details={"error": verdict.error, "network": verdict.network},
+                    details={"error": verdict.error},
                 )
             )
-        report.finish(model=given.model, seed=given.seed)
+        report.finish(model=given.model, seed=given.seed, facts={"sandbox": sandbox})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import sys
 from typing import Any
 
 _MEMORY_BYTES = 1024**3
+_REPORT_BYTES = 64 * 1024
+_LONGEST_ERROR = 2000
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _FORBIDDEN = (
@@ -37,20 +40,21 @@ _FORBIDDEN = (
 
 def leave_network() -> str:
     """Move into a network of one's own, with nothing in it, where the kernel allows that; what keeps it out."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    unshare = getattr(ctypes.CDLL(None), "unshare", None)  # Only Linux has it.
     for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET):
-        if libc.unshare(flags) == 0:
+        if unshare is not None and unshare(flags) == 0:
             return "namespace"
     return "audit hook"
 
 
 def limit(seconds: float) -> None:
-    """Little memory and time, no file larger than nothing."""
+    """Little memory and time, no process or thread besides this one, no file larger than the report."""
     processor = math.ceil(seconds) + 1
     for kind, most in (
         (resource.RLIMIT_AS, _MEMORY_BYTES),
         (resource.RLIMIT_CPU, processor),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, _REPORT_BYTES),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 64),
     ):
@@ -61,7 +65,7 @@ def forbid(event: str, arguments: tuple[Any, ...]) -> None:
     """An audit hook: what no solution of a problem needs is refused."""
     if event.startswith(_FORBIDDEN):
         raise PermissionError(f"{event} is not allowed here")
-    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING:
         raise PermissionError("writing files is not allowed here")
 
 
@@ -84,7 +88,7 @@ def main() -> None:
         names["check"](names[task["entry_point"]])
     except BaseException as problem:  # noqa: BLE001 - whatever a model's program raises, it did not pass
         error = f"{type(problem).__name__}: {problem}"
-    report = {"word": word, "passed": not error, "error": error, "network": network}
+    report = {"word": word, "passed": not error, "error": error[:_LONGEST_ERROR], "network": network}
     os.write(report_to, json.dumps(report).encode() + b"\n")
     os._exit(0)
 

@@ -12,8 +12,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..suitekit.command import SuiteError
+
 _RUNNER = Path(__file__).with_name("candidate_runner.py")
 _STARTUP_SECONDS = 2.0
+_PROBE_SECONDS = 10.0
 _LONGEST_ERROR = 300
 
 
@@ -34,23 +37,38 @@ def check(program: str, test: str, entry_point: str, seconds: float) -> Verdict:
     """
     word = secrets.token_hex(16)
     task = {"program": program, "test": test, "entry_point": entry_point, "word": word, "seconds": seconds}
-    with tempfile.TemporaryDirectory() as folder:
+    # A file, and no pipe, takes the report: the limit on the size of files then holds for whatever a program says.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as asked:
+        asked.write(json.dumps(task).encode())
+        asked.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(_RUNNER)],
             cwd=folder,
             env={},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=asked,
+            stdout=told,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
-            told, _ = process.communicate(json.dumps(task).encode(), timeout=seconds + _STARTUP_SECONDS)
+            process.wait(seconds + _STARTUP_SECONDS)
         except subprocess.TimeoutExpired:
             return Verdict(False, f"no end after {seconds:g} s", "")
         finally:
             _kill(process)
-    return _verdict(told, word, process.returncode)
+        told.seek(0)
+        return _verdict(told.read(), word, process.returncode)
+
+
+def probe() -> str:
+    """What keeps programs from the network here: `namespace` (the kernel) or `audit hook` (the interpreter).
+
+    Raises SuiteError where not even a right program passes, so that no model is judged by a sandbox that is broken.
+    """
+    verdict = check("def one():\n    return 1\n", "def check(one):\n    assert one() == 1\n", "one", _PROBE_SECONDS)
+    if not verdict.passed:
+        raise SuiteError(f"the sandbox does not work here: a program that is right failed with '{verdict.error}'")
+    return verdict.network
 
 
 def _verdict(told: bytes, word: str, code: int) -> Verdict:

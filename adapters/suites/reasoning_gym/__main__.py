@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import reasoning_gym as package
+from reasoning_gym.utils import SYSTEM_PROMPTS, extract_answer
 
 from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, comma_list, main, parser
 from ..suitekit.report import Report, Sample
 
 VERSION = "1"
-_INSTRUCTION = "Solve the problem. Answer with the result only, without any explanation."
+_INSTRUCTION = SYSTEM_PROMPTS["direct"]
 
 
 def run() -> None:
@@ -32,15 +34,18 @@ def run() -> None:
     with Report("reasoning_gym", VERSION, given.output_dir, total=total, options=options) as report:
         for name, dataset in datasets.items():
             for number, problem in enumerate(dataset):
-                prompt = f"{_INSTRUCTION}\n\n{problem['question']}"
-                answer = client.ask([{"role": "user", "content": prompt}], max_tokens=given.max_tokens, seed=given.seed)
+                messages = [
+                    {"role": "system", "content": _INSTRUCTION},
+                    {"role": "user", "content": problem["question"]},
+                ]
+                answer = client.ask(messages, max_tokens=given.max_tokens, seed=given.seed)
                 report.add(
                     Sample(
                         id=f"{name}-{number}",
                         input=problem["question"],
                         expected=plain(problem["answer"]),
                         output=answer.text,
-                        score=float(dataset.score_answer(answer=answer.text.strip(), entry=problem)),
+                        score=score(dataset, problem, answer.text),
                         answer=answer,
                         groups={"dataset": name},
                     )
@@ -57,6 +62,12 @@ def make_dataset(name: str, seed: int, size: int) -> Any:
         hint = f"did you mean {near[0]}?" if near else f"there are {len(DATASETS)}, such as {min(DATASETS)}"
         raise SuiteError(f"reasoning-gym has no dataset '{name}': {hint}")
     return package.create_dataset(name, seed=seed, size=size)
+
+
+def score(dataset: Any, problem: Mapping[str, Any], text: str) -> float:
+    """From 0 to 1, by the dataset's own scorer: of what stands in <answer> tags, else of all that was said."""
+    tagged = extract_answer(text)
+    return float(dataset.score_answer(answer=text.strip() if tagged is None else tagged, entry=problem))
 
 
 def plain(value: object) -> object:

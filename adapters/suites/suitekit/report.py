@@ -14,6 +14,8 @@ from typing import Any
 
 from .chat import Answer
 
+_RESULT = "result.json"
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -44,6 +46,8 @@ class Report:
         self._began = time.monotonic()
         self._progress = os.environ.get("BENCHMARK_PROGRESS_FILE")
         output_dir.mkdir(parents=True, exist_ok=True)
+        # A result of an earlier run must not pass for that of this one, should it fail.
+        (output_dir / _RESULT).unlink(missing_ok=True)
         self._lines = (output_dir / "samples.jsonl").open("w", encoding="utf-8")
         self._tell("")
 
@@ -71,12 +75,23 @@ class Report:
             "output_tokens": sample.answer.output_tokens,
             "latency_ms": sample.answer.latency_ms,
         }
-        self._lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        # Plain ASCII: a model may say half a surrogate pair, which UTF-8 cannot hold.
+        self._lines.write(json.dumps(row) + "\n")
         self._lines.flush()
         self._tell(f"{'right' if sample.score == 1 else 'wrong'}: {sample.id}")
 
-    def finish(self, *, model: str, seed: int, metrics: Mapping[str, float] | None = None) -> dict[str, Any]:
-        """Write the result of all samples, and return it. `metrics` come on top of the mean of each group."""
+    def finish(
+        self,
+        *,
+        model: str,
+        seed: int,
+        metrics: Mapping[str, float] | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Write the result of all samples, and return it.
+
+        `metrics` come on top of the mean of each group; `facts` are what else the reader of a score has to know.
+        """
         scores = [sample.score for sample in self._samples]
         result = {
             **self._head,
@@ -86,6 +101,7 @@ class Report:
             "seed": seed,
             "temperature": 0,
             "options": self._options,
+            **(facts or {}),
             "n": len(scores),
             "score": mean(scores),
             "score_stderr": standard_error(scores),
@@ -93,9 +109,9 @@ class Report:
             "usage": usage([sample.answer for sample in self._samples]),
             "duration_seconds": round(time.monotonic() - self._began, 3),
         }
-        partial = self._output_dir / "result.json.part"
+        partial = self._output_dir / f"{_RESULT}.part"
         partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        partial.replace(self._output_dir / "result.json")
+        partial.replace(self._output_dir / _RESULT)
         return result
 
     def _tell(self, note: str) -> None:
