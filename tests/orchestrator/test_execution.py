@@ -148,7 +148,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
         run(tmp_path, "pass", cancellation=cancellation)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp_path: Path) -> None:

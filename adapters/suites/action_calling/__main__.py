@@ -42,29 +42,40 @@ def run() -> None:
                     output=answer.text,
                     score=judgement.score,
                     answer=answer,
-                    groups={"tool": task.tool},
+                    groups={"tool": task.tool, "kind": task.kind},
                     details={"valid_json": judgement.valid_json, "right_tool": judgement.right_tool},
                 )
             )
-        report.finish(model=given.model, seed=given.seed, metrics=_metrics(tasks, judgements))
+        report.finish(
+            model=given.model,
+            seed=given.seed,
+            metrics=_metrics(tasks, judgements),
+            facts={"schema_enforced": not client.schema_refused},
+        )
 
 
 def _messages(task: Task) -> list[Message]:
     tools = "\n".join(tool.described() for tool in task.tools)
     form = json.dumps({"tool": "<name>", "arguments": {"<argument>": "<value>"}})
     return [
-        {"role": "system", "content": f"Choose the tool for the request. The tools are:\n{tools}\nAnswer as {form}"},
+        {
+            "role": "system",
+            "content": f"Choose the tool for the request. The tools are:\n{tools}\nAnswer with JSON only: {form}",
+        },
         {"role": "user", "content": task.request},
     ]
 
 
 def _metrics(tasks: Sequence[Task], judgements: Sequence[Judgement]) -> dict[str, float]:
-    with_tool = [judgement for task, judgement in zip(tasks, judgements, strict=True) if task.tool != NO_TOOL]
-    return {
-        "valid_json": mean([judgement.valid_json for judgement in judgements]),
-        "tool_accuracy": mean([judgement.right_tool for judgement in judgements]),
-        "argument_accuracy": mean([judgement.right_arguments for judgement in with_tool]),
+    """Shares of right answers; one that no task counts for is left out."""
+    judged = list(zip(tasks, judgements, strict=True))
+    counted = {
+        "valid_json": [judgement.valid_json for judgement in judgements],
+        "tool_accuracy": [judgement.right_tool for judgement in judgements],
+        "argument_accuracy": [judgement.right_arguments for task, judgement in judged if task.tool != NO_TOOL],
+        "no_tool_accuracy": [judgement.right_tool for task, judgement in judged if task.tool == NO_TOOL],
     }
+    return {name: mean(values) for name, values in counted.items() if values}
 
 
 if __name__ == "__main__":

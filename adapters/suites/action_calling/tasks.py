@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
-from typing import Any
 
-from .tools import CITIES, FILES, NO_TOOL, NONE, PEOPLE, ROOMS, SONGS, TOOLS, Tool
+from .requests import INDIRECT, OFF_TOPIC, PLAIN, Arguments, corrected
+from .tools import NO_TOOL, NONE, TOOLS, Tool
 
-_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
-_EVENTS = ["Dentist", "Team lunch", "Piano lesson", "Budget review"]
-_FOLDERS = ["archive", "shared", "travel", "work"]
-_MESSAGES = ["I am late", "Happy birthday", "The door is open", "Call me back"]
-_OFF_TOPIC = [
-    "Tell me a joke about penguins.",
-    "Who wrote the book you like best?",
-    "What is seven times eight?",
-    "Write a haiku about snow.",
-    "Explain why the sky is blue.",
-]
-_NO_TOOL_SHARE = 0.2
+_KINDS = ("plain", "no_tool", "plain", "corrected", "indirect")
+"""What a request is like, in turns: so every list of tasks goes from easy to hard, and a longer one only goes on."""
 _OFFERED = 4
-
-Arguments = dict[str, Any]
-Form = Callable[[random.Random], tuple[str, Arguments]]
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)```\s*\Z", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A request, the tools on offer, and the right call."""
+    """A request, the tools on offer, and the right call. `kind` is plain, corrected, indirect or no_tool."""
 
     id: str
+    kind: str
     request: str
     tools: tuple[Tool, ...]
     tool: str
@@ -59,10 +48,14 @@ def make_tasks(seed: int, count: int) -> list[Task]:
 
 
 def judge(task: Task, text: str) -> Judgement:
-    """Compare an answer with the right call. Text is compared without regard to case and outer spaces."""
+    """Compare an answer with the right call. Text is compared without regard to case and spaces around it.
+
+    The answer is JSON and nothing else, but may stand in a Markdown code block.
+    """
+    fenced = _FENCE.match(text)
     try:
-        call = json.loads(text)
-    except ValueError:
+        call = json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError):
         return Judgement(False, False, False)
     if not isinstance(call, dict) or not isinstance(call.get("arguments"), dict):
         return Judgement(False, False, False)
@@ -78,76 +71,24 @@ def _plain(arguments: Arguments) -> Arguments:
 
 
 def _make_task(rng: random.Random, number: int) -> Task:
-    if rng.random() < _NO_TOOL_SHARE:
-        offered = [*rng.sample(TOOLS, _OFFERED), NONE]
-        return Task(f"{number:03d}-{NO_TOOL}", rng.choice(_OFF_TOPIC), tuple(offered), NO_TOOL, {})
+    kind = _KINDS[number % len(_KINDS)]
+    if kind == "no_tool":
+        return _no_tool_task(rng, number)
     right = rng.choice(TOOLS)
     others = rng.sample([tool for tool in TOOLS if tool is not right], _OFFERED - 1)
-    offered = [right, *others]
+    offered = [right, *others, NONE]
     rng.shuffle(offered)
-    request, arguments = _FORMS[right.name](rng)
-    return Task(f"{number:03d}-{right.name}", request, (*offered, NONE), right.name, arguments)
+    if kind == "corrected":
+        request, arguments = corrected(rng, PLAIN[right.name])
+    else:
+        request, arguments = (PLAIN if kind == "plain" else INDIRECT)[right.name](rng)
+    return Task(f"{number:03d}-{kind}-{right.name}", kind, request, tuple(offered), right.name, arguments)
 
 
-def _light(rng: random.Random) -> tuple[str, Arguments]:
-    room, state = rng.choice(ROOMS), rng.choice(["on", "off"])
-    return f"Turn {state} the light in the {room}.", {"room": room, "state": state}
-
-
-def _temperature(rng: random.Random) -> tuple[str, Arguments]:
-    room, degrees = rng.choice(ROOMS), rng.randrange(16, 26)
-    return f"Make it {degrees} degrees in the {room}.", {"room": room, "degrees": degrees}
-
-
-def _weather(rng: random.Random) -> tuple[str, Arguments]:
-    city = rng.choice(CITIES)
-    return f"What is the weather in {city}?", {"city": city}
-
-
-def _timer(rng: random.Random) -> tuple[str, Arguments]:
-    minutes = rng.randrange(2, 60)
-    return f"Set a timer for {minutes} minutes.", {"minutes": minutes}
-
-
-def _money(rng: random.Random) -> tuple[str, Arguments]:
-    to, amount = rng.choice(PEOPLE), rng.randrange(5, 500, 5)
-    return f"Please send {amount} euros to {to}.", {"to": to, "amount": amount}
-
-
-def _delete(rng: random.Random) -> tuple[str, Arguments]:
-    file = rng.choice(FILES)
-    return f"I don't need {file} any more, delete it.", {"file": file}
-
-
-def _copy(rng: random.Random) -> tuple[str, Arguments]:
-    file, folder = rng.choice(FILES), rng.choice(_FOLDERS)
-    return f"Copy {file} to the folder {folder}.", {"file": file, "folder": folder}
-
-
-def _event(rng: random.Random) -> tuple[str, Arguments]:
-    title, day, hour = rng.choice(_EVENTS), rng.choice(_DAYS), rng.randrange(8, 20)
-    return f'Put "{title}" into my calendar on {day} at {hour}:00.', {"title": title, "day": day, "hour": hour}
-
-
-def _song(rng: random.Random) -> tuple[str, Arguments]:
-    title = rng.choice(SONGS)
-    return f'Play the song "{title}".', {"title": title}
-
-
-def _message(rng: random.Random) -> tuple[str, Arguments]:
-    to, text = rng.choice(PEOPLE), rng.choice(_MESSAGES)
-    return f'Send {to} the message "{text}".', {"to": to, "text": text}
-
-
-_FORMS: dict[str, Form] = {
-    "set_light": _light,
-    "set_temperature": _temperature,
-    "get_weather": _weather,
-    "set_timer": _timer,
-    "send_money": _money,
-    "delete_file": _delete,
-    "copy_file": _copy,
-    "add_event": _event,
-    "play_song": _song,
-    "send_message": _message,
-}
+def _no_tool_task(rng: random.Random, number: int) -> Task:
+    """A request that no tool is for, or one whose tool is not among those on offer."""
+    missing, *others = rng.sample(TOOLS, _OFFERED + 1)
+    offered = [*others, NONE]
+    rng.shuffle(offered)
+    request = rng.choice(OFF_TOPIC) if rng.random() < 0.5 else PLAIN[missing.name](rng)[0]
+    return Task(f"{number:03d}-{NO_TOOL}", "no_tool", request, tuple(offered), NO_TOOL, {})
