@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from .errors import UnreadableEvent
 from .events import EVENT_TYPES, Event, NewEvent, Record, Unknown
 
 GENESIS = "0" * 64
@@ -66,22 +67,30 @@ class BadLine(ValueError):
 
 
 def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str) -> tuple[bytes, Record]:
-    """The line (with its newline) of a new event at position `seq`, and the record that it holds."""
-    body = b'{"seq":%d,"id":%b,"at":%b,"type":%b,"stream":%b,"version":%d,"data":%b,"prev":"%b"' % (
-        seq,
-        _encode(id),
-        _encode(at),
-        _encode(new.data.type),
-        _encode(new.stream),
-        version,
-        _encode(new.data),
-        prev.encode(),
-    )
-    digest = sha256(body).hexdigest()
-    record = _RECORDS[type(new.data)](
-        seq=seq, id=id, at=at, stream=new.stream, version=version, data=new.data, prev=prev, hash=digest
-    )
-    return b'%b,"hash":"%b"}\n' % (body, digest.encode()), record
+    """The line (with its newline) of a new event at position `seq`, and the record that it holds.
+
+    Raises UnreadableEvent where the line could not be read again: JSON has no NaN and UTF-8 no lone surrogate.
+    """
+    try:
+        body = b'{"seq":%d,"id":%b,"at":%b,"type":%b,"stream":%b,"version":%d,"data":%b,"prev":"%b"' % (
+            seq,
+            _encode(id),
+            _encode(at),
+            _encode(new.data.type),
+            _encode(new.stream),
+            version,
+            _encode(new.data),
+            prev.encode(),
+        )
+        line = b'%b,"hash":"%b"}' % (body, sha256(body).hexdigest().encode())
+        # Read back, for two reasons: one line that can't be read would stop the ledger for good, and whoever appends
+        # sees what every reader will see.
+        return line + b"\n", decode(line)
+    except (TypeError, ValueError, OverflowError) as problem:
+        raise UnreadableEvent(
+            f"the {new.data.type} event for {new.stream!r} can't be written so that it can be read again: {problem}. "
+            f"Nothing was recorded; look for a value that JSON does not have, such as NaN, infinity or bytes"
+        ) from problem
 
 
 def decode(line: bytes) -> Record:

@@ -40,6 +40,10 @@ class EventConflict(LedgerError):
     """An event id was appended a second time with other content."""
 
 
+class UnreadableEvent(LedgerError):
+    """An event that could not be read back from its line, such as one with NaN for a score; nothing was recorded."""
+
+
 class ImpossibleTransition(LedgerError):
     """An event that makes no sense for the state of its stream, such as a finish after a failure."""
 

@@ -43,6 +43,7 @@ class JsonlStore:
         self._pid = os.getpid()
         self._lock_fd: int | None = None
         self._fd: int | None = None
+        self._open_segment: Path | None = None
         self._sealed_fds: list[int] = []
         self._dead: OutcomeUnknown | None = None
         self._rewind()
@@ -105,8 +106,8 @@ class JsonlStore:
                     f"cannot write the ledger in {self.folder}: {problem.strerror}. Make the folder writable, or "
                     f"choose another with --workspace or --ledger"
                 ) from problem
-        fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
         try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
             yield
         finally:
             fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
@@ -140,15 +141,21 @@ class JsonlStore:
         if size == offset:
             return
         quarantine = self.folder / "quarantine"
-        quarantine.mkdir(exist_ok=True)
         kept = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
-        with segment.open("r+b") as file, kept.open("xb") as copy:
-            file.seek(offset)
-            copy.write(file.read())
-            copy.flush()
-            os.fsync(copy.fileno())
-            file.truncate(offset)
-            os.fsync(file.fileno())
+        try:
+            quarantine.mkdir(exist_ok=True)
+            with segment.open("r+b") as file, kept.open("xb") as copy:
+                file.seek(offset)
+                copy.write(file.read())
+                copy.flush()
+                os.fsync(copy.fileno())
+                file.truncate(offset)
+                os.fsync(file.fileno())
+        except OSError as problem:
+            raise LedgerUnwritable(
+                f"cannot move the torn last line of {segment} to {quarantine}: {problem.strerror}. Nothing was "
+                f"recorded; make both writable, with some space, and try again"
+            ) from problem
         self._notice(
             f"ledger: a crash tore the last line of {segment.name}; its {size - offset} bytes, never acknowledged, "
             f"were moved to {kept}"
@@ -215,35 +222,40 @@ class JsonlStore:
         """The open file of the segment that takes event `first`; begins a new segment where the last one is full."""
         segment = self._cursor.segment
         if segment is None or self._cursor.offset >= self._segment_bytes:
-            if self._fd is not None:
-                # Another thread may still be waiting for its sync, so the file stays open until close().
-                self._sync(self._fd)
-                self._sealed_fds.append(self._fd)
-                self._fd = None
+            if segment is not None:
+                # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
+                self._sync(self._open(segment))
             segment = self.folder / segment_name(first)
-            self._open(segment, os.O_CREAT | os.O_EXCL)
+            fd = self._open(segment, os.O_CREAT | os.O_EXCL)
             self._sync_folder()
             self._cursor.segment, self._cursor.offset, self._cursor.line = segment, 0, 0
-        elif self._fd is None or self._open_segment != segment:
-            if self._fd is not None:
-                self._sealed_fds.append(self._fd)
-            self._open(segment, 0)
-        assert self._fd is not None  # noqa: S101 - for the type checker: _open has just set it
-        return self._fd
+            return fd
+        return self._open(segment)
 
-    def _open(self, segment: Path, flags: int) -> None:
+    def _open(self, segment: Path, flags: int = 0) -> int:
+        if self._fd is not None and self._open_segment == segment:
+            return self._fd
         try:
-            self._fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+            fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
         except OSError as problem:
-            raise LedgerUnwritable(f"cannot append to {segment}: {problem.strerror}") from problem
-        self._open_segment = segment
+            raise LedgerUnwritable(
+                f"cannot append to {segment}: {problem.strerror}. Nothing was recorded; make it writable"
+            ) from problem
+        if self._fd is not None:
+            # Another thread may still be waiting for its sync, so the file stays open until close().
+            self._sealed_fds.append(self._fd)
+        self._fd, self._open_segment = fd, segment
+        return fd
 
     def _sync_folder(self) -> None:
-        fd = os.open(self.folder, os.O_RDONLY)
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            fd = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
 
     def _sync(self, fd: int) -> None:
         try:

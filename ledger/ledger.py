@@ -19,7 +19,7 @@ class Ledger:
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
-        self._history = History()
+        self._history: History | None = History()
         self._lock = threading.Lock()
 
     def append(self, stream: str, event: Event, *, sync: bool = True) -> Record:
@@ -37,10 +37,10 @@ class Ledger:
         """
         with self._lock:
             try:
-                records = self.store.append(lambda fresh: decision(self._history.read(fresh)), self._accept)
+                records = self.store.append(lambda fresh: decision(self._follow(fresh)), self._accept)
             except BaseException:
                 # The fold may be ahead of the store, or half way: what counts is what the store holds.
-                self._history = History()
+                self._history = None
                 raise
         if sync and records:
             self.store.sync()
@@ -69,6 +69,16 @@ class Ledger:
         """Let go of the store's files."""
         self.store.close()
 
+    def _follow(self, fresh: list[Record]) -> History:
+        """The history as it is now; called while nobody else can append."""
+        if self._history is None or (fresh and fresh[0].seq != self._history.seq + 1):
+            # The two have parted: an error or an interrupt, a store that was closed, a process that was forked.
+            self._history = self.history()
+        else:
+            self._history.read(fresh)
+        return self._history
+
     def _accept(self, records: list[Record]) -> None:
+        assert self._history is not None  # noqa: S101 - for the type checker: _follow has just set it
         for record in records:
             self._history.apply(record)

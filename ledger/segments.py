@@ -68,26 +68,42 @@ class Cursor(msgspec.Struct):
         return LedgerDamaged(self.segment or Path(segment_name(1)), self.line + 1, self.offset, self.seq, reason)
 
 
-def follow_chain(cursor: Cursor, lines: bytes) -> list[Record]:
+def follow_chain(cursor: Cursor, lines: bytes) -> Iterator[list[Record]]:
     """The records of whole lines that must continue the chain at `cursor`, which moves behind them.
 
-    Raises LedgerDamaged, with the cursor at the last line that is proven.
+    Raises LedgerDamaged at the first line that does not, with the cursor there, after the records before it.
     """
     seq, digest = cursor.seq, cursor.hash
+    try:
+        for line in codec.split(lines):
+            seq += 1
+            digest = codec.check(line, seq=seq, prev=digest)
+        records = list(codec.decode_lines(lines))
+    except codec.BadLine:
+        yield from _follow_line_by_line(cursor, lines)
+        return
+    cursor.line += seq - cursor.seq
+    cursor.offset += len(lines)
+    cursor.seq, cursor.hash = seq, digest
+    yield records
+
+
+def _follow_line_by_line(cursor: Cursor, lines: bytes) -> Iterator[list[Record]]:
+    """The same, slower, for lines of which one is known to be bad: up to that one."""
     for line in codec.split(lines):
         try:
-            digest = codec.check(line, seq=seq + 1, prev=digest)
+            digest = codec.check(line, seq=cursor.seq + 1, prev=cursor.hash)
         except codec.BadLine as problem:
             raise cursor.damaged(str(problem)) from problem
-        seq += 1
-        cursor.seq, cursor.hash = seq, digest
+        try:
+            record = codec.decode(line)
+        except codec.BadLine as problem:
+            # This is what its writer wrote: a program that does not keep to the event types.
+            raise cursor.damaged(f"the hash chain is whole, but an event can't be read: {problem}") from problem
+        cursor.seq, cursor.hash = cursor.seq + 1, digest
         cursor.line += 1
         cursor.offset += len(line) + 1
-    try:
-        return list(codec.decode_lines(lines))
-    except codec.BadLine as problem:
-        # The chain holds, so this is what its writer wrote: a program that does not keep to the event types.
-        raise cursor.damaged(f"the hash chain is whole, but an event can't be read: {problem}") from problem
+        yield [record]
 
 
 def walk_chain(folder: Path, cursor: Cursor) -> Iterator[list[Record]]:
@@ -107,7 +123,7 @@ def walk_chain(folder: Path, cursor: Cursor) -> Iterator[list[Record]]:
             if first_seq(segment) != cursor.seq + 1:
                 raise cursor.damaged(f"the segment should begin at event {cursor.seq + 1}: one is missing before it")
         for lines in read_whole_lines(segment, cursor.offset):
-            yield follow_chain(cursor, lines)
+            yield from follow_chain(cursor, lines)
 
 
 def read_records(folder: Path, after: int = 0) -> Iterator[Record]:

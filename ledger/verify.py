@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import file_digest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from . import codec
 from .errors import LedgerDamaged
-from .events import Record
+from .events import Artifact, Record
 from .fold import Run
 from .history import History
-from .segments import Cursor, list_segments, walk_chain
+from .segments import Cursor, first_seq, list_segments, read_whole_lines, walk_chain
 
 FolderOf = Callable[[Run], Path]
 """Where the files of a run lie."""
@@ -52,7 +53,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
     """Check every byte of the ledger in `folder`, without a lock and without changing anything.
 
-    With `folder_of`, the digests of all recorded artifacts too. The chain is followed to its first break.
+    The chain is proven, and the story told, up to the first break. The segments behind it are checked by themselves,
+    so that the report names every file that has to come from a copy. With `folder_of`, the files that
+    runs recorded are compared too. Files are read in pieces; what stays in memory are the state of each run and the
+    id of each event.
     """
     cursor = Cursor()
     history = History()
@@ -60,13 +64,19 @@ def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
     ids: set[str] = set()
     story: list[Finding] = []
     damage: list[Finding] = []
+    notes: list[str] = []
     try:
         for records in walk_chain(folder, cursor):
             history.read(records)
             story += [finding for record in records for finding in _envelope(record, versions, ids)]
     except LedgerDamaged as problem:
         damage.append(Finding(problem.trusted + 1, str(problem)))
+        for told in _behind(folder, problem):
+            damage.append(told) if isinstance(told, Finding) else notes.append(told)
+    else:
+        notes += _torn_tail(cursor)
     story += [Finding(problem.seq, problem.text) for problem in history.problems]
+    story += _strays(history)
     return Report(
         position=cursor.seq,
         head_hash=cursor.hash,
@@ -77,8 +87,47 @@ def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
         damage=damage,
         story=sorted(story, key=lambda finding: finding.seq),
         artifacts=list(_artifacts(history, folder_of)) if folder_of else [],
-        notes=[] if damage else list(_notes(cursor, history)),
+        notes=notes + list(_notes(history, with_files=folder_of is not None)),
     )
+
+
+def _behind(folder: Path, break_: LedgerDamaged) -> Iterator[Finding | str]:
+    """What stands behind the first break: further breaks, and (as notes) the stretches that fit together."""
+    segments = _segments_behind(folder, break_)
+    while segments:
+        begin = first_seq(segments[0])
+        cursor = Cursor(seq=begin - 1, hash=_previous_hash(segments[0]), segment=segments[0])
+        try:
+            for _ in walk_chain(folder, cursor):
+                pass
+        except LedgerDamaged as problem:
+            place = f"{problem.segment.name}, line {problem.line}, byte {problem.offset}"
+            yield Finding(problem.trusted + 1, f"damaged too: {place}: {problem.reason}")
+            segments = _segments_behind(folder, problem)
+        else:
+            segments = []
+            yield from _torn_tail(cursor)
+        if cursor.seq >= begin:
+            yield f"events {begin} to {cursor.seq} fit together, and are proven once what is before them is restored"
+
+
+def _segments_behind(folder: Path, break_: LedgerDamaged) -> list[Path]:
+    """The segments that a break says nothing about: with the one that it names where all that is missing is before."""
+    is_gap = break_.offset == 0 and first_seq(break_.segment) > break_.trusted + 1
+    return [
+        segment
+        for segment in list_segments(folder)
+        if segment > break_.segment or (is_gap and segment == break_.segment)
+    ]
+
+
+def _previous_hash(segment: Path) -> str:
+    """The hash that a segment's first line claims to follow."""
+    lines = next(read_whole_lines(segment), b"\n")
+    try:
+        return codec.decode(codec.split(lines)[0]).prev
+    except codec.BadLine:
+        return codec.GENESIS  # Following the chain from here names what is wrong with the line.
 
 
 def _envelope(record: Record, versions: dict[str, int], ids: set[str]) -> Iterator[Finding]:
@@ -91,25 +140,53 @@ def _envelope(record: Record, versions: dict[str, int], ids: set[str]) -> Iterat
     ids.add(record.id)
 
 
+def _strays(history: History) -> Iterator[Finding]:
+    for run in history.runs.values():
+        if run.imported is None and run.run_group_id not in history.groups:
+            yield Finding(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
+
+
 def _artifacts(history: History, folder_of: FolderOf) -> Iterator[Finding]:
     for run in history.runs.values():
-        for artifact in run.artifacts:
-            path = folder_of(run) / artifact.path
-            try:
-                with path.open("rb") as file:
-                    digest = file_digest(file, "sha256").hexdigest()
-            except OSError as problem:
-                yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} cannot be read: {problem.strerror}")
-                continue
-            if digest != artifact.sha256:
-                yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} is not the file that was recorded")
+        if run.imported is None:
+            for artifact in run.artifacts:
+                if fault := _fault(artifact, folder_of(run)):
+                    yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} {fault}")
 
 
-def _notes(cursor: Cursor, history: History) -> Iterator[str]:
+def _fault(artifact: Artifact, folder: Path) -> str | None:
+    """What is wrong with a file that a run recorded; None where it is as it was."""
+    part = PurePosixPath(artifact.path)
+    if part.is_absolute() or ".." in part.parts:
+        return "leads out of the run's folder and was not looked at"
+    path = folder / part
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            return "is no file any more"
+        if size != artifact.bytes:
+            return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, NotADirectoryError):
+        return "is missing"
+    except OSError as problem:
+        return f"cannot be read: {problem.strerror}"
+    if digest != artifact.sha256:
+        return f"is not the file that was recorded: its SHA-256 is {digest}, not {artifact.sha256}"
+    return None
+
+
+def _torn_tail(cursor: Cursor) -> Iterator[str]:
     if cursor.segment is not None and (torn := cursor.segment.stat().st_size - cursor.offset):
         yield f"{cursor.segment.name} ends with {torn} bytes of an unfinished line, which no writer acknowledged"
-    running = sum(1 for _ in history.open_runs())
-    if running:
+
+
+def _notes(history: History, *, with_files: bool) -> Iterator[str]:
+    if running := sum(1 for _ in history.open_runs()):
         yield f"{running} runs have no end yet"
     if history.unknown:
         yield f"{history.unknown} events are of types that this version does not know"
+    imported = sum(1 for run in history.runs.values() if run.imported is not None and run.artifacts)
+    if with_files and imported:
+        yield f"the files of {imported} imported runs lie where those were made, and were not looked at"

@@ -41,11 +41,11 @@ def judge(history: History, planned: PlannedRun, policy: Policy) -> Verdict:
     attempts = history.attempts(planned.signature.digest)
     if live := history.live_run(planned.signature.digest):
         return Verdict(False, "running_elsewhere", live)
-    if policy == "force":
-        return Verdict(True, "forced", attempts[-1] if attempts else None)
     if not attempts:
         return Verdict(True, "never_ran")
     last = attempts[-1]
+    if policy == "force":
+        return Verdict(True, "forced", last)
     if policy == "rerun_failed":
         return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
     success = next((run for run in reversed(attempts) if run.counts), None)

@@ -124,10 +124,12 @@ class Bars:
 
     def ended(self, run: Run) -> None:
         """Turn the bar into a line."""
+        from rich.text import Text
+
         if run.run_id in self._tasks:
             self._live.remove_task(self._tasks.pop(run.run_id))
         style = "green" if run.status == "succeeded" else "red"
-        self._live.console.print(outcome_line(run), style=style, markup=False)
+        self._live.console.print(Text(outcome_line(run), style))
 
     def close(self) -> None:
         """Give the terminal back."""

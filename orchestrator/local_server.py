@@ -24,9 +24,11 @@ from typing import Any
 EMBEDDED = "smollm2-135m"
 _CONTEXT_TOKENS = 8192
 _MOST_OUTPUT_TOKENS = 2048
-_THREADS = max(1, (os.cpu_count() or 1) // 2)
-"""With a thread for each of two cores, a second busy process made answers 50 times slower (they wait by spinning);
-with one thread for both it cost a factor of 2.5, and an idle machine was no slower."""
+_CORES = os.cpu_count() or 1
+_THREADS = max(1, _CORES // 2)
+"""Threads wait for each other by spinning: with one for each of two cores, a second busy process made answers 50 times
+slower. With half as many, an idle machine is no slower, and a busy one 2.5 times. Reading a prompt has long stretches
+between the waits, so that it may use every core. The number of threads changes no answer."""
 _POLL_SECONDS = 0.05
 
 
@@ -88,7 +90,7 @@ def load(model: Path, alias: str) -> Any:
     params.n_parallel = 1
     params.n_predict = _MOST_OUTPUT_TOKENS
     params.cpuparams.n_threads = _THREADS
-    params.cpuparams_batch.n_threads = _THREADS
+    params.cpuparams_batch.n_threads = _CORES
     # With the cache, what a prompt is answered at temperature 0 depends on the prompts before it.
     params.cache_prompt = False
     try:

@@ -97,13 +97,21 @@ _GROUP_NAMES = ", ".join(column.name for column in GROUP_COLUMNS)
 def refresh(path: Path, store: EventStore) -> State:
     """Bring the projection at `path` up to the ledger's head: by catching up where it can, else by a rebuild.
 
+    A file that turns out to be spoilt is rebuilt too: nothing is in it that the ledger does not say.
+
     Raises ProjectionError where the file can't be written, and LedgerDamaged.
     """
     with _exclusive(path):
         state = _read_state(path)
         if state is None or not _is_place_of(store, state):
             return _rebuild(path, store)
-        return _catch_up(path, store, state)
+        try:
+            return _catch_up(path, store, state)
+        except sqlite3.DatabaseError as problem:
+            # Errors of Python's own binding carry no code.
+            if getattr(problem, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            return _rebuild(path, store)
 
 
 def rebuild(path: Path, store: EventStore) -> State:

@@ -20,6 +20,7 @@ TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens
 _TEXT = {"str", "str | None", "Status"}
 _REAL = {"float", "float | None"}
 _INTEGER = {"int", "int | None", "bool", "bool | None"}
+_LARGEST = 2**63 - 1
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -49,18 +50,25 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def token_counts(run: Run) -> list[int | None]:
-    """The values of TOKEN_COLUMNS; None where the run's usage does not say."""
+    """The values of TOKEN_COLUMNS; None where the run's usage does not say, or says what is no count."""
     usage = run.usage
-    count: dict[str, Any] = {name: usage.get(name) for name in TOKEN_COLUMNS}
-    count["call_count"] = usage.get("calls", usage.get("call_count"))
-    if count["total_tokens"] is None and None not in (count["input_tokens"], count["output_tokens"]):
-        count["total_tokens"] = count["input_tokens"] + count["output_tokens"]
+    count = {name: _count(usage.get(name)) for name in TOKEN_COLUMNS}
+    count["call_count"] = _count(usage.get("calls", usage.get("call_count")))
+    read, written = count["input_tokens"], count["output_tokens"]
+    if count["total_tokens"] is None and read is not None and written is not None:
+        count["total_tokens"] = read + written
     return [count[name] for name in TOKEN_COLUMNS]
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def run_values(run: Run) -> list[Any]:
     """The values of a run for RUN_COLUMNS and TOKEN_COLUMNS."""
-    return [*_values(run, RUN_COLUMNS), *token_counts(run)]
+    return [*_values(run, RUN_COLUMNS), *map(_sql, token_counts(run))]
 
 
 def group_values(group: Group) -> list[Any]:
@@ -70,9 +78,14 @@ def group_values(group: Group) -> list[Any]:
 
 def _values(struct: msgspec.Struct, columns: tuple[Column, ...]) -> list[Any]:
     return [
-        _encode(value).decode() if column.json and value is not None else value
+        _encode(value).decode() if column.json and value is not None else _sql(value)
         for column, value in ((column, getattr(struct, column.field)) for column in columns)
     ]
+
+
+def _sql(value: Any) -> Any:
+    # SQLite's integers have 64 bits. Nobody counts further, but a result can say anything, and the ledger keeps it.
+    return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value
 
 
 def load_run(values: tuple[Any, ...]) -> Run:

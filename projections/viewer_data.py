@@ -83,6 +83,11 @@ def _goodness(run: Run) -> float:
     return run.score if run.higher_is_better is not False else -run.score
 
 
+def _scale(run: Run) -> tuple[str, str | None, bool | None]:
+    """What two scores must share to be compared."""
+    return run.comparison_key, run.unit, run.higher_is_better
+
+
 def latest_scores(runs: Iterable[Run]) -> list[Run]:
     """The newest score that counts of each benchmark, agent, provider and model; `runs` are newest first."""
     latest: dict[tuple[str, ...], Run] = {}
@@ -93,11 +98,15 @@ def latest_scores(runs: Iterable[Run]) -> list[Run]:
 
 
 def benchmark_summary(runs: Iterable[Run]) -> list[Row]:
-    """One row a benchmark: how many runs, the best score, the latest run; `runs` are newest first."""
+    """One row a benchmark: how many runs, the best score, the latest run; `runs` are newest first.
+
+    The best is the best of those that can be compared with the newest score: same task, unit and direction.
+    """
     summary = []
     for benchmark_id, some in sorted(_grouped(runs, lambda run: run.benchmark_id).items()):
         latest = next((run for run in some if run.status != "running"), some[0])
-        record = best(filter(is_record_candidate, some))
+        candidates = [run for run in some if is_record_candidate(run)]
+        record = best(run for run in candidates if _scale(run) == _scale(candidates[0]))
         summary.append(
             {
                 "benchmark_id": benchmark_id,
@@ -109,7 +118,7 @@ def benchmark_summary(runs: Iterable[Run]) -> list[Row]:
                 "latest_model": latest.model,
                 "latest_provider": latest.provider,
                 "best_run_id": record.run_id if record else None,
-                "unit": latest.unit or (record.unit if record else None),
+                "unit": record.unit if record else latest.unit,
             }
         )
     return summary

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.events import (
@@ -36,6 +37,10 @@ from benchmarks.ledger.events import (
     Started,
 )
 from benchmarks.ledger.jsonl import JsonlStore
+
+# A busy machine is no fault of a test; and what fails can be played again from what is printed.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.load_profile("here")
 
 COMMAND = [str(Path(sys.executable).with_name("benchmarks"))]
 

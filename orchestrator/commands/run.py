@@ -237,7 +237,8 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
 def _report(result: Result) -> None:
     if result.runs:
         columns = ["benchmark", "status", "score", "high_score", "delta", "samples", "tokens", "seconds", "run_id"]
-        print_table(columns, map(_cells, result.runs), right=columns[2:-1])
+        dispensable = ["run_id", "samples", "high_score", "tokens", "delta", "seconds"]
+        print_table(columns, map(_cells, result.runs), right=columns[2:-1], dispensable=dispensable)
         print()
     counts = result.counts
     print(
@@ -251,7 +252,7 @@ def _cells(run: Run) -> list[str]:
     delta = run.delta_to_high_score
     return [
         run.benchmark_id,
-        run.status + (f" ({run.reason})" if run.reason else ""),
+        run.status + (f" ({run.reason})" if run.reason else " (synthetic)" if run.synthetic else ""),
         format_score(run.score, run.stderr),
         format_score(run.high_score_value),
         "" if delta is None else f"{delta:+.3f}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import click
@@ -81,7 +82,7 @@ def _facts(run: Run) -> dict[str, str]:
         "run": run.run_id,
         "benchmark": run.benchmark_id,
         "status": run.status + (f" ({run.reason})" if run.reason else ""),
-        "error": (run.error or "").replace("\n", "\n" + " " * 12),
+        "error": run.error or "",
         "score": format_score(run.score, run.stderr) + (f" {run.unit}" if run.unit and run.score is not None else ""),
         "samples": "" if run.samples is None else str(run.samples),
         "high score": f"{format_score(run.high_score_value)} ({run.high_score_label}, {run.high_score_source})"
@@ -98,12 +99,12 @@ def _facts(run: Run) -> dict[str, str]:
         "started": run.started_at,
         "ended": run.ended_at or "",
         "seconds": "" if run.duration_seconds is None else f"{run.duration_seconds:.3f}",
-        "command": " ".join(run.command),
+        "command": shlex.join(run.command),
         "cwd": run.cwd,
         "stdout": run.stdout_path,
         "stderr": run.stderr_path,
         "result": run.result_json_path or "",
-        "artifacts": "\n            ".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
+        "artifacts": "\n".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
         "commit": run.benchmarks_commit or "",
         "signature": run.signature,
         "provenance": json(run.provenance),

@@ -12,6 +12,8 @@ from ..display import format_score
 from .place import Place, in_place, json_option, print_json
 from .table import print_table
 
+RIGHT = ("score", "high_score", "delta", "tokens", "seconds")
+DISPENSABLE = ("tokens", "seconds", "provider", "high_score", "delta", "started", "benchmark", "agent", "model")
 STATUSES = ["running", "succeeded", "failed", "skipped", "incompatible"]
 
 
@@ -55,7 +57,7 @@ def command(place: Place, desc: bool, limit: int, benchmark: str | None, status:
         "seconds",
         "started",
     ]
-    print_table(columns, map(_cells, runs), right=["score", "high_score", "delta", "tokens", "seconds"])
+    print_table(columns, map(_cells, runs), right=RIGHT, dispensable=DISPENSABLE)
     if len(runs) < total:
         print(f"\n{len(runs)} of {total} runs")
 

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()) -> None:
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    dispensable: Sequence[str] = (),
+) -> None:
     """Rows under their headings; the columns in `right` are set to the right.
 
-    On a terminal with colours; elsewhere plain text with no line cut short.
+    On a terminal with colours, and without as many of the `dispensable` columns, the first ones first, as it takes to
+    fit; elsewhere plain text with every column and no line cut short.
     """
+    rows = list(rows)
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        _print_rich(columns, rows, set(right))
+        _print_rich(columns, rows, right, dispensable)
     else:
-        _print_plain(columns, list(rows), set(right))
+        _print_plain(columns, rows, right)
 
 
-def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: set[str]) -> None:
+def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
     widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     for row in (columns, *rows):
         cells = [
@@ -30,18 +38,31 @@ def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: s
         print("  ".join(cells).rstrip())
 
 
-def _print_rich(columns: Sequence[str], rows: Iterable[Sequence[str]], right: set[str]) -> None:
+def _print_rich(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str], dispensable: Sequence[str]
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    widths = {name: max(len(row[i]) for row in (columns, *rows)) + 2 for i, name in enumerate(columns)}
+    hidden = []
+    for name in dispensable:
+        if sum(widths.values()) <= console.width:
+            break
+        hidden.append(name)
+        del widths[name]
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name in columns:
+    for name in widths:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+        cells = [cell for name, cell in zip(columns, row, strict=True) if name in widths]
+        table.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in cells))
+    console.print(table)
+    if hidden:
+        console.print(f"(a wider terminal shows {', '.join(hidden)} too)", style="dim")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -49,4 +70,5 @@ def print_facts(facts: Mapping[str, str]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         if value:
-            print(f"{name.ljust(width)}  {value}")
+            indented = value.replace("\n", "\n" + " " * (width + 2))
+            print(f"{name.ljust(width)}  {indented}")

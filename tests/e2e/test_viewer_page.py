@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.ledger.events import Artifact, Heartbeat, HighScoreReference, NewEvent, Progress
+from benchmarks.ledger.events import (
+    Artifact,
+    Heartbeat,
+    HighScoreReference,
+    Imported,
+    ImportSource,
+    NewEvent,
+    Progress,
+    Retracted,
+)
 from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
@@ -94,9 +103,9 @@ def root(tmp_path_factory, histories):
     return workspace.root
 
 
-def serve(root):
+def serve(root, *more):
     installed = Path(sys.executable).with_name("benchmarks")
-    command = [installed, "--workspace", root, "serve-viewer", "--port", "0"]
+    command = [installed, "--workspace", root, "serve-viewer", *(more or ("--port", "0"))]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return server, re.search(r"http://\S+", server.stdout.readline())[0]
 
@@ -308,3 +317,182 @@ def test_a_run_that_is_not_there_is_told(browser, url):
     page.goto(url + "#/runs/run_nobody")
     page.get_by_text("the ledger has no run 'run_nobody'").wait_for()
     page.close()
+
+
+@pytest.fixture
+def live(browser, tmp_path):
+    """A ledger that a test writes to while its page is open: (page, url, workspace, store)."""
+    workspace = Workspace(tmp_path / "w")
+    store = JsonlStore(workspace.ledger, notice=print)
+    server, url = serve(workspace.root)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    yield page, url, workspace, store
+    page.close()
+    end(server)
+
+
+def test_what_somebody_does_in_the_table_survives_its_refresh(live, histories):
+    page, url, _, store = live
+    add = histories.append_anyway
+    add(store, [NewEvent(f"run_{number:02d}", histories.started()) for number in range(60)])
+    page.goto(url)
+    page.wait_for_selector("tbody tr")
+    page.locator("tbody th a").nth(40).focus()
+    top = page.evaluate("document.querySelector('.scroll').scrollTop")
+    assert top > 0
+    ends = [NewEvent(f"run_{number:02d}", histories.finished(0.5)) for number in range(60)]
+    add(store, [*ends, NewEvent("run_new", histories.started())])
+    page.get_by_text("61 in the ledger").wait_for(timeout=15_000)
+    assert page.evaluate("document.activeElement.closest('tr').dataset.run") == "run_19"
+    assert page.locator("tr.chosen").get_attribute("data-run") == "run_19"
+    assert page.evaluate("document.querySelector('.scroll').scrollTop") >= top
+
+
+def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories):
+    page, url, workspace, store = live
+    log = workspace.run_folder("rg_1", "b", "b", "run_1") / "stdout.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("first\n\x1b[3")
+    histories.append_anyway(store, [NewEvent("run_1", histories.started(owner=this_process()))])
+    page.goto(url + "#/runs/run_1")
+    output = page.locator(".log[aria-label=Output]")
+    expect(output).to_have_text("first\n")
+    page.locator("ol.timeline summary").first.click()
+    with log.open("a") as file:
+        file.write("2mgreen\x1b[0m\n10 %\r20 %\r")
+    beat = Heartbeat(progress=Progress(done=1, total=4))
+    histories.append_anyway(store, [NewEvent("run_1", beat) for _ in range(3)])
+    expect(output).to_have_text("first\ngreen\n20 %", timeout=15_000)
+    expect(page.locator(".run-score")).to_contain_text("1 of 4", timeout=15_000)
+    assert page.locator("ol.timeline li").count() == 2, "heartbeats in a row stand together"
+    assert page.locator("ol.timeline details[open]").count() == 1
+    histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.5))])
+    expect(page.locator(".run-score strong")).to_have_text("0.500", timeout=15_000)
+    assert page.locator("ol.timeline details[open]").count() == 1
+    assert output.inner_text().count("first") == 1
+
+
+@pytest.mark.parametrize("address", ["", "#/runs/run_1", "#/benchmarks"])
+def test_while_the_server_is_away_the_page_stays_and_says_so(browser, tmp_path, histories, address):
+    workspace = Workspace(tmp_path / "w")
+    store = JsonlStore(workspace.ledger, notice=print)
+    histories.append_anyway(store, [NewEvent("run_1", histories.started(owner=this_process()))])
+    server, url = serve(workspace.root)
+    page = browser.new_page()
+    page.clock.install()
+    page.goto(url + address)
+    running = page.locator("main .status.running").first
+    running.wait_for()
+    end(server)
+    page.clock.run_for(20_000)
+    expect(page.locator(".notice")).to_contain_text("Not up to date")
+    assert running.is_visible()
+    histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.625))])
+    server, _ = serve(workspace.root, "--port", url.rstrip("/").rpartition(":")[2])
+    page.clock.run_for(20_000)
+    expect(page.get_by_text("0.625").first).to_be_visible()
+    expect(page.locator(".notice")).to_be_hidden()
+    page.close()
+    end(server)
+
+
+def test_every_run_of_a_long_history_can_be_reached(live, histories):
+    page, url, _, store = live
+    names = [f"run_{number:04d}" for number in range(1050)]
+    histories.append_anyway(store, [NewEvent(name, histories.started()) for name in names])
+    page.goto(url + "#/?sort=run_id")
+    more = page.locator(".pager button").last
+    for shown in range(100, 1000, 100):
+        expect(page.locator("tbody tr")).to_have_count(shown)
+        more.click()
+    expect(page.locator("tbody tr")).to_have_count(1000)
+    expect(more).to_have_text("Next 50")
+    more.click()
+    expect(page.locator("tbody tr")).to_have_count(50)
+    assert column(page, "run_id") == names[1000:]
+    assert "1,001 to 1,050" in page.locator(".intro").inner_text()
+    page.get_by_role("button", name="Previous").click()
+    expect(page.locator("tbody tr")).to_have_count(100)
+
+
+def test_back_leads_to_where_one_was(page):
+    page.get_by_label("Filter by statuses").select_option("succeeded")
+    expect(page.locator(".intro")).to_contain_text("of 132")
+    page.get_by_label("Filter by agents").select_option("eliza")
+    page.wait_for_url(re.compile("agent=eliza"))
+    for _ in range(30):
+        page.keyboard.press("j")
+    chosen = page.locator("tr.chosen").get_attribute("data-run")
+    remembered = "const look = () => history.state?.table > 0 ? done(history.state.table) : requestAnimationFrame(look)"
+    table = page.evaluate(f"new Promise((done) => {{ {remembered}; look(); }})")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".timeline")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("tr.chosen")
+    assert page.locator("tr.chosen").get_attribute("data-run") == chosen
+    assert page.evaluate("document.querySelector('.scroll').scrollTop") == table
+    page.go_back()
+    expect(page.get_by_label("Filter by agents")).to_have_value("")
+    expect(page.get_by_label("Filter by statuses")).to_have_value("succeeded")
+
+
+@pytest.mark.parametrize("address", ["", "#/runs/run_full", "#/benchmarks"])
+def test_the_skip_link_leads_to_the_content_and_not_to_another_page(page, url, address):
+    page.goto(url + address)
+    page.reload()
+    page.wait_for_selector("main h1")
+    title = page.locator("main h1").inner_text()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.locator("main h1").inner_text() == title
+
+
+def test_rows_that_need_care_say_so_and_units_are_shown(live, histories):
+    page, url, _, store = live
+    start = histories.started()
+    source = ImportSource(kind="json", path="x.json", sha256="0" * 64)
+    events = {
+        "run_retracted": [start, histories.finished(), Retracted(author="ana", reason="wrong data")],
+        "run_recovered": [start, histories.recovered()],
+        "run_late": [start, histories.recovered(), histories.finished(late=True)],
+        "run_imported": [Imported(source=source, run={"benchmark_id": "b", "status": "failed"})],
+        "run_synthetic": [start, histories.finished(67.25, stderr=1.5, unit="points", synthetic=True)],
+    }
+    histories.append_anyway(store, [NewEvent(run_id, event) for run_id, some in events.items() for event in some])
+    page.goto(url)
+    page.wait_for_selector("tbody tr")
+    for run_id in events:
+        told = page.locator(f"tr[data-run={run_id}] .mark").all_inner_texts()
+        assert any(text.startswith(run_id.removeprefix("run_")) for text in told), f"{run_id}: {told}"
+    assert page.locator("tr[data-run=run_synthetic] td.number").first.inner_text() == "67.3 ± 1.5 points"
+
+
+@pytest.mark.parametrize("page", [{"width": 400}], indirect=True)
+def test_on_a_narrow_screen_rows_can_be_sorted_too(page):
+    page.get_by_label("Sort by").select_option("run_id")
+    page.wait_for_url(re.compile("sort=run_id"))
+    expect(page.locator("tbody tr").first).to_have_attribute("data-run", "run_000")
+    page.get_by_role("button", name="ascending").click()
+    expect(page.locator("tbody tr").first).to_have_attribute("data-run", "run_live")
+
+
+def test_a_group_is_a_filter_that_is_seen_and_can_be_taken_away(page):
+    page.locator("tbody td.id a").first.click()
+    page.get_by_role("button", name="Remove the filter group").click()
+    page.wait_for_url(lambda address: "group" not in address)
+    expect(page.get_by_role("button", name="Remove the filter group")).to_have_count(0)
+
+
+def test_the_token_does_not_stay_in_the_address(browser, root):
+    server, url = serve(root, "--host", "127.0.0.2", "--port", "0")
+    assert "token=" in url
+    page = browser.new_page()
+    page.goto(url)
+    page.wait_for_selector("tbody tr")
+    assert "token" not in page.url
+    page.reload()
+    page.wait_for_selector("tbody tr")
+    page.close()
+    end(server)

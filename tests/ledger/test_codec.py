@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ledger import codec
-from benchmarks.ledger.events import NewEvent, Unknown
+from benchmarks.ledger.errors import UnreadableEvent
+from benchmarks.ledger.events import Annotated, HighScorePublished, Imported, ImportSource, NewEvent, Unknown
 
 KEYS = ["seq", "id", "at", "type", "stream", "version", "data", "prev", "hash"]
 
@@ -78,3 +79,29 @@ def test_a_known_type_that_lacks_a_field_is_refused_by_name(histories):
     line = line_of(NewEvent("run_1", histories.started())).replace(b'"signature":"s",', b"")
     with pytest.raises(codec.BadLine, match=r"no started event.*signature"):
         codec.decode(line)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        HighScorePublished(label="l", value=float("nan"), source="s"),
+        HighScorePublished(label="l", value=float("-inf"), source="s"),
+        Annotated(author="a", note="a name that is not UTF-8: \udcff"),
+        Imported(source=ImportSource("json", "x.json", "0" * 64), run={"a": object()}),
+    ],
+)
+def test_an_event_that_could_not_be_read_back_is_refused_before_it_stops_the_ledger(store, event):
+    store.append(lambda _: [NewEvent("b", Annotated(author="a", note="first"))], lambda _: None)
+    with pytest.raises(UnreadableEvent, match=f"the {event.type} event for 'b'.*Nothing was recorded"):
+        store.append(lambda _: [NewEvent("b", event)], lambda _: None)
+    [record] = store.append(lambda _: [NewEvent("b", Annotated(author="a", note="second"))], lambda _: None)
+    assert record.seq == 2
+    assert [record.data.note for record in store.read()] == ["first", "second"]
+
+
+def test_whoever_appends_is_given_what_a_reader_will_see(histories):
+    """JSON has no NaN and no tuple: what stands in their place is what the writer is told too."""
+    new = NewEvent("run_1", histories.finished(metrics={"loss": float("nan"), "pair": (1, 2)}))
+    line, record = codec.encode(new, seq=1, id="i", at="t", version=1, prev=codec.GENESIS)
+    assert record == codec.decode(line)
+    assert record.data.metrics == {"loss": None, "pair": [1, 2]}

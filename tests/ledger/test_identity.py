@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,17 @@ def test_ids_are_uuids_of_version_7_and_never_the_same():
         ids = list(pool.map(lambda _: uuid7(), range(4000)))
     assert len(set(ids)) == 4000
     assert {(uuid.UUID(id).version, uuid.UUID(id).variant) for id in ids} == {(7, uuid.RFC_4122)}
+
+
+def test_ids_stand_in_the_order_of_their_milliseconds():
+    ids = [uuid7() for _ in range(4000)]
+    milliseconds = [uuid.UUID(id).int >> 80 for id in ids]
+    assert milliseconds == sorted(milliseconds)
+    later = []
+    while not later or uuid.UUID(later[-1]).int >> 80 == milliseconds[-1]:
+        later.append(uuid7())
+    assert max(ids) < later[-1]
+    assert abs(milliseconds[-1] / 1000 - time.time()) < 60
 
 
 def test_times_are_utc_to_the_microsecond_and_come_back():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import threading
+import traceback
+from pathlib import Path
 
 import pytest
 
@@ -235,3 +237,124 @@ def test_threads_share_a_handle(store):
     records = list(store.read())
     assert [record.seq for record in records] == list(range(1, 201))
     assert len({record.data.note for record in records}) == 200
+
+
+NOBODY = 65534
+
+
+def as_somebody_else(folder, work) -> str:
+    """What `work` returns in a child process inside `folder`, as a user to whom permissions apply."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.chdir(folder)  # before the change of user: the folders above are private
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+            os.write(writing, work().encode())
+        except BaseException:  # noqa: BLE001 - the parent's assertion shows it
+            os.write(writing, traceback.format_exc().encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        told = file.read()
+    os.waitpid(pid, 0)
+    return told
+
+
+@pytest.mark.parametrize("what", ["lock", "segment", "quarantine"])
+def test_a_ledger_that_may_only_be_read_is_read_and_named_and_stays_whole(folder, what):
+    store = JsonlStore(folder, notice=print)
+    append(store, note("a"))
+    store.close()
+    [segment] = list_segments(folder)
+    if what == "quarantine":
+        with segment.open("ab") as file:
+            file.write(b'{"torn')
+    whole = segment.read_bytes()
+    (folder / ".lock").chmod(0o444 if what == "lock" else 0o666)
+    segment.chmod(0o444)
+    folder.chmod(0o555)
+    folder.parent.chmod(0o755)
+
+    def read_and_append() -> str:
+        store = JsonlStore(Path("ledger"), notice=print)
+        assert len(list(store.read())) == 1
+        try:
+            append(store, note("b"))
+        except LedgerUnwritable as told:
+            return str(told)
+        return "appended"
+
+    told = as_somebody_else(folder.parent, read_and_append)
+    folder.chmod(0o755)
+    segment.chmod(0o644)
+    assert told.startswith("cannot ") and "Permission denied" in told, told
+    assert {"lock": "the ledger in ledger", "segment": f"ledger/{segment.name}", "quarantine": "torn"}[what] in told
+    assert segment.read_bytes() == whole
+    assert append(open_again(folder), note("c"))[0].seq == 2
+
+
+def test_a_quarantine_that_cannot_be_written_leaves_the_torn_line_where_it_is(store):
+    append(store, note("a"))
+    store.close()
+    [segment] = list_segments(store.folder)
+    with segment.open("ab") as file:
+        file.write(b'{"torn')
+    whole = segment.read_bytes()
+    (store.folder / "quarantine").write_text("a file where a folder should be")
+    with pytest.raises(LedgerUnwritable, match="Nothing was recorded"):
+        append(open_again(store.folder), note("b"))
+    assert segment.read_bytes() == whole
+    (store.folder / "quarantine").unlink()
+    assert append(open_again(store.folder), note("b"))[0].seq == 2
+
+
+def test_a_segment_is_on_disk_before_the_next_one_begins_whoever_wrote_it(folder, monkeypatch):
+    """A power cut may take unsynced heartbeats, but it must leave no gap in front of a later segment."""
+    from benchmarks.ledger import jsonl
+
+    other = JsonlStore(folder, notice=print, segment_bytes=300)
+    append(other, note("a"))
+    other.append(lambda _: [note("x" * 300)], lambda _: None)
+    first = list_segments(folder)[-1]
+    synced = []
+
+    def sync(fd):
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
+        os.fdatasync(fd)
+
+    monkeypatch.setattr(jsonl, "_sync_data", sync)
+    JsonlStore(folder, notice=print, segment_bytes=300).append(lambda _: [note("b")], lambda _: None)
+    assert len(list_segments(folder)) == len({*list_segments(folder), first}) >= 2
+    assert synced == [str(first)]
+
+
+def test_a_handle_that_sat_out_whole_segments_goes_on_in_the_last_one(folder):
+    idle = JsonlStore(folder, notice=print, segment_bytes=300)
+    append(idle, note("a"))
+    busy = JsonlStore(folder, notice=print, segment_bytes=300)
+    for number in range(9):
+        append(busy, note(str(number)))
+    assert append(idle, note("b"))[0].seq == 11
+    assert append(busy, note("c"))[0].seq == 12
+    assert [record.seq for record in open_again(folder).read()] == list(range(1, 13))
+
+
+def test_an_event_that_cannot_be_read_is_damage_with_its_own_place(store):
+    from hashlib import sha256
+
+    records = append(store, note("a"), note("b"))
+    store.close()
+    [segment] = list_segments(store.folder)
+    offset = segment.stat().st_size
+    body = b'{"seq":3,"id":"x","at":"t","type":"annotated","stream":"s","version":1,"data":{},"prev":"%b"'
+    body %= records[-1].hash.encode()
+    with segment.open("ab") as file:
+        file.write(body + b',"hash":"' + sha256(body).hexdigest().encode() + b'"}\n')
+    with pytest.raises(LedgerDamaged, match="the hash chain is whole, but an event can't be read") as told:
+        append(open_again(store.folder), note("c"))
+    assert (told.value.line, told.value.offset, told.value.trusted) == (3, offset, 2)

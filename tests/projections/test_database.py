@@ -142,3 +142,45 @@ def test_a_killed_writers_journal_does_not_spoil_a_file_built_anew(filled, tmp_p
     assert path.read_bytes() == expected
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_that_is_spoilt_in_its_middle_is_built_anew_when_that_shows(store, histories, tmp_path):
+    from benchmarks.ledger.events import Annotated, NewEvent
+
+    for number in range(300):
+        histories.append_anyway(store, [_event(histories, number)])
+    path, expected = tmp_path / "db.sqlite", tmp_path / "expected.sqlite"
+    refresh(path, store)
+    pages = bytearray(path.read_bytes())
+    for start in range(len(pages) // 4096 // 3 * 4096, len(pages) - 8192, 4096):
+        pages[start : start + 100] = b"\xff" * 100
+    path.write_bytes(pages)
+    with open_readonly(path) as connection:
+        assert database.read_state(connection).position == 300, "its checkpoint can still be read"
+    remarks = [NewEvent(f"run_{number}", Annotated(author="a", note="n")) for number in range(300)]
+    histories.append_anyway(store, remarks)
+    assert refresh(path, store).position == 600
+    rebuild(expected, store)
+    assert path.read_bytes() == expected.read_bytes()
+
+
+def test_a_ledger_that_was_put_back_to_an_older_copy_is_followed_from_its_start(store, histories, tmp_path):
+    path = tmp_path / "db.sqlite"
+    for number in range(5):
+        histories.append_anyway(store, [_event(histories, number)])
+    [segment] = store.folder.glob("*.jsonl")
+    lines = segment.read_bytes().splitlines(keepends=True)
+    assert refresh(path, store).position == 5
+    store.close()
+    segment.write_bytes(b"".join(lines[:3]))
+    assert refresh(path, store).position == 3
+    with open_readonly(path) as connection:
+        assert len(list(read_runs(connection))) == 3
+
+
+def test_catching_up_in_many_batches_is_the_same_as_in_one(filled, tmp_path, histories, monkeypatch):
+    one, many = tmp_path / "one.sqlite", tmp_path / "many.sqlite"
+    refresh(many, JsonlStore(tmp_path / "empty", notice=print))
+    monkeypatch.setattr(database, "BATCH", 2)
+    assert refresh(many, filled) == rebuild(one, filled)
+    assert dump(many) == dump(one)

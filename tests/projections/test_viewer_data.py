@@ -41,6 +41,50 @@ def test_best_follows_the_direction_of_the_score(add, dataset):
     assert (row["best_score"], row["best_run_id"], row["runs"]) == (0.1, "run_2", 3)
 
 
+def test_the_keys_are_the_contracts_and_then_ours(add, dataset):
+    add("run_1", 0.5)
+    contract = ["generated_at", "runs", "run_groups", "latest_scores", "benchmark_summary", "model_summary"]
+    assert list(dataset())[:7] == [*contract, "agent_summary"]
+
+
+def test_the_same_ledger_gives_the_same_document_to_the_byte(add, dataset, tmp_path):
+    add("run_1", 0.5)
+    add("run_2", 0.25)
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    write_dataset(dataset(), one)
+    write_dataset(dataset(), two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_an_empty_ledger_gives_an_empty_document(dataset):
+    data = dataset()
+    assert [data[key] for key in ("runs", "run_groups", "latest_scores", "benchmark_summary")] == [[], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ({"start": {"comparison_key": "limited to one task"}}, {}),
+        ({"unit": "seconds"}, {}),
+        ({"higher_is_better": False}, {}),
+    ],
+)
+def test_the_best_is_only_sought_among_what_can_be_compared_with_the_newest(add, dataset, older, newer):
+    add("run_old", 1.0, **older)
+    add("run_full", 0.6, **newer)
+    add("run_new", 0.5, **newer)
+    [row] = dataset()["benchmark_summary"]
+    assert (row["best_run_id"], row["best_score"], row["unit"], row["runs"]) == ("run_full", 0.6, "ratio", 3)
+
+
+def test_the_unit_is_that_of_the_best_score_also_where_the_latest_run_has_another(add, dataset, store, histories):
+    add("run_1", 0.5)
+    histories.append_anyway(store, [NewEvent("run_2", histories.started("f"))])
+    histories.append_anyway(store, [NewEvent("run_2", histories.failed(unit="dollars"))])
+    [row] = dataset()["benchmark_summary"]
+    assert (row["best_score"], row["unit"], row["latest_run_id"]) == (0.5, "ratio", "run_2")
+
+
 def test_what_is_synthetic_retracted_imported_or_failed_is_no_record(add, dataset, store, histories):
     add("run_real", 0.25)
     add("run_synthetic", 1.0, synthetic=True)

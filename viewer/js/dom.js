@@ -12,9 +12,10 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
-/** Says something to those who listen to the page. */
+/** Says something to those who listen to the page, once. */
 export function announce(text) {
-  document.getElementById("status").textContent = text;
+  const status = document.getElementById("status");
+  if (status.textContent !== text) status.textContent = text;
 }
 
 /** A message in place of data: a heading, a sentence, and perhaps a command to type. */
@@ -26,4 +27,40 @@ export function message(title, text, command) {
     h("p", {}, text),
     command && h("code", {}, command),
   );
+}
+
+const drawn = new WeakMap();
+
+/**
+ * Fills a container with parts [name, data, make]. A part whose data are as before stays the same element, with its
+ * focus, its scroll position and whatever is open in it.
+ */
+export function keep(container, parts) {
+  const before = drawn.get(container) ?? new Map();
+  const after = new Map();
+  let focusOn;
+  for (const [name, data, make] of parts) {
+    const key = JSON.stringify(data);
+    const old = before.get(name);
+    if (old?.key === key) {
+      after.set(name, old);
+      continue;
+    }
+    const element = make();
+    if (!element) continue;
+    if (old?.element.contains(document.activeElement)) focusOn = element;
+    // In the old one's place at once: were all taken away first, the box would be empty, and forget its scroll position.
+    old?.element.replaceWith(element);
+    after.set(name, { key, element });
+  }
+  const elements = [...after.values()].map((part) => part.element);
+  const staying = new Set(elements);
+  for (const element of [...container.children]) if (!staying.has(element)) element.remove();
+  let place = container.firstElementChild;
+  for (const element of elements) {
+    if (element === place) place = place.nextElementSibling;
+    else container.insertBefore(element, place);
+  }
+  drawn.set(container, after);
+  focusOn?.querySelector("a, button, summary")?.focus({ preventScroll: true });
 }

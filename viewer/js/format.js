@@ -4,11 +4,18 @@ const SYMBOLS = { running: "●", succeeded: "✓", failed: "✕" };
 
 export const statusSymbol = (status) => SYMBOLS[status] ?? "·";
 
+const BARE = new Set(["ratio", "accuracy", "score", null, undefined, ""]);
+
+/** A score as a number: 0.412, 67.7; with its standard error where there is one. */
 export function score(value, stderr) {
   if (value === null || value === undefined) return "";
-  const text = Math.abs(value) < 100 ? value.toFixed(3) : value.toFixed(1);
-  return stderr === null || stderr === undefined ? text : `${text} ± ${stderr.toFixed(3)}`;
+  const digits = Math.abs(value) < 10 ? 3 : Math.abs(value) < 1000 ? 1 : 0;
+  const text = (number) => number.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return stderr === null || stderr === undefined ? text(value) : `${text(value)} ± ${text(stderr)}`;
 }
+
+/** The unit to write behind a score: none for a ratio, which is what a bare number means. */
+export const unitText = (unit) => (BARE.has(unit) ? "" : unit === "percent" ? "%" : unit);
 
 export function signed(value) {
   if (value === null || value === undefined) return "";
@@ -27,11 +34,10 @@ export function count(value) {
 
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${Math.round(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 export function bytes(size) {
@@ -49,17 +55,27 @@ export function ago(iso) {
   if (!iso) return "";
   const seconds = (Date.now() - Date.parse(iso)) / 1000;
   if (seconds < 45) return "just now";
-  for (const [size, name] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
-    const amount = Math.round(seconds / size);
-    if (seconds >= size * 0.95) return `${amount} ${name}${amount === 1 ? "" : "s"} ago`;
+  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= size * 0.95) return `${count(Math.round(seconds / size))} ${name} ago`;
   }
-  return "1 minute ago";
+  return "1 min ago";
 }
 
 export const moment = (iso) => (iso ? iso.slice(0, 19).replace("T", " ") + " UTC" : "");
 
-/** Terminal output as plain text: colours and cursor movements taken out. */
+// Escape sequences of terminals (colours, cursor, titles), and control characters that are no white space.
+// eslint-disable-next-line no-control-regex
+const CONTROL = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
+
+// What a piece of a growing log can end on.
+// eslint-disable-next-line no-control-regex
+const UNFINISHED = /\u001b(\[[0-9;?]*[ -/]*)?$/;
+
+/** Terminal output as plain text; of a line that was written over, as progress bars do, what stood there last. */
 export function plain(text) {
-  // eslint-disable-next-line no-control-regex
-  return text.replace(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007]*(\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "");
+  return text
+    .replace(UNFINISHED, "")
+    .replace(CONTROL, "")
+    .replace(/\r+(?=\n|$)/g, "")
+    .replace(/[^\n]*\r/g, "");
 }

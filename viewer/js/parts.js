@@ -1,7 +1,7 @@
 // Parts that several pages show.
 
 import { h } from "./dom.js";
-import { direction, moment, ago, score, signed, statusSymbol } from "./format.js";
+import { ago, direction, moment, score, signed, statusSymbol, unitText } from "./format.js";
 
 export function statusBadge(run) {
   const symbol = h("span", { class: "dot", "aria-hidden": "true" }, statusSymbol(run.status));
@@ -11,14 +11,15 @@ export function statusBadge(run) {
 /** What a reader must know before he trusts a row. */
 export function marks(run) {
   const told = [
-    run.synthetic && "synthetic",
-    run.imported && "imported",
-    run.retracted && "retracted",
-    run.recovered && "recovered",
-    run.late && "late report",
-    run.status === "failed" && !run.recovered && run.reason,
+    run.stale && ["stale", "No sign of life for five minutes; `benchmarks recover-stale-runs` closes it"],
+    run.synthetic && ["synthetic", "A mock, oracle or sample run: never a record"],
+    run.imported && ["imported", "Taken over from another place"],
+    run.retracted && ["retracted", `Taken back by ${run.retracted.author}: ${run.retracted.reason}`],
+    run.recovered && ["recovered", "Its orchestrator was lost while it ran"],
+    run.late && ["late report", "Its owner reported after the run had been recovered"],
+    run.status === "failed" && !run.recovered && run.reason && [run.reason, run.error ?? ""],
   ];
-  return told.filter(Boolean).map((text) => h("span", { class: "mark" }, text));
+  return told.filter(Boolean).map(([text, why]) => h("span", { class: "mark", title: why }, text));
 }
 
 export function delta(run) {
@@ -26,17 +27,24 @@ export function delta(run) {
   return h("span", { class: `delta ${direction(value, run.higher_is_better)}` }, signed(value));
 }
 
+/** A score with its unit; `""` where there is none. */
+export function scored(value, stderr, unit) {
+  const text = score(value, stderr);
+  const behind = text && unitText(unit);
+  return behind ? [text, " ", h("span", { class: "unit" }, behind)] : text;
+}
+
 export function scoreOf(run) {
   if (run.status === "running" && run.progress) {
     const { done, total } = run.progress;
     return h(
       "span",
-      { class: "soft" },
+      { class: "soft", title: run.progress.note ?? "" },
       total ? h("progress", { value: done, max: total, "aria-label": "progress" }) : "",
       ` ${done}${total ? ` of ${total}` : ""}`,
     );
   }
-  return score(run.score, run.stderr);
+  return scored(run.score, run.stderr, run.unit);
 }
 
 export const when = (iso) => h("time", { datetime: iso, title: moment(iso) }, ago(iso));

@@ -1,59 +1,48 @@
-// The table of runs: sorted, filtered and searched by the server; its state stands in the address.
+// The page of all runs: sorted, filtered and searched by the server; its state stands in the address.
 
 import { get } from "./api.js";
 import { announce, h, message } from "./dom.js";
-import { count, duration, score } from "./format.js";
-import { delta, marks, runLink, scoreOf, statusBadge, when } from "./parts.js";
+import { count } from "./format.js";
+import { recall, remember } from "./memory.js";
+import { COLUMNS, RunsTable, startsDescending } from "./runs-table.js";
 
-const PAGE = 100;
+const STEP = 100;
+const MOST = 1000; // What the server gives at once; what follows has a page of its own.
 const REFRESH_MS = 4000;
-const IDS = new Set(["run_id", "group"]);
+const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
 const FACETS = [
   ["benchmark", "All benchmarks"],
   ["status", "All statuses"],
   ["agent", "All agents"],
   ["model", "All models"],
 ];
-// [sort name, heading, cell, is a number]
-const COLUMNS = [
-  ["benchmark", "benchmark", null, false],
-  ["status", "status", (run) => [statusBadge(run), ...marks(run)], false],
-  ["score", "score", (run) => scoreOf(run), true],
-  ["high_score", "high_score", (run) => score(run.high_score_value), true],
-  ["delta", "delta", (run) => (run.delta_to_high_score === null ? "" : delta(run)), true],
-  ["agent", "agent", (run) => run.agent, false],
-  ["provider", "provider", (run) => run.provider, false],
-  ["model", "model", (run) => run.model, false],
-  ["tokens", "tokens", (run) => count(run.total_tokens), true],
-  ["duration", "duration", (run) => duration(run.duration_seconds), true],
-  ["started", "started", (run) => when(run.started_at), false],
-  ["samples", "samples", (run) => count(run.samples), true],
-  ["run_id", "run_id", (run) => run.run_id, false],
-  ["group", "group", (run) => run.run_group_id, false],
-];
+const CHIPS = ["provider", "group"];
+const FILTERS = ["q", ...FACETS.map(([name]) => name), ...CHIPS];
 
 /** Shows the page in `main`; returns what ends it. */
-export function showRuns(main, parameters) {
-  const page = new RunsPage(main, parameters);
+export function showRuns(main, parameters, { ready, moved }) {
+  const page = new RunsPage(main, parameters, ready, moved);
   page.start();
   return () => page.end();
 }
 
 class RunsPage {
-  constructor(main, parameters) {
-    this.main = main;
+  constructor(main, parameters, ready, moved) {
+    Object.assign(this, { main, ready, moved });
     this.query = new URLSearchParams(parameters);
-    this.shown = PAGE;
-    this.chosen = -1;
+    this.shown = recall().shown ?? STEP;
     this.tag = null;
+    this.total = 0;
     this.controller = new AbortController();
   }
 
   start() {
+    this.table = new RunsTable({ sortBy: (name) => this.sortBy(name) });
     this.search = h("input", {
       type: "search",
       placeholder: "Search runs ( / )",
       "aria-label": "Search runs",
+      "aria-keyshortcuts": "/",
       value: this.query.get("q") ?? "",
       oninput: () => this.change("q", this.search.value, { soon: true }),
     });
@@ -63,13 +52,22 @@ class RunsPage {
         h("select", { "aria-label": all.replace("All", "Filter by"), onchange: (event) => this.change(name, event.target.value) }),
       ]),
     );
-    this.clear = h("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "Clear filters");
+    this.sorting = h("select", { class: "narrow", "aria-label": "Sort by", onchange: () => this.sortBy(this.sorting.value) }, COLUMNS.map(({ name }) => h("option", { value: name }, `by ${name}`)));
+    this.turn = h("button", { type: "button", class: "narrow", onclick: () => this.sortBy(this.sorted()) });
+    this.chips = h("span", { class: "chips" });
+    this.clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.reset() }, "Clear filters");
     this.summary = h("p", {});
-    this.place = h("div", {});
+    this.notice = h("p", { class: "notice", role: "alert", hidden: true });
+    this.place = h("div", {}, h("p", { class: "panel message" }, "Loading …"));
+    this.before = h("button", { type: "button", onclick: () => this.turnTo(this.offset() - MOST) }, "Previous");
+    this.more = h("button", { type: "button", onclick: () => this.showMore() });
+    this.pager = h("div", { class: "pager", hidden: true }, this.before, this.more);
     this.main.replaceChildren(
       h("div", { class: "intro" }, h("h1", {}, "Runs"), this.summary),
-      h("div", { class: "filters", role: "search" }, this.search, ...this.selects.values(), this.clear),
+      h("div", { class: "filters", role: "search" }, this.search, ...this.selects.values(), this.sorting, this.turn, this.chips, this.clear),
+      this.notice,
       this.place,
+      this.pager,
     );
     document.addEventListener("keydown", (event) => this.key(event), { signal: this.controller.signal });
     this.timer = setInterval(() => document.hidden || this.load(), REFRESH_MS);
@@ -79,75 +77,117 @@ class RunsPage {
   end() {
     clearInterval(this.timer);
     clearTimeout(this.pending);
+    this.table.forget();
     this.controller.abort();
   }
+
+  sorted = () => this.query.get("sort") ?? "started";
+  descending = () => (this.query.get("desc") ?? (this.query.has("sort") ? "0" : "1")) === "1";
+  offset = () => Math.max(0, Math.trunc(Number(this.query.get("offset")) || 0));
 
   change(name, value, { soon = false } = {}) {
     if (value) this.query.set(name, value);
     else this.query.delete(name);
-    this.shown = PAGE;
-    this.chosen = -1;
     clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.renew(), soon ? 150 : 0);
+    this.pending = setTimeout(() => this.renew({ typed: soon }), soon ? 150 : 0);
   }
 
   reset() {
-    for (const name of ["q", ...FACETS.map(([facet]) => facet), "provider", "group"]) this.query.delete(name);
+    for (const name of FILTERS) this.query.delete(name);
     this.search.value = "";
     this.renew();
+    this.main.focus({ preventScroll: true }); // The button goes away: whoever pressed it by key must be somewhere.
   }
 
   sortBy(name) {
-    const same = (this.query.get("sort") ?? "started") === name;
-    const descending = same ? !this.descending() : COLUMNS.find(([column]) => column === name)[3] || name === "started";
+    const descending = this.sorted() === name ? !this.descending() : startsDescending(name);
     this.query.set("sort", name);
     this.query.set("desc", descending ? "1" : "0");
     this.renew();
   }
 
-  descending() {
-    return (this.query.get("desc") ?? (this.query.has("sort") ? "0" : "1")) === "1";
+  turnTo(offset) {
+    if (offset > 0) this.query.set("offset", String(offset));
+    else this.query.delete("offset");
+    this.renew({ offset: true });
   }
 
-  /** The state has changed: put it into the address, and ask anew. */
-  renew() {
+  /** The question has changed: put it into the address, and ask anew. Each letter typed is no step to go back to. */
+  renew({ typed = false, offset = false } = {}) {
+    if (!offset) this.query.delete("offset");
+    this.shown = STEP;
+    this.table.chosen = undefined;
+    this.table.element.scrollTop = 0;
     const text = this.query.toString();
-    history.replaceState(null, "", `#/${text ? `?${text}` : ""}`);
+    const address = `#/${text ? `?${text}` : ""}`;
+    if (typed) history.replaceState({}, "", address);
+    else history.pushState({}, "", address);
+    this.moved(address);
     this.tag = null;
     this.load();
   }
 
+  showMore() {
+    if (this.shown >= MOST) return this.turnTo(this.offset() + MOST);
+    this.shown = Math.min(this.shown + STEP, MOST);
+    remember({ shown: this.shown });
+    this.tag = null;
+    return this.load();
+  }
+
   async load() {
     const asked = new URLSearchParams(this.query);
-    asked.set("limit", String(Math.min(this.shown, 1000)));
+    asked.set("limit", String(this.shown));
     const ticket = (this.ticket = {});
+    const outdated = () => this.controller.signal.aborted || ticket !== this.ticket;
     try {
       const answer = await get(`/api/runs?${asked}`, { known: this.tag });
-      if (this.controller.signal.aborted || ticket !== this.ticket || answer === null) return;
+      if (outdated()) return;
+      this.notice.hidden = true;
+      if (answer === null) return;
       this.tag = answer.tag;
       this.draw(answer.value);
     } catch (problem) {
-      if (this.controller.signal.aborted || ticket !== this.ticket) return;
-      this.tag = null;
-      this.place.replaceChildren(message("The runs cannot be shown", problem.message));
+      if (outdated()) return;
+      if (this.tag) this.complain(problem.message);
+      else this.replace(message("The runs cannot be shown", problem.message));
+      this.ready = null;
     }
+  }
+
+  /** What is shown stays, with the word that it is not of now. */
+  complain(text) {
+    this.notice.textContent = `Not up to date: ${text}`;
+    this.notice.hidden = false;
   }
 
   draw({ runs, total, all, facets, head }) {
     document.dispatchEvent(new CustomEvent("head", { detail: head }));
     for (const [name, heading] of FACETS) this.drawFacet(name, heading, facets[name]);
-    this.clear.hidden = ![...this.query.keys()].some((name) => name !== "sort" && name !== "desc");
-    this.summary.textContent = total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`;
-    announce(`${total} runs`);
-    this.runs = runs;
-    if (!all) {
-      const command = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
-      this.place.replaceChildren(message("No runs yet", "The ledger is empty. This command makes a first run, without any key:", command));
-    } else if (!total) {
-      this.place.replaceChildren(message("No run matches", "No run has all of these properties; take a filter away."));
-    } else {
-      this.drawTable(runs, total);
+    this.drawChips();
+    this.sorting.value = this.sorted();
+    this.turn.textContent = this.descending() ? "↓ descending" : "↑ ascending";
+    this.clear.hidden = !FILTERS.some((name) => this.query.has(name));
+    const range = this.offset() ? `${count(this.offset() + 1)} to ${count(this.offset() + runs.length)} of ` : "";
+    this.summary.textContent = range + (total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`);
+    announce(`${count(total)} runs`);
+    if (!all) this.replace(message("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN));
+    else if (!total) this.replace(message("No run matches", "No run has all of these properties; take a filter away."));
+    else if (!runs.length) this.replace(message("No more runs", `There are ${count(total)}; this page begins behind the last.`));
+    else {
+      this.table.draw(runs, this.sorted(), this.descending());
+      this.replace(this.table.element);
     }
+    this.drawPager(runs.length, total);
+    if (this.ready) {
+      this.table.restore();
+      this.ready();
+      this.ready = null;
+    }
+  }
+
+  replace(element) {
+    if (this.place.firstChild !== element) this.place.replaceChildren(element);
   }
 
   drawFacet(name, heading, counts) {
@@ -155,56 +195,28 @@ class RunsPage {
     const values = Object.entries(counts);
     if (chosen && !(chosen in counts)) values.push([chosen, 0]);
     const options = [h("option", { value: "" }, heading)];
-    for (const [value, number] of values) options.push(h("option", { value }, `${value} (${number})`));
+    for (const [value, number] of values) if (value) options.push(h("option", { value }, `${value} (${count(number)})`));
     const select = this.selects.get(name);
-    if (document.activeElement === select) return; // Not under somebody's hand.
+    select.classList.toggle("set", Boolean(chosen));
+    if (document.activeElement === select && select.value === chosen) return; // Not under somebody's hand.
     select.replaceChildren(...options);
     select.value = chosen;
   }
 
-  drawTable(runs, total) {
-    const focused = document.activeElement?.dataset?.sort;
-    const body = h("tbody", {}, runs.map((run, index) => this.row(run, index)));
-    const table = h(
-      "table",
-      { class: "as-cards" },
-      h("caption", { class: "visually-hidden" }, "Runs; the headings sort"),
-      h("thead", {}, h("tr", {}, COLUMNS.map((column) => this.heading(column)))),
-      body,
-    );
-    const more = total > runs.length && h("button", { type: "button", class: "more", onclick: () => this.more() }, `Show more (${count(total - runs.length)})`);
-    const scrolled = this.place.querySelector(".scroll")?.scrollLeft ?? 0;
-    const scroll = h("div", { class: "panel scroll", tabindex: "0", role: "region", "aria-label": "Table of runs" }, table);
-    this.place.replaceChildren(scroll, ...(more ? [more] : []));
-    scroll.scrollLeft = scrolled;
-    if (focused) this.place.querySelector(`[data-sort="${focused}"]`)?.focus();
+  drawChips() {
+    const set = CHIPS.filter((name) => this.query.has(name));
+    const chip = (name) => h("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${name}`, onclick: () => this.change(name, "") }, `${name}: ${this.query.get(name)} ✕`);
+    if (this.chips.dataset.set === String(set.map((name) => this.query.get(name)))) return;
+    this.chips.dataset.set = String(set.map((name) => this.query.get(name)));
+    this.chips.replaceChildren(...set.map(chip));
   }
 
-  heading([name, text, , number]) {
-    const sorted = (this.query.get("sort") ?? "started") === name;
-    const arrow = sorted ? (this.descending() ? "↓" : "↑") : "";
-    return h(
-      "th",
-      { scope: "col", class: number ? "number" : "", "aria-sort": sorted && (this.descending() ? "descending" : "ascending") },
-      h("button", { type: "button", "data-sort": name, onclick: () => this.sortBy(name) }, text, h("span", { "aria-hidden": "true" }, arrow)),
-    );
-  }
-
-  row(run, index) {
-    const cells = COLUMNS.map(([name, label, cell, number]) => {
-      if (!cell) return h("th", { scope: "row" }, h("a", { href: runLink(run.run_id) }, run.benchmark_id));
-      const content = cell(run);
-      const kind = [number && "number", name === "model" && "long", IDS.has(name) && "id", content === "" && "blank"];
-      return h("td", { "data-label": label, class: kind.filter(Boolean).join(" ") || null, title: kind.includes("long") ? content : null }, content);
-    });
-    return h("tr", { class: index === this.chosen ? "chosen" : null }, cells);
-  }
-
-  more() {
-    this.shown = Math.min(this.shown + PAGE, 1000);
-    if (this.runs.length >= 1000) return announce("Filter or search to see more than 1000 runs");
-    this.tag = null;
-    return this.load();
+  drawPager(here, total) {
+    const left = Math.max(0, total - this.offset() - here);
+    this.before.hidden = !this.offset();
+    this.more.hidden = !left;
+    this.more.textContent = this.shown >= MOST ? `Next ${count(Math.min(MOST, left))}` : `Show more (${count(left)})`;
+    this.pager.hidden = this.before.hidden && this.more.hidden;
   }
 
   key(event) {
@@ -218,14 +230,10 @@ class RunsPage {
     if (event.key === "/") {
       event.preventDefault();
       this.search.focus();
-    } else if ((event.key === "j" || event.key === "k") && this.runs?.length) {
-      const step = event.key === "j" ? 1 : -1;
-      this.chosen = Math.max(0, Math.min(this.runs.length - 1, this.chosen + step));
-      const rows = [...this.place.querySelectorAll("tbody tr")];
-      rows.forEach((row, index) => row.classList.toggle("chosen", index === this.chosen));
-      rows[this.chosen].scrollIntoView({ block: "nearest" });
-    } else if (event.key === "Enter" && this.chosen >= 0 && !event.target.matches("a, button")) {
-      location.hash = runLink(this.runs[this.chosen].run_id);
+    } else if (event.key === "j") {
+      this.table.step(1);
+    } else if (event.key === "k") {
+      this.table.step(-1);
     }
   }
 }

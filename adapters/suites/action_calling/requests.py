@@ -104,9 +104,7 @@ def _timer_computed(rng: random.Random) -> Request:
 
 def _money_computed(rng: random.Random) -> Request:
     to, tickets, lunch = rng.choice(PEOPLE), rng.randrange(21, 100), rng.randrange(11, 50)
-    request = (
-        f"{to} paid {tickets} euros for my ticket and {lunch} euros for my lunch. Please send {to} all of it back."
-    )
+    request = f"{to} paid {tickets} euros for my ticket and {lunch} euros for my lunch. Send {to} all of it back."
     return request, {"to": to, "amount": tickets + lunch}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, comma_list, main, parser
 from ..suitekit.report import Report, Sample
-from .tasks import make_tasks, score_answer
+from .tasks import MOST_WORDS, make_tasks, score_answer
 
 VERSION = "1"
 _MOST_TOKENS = 24
@@ -22,8 +22,12 @@ def run() -> None:
         lengths, depths = [int(words) for words in given.lengths], [float(depth) for depth in given.depths]
     except ValueError as problem:
         raise SuiteError(f"lengths are whole numbers and depths are numbers: {problem}") from problem
-    if min(lengths, default=0) < 1 or not all(0 <= depth <= 1 for depth in depths) or given.samples_per_cell < 1:
-        raise SuiteError("lengths and samples_per_cell are at least 1, and depths lie between 0 and 1")
+    if not lengths or not all(1 <= words <= MOST_WORDS for words in lengths):
+        raise SuiteError(f"lengths are one or more numbers of words from 1 to {MOST_WORDS}")
+    if not depths or not all(0 <= depth <= 1 for depth in depths) or given.samples_per_cell < 1:
+        raise SuiteError("depths are one or more numbers from 0 to 1, and samples_per_cell is at least 1")
+    if len(set(lengths)) < len(lengths) or len(set(depths)) < len(depths):
+        raise SuiteError("a length or a depth is named twice: its texts would be the same ones")
     tasks = make_tasks(given.seed, lengths, depths, given.samples_per_cell)
     options = {"lengths": lengths, "depths": depths, "samples_per_cell": given.samples_per_cell}
     client = ChatClient(given.model)

@@ -26,12 +26,9 @@ def extract_code(text: str) -> str:
 
 
 def program_of(problem: Problem, code: str) -> str:
-    """The program of an answer: the whole function where the code defines it, else the code behind the prompt.
+    """The program of an answer: the prompt, and behind it the code.
 
-    What the prompt has before the function (imports, helpers) is there in both cases.
+    A prompt is a function whose body is its docstring alone. So a completion goes on with that body, and a whole
+    function takes its place, with the imports and functions of the prompt at hand for both.
     """
-    definition = f"def {problem['entry_point']}("
-    if definition not in code:
-        return problem["prompt"] + code
-    preamble = problem["prompt"].partition(definition)[0]
-    return f"{preamble}\n{code}"
+    return problem["prompt"] + code

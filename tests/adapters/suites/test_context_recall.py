@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.adapters.suites.context_recall.tasks import make_tasks, score_answer
+from benchmarks.adapters.suites.context_recall.tasks import MOST_WORDS, make_tasks, score_answer
 
 LENGTHS, DEPTHS = [80, 300, 900], [0, 0.25, 0.5, 0.75, 1]
 
@@ -37,12 +37,22 @@ def test_a_task_does_not_depend_on_which_others_are_asked_for():
     assert alone in make_tasks(1, LENGTHS, DEPTHS, 2)
 
 
+def test_the_longest_text_can_be_made_and_no_longer_one():
+    [task] = make_tasks(1, [MOST_WORDS], [0.5], 1)
+    assert len(task.codes) == 144
+    with pytest.raises(ValueError, match="Sample larger"):
+        make_tasks(1, [MOST_WORDS + 150], [0.5], 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "score"),
     [
         ("{code}", 1),
         ("The code of the amber harbour is {code}.", 1),
         ("**{code}**\n", 1),
+        ("{code:.1}{comma}", 1),
+        ("{code}, {other}", 0),
+        ("{code}{other}", 0),
         ("{code} or {other}", 0),
         ("{other}", 0),
         ("9{code}", 0),
@@ -53,4 +63,4 @@ def test_a_task_does_not_depend_on_which_others_are_asked_for():
 def test_only_the_right_code_alone_scores(answer, score):
     task = make_tasks(3, [300], [0.5], 1)[0]
     other = min(task.codes - {task.code})
-    assert score_answer(task, answer.format(code=task.code, other=other)) == score
+    assert score_answer(task, answer.format(code=task.code, other=other, comma=f",{task.code[1:]}")) == score

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from benchmarks.adapters.suites.human_eval import sandbox
 from benchmarks.adapters.suites.human_eval.completion import ask_for, extract_code, program_of
-from benchmarks.adapters.suites.human_eval.sandbox import check
+from benchmarks.adapters.suites.human_eval.sandbox import check, probe
+from benchmarks.adapters.suites.suitekit.command import SuiteError
 
 PROBLEM = {
     "task_id": "T/0",
@@ -50,6 +52,9 @@ def test_the_canonical_solution_passes_as_completion_and_as_whole_function():
         ("import os; os.system('true'); return a + b", "PermissionError"),
         ("import os; os.kill(os.getppid(), 0); return a + b", "PermissionError"),
         ("import os; return int(os.environ['PATH'] and 3)", "KeyError"),
+        ("import os\nwhile True: os.write(3, bytes(100_000))", "ended with 1"),
+        ('import os; os.write(3, b\'{"passed": true, "word": ""}\\n\'); os._exit(0)', "ended with 0"),
+        ("import ctypes; ctypes.CDLL(None); return a + b", "PermissionError"),
     ],
 )
 def test_whatever_else_a_program_does_is_a_failure(code, told):
@@ -59,8 +64,10 @@ def test_whatever_else_a_program_does_is_a_failure(code, told):
 
 
 def test_a_program_without_end_is_ended():
-    result = verdict(body("while True: pass"), seconds=0.5)
-    assert not result.passed
+    # One that computes meets the limit of processor time, one that sleeps that of time.
+    for code in ("while True: pass", "import time; time.sleep(60)"):
+        result = verdict(body(code), seconds=0.5)
+        assert not result.passed and result.error in ("killed by SIGKILL", "no end after 0.5 s")
 
 
 def test_a_program_does_not_reach_the_network():
@@ -75,6 +82,26 @@ def test_a_program_does_not_reach_the_network():
         with pytest.raises(TimeoutError):
             listening.accept()
     assert verdict(PROBLEM["canonical_solution"]).network in ("namespace", "audit hook")
+
+
+def test_a_program_does_not_truncate_a_file_that_is_there(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("kept")
+    for code in (f"import os; os.open({str(precious)!r}, os.O_RDWR | os.O_TRUNC)", f"open({str(precious)!r}, 'r+')"):
+        assert "PermissionError" in verdict(body(code)).error
+    assert precious.read_text() == "kept"
+
+
+def test_the_probe_tells_what_keeps_programs_from_the_network():
+    assert probe() in ("namespace", "audit hook")
+
+
+def test_a_sandbox_that_does_not_work_judges_no_model(monkeypatch, tmp_path):
+    broken = tmp_path / "runner.py"
+    broken.write_text("raise MemoryError")
+    monkeypatch.setattr(sandbox, "_RUNNER", broken)
+    with pytest.raises(SuiteError, match=r"the sandbox does not work here: .*ended with 1"):
+        probe()
 
 
 def test_checks_can_run_at_once():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -20,45 +18,6 @@ GOOD = {
     "usage": {"prompt_tokens": 7, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 3}},
 }
 ASK = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "seed": 1}
-
-
-class Server:
-    """A real HTTP server that gives the answers it was told to give, and remembers what it was asked."""
-
-    def __init__(self):
-        self.answers, self.asked, self.headers = [], [], []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                outer.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                outer.headers.append(dict(self.headers))
-                status, headers, body = outer.answers.pop(0)
-                content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def will_answer(self, *answers):
-        self.answers += answers
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
 
 
 @pytest.fixture
@@ -98,6 +57,32 @@ def test_what_will_not_pass_is_told_at_once_without_the_key(client, server):
     assert client.waits == [] and "sk-secret" not in str(told.value)
 
 
+def test_a_server_that_repeats_the_key_does_not_get_it_into_the_error(client, server):
+    server.will_answer((403, {}, {"error": "key sk-secret is not allowed"}))
+    with pytest.raises(ChatError, match=r"key \[redacted\] is not allowed"):
+        client.ask(**ASK)
+
+
+def test_the_key_does_not_follow_a_redirect(client, server):
+    server.will_answer((302, {"Location": f"{server.url}/elsewhere"}, {}))
+    with pytest.raises(ChatError, match="HTTP 302"):
+        client.ask(**ASK)
+    assert len(server.asked) == 1 and client.waits == []
+
+
+def test_a_proxy_does_not_stand_before_this_machine(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    server.will_answer((200, {}, GOOD))
+    assert ChatClient("m", base_url=server.url, attempts=1).ask(**ASK).text == "hello"
+
+
+@pytest.mark.parametrize("address", ["", "localhost:8080/v1", "file:///etc"])
+def test_without_an_http_address_nothing_is_tried(address, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(ChatError, match=r"OPENAI_BASE_URL is '.*': set it to the http address"):
+        ChatClient("m")
+
+
 def test_it_gives_up_after_five_attempts(client, server):
     server.will_answer(*[(500, {}, {})] * 5)
     with pytest.raises(ChatError, match="HTTP 500"):
@@ -112,6 +97,12 @@ def test_an_answer_that_is_none_is_no_answer(client, server, body):
         client.ask(**ASK)
 
 
+def test_an_answer_that_is_cut_off_is_asked_for_again(client, server):
+    server.will_answer((200, {"Content-Length": "1000"}, GOOD), (200, {}, GOOD))
+    assert client.ask(**ASK).text == "hello"
+    assert [call["ok"] for call in client.calls()] == [False, True]
+
+
 def test_nobody_there_is_a_chat_error():
     client = ChatClient("m", base_url="http://127.0.0.1:9", sleep=lambda _: None)
     with pytest.raises(ChatError, match="refused"):
@@ -123,6 +114,14 @@ def test_a_server_that_refuses_schemas_is_asked_without_from_then_on(client, ser
     client.ask(**ASK, schema={"type": "object"})
     client.ask(**ASK, schema={"type": "object"})
     assert ["response_format" in body for body in server.asked] == [True, False, False]
+    assert client.schema_refused
+
+
+def test_a_refusal_that_is_not_about_the_schema_stays_one(client, server):
+    server.will_answer((400, {}, {"error": "too long"}), (400, {}, {"error": "too long"}))
+    with pytest.raises(ChatError, match=r"HTTP 400.*too long"):
+        client.ask(**ASK, schema={"type": "object"})
+    assert not client.schema_refused
 
 
 def sample(id, score, **groups):
@@ -156,6 +155,20 @@ def test_a_suite_that_fails_half_way_leaves_its_samples_and_no_result(tmp_path):
         raise RuntimeError
     assert (tmp_path / "samples.jsonl").read_text().count("\n") == 1
     assert not (tmp_path / "result.json").exists()
+
+
+def test_the_result_of_an_earlier_run_does_not_outlive_the_start_of_another(tmp_path):
+    (tmp_path / "result.json").write_text("{}")
+    with Report("suite", "1", tmp_path, total=1, options={}):
+        assert not (tmp_path / "result.json").exists()
+
+
+def test_half_a_surrogate_pair_can_be_reported(tmp_path):
+    answer = Answer("\ud800", "stop", "m", 1, 1, 0, 1.0)
+    with Report("suite", "1", tmp_path, total=1, options={}) as report:
+        report.add(Sample("1", "?", "x", answer.text, 0.0, answer))
+        report.finish(model="m", seed=1)
+    assert json.loads((tmp_path / "samples.jsonl").read_text())["output"] == "\ud800"
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=50))

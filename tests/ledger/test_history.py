@@ -1,0 +1,145 @@
+"""The history that a writer decides on is the ledger's, whatever happened to the writer before."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.ledger.events import HighScorePublished, HighScoreReference
+from benchmarks.ledger.history import History
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.ledger import Ledger
+
+
+def published(value: float, benchmark_id: str = "b"):
+    return benchmark_id, HighScorePublished(label=f"label {value}", value=value, source="https://example.org")
+
+
+def state(history: History):
+    return history.seq, history.hash, history.runs, history.groups, history.high_scores, history.problems
+
+
+@pytest.fixture
+def ledger(store, histories):
+    ledger = Ledger(store)
+    ledger.append("rg_1", histories.opened())
+    ledger.append("run_1", histories.started())
+    ledger.append(*published(0.5))
+    return ledger
+
+
+def test_an_empty_history_says_nothing():
+    history = History()
+    assert (history.seq, history.attempts("s"), history.live_run("s"), history.high_score("b")) == (0, [], None, None)
+    assert (list(history.open_runs()), list(history.open_groups()), history.reference("b")) == ([], [], None)
+
+
+def test_what_is_open_is_what_has_no_end(ledger, histories):
+    ledger.append("run_2", histories.started("other"))
+    ledger.append("run_1", histories.failed())
+    history = ledger.history()
+    assert [run.run_id for run in history.open_runs()] == ["run_2"]
+    assert [run.run_id for run in history.runs_of("rg_1")] == ["run_1", "run_2"]
+    assert [group.run_group_id for group in history.open_groups()] == ["rg_1"]
+
+
+def test_the_reference_that_holds_is_the_last_one_published(ledger):
+    ledger.append(*published(0.75))
+    ledger.append(*published(0.1, "another"))
+    assert ledger.history().reference("b") == HighScoreReference("label 0.75", 0.75, "https://example.org")
+    assert [event.value for event in ledger.history().high_scores["b"]] == [0.5, 0.75]
+
+
+def test_a_history_that_refuses_a_record_is_unchanged(ledger, histories):
+    from benchmarks.ledger.errors import ImpossibleTransition
+
+    history = ledger.history()
+    before = state(history)
+    [record] = [record for record in ledger.read() if record.type == "started"]
+    with pytest.raises(ImpossibleTransition):
+        history.apply(record)
+    assert state(history) == before
+
+
+def seen(ledger: Ledger):
+    return ledger.look(state)
+
+
+def test_a_ledger_that_was_closed_reads_its_story_once(ledger):
+    ledger.close()
+    ledger.append(*published(0.75))
+    assert seen(ledger) == state(ledger.history())
+    assert len(ledger.history().high_scores["b"]) == 2
+
+
+def test_a_forked_child_reads_the_story_once(ledger):
+    expected = state(ledger.history())
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if seen(ledger) == expected else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert seen(ledger) == expected
+
+
+def test_whoever_was_interrupted_while_waiting_for_the_lock_still_knows_the_story(ledger, histories):
+    """Ctrl-C during a wait, and then the open runs have to be recorded as failed."""
+    other = os.open(ledger.store.folder / ".lock", os.O_RDWR)
+    fcntl.flock(other, fcntl.LOCK_EX)
+
+    def interrupt_when_waiting():
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not any(f" {os.getpid()} " in line for line in waiting_for_locks()):
+            pass
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt_when_waiting)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        ledger.append(*published(0.75))
+    interrupter.join()
+    os.close(other)
+    assert seen(ledger) == state(ledger.history())
+    ledger.append("run_1", histories.failed("interrupted"))
+    assert ledger.history().runs["run_1"].reason == "interrupted"
+
+
+def waiting_for_locks() -> list[str]:
+    """The lines of /proc/locks about processes that wait for a lock."""
+    return [line for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
+
+
+def test_what_another_process_wrote_is_in_the_history_before_the_next_decision(ledger, histories):
+    other = Ledger(JsonlStore(ledger.store.folder, notice=print))
+    other.append("run_2", histories.started("other"))
+    assert seen(ledger) == state(ledger.history())
+    other.append("run_2", histories.finished())
+    claimed = []
+    ledger.decide(lambda history: claimed.append(history.live_run("other")) or [])
+    assert claimed == [None]
+
+
+def test_a_decision_that_fails_leaves_the_history_as_the_ledger_has_it(ledger, histories):
+    def fail_after(history: History):
+        raise RuntimeError("the caller's own fault")
+
+    with pytest.raises(RuntimeError):
+        ledger.decide(fail_after)
+    assert seen(ledger) == state(ledger.history())
+
+
+def test_nothing_of_a_batch_is_recorded_where_one_event_makes_no_sense(ledger, histories):
+    from benchmarks.ledger.errors import ImpossibleTransition
+    from benchmarks.ledger.events import NewEvent
+
+    batch = [NewEvent("run_1", histories.finished()), NewEvent("run_1", histories.failed())]
+    with pytest.raises(ImpossibleTransition):
+        ledger.decide(lambda _: batch)
+    assert ledger.history().runs["run_1"].status == "running"
+    ledger.append("run_1", histories.finished())
+    assert seen(ledger) == state(ledger.history())

@@ -1,0 +1,20 @@
+// What a page remembers of itself in the browser's history, so that "back" leads to where one was.
+
+/** What the present entry of the history remembers: {scroll, table, shown, chosen}. */
+export const recall = () => history.state ?? {};
+
+/** Adds to it; the address stays. */
+export function remember(facts) {
+  history.replaceState({ ...recall(), ...facts }, "");
+}
+
+/** A function that runs `act` once calls have paused for `pause` milliseconds; `cancel` forgets the last call. */
+export function settled(act, pause) {
+  let timer;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, pause);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
