@@ -65,15 +65,28 @@ def read_result(manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: 
 
 
 def list_artifacts(run_folder: Path) -> list[FileFacts]:
-    """Every regular file below the run's `output/`, sorted by path; symbolic links are not followed."""
+    """Every regular file below the run's `output/`, sorted by path; symbolic links are not followed.
+
+    A file whose name is no UTF-8 is left out: no event can hold that name.
+    """
     output = run_folder / "output"
-    files = sorted(path for path in output.rglob("*") if path.is_file() and not _through_link(path, output))
+    files = sorted(
+        path for path in output.rglob("*") if path.is_file() and not _through_link(path, output) and _can_be_named(path)
+    )
     facts = []
     for path in files:
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
         facts.append(FileFacts(path.relative_to(run_folder).as_posix(), path.stat().st_size, digest))
     return facts
+
+
+def _can_be_named(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _through_link(path: Path, top: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -72,6 +73,7 @@ CREATE TABLE ledger_problems (seq INTEGER PRIMARY KEY, problem TEXT);
 CREATE TABLE projection_state (name TEXT PRIMARY KEY, version INTEGER, position INTEGER, head_hash TEXT, at TEXT);
 CREATE INDEX runs_by_start ON benchmark_runs (started_at);
 CREATE INDEX runs_by_benchmark ON benchmark_runs (benchmark_id, started_at);
+CREATE INDEX runs_by_status ON benchmark_runs (status);
 CREATE INDEX runs_by_signature ON benchmark_runs (signature);
 CREATE INDEX runs_by_group ON benchmark_runs (run_group_id);
 """
@@ -198,7 +200,7 @@ def _catch_up(path: Path, store: EventStore, state: State) -> State:
     with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
         # The projection can be rebuilt, so it need not survive a power cut.
         connection.execute("PRAGMA synchronous = OFF")
-        while batch := [record for record, _ in zip(records, range(BATCH), strict=False)]:
+        while batch := list(itertools.islice(records, BATCH)):
             connection.execute("BEGIN IMMEDIATE")
             history = _load(connection, list(dict.fromkeys(record.stream for record in batch)))
             state = _store(connection, history.read(batch), {record.stream for record in batch})

@@ -127,6 +127,7 @@ def test_artifacts_are_all_regular_files_of_the_output_with_size_and_digest(tmp_
     write(tmp_path / "stdout.log", "not this")
     (tmp_path / "output" / "link").symlink_to(tmp_path / "stdout.log")
     (tmp_path / "output" / "folder").symlink_to(tmp_path)
+    Path(os.fsdecode(os.fsencode(tmp_path / "output") + b"/\xff")).write_text("no name that an event can hold")
     assert [(a.path, a.bytes, a.sha256) for a in list_artifacts(tmp_path)] == [
         ("output/b/two.txt", 3, sha256(b"two").hexdigest()),
         ("output/one.txt", 3, sha256(b"one").hexdigest()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -103,23 +104,23 @@ def root(tmp_path_factory, histories):
     return workspace.root
 
 
-def serve(root, *more):
+@contextlib.contextmanager
+def serving(root, *more):
+    """The URL of a server that ends with the block, also where a test fails in it."""
     installed = Path(sys.executable).with_name("benchmarks")
     command = [installed, "--workspace", root, "serve-viewer", *(more or ("--port", "0"))]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    return server, re.search(r"http://\S+", server.stdout.readline())[0]
-
-
-def end(server):
-    server.send_signal(signal.SIGINT)
-    assert server.wait(20) == 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield re.search(r"http://\S+", server.stdout.readline())[0]
+        finally:
+            server.send_signal(signal.SIGINT)
+            assert server.wait(20) == 0
 
 
 @pytest.fixture(scope="module")
 def url(root):
-    server, url = serve(root)
-    yield url
-    end(server)
+    with serving(root) as url:
+        yield url
 
 
 @pytest.fixture
@@ -259,20 +260,23 @@ def test_rows_can_be_chosen_with_keys(page):
     page.wait_for_url(re.compile("#/runs/run_live"))
 
 
-def test_the_page_follows_the_ledger_by_itself(browser, tmp_path, histories):
+@pytest.fixture
+def live(browser, tmp_path):
+    """A ledger that a test writes to while its page is open: (page, url, workspace, store)."""
     workspace = Workspace(tmp_path / "w")
-    server, url = serve(workspace.root)
-    page = browser.new_page()
+    with serving(workspace.root) as url, browser.new_page(viewport={"width": 1280, "height": 900}) as page:
+        yield page, url, workspace, JsonlStore(workspace.ledger, notice=print)
+
+
+def test_the_page_follows_the_ledger_by_itself(live, histories):
+    page, url, _, store = live
     page.goto(url)
     page.get_by_text("No runs yet").wait_for()
     assert "benchmarks run" in page.locator(".message code").inner_text()
-    store = JsonlStore(workspace.ledger, notice=print)
     histories.append_anyway(store, [NewEvent("run_1", histories.started())])
     page.wait_for_selector("tbody tr", timeout=15_000)
     histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.625))])
     page.get_by_text("0.625").wait_for(timeout=15_000)
-    page.close()
-    end(server)
 
 
 def test_the_benchmarks_page_sums_up(page):
@@ -317,18 +321,6 @@ def test_a_run_that_is_not_there_is_told(browser, url):
     page.goto(url + "#/runs/run_nobody")
     page.get_by_text("the ledger has no run 'run_nobody'").wait_for()
     page.close()
-
-
-@pytest.fixture
-def live(browser, tmp_path):
-    """A ledger that a test writes to while its page is open: (page, url, workspace, store)."""
-    workspace = Workspace(tmp_path / "w")
-    store = JsonlStore(workspace.ledger, notice=print)
-    server, url = serve(workspace.root)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    yield page, url, workspace, store
-    page.close()
-    end(server)
 
 
 def test_what_somebody_does_in_the_table_survives_its_refresh(live, histories):
@@ -377,23 +369,20 @@ def test_while_the_server_is_away_the_page_stays_and_says_so(browser, tmp_path, 
     workspace = Workspace(tmp_path / "w")
     store = JsonlStore(workspace.ledger, notice=print)
     histories.append_anyway(store, [NewEvent("run_1", histories.started(owner=this_process()))])
-    server, url = serve(workspace.root)
-    page = browser.new_page()
-    page.clock.install()
-    page.goto(url + address)
-    running = page.locator("main .status.running").first
-    running.wait_for()
-    end(server)
-    page.clock.run_for(20_000)
-    expect(page.locator(".notice")).to_contain_text("Not up to date")
-    assert running.is_visible()
-    histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.625))])
-    server, _ = serve(workspace.root, "--port", url.rstrip("/").rpartition(":")[2])
-    page.clock.run_for(20_000)
-    expect(page.get_by_text("0.625").first).to_be_visible()
-    expect(page.locator(".notice")).to_be_hidden()
-    page.close()
-    end(server)
+    with browser.new_page() as page:
+        page.clock.install()
+        running = page.locator("main .status.running").first
+        with serving(workspace.root) as url:
+            page.goto(url + address)
+            running.wait_for()
+        page.clock.run_for(20_000)
+        expect(page.locator(".notice")).to_contain_text("Not up to date")
+        assert running.is_visible()
+        histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.625))])
+        with serving(workspace.root, "--port", url.rstrip("/").rpartition(":")[2]):
+            page.clock.run_for(20_000)
+            expect(page.get_by_text("0.625").first).to_be_visible()
+            expect(page.locator(".notice")).to_be_hidden()
 
 
 def test_every_run_of_a_long_history_can_be_reached(live, histories):
@@ -424,7 +413,8 @@ def test_back_leads_to_where_one_was(page):
         page.keyboard.press("j")
     chosen = page.locator("tr.chosen").get_attribute("data-run")
     remembered = "const look = () => history.state?.table > 0 ? done(history.state.table) : requestAnimationFrame(look)"
-    table = page.evaluate(f"new Promise((done) => {{ {remembered}; look(); }})")
+    given_up = "setTimeout(() => fail(new Error('the scroll position is not remembered')), 5000)"
+    table = page.evaluate(f"new Promise((done, fail) => {{ {remembered}; look(); {given_up}; }})")
     page.keyboard.press("Enter")
     page.wait_for_selector(".timeline")
     page.keyboard.press("Escape")
@@ -486,13 +476,10 @@ def test_a_group_is_a_filter_that_is_seen_and_can_be_taken_away(page):
 
 
 def test_the_token_does_not_stay_in_the_address(browser, root):
-    server, url = serve(root, "--host", "127.0.0.2", "--port", "0")
-    assert "token=" in url
-    page = browser.new_page()
-    page.goto(url)
-    page.wait_for_selector("tbody tr")
-    assert "token" not in page.url
-    page.reload()
-    page.wait_for_selector("tbody tr")
-    page.close()
-    end(server)
+    with serving(root, "--host", "127.0.0.2", "--port", "0") as url, browser.new_page() as page:
+        assert "token=" in url
+        page.goto(url)
+        page.wait_for_selector("tbody tr")
+        assert "token" not in page.url
+        page.reload()
+        page.wait_for_selector("tbody tr")

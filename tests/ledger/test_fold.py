@@ -71,6 +71,15 @@ def test_a_late_flag_makes_no_sense_on_a_run_that_nobody_recovered(ledger, histo
         ledger.append("run_1", histories.finished(late=True))
 
 
+@pytest.mark.parametrize("end", ["finished", "failed"])
+@pytest.mark.parametrize("then", ["finished", "failed"])
+def test_a_late_result_makes_no_sense_after_an_end_that_was_no_recovery(ledger, histories, end, then):
+    ledger.append("run_1", histories.started())
+    ledger.append("run_1", getattr(histories, end)())
+    with pytest.raises(ImpossibleTransition, match="already"):
+        ledger.append("run_1", getattr(histories, then)(late=True))
+
+
 def test_an_adopted_result_is_a_success(ledger, histories):
     ledger.append("run_1", histories.started())
     ledger.append("run_1", histories.recovered(adopted=histories.finished(0.75)))

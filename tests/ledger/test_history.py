@@ -143,3 +143,15 @@ def test_nothing_of_a_batch_is_recorded_where_one_event_makes_no_sense(ledger, h
     assert ledger.history().runs["run_1"].status == "running"
     ledger.append("run_1", histories.finished())
     assert seen(ledger) == state(ledger.history())
+
+
+def test_nothing_of_a_failed_first_batch_haunts_an_empty_ledger(store, histories):
+    from benchmarks.ledger.errors import ImpossibleTransition
+    from benchmarks.ledger.events import NewEvent
+
+    ledger = Ledger(store)
+    with pytest.raises(ImpossibleTransition):
+        ledger.decide(lambda _: [NewEvent("run_1", histories.started()), NewEvent("run_2", histories.finished())])
+    assert seen(ledger) == state(History())
+    ledger.append("run_1", histories.started())
+    assert seen(ledger) == state(ledger.history())

@@ -64,7 +64,7 @@ class RunsPage {
     this.pager = h("div", { class: "pager", hidden: true }, this.before, this.more);
     this.main.replaceChildren(
       h("div", { class: "intro" }, h("h1", {}, "Runs"), this.summary),
-      h("div", { class: "filters", role: "search" }, this.search, ...this.selects.values(), this.sorting, this.turn, this.chips, this.clear),
+      (this.filters = h("div", { class: "filters", role: "search" }, this.search, ...this.selects.values(), this.sorting, this.turn, this.chips, this.clear)),
       this.notice,
       this.place,
       this.pager,
@@ -166,6 +166,7 @@ class RunsPage {
     for (const [name, heading] of FACETS) this.drawFacet(name, heading, facets[name]);
     this.drawChips();
     this.sorting.value = this.sorted();
+    this.filters.hidden = !all; // Nothing to look for.
     this.turn.textContent = this.descending() ? "↓ descending" : "↑ ascending";
     this.clear.hidden = !FILTERS.some((name) => this.query.has(name));
     const range = this.offset() ? `${count(this.offset() + 1)} to ${count(this.offset() + runs.length)} of ` : "";
