@@ -78,6 +78,7 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
+        _refuse_broken_text(arguments)
         # Not cli.main(): it would end the program with code 1 when whoever reads our output has seen enough.
         with cli.make_context("benchmarks", arguments) as context:
             code = cli.invoke(context)
@@ -102,6 +103,16 @@ def _run(arguments: list[str]) -> int:
         if code is None:
             raise
         return _complain(f"benchmarks: {problem}", code)
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Bytes that are no UTF-8 could be written into no event, and be shown on no page."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = argument.encode(errors="backslashreplace").decode()
+            raise click.UsageError(f"the argument '{shown}' is no UTF-8 text") from None
 
 
 def _exit_code(problem: Exception) -> int | None:

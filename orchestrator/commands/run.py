@@ -24,6 +24,7 @@ from ..datasets import rebuild_all
 from ..display import Display, format_score, open_display
 from ..endpoints import LOCAL, EndpointSource
 from ..execution import Cancellation
+from ..local_model import EMBEDDED, LocalModelError, model_label
 from ..plan import PlannedRun, choose, make_plan, parse_extra
 from ..providers import Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
@@ -31,6 +32,9 @@ from ..redaction import Redactor, names_a_secret, secrets_of
 from ..usage import UsageError
 from .place import Place, in_place
 from .table import print_table
+
+MODEL = "qwen3"
+"""The model without --model, as users of the first orchestrator know it."""
 
 
 class _ManyValues(click.Command):
@@ -57,7 +61,9 @@ class _ManyValues(click.Command):
 @click.option("--agent", metavar="LABEL", help="The agent to run (default: each benchmark's own).")
 @click.option("--provider", default="groq", show_default=True, help="Where the model answers; see: providers.")
 @click.option("--base-url", metavar="URL", help="Another address of the provider.")
-@click.option("--model", default="qwen3", show_default=True, help="The model; with --provider local also a .gguf file.")
+@click.option(
+    "--model", help=f"The model, or a .gguf file with --provider local.  [default: {MODEL}; local: {EMBEDDED}]"
+)
 @click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, and per_benchmark options.")
 @click.option("--rerun-failed", is_flag=True, help="Run what failed last time or never ran.")
 @click.option("--force", is_flag=True, help="Run even what has succeeded.")
@@ -73,7 +79,7 @@ def command(
     agent: str | None,
     provider: str,
     base_url: str | None,
-    model: str,
+    model: str | None,
     extra: str,
     rerun_failed: bool,
     force: bool,
@@ -96,6 +102,7 @@ def command(
             display.note(f"broken manifest: {problem}")
         adapters = _chosen(benchmarks, everything, found.adapters)
         endpoint = resolve(find_provider(provider), base_url=base_url, environ=os.environ)
+        model = _model(endpoint, model)
         asked = parse_extra(extra)
         plan = make_plan(
             adapters,
@@ -147,12 +154,19 @@ def _chosen(asked: Sequence[str], everything: bool, known: dict[str, Adapter]) -
     return list(known.values()) if everything else choose(ids, known)
 
 
+def _model(endpoint: Endpoint, asked: str | None) -> str:
+    """The model that was asked for, or the provider's default."""
+    if asked is None:
+        return EMBEDDED if endpoint.provider.name == LOCAL and not endpoint.base_url else MODEL
+    if not asked.strip():
+        raise UsageError("--model is empty")
+    return asked
+
+
 def _label(endpoint: Endpoint, model: str) -> str:
     """The name under which the model stands in the ledger; a file's name carries a part of its digest."""
     if endpoint.provider.name != LOCAL or endpoint.base_url:
         return model
-    from ..local_model import LocalModelError, model_label
-
     try:
         return model_label(model)
     except LocalModelError as problem:

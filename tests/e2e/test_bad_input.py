@@ -40,6 +40,8 @@ import pytest
         (["run", "--benchmarks", "good", "--provider", "groq", "--base-url", "nowhere"], "no base URL"),
         (["run", "--benchmarks", "good", "--rerun-failed", "--force"], "exclude each other"),
         (["run", "--all", "--benchmarks", "good"], "exclude each other"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--model", " "], "--model is empty"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--model", "\udcff"], "is no UTF-8 text"),
         (["run", "--benchmarks", "good", "--jobs", "0"], "--jobs"),
         (["rum"], "no command 'rum': did you mean run?"),
         (["show-runs", "--limit", "many"], "--limit"),
