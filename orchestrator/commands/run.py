@@ -20,7 +20,7 @@ from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
 from ..campaign import Campaign, Result, conduct
 from ..claim import Policy, explain, judge
-from ..datasets import rebuild_all
+from ..datasets import update_all
 from ..display import Display, format_score, open_display
 from ..endpoints import LOCAL, EndpointSource
 from ..execution import Cancellation
@@ -138,7 +138,7 @@ def command(
         )
         _recover(ledger, place.workspace, found.adapters, display)
         result = _conduct(campaign, ledger, endpoint, model, display)
-    rebuild_all(place.workspace.database, place.workspace.viewer_data, store)
+    update_all(place.workspace.database, place.workspace.viewer_data, store)
     _report(result)
     if result.interrupted:
         return 130
