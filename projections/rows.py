@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ..ledger.events import Record, Unknown
 from ..ledger.fold import Group, Run
 
 Row = dict[str, Any]
@@ -116,3 +117,19 @@ def group_row(group: Group) -> Row:
     """A group as plain JSON values."""
     row: Row = msgspec.to_builtins(group)
     return row
+
+
+def event_row(record: Record) -> Row:
+    """An event as it stands on its line: the keys in their order. Its data is for a JSON encoder."""
+    data: Any = record.data.raw if isinstance(record.data, Unknown) else record.data
+    return {
+        "seq": record.seq,
+        "id": record.id,
+        "at": record.at,
+        "type": record.type,
+        "stream": record.stream,
+        "version": record.version,
+        "data": data,
+        "prev": record.prev,
+        "hash": record.hash,
+    }

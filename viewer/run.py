@@ -11,10 +11,9 @@ import falcon
 import msgspec
 
 from ..ledger.codec import GENESIS, BadLine, check, decode
-from ..ledger.events import Unknown
 from ..ledger.fold import Run
 from ..projections.database import read_runs
-from ..projections.rows import run_row
+from ..projections.rows import event_row, run_row
 from .answers import Archive, answer, check_parameters, find_run, is_known, whole_number
 from .stale import is_stale
 
@@ -79,18 +78,7 @@ class Events:
             prev = record.hash
             if record.stream != run.run_id:
                 continue
-            data: Any = record.data.raw if isinstance(record.data, Unknown) else record.data
-            yield {
-                "seq": record.seq,
-                "id": record.id,
-                "at": record.at,
-                "type": record.type,
-                "version": record.version,
-                "data": data,
-                "prev": record.prev,
-                "hash": record.hash,
-                "chain_verified": verified,
-            }
+            yield {**event_row(record), "chain_verified": verified}
 
 
 class Log:

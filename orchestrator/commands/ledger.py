@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import click
-import msgspec
 
-from ...ledger.events import Record
 from ...ledger.fold import Run
 from ...ledger.jsonl import JsonlStore
 from ...ledger.verify import verify as verify_ledger
@@ -31,14 +28,15 @@ def command() -> None:
 @in_place
 def log(place: Place, limit: int | None, kind: str | None, stream: str | None, as_json: bool) -> None:
     """Show the events in their order; with --json, one event a line, in the ledger's own form."""
-    records: Iterable[Record] = (
-        record
-        for record in place.store().read()
+    store = place.store()
+    chosen = (
+        (record, line)
+        for record, line in zip(store.read(), store.read_lines(), strict=False)
         if (kind is None or record.type == kind) and (stream is None or record.stream == stream)
     )
-    for record in records if limit is None else deque(records, maxlen=limit):
+    for record, line in chosen if limit is None else deque(chosen, maxlen=limit):
         if as_json:
-            sys.stdout.write(msgspec.json.encode(_row(record)).decode() + "\n")
+            print(line.decode())
         else:
             print(f"{record.seq:>8}  {record.at}  {record.type:<20}  {record.stream}  {record.hash[:12]}")
 
@@ -77,17 +75,3 @@ def _folder_of(place: Place) -> Callable[[Run], Path]:
         return place.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
     return folder
-
-
-def _row(record: Record) -> dict[str, object]:
-    return {
-        "seq": record.seq,
-        "id": record.id,
-        "at": record.at,
-        "type": record.type,
-        "stream": record.stream,
-        "version": record.version,
-        "data": msgspec.to_builtins(record.data),
-        "prev": record.prev,
-        "hash": record.hash,
-    }

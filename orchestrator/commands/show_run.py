@@ -13,7 +13,7 @@ from ...ledger.fold import Run
 from ...ledger.store import EventStore
 from ...projections.database import read_runs
 from ...projections.reading import open_history
-from ...projections.rows import run_row
+from ...projections.rows import event_row, run_row
 from ..display import format_score
 from ..usage import UsageError
 from .place import Place, in_place, json_option, print_json
@@ -31,7 +31,7 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
         run = _find(list(read_runs(history, "WHERE substr(run_id, 1, ?) = ?", (len(run_id), run_id))), run_id)
     events = list(_events(store, run))
     if as_json:
-        print_json({"run": run_row(run), "events": [_event_row(record) for record in events]})
+        print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
         return
     print_facts(_facts(run))
     print("\nevents")
@@ -58,19 +58,6 @@ def _events(store: EventStore, run: Run) -> Iterator[Record]:
             return
         if record.stream == run.run_id:
             yield record
-
-
-def _event_row(record: Record) -> dict[str, object]:
-    return {
-        "seq": record.seq,
-        "id": record.id,
-        "at": record.at,
-        "type": record.type,
-        "version": record.version,
-        "data": msgspec.to_builtins(record.data),
-        "prev": record.prev,
-        "hash": record.hash,
-    }
 
 
 def _facts(run: Run) -> dict[str, str]:

@@ -129,6 +129,17 @@ def test_reading_commands_never_append(bench):
     assert [(path, path.read_bytes()) for path in sorted((bench.results / "ledger").rglob("*"))] == before
 
 
+def test_the_log_as_json_is_the_ledger_itself(bench):
+    make_history(bench)
+    [segment] = (bench.results / "ledger").glob("*.jsonl")
+    assert bench("ledger", "log", "--json").stdout == segment.read_text()
+    [line] = bench("ledger", "log", "--json", "--type", "failed").stdout.splitlines()
+    assert json.loads(line)["type"] == "failed"
+    assert len(bench("ledger", "log", "--limit", "2").stdout.splitlines()) == 2
+    run_id = bench.runs()[0]["run_id"]
+    assert len(bench("ledger", "log", "--stream", run_id).stdout.splitlines()) == 2
+
+
 def test_changed_artifacts_are_found(bench):
     make_history(bench)
     [path, *_] = bench.results.rglob("result.json")
