@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from . import codec
+from .checkpoint import Checkpoint, origin_of
 from .errors import LedgerDamaged
 from .events import Artifact, Record
 from .fold import Run
@@ -29,12 +30,15 @@ class Finding(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification saw.
 
-    `damage`: the bytes are not what was written; events up to `position` are proven. `story`: events that make no
+    `damage`: the bytes are not what was written, or not the history that a checkpoint knows; events up to `position`
+    are proven. `torn_bytes`: an unfinished last line, which the next append moves away. `story`: events that make no
     sense where they stand. `artifacts`: files that are gone or changed. `notes`: what is worth knowing and no fault.
     """
 
+    origin: str
     position: int
     head_hash: str
+    torn_bytes: int
     segments: int
     runs: int
     groups: int
@@ -46,17 +50,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found."""
+        """Whether nothing was found; an unfinished last line is nothing to find fault with."""
         return not (self.damage or self.story or self.artifacts)
 
 
-def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
+def verify(folder: Path, *, folder_of: FolderOf | None = None, checkpoint: Checkpoint | None = None) -> Report:
     """Check every byte of the ledger in `folder`, without a lock and without changing anything.
 
     The chain is proven, and the story told, up to the first break. The segments behind it are checked by themselves,
     so that the report names every file that has to come from a copy. With `folder_of`, the files that
-    runs recorded are compared too. Files are read in pieces; what stays in memory are the state of each run and the
-    id of each event.
+    runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
+    Files are read in pieces; what stays in memory are the state of each run and the id of each event.
     """
     cursor = Cursor()
     history = History()
@@ -65,8 +69,14 @@ def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
     story: list[Finding] = []
     damage: list[Finding] = []
     notes: list[str] = []
+    first_hash = known_hash = codec.GENESIS
+    torn_bytes = 0
     try:
         for records in walk_chain(folder, cursor):
+            if records and records[0].seq == 1:
+                first_hash = records[0].hash
+            if checkpoint and records and records[0].seq <= checkpoint.position <= records[-1].seq:
+                known_hash = records[checkpoint.position - records[0].seq].hash
             history.read(records)
             story += [finding for record in records for finding in _envelope(record, versions, ids)]
     except LedgerDamaged as problem:
@@ -74,12 +84,17 @@ def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
         for told in _behind(folder, problem):
             damage.append(told) if isinstance(told, Finding) else notes.append(told)
     else:
+        torn_bytes = cursor.segment.stat().st_size - cursor.offset if cursor.segment else 0
         notes += _torn_tail(cursor)
+    if checkpoint:
+        damage += _against(checkpoint, origin_of(first_hash), cursor.seq, known_hash)
     story += [Finding(problem.seq, problem.text) for problem in history.problems]
     story += _strays(history)
     return Report(
+        origin=origin_of(first_hash),
         position=cursor.seq,
         head_hash=cursor.hash,
+        torn_bytes=torn_bytes,
         segments=len(list_segments(folder)),
         runs=len(history.runs),
         groups=len(history.groups),
@@ -89,6 +104,17 @@ def verify(folder: Path, *, folder_of: FolderOf | None = None) -> Report:
         artifacts=list(_artifacts(history, folder_of)) if folder_of else [],
         notes=notes + list(_notes(history, with_files=folder_of is not None)),
     )
+
+
+def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
+    """How the history differs from the one that a checkpoint knows; `known_hash` is that of the event at its place."""
+    if checkpoint.position > position:
+        told = f"the checkpoint knows {checkpoint.position} events, and {position} are here: the others were cut off"
+        yield Finding(position + 1, told)
+    elif checkpoint.hash != known_hash:
+        yield Finding(checkpoint.position, "the checkpoint knows another event here: history was written anew")
+    elif checkpoint.position and checkpoint.origin != origin:
+        yield Finding(1, f"the checkpoint is of {checkpoint.origin}, and this ledger is {origin}")
 
 
 def _behind(folder: Path, break_: LedgerDamaged) -> Iterator[Finding | str]:

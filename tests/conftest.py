@@ -158,7 +158,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(root)
     yield bench
     if (bench.results / "ledger").is_dir() and not bench.is_damaged:
-        bench("ledger", "verify", "--no-artifacts")
+        report = json.loads(bench("ledger", "verify", "--no-artifacts", "--json", code=None).stdout)
+        assert (report["damage"], report["story"]) == ([], [])
 
 
 class Histories:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import click
+from msgspec.structs import replace
 
+from ...ledger.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
 from ...ledger.fold import Run
+from ...ledger.history import History
 from ...ledger.jsonl import JsonlStore
+from ...ledger.verify import Finding
 from ...ledger.verify import verify as verify_ledger
 from ..usage import UsageError
 from .place import Place, in_place, json_option, print_json
+from .table import print_facts, print_table
+
+RIGHT = ("events", "bytes")
 
 
 @click.group()
@@ -43,31 +51,99 @@ def log(place: Place, limit: int | None, kind: str | None, stream: str | None, a
 
 @command.command()
 @click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
+@click.option(
+    "--checkpoint", "note", type=click.File(), help="A note of `ledger checkpoint`: is its history still here?"
+)
+@click.option("--expect-head", metavar="HASH", help="The hash that the last event must have.")
 @json_option
 @in_place
-def verify(place: Place, artifacts: bool, as_json: bool) -> int:
+def verify(place: Place, artifacts: bool, note: TextIO | None, expect_head: str | None, as_json: bool) -> int:
     """Prove that every event stands as it was written, and that the runs' files are what was recorded.
 
-    Exit code 3 where bytes of the ledger are damaged, 1 where its story or a recorded file is not as it should be.
+    Exit code 3 where the ledger is damaged, or is not the one of the checkpoint or head; 1 where an unfinished last
+    line waits to be moved away by the next append, or where its story or a recorded file is not as it should be.
     """
-    store = place.store()
-    if not isinstance(store, JsonlStore):
-        raise UsageError(f"ledger verify reads JSONL ledgers, and this one is {store.url}")
-    report = verify_ledger(store.folder, folder_of=_folder_of(place) if artifacts else None)
+    known = _parse(note) if note else None
+    report = verify_ledger(_folder(place), folder_of=_folder_of(place) if artifacts else None, checkpoint=known)
+    if expect_head is not None and report.head_hash != expect_head.lower():
+        told = f"the last event has the hash {report.head_hash}, and not {expect_head.lower()}"
+        report = replace(report, damage=[*report.damage, Finding(report.position, told)])
     if as_json:
         print_json(report)
     else:
         for kind, findings in (("damage", report.damage), ("story", report.story), ("artifact", report.artifacts)):
             for finding in findings:
                 print(f"{kind}: event {finding.seq}: {finding.text}")
-        for note in report.notes:
-            print(f"note: {note}")
+        for remark in report.notes:
+            print(f"note: {remark}")
         state = "sound" if report.is_sound else "NOT sound"
         print(
             f"{state}: {report.position} events in {report.segments} segments, {report.runs} runs; "
             f"head {report.head_hash}"
         )
-    return 3 if report.damage else 0 if report.is_sound else 1
+    return 3 if report.damage else 1 if report.torn_bytes or not report.is_sound else 0
+
+
+@command.command()
+@in_place
+def head(place: Place) -> None:
+    """Print the position and the hash of the last event, after checking the chain."""
+    now = take_checkpoint(_folder(place))
+    print(f"{now.position} {now.hash}")
+
+
+@command.command()
+@in_place
+def checkpoint(place: Place) -> None:
+    """Print a note about the ledger as it is, after checking its chain, to keep where the ledger is not.
+
+    With it, `ledger verify --checkpoint FILE` proves at any later time that the history up to now is the same one.
+    """
+    print(take_checkpoint(_folder(place)).note(), end="")
+
+
+@command.command()
+@json_option
+@in_place
+def stat(place: Place, as_json: bool) -> None:
+    """Show what the ledger holds: events of each type, their bytes, runs, segments, first and last time."""
+    store = place.store()
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    history = History()
+    first = last = ""
+    for record, line in zip(store.read(), store.read_lines(), strict=False):
+        counts[record.type] += 1
+        sizes[record.type] += len(line) + 1
+        first, last = first or record.at, record.at
+        history.read([record])
+    runs = Counter(run.status for run in history.runs.values())
+    if as_json:
+        events = {kind: {"count": counts[kind], "bytes": sizes[kind]} for kind in sorted(counts)}
+        totals = {"events": counts.total(), "bytes": sizes.total(), "first_at": first, "last_at": last}
+        print_json(
+            {**totals, "head": history.hash, "by_type": events, "runs": dict(runs), "groups": len(history.groups)}
+        )
+        return
+    rows = [[kind, str(counts[kind]), str(sizes[kind])] for kind in sorted(counts)]
+    print_table(["type", "events", "bytes"], [*rows, ["all", str(counts.total()), str(sizes.total())]], right=RIGHT)
+    print()
+    told = ", ".join(f"{number} {status}" for status, number in sorted(runs.items()))
+    print_facts({"runs": told, "groups": str(len(history.groups)), "first": first, "last": last})
+
+
+def _folder(place: Place) -> Path:
+    store = place.store()
+    if not isinstance(store, JsonlStore):
+        raise UsageError(f"this reads JSONL ledgers, and the ledger is {store.url}")
+    return store.folder
+
+
+def _parse(note: TextIO) -> Checkpoint:
+    try:
+        return parse_note(note.read())
+    except (CheckpointError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{note.name} is no checkpoint: {problem}") from problem
 
 
 def _folder_of(place: Place) -> Callable[[Run], Path]:

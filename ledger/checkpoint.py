@@ -1,0 +1,78 @@
+"""Checkpoints: a note of three lines about a ledger's head, to keep where the ledger is not.
+
+A chain alone proves that nothing inside it was changed; who can write all its files can write all of it anew. A
+checkpoint that was kept elsewhere (a commit, a paper, a mail) closes that gap: the history up to it must still stand.
+The form is that of a C2SP tlog-checkpoint without signatures: origin, position in decimal, hash in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+import msgspec
+
+from .codec import GENESIS
+from .segments import Cursor, walk_chain
+
+_ORIGIN = "benchmark-orchestrator/ledger/"
+
+
+class CheckpointError(Exception):
+    """A text that is no checkpoint; the message says what is wrong with it."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """That a ledger had the event with this hash (64 hex digits) at this position.
+
+    `origin` tells ledgers apart: it holds the beginning of the first event's hash.
+    """
+
+    origin: str
+    position: int
+    hash: str
+
+    def note(self) -> str:
+        """The three lines."""
+        return f"{self.origin}\n{self.position}\n{base64.b64encode(bytes.fromhex(self.hash)).decode()}\n"
+
+
+def take_checkpoint(folder: Path) -> Checkpoint:
+    """What to keep elsewhere, to be able to prove later that the history of the ledger in `folder` is still the same.
+
+    Raises LedgerDamaged: a chain that is broken is worth no note.
+    """
+    cursor = Cursor()
+    first_hash = GENESIS
+    for records in walk_chain(folder, cursor):
+        if records and records[0].seq == 1:
+            first_hash = records[0].hash
+    return Checkpoint(origin_of(first_hash), cursor.seq, cursor.hash)
+
+
+def origin_of(first_hash: str) -> str:
+    """The origin of the ledger whose first event has that hash; an empty ledger has none of its own yet."""
+    return _ORIGIN + ("empty" if first_hash == GENESIS else first_hash[:16])
+
+
+def parse_note(text: str) -> Checkpoint:
+    """The checkpoint in a note. Lines behind the first three, such as signatures, are passed over.
+
+    Raises CheckpointError.
+    """
+    lines = text.splitlines()
+    if len(lines) < 3:
+        raise CheckpointError("a checkpoint has three lines: origin, position and hash")
+    origin, position, digest = lines[:3]
+    if not origin.startswith(_ORIGIN):
+        raise CheckpointError(f"its first line does not begin with {_ORIGIN}: it is of something else")
+    if not position.isdecimal():
+        raise CheckpointError(f"its second line, '{position}', is no position")
+    try:
+        raw = base64.b64decode(digest, validate=True)
+    except binascii.Error as problem:
+        raise CheckpointError(f"its third line is no base64: {problem}") from problem
+    if len(raw) != 32:
+        raise CheckpointError(f"its third line holds {len(raw)} bytes, and a SHA-256 has 32")
+    return Checkpoint(origin, int(position), raw.hex())
