@@ -48,6 +48,10 @@ class ProjectionError(Exception):
     """The projection can't be written; the ledger is untouched."""
 
 
+class ForeignDatabase(ProjectionError):
+    """A database of another program lies where the projection would be; it was left alone."""
+
+
 class State(msgspec.Struct, frozen=True):
     """How far the projection has followed the ledger, and the time of the last event it knows."""
 
@@ -252,6 +256,7 @@ def _store(connection: sqlite3.Connection, history: History, streams: set[str]) 
 def _rebuild(path: Path, store: EventStore) -> State:
     build = path.with_name(f"{path.name}.build-{os.getpid()}")
     build.unlink(missing_ok=True)
+    _spare_foreign(path)
     published: list[tuple[object, ...]] = []
     history = History()
     for record in store.read():
@@ -272,6 +277,22 @@ def _rebuild(path: Path, store: EventStore) -> State:
     finally:
         build.unlink(missing_ok=True)
     return state
+
+
+def _spare_foreign(path: Path) -> None:
+    """Raises ForeignDatabase where the file holds somebody's tables and was not made by this program."""
+    log = path.with_name(f"{path.name}-wal")
+    if not (path.exists() and path.stat().st_size) and not log.exists():
+        return
+    # Immutable: whatever journal lies beside it is left as it is. A write-ahead log is never ours.
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    except sqlite3.DatabaseError:
+        return  # Damaged beyond reading.
+    if (tables and "projection_state" not in tables) or (log.exists() and log.stat().st_size):
+        raise ForeignDatabase(f"{path} is the database of another program, and is not overwritten")
 
 
 @contextlib.contextmanager

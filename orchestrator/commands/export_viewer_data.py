@@ -10,10 +10,9 @@ import click
 from ...ledger.events import Record
 from ...ledger.identity import parse_utc
 from ...ledger.store import Accept, Decide, EventStore
-from ...projections.workspace import Workspace
 from ..datasets import rebuild_all
 from ..usage import UsageError
-from .place import Place, in_place
+from .place import Place, in_place, note
 
 
 @click.command()
@@ -27,12 +26,13 @@ def command(place: Place, as_of: str | None) -> None:
     """
     store = place.store()
     if as_of is None:
-        print(rebuild_all(place.workspace.database, place.workspace.viewer_data, store))
+        print(rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note))
         return
     past = Past(store, _limit(as_of))
     position = max((record.seq for record in past.read()), default=0)
-    folder = Workspace(place.workspace.root).results / f"as-of-{position}"
-    print(rebuild_all(folder / place.workspace.database.name, folder / place.workspace.viewer_data.name, past))
+    now = place.workspace
+    folder = now.results / f"as-of-{position}"
+    print(rebuild_all(folder / now.database.name, folder / now.viewer_data.name, past, notice=note))
 
 
 def _limit(as_of: str) -> int | datetime:

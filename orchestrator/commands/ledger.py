@@ -14,10 +14,13 @@ from ...ledger.checkpoint import Checkpoint, CheckpointError, parse_note, take_c
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.jsonl import JsonlStore
+from ...ledger.ledger import Ledger
 from ...ledger.verify import Finding
 from ...ledger.verify import verify as verify_ledger
+from ..datasets import update_all
+from ..migration import import_sqlite as migrate
 from ..usage import UsageError
-from .place import Place, in_place, json_option, print_json
+from .place import Place, in_place, json_option, note, print_json
 from .table import print_facts, print_table
 
 RIGHT = ("events", "bytes")
@@ -52,18 +55,18 @@ def log(place: Place, limit: int | None, kind: str | None, stream: str | None, a
 @command.command()
 @click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
 @click.option(
-    "--checkpoint", "note", type=click.File(), help="A note of `ledger checkpoint`: is its history still here?"
+    "--checkpoint", "kept", type=click.File(), help="A note of `ledger checkpoint`: is its history still here?"
 )
 @click.option("--expect-head", metavar="HASH", help="The hash that the last event must have.")
 @json_option
 @in_place
-def verify(place: Place, artifacts: bool, note: TextIO | None, expect_head: str | None, as_json: bool) -> int:
+def verify(place: Place, artifacts: bool, kept: TextIO | None, expect_head: str | None, as_json: bool) -> int:
     """Prove that every event stands as it was written, and that the runs' files are what was recorded.
 
     Exit code 3 where the ledger is damaged, or is not the one of the checkpoint or head; 1 where an unfinished last
     line waits to be moved away by the next append, or where its story or a recorded file is not as it should be.
     """
-    known = _parse(note) if note else None
+    known = _parse(kept) if kept else None
     report = verify_ledger(_folder(place), folder_of=_folder_of(place) if artifacts else None, checkpoint=known)
     if expect_head is not None and report.head_hash != expect_head.lower():
         told = f"the last event has the hash {report.head_hash}, and not {expect_head.lower()}"
@@ -132,6 +135,24 @@ def stat(place: Place, as_json: bool) -> None:
     print_facts({"runs": told, "groups": str(len(history.groups)), "first": first, "last": last})
 
 
+@command.command("import-sqlite")
+@click.argument("database", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@in_place
+def import_sqlite(place: Place, database: Path) -> None:
+    """Bring the runs of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
+
+    Imported runs are marked as such and count for no record. Rows of work that was skipped are left out.
+    """
+    store = place.store()
+    done = migrate(database, Ledger(store))
+    if done.added:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    print(
+        f"{done.added} runs imported, {done.known} were there already; "
+        f"{done.no_runs} rows of skipped or incompatible work are no runs and were left out"
+    )
+
+
 def _folder(place: Place) -> Path:
     store = place.store()
     if not isinstance(store, JsonlStore):
@@ -139,11 +160,11 @@ def _folder(place: Place) -> Path:
     return store.folder
 
 
-def _parse(note: TextIO) -> Checkpoint:
+def _parse(kept: TextIO) -> Checkpoint:
     try:
-        return parse_note(note.read())
+        return parse_note(kept.read())
     except (CheckpointError, UnicodeDecodeError) as problem:
-        raise UsageError(f"{note.name} is no checkpoint: {problem}") from problem
+        raise UsageError(f"{kept.name} is no checkpoint: {problem}") from problem
 
 
 def _folder_of(place: Place) -> Callable[[Run], Path]:

@@ -30,7 +30,12 @@ class Place(msgspec.Struct, frozen=True):
 
     def store(self) -> EventStore:
         """The ledger's store; what it had to mend is told on stderr. Raises UnsupportedLedger."""
-        return open_store(self.ledger_url, notice=lambda text: print(text, file=sys.stderr))
+        return open_store(self.ledger_url, notice=note)
+
+
+def note(text: str) -> None:
+    """Something worth a line on stderr."""
+    print(text, file=sys.stderr)
 
 
 def in_place(command: Command) -> Command:

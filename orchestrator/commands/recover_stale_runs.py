@@ -10,7 +10,7 @@ from ...ledger.ledger import Ledger
 from ...projections.rows import run_row
 from ..datasets import rebuild_all
 from ..recovery import recover, stale_after
-from .place import Place, in_place, json_option, print_json
+from .place import Place, in_place, json_option, note, print_json
 
 
 @click.command()
@@ -36,7 +36,7 @@ def command(place: Place, stale_seconds: float, as_json: bool) -> None:
         adapters = discover(place.workspace.root).adapters
         recovered = recover(ledger, stale_after(stale_seconds), workspace=place.workspace, adapters=adapters)
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
-        rebuild_all(place.workspace.database, place.workspace.viewer_data, store)
+        rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:
         print_json([run_row(run) for run in recovered])
         return

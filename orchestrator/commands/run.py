@@ -30,7 +30,7 @@ from ..providers import Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
 from ..redaction import Redactor, names_a_secret, secrets_of
 from ..usage import UsageError
-from .place import Place, in_place
+from .place import Place, in_place, note
 from .table import print_table
 
 MODEL = "qwen3"
@@ -138,7 +138,7 @@ def command(
         )
         _recover(ledger, place.workspace, found.adapters, display)
         result = _conduct(campaign, ledger, endpoint, model, display)
-    update_all(place.workspace.database, place.workspace.viewer_data, store)
+    update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     _report(result)
     if result.interrupted:
         return 130

@@ -277,7 +277,7 @@ def test_the_dataset_is_the_one_that_is_exported(client, add, store, workspace):
     from benchmarks.orchestrator.datasets import rebuild_all
 
     add("run_a")
-    rebuild_all(workspace.database, workspace.viewer_data, store)
+    rebuild_all(workspace.database, workspace.viewer_data, store, notice=print)
     assert client.simulate_get("/api/viewer-data").content + b"\n" == workspace.viewer_data.read_bytes()
 
 
