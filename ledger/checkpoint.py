@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from pathlib import Path
 
 import msgspec
 
-from .codec import GENESIS
-from .segments import Cursor, walk_chain
+from .chain import GENESIS, Head, last_of
+from .store import EventStore
 
 _ORIGIN = "benchmark-orchestrator/ledger/"
 
@@ -38,17 +37,17 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return f"{self.origin}\n{self.position}\n{base64.b64encode(bytes.fromhex(self.hash)).decode()}\n"
 
 
-def take_checkpoint(folder: Path) -> Checkpoint:
-    """What to keep elsewhere, to be able to prove later that the history of the ledger in `folder` is still the same.
+def take_checkpoint(store: EventStore) -> Checkpoint:
+    """What to keep elsewhere, to be able to prove later that the history of a ledger is still the same.
 
     Raises LedgerDamaged: a chain that is broken is worth no note.
     """
-    cursor = Cursor()
-    first_hash = GENESIS
-    for records in walk_chain(folder, cursor):
-        if records and records[0].seq == 1:
-            first_hash = records[0].hash
-    return Checkpoint(origin_of(first_hash), cursor.seq, cursor.hash)
+    first_hash, head = GENESIS, Head()
+    for lines in store.prove():
+        head = last_of(lines)
+        if first_hash == GENESIS:
+            first_hash = last_of(lines[: lines.index(b"\n") + 1]).hash
+    return Checkpoint(origin_of(first_hash), head.seq, head.hash)
 
 
 def origin_of(first_hash: str) -> str:

@@ -1,7 +1,7 @@
-"""One event, one line: how a record becomes bytes, and how the hash chain binds it to the line before.
+"""One event, one line: how a record becomes bytes, and bytes a record.
 
-A line is `{"seq":…,"id":…,"at":…,"type":…,"stream":…,"version":…,"data":{…},"prev":"…","hash":"…"}`. Its hash is
-the SHA-256 of the line's bytes up to, and not including, `,"hash":`, and `prev` is the hash of the line before.
+A line is `{"seq":…,"id":…,"at":…,"type":…,"stream":…,"version":…,"data":{…},"prev":"…","hash":"…"}`; what its last
+two fields are is the business of the chain.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from typing import Any
 
 import msgspec
 
+from .chain import BadLine, seal
 from .errors import UnreadableEvent
 from .events import EVENT_TYPES, Event, NewEvent, Record, Unknown
+from .upcasting import UPCASTERS
 
-GENESIS = "0" * 64
-"""The `prev` of the first event."""
-
-_TAIL = len(',"hash":"') + 64 + len('"}')
 _encode = msgspec.json.Encoder().encode
 
 
@@ -46,13 +44,18 @@ def _union(kinds: list[type[Record]]) -> Any:
     return union
 
 
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """A record without its data."""
+
     seq: int
     id: str
     at: str
     type: str
     stream: str
     version: int
+
+
+class _Envelope(Envelope, frozen=True, kw_only=True):
     data: msgspec.Raw
     prev: str
     hash: str
@@ -60,41 +63,57 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(_union(list(_RECORDS.values())))
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
-
-
-class BadLine(ValueError):
-    """A line that is no record of the ledger; the message says why."""
+_lean_decoder = msgspec.json.Decoder(Envelope)
 
 
 def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str) -> tuple[bytes, Record]:
     """The line (with its newline) of a new event at position `seq`, and the record that it holds.
 
-    Raises UnreadableEvent where the line could not be read again: JSON has no NaN and UTF-8 no lone surrogate.
+    The data of an `Unknown` is written as the bytes that it has. Raises UnreadableEvent where the line could not be
+    read again: JSON has no NaN and UTF-8 no lone surrogate.
     """
+    data = new.data
+    kind = data.named if isinstance(data, Unknown) else data.type
     try:
-        body = b'{"seq":%d,"id":%b,"at":%b,"type":%b,"stream":%b,"version":%d,"data":%b,"prev":"%b"' % (
-            seq,
-            _encode(id),
-            _encode(at),
-            _encode(new.data.type),
-            _encode(new.stream),
-            version,
-            _encode(new.data),
-            prev.encode(),
-        )
-        line = b'%b,"hash":"%b"}' % (body, sha256(body).hexdigest().encode())
+        raw = data.raw if isinstance(data, Unknown) else _encode(data)
+        line = seal(_body(seq, id, at, kind, new.stream, version, raw, prev))
         # Read back, for two reasons: one line that can't be read would stop the ledger for good, and whoever appends
         # sees what every reader will see.
         return line + b"\n", decode(line)
     except (TypeError, ValueError, OverflowError) as problem:
         raise UnreadableEvent(
-            f"the {new.data.type} event for {new.stream!r} can't be written so that it can be read again: {problem}. "
+            f"the {kind} event for {new.stream!r} can't be written so that it can be read again: {problem}. "
             f"Nothing was recorded; look for a value that JSON does not have, such as NaN, infinity or bytes"
         ) from problem
 
 
+def _body(
+    seq: int, id: str, at: str, kind: str, stream: str, version: int, data: bytes | msgspec.Raw, prev: str
+) -> bytes:
+    return b'{"seq":%d,"id":%b,"at":%b,"type":%b,"stream":%b,"version":%d,"data":%b,"prev":"%b"' % (
+        seq,
+        _encode(id),
+        _encode(at),
+        _encode(kind),
+        _encode(stream),
+        version,
+        data,
+        prev.encode(),
+    )
+
+
+def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
+    """The hash that the event of a line has at another place. Raises BadLine."""
+    try:
+        told = _envelope_decoder.decode(line)
+    except msgspec.DecodeError as problem:
+        raise BadLine(f"no event: {problem}") from problem
+    return sha256(_body(seq, told.id, told.at, told.type, told.stream, version, told.data, prev)).hexdigest()
+
+
 def decode(line: bytes) -> Record:
-    """The record on a line; an event of an unknown type becomes an `Unknown` that keeps its bytes.
+    """The record on a line. An old shape of an event is brought to the one of today (`upcasting`); an event of an
+    unknown type becomes an `Unknown` that keeps its bytes.
 
     Raises BadLine where the line is no record, or its data lacks what its type must have.
     """
@@ -105,18 +124,47 @@ def decode(line: bytes) -> Record:
             envelope = _envelope_decoder.decode(line)
         except msgspec.DecodeError:
             raise BadLine(f"no event: {problem}") from problem
-        if envelope.type in EVENT_TYPES:
-            raise BadLine(f"no {envelope.type} event: {problem}") from problem
         return Record(
             seq=envelope.seq,
             id=envelope.id,
             at=envelope.at,
             stream=envelope.stream,
             version=envelope.version,
-            data=Unknown(named=envelope.type, raw=envelope.data),
+            data=_other_data(envelope, problem),
             prev=envelope.prev,
             hash=envelope.hash,
         )
+
+
+def _other_data(envelope: _Envelope, problem: msgspec.DecodeError) -> Event:
+    """What the data says, of an event that is not in the shape of today."""
+    known = EVENT_TYPES.get(envelope.type)
+    if known is None:
+        return Unknown(named=envelope.type, raw=envelope.data)
+    upcast = UPCASTERS.get(envelope.type)
+    try:
+        if upcast is None:
+            raise problem
+        return msgspec.convert(upcast(msgspec.json.decode(envelope.data)), known)
+    except (msgspec.MsgspecError, LookupError, TypeError) as reason:
+        raise BadLine(f"no {envelope.type} event: {reason}") from problem
+
+
+def read_envelope(line: bytes) -> Envelope:
+    """What a line says of its event, but for the data, and three times as fast as all of it. Raises BadLine."""
+    try:
+        return _lean_decoder.decode(line)
+    except msgspec.DecodeError as problem:
+        raise BadLine(f"no event: {problem}") from problem
+
+
+def raw_data(line: bytes) -> Unknown:
+    """The data of a line as the bytes that it is, for whoever passes it on. Raises BadLine."""
+    try:
+        envelope = _envelope_decoder.decode(line)
+    except msgspec.DecodeError as problem:
+        raise BadLine(f"no event: {problem}") from problem
+    return Unknown(named=envelope.type, raw=envelope.data)
 
 
 def decode_lines(lines: bytes) -> Iterator[Record]:
@@ -135,26 +183,3 @@ def split(lines: bytes) -> list[bytes]:
 
 def _decode_all(lines: bytes) -> list[Record]:
     return _decoder.decode_lines(lines)
-
-
-def link(line: bytes) -> str:
-    """The hash that the bytes of a line (without its newline) should carry. Raises BadLine where it carries none."""
-    if line[-_TAIL : -_TAIL + 9] != b',"hash":"' or line[-2:] != b'"}':
-        raise BadLine('the line does not end with ,"hash":"<64 hex digits>"}')
-    return sha256(line[:-_TAIL]).hexdigest()
-
-
-def check(line: bytes, *, seq: int, prev: str) -> str:
-    """Prove that a line (without its newline) is event `seq` and follows the event whose hash is `prev`; its own hash.
-
-    Raises BadLine with what does not fit.
-    """
-    digest = link(line)
-    if line[-66:-2] != digest.encode():
-        raise BadLine("its hash does not match its bytes")
-    start = b'{"seq":%d,' % seq
-    if not line.startswith(start):
-        raise BadLine(f"it does not begin with {start.decode()}")
-    if line[-_TAIL - 74 : -_TAIL] != b',"prev":"%b"' % prev.encode():
-        raise BadLine("its prev is not the hash of the event before")
-    return digest

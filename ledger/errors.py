@@ -10,18 +10,25 @@ class LedgerError(Exception):
 
 
 class LedgerDamaged(LedgerError):
-    """The bytes on disk break the hash chain somewhere other than in a torn last line.
+    """What is stored breaks the hash chain somewhere other than in a torn last line.
 
-    `trusted` is the position of the last event before the break: everything up to there is still proven.
+    `line` counts from 1 in `file`; `offset` is the byte at which it begins, and None in a database, where a line is a
+    row. `trusted` is the position of the last event before the break: everything up to there is still proven.
     """
 
-    def __init__(self, segment: Path, line: int, offset: int, trusted: int, reason: str) -> None:
-        self.segment, self.line, self.offset, self.trusted, self.reason = segment, line, offset, trusted, reason
+    def __init__(self, file: Path, line: int, offset: int | None, trusted: int, reason: str) -> None:
+        self.file, self.line, self.offset, self.trusted, self.reason = file, line, offset, trusted, reason
         super().__init__(
-            f"ledger damaged: {segment.name}, line {line}, byte {offset}: {reason}. "
-            f"Events 1 to {trusted} are intact. Restore {segment} from a copy; nothing is appended until then "
-            f"(details: ledger verify)"
+            f"ledger damaged: {self.place}: {reason}. Events 1 to {trusted} are intact. Restore {file} from a copy; "
+            f"nothing is appended until then (details: ledger verify)"
         )
+
+    @property
+    def place(self) -> str:
+        """Where, for people."""
+        if self.offset is None:
+            return f"{self.file.name}, row {self.line}"
+        return f"{self.file.name}, line {self.line}, byte {self.offset}"
 
 
 class LedgerUnwritable(LedgerError):
@@ -38,6 +45,21 @@ class OutcomeUnknown(LedgerError):
 
 class EventConflict(LedgerError):
     """An event id was appended a second time with other content."""
+
+
+class WrongExpectedVersion(LedgerError):
+    """Somebody else appended to the stream first; nothing was recorded. Read it again, and decide anew."""
+
+    def __init__(self, stream: str, *, expected: int, actual: int) -> None:
+        self.stream, self.expected, self.actual = stream, expected, actual
+        super().__init__(
+            f"{stream} has {actual} events, and the writer expected {expected}. Nothing was recorded; read the "
+            f"stream again and decide anew"
+        )
+
+
+class OtherHistory(LedgerError):
+    """Lines that should continue a ledger belong to another history; nothing was recorded."""
 
 
 class UnreadableEvent(LedgerError):

@@ -246,6 +246,36 @@ class Imported(Event, frozen=True, kw_only=True):
     run: Json
 
 
+class Repaired(Event, frozen=True, kw_only=True):
+    """Somebody cut off what could not be proven any more. Stream: `ledger`.
+
+    `position` and `head_hash` are those of the last event that was kept; `quarantined` names the files, in the
+    ledger's `quarantine/`, that hold what was cut.
+    """
+
+    type: ClassVar[str] = "repaired"
+    author: str
+    reason: str
+    position: int
+    head_hash: str
+    quarantined: list[str] = []
+
+
+class Merged(Event, frozen=True, kw_only=True):
+    """Events of another ledger were taken in. Stream: that ledger's origin.
+
+    The other ledger's events 1 to `position` stand here, in their order, at the positions in `stretches`: pairs of a
+    first position and a count. With their numbers of then they make a chain that ends with `head_hash`.
+    """
+
+    type: ClassVar[str] = "merged"
+    origin: str
+    position: int
+    head_hash: str
+    stretches: list[tuple[int, int]]
+    source: str = ""
+
+
 class Unknown(Event, frozen=True, kw_only=True):
     """An event of a type that this version does not know. It is counted and kept, and means nothing here."""
 
@@ -270,8 +300,13 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Annotated,
         Retracted,
         Imported,
+        Repaired,
+        Merged,
     )
 }
+
+LEDGER_STREAM = "ledger"
+"""The stream of what happens to the ledger itself."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,8 +328,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewEvent(msgspec.Struct, frozen=True):
-    """An event on its way into the ledger. Appending the same `id` twice records it once."""
+    """An event on its way into the ledger.
+
+    Appending the same `id` twice records it once. With `expected_version` it is recorded only where its stream has so
+    many events before it (0: where it is the first). `at` is for events that were written elsewhere: when.
+    """
 
     stream: str
     data: Event
     id: str | None = None
+    expected_version: int | None = None
+    at: str | None = None

@@ -13,13 +13,16 @@ from .events import (
     HighScorePublished,
     HighScoreReference,
     Incompatible,
+    Merged,
     Record,
+    Repaired,
     Skipped,
     Started,
     Unknown,
 )
 from .fold import Group, Run, evolve, evolve_group
 
+_OF_THE_LEDGER = (Repaired, Merged)
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed)
 
 
@@ -54,6 +57,8 @@ class History:
             self.high_scores.setdefault(stream, []).append(event)
         elif isinstance(event, Unknown):
             self.unknown += 1
+        elif isinstance(event, _OF_THE_LEDGER):
+            pass
         else:
             self.runs[stream] = evolve(self.runs.get(stream), record)
             if isinstance(event, Started):

@@ -9,23 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from pathlib import Path
 
-from . import codec
-from .errors import EventConflict, LedgerUnwritable, OutcomeUnknown
-from .events import NewEvent, Record
-from .identity import utc_now, uuid7
-from .segments import Cursor, read_lines, read_records, segment_name, walk_chain
-from .store import Accept, Decide, Notice
+from . import codec, disk
+from .damage import cut_off, examine, move_tail
+from .errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
+from .events import Record
+from .locking import LedgerLock
+from .manifest import BadManifest, Manifest, read_manifest, write_manifest
+from .numbering import Numbering, exhaust
+from .segments import (
+    Cursor,
+    decode_piece,
+    list_segments,
+    read_lines,
+    read_records,
+    seal_all,
+    segment_name,
+    unfinished_bytes,
+    walk_chain,
+)
+from .store import Accept, Decide, Finding, Notice
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 """A segment of this size is sealed: the next event begins a new one."""
-
-_sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 class JsonlStore:
@@ -36,12 +45,11 @@ class JsonlStore:
         self.url = f"jsonl://{folder}"
         self._notice = notice
         self._segment_bytes = segment_bytes
-        self._thread_lock = threading.Lock()
+        self._lock = LedgerLock(folder / ".lock")
         self._forget()
 
     def _forget(self) -> None:
-        self._pid = os.getpid()
-        self._lock_fd: int | None = None
+        """Begin as a handle that has opened nothing yet."""
         self._fd: int | None = None
         self._open_segment: Path | None = None
         self._sealed_fds: list[int] = []
@@ -50,31 +58,74 @@ class JsonlStore:
 
     def _rewind(self) -> None:
         self._cursor = Cursor()
-        self._versions: dict[str, int] = {}
-        self._positions: dict[str, int] = {}
+        self._numbering = Numbering()
+        self._positions: dict[str, int] | None = None
+        self._is_sealed = False
 
-    def read(self, after: int = 0) -> Iterator[Record]:
-        """The records behind position `after`. A torn last line is not there yet. Raises LedgerDamaged."""
-        return read_records(self.folder, after)
+    def read(
+        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+    ) -> Iterator[Record]:
+        """The records behind position `after`; see `EventReader.read`. A torn last line is not there yet."""
+        return read_records(self.folder, after, stream=stream, types=types)
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The lines behind position `after`, as they stand in the files."""
         return read_lines(self.folder, after)
 
+    def revision(self) -> Hashable:
+        """The name and size of the last segment."""
+        segments = list_segments(self.folder)
+        return (segments[-1].name, segments[-1].stat().st_size) if segments else None
+
+    def prove(self) -> Iterator[bytes]:
+        """Every line, with the chain proven up to it."""
+        return walk_chain(self.folder, Cursor())
+
+    def prove_records(self) -> Iterator[list[Record]]:
+        """Every record, with the chain proven up to it."""
+        cursor = Cursor()
+        for lines in walk_chain(self.folder, cursor):
+            yield from decode_piece(lines, cursor)
+
+    def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
+        """Further breaks, segments unlike their entry in the manifest, and the torn last line."""
+        return examine(self.folder, broken)
+
+    def torn_bytes(self) -> int:
+        """What stands behind the last newline of the last segment."""
+        segments = list_segments(self.folder)
+        return unfinished_bytes(segments[-1]) if segments else 0
+
+    def files(self) -> list[Path]:
+        """The segments."""
+        return list_segments(self.folder)
+
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """Append what `decide` returns; see `EventStore.append`."""
-        with self._thread_lock:
-            if self._pid != os.getpid():
-                # A forked child shares its parent's lock, so it must not use it: it starts anew.
-                self._release()
-            if self._dead:
-                raise self._dead
-            with self._exclusive():
-                try:
-                    return self._append_exclusive(decide, accept)
-                except BaseException:
-                    self._rewind()
-                    raise
+        with self._writing():
+            unseen = self._catch_up()
+            fresh = decide(unseen)
+            exhaust(unseen)
+            if not fresh:
+                return []
+            batch = self._numbering.number(fresh, self._find)
+            if batch.added:
+                accept(batch.added)
+                self._write(b"".join(batch.lines))
+                self._move_on(batch.added)
+            return batch.answer
+
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy; see `EventStore.append_lines`."""
+        count = 0
+        with self._writing():
+            exhaust(self._catch_up())
+            for good in self._numbering.continued_by(lines):
+                self._write(b"".join(line + b"\n" for line in good))
+                self._move_on([codec.decode(line) for line in good])
+                count += len(good)
+        self.sync()
+        return count
 
     def sync(self) -> None:
         """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
@@ -84,56 +135,83 @@ class JsonlStore:
         if (fd := self._fd) is not None:
             self._sync(fd)
 
+    def cut(self) -> list[Path]:
+        """Move whatever can't be proven to the quarantine; see `EventStore.cut`."""
+        with self._writing(), _named(self.folder):
+            kept = cut_off(self.folder)
+            self._lock.retire()
+            return kept
+
     def close(self) -> None:
         """Close every file; the next append opens them again and reads the ledger from its start."""
-        with self._thread_lock:
-            self._release()
+        self._release()
+        self._lock.close()
 
     def _release(self) -> None:
-        for fd in (self._lock_fd, self._fd, *self._sealed_fds):
+        for fd in (self._fd, *self._sealed_fds):
             if fd is not None:
                 os.close(fd)
         self._forget()
 
     @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        if self._lock_fd is None:
+    def _writing(self) -> Iterator[None]:
+        """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
+        with self._lock.held() as is_new:
+            if is_new:
+                self._release()
+            if self._dead:
+                raise self._dead
             try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self._lock_fd = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except OSError as problem:
-                raise LedgerUnwritable(
-                    f"cannot write the ledger in {self.folder}: {problem.strerror}. Make the folder writable, or "
-                    f"choose another with --workspace or --ledger"
-                ) from problem
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+                yield
+            except BaseException:
+                self._rewind()
+                raise
 
-    def _append_exclusive(self, decide: Decide, accept: Accept) -> list[Record]:
-        fresh = decide(self._catch_up())
-        if not fresh:
-            return []
-        lines, records, known = self._number(fresh)
-        if records:
-            accept(records)
-            self._write(b"".join(lines), first=records[0].seq)
-            self._remember(records)
-            self._cursor.seq, self._cursor.hash = records[-1].seq, records[-1].hash
-            self._cursor.line += len(records)
-        return self._in_order(fresh, records, known)
-
-    def _catch_up(self) -> list[Record]:
+    def _catch_up(self) -> Iterator[Record]:
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
-        fresh: list[Record] = []
-        for piece in walk_chain(self.folder, self._cursor):
-            fresh += piece
-            self._remember(piece)
-        if self._cursor.segment is not None:
-            self._quarantine_torn_tail(self._cursor.segment)
-        return fresh
+        if self._is_up_to_date():
+            return
+        # A writer that has read up to here has proven it; one that begins trusts what was sealed.
+        trusted = Manifest() if self._cursor.seq else self._read_manifest()
+        for lines in walk_chain(self.folder, self._cursor, trusted):
+            for records in decode_piece(lines, self._cursor):
+                self._follow(records)
+                yield from records
+        if (segment := self._cursor.segment) is not None:
+            self._quarantine_torn_tail(segment)
+            # Whoever sealed it died before the next one began.
+            self._is_sealed = trusted.of(segment) is not None
+
+    def _is_up_to_date(self) -> bool:
+        """Whether nobody wrote since this writer's last look: neither to its segment, nor a new one."""
+        return (
+            self._fd is not None
+            and os.fstat(self._fd).st_size == self._cursor.offset
+            and not os.path.exists(f"{self.folder}/{self._numbering.head.seq + 1:020d}.jsonl")  # noqa: PTH110 - hot
+        )
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            return read_manifest(self.folder)
+        except BadManifest:
+            return Manifest()  # Nothing is trusted then, so all is proven; `ledger verify` tells.
+
+    def _follow(self, records: list[Record]) -> None:
+        self._numbering.follow(records)
+        if self._positions is not None:
+            self._positions.update((record.id, record.seq) for record in records)
+
+    def _move_on(self, written: list[Record]) -> None:
+        self._follow(written)
+        self._cursor.seq, self._cursor.hash = self._numbering.head.seq, self._numbering.head.hash
+        self._cursor.line += len(written)
+
+    def _find(self, id: str) -> Record | None:
+        # Most writers never give an id of their own, and a long ledger has many.
+        if self._positions is None:
+            self._positions = {record.id: record.seq for record in self.read()}
+        position = self._positions.get(id)
+        return None if position is None else next(self.read(after=position - 1))
 
     def _quarantine_torn_tail(self, segment: Path) -> None:
         offset = self._cursor.offset
@@ -141,16 +219,8 @@ class JsonlStore:
         if size == offset:
             return
         quarantine = self.folder / "quarantine"
-        kept = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
         try:
-            quarantine.mkdir(exist_ok=True)
-            with segment.open("r+b") as file, kept.open("xb") as copy:
-                file.seek(offset)
-                copy.write(file.read())
-                copy.flush()
-                os.fsync(copy.fileno())
-                file.truncate(offset)
-                os.fsync(file.fileno())
+            kept = move_tail(segment, offset, quarantine)
         except OSError as problem:
             raise LedgerUnwritable(
                 f"cannot move the torn last line of {segment} to {quarantine}: {problem.strerror}. Nothing was "
@@ -161,54 +231,14 @@ class JsonlStore:
             f"were moved to {kept}"
         )
 
-    def _number(self, fresh: Sequence[NewEvent]) -> tuple[list[bytes], list[Record], dict[str, Record]]:
-        """Lines and records of the events that are really new, and the first records of those that are not."""
-        seq, digest, now = self._cursor.seq, self._cursor.hash, utc_now()
-        versions: dict[str, int] = {}
-        lines: list[bytes] = []
-        records: list[Record] = []
-        known: dict[str, Record] = {}
-        for new in fresh:
-            if new.id is not None and (first := self._find(new.id, records)) is not None:
-                if first.stream != new.stream or first.data != new.data:
-                    raise EventConflict(f"event id {new.id} is at position {first.seq} already, with other content")
-                known[new.id] = first
-                continue
-            version = versions.get(new.stream, self._versions.get(new.stream, 0)) + 1
-            seq += 1
-            line, record = codec.encode(new, seq=seq, id=new.id or uuid7(), at=now, version=version, prev=digest)
-            digest, versions[new.stream] = record.hash, version
-            lines.append(line)
-            records.append(record)
-        return lines, records, known
-
-    def _find(self, id: str, pending: list[Record]) -> Record | None:
-        for record in pending:
-            if record.id == id:
-                return record
-        position = self._positions.get(id)
-        return None if position is None else next(self.read(after=position - 1))
-
-    @staticmethod
-    def _in_order(fresh: Sequence[NewEvent], records: list[Record], known: dict[str, Record]) -> list[Record]:
-        added = iter(records)
-        return [known[new.id] if new.id in known else next(added) for new in fresh]
-
-    def _remember(self, records: list[Record]) -> None:
-        for record in records:
-            self._versions[record.stream] = record.version
-            self._positions[record.id] = record.seq
-
-    def _write(self, lines: bytes, *, first: int) -> None:
-        fd = self._active(first)
+    def _write(self, lines: bytes) -> None:
+        fd = self._active()
         start = self._cursor.offset
-        written = 0
         try:
-            while written < len(lines):
-                written += os.write(fd, lines[written:])
+            disk.write_all(fd, lines)
         except OSError as problem:
             try:
-                os.ftruncate(fd, start)
+                disk.truncate(fd, start)
             except OSError:
                 # What is there now may look like a whole event to others, so nothing can be said of it.
                 raise self._die(f"a write to {self._cursor.segment} failed half way: {problem.strerror}") from problem
@@ -218,25 +248,31 @@ class JsonlStore:
             ) from problem
         self._cursor.offset = start + len(lines)
 
-    def _active(self, first: int) -> int:
-        """The open file of the segment that takes event `first`; begins a new segment where the last one is full."""
+    def _active(self) -> int:
+        """The open file of the segment that takes the next event; begins a new one where the last one is full."""
         segment = self._cursor.segment
-        if segment is None or self._cursor.offset >= self._segment_bytes:
-            if segment is not None:
-                # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
-                self._sync(self._open(segment))
-            segment = self.folder / segment_name(first)
-            fd = self._open(segment, os.O_CREAT | os.O_EXCL)
-            self._sync_folder()
-            self._cursor.segment, self._cursor.offset, self._cursor.line = segment, 0, 0
-            return fd
-        return self._open(segment)
+        if segment is not None and self._cursor.offset < self._segment_bytes and not self._is_sealed:
+            return self._open(segment)
+        if segment is not None:
+            # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
+            self._sync(self._open(segment))
+            with _named(self.folder):
+                write_manifest(self.folder, seal_all(self.folder, self._read_manifest()))
+        segment = self.folder / segment_name(self._numbering.head.seq + 1)
+        fd = self._open(segment, os.O_CREAT | os.O_EXCL)
+        try:
+            disk.sync_folder(self.folder)
+        except OSError as problem:
+            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
+        self._cursor.segment, self._cursor.offset, self._cursor.line = segment, 0, 0
+        self._is_sealed = False
+        return fd
 
     def _open(self, segment: Path, flags: int = 0) -> int:
         if self._fd is not None and self._open_segment == segment:
             return self._fd
         try:
-            fd = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o644)
+            fd = disk.open_file(segment, os.O_WRONLY | os.O_APPEND | flags)
         except OSError as problem:
             raise LedgerUnwritable(
                 f"cannot append to {segment}: {problem.strerror}. Nothing was recorded; make it writable"
@@ -247,19 +283,9 @@ class JsonlStore:
         self._fd, self._open_segment = fd, segment
         return fd
 
-    def _sync_folder(self) -> None:
-        try:
-            fd = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        except OSError as problem:
-            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
-
     def _sync(self, fd: int) -> None:
         try:
-            _sync_data(fd)
+            disk.sync(fd)
         except OSError as problem:
             raise self._die(f"the sync of the ledger in {self.folder} failed: {problem.strerror}") from problem
 
@@ -268,3 +294,14 @@ class JsonlStore:
             f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
         )
         return self._dead
+
+
+@contextlib.contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Tells an error of the disk as one of this ledger."""
+    try:
+        yield
+    except OSError as problem:
+        raise LedgerUnwritable(
+            f"cannot write in {folder}: {problem.strerror}. Nothing was recorded; make it writable, with some space"
+        ) from problem

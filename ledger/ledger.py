@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from .events import Event, NewEvent, Record
 from .history import History
+from .numbering import exhaust
 from .store import EventStore
 
 T = TypeVar("T")
@@ -69,13 +71,15 @@ class Ledger:
         """Let go of the store's files."""
         self.store.close()
 
-    def _follow(self, fresh: list[Record]) -> History:
+    def _follow(self, fresh: Iterator[Record]) -> History:
         """The history as it is now; called while nobody else can append."""
-        if self._history is None or (fresh and fresh[0].seq != self._history.seq + 1):
+        first = next(fresh, None)
+        if self._history is None or (first is not None and first.seq != self._history.seq + 1):
             # The two have parted: an error or an interrupt, a store that was closed, a process that was forked.
+            exhaust(fresh)
             self._history = self.history()
-        else:
-            self._history.read(fresh)
+        elif first is not None:
+            self._history.read(itertools.chain([first], fresh))
         return self._history
 
     def _accept(self, records: list[Record]) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
 
 from . import codec
+from .chain import GENESIS, BadLine, BrokenChain, Head, follow
 from .errors import LedgerDamaged
 from .events import Record
+from .manifest import NAME as MANIFEST
+from .manifest import Manifest, Sealed, seal
 
 CHUNK = 128 * 1024
 """Bytes read at once. Larger chunks decode slower: the records of a chunk no longer fit the processor's cache."""
+
+NOTHING_SEALED = Manifest()
 
 _NAME = re.compile(r"\d{20}\.jsonl")
 _POSITION = re.compile(rb'\{"seq":(\d+),')
@@ -58,7 +63,7 @@ class Cursor(msgspec.Struct):
     """A place in a ledger: the last event that was read, its hash, and where the next byte lies."""
 
     seq: int = 0
-    hash: str = codec.GENESIS
+    hash: str = GENESIS
     segment: Path | None = None
     offset: int = 0
     line: int = 0
@@ -68,52 +73,14 @@ class Cursor(msgspec.Struct):
         return LedgerDamaged(self.segment or Path(segment_name(1)), self.line + 1, self.offset, self.seq, reason)
 
 
-def follow_chain(cursor: Cursor, lines: bytes) -> Iterator[list[Record]]:
-    """The records of whole lines that must continue the chain at `cursor`, which moves behind them.
+def walk_chain(folder: Path, cursor: Cursor, trusted: Manifest = NOTHING_SEALED) -> Iterator[bytes]:
+    """Everything behind `cursor`, in order, in pieces of whole lines; the cursor moves along.
 
-    Raises LedgerDamaged at the first line that does not, with the cursor there, after the records before it.
+    Of the segments that the `trusted` manifest has, size and last hash are compared; in all others, each line is
+    proven to continue the chain. Raises LedgerDamaged at the first line that does not, and where a sealed segment
+    ends without a newline or the next one does not begin where it should.
     """
-    seq, digest = cursor.seq, cursor.hash
-    try:
-        for line in codec.split(lines):
-            seq += 1
-            digest = codec.check(line, seq=seq, prev=digest)
-        records = list(codec.decode_lines(lines))
-    except codec.BadLine:
-        yield from _follow_line_by_line(cursor, lines)
-        return
-    cursor.line += seq - cursor.seq
-    cursor.offset += len(lines)
-    cursor.seq, cursor.hash = seq, digest
-    yield records
-
-
-def _follow_line_by_line(cursor: Cursor, lines: bytes) -> Iterator[list[Record]]:
-    """The same, slower, for lines of which one is known to be bad: up to that one."""
-    for line in codec.split(lines):
-        try:
-            digest = codec.check(line, seq=cursor.seq + 1, prev=cursor.hash)
-        except codec.BadLine as problem:
-            raise cursor.damaged(str(problem)) from problem
-        try:
-            record = codec.decode(line)
-        except codec.BadLine as problem:
-            # This is what its writer wrote: a program that does not keep to the event types.
-            raise cursor.damaged(f"the hash chain is whole, but an event can't be read: {problem}") from problem
-        cursor.seq, cursor.hash = cursor.seq + 1, digest
-        cursor.line += 1
-        cursor.offset += len(line) + 1
-        yield [record]
-
-
-def walk_chain(folder: Path, cursor: Cursor) -> Iterator[list[Record]]:
-    """Everything behind `cursor`, checked and in order, in pieces; the cursor moves along.
-
-    Raises LedgerDamaged at the first line that does not continue the chain, and where a sealed segment ends without
-    a newline or the next one does not begin where it should.
-    """
-    segments = list_segments(folder)
-    for segment in segments:
+    for segment in list_segments(folder):
         if cursor.segment is not None and segment < cursor.segment:
             continue
         if segment != cursor.segment:
@@ -122,44 +89,187 @@ def walk_chain(folder: Path, cursor: Cursor) -> Iterator[list[Record]]:
             cursor.segment, cursor.offset, cursor.line = segment, 0, 0
             if first_seq(segment) != cursor.seq + 1:
                 raise cursor.damaged(f"the segment should begin at event {cursor.seq + 1}: one is missing before it")
+        sealed = trusted.of(segment) if cursor.offset == 0 else None
+        if sealed:
+            yield from _walk_sealed(segment, cursor, sealed)
+            continue
         for lines in read_whole_lines(segment, cursor.offset):
-            yield from follow_chain(cursor, lines)
+            yield from _prove(lines, cursor)
 
 
-def read_records(folder: Path, after: int = 0) -> Iterator[Record]:
-    """The records behind position `after`, without a check of the chain.
+def _walk_sealed(segment: Path, cursor: Cursor, sealed: Sealed) -> Iterator[bytes]:
+    if fault := unlike(segment, sealed):
+        raise cursor.damaged(fault)
+    for lines in read_whole_lines(segment):
+        _advance(cursor, Head(cursor.seq + (count := lines.count(b"\n")), ""), len(lines), count)
+        yield lines
+    cursor.seq, cursor.hash = sealed.last_seq, sealed.last_hash
+
+
+def unlike(segment: Path, sealed: Sealed) -> str | None:
+    """What tells a segment from the one that was sealed, by its size and its last event; None where nothing does."""
+    size = segment.stat().st_size
+    if size != sealed.bytes:
+        return f"the sealed segment has {size} bytes, and {sealed.bytes} in {MANIFEST}"
+    if last_event(segment) != Head(sealed.last_seq, sealed.last_hash):
+        return f"the last event of the sealed segment is not the one in {MANIFEST}"
+    return None
+
+
+def last_event(segment: Path) -> Head | None:
+    """What the last whole line of a segment says that it is; None where it says nothing."""
+    with segment.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        block = 4096
+        while True:
+            start = max(0, size - block)
+            file.seek(start)
+            lines = file.read(size - start).split(b"\n")
+            if len(lines) > 2 or start == 0:
+                break
+            block *= 8
+    line = lines[-2] if len(lines) > 1 else b""
+    try:
+        return Head(codec.read_envelope(line).seq, line[-66:-2].decode())
+    except (BadLine, UnicodeDecodeError):
+        return None
+
+
+def _prove(lines: bytes, cursor: Cursor) -> Iterator[bytes]:
+    """The same lines, once they are proven; where one is bad, those before it, with the cursor there."""
+    single = codec.split(lines)
+    try:
+        head = follow(single, Head(cursor.seq, cursor.hash))
+    except BrokenChain as problem:
+        good = b"".join(line + b"\n" for line in single[: problem.index])
+        _advance(cursor, problem.head, len(good), problem.index)
+        if good:
+            yield good
+        raise cursor.damaged(problem.reason) from problem
+    _advance(cursor, head, len(lines), len(single))
+    yield lines
+
+
+def _advance(cursor: Cursor, head: Head, size: int, count: int) -> None:
+    cursor.seq, cursor.hash = head.seq, head.hash
+    cursor.offset += size
+    cursor.line += count
+
+
+def decode_piece(lines: bytes, cursor: Cursor) -> Iterator[list[Record]]:
+    """The records of proven lines that end at `cursor`.
+
+    Raises LedgerDamaged where one is no event of ours, after the records before it.
+    """
+    try:
+        yield list(codec.decode_lines(lines))
+        return
+    except BadLine:
+        single = codec.split(lines)
+    place = Cursor(cursor.seq - len(single), "", cursor.segment, cursor.offset - len(lines), cursor.line - len(single))
+    good: list[Record] = []
+    for line in single:
+        try:
+            good.append(codec.decode(line))
+        except BadLine as problem:
+            if good:
+                yield good
+            # This is what its writer wrote: a program that does not keep to the event types.
+            told = f"the hash chain is whole, but an event can't be read: {problem}"
+            raise place.damaged(told) from problem
+        _advance(place, Head(place.seq + 1), len(line) + 1, 1)
+
+
+def read_records(
+    folder: Path, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+) -> Iterator[Record]:
+    """The records behind position `after`, of a stream or of some types, without a check of the chain.
 
     Raises LedgerDamaged for a line that is no event.
     """
+    if stream is not None or types is not None:
+        yield from _read_some(folder, after, stream, types)
+        return
+    for segment, offset, lines in _read_pieces(folder, after):
+        try:
+            for record in codec.decode_lines(lines):
+                if record.seq > after:
+                    yield record
+        except BadLine as problem:
+            line = _count_lines(segment, offset) + 1
+            trusted = first_seq(segment) + line - 2
+            raise LedgerDamaged(segment, line, offset, trusted, f"in or after this line: {problem}") from problem
+
+
+def _read_some(folder: Path, after: int, stream: str | None, types: Collection[str] | None) -> Iterator[Record]:
+    # Looking for bytes is many times faster than decoding: only lines that may be meant are decoded.
+    named = None if stream is None else b'"stream":%b,' % msgspec.json.encode(stream)
+    typed = None if types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in types]
+    for segment, offset, lines in _read_pieces(folder, after):
+        for number, line in enumerate(codec.split(lines)):
+            if (named is not None and named not in line) or (
+                typed is not None and not any(kind in line for kind in typed)
+            ):
+                continue
+            try:
+                record = codec.decode(line)
+            except BadLine as problem:
+                place = _count_lines(segment, offset) + number + 1
+                trusted = first_seq(segment) + place - 2
+                raise LedgerDamaged(segment, place, offset, trusted, str(problem)) from problem
+            if record.seq > after and stream in (None, record.stream) and (types is None or record.type in types):
+                yield record
+
+
+def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
+    """Whole lines from a little before event `after` + 1 on, each piece with its segment and its offset there."""
     segments = list_segments(folder)
     for number, segment in enumerate(segments):
         if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
             continue
         offset = _seek(segment, after)
-        seq = first_seq(segment) - 1 if offset == 0 else after
         for lines in read_whole_lines(segment, offset):
-            try:
-                for record in codec.decode_lines(lines):
-                    seq = record.seq
-                    if seq > after:
-                        yield record
-            except codec.BadLine as problem:
-                line = _count_lines(segment, offset) + 1
-                raise LedgerDamaged(segment, line, offset, seq, f"in or after this line: {problem}") from problem
+            yield segment, offset, lines
             offset += len(lines)
 
 
 def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
     """The lines (without newlines) of the events behind position `after`, as they stand in the files."""
-    segments = list_segments(folder)
-    for number, segment in enumerate(segments):
-        if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
-            continue
-        for lines in read_whole_lines(segment, _seek(segment, after)):
-            for line in codec.split(lines):
-                position = _POSITION.match(line)
-                if position is None or int(position[1]) > after:
-                    yield line
+    for _, _, lines in _read_pieces(folder, after):
+        for line in codec.split(lines):
+            position = _POSITION.match(line)
+            if position is None or int(position[1]) > after:
+                yield line
+
+
+def unfinished_bytes(segment: Path) -> int:
+    """How many bytes stand behind the last newline of a segment."""
+    with segment.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        start = end
+        while start > 0:
+            start = max(0, start - CHUNK)
+            file.seek(start)
+            newline = file.read(CHUNK).rfind(b"\n")
+            if newline >= 0:
+                return end - (start + newline + 1)
+        return end
+
+
+def seal_all(folder: Path, manifest: Manifest) -> Manifest:
+    """The manifest with an entry for every segment there is: none of them will change any more.
+
+    Raises OSError, and LedgerDamaged for a segment without an end.
+    """
+    entries = []
+    for segment in list_segments(folder):
+        if (entry := manifest.of(segment)) is None:
+            last = last_event(segment)
+            if last is None:
+                raise Cursor(segment=segment).damaged("its last line is no event")
+            entry = seal(segment, first_seq(segment), last)
+        entries.append(entry)
+    return Manifest(entries)
 
 
 def _seek(segment: Path, after: int) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from .errors import UnsupportedLedger
+import msgspec
+
+from .errors import LedgerDamaged, UnsupportedLedger
 from .events import NewEvent, Record
 
-Decide = Callable[[list[Record]], Sequence[NewEvent]]
+Decide = Callable[[Iterator[Record]], Sequence[NewEvent]]
 """Given the records that are new to this writer, what to append; it runs while no other writer can append."""
 
 Accept = Callable[[list[Record]], None]
@@ -19,18 +21,34 @@ Notice = Callable[[str], None]
 """Told, in one sentence, of what the store had to mend."""
 
 
-class EventStore(Protocol):
-    """A place that keeps records, in one total order without gaps. Safe for many threads and many processes."""
+class Finding(msgspec.Struct, frozen=True):
+    """Something that is not as it should be: at which event (0 where at none), and what."""
+
+    seq: int
+    text: str
+
+
+class EventReader(Protocol):
+    """Records in one total order without gaps. Reading never waits for a writer and never changes a thing."""
 
     url: str
 
-    def read(self, after: int = 0) -> Iterator[Record]:
-        """The records behind position `after`, in order. Never waits for a writer and never changes a thing."""
+    def read(
+        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+    ) -> Iterator[Record]:
+        """The records behind position `after`, in order: all, or those of a stream, or of some types, or both.
+
+        Raises LedgerDamaged where a line is no event; that the chain holds is proven by `EventStore.prove`.
+        """
         ...
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The same as the lines (without newlines) over which their hashes were taken, for whoever wants to check."""
         ...
+
+
+class EventStore(EventReader, Protocol):
+    """A place that keeps records. Safe for many threads and many processes."""
 
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """Append what `decide` returns, as one write, and return its records; `sync` makes them durable.
@@ -38,13 +56,55 @@ class EventStore(Protocol):
         An event whose id is in the ledger already is not appended again: its first record is returned. After an
         error the next `decide` is given the ledger from its first record on.
 
-        Raises LedgerDamaged, LedgerUnwritable (nothing was appended), OutcomeUnknown, EventConflict, and whatever
-        `decide` and `accept` raise (nothing was appended).
+        Raises LedgerDamaged, LedgerUnwritable (nothing was appended), OutcomeUnknown, EventConflict,
+        WrongExpectedVersion, UnreadableEvent, and whatever `decide` and `accept` raise (nothing was appended).
+        """
+        ...
+
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy of this ledger, as they stand, and sync them; how many.
+
+        They begin with the line behind this ledger's last one. Raises OtherHistory for the first line that does not
+        continue the chain (what was before it is in), and what `append` raises.
         """
         ...
 
     def sync(self) -> None:
         """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
+        ...
+
+    def revision(self) -> Hashable:
+        """Something that is cheap to ask for, and other than before once anything was appended."""
+        ...
+
+    def prove(self) -> Iterator[bytes]:
+        """Every line (with newlines, in pieces), each proven to continue the chain. Raises LedgerDamaged."""
+        ...
+
+    def prove_records(self) -> Iterator[list[Record]]:
+        """The same as records, in pieces. Raises LedgerDamaged, also for a line that is no event."""
+        ...
+
+    def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
+        """What there is to say of the stored bytes beyond the chain: damage as findings, and remarks.
+
+        `broken` is where the chain breaks, if it does: what is behind it is looked at too.
+        """
+        ...
+
+    def torn_bytes(self) -> int:
+        """The size of what a crash left behind the last whole line; the next append moves it away."""
+        ...
+
+    def files(self) -> list[Path]:
+        """The files that hold the records."""
+        ...
+
+    def cut(self) -> list[Path]:
+        """Take away whatever can't be proven, and keep it in files; these files. Raises LedgerUnwritable.
+
+        What `ledger repair` does, when somebody has decided that no better copy exists.
+        """
         ...
 
     def close(self) -> None:
@@ -53,13 +113,20 @@ class EventStore(Protocol):
 
 
 def open_store(url: str, *, notice: Notice) -> EventStore:
-    """The store that a ledger URL names: a folder's path, or `jsonl:///path/of/folder`.
+    """The store that a ledger URL names: a folder's path, `jsonl:///path/of/folder`, or `sqlite:///path/of/file`.
 
-    Raises UnsupportedLedger for another kind.
+    Creates nothing. Raises UnsupportedLedger for another kind.
     """
     scheme, separator, rest = url.partition("://")
-    if separator and scheme != "jsonl":
-        raise UnsupportedLedger(f"no ledger store for '{url}': this version has jsonl:///path/of/a/folder")
-    from .jsonl import JsonlStore
+    path = Path(rest if separator else url)
+    if not separator or scheme == "jsonl":
+        from .jsonl import JsonlStore
 
-    return JsonlStore(Path(rest if separator else url), notice=notice)
+        return JsonlStore(path, notice=notice)
+    if scheme == "sqlite":
+        from .sqlite import SqliteStore
+
+        return SqliteStore(path, notice=notice)
+    raise UnsupportedLedger(
+        f"no ledger store for '{url}': give a folder's path, jsonl:///path/of/a/folder or sqlite:///path/of/a/file"
+    )

@@ -1,4 +1,4 @@
-"""Verification: every byte of a JSONL ledger, the story that its events tell, and the files that they speak of."""
+"""Verification: every byte of a ledger, the story that its events tell, and the files that they speak of."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from . import codec
+from .chain import GENESIS, Head
 from .checkpoint import Checkpoint, origin_of
 from .errors import LedgerDamaged
-from .events import Artifact, Record
+from .events import Artifact, Merged, Record
 from .fold import Run
 from .history import History
-from .segments import Cursor, first_seq, list_segments, read_whole_lines, walk_chain
+from .merge import unlike_origins
+from .store import EventStore, Finding
 
 FolderOf = Callable[[Run], Path]
 """Where the files of a run lie."""
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it should be: at which event (0 where at none), and what."""
-
-    seq: int
-    text: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     head_hash: str
     torn_bytes: int
-    segments: int
+    files: int
     runs: int
     groups: int
     unknown: int
@@ -54,48 +48,50 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.damage or self.story or self.artifacts)
 
 
-def verify(folder: Path, *, folder_of: FolderOf | None = None, checkpoint: Checkpoint | None = None) -> Report:
-    """Check every byte of the ledger in `folder`, without a lock and without changing anything.
+def verify(store: EventStore, *, folder_of: FolderOf | None = None, checkpoint: Checkpoint | None = None) -> Report:
+    """Check every byte of a ledger, without a lock and without changing anything.
 
-    The chain is proven, and the story told, up to the first break. The segments behind it are checked by themselves,
-    so that the report names every file that has to come from a copy. With `folder_of`, the files that
+    The chain is proven, and the story told, up to the first break. What is behind it is looked at by itself, so that
+    the report names every file that has to come from a copy. With `folder_of`, the files that
     runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
-    Files are read in pieces; what stays in memory are the state of each run and the id of each event.
+    Events are read in pieces; what stays in memory are the state of each run and the id of each event.
     """
-    cursor = Cursor()
+    head = Head()
     history = History()
     versions: dict[str, int] = {}
     ids: set[str] = set()
     story: list[Finding] = []
     damage: list[Finding] = []
     notes: list[str] = []
-    first_hash = known_hash = codec.GENESIS
-    torn_bytes = 0
+    merges: list[Record] = []
+    first_hash = known_hash = GENESIS
+    broken: LedgerDamaged | None = None
     try:
-        for records in walk_chain(folder, cursor):
-            if records and records[0].seq == 1:
+        for records in store.prove_records():
+            if records[0].seq == 1:
                 first_hash = records[0].hash
-            if checkpoint and records and records[0].seq <= checkpoint.position <= records[-1].seq:
+            if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
                 known_hash = records[checkpoint.position - records[0].seq].hash
             history.read(records)
             story += [finding for record in records for finding in _envelope(record, versions, ids)]
+            merges += [record for record in records if type(record.data) is Merged]
+            head = Head(records[-1].seq, records[-1].hash)
     except LedgerDamaged as problem:
+        broken = problem
         damage.append(Finding(problem.trusted + 1, str(problem)))
-        for told in _behind(folder, problem):
-            damage.append(told) if isinstance(told, Finding) else notes.append(told)
-    else:
-        torn_bytes = cursor.segment.stat().st_size - cursor.offset if cursor.segment else 0
-        notes += _torn_tail(cursor)
+    for told in store.examine(broken):
+        damage.append(told) if isinstance(told, Finding) else notes.append(told)
     if checkpoint:
-        damage += _against(checkpoint, origin_of(first_hash), cursor.seq, known_hash)
+        damage += _against(checkpoint, origin_of(first_hash), head.seq, known_hash)
+    damage += unlike_origins(store, merges)
     story += [Finding(problem.seq, problem.text) for problem in history.problems]
     story += _strays(history)
     return Report(
         origin=origin_of(first_hash),
-        position=cursor.seq,
-        head_hash=cursor.hash,
-        torn_bytes=torn_bytes,
-        segments=len(list_segments(folder)),
+        position=head.seq,
+        head_hash=head.hash,
+        torn_bytes=0 if broken else store.torn_bytes(),
+        files=len(store.files()),
         runs=len(history.runs),
         groups=len(history.groups),
         unknown=history.unknown,
@@ -115,45 +111,6 @@ def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str
         yield Finding(checkpoint.position, "the checkpoint knows another event here: history was written anew")
     elif checkpoint.position and checkpoint.origin != origin:
         yield Finding(1, f"the checkpoint is of {checkpoint.origin}, and this ledger is {origin}")
-
-
-def _behind(folder: Path, break_: LedgerDamaged) -> Iterator[Finding | str]:
-    """What stands behind the first break: further breaks, and (as notes) the stretches that fit together."""
-    segments = _segments_behind(folder, break_)
-    while segments:
-        begin = first_seq(segments[0])
-        cursor = Cursor(seq=begin - 1, hash=_previous_hash(segments[0]), segment=segments[0])
-        try:
-            for _ in walk_chain(folder, cursor):
-                pass
-        except LedgerDamaged as problem:
-            place = f"{problem.segment.name}, line {problem.line}, byte {problem.offset}"
-            yield Finding(problem.trusted + 1, f"damaged too: {place}: {problem.reason}")
-            segments = _segments_behind(folder, problem)
-        else:
-            segments = []
-            yield from _torn_tail(cursor)
-        if cursor.seq >= begin:
-            yield f"events {begin} to {cursor.seq} fit together, and are proven once what is before them is restored"
-
-
-def _segments_behind(folder: Path, break_: LedgerDamaged) -> list[Path]:
-    """The segments that a break says nothing about: with the one that it names where all that is missing is before."""
-    is_gap = break_.offset == 0 and first_seq(break_.segment) > break_.trusted + 1
-    return [
-        segment
-        for segment in list_segments(folder)
-        if segment > break_.segment or (is_gap and segment == break_.segment)
-    ]
-
-
-def _previous_hash(segment: Path) -> str:
-    """The hash that a segment's first line claims to follow."""
-    lines = next(read_whole_lines(segment), b"\n")
-    try:
-        return codec.decode(codec.split(lines)[0]).prev
-    except codec.BadLine:
-        return codec.GENESIS  # Following the chain from here names what is wrong with the line.
 
 
 def _envelope(record: Record, versions: dict[str, int], ids: set[str]) -> Iterator[Finding]:
@@ -201,11 +158,6 @@ def _fault(artifact: Artifact, folder: Path) -> str | None:
     if digest != artifact.sha256:
         return f"is not the file that was recorded: its SHA-256 is {digest}, not {artifact.sha256}"
     return None
-
-
-def _torn_tail(cursor: Cursor) -> Iterator[str]:
-    if cursor.segment is not None and (torn := cursor.segment.stat().st_size - cursor.offset):
-        yield f"{cursor.segment.name} ends with {torn} bytes of an unfinished line, which no writer acknowledged"
 
 
 def _notes(history: History, *, with_files: bool) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..ledger.store import EventStore
+from ..ledger.store import EventReader
 from ..projections.database import ForeignDatabase, ProjectionError, open_readonly, rebuild, refresh
 from ..projections.viewer_data import build_dataset, write_dataset
 
@@ -15,7 +15,7 @@ _REBUILT_UP_TO = 2_000
 """Up to so many events, building anew costs next to nothing, and leaves the very bytes that an export leaves."""
 
 
-def update_all(database: Path, viewer_data: Path, store: EventStore, *, notice: Notice) -> None:
+def update_all(database: Path, viewer_data: Path, store: EventReader, *, notice: Notice) -> None:
     """Bring both files up to the ledger's head. Raises ProjectionError and LedgerDamaged.
 
     The tables of a longer history follow the ledger: they say the same as if built anew, in other bytes. A database
@@ -31,7 +31,7 @@ def update_all(database: Path, viewer_data: Path, store: EventStore, *, notice: 
     _write_dataset(database, viewer_data)
 
 
-def rebuild_all(database: Path, viewer_data: Path, store: EventStore, *, notice: Notice) -> Path:
+def rebuild_all(database: Path, viewer_data: Path, store: EventReader, *, notice: Notice) -> Path:
     """Build both files anew from the ledger; the path of the JSON one. Otherwise as `update_all`."""
     try:
         rebuild(database, store)

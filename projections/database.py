@@ -17,11 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from ..ledger.codec import GENESIS
+from ..ledger.chain import GENESIS
 from ..ledger.events import HighScorePublished
 from ..ledger.fold import Group, Run
 from ..ledger.history import History
-from ..ledger.store import EventStore
+from ..ledger.store import EventReader
 from .rows import (
     GROUP_COLUMNS,
     RUN_COLUMNS,
@@ -100,7 +100,7 @@ _RUN_NAMES = ", ".join(column.name for column in RUN_COLUMNS)
 _GROUP_NAMES = ", ".join(column.name for column in GROUP_COLUMNS)
 
 
-def refresh(path: Path, store: EventStore) -> State:
+def refresh(path: Path, store: EventReader) -> State:
     """Bring the projection at `path` up to the ledger's head: by catching up where it can, else by a rebuild.
 
     A file that turns out to be spoilt is rebuilt too: nothing is in it that the ledger does not say.
@@ -120,7 +120,7 @@ def refresh(path: Path, store: EventStore) -> State:
             return _rebuild(path, store)
 
 
-def rebuild(path: Path, store: EventStore) -> State:
+def rebuild(path: Path, store: EventReader) -> State:
     """Build the projection at `path` anew from the ledger's first event; the same ledger gives the same bytes.
 
     Readers keep the old file until they open the new one. Raises as `refresh`.
@@ -192,14 +192,14 @@ def _read_state(path: Path) -> State | None:
         return None  # No database, or one of another program: it will be rebuilt.
 
 
-def _is_place_of(store: EventStore, state: State) -> bool:
+def _is_place_of(store: EventReader, state: State) -> bool:
     if state.position == 0:
         return state.head_hash == GENESIS
     record = next(store.read(after=state.position - 1), None)
     return record is not None and record.hash == state.head_hash
 
 
-def _catch_up(path: Path, store: EventStore, state: State) -> State:
+def _catch_up(path: Path, store: EventReader, state: State) -> State:
     records = store.read(after=state.position)
     with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
         # The projection can be rebuilt, so it need not survive a power cut.
@@ -253,7 +253,7 @@ def _store(connection: sqlite3.Connection, history: History, streams: set[str]) 
     return state
 
 
-def _rebuild(path: Path, store: EventStore) -> State:
+def _rebuild(path: Path, store: EventReader) -> State:
     build = path.with_name(f"{path.name}.build-{os.getpid()}")
     build.unlink(missing_ok=True)
     _spare_foreign(path)

@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..ledger.store import EventStore
+from ..ledger.store import EventReader
 from .database import ProjectionError, open_readonly, rebuild, refresh
 from .workspace import Workspace
 
 
 @contextlib.contextmanager
-def open_history(workspace: Workspace, store: EventStore) -> Iterator[sqlite3.Connection]:
+def open_history(workspace: Workspace, store: EventReader) -> Iterator[sqlite3.Connection]:
     """A read-only connection to an up-to-date `orchestrator.sqlite`.
 
     Where there are no results yet, or they can't be written, it is a temporary one: nothing is made in the workspace.
@@ -31,7 +31,7 @@ def open_history(workspace: Workspace, store: EventStore) -> Iterator[sqlite3.Co
             yield connection
 
 
-def _refreshed(workspace: Workspace, store: EventStore) -> bool:
+def _refreshed(workspace: Workspace, store: EventReader) -> bool:
     try:
         refresh(workspace.database, store)
     except ProjectionError:

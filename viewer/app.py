@@ -9,7 +9,7 @@ from pathlib import Path
 
 import falcon
 
-from ..ledger.codec import BadLine
+from ..ledger.chain import BadLine
 from ..ledger.errors import LedgerError
 from ..ledger.store import EventStore
 from ..projections.workspace import Workspace

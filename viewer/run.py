@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import falcon
 import msgspec
 
-from ..ledger.codec import GENESIS, BadLine, check, decode
+from ..ledger.chain import GENESIS, BadLine, check
+from ..ledger.codec import decode
 from ..ledger.fold import Run
 from ..projections.database import read_runs
 from ..projections.rows import event_row, run_row

@@ -6,12 +6,14 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
+from ...ledger.identity import parse_utc
 from ...ledger.store import EventStore, open_store
 from ...projections.workspace import RESULTS, Workspace
 from ..usage import UsageError
@@ -79,3 +81,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 def print_json(value: Any) -> None:
     """One JSON document on stdout, indented for people; programs read it all the same."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def as_of_option(help: str) -> Callable[[Command], Command]:
+    """`--as-of`, a time or a position of the ledger; see `limit_of`."""
+    return click.option("--as-of", metavar="TIME|SEQ", help=help)
+
+
+def limit_of(as_of: str) -> int | datetime:
+    """What `--as-of` (or another option that takes a time or a position) names. Raises UsageError."""
+    if as_of.isdecimal():
+        return int(as_of)
+    return moment_of(as_of)
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that an option names. Raises UsageError."""
+    try:
+        return parse_utc(text)
+    except ValueError as problem:
+        raise UsageError(f"'{text}' is neither a time such as 2026-11-23T10:00:00Z nor a position") from problem

@@ -70,7 +70,7 @@ def segments(tmp_path):
 @pytest.mark.parametrize("change", SOUND)
 def test_both_find_a_sound_ledger_sound_and_name_its_head(checker, segments, change):
     SOUND[change](segments)
-    report = verify(segments[0].parent)
+    report = verify(JsonlStore(segments[0].parent, notice=print))
     done = checker(segments[0].parent)
     assert report.damage == [] and done.returncode == 0, done.stderr
     assert done.stdout == f"{report.position} events, head {report.head_hash}\n"
@@ -79,7 +79,7 @@ def test_both_find_a_sound_ledger_sound_and_name_its_head(checker, segments, cha
 @pytest.mark.parametrize("change", DAMAGED)
 def test_both_find_a_damaged_ledger_damaged_at_the_same_place(checker, segments, change):
     DAMAGED[change](segments)
-    [first, *_] = verify(segments[0].parent).damage
+    [first, *_] = verify(JsonlStore(segments[0].parent, notice=print)).damage
     done = checker(segments[0].parent)
     assert done.returncode == 1
     segment = re.search(r"\d{20}\.jsonl", first.text)[0]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.ledger.chain import GENESIS
 from benchmarks.ledger.checkpoint import Checkpoint, CheckpointError, origin_of, parse_note, take_checkpoint
-from benchmarks.ledger.codec import GENESIS
 from benchmarks.ledger.errors import LedgerDamaged
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.jsonl import JsonlStore
@@ -20,7 +20,8 @@ def fill(store: JsonlStore, *notes: str) -> None:
 
 
 def damage(folder, checkpoint):
-    return [(finding.seq, finding.text) for finding in verify(folder, checkpoint=checkpoint).damage]
+    store = JsonlStore(folder, notice=print)
+    return [(finding.seq, finding.text) for finding in verify(store, checkpoint=checkpoint).damage]
 
 
 @given(st.integers(0, 10**12), st.binary(min_size=32, max_size=32), st.sampled_from(["", "\n", "\nsignature\n"]))
@@ -48,11 +49,11 @@ def test_what_is_no_checkpoint_is_told(change, told):
 
 def test_a_history_that_only_grew_is_the_same(tmp_path):
     store = JsonlStore(tmp_path, notice=print, segment_bytes=800)
-    taken = [take_checkpoint(tmp_path)]
+    taken = [take_checkpoint(JsonlStore(tmp_path, notice=print))]
     assert taken[0] == Checkpoint(origin_of(GENESIS), 0, GENESIS)
     for number in range(12):
         fill(store, str(number))
-        taken.append(take_checkpoint(tmp_path))
+        taken.append(take_checkpoint(JsonlStore(tmp_path, notice=print)))
     assert [checkpoint.position for checkpoint in taken] == list(range(13))
     assert all(damage(tmp_path, checkpoint) == [] for checkpoint in taken)
     assert len({checkpoint.origin for checkpoint in taken[1:]}) == 1
@@ -60,21 +61,21 @@ def test_a_history_that_only_grew_is_the_same(tmp_path):
 
 def test_a_history_that_was_cut_off_is_found(store):
     fill(store, "a", "b", "c")
-    checkpoint = take_checkpoint(store.folder)
+    checkpoint = take_checkpoint(store)
     [segment] = list_segments(store.folder)
     segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:2]))
-    assert verify(store.folder).damage == [], "the chain alone can't know"
+    assert verify(store).damage == [], "the chain alone can't know"
     [(seq, told)] = damage(store.folder, checkpoint)
     assert seq == 3 and "cut off" in told
 
 
 def test_a_history_that_was_written_anew_is_found(store, tmp_path):
     fill(store, "a", "b")
-    checkpoint = take_checkpoint(store.folder)
+    checkpoint = take_checkpoint(store)
     fill(store, "c")
     anew = JsonlStore(tmp_path / "anew", notice=print)
     fill(anew, "a", "B", "c")
-    assert verify(anew.folder).damage == []
+    assert verify(JsonlStore(anew.folder, notice=print)).damage == []
     [(seq, told)] = damage(anew.folder, checkpoint)
     assert seq == 2 and "written anew" in told
 
@@ -83,7 +84,7 @@ def test_another_ledger_altogether_is_found(store, tmp_path):
     fill(store, "a")
     other = JsonlStore(tmp_path / "other", notice=print)
     fill(other, "a")
-    assert damage(other.folder, take_checkpoint(store.folder))
+    assert damage(other.folder, take_checkpoint(store))
 
 
 def test_a_broken_chain_gets_no_note(store):
@@ -91,4 +92,4 @@ def test_a_broken_chain_gets_no_note(store):
     [segment] = list_segments(store.folder)
     segment.write_bytes(segment.read_bytes().replace(b'"note":"a"', b'"note":"x"'))
     with pytest.raises(LedgerDamaged):
-        take_checkpoint(store.folder)
+        take_checkpoint(store)

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ledger import codec
+from benchmarks.ledger.chain import GENESIS, BadLine, check
 from benchmarks.ledger.errors import UnreadableEvent
 from benchmarks.ledger.events import Annotated, HighScorePublished, Imported, ImportSource, NewEvent, Unknown
 
 KEYS = ["seq", "id", "at", "type", "stream", "version", "data", "prev", "hash"]
 
 
-def line_of(new: NewEvent, seq: int = 1, prev: str = codec.GENESIS) -> bytes:
+def line_of(new: NewEvent, seq: int = 1, prev: str = GENESIS) -> bytes:
     return codec.encode(new, seq=seq, id="0192", at="2026-11-23T07:29:16.123456Z", version=1, prev=prev)[0]
 
 
@@ -35,7 +36,7 @@ def test_the_keys_stand_in_the_order_of_the_contract_and_the_hash_is_of_the_byte
         line = line_of(new)
         assert list(json.loads(line)) == KEYS
         assert json.loads(line)["hash"] == sha256(line[: line.rindex(b',"hash":')]).hexdigest()
-        assert codec.check(line[:-1], seq=1, prev=codec.GENESIS) == json.loads(line)["hash"]
+        assert check(line[:-1], seq=1, prev=GENESIS) == json.loads(line)["hash"]
 
 
 @given(data=st.data(), byte=st.integers(0, 255))
@@ -44,17 +45,17 @@ def test_a_changed_byte_is_noticed_wherever_it_stands(histories, data, byte):
     place = data.draw(st.integers(0, len(line) - 1))
     changed = line[:place] + bytes([byte]) + line[place + 1 :]
     if changed != line:
-        with pytest.raises(codec.BadLine):
-            codec.check(changed, seq=1, prev=codec.GENESIS)
+        with pytest.raises(BadLine):
+            check(changed, seq=1, prev=GENESIS)
 
 
 def test_a_line_at_the_wrong_place_is_noticed(histories):
     line = line_of(NewEvent("run_1", histories.started()), seq=5, prev="a" * 64)[:-1]
-    codec.check(line, seq=5, prev="a" * 64)
-    with pytest.raises(codec.BadLine, match="does not begin with"):
-        codec.check(line, seq=6, prev="a" * 64)
-    with pytest.raises(codec.BadLine, match="prev is not the hash"):
-        codec.check(line, seq=5, prev="b" * 64)
+    check(line, seq=5, prev="a" * 64)
+    with pytest.raises(BadLine, match="does not begin with"):
+        check(line, seq=6, prev="a" * 64)
+    with pytest.raises(BadLine, match="prev is not the hash"):
+        check(line, seq=5, prev="b" * 64)
 
 
 def test_an_unknown_type_is_kept_and_an_unknown_field_is_passed_over(histories):
@@ -71,13 +72,13 @@ def test_an_unknown_type_is_kept_and_an_unknown_field_is_passed_over(histories):
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b"nonsense", b'{"seq":"x"}', b"\xff\xfe"])
 def test_what_is_no_event_is_refused_with_a_reason(line):
-    with pytest.raises(codec.BadLine, match="no event"):
+    with pytest.raises(BadLine, match="no event"):
         codec.decode(line)
 
 
 def test_a_known_type_that_lacks_a_field_is_refused_by_name(histories):
     line = line_of(NewEvent("run_1", histories.started())).replace(b'"signature":"s",', b"")
-    with pytest.raises(codec.BadLine, match=r"no started event.*signature"):
+    with pytest.raises(BadLine, match=r"no started event.*signature"):
         codec.decode(line)
 
 
@@ -102,6 +103,6 @@ def test_an_event_that_could_not_be_read_back_is_refused_before_it_stops_the_led
 def test_whoever_appends_is_given_what_a_reader_will_see(histories):
     """JSON has no NaN and no tuple: what stands in their place is what the writer is told too."""
     new = NewEvent("run_1", histories.finished(metrics={"loss": float("nan"), "pair": (1, 2)}))
-    line, record = codec.encode(new, seq=1, id="i", at="t", version=1, prev=codec.GENESIS)
+    line, record = codec.encode(new, seq=1, id="i", at="t", version=1, prev=GENESIS)
     assert record == codec.decode(line)
     assert record.data.metrics == {"loss": None, "pair": [1, 2]}

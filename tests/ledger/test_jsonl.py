@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.ledger.codec import GENESIS
+from benchmarks.ledger.chain import GENESIS
 from benchmarks.ledger.errors import EventConflict, LedgerDamaged, LedgerUnwritable
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.jsonl import JsonlStore
@@ -132,7 +132,7 @@ def test_damage_anywhere_else_stops_every_append_and_names_the_place(store):
         segment.write_bytes(b"".join(damaged))
         with pytest.raises(LedgerDamaged) as told:
             append(open_again(store.folder), note("x"))
-        assert (told.value.segment, told.value.line, told.value.trusted) == (segment, line, line - 1)
+        assert (told.value.file, told.value.line, told.value.trusted) == (segment, line, line - 1)
         assert segment.name in str(told.value) and f"Events 1 to {line - 1} are intact" in str(told.value)
         assert segment.read_bytes() == b"".join(damaged), "nothing is mended by itself"
 
@@ -168,6 +168,9 @@ def test_a_sealed_segment_that_ends_in_the_middle_of_a_line_is_damage(folder):
     first = list_segments(folder)[0]
     with first.open("ab") as file:
         file.write(b'{"torn')
+    with pytest.raises(LedgerDamaged, match="bytes, and"):
+        append(open_again(folder), note("x"))
+    (folder / "manifest.json").unlink()
     with pytest.raises(LedgerDamaged, match="middle of a line"):
         append(open_again(folder), note("x"))
 
@@ -195,7 +198,7 @@ def test_a_full_disk_leaves_the_ledger_whole(store):
 
 
 def test_a_failed_sync_means_that_the_outcome_is_unknown_for_good(store, monkeypatch):
-    from benchmarks.ledger import jsonl
+    from benchmarks.ledger import disk
     from benchmarks.ledger.errors import OutcomeUnknown
 
     append(store, note("a"))
@@ -203,7 +206,7 @@ def test_a_failed_sync_means_that_the_outcome_is_unknown_for_good(store, monkeyp
     def fail(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(jsonl, "_sync_data", fail)
+    monkeypatch.setattr(disk, "sync", fail)
     with pytest.raises(OutcomeUnknown, match="ledger verify"):
         append(store, note("b"))
     monkeypatch.undo()
@@ -315,7 +318,7 @@ def test_a_quarantine_that_cannot_be_written_leaves_the_torn_line_where_it_is(st
 
 def test_a_segment_is_on_disk_before_the_next_one_begins_whoever_wrote_it(folder, monkeypatch):
     """A power cut may take unsynced heartbeats, but it must leave no gap in front of a later segment."""
-    from benchmarks.ledger import jsonl
+    from benchmarks.ledger import disk
 
     other = JsonlStore(folder, notice=print, segment_bytes=300)
     append(other, note("a"))
@@ -327,10 +330,10 @@ def test_a_segment_is_on_disk_before_the_next_one_begins_whoever_wrote_it(folder
         synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         os.fdatasync(fd)
 
-    monkeypatch.setattr(jsonl, "_sync_data", sync)
+    monkeypatch.setattr(disk, "sync", sync)
     JsonlStore(folder, notice=print, segment_bytes=300).append(lambda _: [note("b")], lambda _: None)
     assert len(list_segments(folder)) == len({*list_segments(folder), first}) >= 2
-    assert synced == [str(first)]
+    assert synced[0] == str(first) and ".manifest.json" in synced[1] and len(synced) == 2
 
 
 def test_a_handle_that_sat_out_whole_segments_goes_on_in_the_last_one(folder):

@@ -45,8 +45,8 @@ def test_writers_at_once_make_one_chain(tmp_path):
     acknowledged = [line for writer in writers for line in writer.communicate()[0].split()]
     assert len(acknowledged) == 400
     assert sorted(notes(tmp_path)) == sorted(acknowledged)
-    report = verify(tmp_path)
-    assert report.damage == [] and report.position == 400 and report.segments > 2
+    report = verify(JsonlStore(tmp_path, notice=print))
+    assert report.damage == [] and report.position == 400 and report.files > 2
 
 
 @pytest.mark.parametrize("round", range(4))
@@ -65,7 +65,7 @@ def test_nothing_acknowledged_is_lost_when_writers_are_killed(tmp_path, round):
     kept = notes(tmp_path)
     assert set(acknowledged) <= set(kept)
     assert len(kept) == len(set(kept))
-    assert verify(tmp_path).damage == []
+    assert verify(JsonlStore(tmp_path, notice=print)).damage == []
 
 
 def test_a_reader_sees_a_growing_ledger_whole(tmp_path):

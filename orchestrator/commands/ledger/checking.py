@@ -1,8 +1,9 @@
-"""`ledger`: the events themselves, and the proof that nobody changed them."""
+"""`ledger verify`, `head`, `checkpoint`, `keygen` and `stat`: the proof that nobody changed the events."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -10,64 +11,50 @@ from typing import TextIO
 import click
 from msgspec.structs import replace
 
-from ...ledger.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
-from ...ledger.fold import Run
-from ...ledger.history import History
-from ...ledger.jsonl import JsonlStore
-from ...ledger.ledger import Ledger
-from ...ledger.verify import Finding
-from ...ledger.verify import verify as verify_ledger
-from ..datasets import update_all
-from ..migration import import_sqlite as migrate
-from ..usage import UsageError
-from .place import Place, in_place, json_option, note, print_json
-from .table import print_facts, print_table
+from ....ledger.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
+from ....ledger.fold import Run
+from ....ledger.history import History
+from ....ledger.signing import new_signer, parse_signer, parse_verifier
+from ....ledger.store import Finding
+from ....ledger.verify import verify as verify_ledger
+from ...usage import UsageError
+from ..place import Place, in_place, json_option, print_json
+from ..table import print_facts, print_table
 
 RIGHT = ("events", "bytes")
 
 
-@click.group()
-def command() -> None:
-    """Look at the ledger itself."""
-
-
-@command.command()
-@click.option("--limit", type=click.IntRange(min=1), help="Only the last so many.")
-@click.option("--type", "kind", help="Only events of this type.")
-@click.option("--stream", help="Only events of this run, group or benchmark.")
-@json_option
-@in_place
-def log(place: Place, limit: int | None, kind: str | None, stream: str | None, as_json: bool) -> None:
-    """Show the events in their order; with --json, one event a line, in the ledger's own form."""
-    store = place.store()
-    chosen = (
-        (record, line)
-        for record, line in zip(store.read(), store.read_lines(), strict=False)
-        if (kind is None or record.type == kind) and (stream is None or record.stream == stream)
-    )
-    for record, line in chosen if limit is None else deque(chosen, maxlen=limit):
-        if as_json:
-            print(line.decode())
-        else:
-            print(f"{record.seq:>8}  {record.at}  {record.type:<20}  {record.stream}  {record.hash[:12]}")
-
-
-@command.command()
+@click.command()
 @click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
 @click.option(
     "--checkpoint", "kept", type=click.File(), help="A note of `ledger checkpoint`: is its history still here?"
 )
 @click.option("--expect-head", metavar="HASH", help="The hash that the last event must have.")
+@click.option("--verify-key", metavar="KEY", help="The checkpoint must be signed by this key (or a file with it).")
 @json_option
 @in_place
-def verify(place: Place, artifacts: bool, kept: TextIO | None, expect_head: str | None, as_json: bool) -> int:
+def verify(
+    place: Place,
+    artifacts: bool,
+    kept: TextIO | None,
+    expect_head: str | None,
+    verify_key: str | None,
+    as_json: bool,
+) -> int:
     """Prove that every event stands as it was written, and that the runs' files are what was recorded.
 
     Exit code 3 where the ledger is damaged, or is not the one of the checkpoint or head; 1 where an unfinished last
     line waits to be moved away by the next append, or where its story or a recorded file is not as it should be.
     """
-    known = _parse(kept) if kept else None
-    report = verify_ledger(_folder(place), folder_of=_folder_of(place) if artifacts else None, checkpoint=known)
+    text = _read(kept) if kept else ""
+    known = _parse(text, kept.name) if kept else None
+    if verify_key and not kept:
+        raise UsageError("--verify-key is for a signed note: give it with --checkpoint")
+    verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
+    report = verify_ledger(place.store(), folder_of=_folder_of(place) if artifacts else None, checkpoint=known)
+    if verifier and not verifier.has_signed(text):
+        told = f"the checkpoint is not signed by {verifier}"
+        report = replace(report, damage=[*report.damage, Finding(report.position, told)])
     if expect_head is not None and report.head_hash != expect_head.lower():
         told = f"the last event has the hash {report.head_hash}, and not {expect_head.lower()}"
         report = replace(report, damage=[*report.damage, Finding(report.position, told)])
@@ -81,31 +68,55 @@ def verify(place: Place, artifacts: bool, kept: TextIO | None, expect_head: str 
             print(f"note: {remark}")
         state = "sound" if report.is_sound else "NOT sound"
         print(
-            f"{state}: {report.position} events in {report.segments} segments, {report.runs} runs; "
+            f"{state}: {report.position} events in {report.files} {'file' if report.files == 1 else 'files'}, "
+            f"{report.runs} runs; "
             f"head {report.head_hash}"
         )
     return 3 if report.damage else 1 if report.torn_bytes or not report.is_sound else 0
 
 
-@command.command()
+@click.command()
 @in_place
 def head(place: Place) -> None:
     """Print the position and the hash of the last event, after checking the chain."""
-    now = take_checkpoint(_folder(place))
+    now = take_checkpoint(place.store())
     print(f"{now.position} {now.hash}")
 
 
-@command.command()
+@click.command()
+@click.option(
+    "--sign", metavar="FILE", type=click.Path(exists=True, dir_okay=False), help="Sign it with the key in FILE."
+)
 @in_place
-def checkpoint(place: Place) -> None:
+def checkpoint(place: Place, sign: str | None) -> None:
     """Print a note about the ledger as it is, after checking its chain, to keep where the ledger is not.
 
     With it, `ledger verify --checkpoint FILE` proves at any later time that the history up to now is the same one.
     """
-    print(take_checkpoint(_folder(place)).note(), end="")
+    signer = parse_signer(_key_text(sign)) if sign else None
+    text = take_checkpoint(place.store()).note()
+    print(signer.sign(text) if signer else text, end="")
 
 
-@command.command()
+@click.command()
+@click.argument("name")
+@click.option("--output", required=True, metavar="FILE", type=click.Path(path_type=Path), help="For the private key.")
+def keygen(name: str, output: Path) -> None:
+    """Make a key to sign checkpoints with: the private one goes to FILE, the one to publish is printed.
+
+    NAME tells who signs, such as a domain or a mail address.
+    """
+    signer = new_signer(name)
+    try:
+        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as problem:
+        raise UsageError(f"cannot write the key to {output}: {problem.strerror}") from problem
+    with os.fdopen(fd, "w") as file:
+        file.write(f"{signer}\n")
+    print(signer.verifier)
+
+
+@click.command()
 @json_option
 @in_place
 def stat(place: Place, as_json: bool) -> None:
@@ -135,36 +146,26 @@ def stat(place: Place, as_json: bool) -> None:
     print_facts({"runs": told, "groups": str(len(history.groups)), "first": first, "last": last})
 
 
-@command.command("import-sqlite")
-@click.argument("database", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@in_place
-def import_sqlite(place: Place, database: Path) -> None:
-    """Bring the runs of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
-
-    Imported runs are marked as such and count for no record. Rows of work that was skipped are left out.
-    """
-    store = place.store()
-    done = migrate(database, Ledger(store))
-    if done.added:
-        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
-    print(
-        f"{done.added} runs imported, {done.known} were there already; "
-        f"{done.no_runs} rows of skipped or incompatible work are no runs and were left out"
-    )
-
-
-def _folder(place: Place) -> Path:
-    store = place.store()
-    if not isinstance(store, JsonlStore):
-        raise UsageError(f"this reads JSONL ledgers, and the ledger is {store.url}")
-    return store.folder
-
-
-def _parse(kept: TextIO) -> Checkpoint:
+def _read(kept: TextIO) -> str:
     try:
-        return parse_note(kept.read())
-    except (CheckpointError, UnicodeDecodeError) as problem:
+        return kept.read()
+    except UnicodeDecodeError as problem:
         raise UsageError(f"{kept.name} is no checkpoint: {problem}") from problem
+
+
+def _parse(text: str, name: str) -> Checkpoint:
+    try:
+        return parse_note(text)
+    except CheckpointError as problem:
+        raise UsageError(f"{name} is no checkpoint: {problem}") from problem
+
+
+def _key_text(key: str) -> str:
+    """A key, or the content of the file that it names."""
+    try:
+        return Path(key).read_text() if Path(key).is_file() else key
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"the key in {key} cannot be read: {problem}") from problem
 
 
 def _folder_of(place: Place) -> Callable[[Run], Path]:

@@ -1,0 +1,88 @@
+"""The hash chain: what binds each line of a ledger to the line before.
+
+A line ends with `,"prev":"<hash of the line before>","hash":"<its own>"}`, and its own hash is the SHA-256 of its bytes
+up to, and not including, `,"hash":`. Lines are bytes without their newline here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+
+GENESIS = "0" * 64
+"""The `prev` of the first event."""
+
+TAIL = len(',"hash":"') + 64 + len('"}')
+"""The bytes of a line that its hash is not taken over."""
+
+_LINK = len(',"prev":"') + 64 + len('"') + TAIL
+
+
+class BadLine(ValueError):
+    """A line that is no event of the ledger, or not the one that belongs there; the message says why."""
+
+
+class BrokenChain(ValueError):
+    """Of some lines, the one at `index` is not the next of the chain; those before it are."""
+
+    def __init__(self, index: int, head: Head, reason: str) -> None:
+        self.index, self.head, self.reason = index, head, reason
+        super().__init__(reason)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last event of a ledger, or of a part of it: its position and hash."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+
+def seal(body: bytes) -> bytes:
+    """The line that begins with those bytes, and ends with their hash."""
+    return b'%b,"hash":"%b"}' % (body, sha256(body).hexdigest().encode())
+
+
+def follow(lines: Sequence[bytes], head: Head) -> Head:
+    """Prove that the lines are the events that follow `head`; the head behind them. Raises BrokenChain."""
+    seq, previous = head.seq, head.hash.encode()
+    for line in lines:
+        seq += 1
+        digest = sha256(line[:-TAIL]).hexdigest().encode()
+        # The two comparisons cover every byte that the digest does not, and that the digest is of the right event.
+        if line[-_LINK:] != b',"prev":"' + previous + b'","hash":"' + digest + b'"}' or not line.startswith(
+            b'{"seq":%d,' % seq
+        ):
+            index = seq - head.seq - 1
+            raise BrokenChain(index, Head(seq - 1, previous.decode()), _fault(line, seq, previous))
+        previous = digest
+    return Head(seq, previous.decode())
+
+
+def last_of(lines: bytes) -> Head:
+    """The head behind whole lines that were proven."""
+    begin = lines.rfind(b"\n", 0, -1) + 1
+    return Head(int(lines[begin + len(b'{"seq":') : lines.index(b",", begin)]), lines[-67:-3].decode())
+
+
+def check(line: bytes, *, seq: int, prev: str) -> str:
+    """Prove that a line is event `seq` and follows the event whose hash is `prev`; its own hash.
+
+    Raises BadLine with what does not fit.
+    """
+    try:
+        return follow([line], Head(seq - 1, prev)).hash
+    except BrokenChain as problem:
+        raise BadLine(problem.reason) from None
+
+
+def _fault(line: bytes, seq: int, previous: bytes) -> str:
+    if line[-TAIL : -TAIL + 9] != b',"hash":"' or line[-2:] != b'"}':
+        return 'the line does not end with ,"hash":"<64 hex digits>"}'
+    if line[-66:-2] != sha256(line[:-TAIL]).hexdigest().encode():
+        return "its hash does not match its bytes"
+    start = b'{"seq":%d,' % seq
+    if not line.startswith(start):
+        return f"it does not begin with {start.decode()}"
+    return "its prev is not the hash of the event before"

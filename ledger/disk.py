@@ -1,0 +1,78 @@
+"""The system calls by which a store changes the disk: one seam, at which tests fail, count and kill.
+
+Each function does one call (`replace_file` says which ones it puts together) and raises OSError.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """A file descriptor that no child process inherits."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o644)
+
+
+def lock(fd: int) -> None:
+    """Wait until no other process holds the lock of that file."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def unlock(fd: int) -> None:
+    """Let the next one in."""
+    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def write(fd: int, data: bytes | memoryview) -> int:
+    """Write some of the bytes; how many."""
+    return os.write(fd, data)
+
+
+def sync(fd: int) -> None:
+    """Return when every byte that anybody wrote to the file before is on disk."""
+    _sync_data(fd)
+
+
+def truncate(fd: int, size: int) -> None:
+    """Cut a file."""
+    os.ftruncate(fd, size)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file another name, in place of what has that name now."""
+    source.rename(target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the names in a folder are on disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte, in as many writes as it takes."""
+    written = write(fd, data)
+    if written < len(data):
+        rest = memoryview(data)[written:]
+        while rest:
+            rest = rest[write(fd, rest) :]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in place of another, so that whoever looks, at whatever moment, sees the one or the other whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(fd, content)
+        sync(fd)
+    finally:
+        os.close(fd)
+    rename(beside, path)
+    sync_folder(path.parent)

@@ -1,0 +1,74 @@
+"""The lock of a ledger: one writer at a time, over threads and processes, and across a fork or a replaced ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import disk
+from .errors import LedgerUnwritable
+
+
+class LedgerLock:
+    """An `flock` on the file `path`, which is made (with its folder) when it is first taken."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._threads = threading.Lock()
+        self._fd: int | None = None
+        self._pid = 0
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[bool]:
+        """Hold the lock; yields whether this may be another ledger than when it was held before.
+
+        It may be one the first time, in a forked child, and after somebody removed the ledger or repaired it: what the
+        caller knows of it, and its open files, are worth nothing then. Raises LedgerUnwritable.
+        """
+        with self._threads:
+            is_new = self._take()
+            assert self._fd is not None  # noqa: S101 - for the type checker: _take has just set it
+            try:
+                yield is_new
+            finally:
+                # None where it was closed meanwhile, and so let go of.
+                if self._fd is not None:
+                    disk.unlock(self._fd)
+
+    def _take(self) -> bool:
+        is_new = False
+        if self._pid != os.getpid():
+            # A forked child shares its parent's lock, so it must not use it.
+            self.close()
+        while True:
+            if self._fd is None:
+                self._fd, self._pid, is_new = self._open(), os.getpid(), True
+            disk.lock(self._fd)
+            if os.fstat(self._fd).st_nlink:
+                return is_new
+            self.close()
+
+    def _open(self) -> int:
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return disk.open_file(self.path, os.O_RDWR | os.O_CREAT)
+        except OSError as problem:
+            raise LedgerUnwritable(
+                f"cannot write the ledger in {folder}: {problem.strerror}. Make the folder writable, or "
+                f"choose another with --workspace or --ledger"
+            ) from problem
+
+    def retire(self) -> None:
+        """Make everybody, this process too, open the ledger anew. Call it while the lock is held."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a lock that is held on it is let go of."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd = None
