@@ -46,18 +46,26 @@ def seal(body: bytes) -> bytes:
 
 def follow(lines: Sequence[bytes], head: Head) -> Head:
     """Prove that the lines are the events that follow `head`; the head behind them. Raises BrokenChain."""
-    seq, previous = head.seq, head.hash.encode()
-    for line in lines:
-        seq += 1
-        digest = sha256(line[:-TAIL]).hexdigest().encode()
-        # The two comparisons cover every byte that the digest does not, and that the digest is of the right event.
-        if line[-_LINK:] != b',"prev":"' + previous + b'","hash":"' + digest + b'"}' or not line.startswith(
-            b'{"seq":%d,' % seq
-        ):
-            index = seq - head.seq - 1
-            raise BrokenChain(index, Head(seq - 1, previous.decode()), _fault(line, seq, previous))
-        previous = digest
-    return Head(seq, previous.decode())
+    digests = [sha256(line[:-TAIL]).hexdigest() for line in lines]
+    # How the lines must begin and end covers every byte that the digests do not, and that each is of the right event.
+    # All at once: a loop over single lines took half as long again.
+    begins = [b'{"seq":%d,' % seq for seq in range(head.seq + 1, head.seq + len(lines) + 1)]
+    ends = [
+        f',"prev":"{prev}","hash":"{digest}"}}'.encode()
+        for prev, digest in zip([head.hash, *digests], digests, strict=False)
+    ]
+    if not (all(map(bytes.startswith, lines, begins)) and all(map(bytes.endswith, lines, ends))):
+        raise _broken(lines, head)
+    return Head(head.seq + len(lines), digests[-1]) if digests else head
+
+
+def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
+    """Where the lines, of which one is known to be bad, stop following `head`."""
+    for index, line in enumerate(lines):
+        if fault := _fault(line, head.seq + 1, head.hash):
+            return BrokenChain(index, head, fault)
+        head = Head(head.seq + 1, line[-66:-2].decode())
+    raise AssertionError("one of the lines is bad")
 
 
 def last_of(lines: bytes) -> Head:
@@ -77,7 +85,7 @@ def check(line: bytes, *, seq: int, prev: str) -> str:
         raise BadLine(problem.reason) from None
 
 
-def _fault(line: bytes, seq: int, previous: bytes) -> str:
+def _fault(line: bytes, seq: int, prev: str) -> str | None:
     if line[-TAIL : -TAIL + 9] != b',"hash":"' or line[-2:] != b'"}':
         return 'the line does not end with ,"hash":"<64 hex digits>"}'
     if line[-66:-2] != sha256(line[:-TAIL]).hexdigest().encode():
@@ -85,4 +93,6 @@ def _fault(line: bytes, seq: int, previous: bytes) -> str:
     start = b'{"seq":%d,' % seq
     if not line.startswith(start):
         return f"it does not begin with {start.decode()}"
-    return "its prev is not the hash of the event before"
+    if line[-_LINK:-TAIL] != f',"prev":"{prev}"'.encode():
+        return "its prev is not the hash of the event before"
+    return None

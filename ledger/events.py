@@ -2,6 +2,9 @@
 
 Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
 The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
+
+No event can hold itself, so the cyclic garbage collector need not look at them (`gc=False`): with a million of them in
+memory, its looking was most of what reading them cost.
 """
 
 from __future__ import annotations
@@ -13,13 +16,17 @@ import msgspec
 Json = dict[str, Any]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """The `data` of a record; `type` is the envelope's type."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The `data` of a record; `type` is the envelope's type.
+
+    `details` are the fields that only the run's own row shows: whoever decides what to run reads without them.
+    """
 
     type: ClassVar[str]
+    details: ClassVar[frozenset[str]] = frozenset()
 
 
-class Owner(msgspec.Struct, frozen=True, kw_only=True):
+class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The process that drives a run or a group; together the fields name one process of one boot of one machine."""
 
     host: str
@@ -29,7 +36,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     pid_namespace: str = ""
 
 
-class Artifact(msgspec.Struct, frozen=True):
+class Artifact(msgspec.Struct, frozen=True, gc=False):
     """A file that a run left: its path (relative to the run's folder, `/` between parts), size and SHA-256."""
 
     path: str
@@ -37,7 +44,7 @@ class Artifact(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class HighScoreReference(msgspec.Struct, frozen=True):
+class HighScoreReference(msgspec.Struct, frozen=True, gc=False):
     """The published score that a run is measured against, in the unit of the run's score."""
 
     label: str
@@ -45,7 +52,7 @@ class HighScoreReference(msgspec.Struct, frozen=True):
     source: str
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody asked `run` for."""
 
     benchmarks: list[str]
@@ -71,6 +78,9 @@ class Started(Event, frozen=True, kw_only=True):
     """A run was claimed and starts. Stream: the run_id."""
 
     type: ClassVar[str] = "started"
+    details: ClassVar[frozenset[str]] = frozenset(
+        {"preimage", "extra_config", "command", "stdout_path", "stderr_path", "provenance"}
+    )
     run_group_id: str
     benchmark_id: str
     benchmark_directory: str
@@ -94,7 +104,7 @@ class Started(Event, frozen=True, kw_only=True):
     owner: Owner | None = None
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How far a run is, in units of its own."""
 
     done: float
@@ -106,11 +116,14 @@ class Heartbeat(Event, frozen=True, kw_only=True):
     """A run's owner is alive. Stream: the run_id."""
 
     type: ClassVar[str] = "heartbeat"
+    details: ClassVar[frozenset[str]] = frozenset({"progress"})
     progress: Progress | None = None
 
 
 class Outcome(Event, frozen=True, kw_only=True):
     """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error."""
+
+    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path"})
 
     ended_at: str
     duration_seconds: float | None = None
@@ -144,7 +157,7 @@ class Failed(Outcome, frozen=True, kw_only=True):
     error: str = ""
 
 
-class Recoverer(msgspec.Struct, frozen=True):
+class Recoverer(msgspec.Struct, frozen=True, gc=False):
     """The process that declared a run lost."""
 
     host: str
@@ -184,7 +197,7 @@ class Incompatible(Event, frozen=True, kw_only=True):
     missing: list[str]
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """How the benchmarks of a group ended."""
 
     succeeded: int = 0
@@ -230,7 +243,7 @@ class Retracted(Event, frozen=True, kw_only=True):
     reason: str
 
 
-class ImportSource(msgspec.Struct, frozen=True):
+class ImportSource(msgspec.Struct, frozen=True, gc=False):
     """Where an imported run comes from."""
 
     kind: str
@@ -309,7 +322,7 @@ LEDGER_STREAM = "ledger"
 """The stream of what happens to the ledger itself."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event at its place in the ledger. `seq` counts from 1 in the ledger, `version` from 1 in the stream."""
 
     seq: int

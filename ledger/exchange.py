@@ -34,7 +34,12 @@ class LinesFile:
         self.url = str(path)
 
     def read(
-        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
     ) -> Iterator[Record]:
         """The records behind position `after`; see `EventReader.read`."""
         for number, line in enumerate(self.read_lines(after), after + 1):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from sys import intern
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -35,10 +37,18 @@ from .events import (
     Started,
 )
 
+_NO_ITEMS: list[Any] = []
+
+
+def _no_items() -> list[Any]:
+    """One empty list for all: nobody changes what a run holds, and a hundred thousand of their own take memory."""
+    return _NO_ITEMS
+
+
 Status = Literal["running", "succeeded", "failed", "skipped", "incompatible"]
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run: the columns of a run row, in their order.
 
     Times are ISO 8601 UTC strings. The fields up to `created_at` are those that readers of the first orchestrator's
@@ -89,7 +99,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     late: bool = False
     recovered: bool = False
     retracted: Retracted | None = None
-    annotations: list[Annotated] = []
+    annotations: list[Annotated] = msgspec.field(default_factory=_no_items)
     imported: ImportSource | None = None
     progress: Progress | None = None
     last_seen_at: str
@@ -109,28 +119,15 @@ def evolve(run: Run | None, record: Record) -> Run:
 
     Raises ImpossibleTransition where the event makes no sense for the run's state.
     """
-    event = record.data
     if run is None:
-        if type(event) is Started:
-            return _start(event, record)
-        if type(event) is Imported:
-            return _import(event, record)
-        raise ImpossibleTransition(f"{record.stream}: {record.type} before it was started")
-    if type(event) is Heartbeat:
-        if run.status != "running":
-            return run  # A beat that was under way when the run was closed changes nothing.
-        return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress or run.progress)
-    if type(event) is Finished:
-        return _end(run, event, record, status="succeeded", reason=None, error=None)
-    if type(event) is Failed:
-        return _end(run, event, record, status="failed", reason=event.reason, error=event.error or event.reason)
-    if type(event) is Recovered:
-        return _recover(run, event, record)
-    if type(event) is Retracted:
-        return replace(run, retracted=event, last_seq=record.seq)
-    if type(event) is Annotated:
-        return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
-    raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that is {run.status}")
+        begin = _BEGIN.get(record.data.type)
+        if begin is None:
+            raise ImpossibleTransition(f"{record.stream}: {record.type} before it was started")
+        return begin(record.data, record)
+    go_on = _GO_ON.get(record.data.type)
+    if go_on is None:
+        raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that is {run.status}")
+    return go_on(run, record.data, record)
 
 
 def _start(event: Started, record: Record) -> Run:
@@ -187,6 +184,35 @@ def _import(event: Imported, record: Record) -> Run:
         return msgspec.convert(row, Run)
     except msgspec.ValidationError as problem:
         raise ImpossibleTransition(f"{record.stream}: the imported run can't be read: {problem}") from problem
+
+
+def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
+    if run.status != "running":
+        return run  # A beat that was under way when the run was closed changes nothing.
+    return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress or run.progress)
+
+
+def _finish(run: Run, event: Finished, record: Record) -> Run:
+    return _end(run, event, record, status="succeeded", reason=None, error=None)
+
+
+def _fail(run: Run, event: Failed, record: Record) -> Run:
+    return _end(run, event, record, status="failed", reason=event.reason, error=event.error or event.reason)
+
+
+def _retract(run: Run, event: Retracted, record: Record) -> Run:
+    return replace(run, retracted=event, last_seq=record.seq)
+
+
+def _annotate(run: Run, event: Annotated, record: Record) -> Run:
+    return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
+
+
+def _import_again(run: Run, event: Imported, record: Record) -> Run:
+    """Two ledgers that were merged may both have imported the run from elsewhere: the first time counts."""
+    if run.imported is None:
+        raise ImpossibleTransition(f"{record.stream}: imported, but it was run here")
+    return run
 
 
 def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None) -> Run:
@@ -248,7 +274,39 @@ def _recover(run: Run, event: Recovered, record: Record) -> Run:
     )
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+_BEGIN: dict[str, Callable[[Any, Record], Run]] = {Started.type: _start, Imported.type: _import}
+_GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
+    Heartbeat.type: _beat,
+    Finished.type: _finish,
+    Failed.type: _fail,
+    Recovered.type: _recover,
+    Retracted.type: _retract,
+    Annotated.type: _annotate,
+    Imported.type: _import_again,
+}
+
+
+def without_details(run: Run) -> Run:
+    """A run that is over, as `History(details=False)` keeps it: for a long history, in a third of the memory."""
+    return replace(
+        run,
+        # Equal texts are kept once: a hundred thousand runs have few benchmarks and models.
+        run_group_id=intern(run.run_group_id),
+        benchmark_id=intern(run.benchmark_id),
+        benchmark_directory=intern(run.benchmark_directory),
+        agent=intern(run.agent),
+        provider=intern(run.provider),
+        model=intern(run.model),
+        comparison_key=intern(run.comparison_key),
+        high_score_label=None if run.high_score_label is None else intern(run.high_score_label),
+        high_score_source=None if run.high_score_source is None else intern(run.high_score_source),
+        cwd="",
+        progress=None,
+        owner=None,
+    )
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run group: the columns of a `run_groups` row, in their order, then ours."""
 
     run_group_id: str
@@ -260,8 +318,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str = ""
     counts: Counts | None = None
     reason: str | None = None
-    skipped: list[Skipped] = []
-    incompatible: list[Incompatible] = []
+    skipped: list[Skipped] = msgspec.field(default_factory=_no_items)
+    incompatible: list[Incompatible] = msgspec.field(default_factory=_no_items)
     owner: Owner | None = None
 
 

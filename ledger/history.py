@@ -8,22 +8,31 @@ import msgspec
 
 from .errors import ImpossibleTransition
 from .events import (
+    Annotated,
+    Failed,
+    Finished,
     GroupClosed,
     GroupOpened,
+    Heartbeat,
     HighScorePublished,
     HighScoreReference,
+    Imported,
     Incompatible,
-    Merged,
     Record,
-    Repaired,
+    Recovered,
+    Retracted,
     Skipped,
     Started,
     Unknown,
 )
-from .fold import Group, Run, evolve, evolve_group
+from .fold import Group, Run, evolve, evolve_group, without_details
 
-_OF_THE_LEDGER = (Repaired, Merged)
+_OF_A_RUN = frozenset(
+    event.type for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Imported)
+)
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed)
+_ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))
+_NONE: frozenset[str] = frozenset()
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -34,46 +43,77 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class History:
-    """The state of the ledger up to `seq`. Runs and groups stand in the order of their first event."""
+    """The state of the ledger up to `seq`. Runs and groups stand in the order of their first event.
 
-    def __init__(self) -> None:
-        self.seq = 0
-        self.hash = ""
-        self.at = ""
+    With `details=False`, runs that `read` finds to be over are kept without what no decision asks for
+    (`fold.without_details`); it is for records that were read without details, too.
+    """
+
+    def __init__(self, *, details: bool = True) -> None:
+        self._details = details
+        self._last: Record | None = None
         self.runs: dict[str, Run] = {}
         self.groups: dict[str, Group] = {}
         self.high_scores: dict[str, list[HighScorePublished]] = {}
         self.unknown = 0
         self.problems: list[Problem] = []
-        self._by_signature: dict[str, list[str]] = {}
+        self._by_signature: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def seq(self) -> int:
+        """The position of the last event; 0 before the first."""
+        return self._last.seq if self._last else 0
+
+    @property
+    def hash(self) -> str:
+        """The hash of the last event; empty before the first."""
+        return self._last.hash if self._last else ""
+
+    @property
+    def at(self) -> str:
+        """The time of the last event; empty before the first."""
+        return self._last.at if self._last else ""
 
     def apply(self, record: Record) -> None:
         """Move on by one record. Raises ImpossibleTransition, and is unchanged then."""
-        event = record.data
-        stream = record.stream
-        if isinstance(event, _OF_A_GROUP):
-            self.groups[stream] = evolve_group(self.groups.get(stream), record)
-        elif isinstance(event, HighScorePublished):
-            self.high_scores.setdefault(stream, []).append(event)
-        elif isinstance(event, Unknown):
-            self.unknown += 1
-        elif isinstance(event, _OF_THE_LEDGER):
-            pass
-        else:
-            self.runs[stream] = evolve(self.runs.get(stream), record)
-            if isinstance(event, Started):
-                self._by_signature.setdefault(event.signature, []).append(stream)
-        self.seq, self.hash, self.at = record.seq, record.hash, record.at
+        self._fold((record,), ends=_NONE, is_strict=True)
 
     def read(self, records: Iterable[Record]) -> History:
         """Move on by records that are in the ledger already; those that make no sense become `problems`."""
-        for record in records:
-            try:
-                self.apply(record)
-            except ImpossibleTransition as problem:
-                self.problems.append(Problem(record.seq, str(problem)))
-                self.seq, self.hash, self.at = record.seq, record.hash, record.at
+        self._fold(records, ends=_NONE if self._details else _ENDS, is_strict=False)
         return self
+
+    def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:
+        """Runs whose event is one of `ends` lose their details. One loop for a million records: it must be lean."""
+        runs, last = self.runs, self._last
+        try:
+            for record in records:
+                kind = record.data.type
+                stream = record.stream
+                try:
+                    if kind in _OF_A_RUN:
+                        run = evolve(runs.get(stream), record)
+                        runs[stream] = without_details(run) if kind in ends else run
+                        if kind == Started.type:
+                            self._by_signature[run.signature] = (*self._by_signature.get(run.signature, ()), stream)
+                    else:
+                        self._apply_other(record)
+                except ImpossibleTransition as problem:
+                    if is_strict:
+                        raise
+                    self.problems.append(Problem(record.seq, str(problem)))
+                last = record
+        finally:
+            self._last = last
+
+    def _apply_other(self, record: Record) -> None:
+        event = record.data
+        if isinstance(event, _OF_A_GROUP):
+            self.groups[record.stream] = evolve_group(self.groups.get(record.stream), record)
+        elif isinstance(event, HighScorePublished):
+            self.high_scores.setdefault(record.stream, []).append(event)
+        elif isinstance(event, Unknown):
+            self.unknown += 1
 
     def attempts(self, signature: str) -> list[Run]:
         """The runs of a signature, the first attempt first."""

@@ -61,12 +61,18 @@ class JsonlStore:
         self._numbering = Numbering()
         self._positions: dict[str, int] | None = None
         self._is_sealed = False
+        self._seen_changes = -1
 
     def read(
-        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
     ) -> Iterator[Record]:
         """The records behind position `after`; see `EventReader.read`. A torn last line is not there yet."""
-        return read_records(self.folder, after, stream=stream, types=types)
+        return read_records(self.folder, after, stream=stream, types=types, details=details)
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The lines behind position `after`, as they stand in the files."""
@@ -81,11 +87,11 @@ class JsonlStore:
         """Every line, with the chain proven up to it."""
         return walk_chain(self.folder, Cursor())
 
-    def prove_records(self) -> Iterator[list[Record]]:
+    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
         """Every record, with the chain proven up to it."""
         cursor = Cursor()
         for lines in walk_chain(self.folder, cursor):
-            yield from decode_piece(lines, cursor)
+            yield from decode_piece(lines, cursor, details=details)
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
         """Further breaks, segments unlike their entry in the manifest, and the torn last line."""
@@ -102,7 +108,8 @@ class JsonlStore:
 
     def append(self, decide: Decide, accept: Accept) -> list[Record]:
         """Append what `decide` returns; see `EventStore.append`."""
-        with self._writing():
+        self._begin()
+        try:
             unseen = self._catch_up()
             fresh = decide(unseen)
             exhaust(unseen)
@@ -114,6 +121,11 @@ class JsonlStore:
                 self._write(b"".join(batch.lines))
                 self._move_on(batch.added)
             return batch.answer
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
 
     def append_lines(self, lines: Iterable[bytes]) -> int:
         """Append lines of a copy; see `EventStore.append_lines`."""
@@ -153,28 +165,38 @@ class JsonlStore:
                 os.close(fd)
         self._forget()
 
+    def _begin(self) -> None:
+        """From here on no other thread or process can append; whoever called this releases the lock.
+
+        After an error he rewinds, too, so that the next one reads all of it anew.
+        """
+        if self._lock.acquire():
+            self._release()
+        if self._dead:
+            self._lock.release()
+            raise self._dead
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
-        with self._lock.held() as is_new:
-            if is_new:
-                self._release()
-            if self._dead:
-                raise self._dead
-            try:
-                yield
-            except BaseException:
-                self._rewind()
-                raise
+        self._begin()
+        try:
+            yield
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
 
     def _catch_up(self) -> Iterator[Record]:
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
-        if self._is_up_to_date():
-            return
+        return iter(()) if self._is_up_to_date() else self._walk()
+
+    def _walk(self) -> Iterator[Record]:
+        self._seen_changes = self._lock.changes
         # A writer that has read up to here has proven it; one that begins trusts what was sealed.
         trusted = Manifest() if self._cursor.seq else self._read_manifest()
         for lines in walk_chain(self.folder, self._cursor, trusted):
-            for records in decode_piece(lines, self._cursor):
+            for records in decode_piece(lines, self._cursor, details=False):
                 self._follow(records)
                 yield from records
         if (segment := self._cursor.segment) is not None:
@@ -186,8 +208,8 @@ class JsonlStore:
         """Whether nobody wrote since this writer's last look: neither to its segment, nor a new one."""
         return (
             self._fd is not None
+            and self._seen_changes == self._lock.changes
             and os.fstat(self._fd).st_size == self._cursor.offset
-            and not os.path.exists(f"{self.folder}/{self._numbering.head.seq + 1:020d}.jsonl")  # noqa: PTH110 - hot
         )
 
     def _read_manifest(self) -> Manifest:
@@ -258,6 +280,8 @@ class JsonlStore:
             self._sync(self._open(segment))
             with _named(self.folder):
                 write_manifest(self.folder, seal_all(self.folder, self._read_manifest()))
+                self._lock.announce()
+                self._seen_changes = self._lock.changes
         segment = self.folder / segment_name(self._numbering.head.seq + 1)
         fd = self._open(segment, os.O_CREAT | os.O_EXCL)
         try:
@@ -269,7 +293,7 @@ class JsonlStore:
         return fd
 
     def _open(self, segment: Path, flags: int = 0) -> int:
-        if self._fd is not None and self._open_segment == segment:
+        if self._fd is not None and (self._open_segment is segment or self._open_segment == segment):
             return self._fd
         try:
             fd = disk.open_file(segment, os.O_WRONLY | os.O_APPEND | flags)

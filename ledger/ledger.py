@@ -21,7 +21,7 @@ class Ledger:
 
     def __init__(self, store: EventStore) -> None:
         self.store = store
-        self._history: History | None = History()
+        self._history: History | None = History(details=False)
         self._lock = threading.Lock()
 
     def append(self, stream: str, event: Event, *, sync: bool = True) -> Record:
@@ -64,7 +64,7 @@ class Ledger:
         return self.store.read(after)
 
     def history(self) -> History:
-        """The ledger's state now, folded from its first record, as this caller's own copy."""
+        """The ledger's state now, folded from its first record, with every detail, as this caller's own copy."""
         return History().read(self.store.read())
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Ledger:
         if self._history is None or (first is not None and first.seq != self._history.seq + 1):
             # The two have parted: an error or an interrupt, a store that was closed, a process that was forked.
             exhaust(fresh)
-            self._history = self.history()
+            self._history = History(details=False).read(self.store.read(details=False))
         elif first is not None:
             self._history.read(itertools.chain([first], fresh))
         return self._history

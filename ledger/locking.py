@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import disk
@@ -13,43 +11,58 @@ from .errors import LedgerUnwritable
 
 
 class LedgerLock:
-    """An `flock` on the file `path`, which is made (with its folder) when it is first taken."""
+    """An `flock` on the file `path`, which is made (with its folder) when it is first taken.
+
+    The file's size counts the changes of which a writer has to know and can't see in the file that it writes to.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.changes = 0
+        """How many there were when the lock was taken."""
         self._threads = threading.Lock()
         self._fd: int | None = None
         self._pid = 0
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[bool]:
-        """Hold the lock; yields whether this may be another ledger than when it was held before.
+    def acquire(self) -> bool:
+        """Take the lock; whether this may be another ledger than when it was held before.
 
         It may be one the first time, in a forked child, and after somebody removed the ledger or repaired it: what the
         caller knows of it, and its open files, are worth nothing then. Raises LedgerUnwritable.
         """
-        with self._threads:
-            is_new = self._take()
-            assert self._fd is not None  # noqa: S101 - for the type checker: _take has just set it
-            try:
-                yield is_new
-            finally:
-                # None where it was closed meanwhile, and so let go of.
-                if self._fd is not None:
-                    disk.unlock(self._fd)
+        self._threads.acquire()
+        try:
+            is_new = False
+            if self._pid != os.getpid():
+                # A forked child shares its parent's lock, so it must not use it.
+                self.close()
+            while True:
+                if self._fd is None:
+                    self._fd, self._pid, is_new = self._open(), os.getpid(), True
+                disk.lock(self._fd)
+                status = os.fstat(self._fd)
+                if status.st_nlink:
+                    self.changes = status.st_size
+                    return is_new
+                self.close()
+        except BaseException:
+            self._threads.release()
+            raise
 
-    def _take(self) -> bool:
-        is_new = False
-        if self._pid != os.getpid():
-            # A forked child shares its parent's lock, so it must not use it.
-            self.close()
-        while True:
-            if self._fd is None:
-                self._fd, self._pid, is_new = self._open(), os.getpid(), True
-            disk.lock(self._fd)
-            if os.fstat(self._fd).st_nlink:
-                return is_new
-            self.close()
+    def release(self) -> None:
+        """Let the next one in."""
+        try:
+            # None where it was closed meanwhile, and so let go of.
+            if self._fd is not None:
+                disk.unlock(self._fd)
+        finally:
+            self._threads.release()
+
+    def announce(self) -> None:
+        """Count one more change. Call it while the lock is held, and before the change. Raises OSError."""
+        assert self._fd is not None  # noqa: S101 - for the type checker: the lock is held
+        self.changes += 1
+        disk.truncate(self._fd, self.changes)
 
     def _open(self) -> int:
         folder = self.path.parent

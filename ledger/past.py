@@ -24,10 +24,15 @@ class Past:
             self._last = limit
 
     def read(
-        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
     ) -> Iterator[Record]:
         """The records behind `after`, up to the limit."""
-        for record in self._present.read(after, stream=stream, types=types):
+        for record in self._present.read(after, stream=stream, types=types, details=details):
             if self._last is not None and record.seq > self._last:
                 return
             yield record

@@ -156,13 +156,13 @@ def _advance(cursor: Cursor, head: Head, size: int, count: int) -> None:
     cursor.line += count
 
 
-def decode_piece(lines: bytes, cursor: Cursor) -> Iterator[list[Record]]:
+def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Iterator[list[Record]]:
     """The records of proven lines that end at `cursor`.
 
     Raises LedgerDamaged where one is no event of ours, after the records before it.
     """
     try:
-        yield list(codec.decode_lines(lines))
+        yield codec.decode_lines(lines, details=details)
         return
     except BadLine:
         single = codec.split(lines)
@@ -181,7 +181,12 @@ def decode_piece(lines: bytes, cursor: Cursor) -> Iterator[list[Record]]:
 
 
 def read_records(
-    folder: Path, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+    folder: Path,
+    after: int = 0,
+    *,
+    stream: str | None = None,
+    types: Collection[str] | None = None,
+    details: bool = True,
 ) -> Iterator[Record]:
     """The records behind position `after`, of a stream or of some types, without a check of the chain.
 
@@ -192,13 +197,15 @@ def read_records(
         return
     for segment, offset, lines in _read_pieces(folder, after):
         try:
-            for record in codec.decode_lines(lines):
-                if record.seq > after:
-                    yield record
+            records = codec.decode_lines(lines, details=details)
         except BadLine as problem:
             line = _count_lines(segment, offset) + 1
             trusted = first_seq(segment) + line - 2
             raise LedgerDamaged(segment, line, offset, trusted, f"in or after this line: {problem}") from problem
+        if records[0].seq > after:
+            yield from records
+        else:
+            yield from (record for record in records if record.seq > after)
 
 
 def _read_some(folder: Path, after: int, stream: str | None, types: Collection[str] | None) -> Iterator[Record]:

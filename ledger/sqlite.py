@@ -55,7 +55,12 @@ class SqliteStore:
         self._numbering = Numbering()
 
     def read(
-        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
     ) -> Iterator[Record]:
         """The records behind position `after`; see `EventReader.read`."""
         for lines in self._pieces(after, stream, types):
@@ -80,11 +85,11 @@ class SqliteStore:
         for lines in self._prove(self._pieces(), Head()):
             yield b"".join(line + b"\n" for line in lines)
 
-    def prove_records(self) -> Iterator[list[Record]]:
+    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
         """Every record, with the chain proven up to it."""
         seq = 0
         for lines in self._prove(self._pieces(), Head()):
-            yield from self._decode(lines, seq)
+            yield from self._decode(lines, seq, details=details)
             seq += len(lines)
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
@@ -193,8 +198,11 @@ class SqliteStore:
         """Let go of the file; the next append opens it again and reads the ledger from its start."""
         if self._connection is not None and self._pid == os.getpid():
             # The last connection that closes moves the log into the file: under the lock, too.
-            with self._lock.held():
+            self._lock.acquire()
+            try:
                 self._disconnect()
+            finally:
+                self._lock.release()
         self._lock.close()
 
     def _disconnect(self) -> None:
@@ -210,18 +218,20 @@ class SqliteStore:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
-        with self._lock.held() as is_new:
+        is_new = self._lock.acquire()
+        try:
             if is_new:
                 self._disconnect()
             if self._dead:
                 raise self._dead
-            try:
-                if self._connection is None:
-                    self._connection, self._pid = self._connect(), os.getpid()
-                yield self._connection
-            except BaseException:
-                self._numbering = Numbering()
-                raise
+            if self._connection is None:
+                self._connection, self._pid = self._connect(), os.getpid()
+            yield self._connection
+        except BaseException:
+            self._numbering = Numbering()
+            raise
+        finally:
+            self._lock.release()
 
     def _connect(self) -> sqlite3.Connection:
         _refuse_foreign(self.path)
@@ -270,7 +280,7 @@ class SqliteStore:
     def _catch_up(self, connection: sqlite3.Connection) -> Iterator[Record]:
         head = self._numbering.head
         for lines in self._prove(_select(connection, head.seq), head):
-            for records in self._decode(lines, self._numbering.head.seq):
+            for records in self._decode(lines, self._numbering.head.seq, details=False):
                 self._numbering.follow(records)
                 yield from records
 
@@ -287,9 +297,13 @@ class SqliteStore:
         except sqlite3.DatabaseError as problem:
             raise self._damaged(head.seq, str(problem)) from problem
 
-    def _decode(self, lines: list[bytes], seq: int) -> Iterator[list[Record]]:
+    def _decode(self, lines: list[bytes], seq: int, *, details: bool = True) -> Iterator[list[Record]]:
         """The records of lines that follow event `seq`. Raises LedgerDamaged, after the records before the bad one."""
-        good: list[Record] = []
+        try:
+            yield codec.decode_lines(b"\n".join(lines) + b"\n", details=details)
+            return
+        except BadLine:
+            good: list[Record] = []
         for number, line in enumerate(lines):
             try:
                 good.append(codec.decode(line))
@@ -298,7 +312,6 @@ class SqliteStore:
                     yield good
                 told = f"the hash chain is whole, but an event can't be read: {problem}"
                 raise self._damaged(seq + number, told) from problem
-        yield good
 
     def _damaged(self, trusted: int, reason: str) -> LedgerDamaged:
         return LedgerDamaged(self.path, trusted + 1, None, trusted, reason)

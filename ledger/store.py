@@ -12,7 +12,7 @@ from .errors import LedgerDamaged, UnsupportedLedger
 from .events import NewEvent, Record
 
 Decide = Callable[[Iterator[Record]], Sequence[NewEvent]]
-"""Given the records that are new to this writer, what to append; it runs while no other writer can append."""
+"""Given the records that are new to this writer (without details), what to append; no other writer can meanwhile."""
 
 Accept = Callable[[list[Record]], None]
 """Sees the records just before they are written; what it raises stops the append, with nothing written."""
@@ -34,9 +34,16 @@ class EventReader(Protocol):
     url: str
 
     def read(
-        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
     ) -> Iterator[Record]:
         """The records behind position `after`, in order: all, or those of a stream, or of some types, or both.
+
+        With `details=False`, the fields in `Event.details` may be left out: that is faster.
 
         Raises LedgerDamaged where a line is no event; that the chain holds is proven by `EventStore.prove`.
         """
@@ -81,7 +88,7 @@ class EventStore(EventReader, Protocol):
         """Every line (with newlines, in pieces), each proven to continue the chain. Raises LedgerDamaged."""
         ...
 
-    def prove_records(self) -> Iterator[list[Record]]:
+    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
         """The same as records, in pieces. Raises LedgerDamaged, also for a line that is no event."""
         ...
 

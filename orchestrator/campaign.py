@@ -109,6 +109,9 @@ def _open_group(
         owner=this_process(),
     )
 
+    # What differs from an earlier run is a detail, which no decision reads.
+    detailed = ledger.history() if campaign.explain else None
+
     def decide(history: History) -> list[NewEvent]:
         to_do.clear()
         sentences.clear()
@@ -124,7 +127,7 @@ def _open_group(
             else:
                 outcomes.append(verdict.skipped(planned))
             if campaign.explain or not verdict.run:
-                sentences.append(f"{planned.adapter.id}: {explain(history, planned, verdict)}")
+                sentences.append(f"{planned.adapter.id}: {explain(detailed or history, planned, verdict)}")
         published = _new_high_scores(history, campaign.plan)
         if not to_do:
             kinds = [event.type for event in outcomes]

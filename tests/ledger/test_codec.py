@@ -26,7 +26,7 @@ def test_every_event_comes_back_as_it_was(histories, data):
     for new in data.draw(histories.events()):
         line, record = codec.encode(new, seq=3, id="i", at="t", version=2, prev="ab" * 32)
         assert codec.decode(line) == record
-        assert list(codec.decode_lines(line)) == [record]
+        assert codec.decode_lines(line) == [record]
         assert record.data == new.data and record.stream == new.stream
 
 

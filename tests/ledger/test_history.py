@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.ledger.events import HighScorePublished, HighScoreReference
 from benchmarks.ledger.history import History
@@ -22,7 +25,8 @@ def published(value: float, benchmark_id: str = "b"):
 
 
 def state(history: History):
-    return history.seq, history.hash, history.runs, history.groups, history.high_scores, history.problems
+    runs = {id: (run.status, run.signature, run.score, run.first_seq, run.last_seq) for id, run in history.runs.items()}
+    return history.seq, history.hash, runs, history.groups, history.high_scores, history.problems
 
 
 @pytest.fixture
@@ -155,3 +159,21 @@ def test_nothing_of_a_failed_first_batch_haunts_an_empty_ledger(store, histories
     assert seen(ledger) == state(History())
     ledger.append("run_1", histories.started())
     assert seen(ledger) == state(ledger.history())
+
+
+@given(data=st.data())
+def test_a_history_without_details_decides_the_same(histories, data):
+    events = data.draw(histories.events())
+    with tempfile.TemporaryDirectory() as folder:
+        store = JsonlStore(Path(folder), notice=print)
+        histories.append_anyway(store, events)
+        full = History().read(store.read())
+        lean = History(details=False).read(store.read(details=False))
+    assert state(lean) == state(full)
+    for signature in "xyz":
+        assert [run.run_id for run in lean.attempts(signature)] == [run.run_id for run in full.attempts(signature)]
+    kept = ("status", "attempt", "score", "stderr", "unit", "reason", "error", "recovered", "retracted", "last_seen_at")
+    for run_id, run in full.runs.items():
+        assert [getattr(lean.runs[run_id], name) for name in kept] == [getattr(run, name) for name in kept]
+        if run.status == "running":
+            assert (lean.runs[run_id].owner, lean.runs[run_id].cwd) == (run.owner, run.cwd)
