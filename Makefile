@@ -23,6 +23,7 @@ check: $(VENV)/developing ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/developing ## measure the program itself; writes bench.json
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m tests.perf
 
 clean: ## remove the environment and caches (never a workspace)

@@ -119,15 +119,16 @@ def evolve(run: Run | None, record: Record) -> Run:
 
     Raises ImpossibleTransition where the event makes no sense for the run's state.
     """
+    event = record.data
     if run is None:
-        begin = _BEGIN.get(record.data.type)
+        begin = _BEGIN.get(event.type)
         if begin is None:
             raise ImpossibleTransition(f"{record.stream}: {record.type} before it was started")
-        return begin(record.data, record)
-    go_on = _GO_ON.get(record.data.type)
+        return begin(event, record)
+    go_on = _GO_ON.get(event.type)
     if go_on is None:
         raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that is {run.status}")
-    return go_on(run, record.data, record)
+    return go_on(run, event, record)
 
 
 def _start(event: Started, record: Record) -> Run:
@@ -189,7 +190,9 @@ def _import(event: Imported, record: Record) -> Run:
 def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
     if run.status != "running":
         return run  # A beat that was under way when the run was closed changes nothing.
-    return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress or run.progress)
+    if event.progress is None:
+        return replace(run, last_seen_at=record.at, last_seq=record.seq)
+    return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress)
 
 
 def _finish(run: Run, event: Finished, record: Record) -> Run:

@@ -32,6 +32,7 @@ _OF_A_RUN = frozenset(
 )
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed)
 _ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))
+_STARTED = Started.type
 _NONE: frozenset[str] = frozenset()
 
 
@@ -92,9 +93,10 @@ class History:
                 stream = record.stream
                 try:
                     if kind in _OF_A_RUN:
-                        run = evolve(runs.get(stream), record)
-                        runs[stream] = without_details(run) if kind in ends else run
-                        if kind == Started.type:
+                        runs[stream] = run = evolve(runs.get(stream), record)
+                        if kind in ends:
+                            runs[stream] = without_details(run)
+                        elif kind == _STARTED:
                             self._by_signature[run.signature] = (*self._by_signature.get(run.signature, ()), stream)
                     else:
                         self._apply_other(record)

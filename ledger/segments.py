@@ -16,7 +16,7 @@ from .events import Record
 from .manifest import NAME as MANIFEST
 from .manifest import Manifest, Sealed, seal
 
-CHUNK = 128 * 1024
+CHUNK = 64 * 1024
 """Bytes read at once. Larger chunks decode slower: the records of a chunk no longer fit the processor's cache."""
 
 NOTHING_SEALED = Manifest()

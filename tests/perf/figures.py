@@ -1,0 +1,43 @@
+"""Figures beside their baselines: taken in turns, as the machine is noisy, and compared by their medians."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long something takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def in_turns(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """The median seconds of each, taken in turns."""
+    taken: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, times in zip(works, taken, strict=True):
+            times.append(seconds(work))
+    return [statistics.median(times) for times in taken]
+
+
+def command(*argv: str) -> Callable[[], object]:
+    """A process to start and wait for; it must succeed."""
+    return lambda: subprocess.run(argv, check=True, capture_output=True)
+
+
+class Table:
+    """The figures: printed as they come, and kept for bench.json."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, object]] = []
+
+    def add(self, what: str, value: float, unit: str, baseline: str, base: float, target: str) -> None:
+        """A figure beside its baseline, in the same unit."""
+        ratio = value / base if base else 0.0
+        row = {"what": what, "value": value, "unit": unit, "baseline": baseline, "base": base, "ratio": ratio}
+        self.rows.append({**row, "target": target})
+        print(f"{what:<58} {value:>9.1f} {unit:<8} {baseline:<26} {base:>9.1f} {ratio:>8.2f}x  {target}", flush=True)
