@@ -22,7 +22,6 @@ from .locking import LedgerLock
 from .manifest import BadManifest, Manifest, read_manifest, write_manifest
 from .numbering import Numbering, exhaust
 from .segments import (
-    CHUNK,
     Cursor,
     decode_piece,
     list_segments,
@@ -37,6 +36,9 @@ from .store import Accept, Decide, Finding, Notice
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 """A segment of this size is sealed: the next event begins a new one."""
+
+_TAIL_BYTES = 1024 * 1024
+"""Up to so much that others wrote is read in one piece."""
 
 
 class JsonlStore:
@@ -197,7 +199,7 @@ class JsonlStore:
         unseen = os.fstat(self._fd).st_size - self._cursor.offset
         if unseen == 0:
             return iter(())
-        lines = os.pread(self._fd, unseen, self._cursor.offset) if 0 < unseen <= CHUNK else b""
+        lines = os.pread(self._fd, unseen, self._cursor.offset) if 0 < unseen <= _TAIL_BYTES else b""
         if lines.endswith(b"\n"):
             # What can't be followed here is told by the walk, with its place.
             with contextlib.suppress(BadLine, BrokenChain):

@@ -24,8 +24,15 @@ def open_history(workspace: Workspace, store: EventReader) -> Iterator[sqlite3.C
         with open_readonly(workspace.database) as connection:
             yield connection
         return
+    with open_apart(store) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def open_apart(store: EventReader) -> Iterator[sqlite3.Connection]:
+    """The same of any events, in a temporary database: such as of a ledger's past. Raises LedgerDamaged."""
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / workspace.database.name
+        database = Path(folder) / "history.sqlite"
         rebuild(database, store)
         with open_readonly(database) as connection:
             yield connection

@@ -53,11 +53,7 @@ def _find(candidates: list[Run], run_id: str) -> Run:
 
 
 def _events(store: EventStore, run: Run) -> Iterator[Record]:
-    for record in store.read(after=run.first_seq - 1):
-        if record.seq > run.last_seq:
-            return
-        if record.stream == run.run_id:
-            yield record
+    return store.read(after=run.first_seq - 1, stream=run.run_id)
 
 
 def _facts(run: Run) -> dict[str, str]:

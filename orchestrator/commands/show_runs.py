@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from ...ledger.fold import Run
+from ...ledger.past import Past
 from ...projections.database import read_runs
-from ...projections.reading import open_history
+from ...projections.reading import open_apart, open_history
 from ...projections.rows import run_row, token_counts
 from ..display import format_score
-from .place import Place, in_place, json_option, print_json
+from .place import Place, as_of_option, in_place, json_option, limit_of, print_json
 from .table import print_table
 
 RIGHT = ("score", "high_score", "delta", "tokens", "seconds")
@@ -22,17 +23,29 @@ STATUSES = ["running", "succeeded", "failed", "skipped", "incompatible"]
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="So many, the newest.")
 @click.option("--benchmark", help="Only this benchmark.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
+@as_of_option("The runs as the ledger had them then.")
 @json_option
 @in_place
-def command(place: Place, desc: bool, limit: int, benchmark: str | None, status: str | None, as_json: bool) -> None:
+def command(
+    place: Place,
+    desc: bool,
+    limit: int,
+    benchmark: str | None,
+    status: str | None,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
     """Show the newest runs, sorted by agent and run id.
 
-    A skipped or incompatible benchmark is no run: it stands in its run group.
+    A skipped or incompatible benchmark is no run: it stands in its run group. With --as-of (an ISO 8601 time, or the
+    position of an event) a run that was under way then is shown as running.
     """
     filters = {"benchmark_id": benchmark, "status": status}
     chosen = {name: value for name, value in filters.items() if value is not None}
     where = " AND ".join(f"{name} = ?" for name in chosen)
-    with open_history(place.workspace, place.store()) as history:
+    store = place.store()
+    opened = open_history(place.workspace, store) if as_of is None else open_apart(Past(store, limit_of(as_of)))
+    with opened as history:
         query = f"{'WHERE ' + where if where else ''} ORDER BY rowid DESC LIMIT ?"
         runs = list(read_runs(history, query, (*chosen.values(), limit)))
         total: int = history.execute("SELECT count(*) FROM benchmark_runs").fetchone()[0]
