@@ -113,11 +113,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Heartbeat(Event, frozen=True, kw_only=True):
-    """A run's owner is alive. Stream: the run_id."""
+    """A run's owner is alive, and gives the next sign of life within `lease_seconds`. Stream: the run_id."""
 
     type: ClassVar[str] = "heartbeat"
     details: ClassVar[frozenset[str]] = frozenset({"progress"})
     progress: Progress | None = None
+    lease_seconds: float | None = None
 
 
 class Outcome(Event, frozen=True, kw_only=True):

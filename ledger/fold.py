@@ -103,6 +103,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     imported: ImportSource | None = None
     progress: Progress | None = None
     last_seen_at: str
+    lease_seconds: float | None = None
     owner: Owner | None = None
     provenance: Json = {}
     first_seq: int = 0
@@ -190,9 +191,10 @@ def _import(event: Imported, record: Record) -> Run:
 def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
     if run.status != "running":
         return run  # A beat that was under way when the run was closed changes nothing.
+    at, seq, lease = record.at, record.seq, event.lease_seconds
     if event.progress is None:
-        return replace(run, last_seen_at=record.at, last_seq=record.seq)
-    return replace(run, last_seen_at=record.at, last_seq=record.seq, progress=event.progress)
+        return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq)
+    return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq, progress=event.progress)
 
 
 def _finish(run: Run, event: Finished, record: Record) -> Run:

@@ -18,6 +18,7 @@ from ..ledger.fold import Group, Run
 from ..ledger.history import History
 from ..ledger.identity import host_name, liveness, parse_utc, this_process
 from ..ledger.ledger import Ledger
+from ..ledger.staleness import silence
 from ..projections.workspace import Workspace
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
 from .outcome import against, weigh
@@ -31,15 +32,6 @@ IsLost = Callable[[Run], bool]
 def provably_dead(run: Run) -> bool:
     """Whether the run's owner is provably gone."""
     return liveness(run.owner) == "dead"
-
-
-def stale_after(seconds: float) -> IsLost:
-    """Whether the last sign of life of a run is older than that, and its owner is not provably alive."""
-
-    def is_stale(run: Run) -> bool:
-        return _age(run.last_seen_at) >= seconds and liveness(run.owner) != "alive"
-
-    return is_stale
 
 
 def recover(ledger: Ledger, is_lost: IsLost, *, workspace: Workspace, adapters: Mapping[str, Adapter]) -> list[Run]:
@@ -80,7 +72,7 @@ def _recovered(run: Run, adopted: Finished | None) -> Event:
     return Recovered(
         reason=f"{who} {state}; last seen {run.last_seen_at}",
         last_seen_at=run.last_seen_at,
-        stale_seconds=round(_age(run.last_seen_at), 3),
+        stale_seconds=round(silence(run), 3),
         by=Recoverer(me.host, me.pid),
         adopted=adopted,
     )
@@ -125,7 +117,3 @@ def count(history: History, run_group_id: str) -> Counts:
         skipped=len(group.skipped),
         incompatible=len(group.incompatible),
     )
-
-
-def _age(at: str) -> float:
-    return (datetime.now(UTC) - parse_utc(at)).total_seconds()

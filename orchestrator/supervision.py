@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, ensure
-from ..ledger.events import Failed, Finished, Heartbeat, Json, NewEvent, Started
+from ..ledger.events import Failed, Finished, Json, NewEvent, Started
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
@@ -21,6 +21,7 @@ from .claim import Policy, judge
 from .display import Display
 from .endpoints import EndpointSource, ModelUnavailable
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+from .heartbeat import Pulse
 from .identifiers import new_run_id
 from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
 from .plan import PlannedRun
@@ -28,9 +29,6 @@ from .provenance import run_provenance
 from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
 from .telemetry import ProgressFile
-
-_HEARTBEAT_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""The time to each next heartbeat; the last one repeats. A run is stale after 300 s of silence by default."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -220,15 +218,11 @@ class Watch:
         self._ledger = ledger
         self._display = display
         self._redactor = redactor
-        self._beats = 0
-        self._next_beat = time.monotonic() + _HEARTBEAT_SECONDS[0]
+        self._pulse = Pulse(time.monotonic())
 
     def tick(self) -> None:
         """Called about twice a second while the child runs."""
         if self._progress.look() and self._progress.latest:
             self._display.progress(self._run_id, self._progress.latest)
-        if time.monotonic() >= self._next_beat:
-            beat = self._redactor.event(Heartbeat(progress=self._progress.latest))
-            self._ledger.append(self._run_id, beat, sync=False)
-            self._beats = min(self._beats + 1, len(_HEARTBEAT_SECONDS) - 1)
-            self._next_beat = time.monotonic() + _HEARTBEAT_SECONDS[self._beats]
+        if beat := self._pulse.beat(time.monotonic(), self._progress.latest):
+            self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)

@@ -33,7 +33,7 @@ from .rows import (
     run_values,
 )
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the tables: an older file is rebuilt."""
 
 NAME = "orchestrator"

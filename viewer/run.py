@@ -13,10 +13,10 @@ import msgspec
 from ..ledger.chain import GENESIS, BadLine, check
 from ..ledger.codec import decode
 from ..ledger.fold import Run
+from ..ledger.staleness import is_stale
 from ..projections.database import read_runs
 from ..projections.rows import event_row, run_row
 from .answers import Archive, answer, check_parameters, find_run, is_known, whole_number
-from .stale import is_stale
 
 _MOST_LOG_BYTES = 1024 * 1024
 _MOST_SAMPLES = 500

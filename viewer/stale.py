@@ -6,22 +6,9 @@ The ledger does not change when that happens, only time passes: so it is asked a
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 
-from ..ledger.fold import Run
-from ..ledger.identity import liveness, parse_utc
+from ..ledger.staleness import is_stale
 from ..projections.database import read_runs
-
-STALE_SECONDS = 300
-"""The silence after which a run is in doubt; the same as the default of `recover-stale-runs`."""
-
-
-def is_stale(run: Run) -> bool:
-    """Whether a run that should be under way gives no sign of life, and its owner is not provably alive."""
-    if run.status != "running":
-        return False
-    silence = (datetime.now(UTC) - parse_utc(run.last_seen_at)).total_seconds()
-    return silence > STALE_SECONDS and liveness(run.owner) != "alive"
 
 
 def stale_runs(connection: sqlite3.Connection) -> list[str]:

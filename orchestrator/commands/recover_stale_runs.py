@@ -7,9 +7,10 @@ import click
 from ...adapters.discovery import discover
 from ...ledger.fold import Run
 from ...ledger.ledger import Ledger
+from ...ledger.staleness import is_stale
 from ...projections.rows import run_row
 from ..datasets import rebuild_all
-from ..recovery import recover, stale_after
+from ..recovery import recover
 from .place import Place, in_place, json_option, note, print_json
 
 
@@ -17,13 +18,11 @@ from .place import Place, in_place, json_option, note, print_json
 @click.option(
     "--stale-seconds",
     type=click.FloatRange(min=0),
-    default=300.0,
-    show_default=True,
-    help="How old the last sign of life must be.",
+    help="How old the last sign of life must be (default: 300, or what the run itself promised, where that is more).",
 )
 @json_option
 @in_place
-def command(place: Place, stale_seconds: float, as_json: bool) -> None:
+def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
     """Close runs that gave no sign of life for so long, and whose process is not provably alive.
 
     A result that such a run's benchmark did finish is adopted. Then the viewer's dataset is rebuilt.
@@ -34,7 +33,9 @@ def command(place: Place, stale_seconds: float, as_json: bool) -> None:
     if next(store.read(), None):
         ledger = Ledger(store)
         adapters = discover(place.workspace.root).adapters
-        recovered = recover(ledger, stale_after(stale_seconds), workspace=place.workspace, adapters=adapters)
+        recovered = recover(
+            ledger, lambda run: is_stale(run, stale_seconds), workspace=place.workspace, adapters=adapters
+        )
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
         rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:

@@ -10,9 +10,9 @@ import falcon.testing
 import pytest
 
 from benchmarks.ledger.events import Annotated, Artifact, Heartbeat, HighScoreReference, NewEvent
+from benchmarks.ledger.staleness import is_stale
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.app import create_app
-from benchmarks.viewer.run import is_stale
 from benchmarks.viewer.runs import SORTS
 
 LOCAL = {"Host": "127.0.0.1:8877"}
@@ -354,11 +354,11 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(client, add, workspace, t
 def test_a_run_that_falls_silent_is_marked_although_the_ledger_stands_still(client, add, monkeypatch):
     add("run_a", end=False)
     for path in ("/api/runs", "/api/runs/run_a"):
-        monkeypatch.setattr("benchmarks.viewer.stale.STALE_SECONDS", 300)
+        monkeypatch.setattr("benchmarks.ledger.staleness.STALE_SECONDS", 300)
         fresh = client.simulate_get(path)
         known = {"If-None-Match": fresh.headers["etag"]}
         assert client.simulate_get(path, headers=known).status_code == 304
-        monkeypatch.setattr("benchmarks.viewer.stale.STALE_SECONDS", -1)
+        monkeypatch.setattr("benchmarks.ledger.staleness.STALE_SECONDS", -1)
         silent = client.simulate_get(path, headers=known)
         assert silent.status_code == 200
         row = silent.json["runs"][0] if path == "/api/runs" else silent.json

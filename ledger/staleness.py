@@ -1,0 +1,25 @@
+"""When a run that should be under way is taken for dead: it was silent for too long, and no process proves it alive."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from .fold import Run
+from .identity import liveness, parse_utc
+
+STALE_SECONDS = 300.0
+"""The silence after which a run is in doubt, where it promised no longer one."""
+
+
+def silence(run: Run) -> float:
+    """Seconds since a run's last sign of life."""
+    return (datetime.now(UTC) - parse_utc(run.last_seen_at)).total_seconds()
+
+
+def is_stale(run: Run, seconds: float | None = None) -> bool:
+    """Whether the last sign of life of a running run is older than that, and its owner is not provably alive.
+
+    Without `seconds`, the limit is STALE_SECONDS, or what the run's last heartbeat promised where that is longer.
+    """
+    limit = max(STALE_SECONDS, run.lease_seconds or 0.0) if seconds is None else seconds
+    return run.status == "running" and silence(run) >= limit and liveness(run.owner) != "alive"
