@@ -12,7 +12,7 @@ from ..ledger.events import Heartbeat, Progress
 FIRST_SECONDS = 5.0
 LONGEST_SECONDS = 3600.0
 """No silence is longer than this."""
-STEP = 0.1
+STEP = 0.1 - 1e-9  # 0.3 - 0.2 is less than 0.1
 """The share of the whole work that is worth a beat, where STEP_SECONDS have passed, too."""
 STEP_SECONDS = 30.0
 _MARGIN_SECONDS = 60.0
