@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -76,3 +77,180 @@ def test_a_damaged_ledger_has_no_head_to_rely_on(filled, command):
     path.write_bytes(path.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
     filled.is_damaged = True
     assert "ledger damaged" in filled("ledger", command, code=3).stderr
+
+
+def other_bench(filled, tmp_path):
+    """A workspace on another machine."""
+    other = type(filled)(tmp_path / "elsewhere")
+    other.root.mkdir()
+    other.add("theirs")
+    other.run("theirs")
+    return other
+
+
+def test_an_export_is_the_ledger_and_can_be_taken_in_elsewhere(filled, tmp_path):
+    lines = filled("ledger", "log", "--json").stdout
+    head = filled("ledger", "head").stdout.split()[1]
+    for name in ("x.jsonl", "x.jsonl.gz", "folder"):
+        assert head in filled("ledger", "export", str(tmp_path / name)).stdout or name == "folder"
+        fresh = type(filled)(tmp_path / f"from-{name}")
+        fresh.root.mkdir()
+        assert "4 events added" in fresh("ledger", "import", str(tmp_path / name)).stdout
+        assert "0 events added, 4 were here already" in fresh("ledger", "import", str(tmp_path / name)).stdout
+        assert fresh("ledger", "log", "--json").stdout == lines
+        assert [run["status"] for run in fresh.runs()] == ["succeeded"]
+    assert (tmp_path / "x.jsonl").read_text() == lines
+    filled.run("good", more=("--force",))
+    assert "4 events were new there" in filled("ledger", "export", str(tmp_path / "folder")).stdout
+
+
+def test_the_ledger_of_another_machine_is_merged_once(filled, tmp_path):
+    other = other_bench(filled, tmp_path)
+    where = str(other.results / "ledger")
+    assert "4 events added, 0 were here already (merged)" in filled("ledger", "import", where).stdout
+    assert "0 events added, 4 were here already (merged)" in filled("ledger", "import", where).stdout
+    other.run("theirs", more=("--force",))
+    assert "4 events added, 4 were here already (merged)" in filled("ledger", "import", where).stdout
+    assert sorted(run["benchmark_id"] for run in filled.runs()) == ["good", "theirs", "theirs"]
+    assert "sound" in filled("ledger", "verify", "--no-artifacts").stdout
+    ours, theirs = filled.events(), other.events()
+    assert {event["id"]: event["at"] for event in theirs}.items() <= {e["id"]: e["at"] for e in ours}.items()
+
+
+def test_a_copy_in_sqlite_serves_as_the_ledger(filled, tmp_path):
+    url = f"sqlite://{tmp_path / 'ledger.sqlite'}"
+    lines = filled("ledger", "log", "--json").stdout
+    assert "4 events" in filled("ledger", "copy", str(filled.results / "ledger"), url).stdout
+    filled("run", "--benchmarks", "good", "--provider", "ollama", "--ledger", url)
+    more = filled("--ledger", url, "ledger", "log", "--json").stdout
+    assert more.startswith(lines)
+    assert json.loads(more.splitlines()[-2])["data"]["reason"] == "already_succeeded"
+    filled("--ledger", url, "ledger", "verify")
+    back = tmp_path / "back"
+    filled("ledger", "copy", url, str(back))
+    assert "".join(path.read_text() for path in sorted(back.glob("*.jsonl"))) == more
+    other = other_bench(filled, tmp_path)
+    wrong = filled("ledger", "copy", str(other.results / "ledger"), url, code=2)
+    assert "no earlier copy" in wrong.stderr
+    assert filled("--ledger", url, "ledger", "log", "--json").stdout == more
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("import", "nowhere"), "there is no nowhere"),
+        (("import", "sqlite:///nowhere/x.sqlite"), "there is no ledger in"),
+        (("import", "ftp://x"), "no ledger store for 'ftp://x'"),
+        (("export", "nowhere/x.jsonl"), "there is no folder nowhere"),
+        (("copy", "nowhere", "there"), "there is no ledger in nowhere"),
+        (("replay", "run_x"), "the ledger has no events of 'run_x'"),
+        (("verify", "--verify-key", "k"), "give it with --checkpoint"),
+        (("log", "--since", "yesterday"), "'yesterday' is neither a time"),
+        (("keygen", "a name", "--output", "key"), "can't be the name of a key"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(filled, arguments, told):
+    done = filled("ledger", *arguments, code=2)
+    assert told in done.stderr and done.stderr.count("\n") == 1
+    assert len(filled.events()) == 4
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_a_file_that_is_no_ledger_is_refused_and_nothing_is_taken_in(filled, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"no ledger\n")
+    assert filled("ledger", "import", str(path), code=3 if name == "x.jsonl" else 2).stderr.count("\n") == 1
+    lines = filled("ledger", "log", "--json").stdout.replace('"score":0.5', '"score":0.9')
+    (tmp_path / "y.jsonl").write_text(lines)
+    assert "its hash does not match" in filled("ledger", "import", str(tmp_path / "y.jsonl"), code=3).stderr
+    assert len(filled.events()) == 4
+
+
+def test_a_database_of_something_else_is_no_ledger(filled):
+    url = f"sqlite://{filled.results / 'orchestrator.sqlite'}"
+    before = (filled.results / "orchestrator.sqlite").read_bytes()
+    for command in (("ledger", "log"), ("run", "--benchmarks", "good", "--provider", "ollama")):
+        assert "no ledger" in filled(*command, "--ledger", url, code=2).stderr
+    assert (filled.results / "orchestrator.sqlite").read_bytes() == before
+
+
+def test_repair_tells_first_and_keeps_what_it_cuts(filled):
+    filled.run("good", more=("--force",))
+    path = segment(filled)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:5]) + lines[5].replace(b'"attempt":2', b'"attempt":3') + b"".join(lines[6:]))
+    filled("run", "--benchmarks", "good", "--provider", "ollama", code=3)
+    told = filled("ledger", "repair", code=3).stdout
+    assert "damage:" in told and "with --yes, what stands behind event 5" in told
+    assert "repaired: events 1 to 5" in filled("ledger", "repair", "--yes", "--reason", "no backup").stdout
+    [event] = filled.events("repaired")
+    assert event["seq"] == 6 and event["data"]["reason"] == "no backup" and event["data"]["position"] == 5
+    [name] = event["data"]["quarantined"]
+    assert (filled.results / "ledger" / "quarantine" / name).read_bytes().count(b"\n") == len(lines) - 5
+    assert "nothing to repair" in filled("ledger", "repair").stdout
+    filled.run("good", more=("--force",))
+    assert filled("ledger", "verify").stdout.startswith("sound")
+
+
+def test_a_run_is_told_event_by_event(filled):
+    [run] = filled.runs()
+    steps = json.loads(filled("ledger", "replay", run["run_id"], "--json").stdout)
+    assert [step["type"] for step in steps] == ["started", "finished"]
+    assert steps[1]["changes"]["status"] == ["running", "succeeded"]
+    assert "status: running -> succeeded" in filled("ledger", "replay", run["run_id"]).stdout
+    assert "counts:" in filled("ledger", "replay", run["run_group_id"]).stdout
+
+
+def test_the_log_is_filtered(filled):
+    filled.add("other")
+    filled.run("other")
+    [other] = filled.runs("--benchmark", "other")
+
+    def seqs(*more):
+        return [json.loads(line)["seq"] for line in filled("ledger", "log", "--json", *more).stdout.splitlines()]
+
+    everything = filled.events()
+    assert seqs("--run", other["run_id"]) == [
+        event["seq"] for event in everything if event["stream"] == other["run_id"]
+    ]
+    assert seqs("--benchmark", "good") == [2, 3]
+    assert seqs("--type", "started", "--type", "finished") == [2, 3, 6, 7]
+    assert seqs("--type", "started", "--benchmark", "other", "--limit", "5") == [6]
+    middle = everything[4]["at"]
+    assert seqs("--since", middle) == [5, 6, 7, 8] and seqs("--until", middle) == [1, 2, 3, 4, 5]
+    done = filled("ledger", "log", "--type", "strated")
+    assert done.stdout == "" and "did you mean started?" in done.stderr
+
+
+def test_the_log_is_followed_across_a_run_and_ends_when_interrupted(filled):
+    follower = filled.start("ledger", "log", "--follow", "--type", "finished", "--json")
+    assert json.loads(follower.stdout.readline())["seq"] == 3
+    filled.run("good", more=("--force",))
+    assert json.loads(follower.stdout.readline())["seq"] == 7
+    follower.send_signal(signal.SIGINT)
+    _, errors = follower.communicate(timeout=20)
+    assert follower.returncode == 130 and "Traceback" not in errors
+
+
+def test_the_runs_of_the_past(filled):
+    finished = filled.events("finished")[0]
+    filled.run("good", more=("--force",))
+    assert [run["status"] for run in filled.runs("--as-of", "2")] == ["running"]
+    assert [run["status"] for run in filled.runs("--as-of", finished["at"])] == ["succeeded"]
+    assert filled.runs("--as-of", "1") == [] and len(filled.runs()) == 2
+
+
+def test_a_signed_checkpoint_says_who(filled, tmp_path):
+    key, other = (filled("ledger", "keygen", name, "--output", str(tmp_path / name)).stdout.strip() for name in "ab")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    assert "cannot write the key" in filled("ledger", "keygen", "a", "--output", str(tmp_path / "a"), code=2).stderr
+    note = tmp_path / "note"
+    note.write_text(filled("ledger", "checkpoint", "--sign", str(tmp_path / "a")).stdout)
+    verify = ("ledger", "verify", "--checkpoint", str(note), "--verify-key")
+    filled(*verify, key)
+    (tmp_path / "a.pub").write_text(key + "\n")
+    filled(*verify, str(tmp_path / "a.pub"))
+    assert "is not signed by b+" in filled(*verify, other, code=3).stdout
+    assert "private key" in filled(*verify, str(tmp_path / "a"), code=2).stderr
+    note.write_text(note.read_text().replace("\n4\n", "\n3\n"))
+    assert "is not signed by a+" in filled(*verify, key, code=3).stdout

@@ -180,9 +180,13 @@ def _steps(records: list[Record]) -> Iterator[Step]:
         changes = {
             name: (before.get(name), value)
             for name, value in after.items()
-            if value != before.get(name) and value not in (None, "", [], {}, False) and name not in _BOOKKEEPING
+            if value != before.get(name) and not _is_nothing(value) and name not in _BOOKKEEPING
         }
         yield Step(record.seq, record.at, record.type, changes, problem)
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {})
 
 
 _BOOKKEEPING = {"first_seq", "last_seq", "last_seen_at", "created_at"}
