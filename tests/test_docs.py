@@ -32,7 +32,7 @@ def test_the_chain_checker_of_the_documentation_checks_the_chain(store, historie
     for number in range(3):
         ledger.append(f"run_{number}", histories.started(str(number)))
         ledger.append(f"run_{number}", histories.finished())
-    [code] = blocks(DOCS / "ledger.md", "python")
+    code, _ = blocks(DOCS / "ledger.md", "python")
     assert len(code.strip().splitlines()) <= 20
     [segment] = store.folder.glob("*.jsonl")
     if damage:

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 
 @pytest.fixture(scope="module")
 def checker(tmp_path_factory):
-    [code] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    code, _ = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert len(code.splitlines()) <= 20
     script = tmp_path_factory.mktemp("checker") / "check.py"
     script.write_text(code)
