@@ -104,7 +104,7 @@ def _torn_tail(segment: Path) -> Iterator[str]:
 
 def move_tail(segment: Path, offset: int, quarantine: Path) -> Path:
     """Move what stands behind `offset` to a file in the quarantine; its path. Raises OSError, with nothing lost."""
-    quarantine.mkdir(exist_ok=True)
+    disk.make_folder(quarantine)
     kept = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
     with segment.open("rb") as file:
         file.seek(offset)
@@ -144,14 +144,13 @@ def cut_off(folder: Path) -> list[Path]:
             if cursor.segment is not None and unfinished_bytes(cursor.segment):
                 kept.append(move_tail(cursor.segment, cursor.offset, quarantine))
             break
-    if list_segments(folder):
-        everything = seal_all(folder, Manifest())
-        write_manifest(folder, Manifest(everything.segments[:-1]))
+    if segments := list_segments(folder):
+        write_manifest(folder, seal_all(segments[:-1], Manifest()))
     return kept
 
 
 def _put_away(segment: Path, quarantine: Path) -> Path:
-    quarantine.mkdir(exist_ok=True)
+    disk.make_folder(quarantine)
     kept = quarantine / f"{segment.stem}-0-{utc_now().replace(':', '')}.part"
     disk.rename(segment, kept)
     disk.sync_folder(quarantine)

@@ -65,9 +65,20 @@ def write_all(fd: int, data: bytes) -> None:
             rest = rest[write(fd, rest) :]
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that they are on disk when this returns."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place of another, so that whoever looks, at whatever moment, sees the one or the other whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Put a file in place of another, so that whoever looks, at whatever moment, sees the one or the other whole.
+
+    Call it where nobody else writes that file.
+    """
+    beside = path.with_name(f".{path.name}.new")
     fd = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         write_all(fd, content)

@@ -296,7 +296,7 @@ class JsonlStore:
             # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
             self._sync(self._open(segment))
             with _named(self.folder):
-                write_manifest(self.folder, seal_all(self.folder, self._read_manifest()))
+                write_manifest(self.folder, seal_all(list_segments(self.folder), self._read_manifest()))
                 self._lock.announce()
                 self._seen_changes = self._lock.changes
         segment = self.folder / segment_name(self._numbering.head.seq + 1)

@@ -67,7 +67,7 @@ class LedgerLock:
     def _open(self) -> int:
         folder = self.path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(folder)
             return disk.open_file(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as problem:
             raise LedgerUnwritable(

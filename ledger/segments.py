@@ -263,13 +263,13 @@ def unfinished_bytes(segment: Path) -> int:
         return end
 
 
-def seal_all(folder: Path, manifest: Manifest) -> Manifest:
-    """The manifest with an entry for every segment there is: none of them will change any more.
+def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
+    """The manifest with an entry for each of these segments: none of them will change any more.
 
     Raises OSError, and LedgerDamaged for a segment without an end.
     """
     entries = []
-    for segment in list_segments(folder):
+    for segment in segments:
         if (entry := manifest.of(segment)) is None:
             last = last_event(segment)
             if last is None:
