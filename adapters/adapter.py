@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .manifest import Check, Manifest, fill
+from .manifest import LOG_BYTES, Check, Manifest, fill
 from .options import render
 
 Source = Literal["suite", "catalog", "workspace", "plugin"]
@@ -19,12 +19,14 @@ _CHECK_SECONDS = 5
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What to start: arguments, additional variables, working directory, and how long it may take."""
+    """What to start: arguments, additional variables, working directory, and the limits that `[run]` explains."""
 
     argv: list[str]
     env: dict[str, str]
     cwd: Path
     timeout_seconds: float
+    stall_seconds: float | None = None
+    log_bytes: int = LOG_BYTES
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
             if option.env is not None:
                 env[option.env] = text
         cwd = Path(fill(run.cwd, values))
-        return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds)
+        return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds, run.stall_seconds, run.log_bytes)
 
 
 def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:

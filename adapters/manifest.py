@@ -47,12 +47,18 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A table of the file: a key that is none of its fields is an error."""
 
 
+LOG_BYTES = 64 * 1024 * 1024
+"""What each log of a run may hold."""
+
+
 class RunSpec(_Table, frozen=True, kw_only=True):
-    """How to start the benchmark. `cwd` is relative to its directory."""
+    """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take."""
 
     argv: list[str]
     cwd: str = "."
     timeout_seconds: float = 3600
+    stall_seconds: float | None = None
+    log_bytes: int = LOG_BYTES
     env: dict[str, str] = {}
     ok_exit_codes: list[int] = msgspec.field(default_factory=lambda: [0])
 
@@ -254,6 +260,10 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
         yield from _text_faults(f"run.env.{name}", text)
     if not (math.isfinite(run.timeout_seconds) and run.timeout_seconds > 0):
         yield "run.timeout_seconds", "is no positive number of seconds"
+    if run.stall_seconds is not None and not (math.isfinite(run.stall_seconds) and run.stall_seconds > 0):
+        yield "run.stall_seconds", "is no positive number of seconds"
+    if run.log_bytes < 0:
+        yield "run.log_bytes", "is no number of bytes"
     if not run.ok_exit_codes:
         yield "run.ok_exit_codes", "allows no exit code, so no run could succeed"
 

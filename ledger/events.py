@@ -122,9 +122,12 @@ class Heartbeat(Event, frozen=True, kw_only=True):
 
 
 class Outcome(Event, frozen=True, kw_only=True):
-    """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error."""
+    """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error.
 
-    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path"})
+    `notes` are what its supervision has to tell, such as that a log was cut.
+    """
+
+    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes"})
 
     ended_at: str
     duration_seconds: float | None = None
@@ -142,6 +145,7 @@ class Outcome(Event, frozen=True, kw_only=True):
     delta_to_high_score: float | None = None
     synthetic: bool = False
     late: bool = False
+    notes: list[str] = []
 
 
 class Finished(Outcome, frozen=True, kw_only=True):

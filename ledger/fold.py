@@ -97,6 +97,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     high_score_source: str | None = None
     synthetic: bool = False
     late: bool = False
+    notes: list[str] = msgspec.field(default_factory=_no_items)
     recovered: bool = False
     retracted: Retracted | None = None
     annotations: list[Annotated] = msgspec.field(default_factory=_no_items)
@@ -257,6 +258,7 @@ def _with_outcome(
         high_score_source=reference.source if reference else None,
         delta_to_high_score=event.delta_to_high_score,
         synthetic=event.synthetic,
+        notes=event.notes,
         last_seen_at=record.at,
         last_seq=record.seq,
     )

@@ -32,7 +32,7 @@ from .plan import PlannedRun
 from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
-from .supervision import Supervisor
+from .supervision import Limits, Supervisor
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     environ: Mapping[str, str]
     explain: bool = False
+    limits: Limits = Limits()
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -85,6 +86,7 @@ def conduct(
                 redactor=redactor,
                 display=display,
                 cancellation=cancellation,
+                limits=campaign.limits,
             )
             _perform_all(supervisor, to_do, campaign.jobs, cancellation)
     reason = "interrupted" if cancellation.requested else "completed"

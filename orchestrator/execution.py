@@ -14,10 +14,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
+from ..adapters.manifest import LOG_BYTES
+from .logs import BoundedLog
 from .processes import end_marked
 from .redaction import Redactor
 
@@ -60,35 +61,43 @@ class Cancellation:
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How a child ended. `reason` is None for an end of its own; `left_behind` counts processes that were ended."""
+    """How a child ended. `reason` is None for an end of its own; `notes` tell what else there is to know."""
 
     return_code: int | None
     duration_seconds: float
     reason: str | None = None
     error: str = ""
-    left_behind: int = 0
+    notes: list[str] = []
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE."""
+    """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE.
+
+    It is ended after `timeout_seconds`, and after `stall_seconds` without output or progress. Each of its two logs
+    holds at most about `log_bytes`.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     cwd: Path
     folder: Path
     timeout_seconds: float
+    stall_seconds: float | None = None
+    log_bytes: int = LOG_BYTES
     grace_seconds: float = 5.0
 
 
-def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], None]) -> Exit:
-    """Run a child to its end; `tick` is called about twice a second meanwhile.
+def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
+    """Run a child to its end; `tick` is called about twice a second meanwhile, and says whether there is progress.
 
     When this returns or raises, no process that the child started is left. A command that can't be started is an
     Exit with reason `start`.
     """
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
-        logs = [stack.enter_context((child.folder / f"{name}.log").open("wb")) for name in ("stdout", "stderr")]
+        logs = [BoundedLog(child.folder / f"{name}.log", child.log_bytes) for name in ("stdout", "stderr")]
+        for log in logs:
+            stack.callback(log.close)
         pipes = [os.pipe(), os.pipe()]
         reads, writes = [pipe[0] for pipe in pipes], [pipe[1] for pipe in pipes]
         for fd in reads:
@@ -116,7 +125,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         end_family = functools.partial(end_marked, marker_of(child.environment[RUN_ID_VARIABLE]), group=process.pid)
         try:
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
-            reason = pump.run(deadline=began + child.timeout_seconds, tick=tick)
+            reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
             if reason:
                 end_family(grace_seconds=child.grace_seconds)
             return_code = process.wait()
@@ -129,6 +138,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
             raise
     errors = {
         "timeout": f"no end after {child.timeout_seconds:g} s",
+        "stalled": f"no output and no progress for {child.stall_seconds or 0:g} s",
         "interrupted": "the orchestrator was interrupted",
         None: "",
     }
@@ -137,7 +147,10 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         duration_seconds=duration,
         reason=reason,
         error=errors[reason],
-        left_behind=0 if reason else left,
+        notes=[
+            *([] if reason or not left else [f"left processes behind, which were ended: {', '.join(left)}"]),
+            *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
+        ],
     )
 
 
@@ -154,24 +167,13 @@ def read_exit_status(folder: Path) -> int | None:
         return None  # Not there, or torn by a crash: no proof of an end.
 
 
-def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
-    """The end of a log, for an error text."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - limit))
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(text.strip().splitlines()[-lines:])
-
-
 class _Pump:
     """Moves a child's output into its logs until it ends, its time is up, or somebody asks for its end."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        pipes: list[tuple[int, BinaryIO]],
+        pipes: list[tuple[int, BoundedLog]],
         redactor: Redactor,
         cancellation: Cancellation,
     ) -> None:
@@ -183,11 +185,12 @@ class _Pump:
             self._selector.register(fd, selectors.EVENT_READ)
         self._selector.register(cancellation, selectors.EVENT_READ)
         self._cancellation = cancellation
+        self._last_sign = time.monotonic()
         self._pidfd = _open_pidfd(process.pid)
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ)
 
-    def run(self, *, deadline: float, tick: Callable[[], None]) -> str | None:
+    def run(self, *, deadline: float, stall: float | None, tick: Callable[[], bool]) -> str | None:
         """Returns why the child has to be ended; None when it ended by itself."""
         # Without a pidfd the end of the child is only seen by looking.
         step = _TICK_SECONDS if self._pidfd is not None else 0.02
@@ -198,8 +201,11 @@ class _Pump:
                 return "interrupted"
             if now >= deadline:
                 return "timeout"
+            if stall is not None and now >= self._last_sign + stall:
+                return "stalled"
             if now >= next_tick:
-                tick()
+                if tick():
+                    self._last_sign = now
                 next_tick = now + _TICK_SECONDS
             self._step(max(0.0, min(step, deadline - now)))
         return None
@@ -228,8 +234,8 @@ class _Pump:
         except BlockingIOError:
             return
         if piece:
+            self._last_sign = time.monotonic()
             log.write(stream.feed(piece))
-            log.flush()
         else:
             log.write(stream.flush())
             self._selector.unregister(fd)

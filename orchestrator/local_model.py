@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from .execution import last_lines
+from .logs import last_lines
 
 REQUIREMENTS = ("xllamacpp==2026.10.11549",)
 """What the server's own environment holds."""

@@ -10,7 +10,8 @@ from ..adapters.manifest import Manifest
 from ..adapters.result import Reading, list_artifacts, read_result
 from ..ledger.events import Artifact, Failed, Finished, HighScoreReference, Outcome
 from ..ledger.identity import utc_now
-from .execution import Exit, last_lines
+from .execution import Exit
+from .logs import last_lines
 from .telemetry import summarize_calls
 
 OUTPUT = "output"
@@ -30,8 +31,6 @@ def weigh(manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at
     if failure is None:
         return Finished(**known)
     reason, error = failure
-    if exit.left_behind:
-        error += f" (it left {exit.left_behind} processes behind, which were ended)"
     return Failed(**known, reason=reason, error=error)
 
 
@@ -67,6 +66,7 @@ def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> di
         "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
         "result_json_path": str(reading.path) if reading.path else None,
         "synthetic": reading.synthetic,
+        "notes": exit.notes,
     }
 
 

@@ -27,16 +27,24 @@ def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
     return found - {os.getpid()}
 
 
-def end_marked(marker: str, *, group: int | None = None, grace_seconds: float) -> int:
-    """End every process of a run, also those that were born while others were being ended; how many there were."""
-    count = 0
+def end_marked(marker: str, *, group: int | None = None, grace_seconds: float) -> list[str]:
+    """End every process of a run, also those that were born while others were being ended; their names and ids."""
+    ended: list[str] = []
     for _ in range(_ROUNDS):
         pids = marked_processes(marker, group=group)
         if not pids:
             break
-        count += end_processes(pids, grace_seconds=grace_seconds)
+        ended += [f"{_name(pid)} ({pid})" for pid in sorted(pids)]
+        end_processes(pids, grace_seconds=grace_seconds)
         grace_seconds = 0
-    return count
+    return ended
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "process"
 
 
 def end_processes(pids: Iterable[int], *, grace_seconds: float) -> int:

@@ -39,6 +39,13 @@ class Prepared(msgspec.Struct, frozen=True):
     failure: tuple[str, str] | None = None
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What somebody asked for instead of the manifests' own limits."""
+
+    timeout_seconds: float | None = None
+    stall_seconds: float | None = None
+
+
 class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     """Performs the runs of one group; safe to use from several threads."""
 
@@ -52,6 +59,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     display: Display
     cancellation: Cancellation
+    limits: Limits = Limits()
 
     def perform(self, planned: PlannedRun) -> None:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
@@ -164,7 +172,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             environment=self._child_environment(planned, prepared.endpoint, run, folder, command.env),
             cwd=command.cwd,
             folder=folder,
-            timeout_seconds=command.timeout_seconds,
+            timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,
+            stall_seconds=self.limits.stall_seconds or command.stall_seconds,
+            log_bytes=command.log_bytes,
         )
         watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
         started_at = time.time()
@@ -220,9 +230,11 @@ class Watch:
         self._redactor = redactor
         self._pulse = Pulse(time.monotonic())
 
-    def tick(self) -> None:
-        """Called about twice a second while the child runs."""
-        if self._progress.look() and self._progress.latest:
+    def tick(self) -> bool:
+        """Called about twice a second while the child runs; whether it has come further since."""
+        has_moved = self._progress.look()
+        if has_moved and self._progress.latest:
             self._display.progress(self._run_id, self._progress.latest)
         if beat := self._pulse.beat(time.monotonic(), self._progress.latest):
             self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)
+        return has_moved

@@ -29,12 +29,16 @@ from ..plan import PlannedRun, choose, make_plan, parse_extra
 from ..providers import Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
 from ..redaction import Redactor, names_a_secret, secrets_of
+from ..supervision import Limits
 from ..usage import UsageError
 from .place import Place, in_place, note
 from .table import print_table
 
 MODEL = "qwen3"
 """The model without --model, as users of the first orchestrator know it."""
+
+
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 class _ManyValues(click.Command):
@@ -69,6 +73,8 @@ class _ManyValues(click.Command):
 @click.option("--force", is_flag=True, help="Run even what has succeeded.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
+@click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--explain", "explained", is_flag=True, help="Say what decided, for each.")
 @in_place
@@ -85,6 +91,8 @@ def command(
     force: bool,
     jobs: int,
     repeats: int,
+    timeout: float | None,
+    stall: float | None,
     dry_run: bool,
     explained: bool,
 ) -> int:
@@ -125,7 +133,13 @@ def command(
             provider=endpoint.provider.name,
             model=plan[0].model,
             extra=_without_secrets(asked, adapters),
-            flags={"rerun_failed": rerun_failed, "force": force, "jobs": jobs, "repeats": repeats},
+            flags={
+                "rerun_failed": rerun_failed,
+                "force": force,
+                "jobs": jobs,
+                "repeats": repeats,
+                **{name: value for name, value in (("timeout", timeout), ("stall", stall)) if value is not None},
+            },
         )
         campaign = Campaign(
             workspace=place.workspace,
@@ -135,6 +149,7 @@ def command(
             jobs=jobs,
             environ=os.environ,
             explain=explained,
+            limits=Limits(timeout, stall),
         )
         _recover(ledger, place.workspace, found.adapters, display)
         result = _conduct(campaign, ledger, endpoint, model, display)

@@ -66,6 +66,7 @@ def _facts(run: Run) -> dict[str, str]:
         "benchmark": run.benchmark_id,
         "status": run.status + (f" ({run.reason})" if run.reason else ""),
         "error": run.error or "",
+        "notes": "\n".join(run.notes),
         "score": format_score(run.score, run.stderr) + (f" {run.unit}" if run.unit and run.score is not None else ""),
         "samples": "" if run.samples is None else str(run.samples),
         "high score": f"{format_score(run.high_score_value)} ({run.high_score_label}, {run.high_score_source})"

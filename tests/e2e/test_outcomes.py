@@ -58,6 +58,24 @@ def test_time_runs_out(bench):
     assert "no end after 1 s" in run["error"]
 
 
+def test_limits_can_be_given_for_one_command(bench):
+    bench.add("slow", "import time\ntime.sleep(60)")
+    bench.run("slow", code=1, more=("--timeout", "0.5"))
+    bench.run("slow", code=1, more=("--stall", "0.5"))
+    assert [run["reason"] for run in bench.runs()] == ["timeout", "stalled"]
+    assert [e["data"]["request"]["flags"].get("stall") for e in bench.events("group_opened")] == [None, 0.5]
+    for bad in ("0", "-1", "soon"):
+        assert "--timeout" in bench.run("slow", code=2, more=("--timeout", bad))
+
+
+def test_what_supervision_saw_is_noted_in_a_success_too(bench):
+    bench.add("daemon", 'import subprocess\nsubprocess.Popen(["sleep", "60"], start_new_session=True)' + RESULT)
+    bench.run("daemon")
+    [run] = bench.runs()
+    assert run["status"] == "succeeded"
+    assert run["notes"][0].startswith("left processes behind, which were ended: sleep (")
+
+
 def test_an_allowed_exit_code_is_a_success(bench):
     bench.add("odd", WRITE.format('{"score": 0.5, "n": 1}') + "sys.exit(4)", run="ok_exit_codes = [0, 4]")
     bench.run("odd")

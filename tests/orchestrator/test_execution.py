@@ -17,10 +17,10 @@ from benchmarks.orchestrator.execution import (
     Child,
     Exit,
     execute,
-    last_lines,
     marker_of,
     read_exit_status,
 )
+from benchmarks.orchestrator.logs import TAIL_BYTES, last_lines
 from benchmarks.orchestrator.processes import marked_processes
 from benchmarks.orchestrator.redaction import Redactor
 
@@ -32,9 +32,11 @@ def run(
     code: str,
     *,
     timeout: float = 30,
+    stall: float | None = None,
+    log_bytes: int = 10**8,
     redactor: Redactor | None = None,
     cancellation: Cancellation | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], bool] = lambda: False,
     argv: list[str] | None = None,
     cwd: Path | None = None,
 ) -> Exit:
@@ -44,6 +46,8 @@ def run(
         cwd=cwd or folder,
         folder=folder,
         timeout_seconds=timeout,
+        stall_seconds=stall,
+        log_bytes=log_bytes,
         grace_seconds=1,
     )
     return execute(child, redactor=redactor or Redactor({}), cancellation=cancellation or Cancellation(), tick=tick)
@@ -51,7 +55,7 @@ def run(
 
 def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
     ended = run(tmp_path, "import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)")
-    assert (ended.return_code, ended.reason, ended.left_behind) == (7, None, 0)
+    assert (ended.return_code, ended.reason, ended.notes) == (7, None, [])
     assert (tmp_path / "stdout.log").read_text() == "out\n"
     assert (tmp_path / "stderr.log").read_text() == "err\n"
     assert read_exit_status(tmp_path) == 7
@@ -104,13 +108,42 @@ def test_a_grandchild_that_left_the_session_is_ended(tmp_path: Path, ends_by: st
     ended = run(tmp_path, code, timeout=2 if ends_by == "timeout" else 30)
     pid = int((tmp_path / "stdout.log").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert (ended.reason, ended.left_behind) == (("timeout", 0) if ends_by == "timeout" else (None, 1))
+    assert ended.reason == ("timeout" if ends_by == "timeout" else None)
+    assert [note.partition(":")[0] for note in ended.notes] == (
+        [] if ends_by == "timeout" else ["left processes behind, which were ended"]
+    )
+
+
+def test_a_child_without_a_sign_of_life_has_stalled(tmp_path: Path) -> None:
+    ended = run(tmp_path, "import time; print('begun', flush=True); time.sleep(60)", stall=0.5)
+    assert (ended.reason, ended.error) == ("stalled", "no output and no progress for 0.5 s")
+    assert 0.5 <= ended.duration_seconds < 10
+    assert not marked_processes(marker_of(RUN_ID))
+
+
+def test_output_and_progress_are_signs_of_life(tmp_path: Path) -> None:
+    speaking = "import time\nfor _ in range(12): print('.', flush=True); time.sleep(0.1)"
+    assert run(tmp_path, speaking, stall=0.8).reason is None
+    assert run(tmp_path, "import time; time.sleep(2)", stall=0.8, tick=lambda: True).reason is None
+    assert run(tmp_path, "import time; time.sleep(20)", stall=0.8).reason == "stalled"
+
+
+def test_a_log_has_its_beginning_and_its_end_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    line = "x" * 99 + "\n"
+    code = f"import sys\nprint('first')\nfor _ in range(60_000): sys.stdout.write({line!r})\nprint('last')"
+    ended = run(tmp_path, code, log_bytes=2 * TAIL_BYTES)
+    log = (tmp_path / "stdout.log").read_bytes()
+    told = int(ended.notes[0].removeprefix("stdout.log: ").removesuffix(" bytes were left out"))
+    mark = f"\n[{told} bytes were left out here]\n".encode()
+    assert log.startswith(b"first\n") and log.endswith(b"last\n") and log.count(mark) == 1
+    assert len(log) - len(mark) + told == 60_000 * 100 + len("first\nlast\n")
+    assert len(log) < 2.2 * TAIL_BYTES
 
 
 def test_a_background_child_that_holds_the_output_open_does_not_hold_up_the_end(tmp_path: Path) -> None:
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
     ended = run(tmp_path, code)
-    assert (ended.return_code, ended.left_behind) == (0, 1)
+    assert (ended.return_code, len(ended.notes)) == (0, 1)
     assert ended.duration_seconds < 20
 
 
@@ -119,8 +152,9 @@ def test_a_cancellation_ends_the_child(tmp_path: Path) -> None:
     begun = threading.Event()
     ended: list[Exit] = []
 
-    def tick() -> None:
+    def tick() -> bool:
         begun.set()
+        return False
 
     worker = threading.Thread(
         target=lambda: ended.append(run(tmp_path, "import time; time.sleep(60)", cancellation=cancellation, tick=tick))

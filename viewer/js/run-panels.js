@@ -59,6 +59,7 @@ export function factsPanel(run) {
       ["ended", moment(run.ended_at)],
       ["took", duration(run.duration_seconds)],
       ["exit code", run.return_code],
+      ["supervision", (run.notes ?? []).join("; ")],
       ["command", code(run.command.join(" "))],
       ["folder", code(run.cwd)],
       ["stdout", code(run.stdout_path)],

@@ -1,0 +1,62 @@
+"""A run's logs: whole as long as they are of a sensible size, and with their beginning and end where they are not."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+TAIL_BYTES = 1024 * 1024
+"""Of what is more than a log may hold, so much of the end is kept: there stands what went wrong."""
+
+
+class BoundedLog:
+    """A log file of at most about `limit` bytes; what is cut out of its middle is counted, and told in its place."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.left_out = 0
+        self._file: BinaryIO = path.open("wb")
+        self._room = max(0, limit - TAIL_BYTES)
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+
+    def write(self, piece: bytes) -> None:
+        """Add to the log. Raises OSError."""
+        head, rest = piece[: self._room], piece[self._room :]
+        if head:
+            self._file.write(head)
+            self._file.flush()
+            self._room -= len(head)
+        if rest:
+            self._keep(rest)
+
+    def _keep(self, piece: bytes) -> None:
+        self._tail.append(piece)
+        self._tail_bytes += len(piece)
+        while self._tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
+            gone = len(self._tail.popleft())
+            self._tail_bytes -= gone
+            self.left_out += gone
+
+    def close(self) -> None:
+        """Write the end that was kept, and close the file. Raises OSError."""
+        try:
+            if self.left_out:
+                self._file.write(f"\n[{self.left_out} bytes were left out here]\n".encode())
+            for piece in self._tail:
+                self._file.write(piece)
+        finally:
+            self._tail.clear()
+            self._file.close()
+
+
+def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
+    """The end of a log, for an error text."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - limit))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.strip().splitlines()[-lines:])
