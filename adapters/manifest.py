@@ -61,6 +61,8 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     log_bytes: int = LOG_BYTES
     env: dict[str, str] = {}
     ok_exit_codes: list[int] = msgspec.field(default_factory=lambda: [0])
+    transient_exit_codes: list[int] = []
+    transient_errors: list[str] = []
 
 
 class Check(_Table, frozen=True, kw_only=True):
@@ -264,6 +266,11 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
         yield "run.stall_seconds", "is no positive number of seconds"
     if run.log_bytes < 0:
         yield "run.log_bytes", "is no number of bytes"
+    for pattern in run.transient_errors:
+        try:
+            re.compile(pattern)
+        except re.error as problem:
+            yield "run.transient_errors", f"'{pattern}' is no regular expression: {problem}"
     if not run.ok_exit_codes:
         yield "run.ok_exit_codes", "allows no exit code, so no run could succeed"
 

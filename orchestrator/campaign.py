@@ -32,7 +32,7 @@ from .plan import PlannedRun
 from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
-from .supervision import Limits, Supervisor
+from .supervision import Limits, Retries, Supervisor
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     explain: bool = False
     limits: Limits = Limits()
+    retries: Retries = Retries()
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -87,6 +88,7 @@ def conduct(
                 display=display,
                 cancellation=cancellation,
                 limits=campaign.limits,
+                retries=campaign.retries,
             )
             _perform_all(supervisor, to_do, campaign.jobs, cancellation)
     reason = "interrupted" if cancellation.requested else "completed"

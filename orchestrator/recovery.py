@@ -108,9 +108,9 @@ def _close_groups(ledger: Ledger) -> None:
 
 
 def count(history: History, run_group_id: str) -> Counts:
-    """How the benchmarks of a group ended, so far."""
+    """How the pieces of work of a group ended, so far: of several tries at one, the last counts."""
     group: Group = history.groups[run_group_id]
-    runs = history.runs_of(run_group_id)
+    runs = {run.signature: run for run in history.runs_of(run_group_id)}.values()
     return Counts(
         succeeded=sum(run.status == "succeeded" for run in runs),
         failed=sum(run.status == "failed" for run in runs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, ensure
-from ..ledger.events import Failed, Finished, Json, NewEvent, Started
+from ..ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
@@ -28,6 +29,7 @@ from .plan import PlannedRun
 from .provenance import run_provenance
 from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
+from .retries import delays, is_transient
 from .telemetry import ProgressFile
 
 
@@ -46,6 +48,13 @@ class Limits(msgspec.Struct, frozen=True):
     stall_seconds: float | None = None
 
 
+class Retries(msgspec.Struct, frozen=True):
+    """How often a run whose failure may pass is tried again, and how long to wait before the first time."""
+
+    most: int = 0
+    first_seconds: float = 2.0
+
+
 class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     """Performs the runs of one group; safe to use from several threads."""
 
@@ -60,27 +69,42 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     display: Display
     cancellation: Cancellation
     limits: Limits = Limits()
+    retries: Retries = Retries()
 
     def perform(self, planned: PlannedRun) -> None:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
 
-        Its terminal event is in the ledger when this returns. Raises what `Ledger.decide` raises.
+        A failure that may pass is followed by further runs, as many as were asked for. Every terminal event is in the
+        ledger when this returns. Raises what `Ledger.decide` raises.
         """
-        if self.cancellation.requested:
-            return
+        waits = itertools.islice(delays(self.retries.first_seconds), self.retries.most)
+        while not self.cancellation.requested:
+            outcome = self._run(planned)
+            if not isinstance(outcome, Failed) or not is_transient(outcome, planned.adapter.manifest):
+                return
+            wait = next(waits, None)
+            if wait is None:
+                return
+            self.display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s")
+            self.cancellation.wait(wait)
+
+    def _run(self, planned: PlannedRun) -> Outcome | None:
+        """One run, from claim to record; None where it did not come to one."""
         prepared = self._prepare(planned)
         if self.cancellation.requested:
-            return
+            return None
         run = self._claim(planned, prepared)
         if run is None:
-            return
+            return None
         self.display.started(run.run_id, run.benchmark_id)
+        outcome: Finished | Failed
         try:
             outcome = self._outcome(planned, prepared, run)
         except OSError as problem:
             # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
             outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
         self._record(run, outcome)
+        return outcome
 
     def _prepare(self, planned: PlannedRun) -> Prepared:
         try:

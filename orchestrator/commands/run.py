@@ -29,7 +29,7 @@ from ..plan import PlannedRun, choose, make_plan, parse_extra
 from ..providers import Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
 from ..redaction import Redactor, names_a_secret, secrets_of
-from ..supervision import Limits
+from ..supervision import Limits, Retries
 from ..usage import UsageError
 from .place import Place, in_place, note
 from .table import print_table
@@ -75,6 +75,8 @@ class _ManyValues(click.Command):
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
 @click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
+@click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
+@click.option("--retry-delay", type=SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--explain", "explained", is_flag=True, help="Say what decided, for each.")
 @in_place
@@ -93,6 +95,8 @@ def command(
     repeats: int,
     timeout: float | None,
     stall: float | None,
+    retries: int,
+    retry_delay: float,
     dry_run: bool,
     explained: bool,
 ) -> int:
@@ -138,6 +142,7 @@ def command(
                 "force": force,
                 "jobs": jobs,
                 "repeats": repeats,
+                "retries": retries,
                 **{name: value for name, value in (("timeout", timeout), ("stall", stall)) if value is not None},
             },
         )
@@ -150,6 +155,7 @@ def command(
             environ=os.environ,
             explain=explained,
             limits=Limits(timeout, stall),
+            retries=Retries(retries, retry_delay),
         )
         _recover(ledger, place.workspace, found.adapters, display)
         result = _conduct(campaign, ledger, endpoint, model, display)

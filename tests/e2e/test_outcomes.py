@@ -235,3 +235,44 @@ def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
         ("first", "failed", "interrupted")
     ] * 2
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2
+
+
+FLAKY = """
+tries = pathlib.Path(os.environ["TRIES"])
+number = len(tries.read_text()) if tries.exists() else 0
+tries.write_text("x" * (number + 1))
+if number < 2:
+    sys.exit("HTTP 429 Too Many Requests")
+"""
+
+
+def test_a_failure_that_may_pass_is_tried_again_as_a_run_of_its_own(bench, tmp_path):
+    bench.add("flaky", FLAKY + RESULT)
+    told = bench.run("flaky", more=("--retries", "3", "--retry-delay", "0.1"), TRIES=str(tmp_path / "tries"))
+    assert told.count("the next try is in") == 2
+    runs = bench.runs()
+    assert [(run["status"], run["attempt"]) for run in runs] == [("failed", 1), ("failed", 2), ("succeeded", 3)]
+    assert len({run["signature"] for run in runs}) == len({run["run_group_id"] for run in runs}) == 1
+    assert bench.events("group_closed")[0]["data"]["counts"]["succeeded"] == 1
+
+
+def test_retries_have_an_end_and_are_for_what_may_pass(bench, tmp_path):
+    bench.add("flaky", FLAKY + RESULT)
+    more = ("--retries", "1", "--retry-delay", "0.1")
+    bench.run("flaky", code=1, more=more, TRIES=str(tmp_path / "tries"))
+    assert [run["status"] for run in bench.runs()] == ["failed", "failed"]
+    bench.add("broken", "sys.exit('KeyError')")
+    bench.run("broken", code=1, more=more)
+    assert len(bench.runs("--benchmark", "broken")) == 1
+
+
+def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
+    bench.add("flaky", FLAKY + RESULT)
+    arguments = ("run", "--benchmarks", "flaky", "--provider", "ollama", "--retries", "3", "--retry-delay", "100")
+    process = bench.start(*arguments, TRIES=str(tmp_path / "tries"))
+    while "the next try is in" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"]
