@@ -5,9 +5,13 @@ Each function does one call (`replace_file` says which ones it puts together) an
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
+
+_SYNCED_ABOVE = 4
+"""Folders above a new one whose names are made sure of: results, workspace, and some in between."""
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -66,11 +70,15 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, so that they are on disk when this returns."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
+    """Make a folder, and those above it that are missing, so that they are on disk when this returns.
+
+    A few that are there are synced as well: whoever made them may have died before he had.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for above in list(folder.absolute().parents)[:_SYNCED_ABOVE]:
+        # What only another user may read was not made on the way here.
+        with contextlib.suppress(PermissionError):
+            sync_folder(above)
 
 
 def replace_file(path: Path, content: bytes) -> None:

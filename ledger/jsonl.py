@@ -124,6 +124,9 @@ class JsonlStore:
                 accept(batch.added)
                 self._write(b"".join(batch.lines))
                 self._move_on(batch.added)
+            elif self._cursor.segment is not None:
+                # Whoever wrote what was found may have died before his sync: ours must cover it.
+                self._open(self._cursor.segment)
             return batch.answer
         except BaseException:
             self._rewind()
@@ -301,10 +304,6 @@ class JsonlStore:
                 self._seen_changes = self._lock.changes
         segment = self.folder / segment_name(self._numbering.head.seq + 1)
         fd = self._open(segment, os.O_CREAT | os.O_EXCL)
-        try:
-            disk.sync_folder(self.folder)
-        except OSError as problem:
-            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
         self._cursor.segment, self._cursor.offset, self._cursor.line = segment, 0, 0
         self._is_sealed = False
         return fd
@@ -322,6 +321,11 @@ class JsonlStore:
             # Another thread may still be waiting for its sync, so the file stays open until close().
             self._sealed_fds.append(self._fd)
         self._fd, self._open_segment = fd, segment
+        try:
+            # Also where it was there: whoever made it may have died before its name was on disk.
+            disk.sync_folder(self.folder)
+        except OSError as problem:
+            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
         return fd
 
     def _sync(self, fd: int) -> None:

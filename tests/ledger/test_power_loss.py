@@ -371,9 +371,6 @@ def test_what_a_crash_tore_is_kept_over_every_power_cut(recorded, folder):
     assert places == {False, True}
 
 
-# BUG: only who makes a name syncs its folder (`JsonlStore._active`, `disk.make_folder`). Where he was killed before,
-# those who find the name go on without, and what they tell may be gone with it.
-@pytest.mark.xfail(strict=True, reason="names of a killed writer are not synced by those who go on")
 @pytest.mark.parametrize("synced", [0, 1], ids=["folder", "segment"])
 def test_a_ledger_whose_maker_was_killed_outlives_every_power_cut(recorded, root, synced):
     folder = root / "ledger"
@@ -395,9 +392,6 @@ def test_a_ledger_whose_maker_was_killed_outlives_every_power_cut(recorded, root
     assert_told_is_kept(recorded, folder)
 
 
-# BUG: `JsonlStore.sync` syncs what this handle has open; where it only found the event, that is nothing, or the
-# segment before.
-@pytest.mark.xfail(strict=True, reason="an event that is found by its id is told without a sync")
 @pytest.mark.parametrize("before", [0, 2], ids=["nothing open", "older segment open"])
 def test_an_event_that_is_sent_again_outlives_every_power_cut_once_that_is_told(recorded, folder, before):
     killed, again = open_store(folder), open_store(folder)
