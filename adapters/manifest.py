@@ -65,6 +65,43 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     transient_errors: list[str] = []
 
 
+class Resources(_Table, frozen=True, kw_only=True):
+    """What a run takes of the machine, so that what cannot share it does not run side by side.
+
+    `memory` and `disk` are bytes, or texts such as "4 GiB". Of runs that name the same word in `exclusive`, such as
+    "docker", one runs at a time.
+    """
+
+    cpus: float = 0.0
+    memory: int | str = 0
+    gpus: int = 0
+    disk: int | str = 0
+    exclusive: list[str] = []
+
+    @property
+    def memory_bytes(self) -> int:
+        """`memory` as a number."""
+        return parse_size(self.memory)
+
+    @property
+    def disk_bytes(self) -> int:
+        """`disk` as a number."""
+        return parse_size(self.disk)
+
+
+def parse_size(text: int | str) -> int:
+    """Bytes, of "4 GiB", "500 MB" or a number of bytes. Raises ValueError."""
+    match = _SIZE.fullmatch(str(text))
+    if match is None:
+        raise ValueError(f"'{text}' is no size such as 4 GiB or 500 MB")
+    unit = match[2].lower()
+    base = 1024 if "i" in unit else 1000
+    return int(float(match[1]) * base ** " kmgt".index(unit[:1].replace("b", "") or " "))
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
+
+
 class Check(_Table, frozen=True, kw_only=True):
     """A command that must exit with 0 within a few seconds, and what is missing where it does not.
 
@@ -134,6 +171,7 @@ class Manifest(_Table, frozen=True, kw_only=True):
     default_agent: str = "eliza"
     run: RunSpec
     requires: Requires = Requires()
+    resources: Resources = Resources()
     options: dict[str, Option] = {}
     result: ResultSpec
     high_score: HighScore | None = None
@@ -234,6 +272,7 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if "*" not in manifest.agents and manifest.default_agent not in manifest.agents:
         yield "default_agent", f"'{manifest.default_agent}' is none of agents ({', '.join(manifest.agents)})"
     yield from _run_faults(manifest.run)
+    yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
     for check in manifest.requires.checks:
@@ -273,6 +312,18 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
             yield "run.transient_errors", f"'{pattern}' is no regular expression: {problem}"
     if not run.ok_exit_codes:
         yield "run.ok_exit_codes", "allows no exit code, so no run could succeed"
+
+
+def _resource_faults(resources: Resources) -> Iterator[tuple[str, str]]:
+    if not (math.isfinite(resources.cpus) and resources.cpus >= 0):
+        yield "resources.cpus", "is no number of cores"
+    if resources.gpus < 0:
+        yield "resources.gpus", "is no number of GPUs"
+    for key, size in (("memory", resources.memory), ("disk", resources.disk)):
+        try:
+            parse_size(size)
+        except ValueError as problem:
+            yield f"resources.{key}", str(problem)
 
 
 def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,7 @@ from ..ledger.history import History
 from ..ledger.identity import this_process
 from ..ledger.ledger import Ledger
 from ..projections.workspace import Workspace
+from .capacity import Capacity
 from .claim import Policy, explain, judge
 from .display import Display
 from .endpoints import EndpointSource
@@ -32,6 +33,7 @@ from .plan import PlannedRun
 from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
+from .schedule import Schedule, longest_first
 from .supervision import Limits, Retries, Supervisor
 
 
@@ -44,6 +46,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     jobs: int
     environ: Mapping[str, str]
+    capacity: Capacity
     explain: bool = False
     limits: Limits = Limits()
     retries: Retries = Retries()
@@ -90,7 +93,7 @@ def conduct(
                 limits=campaign.limits,
                 retries=campaign.retries,
             )
-            _perform_all(supervisor, to_do, campaign.jobs, cancellation)
+            _perform_all(supervisor, _in_order(to_do, campaign.jobs, ledger), campaign, cancellation)
     reason = "interrupted" if cancellation.requested else "completed"
     if to_do:
         _close_group(ledger, group_id, reason)
@@ -172,20 +175,34 @@ def _new_high_scores(history: History, plan: Sequence[PlannedRun]) -> list[NewEv
     return [NewEvent(benchmark_id, event) for benchmark_id, event in fresh.items()]
 
 
-def _perform_all(supervisor: Supervisor, to_do: Sequence[PlannedRun], jobs: int, cancellation: Cancellation) -> None:
-    if jobs == 1:
-        for planned in to_do:
-            supervisor.perform(planned)
+def _in_order(to_do: Sequence[PlannedRun], jobs: int, ledger: Ledger) -> Sequence[PlannedRun]:
+    """As they were asked for; side by side, the longest first."""
+    return ledger.look(lambda history: longest_first(to_do, history)) if jobs > 1 else to_do
+
+
+def _perform_all(
+    supervisor: Supervisor, to_do: Sequence[PlannedRun], campaign: Campaign, cancellation: Cancellation
+) -> None:
+    schedule = Schedule(to_do, campaign.capacity)
+
+    def work() -> None:
+        while taken := schedule.take(lambda: cancellation.requested):
+            planned, grant = taken
+            try:
+                supervisor.perform(planned, grant.environment())
+            except BaseException:
+                # The ledger can't be written, or so: nothing that follows could be recorded.
+                cancellation.request()
+                raise
+            finally:
+                schedule.give_back(grant)
+
+    if campaign.jobs == 1:
+        work()
         return
-    with ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
-        futures = [pool.submit(supervisor.perform, planned) for planned in to_do]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            # The ledger can't be written, or so: nothing that follows could be recorded.
-            cancellation.request()
-            raise
+    with ThreadPoolExecutor(campaign.jobs, thread_name_prefix="run") as pool:
+        for future in [pool.submit(work) for _ in range(campaign.jobs)]:
+            future.result()
 
 
 def _close_group(ledger: Ledger, group_id: str, reason: str) -> None:

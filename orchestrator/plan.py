@@ -9,6 +9,7 @@ import msgspec
 from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ..ledger.events import Json
+from .capacity import Capacity
 from .providers import Endpoint
 from .signature import REPEAT, Signature, sign
 from .usage import UsageError
@@ -68,6 +69,7 @@ def make_plan(
     extra: Json,
     repeats: int,
     environ: Mapping[str, str],
+    capacity: Capacity,
 ) -> list[PlannedRun]:
     """The pieces of work of a request, in the order of the adapters, repetitions of one beside each other.
 
@@ -80,7 +82,11 @@ def make_plan(
     for adapter in adapters:
         effective = configs[adapter.id]
         label = agent or adapter.manifest.default_agent
-        unmet = [*missing(adapter, agent=label, environ=environ, config=effective.config), *lacking]
+        unmet = [
+            *missing(adapter, agent=label, environ=environ, config=effective.config),
+            *lacking,
+            *capacity.lacking(adapter.manifest.resources),
+        ]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
             plan.append(

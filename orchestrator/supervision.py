@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -31,6 +32,9 @@ from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
 from .retries import delays, is_transient
 from .telemetry import ProgressFile
+
+_LEAST_FREE = 50 * 1024 * 1024
+"""Bytes that must be free before any run begins: for its logs, and the events that tell of it."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -71,15 +75,16 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     retries: Retries = Retries()
 
-    def perform(self, planned: PlannedRun) -> None:
+    def perform(self, planned: PlannedRun, granted: Mapping[str, str]) -> None:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
 
-        A failure that may pass is followed by further runs, as many as were asked for. Every terminal event is in the
-        ledger when this returns. Raises what `Ledger.decide` raises.
+        `granted` are variables that tell the child what it may use. A failure that may pass is followed by further
+        runs, as many as were asked for. Every terminal event is in the ledger when this returns. Raises what
+        `Ledger.decide` raises.
         """
         waits = itertools.islice(delays(self.retries.first_seconds), self.retries.most)
         while not self.cancellation.requested:
-            outcome = self._run(planned)
+            outcome = self._run(planned, granted)
             if not isinstance(outcome, Failed) or not is_transient(outcome, planned.adapter.manifest):
                 return
             wait = next(waits, None)
@@ -88,7 +93,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             self.display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s")
             self.cancellation.wait(wait)
 
-    def _run(self, planned: PlannedRun) -> Outcome | None:
+    def _run(self, planned: PlannedRun, granted: Mapping[str, str]) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""
         prepared = self._prepare(planned)
         if self.cancellation.requested:
@@ -99,7 +104,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         self.display.started(run.run_id, run.benchmark_id)
         outcome: Finished | Failed
         try:
-            outcome = self._outcome(planned, prepared, run)
+            outcome = self._outcome(planned, prepared, run, granted)
         except OSError as problem:
             # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
             outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
@@ -107,6 +112,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return outcome
 
     def _prepare(self, planned: PlannedRun) -> Prepared:
+        if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
+            return Prepared(None, None, ("environment", told))
         try:
             endpoint = self.endpoints.get()
             requirements = planned.adapter.manifest.requires.python
@@ -184,7 +191,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         manifest = planned.adapter.manifest
         return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
 
-    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
+    def _outcome(
+        self, planned: PlannedRun, prepared: Prepared, run: Run, granted: Mapping[str, str]
+    ) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
         (folder / OUTPUT).mkdir(parents=True)
         if prepared.failure or prepared.endpoint is None:
@@ -193,7 +202,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         command = planned.adapter.command(planned.config, planned.secrets, placeholders)
         child = Child(
             argv=command.argv,
-            environment=self._child_environment(planned, prepared.endpoint, run, folder, command.env),
+            environment=self._child_environment(planned, prepared.endpoint, run, folder, {**granted, **command.env}),
             cwd=command.cwd,
             folder=folder,
             timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,
@@ -239,6 +248,15 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
         self.ledger.decide(decide)
         self.display.ended(self.ledger.look(lambda history: history.runs[run.run_id]))
+
+
+def _short_of_space(folder: Path, asked: int) -> str | None:
+    """What is wrong with the free space for a run that asks for so much; None where it suffices."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free, needed = shutil.disk_usage(there).free, max(asked, _LEAST_FREE)
+    if free >= needed:
+        return None
+    return f"{free / 2**20:.0f} MiB are free in {folder}, and a run needs {needed / 2**20:.0f} MiB: free some space"
 
 
 class Watch:

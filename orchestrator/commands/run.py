@@ -12,6 +12,7 @@ import click
 
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import discover
+from ...adapters.manifest import Resources
 from ...ledger.events import Json, Request
 from ...ledger.fold import Run
 from ...ledger.history import History
@@ -19,6 +20,7 @@ from ...ledger.identity import liveness
 from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
 from ..campaign import Campaign, Result, conduct
+from ..capacity import UNRATIONED, this_machine
 from ..claim import Policy, explain, judge
 from ..datasets import update_all
 from ..display import Display, format_score, open_display
@@ -116,6 +118,8 @@ def command(
         endpoint = resolve(find_provider(provider), base_url=base_url, environ=os.environ)
         model = _model(endpoint, model)
         asked = parse_extra(extra)
+        is_rationed = any(adapter.manifest.resources != Resources() for adapter in adapters)
+        capacity = this_machine(os.environ) if is_rationed else UNRATIONED
         plan = make_plan(
             adapters,
             known=found.adapters,
@@ -125,6 +129,7 @@ def command(
             extra=asked,
             repeats=repeats,
             environ=os.environ,
+            capacity=capacity,
         )
         store = place.store()
         ledger = Ledger(store)
@@ -153,6 +158,7 @@ def command(
             policy=policy,
             jobs=jobs,
             environ=os.environ,
+            capacity=capacity,
             explain=explained,
             limits=Limits(timeout, stall),
             retries=Retries(retries, retry_delay),

@@ -1,0 +1,54 @@
+"""`[resources]`, by the installed command: exclusive runs, GPUs, what a machine lacks, free space."""
+
+from __future__ import annotations
+
+ALONE = """
+import time
+folder = pathlib.Path(os.environ["TOGETHER"])
+mine = folder / str(os.getpid())
+mine.write_text("")
+time.sleep(0.3)
+together = len(list(folder.iterdir()))
+mine.unlink()
+output.joinpath("result.json").write_text(json.dumps({"score": together, "n": 1}))
+"""
+GPUS = 'gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "none")\nprint("gpu", gpu)\n'
+GOOD = "output.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')"
+
+
+def test_of_exclusive_runs_one_runs_at_a_time_whatever_the_jobs(bench, tmp_path):
+    (tmp_path / "together").mkdir()
+    for number in range(4):
+        bench.add(f"alone{number}", ALONE, more='[resources]\nexclusive = ["display"]\n')
+    ids = [f"alone{number}" for number in range(4)]
+    bench.run(*ids, more=("--jobs", "4"), TOGETHER=str(tmp_path / "together"))
+    assert [run["score"] for run in bench.runs()] == [1, 1, 1, 1]
+
+
+def test_each_run_has_gpus_of_its_own(bench):
+    for name in ("one", "two"):
+        bench.add(name, GPUS + GOOD, more="[resources]\ngpus = 1\n")
+    bench.add("none", GPUS + GOOD)
+    bench.run("one", "two", "none", more=("--jobs", "3"), CUDA_VISIBLE_DEVICES="4,7")
+    said = {run["benchmark_id"]: (bench.results / run["stdout_path"]).read_text().strip() for run in bench.runs()}
+    assert said["none"] == "gpu 4,7", "what asks for nothing finds what it would have found"
+    assert {said["one"], said["two"]} <= {"gpu 4", "gpu 7"}
+
+
+def test_what_the_machine_will_never_have_makes_a_benchmark_incompatible(bench):
+    bench.add("huge", more='[resources]\ncpus = 5000\nmemory = "900 TiB"\ngpus = 64\n')
+    told = bench.run("huge", CUDA_VISIBLE_DEVICES="0")
+    assert "5000 cores" in told and "GiB of memory" in told and "64 GPUs (this machine has 1)" in told
+    assert bench.runs() == []
+
+
+def test_a_run_without_the_space_that_it_needs_does_not_start(bench):
+    bench.add("wide", more='[resources]\ndisk = "900 TiB"\n')
+    bench.run("wide", code=1)
+    [run] = bench.runs()
+    assert run["reason"] == "environment" and "MiB are free in" in run["error"]
+
+
+def test_a_size_that_is_none_is_a_broken_manifest(bench):
+    bench.add("odd", more='[resources]\nmemory = "lots"\n')
+    assert "resources.memory: 'lots' is no size" in bench("list-benchmarks", code=None).stderr
