@@ -24,6 +24,7 @@ from ..ledger.identity import this_process
 from ..ledger.ledger import Ledger
 from ..projections.workspace import Workspace
 from .capacity import Capacity
+from .changes import Change
 from .claim import Policy, explain, judge
 from .display import Display
 from .endpoints import EndpointSource
@@ -48,6 +49,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     capacity: Capacity
     explain: bool = False
+    changes: Mapping[str, Change] = {}
     limits: Limits = Limits()
     retries: Retries = Retries()
 
@@ -84,6 +86,7 @@ def conduct(
                 ledger=ledger,
                 run_group_id=group_id,
                 policy=campaign.policy,
+                changes=campaign.changes,
                 endpoints=source,
                 environ=campaign.environ,
                 provenance=provenance,
@@ -128,7 +131,7 @@ def _open_group(
                 outcomes.append(_incompatible(planned))
                 sentences.append(f"{planned.adapter.id}: incompatible: {'; '.join(planned.missing)}")
                 continue
-            verdict = judge(history, planned, campaign.policy)
+            verdict = judge(history, planned, campaign.policy, campaign.changes)
             if verdict.run:
                 to_do.append(planned)
             else:

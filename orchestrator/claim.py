@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from ..ledger.events import Skipped
 from ..ledger.fold import Run
 from ..ledger.history import History
+from .changes import Change
 from .plan import PlannedRun
 from .signature import difference
 
@@ -16,12 +18,16 @@ Policy = Literal["once", "rerun_failed", "force"]
 """What counts as done: `once` any success, `rerun_failed` a success of the last attempt, `force` nothing."""
 
 
+_NO_CHANGES: Mapping[str, Change] = {}
+
+
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether to run, why (one word), and the run that decided."""
+    """Whether to run, why (one word, and more where there is more to say), and the run that decided."""
 
     run: bool
     reason: str
     decided_by: Run | None = None
+    detail: str = ""
 
     def skipped(self, planned: PlannedRun) -> Skipped:
         """The event that records a verdict not to run."""
@@ -33,10 +39,13 @@ class Verdict(msgspec.Struct, frozen=True):
         )
 
 
-def judge(history: History, planned: PlannedRun, policy: Policy) -> Verdict:
+def judge(
+    history: History, planned: PlannedRun, policy: Policy, changes: Mapping[str, Change] = _NO_CHANGES
+) -> Verdict:
     """Whether a piece of work has to be done.
 
-    A signature with a live run is never claimed a second time, whatever the policy.
+    A signature with a live run is never claimed a second time, whatever the policy. A success that stands in `changes`
+    is none any more.
     """
     attempts = history.attempts(planned.signature.digest)
     if live := history.live_run(planned.signature.digest):
@@ -46,10 +55,17 @@ def judge(history: History, planned: PlannedRun, policy: Policy) -> Verdict:
     last = attempts[-1]
     if policy == "force":
         return Verdict(True, "forced", last)
+    change = changes.get(planned.signature.digest)
+    if change and any(run.run_id == change.run_id and _is_last_success(run, attempts) for run in attempts):
+        return Verdict(True, "changed", history.runs[change.run_id], change.what)
     if policy == "rerun_failed":
         return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
     success = next((run for run in reversed(attempts) if run.counts), None)
     return Verdict(False, "already_succeeded", success) if success else Verdict(True, _why_not_done(last), last)
+
+
+def _is_last_success(run: Run, attempts: list[Run]) -> bool:
+    return run is next((one for one in reversed(attempts) if one.counts), None)
 
 
 def _why_not_done(last: Run) -> str:
@@ -71,6 +87,7 @@ def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
         "already_succeeded": f"skipped: {run.run_id} succeeded at {at} (event {run.last_seq})",
         "last_failed": f"runs: the last attempt, {run.run_id}, failed at {at} ({run.reason}, event {run.last_seq})",
         "retracted": f"runs: {run.run_id} was retracted (event {run.last_seq})",
+        "changed": f"runs: {run.run_id} succeeded with another benchmark: {verdict.detail}",
     }
     return texts[verdict.reason]
 

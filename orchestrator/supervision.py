@@ -19,6 +19,7 @@ from ..ledger.history import History
 from ..ledger.identity import this_process
 from ..ledger.ledger import Ledger
 from ..projections.workspace import Workspace
+from .changes import Change
 from .claim import Policy, judge
 from .display import Display
 from .endpoints import EndpointSource, ModelUnavailable
@@ -72,6 +73,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     display: Display
     cancellation: Cancellation
+    changes: Mapping[str, Change] = {}
     limits: Limits = Limits()
     retries: Retries = Retries()
 
@@ -127,7 +129,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         """Append `started`, or `skipped` where the work is done or under way by now."""
 
         def decide(history: History) -> list[NewEvent]:
-            verdict = judge(history, planned, self.policy)
+            verdict = judge(history, planned, self.policy, self.changes)
             if not verdict.run:
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
             attempt = len(history.attempts(planned.signature.digest)) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 import click
@@ -19,8 +19,10 @@ from ...ledger.history import History
 from ...ledger.identity import liveness
 from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
+from ..again import extra_of, find_original, repetition_of, the_same
 from ..campaign import Campaign, Result, conduct
 from ..capacity import UNRATIONED, this_machine
+from ..changes import Change, find_changes
 from ..claim import Policy, explain, judge
 from ..datasets import update_all
 from ..display import Display, format_score, open_display
@@ -28,6 +30,7 @@ from ..endpoints import LOCAL, EndpointSource
 from ..execution import Cancellation
 from ..local_model import EMBEDDED, LocalModelError, model_label
 from ..plan import PlannedRun, choose, make_plan, parse_extra
+from ..provenance import repository
 from ..providers import Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
 from ..redaction import Redactor, names_a_secret, secrets_of
@@ -73,6 +76,8 @@ class _ManyValues(click.Command):
 @click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, and per_benchmark options.")
 @click.option("--rerun-failed", is_flag=True, help="Run what failed last time or never ran.")
 @click.option("--force", is_flag=True, help="Run even what has succeeded.")
+@click.option("--rerun-changed", is_flag=True, help="Run what succeeded with another manifest or commit.")
+@click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
@@ -93,6 +98,8 @@ def command(
     extra: str,
     rerun_failed: bool,
     force: bool,
+    rerun_changed: bool,
+    again: str | None,
     jobs: int,
     repeats: int,
     timeout: float | None,
@@ -108,7 +115,17 @@ def command(
     """
     if rerun_failed and force:
         raise UsageError("--rerun-failed and --force exclude each other")
-    policy: Policy = "force" if force else "rerun_failed" if rerun_failed else "once"
+    policy: Policy = "force" if force or again else "rerun_failed" if rerun_failed else "once"
+    store = place.store()
+    ledger = Ledger(store)
+    original = find_original(ledger, again) if again else None
+    if original:
+        if benchmarks or everything or agent or extra != "{}" or repeats != 1:
+            raise UsageError(
+                "--again takes all from that run: leave out --benchmarks, --all, --agent, --extra, --repeats"
+            )
+        benchmarks, agent, provider = [original.benchmark_id], original.agent, original.provider
+        model = model or original.model
     found = discover(place.workspace.root)
     display = open_display()
     with contextlib.closing(display):
@@ -117,7 +134,7 @@ def command(
         adapters = _chosen(benchmarks, everything, found.adapters)
         endpoint = resolve(find_provider(provider), base_url=base_url, environ=os.environ)
         model = _model(endpoint, model)
-        asked = parse_extra(extra)
+        asked = extra_of(original) if original else parse_extra(extra)
         is_rationed = any(adapter.manifest.resources != Resources() for adapter in adapters)
         capacity = this_machine(os.environ) if is_rationed else UNRATIONED
         plan = make_plan(
@@ -127,14 +144,17 @@ def command(
             endpoint=endpoint,
             model=_label(endpoint, model),
             extra=asked,
-            repeats=repeats,
+            repeats=repetition_of(original) if original else repeats,
             environ=os.environ,
             capacity=capacity,
         )
-        store = place.store()
-        ledger = Ledger(store)
+        if original:
+            plan = [the_same(original, plan)]
+        changes: Mapping[str, Change] = {}
+        if rerun_changed:
+            changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
         if dry_run:
-            _show_plan(ledger.history(), plan, policy)
+            _show_plan(ledger.history(), plan, policy, changes)
             return 0
         request = Request(
             benchmarks=[adapter.id for adapter in adapters],
@@ -145,6 +165,8 @@ def command(
             flags={
                 "rerun_failed": rerun_failed,
                 "force": force,
+                **({"rerun_changed": True} if rerun_changed else {}),
+                **({"again": again} if again else {}),
                 "jobs": jobs,
                 "repeats": repeats,
                 "retries": retries,
@@ -160,6 +182,7 @@ def command(
             environ=os.environ,
             capacity=capacity,
             explain=explained,
+            changes=changes,
             limits=Limits(timeout, stall),
             retries=Retries(retries, retry_delay),
         )
@@ -217,7 +240,7 @@ def _without_secrets(extra: Json, adapters: Sequence[Adapter]) -> Json:
     return hidden
 
 
-def _show_plan(history: History, plan: Sequence[PlannedRun], policy: Policy) -> None:
+def _show_plan(history: History, plan: Sequence[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> None:
     """What `run` would do now; a run whose owner is provably gone would be recovered first."""
     rows = []
     for planned in plan:
@@ -228,7 +251,7 @@ def _show_plan(history: History, plan: Sequence[PlannedRun], policy: Policy) -> 
         if live and liveness(live.owner) == "dead":
             rows.append([planned.adapter.id, "run", f"runs: {live.run_id} was left open by a dead orchestrator"])
             continue
-        verdict = judge(history, planned, policy)
+        verdict = judge(history, planned, policy, changes)
         rows.append([planned.adapter.id, "run" if verdict.run else "skip", explain(history, planned, verdict)])
     print_table(["benchmark", "would", "why"], rows)
 
