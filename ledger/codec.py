@@ -130,6 +130,13 @@ def _body(
     )
 
 
+def line_of(record: Record) -> bytes:
+    """The line (without its newline) of a record that this version wrote."""
+    data = record.data
+    raw = data.raw if isinstance(data, Unknown) else _encode(data)
+    return seal(_body(record.seq, record.id, record.at, record.type, record.stream, record.version, raw, record.prev))
+
+
 def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
     """The hash that the event of a line has at another place. Raises BadLine."""
     try:

@@ -19,8 +19,10 @@ Decision = Callable[[History], Sequence[NewEvent]]
 class Ledger:
     """Appends events that make sense, and only those. Safe for many threads; other processes have their own."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, *, told: Callable[[list[Record]], None] = lambda _: None) -> None:
+        """`told` is called with the records of each append, once they are in."""
         self.store = store
+        self._told = told
         self._history: History | None = History(details=False)
         self._lock = threading.Lock()
 
@@ -46,6 +48,8 @@ class Ledger:
                 raise
         if sync and records:
             self.store.sync()
+        if records:
+            self._told(records)
         return records
 
     def look(self, question: Callable[[History], T]) -> T:

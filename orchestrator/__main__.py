@@ -14,13 +14,14 @@ import click
 COMMANDS = {
     "list-benchmarks": "Show every benchmark, and whether it can run here.",
     "run": "Run benchmarks that have not been run yet.",
+    "status": "Show what runs now, and how long each is silent.",
     "show-runs": "Show the runs of the ledger.",
     "show-run": "Show one run with its events.",
     "serve-viewer": "Show the history in a browser.",
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
     "providers": "Show the providers of models, and which have a key here.",
-    "ledger": "Look at the ledger itself: log, verify.",
+    "ledger": "Look at the ledger itself: log, verify, move, merge, mend.",
 }
 
 

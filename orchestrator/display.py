@@ -37,8 +37,10 @@ class Display(Protocol):
         ...
 
 
-def open_display() -> Display:
-    """Bars where stderr is a terminal, else lines."""
+def open_display(*, is_quiet: bool = False) -> Display:
+    """Bars where stderr is a terminal, else lines; where quiet is asked for, failures only."""
+    if is_quiet:
+        return Silence()
     return Bars() if sys.stderr.isatty() else Lines()
 
 
@@ -56,6 +58,27 @@ def format_score(score: float | None, stderr: float | None = None) -> str:
         return ""
     text = f"{score:.3f}" if abs(score) < 100 else f"{score:.1f}"
     return f"{text} ± {stderr:.3f}" if stderr is not None else text
+
+
+class Silence:
+    """For whoever asked for quiet: nothing but what went wrong."""
+
+    def note(self, text: str) -> None:
+        """Nobody wants to know."""
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Nobody wants to know."""
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """Nobody wants to know."""
+
+    def ended(self, run: Run) -> None:
+        """Tell of a failure."""
+        if run.status != "succeeded":
+            print(outcome_line(run), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 class Lines:

@@ -13,7 +13,8 @@ import click
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import discover
 from ...adapters.manifest import Resources
-from ...ledger.events import Json, Request
+from ...ledger.codec import line_of
+from ...ledger.events import Json, Record, Request
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.identity import liveness
@@ -85,7 +86,9 @@ class _ManyValues(click.Command):
 @click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
 @click.option("--retry-delay", type=SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--quiet", is_flag=True, help="Tell of failures only.")
 @click.option("--explain", "explained", is_flag=True, help="Say what decided, for each.")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as they are recorded, one a line.")
 @in_place
 def command(
     place: Place,
@@ -107,7 +110,9 @@ def command(
     retries: int,
     retry_delay: float,
     dry_run: bool,
+    quiet: bool,
     explained: bool,
+    as_json: bool,
 ) -> int:
     """Run benchmarks, each unless the ledger holds a success of the same work.
 
@@ -117,7 +122,7 @@ def command(
         raise UsageError("--rerun-failed and --force exclude each other")
     policy: Policy = "force" if force or again else "rerun_failed" if rerun_failed else "once"
     store = place.store()
-    ledger = Ledger(store)
+    ledger = Ledger(store, told=_print_events if as_json else lambda _: None)
     original = find_original(ledger, again) if again else None
     if original:
         if benchmarks or everything or agent or extra != "{}" or repeats != 1:
@@ -127,7 +132,7 @@ def command(
         benchmarks, agent, provider = [original.benchmark_id], original.agent, original.provider
         model = model or original.model
     found = discover(place.workspace.root)
-    display = open_display()
+    display = open_display(is_quiet=quiet)
     with contextlib.closing(display):
         for problem in found.problems:
             display.note(f"broken manifest: {problem}")
@@ -189,10 +194,16 @@ def command(
         _recover(ledger, place.workspace, found.adapters, display)
         result = _conduct(campaign, ledger, endpoint, model, display)
     update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
-    _report(result)
+    if not as_json and not quiet:
+        _report(result)
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
+
+
+def _print_events(records: list[Record]) -> None:
+    for record in records:
+        print(line_of(record).decode(), flush=True)
 
 
 def _chosen(asked: Sequence[str], everything: bool, known: dict[str, Adapter]) -> list[Adapter]:
