@@ -6,6 +6,7 @@ two fields are is the business of the chain.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Union, cast
@@ -22,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 # A record class for each event type, told apart by the envelope's `type`: so that one pass over the bytes decodes
 # envelope and data, which is what replaying a long history costs.
+@functools.cache
 def _record_class(event: type[Event]) -> Any:
     return msgspec.defstruct(
         f"Record{event.__name__}",
