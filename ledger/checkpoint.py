@@ -66,7 +66,7 @@ def parse_note(text: str) -> Checkpoint:
     origin, position, digest = lines[:3]
     if not origin.startswith(_ORIGIN):
         raise CheckpointError(f"its first line does not begin with {_ORIGIN}: it is of something else")
-    if not position.isdecimal():
+    if not (position.isascii() and position.isdecimal() and len(position) < 20):
         raise CheckpointError(f"its second line, '{position}', is no position")
     try:
         raw = base64.b64decode(digest, validate=True)

@@ -6,6 +6,7 @@ two fields are is the business of the chain.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable
 from hashlib import sha256
@@ -19,6 +20,9 @@ from .events import EVENT_TYPES, Artifact, Event, Json, NewEvent, Progress, Reco
 from .upcasting import UPCASTERS
 
 _encode = msgspec.json.Encoder().encode
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that no writer of ours wrote."""
 
 
 # A record class for each event type, told apart by the envelope's `type`: so that one pass over the bytes decodes
@@ -143,7 +147,7 @@ def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
     """The hash that the event of a line has at another place. Raises BadLine."""
     try:
         told = _envelope_decoder.decode(line)
-    except msgspec.DecodeError as problem:
+    except _UNREADABLE as problem:
         raise BadLine(f"no event: {problem}") from problem
     return sha256(_body(seq, told.id, told.at, told.type, told.stream, version, told.data, prev)).hexdigest()
 
@@ -156,10 +160,10 @@ def decode(line: bytes) -> Record:
     """
     try:
         return _decoder.decode(line)
-    except msgspec.DecodeError as problem:
+    except _UNREADABLE as problem:
         try:
             envelope = _envelope_decoder.decode(line)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             raise BadLine(f"no event: {problem}") from problem
         return Record(
             seq=envelope.seq,
@@ -173,7 +177,7 @@ def decode(line: bytes) -> Record:
         )
 
 
-def _other_data(envelope: _Envelope, problem: msgspec.DecodeError) -> Event:
+def _other_data(envelope: _Envelope, problem: Exception) -> Event:
     """What the data says, of an event that is not in the shape of today."""
     known = EVENT_TYPES.get(envelope.type)
     if known is None:
@@ -183,7 +187,7 @@ def _other_data(envelope: _Envelope, problem: msgspec.DecodeError) -> Event:
         if upcast is None:
             raise problem
         return msgspec.convert(upcast(msgspec.json.decode(envelope.data)), known)
-    except (msgspec.MsgspecError, LookupError, TypeError) as reason:
+    except (*_UNREADABLE, msgspec.ValidationError, LookupError, TypeError) as reason:
         raise BadLine(f"no {envelope.type} event: {reason}") from problem
 
 
@@ -191,7 +195,7 @@ def read_envelope(line: bytes) -> Envelope:
     """What a line says of its event, but for the data, and three times as fast as all of it. Raises BadLine."""
     try:
         return _short_decoder.decode(line)
-    except msgspec.DecodeError as problem:
+    except _UNREADABLE as problem:
         raise BadLine(f"no event: {problem}") from problem
 
 
@@ -199,7 +203,7 @@ def raw_data(line: bytes) -> Unknown:
     """The data of a line as the bytes that it is, for whoever passes it on. Raises BadLine."""
     try:
         envelope = _envelope_decoder.decode(line)
-    except msgspec.DecodeError as problem:
+    except _UNREADABLE as problem:
         raise BadLine(f"no event: {problem}") from problem
     return Unknown(named=envelope.type, raw=envelope.data)
 
@@ -209,11 +213,13 @@ def decode_lines(lines: bytes, *, details: bool = True) -> list[Record]:
 
     Without the details of events (`Event.details`) this is twice as fast.
     """
-    try:
-        return (_decoder if details else _lean_decoder).decode_lines(lines)
-    except msgspec.DecodeError:
-        # Something in this piece needs a closer look: an unknown type, an old shape, or a line that is not ours.
-        return [decode(line) for line in split(lines)]
+    with contextlib.suppress(*_UNREADABLE):
+        records = (_decoder if details else _lean_decoder).decode_lines(lines)
+        # An empty line is passed over there, and is no event.
+        if len(records) == lines.count(b"\n"):
+            return records
+    # Something in this piece needs a closer look: an unknown type, an old shape, or a line that is not ours.
+    return [decode(line) for line in split(lines)]
 
 
 def split(lines: bytes) -> list[bytes]:

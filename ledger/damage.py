@@ -11,7 +11,7 @@ from .chain import GENESIS, BadLine
 from .errors import LedgerDamaged
 from .identity import utc_now
 from .manifest import NAME as MANIFEST
-from .manifest import BadManifest, Manifest, read_manifest, seal, write_manifest
+from .manifest import NOTHING_SEALED, BadManifest, read_manifest, seal, write_manifest
 from .segments import (
     Cursor,
     decode_piece,
@@ -145,7 +145,7 @@ def cut_off(folder: Path) -> list[Path]:
                 kept.append(move_tail(cursor.segment, cursor.offset, quarantine))
             break
     if segments := list_segments(folder):
-        write_manifest(folder, seal_all(segments[:-1], Manifest()))
+        write_manifest(folder, seal_all(segments[:-1], NOTHING_SEALED))
     return kept
 
 

@@ -19,7 +19,7 @@ from .damage import cut_off, examine, move_tail
 from .errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
 from .events import Record
 from .locking import LedgerLock
-from .manifest import BadManifest, Manifest, read_manifest, write_manifest
+from .manifest import NOTHING_SEALED, BadManifest, Manifest, read_manifest, write_manifest
 from .numbering import Numbering, exhaust
 from .segments import (
     Cursor,
@@ -222,7 +222,7 @@ class JsonlStore:
     def _walk(self) -> Iterator[Record]:
         self._seen_changes = self._lock.changes
         # A writer that has read up to here has proven it; one that begins trusts what was sealed.
-        trusted = Manifest() if self._cursor.seq else self._read_manifest()
+        trusted = NOTHING_SEALED if self._cursor.seq else self._read_manifest()
         for lines in walk_chain(self.folder, self._cursor, trusted):
             for records in decode_piece(lines, self._cursor, details=False):
                 self._follow(records)
@@ -236,7 +236,7 @@ class JsonlStore:
         try:
             return read_manifest(self.folder)
         except BadManifest:
-            return Manifest()  # Nothing is trusted then, so all is proven; `ledger verify` tells.
+            return NOTHING_SEALED  # Nothing is trusted then, so all is proven; `ledger verify` tells.
 
     def _follow(self, records: list[Record]) -> None:
         self._numbering.follow(records)

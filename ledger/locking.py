@@ -23,6 +23,7 @@ class LedgerLock:
         self._threads = threading.Lock()
         self._fd: int | None = None
         self._pid = 0
+        self._is_new = True
 
     def acquire(self) -> bool:
         """Take the lock; whether this may be another ledger than when it was held before.
@@ -32,17 +33,18 @@ class LedgerLock:
         """
         self._threads.acquire()
         try:
-            is_new = False
             if self._pid != os.getpid():
                 # A forked child shares its parent's lock, so it must not use it.
                 self.close()
             while True:
                 if self._fd is None:
-                    self._fd, self._pid, is_new = self._open(), os.getpid(), True
-                disk.lock(self._fd)
-                status = os.fstat(self._fd)
+                    self._is_new = True
+                    self._fd, self._pid = self._open(), os.getpid()
+                status = self._take(self._fd)
                 if status.st_nlink:
                     self.changes = status.st_size
+                    # Only now: whoever is interrupted while he waits must be told the next time.
+                    is_new, self._is_new = self._is_new, False
                     return is_new
                 self.close()
         except BaseException:
@@ -55,6 +57,8 @@ class LedgerLock:
             # None where it was closed meanwhile, and so let go of.
             if self._fd is not None:
                 disk.unlock(self._fd)
+        except OSError:
+            self.close()  # That lets go of it, too.
         finally:
             self._threads.release()
 
@@ -63,6 +67,16 @@ class LedgerLock:
         assert self._fd is not None  # noqa: S101 - for the type checker: the lock is held
         self.changes += 1
         disk.truncate(self._fd, self.changes)
+
+    def _take(self, fd: int) -> os.stat_result:
+        try:
+            disk.lock(fd)
+            return os.fstat(fd)
+        except OSError as problem:
+            raise LedgerUnwritable(
+                f"cannot lock the ledger by {self.path}: {problem.strerror}. Nothing was recorded; keep the ledger on "
+                f"a file system with locks"
+            ) from problem
 
     def _open(self) -> int:
         folder = self.path.parent

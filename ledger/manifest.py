@@ -18,7 +18,7 @@ from .chain import Head
 NAME = "manifest.json"
 
 
-class Sealed(msgspec.Struct, frozen=True):
+class Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A segment that is complete: positions of its first and last event, their count, its size and digests."""
 
     name: str
@@ -30,15 +30,18 @@ class Sealed(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The sealed segments, in order."""
 
-    segments: list[Sealed] = []
-    format: Literal[1] = 1
+    format: Literal[1]
+    segments: list[Sealed]
 
     def of(self, segment: Path) -> Sealed | None:
         """The entry of a segment; None while it is not sealed."""
         return next((sealed for sealed in self.segments if sealed.name == segment.name), None)
+
+
+NOTHING_SEALED = Manifest(1, [])
 
 
 class BadManifest(ValueError):
@@ -50,10 +53,10 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = (folder / NAME).read_bytes()
     except FileNotFoundError:
-        return Manifest()
+        return NOTHING_SEALED
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise BadManifest(f"{folder / NAME} cannot be read: {problem}") from problem
 
 

@@ -14,15 +14,13 @@ from .chain import GENESIS, BadLine, BrokenChain, Head, follow
 from .errors import LedgerDamaged
 from .events import Record
 from .manifest import NAME as MANIFEST
-from .manifest import Manifest, Sealed, seal
+from .manifest import NOTHING_SEALED, Manifest, Sealed, seal
 
 CHUNK = 64 * 1024
 """Bytes read at once. Larger chunks decode slower: the records of a chunk no longer fit the processor's cache."""
 
-NOTHING_SEALED = Manifest()
-
 _NAME = re.compile(r"\d{20}\.jsonl")
-_POSITION = re.compile(rb'\{"seq":(\d+),')
+_POSITION = re.compile(rb'\{"seq":(\d{1,18}),')
 
 
 def segment_name(first_seq: int) -> str:
@@ -276,7 +274,7 @@ def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
                 raise Cursor(segment=segment).damaged("its last line is no event")
             entry = seal(segment, first_seq(segment), last)
         entries.append(entry)
-    return Manifest(entries)
+    return Manifest(1, entries)
 
 
 def _seek(segment: Path, after: int) -> int:

@@ -136,8 +136,14 @@ class SqliteStore:
                 self._insert(connection, batch.added, [line[:-1] for line in batch.lines])
             else:
                 # Whoever wrote what was found may have died before his sync: a checkpoint begins with one.
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                self._sync_found(connection)
             return batch.answer
+
+    def _sync_found(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.DatabaseError as problem:
+            raise self._die(f"the sync of {self.path} failed: {problem}") from problem
 
     def append_lines(self, lines: Iterable[bytes]) -> int:
         """Append lines of a copy; see `EventStore.append_lines`."""
@@ -261,17 +267,19 @@ class SqliteStore:
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as problem:
             if _code(problem) == sqlite3.SQLITE_IOERR:
-                self._dead = OutcomeUnknown(
-                    f"the commit to {self.path} failed: {problem}. Whether the last events are on disk is unknown; "
-                    f"run `ledger verify`, then try again"
-                )
-                raise self._dead from problem
+                raise self._die(f"the commit to {self.path} failed: {problem}") from problem
             _roll_back(connection)
             raise self._refused(problem) from problem
         self._numbering.follow(records)
         with contextlib.suppress(OSError, sqlite3.DatabaseError):  # Next time, then: the commit stands.
             if os.stat(f"{self.path}-wal").st_size > _LOG_BYTES:  # noqa: PTH116 - hot
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _die(self, what: str) -> OutcomeUnknown:
+        self._dead = OutcomeUnknown(
+            f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
+        )
+        return self._dead
 
     def _refused(self, problem: sqlite3.DatabaseError) -> LedgerUnwritable | LedgerDamaged:
         if _code(problem) in _SPOILT:

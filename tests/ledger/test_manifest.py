@@ -97,7 +97,7 @@ def test_a_segment_with_a_sound_chain_that_is_not_the_sealed_file_is_told(folder
     manifest = read_manifest(folder)
     first = manifest.segments[0]
     changed = type(first)(**{**{name: getattr(first, name) for name in first.__struct_fields__}, "sha256": "0" * 64})
-    write_manifest(folder, Manifest([changed, *manifest.segments[1:]]))
+    write_manifest(folder, Manifest(1, [changed, *manifest.segments[1:]]))
     [finding] = verify(opened(folder)).damage
     assert "is not the file that was sealed" in finding.text
 
