@@ -243,7 +243,7 @@ class SqliteStore:
             self._lock.release()
 
     def _connect(self) -> sqlite3.Connection:
-        _refuse_foreign(self.path)
+        _holds_events(self.path)
         try:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -340,10 +340,9 @@ class SqliteStore:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection that can't write; None where there is no ledger yet."""
-        if not self.path.exists():
+        if not _holds_events(self.path):
             yield None
             return
-        _refuse_foreign(self.path)
         connection = _open_readonly(self.path)
         try:
             yield connection
@@ -365,14 +364,18 @@ def _open_readonly(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Raises UnsupportedLedger where the file is the database of another program."""
+def _holds_events(path: Path) -> bool:
+    """Whether the file is a ledger; not yet one where its maker was killed. Raises UnsupportedLedger for another's."""
     if not path.exists() or path.stat().st_size == 0:
-        return
-    with contextlib.closing(_open_readonly(path)) as connection, contextlib.suppress(sqlite3.DatabaseError):
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if tables and "events" not in tables:
-            raise UnsupportedLedger(f"{path} is a database of something else, and no ledger; give another file")
+        return False
+    with contextlib.closing(_open_readonly(path)) as connection:
+        try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        except sqlite3.DatabaseError:
+            return True  # Damaged, perhaps: whoever reads is told.
+    if tables and "events" not in tables:
+        raise UnsupportedLedger(f"{path} is a database of something else, and no ledger; give another file")
+    return bool(tables)
 
 
 def _select(

@@ -237,7 +237,7 @@ def test_nothing_told_is_lost_when_writers_are_killed(tmp_path, store, writers):
     for number in range(-(-share // writers)):
         if number % 5 == 0:
             (folder := tmp_path / str(number)).mkdir()
-            kind = KINDS[store](folder, rng.randrange(2_000, 20_000))
+            kind = KINDS[store](folder, rng.randrange(2_000, 10_000))
             told = []
         started = []
         for place in range(writers):
