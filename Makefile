@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test check bench clean
+.PHONY: help run viewer test nightly check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -18,6 +18,9 @@ viewer: $(VENV)/installed ## serve the viewer on http://127.0.0.1:8877
 
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
 	@$(BIN)/pytest -n auto --dist loadfile
+
+nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
+	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py
 
 check: $(VENV)/developing ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
