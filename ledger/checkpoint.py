@@ -8,7 +8,6 @@ The form is that of a C2SP tlog-checkpoint without signatures: origin, position 
 from __future__ import annotations
 
 import base64
-import binascii
 
 import msgspec
 
@@ -70,7 +69,7 @@ def parse_note(text: str) -> Checkpoint:
         raise CheckpointError(f"its second line, '{position}', is no position")
     try:
         raw = base64.b64decode(digest, validate=True)
-    except binascii.Error as problem:
+    except ValueError as problem:
         raise CheckpointError(f"its third line is no base64: {problem}") from problem
     if len(raw) != 32:
         raise CheckpointError(f"its third line holds {len(raw)} bytes, and a SHA-256 has 32")

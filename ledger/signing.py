@@ -7,7 +7,6 @@ forms that Go's `sumdb/note` and the tools around transparency logs read. Needs 
 from __future__ import annotations
 
 import base64
-import binascii
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ class Verifier:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         try:
             signature = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             return False
         if not line.startswith(_DASH) or name != self.name or signature[:4] != self.hash:
             return False
@@ -116,7 +115,7 @@ def _parts(text: str) -> tuple[str, str, bytes]:
     hash, _, encoded = rest.partition("+")
     try:
         key = base64.b64decode(encoded, validate=True)
-    except binascii.Error as problem:
+    except ValueError as problem:
         raise SigningError(f"the key is no base64: {problem}") from problem
     if not name or key[:1] != _ED25519 or len(key) != 33:
         raise SigningError("a key has the form <name>+<hash>+<base64>, and is of Ed25519")
