@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
@@ -17,12 +16,10 @@ from ....ledger.codec import Envelope
 from ....ledger.errors import ImpossibleTransition
 from ....ledger.events import EVENT_TYPES, HighScorePublished, Imported, Incompatible, Record, Skipped, Started
 from ....ledger.fold import Group, Run, evolve, evolve_group
+from ....ledger.follow import follow_lines
 from ....ledger.identity import parse_utc
 from ...usage import UsageError, nearest
 from ..place import Place, in_place, json_option, moment_of, print_json
-
-_LOOK_EVERY = 0.1
-"""Seconds between two looks at a ledger that is followed: a look costs microseconds."""
 
 
 @click.command()
@@ -61,21 +58,14 @@ def log(
         until=moment_of(until) if until else None,
     )
     show = _show_line if as_json else _show
-    after = 0
     chosen: Iterator[bytes] | deque[bytes] = (line for line in store.read_lines() if filter.wants(line))
     for line in chosen if limit is None else deque(chosen, maxlen=limit):
         show(line)
-    after = filter.seq
-    while follow:
-        sys.stdout.flush()
-        seen = store.revision()
-        for line in store.read_lines(after=after):
-            if filter.wants(line):
-                show(line)
-        after = filter.seq
-        sys.stdout.flush()
-        while store.revision() == seen:
-            time.sleep(_LOOK_EVERY)
+    for fresh in follow_lines(store, after=filter.seq) if follow else ():
+        if fresh is None:
+            sys.stdout.flush()
+        elif filter.wants(fresh):
+            show(fresh)
 
 
 class Filter:
