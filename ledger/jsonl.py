@@ -166,11 +166,14 @@ class JsonlStore:
         self._release()
         self._lock.close()
 
+    def __del__(self) -> None:
+        self._release()
+
     def _release(self) -> None:
-        for fd in (self._fd, *self._sealed_fds):
-            if fd is not None:
-                os.close(fd)
+        fds = [fd for fd in (self._fd, *self._sealed_fds) if fd is not None]
         self._forget()
+        for fd in fds:
+            os.close(fd)
 
     def _begin(self) -> None:
         """From here on no other thread or process can append; whoever called this releases the lock.

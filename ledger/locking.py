@@ -96,6 +96,9 @@ class LedgerLock:
 
     def close(self) -> None:
         """Close the file; a lock that is held on it is let go of."""
-        if self._fd is not None:
-            os.close(self._fd)
-        self._fd = None
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()

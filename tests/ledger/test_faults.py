@@ -312,6 +312,20 @@ def test_a_full_database_is_told_and_stays_as_it_was(tmp_path):
     assert_true(None, store, before, appended=0)
 
 
+def test_a_row_that_cannot_be_inserted_takes_those_before_it_along(tmp_path):
+    store = SqliteStore(tmp_path / "ledger", notice=print)
+    append(store, "a")
+    before = list(store.read_lines())
+    store._connection.execute(
+        "CREATE TEMP TRIGGER refusal BEFORE INSERT ON main.events WHEN new.seq = 3 "
+        "BEGIN SELECT RAISE(FAIL, 'no more'); END"
+    )
+    told = what_came_of(store, "x", "y")
+    store._connection.execute("DROP TRIGGER refusal")
+    assert told is LedgerUnwritable
+    assert_true(told, store, before, appended=2)
+
+
 @pytest.mark.parametrize("log_bytes", [0, sqlite._LOG_BYTES], ids=["with checkpoints", "without"])
 def test_a_disk_that_is_full_at_any_byte_leaves_a_database_whole(tmp_path, monkeypatch, log_bytes):
     monkeypatch.setattr(sqlite, "_LOG_BYTES", log_bytes)

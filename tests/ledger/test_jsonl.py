@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import threading
@@ -361,3 +362,14 @@ def test_an_event_that_cannot_be_read_is_damage_with_its_own_place(store):
     with pytest.raises(LedgerDamaged, match="the hash chain is whole, but an event can't be read") as told:
         append(open_again(store.folder), note("c"))
     assert (told.value.line, told.value.offset, told.value.trusted) == (3, offset, 2)
+
+
+def test_a_handle_that_nobody_holds_any_more_holds_no_files(folder):
+    def open_files() -> list[str]:
+        links = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+        return [link for link in links if link.startswith(str(folder))]
+
+    for number in range(5):
+        append(JsonlStore(folder, notice=print, segment_bytes=300), note(str(number)), note("x" * 300))
+    gc.collect()
+    assert open_files() == []
