@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
@@ -202,8 +203,9 @@ def command(
 
 
 def _print_events(records: list[Record]) -> None:
-    for record in records:
-        print(line_of(record).decode(), flush=True)
+    # One write: the events of several jobs come from several threads.
+    sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
+    sys.stdout.flush()
 
 
 def _chosen(asked: Sequence[str], everything: bool, known: dict[str, Adapter]) -> list[Adapter]:
