@@ -32,7 +32,14 @@ class LedgerDamaged(LedgerError):
 
 
 class LedgerUnwritable(LedgerError):
-    """The ledger's folder or file cannot be written; nothing was recorded."""
+    """The ledger's folder or file cannot be written; nothing was recorded (of a copy: nothing more)."""
+
+    def after(self, count: int) -> LedgerUnwritable:
+        """The same, where so many events of a copy were recorded before."""
+        if not count:
+            return self
+        told = f"{count} events of the copy were recorded before, and the next try goes on behind them"
+        return LedgerUnwritable(str(self).replace("Nothing was recorded", told))
 
 
 class OutcomeUnknown(LedgerError):

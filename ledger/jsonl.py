@@ -137,13 +137,18 @@ class JsonlStore:
     def append_lines(self, lines: Iterable[bytes]) -> int:
         """Append lines of a copy; see `EventStore.append_lines`."""
         count = 0
-        with self._writing():
-            exhaust(self._catch_up())
-            for good in self._numbering.continued_by(lines):
-                self._write(b"".join(line + b"\n" for line in good))
-                self._move_on([codec.decode(line) for line in good])
-                count += len(good)
-        self.sync()
+        try:
+            with self._writing():
+                exhaust(self._catch_up())
+                for good in self._numbering.continued_by(lines):
+                    self._write(b"".join(line + b"\n" for line in good))
+                    self._move_on([codec.decode(line) for line in good])
+                    count += len(good)
+        except LedgerUnwritable as problem:
+            raise problem.after(count) from problem
+        finally:
+            if count:
+                self.sync()
         return count
 
     def sync(self) -> None:

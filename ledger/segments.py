@@ -200,7 +200,7 @@ def read_records(
             line = _count_lines(segment, offset) + 1
             trusted = first_seq(segment) + line - 2
             raise LedgerDamaged(segment, line, offset, trusted, f"in or after this line: {problem}") from problem
-        if records[0].seq > after:
+        if records and records[0].seq > after:
             yield from records
         else:
             yield from (record for record in records if record.seq > after)

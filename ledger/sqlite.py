@@ -148,11 +148,14 @@ class SqliteStore:
     def append_lines(self, lines: Iterable[bytes]) -> int:
         """Append lines of a copy; see `EventStore.append_lines`."""
         count = 0
-        with self._writing() as connection:
-            exhaust(self._catch_up(connection))
-            for good in self._numbering.continued_by(lines):
-                self._insert(connection, [codec.decode(line) for line in good], good)
-                count += len(good)
+        try:
+            with self._writing() as connection:
+                exhaust(self._catch_up(connection))
+                for good in self._numbering.continued_by(lines):
+                    self._insert(connection, [codec.decode(line) for line in good], good)
+                    count += len(good)
+        except LedgerUnwritable as problem:
+            raise problem.after(count) from problem
         return count
 
     def sync(self) -> None:

@@ -13,10 +13,12 @@ import itertools
 import os
 import resource
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from benchmarks.ledger import disk, sqlite
+from benchmarks.ledger import disk, numbering, sqlite
 from benchmarks.ledger.errors import LedgerUnwritable, OutcomeUnknown
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.jsonl import JsonlStore
@@ -60,6 +62,14 @@ class Faults:
             raise OSError(self._code, os.strerror(self._code))
 
         return faulty
+
+
+@pytest.fixture
+def tmp_path():
+    """In memory, where there is such a folder: hundreds of ledgers are made here."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -219,6 +229,19 @@ def test_a_fault_where_an_event_is_found_is_told_too(tmp_path, faults):
         assert told is (LedgerUnwritable if number <= opened else OutcomeUnknown)
         assert_true(told, store, before, appended=0)
         store.close()
+
+
+def test_a_full_disk_in_the_middle_of_a_copy_is_not_told_as_nothing_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(numbering, "_COPIED_AT_ONCE", 1)
+    source = open_store(tmp_path / "source")
+    append(source, "a", "b" * 100_000, "c")
+    store = open_store(tmp_path / "ledger")
+    with no_file_larger_than(50_000), pytest.raises(LedgerUnwritable) as told:
+        store.append_lines(source.read_lines())
+    there = len(list(store.read_lines()))
+    assert there == 0 or "Nothing was recorded" not in str(told.value)
+    store.append_lines(source.read_lines(after=there))
+    assert list(store.read_lines()) == list(source.read_lines())
 
 
 @pytest.mark.parametrize("make", STATES)

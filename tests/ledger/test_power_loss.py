@@ -12,12 +12,13 @@ import contextlib
 import errno
 import itertools
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from benchmarks.ledger import disk
-from benchmarks.ledger.errors import LedgerUnwritable
+from benchmarks.ledger.errors import LedgerUnwritable, OtherHistory
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.verify import verify
@@ -252,6 +253,14 @@ def assert_told_is_kept(recorded, folder, *, at_least=1):
 
 
 @pytest.fixture
+def tmp_path():
+    """In memory, where there is such a folder: thousands of states are built here, and no power is cut in earnest."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def root(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
@@ -404,4 +413,15 @@ def test_an_event_that_is_sent_again_outlives_every_power_cut_once_that_is_told(
         assert len(again.append(lambda _: [note("a1", id="x")], lambda _: None)) == 1
         again.sync()
         recorded.tell("a1")
+    assert_told_is_kept(recorded, folder)
+
+
+def test_lines_of_a_copy_before_one_that_is_refused_outlive_every_power_cut(recorded, root, folder):
+    source = open_store(root / "source")
+    append(source, "a1", "a2")
+    lines = list(source.read_lines())
+    with recorded:
+        with pytest.raises(OtherHistory):
+            open_store(folder).append_lines([*lines, b"another history"])
+        recorded.tell("a1", "a2")
     assert_told_is_kept(recorded, folder)
