@@ -13,6 +13,7 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -33,8 +34,8 @@ from .rows import (
     run_values,
 )
 
-VERSION = 2
-"""Raised with every change of the tables: an older file is rebuilt."""
+_MEANING = 2
+"""Raised where the same columns come to say something else."""
 
 NAME = "orchestrator"
 BATCH = 5_000
@@ -82,6 +83,15 @@ CREATE INDEX runs_by_signature ON benchmark_runs (signature);
 CREATE INDEX runs_by_group ON benchmark_runs (run_group_id);
 """
 )
+
+
+def version_of(schema: str, meaning: int) -> int:
+    """A number that is another one for other tables, so that no change of them can be forgotten."""
+    return int.from_bytes(sha256(f"{meaning}\n{schema}".encode()).digest()[:4])
+
+
+VERSION = version_of(_SCHEMA, _MEANING)
+"""An orchestrator.sqlite of another version is rebuilt."""
 
 
 def _insert(table: str, names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from pathlib import Path
@@ -11,10 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.history import History
 from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.projections import database
-from benchmarks.projections.database import ProjectionError, open_readonly, read_groups, read_runs, rebuild, refresh
+from benchmarks.projections.database import (
+    ProjectionError,
+    open_readonly,
+    read_groups,
+    read_runs,
+    rebuild,
+    refresh,
+    version_of,
+)
 
 
 def dump(path):
@@ -184,3 +194,21 @@ def test_catching_up_in_many_batches_is_the_same_as_in_one(filled, tmp_path, his
     monkeypatch.setattr(database, "BATCH", 2)
     assert refresh(many, filled) == rebuild(one, filled)
     assert dump(many) == dump(one)
+
+
+def test_tables_that_have_changed_are_another_version():
+    versions = {version_of("CREATE TABLE a (b)", 1), version_of("CREATE TABLE a (b, c)", 1), version_of("", 1)}
+    assert len(versions | {version_of("CREATE TABLE a (b)", 2)}) == 4
+
+
+def test_a_file_with_the_tables_of_another_version_is_built_anew(store, histories, tmp_path):
+    """Such as one without a column that was added since."""
+    histories.append_anyway(store, [NewEvent("run_1", histories.started())])
+    path = tmp_path / "orchestrator.sqlite"
+    refresh(path, store)
+    expected = path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("ALTER TABLE benchmark_runs DROP COLUMN notes_json")
+        connection.execute("UPDATE projection_state SET version = ?", (version_of("the tables of then", 2),))
+    refresh(path, store)
+    assert path.read_bytes() == expected
