@@ -113,7 +113,7 @@ def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str
         # Read back, for two reasons: one line that can't be read would stop the ledger for good, and whoever appends
         # sees what every reader will see.
         return line + b"\n", decode(line)
-    except (TypeError, ValueError, OverflowError) as problem:
+    except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise UnreadableEvent(
             f"the {kind} event for {new.stream!r} can't be written so that it can be read again: {problem}. "
             f"Nothing was recorded; look for a value that JSON does not have, such as NaN, infinity or bytes"

@@ -18,7 +18,7 @@ import msgspec
 from . import codec
 from .chain import GENESIS, TAIL
 from .errors import EventConflict, OtherHistory, UnreadableEvent, WrongExpectedVersion
-from .events import Annotated, HighScorePublished, NewEvent, Record, Unknown
+from .events import Annotated, HighScorePublished, Imported, ImportSource, NewEvent, Record, Unknown
 from .store import EventStore
 
 E = TypeVar("E", bound=Exception)
@@ -232,6 +232,11 @@ class EventStoreContract:
         for value in (float("nan"), float("inf")):
             with _refused(UnreadableEvent):
                 _append(store, _note("a"), NewEvent("b", HighScorePublished(label="l", value=value, source="s")))
+        deep: list[object] = []
+        for _ in range(3000):
+            deep = [deep]
+        with _refused(UnreadableEvent):
+            _append(store, NewEvent("run_1", Imported(source=ImportSource("k", "p", ""), run={"deep": deep})))
         _same(list(store.read()), [])
         _append(store, _note("a"))
 

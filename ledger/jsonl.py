@@ -230,7 +230,8 @@ class JsonlStore:
     def _walk(self) -> Iterator[Record]:
         self._seen_changes = self._lock.changes
         # A writer that has read up to here has proven it; one that begins trusts what was sealed.
-        trusted = NOTHING_SEALED if self._cursor.seq else self._read_manifest()
+        manifest = self._read_manifest()
+        trusted = NOTHING_SEALED if self._cursor.seq else manifest
         for lines in walk_chain(self.folder, self._cursor, trusted):
             for records in decode_piece(lines, self._cursor, details=False):
                 self._follow(records)
@@ -238,7 +239,7 @@ class JsonlStore:
         if (segment := self._cursor.segment) is not None:
             self._quarantine_torn_tail(segment)
             # Whoever sealed it died before the next one began.
-            self._is_sealed = trusted.of(segment) is not None
+            self._is_sealed = manifest.of(segment) is not None
 
     def _read_manifest(self) -> Manifest:
         try:

@@ -354,18 +354,33 @@ class SqliteStore:
 
 
 def _open_readonly(path: Path) -> sqlite3.Connection:
-    uri = path.absolute().as_uri()
-    connection = sqlite3.connect(
-        f"{uri}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+    """A connection that can't write. Raises UnsupportedLedger for a file that can't be read from here."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _connect(uri)
+    except sqlite3.OperationalError as problem:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise UnsupportedLedger(
+                f"{path} cannot be read here: {problem}. Its newest events are in {log.name}, which takes a folder "
+                f"that can be written; copy all of its files to one of yours"
+            ) from problem
+    try:
+        # A folder that can't be written holds no log either, so the file is all there is.
+        return _connect(f"{uri}&immutable=1")
+    except sqlite3.OperationalError as problem:
+        raise UnsupportedLedger(f"{path} cannot be read: {problem}") from problem
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema")
     except sqlite3.OperationalError:
-        # A folder that can't be written holds no log either, so the file is all there is.
         connection.close()
-        return sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
+        raise
     except sqlite3.DatabaseError:
-        pass  # Whoever reads is told.
+        pass  # Damaged: whoever reads on is told.
     return connection
 
 

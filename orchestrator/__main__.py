@@ -126,7 +126,8 @@ def _exit_code(problem: Exception) -> int | None:
         return 3
     if isinstance(problem, OutcomeUnknown):
         return 1
-    return 2 if isinstance(problem, LedgerError | ProjectionError | UsageError) else None
+    # An OSError that nobody put into words names its file and what is wrong with it.
+    return 2 if isinstance(problem, LedgerError | ProjectionError | UsageError | OSError) else None
 
 
 def _complain(line: str, code: int) -> int:

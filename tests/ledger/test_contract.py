@@ -112,3 +112,29 @@ def test_the_example_of_the_documentation_runs(tmp_path):
         [sys.executable, "-m", "unittest", "test_mine"], cwd=tmp_path, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0 and "OK" in done.stderr, done.stderr
+
+
+def test_a_database_whose_newest_events_cannot_be_read_is_never_taken_for_an_older_one(tmp_path, monkeypatch):
+    """Such as a copy of the file and its log in a folder that can't be written."""
+    import sqlite3
+
+    from benchmarks.ledger import sqlite
+    from benchmarks.ledger.errors import UnsupportedLedger
+    from benchmarks.ledger.events import Annotated, NewEvent
+
+    store = SqliteStore(tmp_path / "ledger.sqlite", notice=print)
+    store.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="n"))], lambda _: None)
+    assert (tmp_path / "ledger.sqlite-wal").stat().st_size
+    connect = sqlite._connect
+
+    def refuse(uri):
+        if "immutable" not in uri:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(uri)
+
+    monkeypatch.setattr(sqlite, "_connect", refuse)
+    with pytest.raises(UnsupportedLedger, match=r"newest events are in ledger\.sqlite-wal"):
+        list(store.read())
+    store.close()
+    assert not (tmp_path / "ledger.sqlite-wal").exists()
+    assert len(list(store.read())) == 1, "without a log, the file is all there is"
