@@ -1,7 +1,8 @@
 """Isolated environments: the Python packages of a benchmark, installed once with uv and kept for every later run.
 
 An environment's folder is named by the digest of what it holds, so workspaces share it and a changed requirement
-makes another one. It is complete only when its marker file is there, which is written last.
+makes another one. It is complete only when its marker file is there, which is written last. A lock file beside it is
+held alone by whoever builds or removes it, and together by those who use it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from pathlib import Path
 import msgspec
 
 CACHE_VARIABLE = "BENCHMARKS_CACHE"
+_FOLDER = "environments"
 _MARKER = "ready.json"
 
 
 class EnvironmentBuildError(Exception):
     """An environment could not be built; the message ends with what uv said."""
+
+
+class EnvironmentInUse(Exception):
+    """An environment can't be removed while somebody works in it."""
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True):
@@ -40,9 +46,28 @@ class EnvironmentSpec(msgspec.Struct, frozen=True):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """A built environment: its interpreter, and the packages in it as `name==version`, sorted."""
+    """A built environment: its key, its interpreter and that one's version, what was asked for, and what is in it.
 
+    `packages` are `name==version`, sorted.
+    """
+
+    key: str
     python: Path
+    python_version: str
+    requirements: list[str]
+    packages: list[str]
+
+    @property
+    def packages_sha256(self) -> str:
+        """The digest of the resolved packages: two environments with the same one hold the same."""
+        return sha256("\n".join(self.packages).encode()).hexdigest()
+
+
+class _Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of the marker file."""
+
+    python_version: str
+    requirements: list[str]
     packages: list[str]
 
 
@@ -59,28 +84,63 @@ def ensure(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Environ
 
     `announce` is told before a build begins, as one takes seconds to minutes. Raises EnvironmentBuildError.
     """
-    folder = cache_folder() / "environments" / spec.key
-    if (ready := _read(folder)) is not None:
-        return ready
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock")):
-            # Somebody else may have built it while this process waited for the lock.
-            return _read(folder) or _build(spec, folder, announce)
-    except OSError as problem:
-        advice = f"give another folder with {CACHE_VARIABLE}"
-        raise EnvironmentBuildError(f"cannot write {folder}: {problem.strerror}; {advice}") from problem
+    with in_use(spec, announce=announce) as environment:
+        return environment
+
+
+@contextlib.contextmanager
+def in_use(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Iterator[Environment]:
+    """As `ensure`; nobody removes the environment before the context is left."""
+    folder = cache_folder() / _FOLDER / spec.key
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(_opened(folder))
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            while (ready := _read(folder)) is None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                # Somebody else may have built it while this process waited for the lock.
+                if _read(folder) is None:
+                    _build(spec, folder, announce)
+                fcntl.flock(lock, fcntl.LOCK_SH)
+        except OSError as problem:
+            advice = f"give another folder with {CACHE_VARIABLE}"
+            raise EnvironmentBuildError(f"cannot write {folder}: {problem.strerror}; {advice}") from problem
+        yield ready
+
+
+def list_environments() -> list[Environment]:
+    """Every environment that was built here, by its key."""
+    folder = cache_folder() / _FOLDER
+    found = (_read(path) for path in sorted(folder.iterdir()) if path.is_dir()) if folder.is_dir() else ()
+    return [environment for environment in found if environment]
+
+
+def remove(key: str) -> None:
+    """Remove an environment, or what is left of one. Raises EnvironmentInUse, and OSError."""
+    folder = cache_folder() / _FOLDER / key
+    with _opened(folder) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EnvironmentInUse(f"{key} is in use: a run or a build holds it") from None
+        # The marker goes first: what is half gone is no environment. The lock's file stays: others may wait for it.
+        (folder / _MARKER).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def _read(folder: Path) -> Environment | None:
     try:
-        packages = msgspec.json.decode((folder / _MARKER).read_bytes(), type=list[str])
+        marker = msgspec.json.decode((folder / _MARKER).read_bytes(), type=_Marker)
     except (OSError, msgspec.DecodeError):
         return None  # Not built, or its builder was killed: it will be built.
-    return Environment(folder / "bin" / "python", packages)
+    python = folder / "bin" / "python"
+    if not python.exists():
+        return None  # The interpreter that it was made of is gone.
+    return Environment(folder.name, python, *msgspec.structs.astuple(marker))
 
 
-def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None]) -> Environment:
+def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None]) -> None:
     from uv import find_uv_bin
 
     announce(f"building the environment of {', '.join((*spec.requirements, *spec.no_deps))} (once) ...")
@@ -95,9 +155,9 @@ def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None])
         _uv([*install, "--no-deps", *spec.no_deps], spec)
     packages = sorted(_uv([uv, "pip", "freeze", "--python", str(python)], spec).split())
     partial = folder / f"{_MARKER}.part"
-    partial.write_bytes(msgspec.json.encode(packages))
+    version = ".".join(map(str, sys.version_info[:3]))
+    partial.write_bytes(msgspec.json.encode(_Marker(version, [*spec.requirements, *spec.no_deps], packages)))
     partial.replace(folder / _MARKER)
-    return Environment(python, packages)
 
 
 def _uv(argv: list[str], spec: EnvironmentSpec) -> str:
@@ -110,7 +170,14 @@ def _uv(argv: list[str], spec: EnvironmentSpec) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _opened(folder: Path) -> Iterator[int]:
+    """The lock of an environment, not yet taken."""
+    path = folder.with_suffix(".lock")
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except PermissionError:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # A cache that somebody else keeps: to use, not to build.
+    try:
+        yield lock
+    finally:
+        os.close(lock)

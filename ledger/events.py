@@ -212,11 +212,15 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 
 
 class GroupClosed(Event, frozen=True, kw_only=True):
-    """A `run` command ended, or was found dead. Stream: the run_group_id."""
+    """A `run` command ended, or was found dead. Stream: the run_group_id.
+
+    `notes` tell more of the reason, such as which limit left how many runs undone.
+    """
 
     type: ClassVar[str] = "group_closed"
     counts: Counts
     reason: str
+    notes: list[str] = []
 
 
 class HighScorePublished(Event, frozen=True, kw_only=True):

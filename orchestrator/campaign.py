@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -23,14 +23,16 @@ from ..ledger.history import History
 from ..ledger.identity import this_process
 from ..ledger.ledger import Ledger
 from ..projections.workspace import Workspace
+from .budget import Allowance, Budget
 from .capacity import Capacity
 from .changes import Change
 from .claim import Policy, explain, judge
 from .display import Display
-from .endpoints import EndpointSource
+from .endpoints import Endpoints
 from .execution import Cancellation
 from .identifiers import new_group_id
 from .plan import PlannedRun
+from .prices import Prices
 from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
@@ -52,42 +54,50 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     changes: Mapping[str, Change] = {}
     limits: Limits = Limits()
     retries: Retries = Retries()
+    prices: Prices
+    allowance: Allowance = Allowance()
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How a campaign ended: its group, the runs that it made, and whether it was interrupted."""
+    """How a campaign ended: its group, the runs that it made, and whether it was interrupted.
+
+    `notes` tell why it ended before all was done, where it did.
+    """
 
     run_group_id: str
     counts: Counts
     runs: list[Run]
     interrupted: bool
+    notes: list[str] = []
 
 
 def conduct(
     campaign: Campaign,
     ledger: Ledger,
     *,
-    endpoints: Callable[[str], EndpointSource],
     redactor: Redactor,
     display: Display,
     cancellation: Cancellation,
 ) -> Result:
     """Do what of the plan has to be done; every transition is in the ledger when this returns or raises.
 
-    `endpoints` gives the source of the model's endpoint for a run group. Raises what `Ledger.decide` raises.
+    Raises what `Ledger.decide` raises.
     """
     group_id = new_group_id()
     provenance = workspace_provenance(campaign.workspace.root)
+    budget = Budget(campaign.allowance)
     to_do = _open_group(campaign, ledger, group_id, provenance, redactor, display)
+    left = 0
     if to_do and not cancellation.requested:
-        with endpoints(group_id) as source:
+        log = campaign.workspace.results / group_id / "local-server.log"
+        with Endpoints(log_path=log, announce=display.note) as endpoints:
             supervisor = Supervisor(
                 workspace=campaign.workspace,
                 ledger=ledger,
                 run_group_id=group_id,
                 policy=campaign.policy,
                 changes=campaign.changes,
-                endpoints=source,
+                endpoints=endpoints,
                 environ=campaign.environ,
                 provenance=provenance,
                 redactor=redactor,
@@ -95,14 +105,30 @@ def conduct(
                 cancellation=cancellation,
                 limits=campaign.limits,
                 retries=campaign.retries,
+                prices=campaign.prices,
+                budget=budget,
             )
-            _perform_all(supervisor, _in_order(to_do, campaign.jobs, ledger), campaign, cancellation)
-    reason = "interrupted" if cancellation.requested else "completed"
+            left = _perform_all(supervisor, _in_order(to_do, campaign.jobs, ledger), campaign, cancellation)
+    reason, notes = _why_over(cancellation, budget, left)
     if to_do:
-        _close_group(ledger, group_id, reason)
+        _close_group(ledger, group_id, reason, notes)
+    for text in notes:
+        display.note(text)
     return ledger.look(
-        lambda history: Result(group_id, count(history, group_id), history.runs_of(group_id), cancellation.requested)
+        lambda history: Result(
+            group_id, count(history, group_id), history.runs_of(group_id), cancellation.requested, notes
+        )
     )
+
+
+def _why_over(cancellation: Cancellation, budget: Budget, left: int) -> tuple[str, list[str]]:
+    """Why a campaign is over, in a word, and what there is to say of it."""
+    if cancellation.requested:
+        return "interrupted", []
+    if left and (exceeded := budget.exceeded()):
+        reason, told = exceeded
+        return reason, [f"{told}: {left} more {'was' if left == 1 else 'were'} not begun"]
+    return "completed", []
 
 
 def _open_group(
@@ -185,11 +211,15 @@ def _in_order(to_do: Sequence[PlannedRun], jobs: int, ledger: Ledger) -> Sequenc
 
 def _perform_all(
     supervisor: Supervisor, to_do: Sequence[PlannedRun], campaign: Campaign, cancellation: Cancellation
-) -> None:
+) -> int:
+    """How many pieces of work were not begun, because nothing may begin any more."""
     schedule = Schedule(to_do, campaign.capacity)
 
+    def is_over() -> bool:
+        return cancellation.requested or supervisor.budget.exceeded() is not None
+
     def work() -> None:
-        while taken := schedule.take(lambda: cancellation.requested):
+        while taken := schedule.take(is_over):
             planned, grant = taken
             try:
                 supervisor.perform(planned, grant.environment())
@@ -202,14 +232,15 @@ def _perform_all(
 
     if campaign.jobs == 1:
         work()
-        return
-    with ThreadPoolExecutor(campaign.jobs, thread_name_prefix="run") as pool:
-        for future in [pool.submit(work) for _ in range(campaign.jobs)]:
-            future.result()
+    else:
+        with ThreadPoolExecutor(campaign.jobs, thread_name_prefix="run") as pool:
+            for future in [pool.submit(work) for _ in range(campaign.jobs)]:
+                future.result()
+    return schedule.left
 
 
-def _close_group(ledger: Ledger, group_id: str, reason: str) -> None:
+def _close_group(ledger: Ledger, group_id: str, reason: str, notes: list[str]) -> None:
     def decide(history: History) -> list[NewEvent]:
-        return [NewEvent(group_id, GroupClosed(counts=count(history, group_id), reason=reason))]
+        return [NewEvent(group_id, GroupClosed(counts=count(history, group_id), reason=reason, notes=notes))]
 
     ledger.decide(decide)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from ..ledger.events import Progress
@@ -37,10 +39,15 @@ class Display(Protocol):
         ...
 
 
-def open_display(*, is_quiet: bool = False) -> Display:
-    """Bars where stderr is a terminal, else lines; where quiet is asked for, failures only."""
+def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
+    """Bars where stderr is a terminal, else lines; where quiet is asked for, failures only.
+
+    In a step of GitHub Actions each run is a group that can be folded, and a failure stands out.
+    """
     if is_quiet:
         return Silence()
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return Groups()
     return Bars() if sys.stderr.isatty() else Lines()
 
 
@@ -105,6 +112,21 @@ class Lines:
 
     def close(self) -> None:
         """Nothing to do."""
+
+
+class Groups(Lines):
+    """For the log of GitHub Actions: a group for each run, written at its end, so that groups never mix."""
+
+    def ended(self, run: Run) -> None:
+        """Print a group, and an error where it failed."""
+        line = outcome_line(run).replace("%", "%25")
+        # What a child printed must not be taken for a command to the runner.
+        resume = secrets.token_hex(8)
+        told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]
+        told += [*(run.error or "").splitlines(), f"::{resume}::", "::endgroup::"]
+        if run.status != "succeeded":
+            told.append(f"::error title={run.benchmark_id}::{line}")
+        self.note("\n".join(told))
 
 
 class Bars:

@@ -1,4 +1,8 @@
-"""The plan: which pieces of work a request means, each with its effective configuration and signature."""
+"""The plan: which pieces of work a request means, each with its effective configuration and signature.
+
+A request is a list of cells: a benchmark for an agent on a target, with options. One `run` command makes a row of them,
+a campaign file (see `campaign_file`) a whole matrix.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +14,45 @@ from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ..ledger.events import Json
 from .capacity import Capacity
-from .providers import Endpoint
 from .signature import REPEAT, Signature, sign
+from .targets import Target
 from .usage import UsageError
 
 PER_BENCHMARK = "per_benchmark"
 
 
+class Cell(msgspec.Struct, frozen=True):
+    """A benchmark to run for an agent on a target; `extra` is what `--extra` would say."""
+
+    adapter: Adapter
+    agent: str
+    target: Target
+    extra: Json
+
+
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of work: a benchmark with its effective configuration, agent, provider and model.
+    """One piece of work: a benchmark with its effective configuration, agent and target.
 
     `secrets` are the values of its secret options; `missing` names all that this machine lacks for it.
     """
 
     adapter: Adapter
     agent: str
-    provider: str
-    model: str
+    target: Target
     config: Json
     secrets: dict[str, str]
     signature: Signature
     missing: list[str]
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider."""
+        return self.target.endpoint.provider.name
+
+    @property
+    def model(self) -> str:
+        """The name under which the model stands in the ledger."""
+        return self.target.model
 
 
 def choose(asked: Sequence[str], known: Mapping[str, Adapter]) -> list[Adapter]:
@@ -60,72 +82,80 @@ def parse_extra(text: str) -> Json:
 
 
 def make_plan(
-    adapters: Sequence[Adapter],
+    cells: Sequence[Cell],
     *,
     known: Mapping[str, Adapter],
-    agent: str | None,
-    endpoint: Endpoint,
-    model: str,
-    extra: Json,
     repeats: int,
     environ: Mapping[str, str],
     capacity: Capacity,
 ) -> list[PlannedRun]:
-    """The pieces of work of a request, in the order of the adapters, repetitions of one beside each other.
+    """The pieces of work of a request, in the order of its cells, repetitions of one beside each other.
 
-    `agent` None means each manifest's own. Raises UsageError for options that no chosen benchmark knows, or whose
-    value does not fit.
+    Cells that come to the same work are one. Raises UsageError for options that no benchmark which is given them knows,
+    or whose value does not fit.
     """
-    configs = _configure(adapters, known, extra)
-    lacking = endpoint.missing()
-    plan = []
-    for adapter in adapters:
-        effective = configs[adapter.id]
-        label = agent or adapter.manifest.default_agent
-        unmet = [
-            *missing(adapter, agent=label, environ=environ, config=effective.config),
-            *lacking,
-            *capacity.lacking(adapter.manifest.resources),
-        ]
+    plan: dict[str, PlannedRun] = {}
+    lacking: dict[bytes, list[str]] = {}
+    for cell, effective in zip(cells, _configure(cells, known), strict=True):
+        manifest = cell.adapter.manifest
+        # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
+        key = msgspec.json.encode([manifest.id, cell.agent, cell.target.endpoint.provider.name, effective.config])
+        if (unmet := lacking.get(key)) is None:
+            unmet = lacking[key] = [
+                *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
+                *cell.target.endpoint.missing(),
+                *capacity.lacking(manifest.resources),
+            ]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
-            plan.append(
-                PlannedRun(
-                    adapter=adapter,
-                    agent=label,
-                    provider=endpoint.provider.name,
-                    model=model,
-                    config=config,
-                    secrets=effective.secrets,
-                    missing=unmet,
-                    signature=sign(
-                        benchmark_id=adapter.id,
-                        benchmark_directory=adapter.manifest.directory,
-                        agent=label,
-                        provider=endpoint.provider.name,
-                        model=model,
-                        extra_config=config,
-                    ),
-                )
+            signature = sign(
+                benchmark_id=manifest.id,
+                benchmark_directory=manifest.directory,
+                agent=cell.agent,
+                provider=cell.target.endpoint.provider.name,
+                model=cell.target.model,
+                extra_config=config,
             )
-    return plan
+            planned = PlannedRun(
+                adapter=cell.adapter,
+                agent=cell.agent,
+                target=cell.target,
+                config=config,
+                secrets=effective.secrets,
+                missing=unmet,
+                signature=signature,
+            )
+            plan.setdefault(signature.digest, planned)
+    return list(plan.values())
 
 
-def _configure(adapters: Sequence[Adapter], known: Mapping[str, Adapter], extra: Json) -> dict[str, EffectiveConfig]:
-    for benchmark_id in extra.get(PER_BENCHMARK, {}):
-        choose([benchmark_id], known)
-    configs = {}
-    for adapter in adapters:
+def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter]) -> list[EffectiveConfig]:
+    """The effective configuration of each cell."""
+    configs = []
+    takers: dict[str, list[Adapter]] = {}
+    strangers: dict[str, int] = {}
+    for cell in cells:
+        for benchmark_id in cell.extra.get(PER_BENCHMARK, {}):
+            choose([benchmark_id], known)
         try:
-            configs[adapter.id] = effective_config(adapter.id, adapter.manifest.options, extra)
+            config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra)
         except OptionError as problem:
             raise UsageError(f"--extra: {problem}") from problem
-    for name in {name for config in configs.values() for name in config.unknown}:
-        if all(name in config.unknown for config in configs.values()):
-            options = {option for adapter in adapters for option in adapter.manifest.options}
-            guess = nearest(name, options)
-            hint = f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
-            who = adapters[0].id if len(adapters) == 1 else "none of the chosen benchmarks"
-            knows = "has no" if len(adapters) == 1 else "has an"
-            raise UsageError(f"--extra: {who} {knows} option '{name}': {hint}")
+        configs.append(config)
+        for name in cell.extra:
+            if name != PER_BENCHMARK:
+                takers.setdefault(name, []).append(cell.adapter)
+        for name in config.unknown:
+            strangers[name] = strangers.get(name, 0) + 1
+    for name, adapters in takers.items():
+        if strangers.get(name, 0) == len(adapters):
+            raise UsageError(_unknown_option(name, {adapter.id: adapter for adapter in adapters}))
     return configs
+
+
+def _unknown_option(name: str, adapters: Mapping[str, Adapter]) -> str:
+    options = {option for adapter in adapters.values() for option in adapter.manifest.options}
+    guess = nearest(name, options)
+    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
+    who = f"{next(iter(adapters))} has no" if len(adapters) == 1 else "none of the chosen benchmarks has an"
+    return f"--extra: {who} option '{name}': {hint}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..adapters.adapter import Adapter
 from ..adapters.environment import Environment
 from ..ledger.events import Json
+from ..ledger.identity import host_name
 
 _GIT_SECONDS = 10
 
@@ -54,24 +55,44 @@ def run_provenance(adapter: Adapter, environment: Environment | None) -> Json:
     return {
         "orchestrator": own_version(),
         "manifest": {"source": adapter.source, "file": adapter.origin.name, "sha256": adapter.sha256},
+        "environment": {
+            "key": environment.key,
+            "packages_sha256": environment.packages_sha256,
+            "python": environment.python_version,
+        }
+        if environment
+        else None,
         "packages": environment.packages if environment else [],
         "machine": dict(_machine()),
     }
 
 
 @functools.cache
-def _machine() -> tuple[tuple[str, str | int | None], ...]:
+def _machine() -> tuple[tuple[str, str | int | tuple[str, ...] | None], ...]:
     import psutil
 
     return (
+        ("host", host_name()),
         ("system", platform.system()),
         ("release", platform.release()),
         ("architecture", platform.machine()),
         ("cpu", _cpu_name()),
         ("cores", psutil.cpu_count(logical=True)),
         ("memory_bytes", psutil.virtual_memory().total),
+        ("gpus", _gpu_names()),
         ("python", sys.version.split()[0]),
+        ("interpreter", platform.python_implementation()),
     )
+
+
+def _gpu_names() -> tuple[str, ...]:
+    """The GPUs with their memory, by nvidia-smi; none where there is none, or no such command."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(found.stdout.strip().splitlines())
 
 
 def _cpu_name() -> str:

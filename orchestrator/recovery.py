@@ -22,6 +22,7 @@ from ..ledger.staleness import silence
 from ..projections.workspace import Workspace
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
 from .outcome import against, weigh
+from .prices import Prices, priced
 from .processes import end_marked
 
 _GRACE_SECONDS = 5.0
@@ -34,25 +35,29 @@ def provably_dead(run: Run) -> bool:
     return liveness(run.owner) == "dead"
 
 
-def recover(ledger: Ledger, is_lost: IsLost, *, workspace: Workspace, adapters: Mapping[str, Adapter]) -> list[Run]:
+def recover(
+    ledger: Ledger, is_lost: IsLost, *, workspace: Workspace, adapters: Mapping[str, Adapter], prices: Prices
+) -> list[Run]:
     """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
 
     Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
     `Ledger.decide` raises.
     """
     lost = ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
-    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters)]
+    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices)]
     _close_groups(ledger)
     return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
 
 
 def _recover_run(
-    ledger: Ledger, run: Run, is_lost: IsLost, workspace: Workspace, adapters: Mapping[str, Adapter]
+    ledger: Ledger, run: Run, is_lost: IsLost, workspace: Workspace, adapters: Mapping[str, Adapter], prices: Prices
 ) -> bool:
     folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
     if run.owner is None or run.owner.host == host_name():
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
     adopted = _finished_result(run, folder, adapters.get(run.benchmark_id))
+    if adopted:
+        adopted = priced(adopted, prices.find(run.provider, run.model))
 
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]

@@ -5,6 +5,7 @@ A manifest's `[resources]` say what a run takes. What it does not say is not rat
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 
@@ -54,6 +55,11 @@ class Schedule:
                 self._changed.wait(_LOOK_SECONDS)
         return None
 
+    @property
+    def left(self) -> int:
+        """How many pieces of work nobody has taken."""
+        return len(self._pending)
+
     def give_back(self, grant: Grant) -> None:
         """A run is over."""
         with self._changed:
@@ -72,30 +78,46 @@ class Schedule:
         return Grant(asked, tuple(free_gpus[: asked.gpus])) if fits else None
 
 
+class Experience:
+    """What earlier runs tell of work that is to be done."""
+
+    def __init__(self, history: History) -> None:
+        self._last: dict[tuple[str, ...], Run] = {}
+        for run in history.runs.values():
+            if run.status == "succeeded" and run.duration_seconds is not None:
+                for key in _likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
+                    self._last[key] = run
+
+    def most_like(self, planned: PlannedRun) -> Run | None:
+        """The run that a piece of work is expected to be like; None where its benchmark never succeeded.
+
+        The last run of the same work tells best, then the last one of the same task by the same model, then the last
+        one of the same task, then the last one at all.
+        """
+        signature = planned.signature
+        keys = _likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
+        return next((self._last[key] for key in keys if key in self._last), None)
+
+
+def _likenesses(benchmark_id: str, signature: str, comparison_key: str, model: str) -> list[tuple[str, ...]]:
+    task = (benchmark_id, comparison_key)
+    return [
+        ("same work", benchmark_id, signature),
+        ("same model", *task, model),
+        ("same task", *task),
+        ("same benchmark", benchmark_id),
+    ]
+
+
 def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedRun]:
     """The work with what is expected to take longest at its head: so the last run is a short one.
 
     What was never run may be long, and comes first.
     """
-    known: dict[str, list[Run]] = {}
-    for run in history.runs.values():
-        if run.status == "succeeded" and run.duration_seconds is not None:
-            known.setdefault(run.benchmark_id, []).append(run)
-    return sorted(work, key=lambda planned: -(expected_seconds(planned, known.get(planned.adapter.id, [])) or 1e9))
+    experience = Experience(history)
 
+    def seconds(planned: PlannedRun) -> float:
+        like = experience.most_like(planned)
+        return math.inf if like is None or like.duration_seconds is None else like.duration_seconds
 
-def expected_seconds(planned: PlannedRun, runs: Sequence[Run]) -> float | None:
-    """How long a piece of work is expected to take, by the runs of its benchmark; None where there are none.
-
-    The last run of the same work tells best, then the last one of the same configuration, then the last one at all.
-    """
-    signature = planned.signature
-    for is_like in (
-        lambda run: run.signature == signature.digest,
-        lambda run: run.comparison_key == signature.comparison_key and run.model == planned.model,
-        lambda run: run.comparison_key == signature.comparison_key,
-        lambda run: True,
-    ):
-        if found := next((run for run in reversed(runs) if is_like(run)), None):
-            return found.duration_seconds
-    return None
+    return sorted(work, key=lambda planned: -seconds(planned))

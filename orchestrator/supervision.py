@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import sys
@@ -12,22 +13,24 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, ensure
+from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, in_use
 from ..ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
 from ..ledger.ledger import Ledger
 from ..projections.workspace import Workspace
+from .budget import Budget
 from .changes import Change
 from .claim import Policy, judge
 from .display import Display
-from .endpoints import EndpointSource, ModelUnavailable
+from .endpoints import Endpoints, ModelUnavailable
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
 from .heartbeat import Pulse
 from .identifiers import new_run_id
 from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
 from .plan import PlannedRun
+from .prices import Prices, priced
 from .provenance import run_provenance
 from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
@@ -67,7 +70,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     run_group_id: str
     policy: Policy
-    endpoints: EndpointSource
+    endpoints: Endpoints
     environ: Mapping[str, str]
     provenance: Json
     redactor: Redactor
@@ -76,6 +79,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     changes: Mapping[str, Change] = {}
     limits: Limits = Limits()
     retries: Retries = Retries()
+    prices: Prices
+    budget: Budget
 
     def perform(self, planned: PlannedRun, granted: Mapping[str, str]) -> None:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
@@ -85,7 +90,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         `Ledger.decide` raises.
         """
         waits = itertools.islice(delays(self.retries.first_seconds), self.retries.most)
-        while not self.cancellation.requested:
+        while not self.cancellation.requested and not self.budget.exceeded():
             outcome = self._run(planned, granted)
             if not isinstance(outcome, Failed) or not is_transient(outcome, planned.adapter.manifest):
                 return
@@ -97,30 +102,36 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
     def _run(self, planned: PlannedRun, granted: Mapping[str, str]) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""
-        prepared = self._prepare(planned)
-        if self.cancellation.requested:
-            return None
-        run = self._claim(planned, prepared)
-        if run is None:
-            return None
-        self.display.started(run.run_id, run.benchmark_id)
-        outcome: Finished | Failed
-        try:
-            outcome = self._outcome(planned, prepared, run, granted)
-        except OSError as problem:
-            # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
-            outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
-        self._record(run, outcome)
-        return outcome
+        with contextlib.ExitStack() as held:
+            prepared = self._prepare(planned, held)
+            if self.cancellation.requested:
+                return None
+            run = self._claim(planned, prepared)
+            if run is None:
+                return None
+            self.display.started(run.run_id, run.benchmark_id)
+            outcome: Finished | Failed
+            try:
+                outcome = self._outcome(planned, prepared, run, granted)
+            except OSError as problem:
+                # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
+                outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
+            outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
+            self.budget.spend(outcome.usage)
+            self._record(run, outcome)
+            return outcome
 
-    def _prepare(self, planned: PlannedRun) -> Prepared:
+    def _prepare(self, planned: PlannedRun, held: contextlib.ExitStack) -> Prepared:
+        """What the run needs, kept for it until `held` is closed."""
         if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
             return Prepared(None, None, ("environment", told))
         try:
-            endpoint = self.endpoints.get()
+            endpoint = held.enter_context(self.endpoints.lease(planned.target))
             requirements = planned.adapter.manifest.requires.python
-            spec = EnvironmentSpec(tuple(requirements))
-            environment = ensure(spec, announce=self.display.note) if requirements else None
+            environment = None
+            if requirements:
+                spec = EnvironmentSpec(tuple(requirements))
+                environment = held.enter_context(in_use(spec, announce=self.display.note))
         except (EnvironmentBuildError, ModelUnavailable) as problem:
             return Prepared(None, None, ("environment", str(problem)))
         return Prepared(endpoint, environment)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from ...adapters.discovery import discover
@@ -10,6 +12,7 @@ from ...ledger.ledger import Ledger
 from ...ledger.staleness import is_stale
 from ...projections.rows import run_row
 from ..datasets import rebuild_all
+from ..prices import own_prices
 from ..recovery import recover
 from .place import Place, in_place, json_option, note, print_json
 
@@ -34,7 +37,11 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
         ledger = Ledger(store)
         adapters = discover(place.workspace.root).adapters
         recovered = recover(
-            ledger, lambda run: is_stale(run, stale_seconds), workspace=place.workspace, adapters=adapters
+            ledger,
+            lambda run: is_stale(run, stale_seconds),
+            workspace=place.workspace,
+            adapters=adapters,
+            prices=own_prices(place.workspace.root, None, os.environ),
         )
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
         rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)

@@ -88,7 +88,9 @@ def test_everything_about_a_success_is_recorded(bench):
     [run] = bench.runs()
     assert run["unit"] == "ratio"
     assert (run["high_score_label"], run["high_score_value"], run["delta_to_high_score"]) == ("Someone", 0.75, -0.25)
-    assert run["usage"] == {"input_tokens": 10, "output_tokens": 5}
+    usage = run["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["cost_usd"]) == (10, 5, 0.0)
+    assert usage["price"]["source"] == "served by this machine"
     assert run["total_tokens"] == 15
     assert [artifact["path"] for artifact in run["artifacts"]] == ["output/result.json"]
     assert run["result_json_path"].endswith("/output/result.json")

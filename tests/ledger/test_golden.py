@@ -217,7 +217,7 @@ def everything() -> list[NewEvent]:
         NewEvent("run_1", Retracted(author="a", reason="r")),
         NewEvent("rg_1", Skipped(benchmark_id="b", signature="s", reason="already_succeeded", existing_run_id="run_1")),
         NewEvent("rg_1", Incompatible(benchmark_id="b", signature="s", missing=["docker"])),
-        NewEvent("rg_1", GroupClosed(counts=Counts(2, 2, 1, 1), reason="completed")),
+        NewEvent("rg_1", GroupClosed(counts=Counts(2, 2, 1, 1), reason="completed", notes=["n"])),
         NewEvent("run_5", Imported(source=ImportSource("json", "x.json", "0" * 64), run=run)),
         NewEvent("ledger", Repaired(author="a", reason="r", position=3, head_hash="0" * 64, quarantined=["x.part"])),
         NewEvent("run_6", Unknown(named="from_the_future", raw=msgspec.Raw(b'{"a" : [1, 2.50], "b":null}'))),

@@ -16,7 +16,9 @@ from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.orchestrator.claim import explain, judge
 from benchmarks.orchestrator.plan import PlannedRun
+from benchmarks.orchestrator.providers import Endpoint, Provider
 from benchmarks.orchestrator.signature import sign
+from benchmarks.orchestrator.targets import Target
 
 POLICIES = ["once", "rerun_failed", "force"]
 ENDS = ["succeeded", "failed", "recovered", "adopted", "retracted", "running"]
@@ -29,7 +31,10 @@ def planned(seed: int = 1) -> PlannedRun:
     work = {"agent": "a", "provider": "p", "model": "m"}
     config = {"seed": seed}
     signature = sign(benchmark_id="b", benchmark_directory="b", extra_config=config, **work)
-    return PlannedRun(adapter=adapter, config=config, secrets={}, signature=signature, missing=[], **work)
+    target = Target(Endpoint(Provider(name="p", openai_compatible=True), None, None, None), "m", "m")
+    return PlannedRun(
+        adapter=adapter, agent="a", target=target, config=config, secrets={}, signature=signature, missing=[]
+    )
 
 
 class Model:

@@ -1,0 +1,189 @@
+"""Campaign files: a matrix of benchmarks, agents, models and options in TOML, with what to leave out and what to add.
+
+`docs/campaigns.md` explains the format.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from ..adapters.adapter import Adapter
+from ..ledger.events import Json
+from .plan import PER_BENCHMARK, Cell, choose
+from .targets import Target
+from .usage import UsageError
+
+EVERYTHING = "all"
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model that needs more words than `provider:model`."""
+
+    provider: str
+    model: str | None = None
+    base_url: str | None = None
+
+
+class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is multiplied. Without agents each benchmark has its own."""
+
+    benchmarks: list[str] | Literal["all"]
+    agents: list[str] | None = None
+    models: list[str | Model]
+    options: list[Json] = msgspec.field(default_factory=lambda: [{}])
+
+
+class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cells to leave out: those that match each pattern given, and have those options."""
+
+    benchmark: str = "*"
+    agent: str = "*"
+    model: str = "*"
+    options: Json = {}
+
+
+class Override(Exclude, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Options for the cells that match; `when` are the options that they must have."""
+
+    set: Json
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The flags of `run` that a file may give; a flag on the command line comes first."""
+
+    jobs: int | None = None
+    repeats: int | None = None
+    retries: int | None = None
+    retry_delay: float | None = None
+    timeout: float | None = None
+    stall: float | None = None
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    max_minutes: float | None = None
+
+    def given(self) -> Json:
+        """The flags that the file gives, by the names of their parameters."""
+        flags: Json = msgspec.to_builtins(self)
+        return flags
+
+
+class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A file as it is written."""
+
+    name: str = ""
+    matrix: Matrix
+    options: Json = {}
+    exclude: list[Exclude] = []
+    override: list[Override] = []
+    run: Settings = Settings()
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A campaign file, its content as plain values, and the digest of its bytes."""
+
+    path: Path
+    sha256: str
+    content: Json
+    file: CampaignFile
+
+    @property
+    def name(self) -> str:
+        """The campaign's name: the file's own, where it gives none."""
+        return self.file.name or self.path.stem
+
+
+def load_campaign_file(path: Path) -> Loaded:
+    """Read a campaign file. Raises UsageError, with the place, where it makes no sense."""
+    try:
+        raw = path.read_bytes()
+        content = tomllib.loads(raw.decode())
+        return Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
+    except OSError as problem:
+        raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
+    except (ValueError, msgspec.ValidationError) as problem:
+        raise UsageError(f"the campaign file {path} makes no sense: {problem}") from problem
+
+
+FindTarget = Callable[[str, str | None, str | None], Target]
+"""The target of a provider, a model and a base URL."""
+
+
+def cells_of(loaded: Loaded, known: Mapping[str, Adapter], find_target: FindTarget) -> list[Cell]:
+    """The cells of a campaign, one model after the other, so that a model of this machine is loaded once.
+
+    Raises UsageError for names that nobody knows, and for a rule that matches no cell: it was meant for one.
+    """
+    file = loaded.file
+    matrix = file.matrix
+    adapters = list(known.values()) if matrix.benchmarks == EVERYTHING else choose(list(matrix.benchmarks), known)
+    for name, axis in (("benchmarks", adapters), ("models", matrix.models), ("options", matrix.options)):
+        if not axis:
+            raise UsageError(f"{loaded.path}: matrix.{name} is empty")
+    cells = [
+        Cell(adapter, agent, target, _merged(file.options, options))
+        for target in [_target(model, find_target) for model in matrix.models]
+        for adapter in adapters
+        for agent in matrix.agents or [adapter.manifest.default_agent]
+        for options in matrix.options
+    ]
+    for number, exclude in enumerate(file.exclude, 1):
+        left = [cell for cell in cells if not _matches(exclude, cell)]
+        _refuse_idle(loaded, "exclude", number, exclude, len(left) == len(cells))
+        cells = left
+    for number, override in enumerate(file.override, 1):
+        hit = [_matches(override, cell) for cell in cells]
+        _refuse_idle(loaded, "override", number, override, not any(hit))
+        cells = [
+            Cell(cell.adapter, cell.agent, cell.target, _with_own(cell, override.set)) if is_meant else cell
+            for cell, is_meant in zip(cells, hit, strict=True)
+        ]
+    if not cells:
+        raise UsageError(f"{loaded.path}: everything is excluded")
+    return cells
+
+
+def _target(model: str | Model, find_target: FindTarget) -> Target:
+    if isinstance(model, Model):
+        return find_target(model.provider, model.model, model.base_url)
+    provider, colon, name = model.partition(":")
+    if not colon:
+        raise UsageError(
+            f"matrix.models: '{model}' names no provider; write it as provider:model, such as groq:{model}"
+        )
+    return find_target(provider, name, None)
+
+
+def _merged(first: Json, then: Json) -> Json:
+    per_benchmark = {**first.get(PER_BENCHMARK, {})}
+    for benchmark_id, options in then.get(PER_BENCHMARK, {}).items():
+        per_benchmark[benchmark_id] = {**per_benchmark.get(benchmark_id, {}), **options}
+    merged = {**first, **then}
+    return {**merged, PER_BENCHMARK: per_benchmark} if per_benchmark else merged
+
+
+def _with_own(cell: Cell, options: Json) -> Json:
+    """The cell's options with some of its own, which come before what is said for all."""
+    return _merged(cell.extra, {PER_BENCHMARK: {cell.adapter.id: options}})
+
+
+def _matches(rule: Exclude, cell: Cell) -> bool:
+    given = {**cell.extra, **cell.extra.get(PER_BENCHMARK, {}).get(cell.adapter.id, {})}
+    return (
+        fnmatchcase(cell.adapter.id, rule.benchmark)
+        and fnmatchcase(cell.agent, rule.agent)
+        and fnmatchcase(str(cell.target), rule.model)
+        and all(name in given and given[name] == value for name, value in rule.options.items())
+    )
+
+
+def _refuse_idle(loaded: Loaded, table: str, number: int, rule: Exclude, is_idle: bool) -> None:
+    if is_idle:
+        shown: Any = {name: value for name, value in msgspec.to_builtins(rule).items() if value not in ("*", {})}
+        raise UsageError(f"{loaded.path}: {table} {number} matches no cell: {shown}")

@@ -1,0 +1,68 @@
+"""Independent repetitions of one piece of work, taken together."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from ..ledger.history import History
+from .plan import PlannedRun
+
+
+class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
+    """The scores of the repetitions of a benchmark for one agent and model; at least one of `asked` succeeded."""
+
+    benchmark_id: str
+    agent: str
+    provider: str
+    model: str
+    asked: int
+    scores: list[float]
+
+    @property
+    def mean(self) -> float:
+        """The mean score."""
+        return statistics.fmean(self.scores)
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation (divided by n - 1): how far repetitions spread; None for one alone."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def stderr(self) -> float | None:
+        """The standard error of the mean: the deviation divided by the square root of n; None for one alone."""
+        return None if self.deviation is None else self.deviation / math.sqrt(len(self.scores))
+
+
+def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
+    """The repetitions of a plan, whoever ran them and when; only what was asked for more than once."""
+    together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
+    for planned in plan:
+        key = (planned.signature.comparison_key, planned.agent, planned.provider, planned.model)
+        together.setdefault(key, []).append(planned)
+    found = []
+    for some in together.values():
+        successes = [_last_success(history, planned) for planned in some]
+        scores = [score for score in successes if score is not None]
+        if len(some) > 1 and scores:
+            first = some[0]
+            found.append(
+                Repetitions(
+                    benchmark_id=first.adapter.id,
+                    agent=first.agent,
+                    provider=first.provider,
+                    model=first.model,
+                    asked=len(some),
+                    scores=scores,
+                )
+            )
+    return found
+
+
+def _last_success(history: History, planned: PlannedRun) -> float | None:
+    attempts = reversed(history.attempts(planned.signature.digest))
+    return next((run.score for run in attempts if run.counts), None)
