@@ -8,10 +8,10 @@ import msgspec
 
 from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
-from ..ledger.events import Json
+from ..ledger.events import REPEAT, Json
 from .capacity import Capacity
 from .providers import Endpoint
-from .signature import REPEAT, Signature, sign
+from .signature import Signature, sign
 from .usage import UsageError
 
 PER_BENCHMARK = "per_benchmark"
