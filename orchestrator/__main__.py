@@ -17,6 +17,10 @@ COMMANDS = {
     "status": "Show what runs now, and how long each is silent.",
     "show-runs": "Show the runs of the ledger.",
     "show-run": "Show one run with its events.",
+    "leaderboard": "Rank agents and models on each benchmark.",
+    "compare": "Compare runs, groups, models, agents or times, and tell noise from differences.",
+    "check": "Fail when a score got worse than a baseline: a gate for CI.",
+    "high-scores": "Show the published reference scores, or publish one.",
     "serve-viewer": "Show the history in a browser.",
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
@@ -120,6 +124,7 @@ def _exit_code(problem: Exception) -> int | None:
     """The exit code of an expected error; None for one that nobody expected."""
     from ..ledger.errors import LedgerDamaged, LedgerError, OutcomeUnknown
     from ..projections.database import ProjectionError
+    from ..projections.selection import SelectionError
     from .usage import UsageError
 
     if isinstance(problem, LedgerDamaged):
@@ -127,7 +132,7 @@ def _exit_code(problem: Exception) -> int | None:
     if isinstance(problem, OutcomeUnknown):
         return 1
     # An OSError that nobody put into words names its file and what is wrong with it.
-    return 2 if isinstance(problem, LedgerError | ProjectionError | UsageError | OSError) else None
+    return 2 if isinstance(problem, LedgerError | ProjectionError | SelectionError | UsageError | OSError) else None
 
 
 def _complain(line: str, code: int) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
 
@@ -26,6 +29,14 @@ def print_table(
         _print_rich(columns, rows, right, dispensable)
     else:
         _print_plain(columns, rows, right)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> str:
+    """The same as a table of GitHub-flavoured Markdown."""
+    rule = ["---:" if name in right else "---" for name in columns]
+    # A cell may hold what a model or a person said: it must neither end the cell nor become markup of its own.
+    cells = [[_MARKUP.sub(r"\\\g<0>", " ".join(cell.split())) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, rule, *cells))
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
