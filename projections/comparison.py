@@ -24,11 +24,12 @@ Verdict = Literal["better", "worse", "no difference", "unknown"]
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One of what is compared, and how many runs it has."""
+    """One of what is compared: how many runs it has, and of which agents and models, each as `agent with model`."""
 
     name: str
     kind: Kind
     runs: int
+    contenders: list[str]
 
 
 class Contrast(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +62,15 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """A task with the score of each side (None: it has none there), and each side's contrast with the first.
 
-    `contenders` names the agent and the model of each side. `contrasts` begins with None, for the first side itself.
+    `agent` and `model` are given where the comparison is matched by them. `contrasts` begins with None, for the first
+    side itself.
     """
 
     task: Task
     config: Json
     task_options: Json
-    contenders: list[str | None]
+    agent: str | None
+    model: str | None
     scores: list[Score | None]
     contrasts: list[Contrast | None]
 
@@ -120,7 +123,10 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader) -> Comp
     contrasts = iter(adjust([contrast for row in rows for contrast in row.contrasts]))
     rows = [msgspec.structs.replace(row, contrasts=[next(contrasts) for _ in row.contrasts]) for row in rows]
     return Comparison(
-        sides=[Side(some.name, some.kind, len(some.runs)) for some in selections],
+        sides=[
+            Side(some.name, some.kind, len(some.runs), sorted({contender(run) for run in some.runs}))
+            for some in selections
+        ],
         matched_by=dimensions,
         level=LEVEL,
         rows=rows,
@@ -199,20 +205,25 @@ def _matched_dimensions(selections: Sequence[Selection]) -> list[Dimension]:
     of_times = any(selection.kind == "as-of" for selection in selections)
 
     def varies(dimension: Dimension) -> bool:
-        return any(len({_contender(run, dimension) for run in selection.runs}) > 1 for selection in selections)
+        return any(len({_value(run, dimension) for run in selection.runs}) > 1 for selection in selections)
 
     return [dimension for dimension in ("agent", "model") if of_times or varies(dimension)]
 
 
-def _contender(run: Run, dimension: Dimension) -> str:
+def contender(run: Run) -> str:
+    """Who made a run: its agent, and the model with its provider."""
+    return f"{run.agent} with {run.provider}:{run.model}"
+
+
+def _value(run: Run, dimension: Dimension) -> str:
     return run.agent if dimension == "agent" else f"{run.provider}:{run.model}"
 
 
 def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key, list[Run]]:
     table: dict[_Key, list[Run]] = defaultdict(list)
     for run in runs:
-        agent = _contender(run, "agent") if "agent" in dimensions else ""
-        model = _contender(run, "model") if "model" in dimensions else ""
+        agent = _value(run, "agent") if "agent" in dimensions else ""
+        model = _value(run, "model") if "model" in dimensions else ""
         table[_Key(task_of(run), agent, model)].append(run)
     return dict(table)
 
@@ -223,7 +234,8 @@ def _row(key: _Key, telling: Json, sides: Sequence[Sequence[Run]], read_samples:
         task=key.task,
         config=task_config(first[-1]),
         task_options=telling,
-        contenders=[f"{runs[-1].agent} with {_contender(runs[-1], 'model')}" if runs else None for runs in sides],
+        agent=key.agent or None,
+        model=key.model or None,
         scores=[score_of(runs) if runs else None for runs in sides],
         contrasts=[None, *(contrast(key.task, first, runs, read_samples) if runs else None for runs in sides[1:])],
     )
@@ -305,8 +317,7 @@ def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:
         return f"other units ({a.task.unit or 'none'} and {b.task.unit or 'none'})"
     if a.task.higher_is_better != b.task.higher_is_better:
         return "for one of them lower is better"
-    told = " and ".join(f"{run.agent} with {_contender(run, 'model')}" for run in (before, after))
-    return f"other agents or models ({told})"
+    return f"other agents or models ({contender(before)} and {contender(after)})"
 
 
 def _shown(options: Json, name: str) -> str:

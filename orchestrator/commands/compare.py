@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...projections.comparison import Comparison, Contrast, Row, compare
-from ...projections.leaderboard import Doubtful
+from ...projections.comparison import Comparison, Contrast, Row, Side, compare
+from ...projections.leaderboard import Doubtful, Score
 from ...projections.samples import sample_reader
 from ...projections.selection import select
 from ..display import format_score
@@ -15,8 +15,8 @@ from .leaderboard import format_options, format_unit
 from .place import Place, in_place, json_option, print_json
 from .table import markdown_table, print_table
 
-RIGHT = ("A", "B", "other", "delta", "p (Holm)", "samples +/=/-")
-DISPENSABLE = ("note", "method", "options", "95% interval", "who")
+RIGHT = ("A", "B", "delta", "p (Holm)", "samples +/=/-")
+DISPENSABLE = ("note", "method", "unit", "options", "95% interval")
 
 
 @click.command()
@@ -56,40 +56,37 @@ def command(
 
 
 def _table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A line for each task and side but the first."""
-    columns = "benchmark,options,who,A,B,delta,95% interval,p (Holm),verdict,samples +/=/-,method,note".split(",")
-    if len(comparison.sides) > 2:
-        columns[4] = "other"
-    return columns, [
-        _cells(comparison, row, place, contrast)
+    """A line for each task and side but the first, without the columns in which nothing stands."""
+    several = len(comparison.sides) > 2
+    lines = [
+        _cells(row, contrast, row.scores[place], comparison.sides[place].name if several else "")
         for row in comparison.rows
         for place, contrast in enumerate(row.contrasts)
         if contrast is not None
     ]
+    names = [name for name in (lines[0] if lines else {}) if any(line[name] for line in lines)]
+    return names, [[line[name] for name in names] for line in lines]
 
 
-def _cells(comparison: Comparison, row: Row, place: int, contrast: Contrast) -> list[str]:
-    first, other = row.scores[0], row.scores[place]
-    return [
-        row.task.benchmark_id,
-        format_options(row.task_options),
-        _who(comparison, row, place),
-        format_score(first.mean, first.stderr) if first else "",
-        format_score(other.mean, other.stderr) if other else "",
-        f"{contrast.delta:+.3f} {format_unit(row.task.unit, row.task.higher_is_better)}".strip(),
-        "" if contrast.low is None else f"{contrast.low:+.3f} to {contrast.high:+.3f}",
-        "" if contrast.adjusted_p is None else format_p(contrast.adjusted_p),
-        contrast.verdict,
-        "" if contrast.pairs is None else f"{contrast.wins}/{contrast.ties}/{contrast.losses}",
-        contrast.method or "",
-        contrast.note,
-    ]
-
-
-def _who(comparison: Comparison, row: Row, place: int) -> str:
-    first, other = row.contenders[0], row.contenders[place]
-    who = str(other) if first == other else f"{first} -> {other}"
-    return who if len(comparison.sides) == 2 else f"{comparison.sides[place].name}: {who}"
+def _cells(row: Row, contrast: Contrast, other: Score | None, side: str) -> dict[str, str]:
+    first = row.scores[0]
+    return {
+        "benchmark": row.task.benchmark_id,
+        "options": format_options(row.task_options),
+        "agent": row.agent or "",
+        "model": row.model or "",
+        "B is": side,
+        "A": format_score(first.mean, first.stderr) if first else "",
+        "B": format_score(other.mean, other.stderr) if other else "",
+        "delta": f"{contrast.delta:+.3f}",
+        "95% interval": "" if contrast.low is None else f"{contrast.low:+.3f} to {contrast.high:+.3f}",
+        "unit": format_unit(row.task.unit, row.task.higher_is_better),
+        "p (Holm)": "" if contrast.adjusted_p is None else format_p(contrast.adjusted_p),
+        "verdict": contrast.verdict,
+        "samples +/=/-": "" if contrast.pairs is None else f"{contrast.wins}/{contrast.ties}/{contrast.losses}",
+        "method": contrast.method or "",
+        "note": contrast.note,
+    }
 
 
 def format_p(p_value: float) -> str:
@@ -98,16 +95,18 @@ def format_p(p_value: float) -> str:
 
 
 def _summary(comparison: Comparison) -> list[str]:
-    first = comparison.sides[0]
-    lines = [f"A is the {first.kind} {first.name} ({first.runs} runs)"]
+    first, *others = comparison.sides
+    lines = [f"A is {_described(first)}"]
+    for tally, side in zip(comparison.tallies, others, strict=True):
+        told = f"{tally.wins} better, {tally.losses} worse, {tally.ties} no different beyond noise"
+        unknown = f", {tally.unknown} of unknown noise" if tally.unknown else ""
+        lines.append(f"B is {_described(side)}: {told} (p < {comparison.level:g}){unknown}")
     if not comparison.rows:
         lines.append("nothing can be compared")
-    for tally, side in zip(comparison.tallies, comparison.sides[1:], strict=True):
-        lines.append(
-            f"the {side.kind} {side.name} ({side.runs} runs): {tally.wins} better, {tally.losses} worse, {tally.ties} "
-            f"without a difference that is more than noise (p < {comparison.level:g}), {tally.unknown} of unknown noise"
-        )
-    lines += [
-        f"{unlike.benchmark_id}: not compared with {unlike.side}: {unlike.reason}" for unlike in comparison.unlike
-    ]
+    lines += [f"{some.benchmark_id}: not compared with {some.side}: {some.reason}" for some in comparison.unlike]
     return lines
+
+
+def _described(side: Side) -> str:
+    who = f" of {side.contenders[0]}" if len(side.contenders) == 1 else ""
+    return f"{side.kind} {side.name} ({side.runs} {'run' if side.runs == 1 else 'runs'}{who})"

@@ -134,7 +134,8 @@ def test_what_a_side_has_several_of_is_compared_each_with_its_own(make_run):
     comparison = compare([side("1", runs(0), "group"), side("2", runs(0.2), "group")], without_samples)
     assert comparison.matched_by == ["model"]
     assert [row.contrasts[1].delta for row in comparison.rows] == pytest.approx([0.2, 0.2])
-    assert [row.contenders[1] for row in comparison.rows] == ["bare-model with local:x", "bare-model with local:y"]
+    assert [(row.agent, row.model) for row in comparison.rows] == [(None, "local:x"), (None, "local:y")]
+    assert comparison.sides[0].contenders == ["bare-model with local:x", "bare-model with local:y"]
 
 
 def test_the_past_and_the_present_are_never_compared_across_models(make_run):
