@@ -8,22 +8,18 @@ from pathlib import Path
 
 import click
 
-from ...projections.check import Allowance, Baseline, Check, CheckedScore, among, best_before, check, last_before
+from ...projections.check import Allowance, Baseline, among, best_before, check, last_before
 from ...projections.exports.junit import check_report
 from ...projections.leaderboard import Doubtful, is_eligible
 from ...projections.samples import sample_reader
+from ...projections.score_tables import check_sentence, check_table
 from ...projections.selection import Catalogue, find, newest_group, select
-from ..display import format_score
+from ...projections.tables import escape_markdown
+from ...projections.tables import markdown as to_markdown
 from ..usage import UsageError
-from .compare import format_p
 from .history import include_option, load_catalogue
-from .leaderboard import format_unit
 from .place import Place, in_place, json_option, print_json
-from .table import markdown_table, print_table
-
-COLUMNS = "result benchmark agent model baseline score drop allowed unit p reason".split()
-RIGHT = ("baseline", "score", "drop", "allowed", "p")
-DISPENSABLE = ("p", "agent", "allowed", "unit", "model")
+from .table import show
 
 _ALLOWANCE = re.compile(r"(?:(?P<id>[^=]+)=)?(?P<number>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)(?P<percent>%?)")
 
@@ -89,12 +85,13 @@ def command(
     if junit:
         junit.write_bytes(check_report(result))
     if markdown:
-        markdown.write_text(_markdown(result), encoding="utf-8")
+        table = to_markdown(check_table(result))
+        markdown.write_text(f"**{escape_markdown(check_sentence(result))}**\n\n{table}\n", encoding="utf-8")
     if as_json:
         print_json(result)
     else:
-        print_table(COLUMNS, map(_cells, result.scores), right=RIGHT, dispensable=DISPENSABLE)
-        print(f"\n{_sentence(result)}")
+        show(check_table(result))
+        print(f"\n{check_sentence(result)}")
     return 0 if result.passed else 1
 
 
@@ -121,34 +118,3 @@ def _baseline(spec: str, catalogue: Catalogue, *, across: bool) -> tuple[Baselin
     selection = select(spec, catalogue)
     # Who names a run means that run, whoever made it.
     return among(selection.runs, across=across or selection.kind == "run"), f"{selection.kind} {selection.name}"
-
-
-def _cells(score: CheckedScore) -> list[str]:
-    p_value = score.contrast.adjusted_p if score.contrast else None
-    return [
-        score.result,
-        score.task.benchmark_id,
-        score.agent,
-        f"{score.provider}:{score.model}",
-        format_score(score.baseline.mean, score.baseline.stderr) if score.baseline else "",
-        format_score(score.score.mean, score.score.stderr) if score.score else "",
-        "" if score.drop is None else f"{score.drop:+.3f}",
-        "" if score.allowed is None else f"{score.allowed:.3f}",
-        format_unit(score.task.unit, score.task.higher_is_better),
-        "" if p_value is None else format_p(p_value),
-        score.reason,
-    ]
-
-
-def _sentence(result: Check) -> str:
-    count = {name: sum(score.result == name for score in result.scores) for name in ("worse", "failed", "no baseline")}
-    told = ", ".join(f"{number} {name}" for name, number in count.items() if number)
-    verdict = "passed" if result.passed else "failed"
-    return (
-        f"{verdict}: {result.checked} against {result.baseline}: {result.compared} compared{', ' if told else ''}{told}"
-    )
-
-
-def _markdown(result: Check) -> str:
-    table = markdown_table(COLUMNS, map(_cells, result.scores), right=RIGHT)
-    return f"**{_sentence(result)}**\n\n{table}\n"

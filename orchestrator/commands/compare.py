@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import click
 
-from ...projections.comparison import Comparison, Contrast, Row, Side, compare
-from ...projections.leaderboard import Doubtful, Score
+from ...projections.comparison import Comparison, Side, compare
+from ...projections.leaderboard import Doubtful
 from ...projections.samples import sample_reader
+from ...projections.score_tables import comparison_table
 from ...projections.selection import select
-from ..display import format_score
+from ...projections.tables import escape_markdown, markdown
 from ..usage import UsageError
 from .history import include_option, load_catalogue
-from .leaderboard import format_options, format_unit
 from .place import Place, in_place, json_option, print_json
-from .table import markdown_table, print_table
-
-RIGHT = ("A", "B", "delta", "p (Holm)", "samples +/=/-")
-DISPENSABLE = ("note", "method", "unit", "options", "95% interval")
+from .table import show
 
 
 @click.command()
@@ -44,54 +41,14 @@ def command(
     if as_json:
         print_json(comparison)
         return
-    columns, rows = _table(comparison)
+    table = comparison_table(comparison)
     if as_markdown:
-        print(markdown_table(columns, rows, right=RIGHT))
-        print()
-    elif rows:
-        print_table(columns, rows, right=RIGHT, dispensable=("options", "95% interval", "method", "who", "note"))
+        print(markdown(table) + "\n")
+    elif table.rows:
+        show(table)
         print()
     for line in _summary(comparison):
-        print(f"- {line}" if as_markdown else line)
-
-
-def _table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """A line for each task and side but the first, without the columns in which nothing stands."""
-    several = len(comparison.sides) > 2
-    lines = [
-        _cells(row, contrast, row.scores[place], comparison.sides[place].name if several else "")
-        for row in comparison.rows
-        for place, contrast in enumerate(row.contrasts)
-        if contrast is not None
-    ]
-    names = [name for name in (lines[0] if lines else {}) if any(line[name] for line in lines)]
-    return names, [[line[name] for name in names] for line in lines]
-
-
-def _cells(row: Row, contrast: Contrast, other: Score | None, side: str) -> dict[str, str]:
-    first = row.scores[0]
-    return {
-        "benchmark": row.task.benchmark_id,
-        "options": format_options(row.task_options),
-        "agent": row.agent or "",
-        "model": row.model or "",
-        "B is": side,
-        "A": format_score(first.mean, first.stderr) if first else "",
-        "B": format_score(other.mean, other.stderr) if other else "",
-        "delta": f"{contrast.delta:+.3f}",
-        "95% interval": "" if contrast.low is None else f"{contrast.low:+.3f} to {contrast.high:+.3f}",
-        "unit": format_unit(row.task.unit, row.task.higher_is_better),
-        "p (Holm)": "" if contrast.adjusted_p is None else format_p(contrast.adjusted_p),
-        "verdict": contrast.verdict,
-        "samples +/=/-": "" if contrast.pairs is None else f"{contrast.wins}/{contrast.ties}/{contrast.losses}",
-        "method": contrast.method or "",
-        "note": contrast.note,
-    }
-
-
-def format_p(p_value: float) -> str:
-    """A p-value; what is below 0.001 is only said to be so."""
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+        print(f"- {escape_markdown(line)}" if as_markdown else line)
 
 
 def _summary(comparison: Comparison) -> list[str]:

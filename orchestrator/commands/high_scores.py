@@ -10,12 +10,11 @@ import click
 from ...adapters.discovery import discover
 from ...ledger.ledger import Ledger
 from ...projections.high_scores import HighScore, holding, read_history
+from ...projections.tables import format_score, format_unit
 from ..datasets import update_all
-from ..display import format_score
 from ..high_scores import by_hand
 from ..plan import choose
 from .history import open_as_of
-from .leaderboard import format_unit
 from .place import Place, as_of_option, in_place, json_option, note, print_json
 from .table import print_table
 

@@ -20,6 +20,7 @@ from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.identity import liveness
 from ...ledger.ledger import Ledger
+from ...projections.tables import format_score
 from ...projections.workspace import Workspace
 from ..again import extra_of, find_original, repetition_of, the_same
 from ..campaign import Campaign, Result, conduct
@@ -27,7 +28,7 @@ from ..capacity import UNRATIONED, this_machine
 from ..changes import Change, find_changes
 from ..claim import Policy, explain, judge
 from ..datasets import update_all
-from ..display import Display, format_score, open_display
+from ..display import Display, open_display
 from ..endpoints import LOCAL, EndpointSource
 from ..execution import Cancellation
 from ..local_model import EMBEDDED, LocalModelError, model_label

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
+from ...projections.tables import Table
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
 
@@ -31,12 +30,9 @@ def print_table(
         _print_plain(columns, rows, right)
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> str:
-    """The same as a table of GitHub-flavoured Markdown."""
-    rule = ["---:" if name in right else "---" for name in columns]
-    # A cell may hold what a model or a person said: it must neither end the cell nor become markup of its own.
-    cells = [[_MARKUP.sub(r"\\\g<0>", " ".join(cell.split())) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, rule, *cells))
+def show(table: Table) -> None:
+    """The same for a table of scores."""
+    print_table(table.columns, table.rows, right=table.right, dispensable=table.dispensable)
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:

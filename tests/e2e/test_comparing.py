@@ -55,7 +55,7 @@ def test_the_leaderboard_of_real_runs(scored):
     assert [row["model"] for row in standings(scored, "--model", "small")] == ["small"]
     assert "did you mean large?" in scored("leaderboard", "--model", "lage", code=2).stderr
     assert "0.900" in scored("leaderboard").stdout
-    assert scored("leaderboard", "--markdown").stdout.startswith("| benchmark | options | rank |")
+    assert scored("leaderboard", "--markdown").stdout.startswith("| benchmark | rank | agent |")
     assert "no kind of runs is called 'mock'" in scored("leaderboard", "--include", "mock", code=2).stderr
 
 
