@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Compare runs, groups, models, agents or times, and tell noise from differences.",
     "check": "Fail when a score got worse than a baseline: a gate for CI.",
     "high-scores": "Show the published reference scores, or publish one.",
+    "report": "Write a report for people: one HTML file, or Markdown.",
     "export": "Write the history in the formats of others: CSV, Parquet, Every Eval Ever, OpenLineage, JUnit.",
     "serve-viewer": "Show the history in a browser.",
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
