@@ -76,10 +76,11 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     first_seq: int
 
     def is_task_of(self, run: Run) -> bool:
-        """Whether a run's score is of the same task; a failure may not know the unit of the score it does not have."""
-        if self.runs:
-            return task_of(run) == task_of(self.runs[-1])
-        return (run.benchmark_id, run.comparison_key) == (self.benchmark_id, self.comparison_key)
+        """Whether a run of the same benchmark and options has its score in the same unit.
+
+        A failure may not know the unit of the score that it does not have.
+        """
+        return not self.runs or task_of(run) == task_of(self.runs[-1])
 
 
 Baseline = Callable[[Candidates], Sequence[Run]]
@@ -92,8 +93,10 @@ def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
     `history` are runs that count, in the order of their start.
     """
 
+    work = _by_work(history)
+
     def find(candidates: Candidates) -> Sequence[Run]:
-        earlier = _earlier(history, candidates, across)
+        earlier = _earlier(work, candidates, across)
         return [best_of(earlier)] if earlier else []
 
     return find
@@ -102,8 +105,10 @@ def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
 def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
     """The runs of the group that ran it last before the first that is checked; otherwise as `best_before`."""
 
+    work = _by_work(history)
+
     def find(candidates: Candidates) -> Sequence[Run]:
-        earlier = _earlier(history, candidates, across)
+        earlier = _earlier(work, candidates, across)
         return _of_one_contender([run for run in earlier if run.run_group_id == earlier[-1].run_group_id])
 
     return find
@@ -112,8 +117,10 @@ def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
 def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
     """These runs, as far as they are of the same task, agent and model; `across`: of the best agent and model."""
 
+    work = _by_work(runs)
+
     def find(candidates: Candidates) -> Sequence[Run]:
-        return _of_one_contender(_same(runs, candidates, across))
+        return _of_one_contender(_same(work, candidates, across))
 
     return find
 
@@ -229,13 +236,25 @@ def _contender(run: Run) -> tuple[str, str, str]:
     return run.agent, run.provider, run.model
 
 
-def _same(runs: Iterable[Run], candidates: Candidates, across: bool) -> list[Run]:
+_Work = Mapping[tuple[str, str], Sequence[Run]]
+
+
+def _by_work(runs: Iterable[Run]) -> _Work:
+    """The runs by benchmark and options: there may be a thousand candidates, and a hundred thousand runs."""
+    work: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        work[run.benchmark_id, run.comparison_key].append(run)
+    return work
+
+
+def _same(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
     own = (candidates.agent, candidates.provider, candidates.model)
+    runs = work.get((candidates.benchmark_id, candidates.comparison_key), ())
     return [run for run in runs if candidates.is_task_of(run) and (across or _contender(run) == own)]
 
 
-def _earlier(history: Sequence[Run], candidates: Candidates, across: bool) -> list[Run]:
-    return [run for run in _same(history, candidates, across) if run.first_seq < candidates.first_seq]
+def _earlier(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
+    return [run for run in _same(work, candidates, across) if run.first_seq < candidates.first_seq]
 
 
 def _of_one_contender(runs: Sequence[Run]) -> list[Run]:

@@ -18,6 +18,7 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]
 _WIDTH = 560
 _MOST_CONTENDERS = 30
+_MOST_LINES = len(_COLOURS)
 _CONFIG = {
     "font": "Helvetica, Arial, sans-serif",
     "view": {"stroke": None},
@@ -72,10 +73,13 @@ def score_chart(standings: Sequence[Standing]) -> Chart:
 
 def history_chart(standings: Sequence[Standing], runs: Sequence[Run]) -> Chart:
     """The score of each run of one task over time (UTC), a line for each agent and model; and the reference."""
-    first = standings[0]
-    values = [
+    shown = standings[:_MOST_LINES]
+    first = shown[0]
+    names = {_who(standing.agent, standing.provider, standing.model) for standing in shown}
+    values: list[Json] = [
         {"at": run.ended_at or run.started_at, "score": run.score, "who": _who(run.agent, run.provider, run.model)}
         for run in runs
+        if _who(run.agent, run.provider, run.model) in names
     ]
     score_axis = {"type": "quantitative", "title": _unit_title(first.task), "scale": {"zero": False}}
     encoding = {
@@ -85,13 +89,14 @@ def history_chart(standings: Sequence[Standing], runs: Sequence[Run]) -> Chart:
     }
     mark = {"type": "line", "strokeWidth": 1.5, "point": {"filled": True, "size": 45}}
     title = _title(first)
+    more = f"; the best {len(shown)} of {len(standings)}" if len(standings) > len(shown) else ""
     return Chart(
         name=f"history-{_slug(title)}-{first.task.comparison_key[:8]}",
         title=title,
-        description=f"The scores of {len(runs)} runs of {title} over time",
+        description=f"The scores of {len(values)} runs of {title} over time{more}",
         spec=_spec(
             title,
-            "scores over time (UTC)",
+            f"scores over time (UTC){more}",
             [{"mark": mark, "encoding": encoding}, *_reference(first, "y", score_axis)],
             height=220,
             values=values,

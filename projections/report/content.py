@@ -82,7 +82,7 @@ def build_report(
 
 
 def _charts(standings: Sequence[Standing], runs: Sequence[Run]) -> list[Chart]:
-    """For each task its scores, and their history where several groups ran it; those that were run last first."""
+    """For each task its scores, and their history where somebody ran it again; those that were run last first."""
     by_task: dict[Task, list[Run]] = defaultdict(list)
     for run in runs:
         by_task[task_of(run)].append(run)
@@ -90,7 +90,8 @@ def _charts(standings: Sequence[Standing], runs: Sequence[Run]) -> list[Chart]:
     for task in sorted(by_task, key=lambda task: by_task[task][-1].first_seq, reverse=True):
         own = [standing for standing in standings if standing.task == task]
         charts.append(score_chart(own))
-        if len({run.run_group_id for run in by_task[task]}) > 1:
+        by_group = {(run.agent, run.provider, run.model, run.run_group_id) for run in by_task[task]}
+        if len(by_group) > len(own):
             charts.append(history_chart(own, by_task[task]))
     return charts
 
