@@ -125,6 +125,19 @@ def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
     return find
 
 
+def last_run(runs: Iterable[Run]) -> list[Run]:
+    """Of each benchmark with its options, agent and model the runs of the group that ran it last, in order.
+
+    For the check of a model or of a whole history: what came before is what it is measured against.
+    """
+    by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.status != "running":
+            by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
+    newest = [run for some in by_work.values() for run in some if run.run_group_id == some[-1].run_group_id]
+    return sorted(newest, key=lambda run: run.first_seq)
+
+
 def check(
     runs: Sequence[Run],
     baseline: Baseline,

@@ -14,6 +14,7 @@ import msgspec
 from ..ledger.fold import Group, Run
 from .database import NAME, VERSION, State, read_groups, read_runs, read_state
 from .high_scores import read_history
+from .leaderboard import is_eligible
 from .rows import Row, group_row, run_row
 
 
@@ -61,8 +62,8 @@ def write_dataset(dataset: Row, path: Path) -> None:
 
 
 def is_record_candidate(run: Run) -> bool:
-    """Whether a run may hold a record: a real success of our own, not synthetic, imported or retracted."""
-    return run.counts and run.score is not None and not run.synthetic and run.imported is None
+    """Whether a run may hold a record: a real success of our own, not imported, synthetic, late or retracted."""
+    return is_eligible(run)
 
 
 def best(runs: Iterable[Run]) -> Run | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ...projections.check import Allowance, Baseline, among, best_before, check, last_before
+from ...projections.check import Allowance, Baseline, among, best_before, check, last_before, last_run
 from ...projections.exports.junit import check_report
 from ...projections.leaderboard import Doubtful, is_eligible
 from ...projections.samples import sample_reader
@@ -62,15 +62,18 @@ def command(
 ) -> int:
     """Check the newest group, or WHAT (a run, group, model or agent, as for compare), against a baseline.
 
+    Of a model or an agent, what it ran last is checked.
+
     Exit code 1 where a score got worse by more than --max-drop, or a benchmark failed that has a score in the baseline;
     2 where the baseline has nothing to compare.
     """
     allowances = _allowances(drops)
     catalogue = load_catalogue(place, include)
     selection = newest_group(catalogue) if what is None else find(what, catalogue)
+    runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
     against, where = _baseline(baseline, catalogue, across=across)
     result = check(
-        sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq),
+        runs if selection.kind in ("run", "group") else last_run(runs),
         against,
         sample_reader(place.workspace),
         checked=f"{selection.kind} {selection.name}",

@@ -53,9 +53,7 @@ def command(
     elif as_markdown:
         print(markdown(standings_table(standings)))
     elif not standings:
-        print(
-            "no scores yet; make one: benchmarks run --benchmarks context_recall --provider local --model smollm2-135m"
-        )
+        print("no scores yet: run makes them; --include counts imported, synthetic, late and retracted ones")
     else:
         show(standings_table(standings))
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from ...ledger.fold import Run
-from ..check import Check, best_before, check
+from ..check import Check, best_before, check, last_run
 from ..database import State
 from ..high_scores import HighScore
 from ..leaderboard import Doubtful, Standing, Task, is_eligible, leaderboard, task_of
@@ -100,14 +100,9 @@ def _what_got_worse(
     runs: Sequence[Run], history: Sequence[Run], read_samples: SampleReader, include: Collection[Doubtful]
 ) -> Check | None:
     """Of each piece of work the runs of its last group, against the best before them."""
-    by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.status != "running":
-            by_work[run.benchmark_id, run.comparison_key, run.agent, run.provider, run.model].append(run)
-    newest = [run for some in by_work.values() for run in some if run.run_group_id == some[-1].run_group_id]
     eligible = [run for run in history if is_eligible(run, include)]
     found = check(
-        sorted(newest, key=lambda run: run.first_seq),
+        last_run(runs),
         best_before(eligible),
         read_samples,
         checked="what was run last",

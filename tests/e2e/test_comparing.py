@@ -124,6 +124,7 @@ def test_check_is_a_gate(scored, tmp_path):
     scored("check", "--baseline", "best", "--max-drop", "0.2")
     scored("check", "--baseline", "best", "--max-drop", "25%")
     scored("check", "--baseline", "best", "--max-drop", "0.1", "--max-drop", "quiz=0.3")
+    scored("check", "small", "--baseline", "best", code=1)
     # Two of ten questions lost, none gained: p = 0.5.
     scored("check", "--baseline", "best", "--significant")
     finished = scored.events("finished")[0]["seq"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from benchmarks.projections.check import Allowance, Check, among, best_before, check, last_before
+from benchmarks.projections.check import Allowance, Check, among, best_before, check, last_before, last_run
 from benchmarks.projections.exports.junit import check_report
 from benchmarks.projections.samples import SampleScores
 
@@ -140,3 +140,16 @@ def test_a_check_is_json_as_it_is_and_junit_xml(make_run):
     worse, new = suite.findall("testcase")
     assert "worse by 0.1" in worse.find("failure").text and worse.get("classname") == "b"
     assert new.find("skipped") is not None and new.get("name") == "bare-model with local:?<m>"
+
+
+def test_what_was_run_last_is_the_last_group_of_each_piece_of_work(make_run):
+    runs = [
+        make_run(0.9, run_group_id="rg_1"),
+        make_run(0.7, run_group_id="rg_2"),
+        make_run(0.8, run_group_id="rg_2", extra_config={"repeat": 2}),
+        make_run(0.5, run_group_id="rg_1", model="other"),
+        make_run(None, run_group_id="rg_3", status="running"),
+    ]
+    assert [run.run_id for run in last_run(runs)] == ["run_2", "run_3", "run_4"]
+    result = run_check(last_run(runs), best_before(runs))
+    assert [(score.model, score.result) for score in result.scores] == [("m", "worse"), ("other", "no baseline")]
