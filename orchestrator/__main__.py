@@ -73,7 +73,7 @@ class _Commands(click.Group):
 def cli(ctx: click.Context, workspace: str | None, ledger: str | None) -> None:
     """Run LLM and agent benchmarks, each once, and keep a record of every run that nobody can change unnoticed.
 
-    Exit codes: 0 all well, 1 a run failed, 2 bad usage, 3 the ledger is damaged, 130 interrupted.
+    Exit codes: 0 all well, 1 a run or a check failed, 2 bad usage, 3 the ledger is damaged, 130 interrupted.
     """
     ctx.obj = (workspace, ledger)
 

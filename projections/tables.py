@@ -67,4 +67,5 @@ def format_options(options: Json) -> str:
 
 def format_signed(number: float | None) -> str:
     """A difference, with its sign."""
-    return "" if number is None else f"{number:+.3f}"
+    # What rounds to nothing has no sign.
+    return "" if number is None else f"{round(number, 3) + 0.0:+.3f}"
