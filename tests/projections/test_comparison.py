@@ -67,6 +67,14 @@ def test_samples_that_are_not_the_same_are_not_paired_and_it_says_so(make_run):
     assert "the samples are not the same (2 in common)" in row.contrasts[1].note
 
 
+def test_samples_are_paired_by_their_ids_in_whatever_order_they_were_asked(make_run):
+    a, b = make_run(0.5, model="a"), make_run(0.5, model="b")
+    forwards = {str(i): float(i < 10) for i in range(20)}
+    read = {a.run_id: forwards, b.run_id: dict(reversed(forwards.items()))}
+    [row] = compare([side("a", [a]), side("b", [b])], lambda run: SampleScores(read[run.run_id])).rows
+    assert (row.contrasts[1].wins, row.contrasts[1].ties, row.contrasts[1].losses) == (0, 20, 0)
+
+
 def test_repeats_are_averaged_question_by_question(make_run):
     a = make_run(0.5, model="a")
     b = [make_run(0.5, model="b"), make_run(1.0, model="b", extra_config={"repeat": 2})]

@@ -19,6 +19,7 @@ def catalogue(make_run):
     runs = [
         make_run(0.1, run_id="run_a_1", run_group_id="rg_1", agent="eliza", provider="groq", model="qwen"),
         make_run(0.2, run_id="run_a_2", run_group_id="rg_1", agent="eliza", provider="openai", model="qwen"),
+        make_run(0.4, run_id="run_a_20", run_group_id="rg_1", agent="x", provider="p", model="y"),
         make_run(0.3, run_id="run_b_1", run_group_id="rg_2", agent="hermes", provider="ollama", model="llama:8b"),
         make_run(None, run_id="run_b_2", run_group_id="rg_2", status="failed", agent="hermes", provider="ollama"),
         make_run(
@@ -42,7 +43,8 @@ def catalogue(make_run):
         ("run_a_1", "run", "run_a_1", ["run_a_1"]),
         ("run:run_b_1", "run", "run_b_1", ["run_b_1"]),
         ("run_c", "run", "run_c_1", ["run_c_1"]),
-        ("rg_1", "group", "rg_1", ["run_a_1", "run_a_2"]),
+        ("run_a_2", "run", "run_a_2", ["run_a_2"]),
+        ("rg_1", "group", "rg_1", ["run_a_1", "run_a_2", "run_a_20"]),
         ("rg_3", "group", "rg_3", ["run_a_1"]),
         ("groq:qwen", "model", "groq:qwen", ["run_a_1"]),
         ("model:openai:qwen", "model", "openai:qwen", ["run_a_2"]),
@@ -50,7 +52,7 @@ def catalogue(make_run):
         ("eliza", "agent", "eliza", ["run_a_1", "run_a_2"]),
         ("agent:hermes", "agent", "hermes", ["run_b_1"]),
         ("as-of:yesterday", "as-of", "yesterday", ["run_a_1"]),
-        ("now", "as-of", "now", ["run_a_1", "run_a_2", "run_b_1"]),
+        ("now", "as-of", "now", ["run_a_1", "run_a_2", "run_a_20", "run_b_1"]),
     ],
 )
 def test_a_name_selects(catalogue, spec, kind, name, runs):

@@ -72,6 +72,7 @@ def test_nothing_is_made_up_of_a_model_that_nobody_names(make_run):
 
 def test_files_have_the_paths_of_the_data_store_and_stay_in_the_folder(make_run, tmp_path):
     runs = [make_run(0.25, model="org/m", run_id="run_x"), make_run(0.5, benchmark_id="../b", model="../../m/../..")]
+    runs.append(make_run(0.5, benchmark_id="..", model="."))
     paths = write_documents(runs, Evaluator(), tmp_path)
     assert write_documents(runs, Evaluator(), tmp_path) == paths, "the same run is the same file"
     folders = [path.parent.relative_to(tmp_path) for path in paths]
