@@ -10,6 +10,7 @@ from typing import cast, get_args
 import click
 import msgspec
 
+from ...ledger.events import Json
 from ...ledger.fold import Run
 from ...projections.database import read_runs
 from ...projections.exports.every_eval_ever import Evaluator, Relationship, documents, write_documents
@@ -17,6 +18,7 @@ from ...projections.exports.junit import runs_report
 from ...projections.exports.open_lineage import run_events
 from ...projections.exports.tables import csv_table, json_table, parquet_table
 from ...projections.leaderboard import Doubtful, is_eligible
+from ...projections.samples import SamplesUnusable, read_rows
 from ...projections.selection import find
 from ..usage import UsageError
 from .history import include_option, load_catalogue, open_as_of
@@ -37,7 +39,8 @@ FORMATS = (*_TABLES, "every-eval-ever", "openlineage")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The file to write instead of stdout; for every-eval-ever a folder, which gets a file for each run.",
+    help="The file to write instead of stdout; for every-eval-ever a folder, which gets a document for each run, "
+    "and its samples.",
 )
 @click.option("--organization", default="unknown", help="every-eval-ever: who evaluated.")
 @click.option(
@@ -71,7 +74,8 @@ def command(
         evaluator = Evaluator(organization, cast(Relationship, relationship))
         scored = [run for run in runs if is_eligible(run, include)]
         if output is not None:
-            note(f"{len(write_documents(scored, evaluator, output))} files below {output}")
+            written = write_documents(scored, evaluator, output, lambda run: _rows(run, place))
+            note(f"{len(written)} documents below {output}")
             return
         content = msgspec.json.encode(documents(scored, evaluator)) + b"\n"
     elif kind == "openlineage":
@@ -95,3 +99,10 @@ def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
         raise UsageError("WHAT and --as-of exclude each other; as-of:TIME is a WHAT, too")
     selection = find(what, load_catalogue(place))
     return sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
+
+
+def _rows(run: Run, place: Place) -> list[Json]:
+    try:
+        return read_rows(run, place.workspace)
+    except SamplesUnusable:
+        return []

@@ -1,13 +1,14 @@
 """Every Eval Ever: the EvalEval coalition's common format for results, version 0.3.0, a document for each run.
 
-Source: github.com/evaleval/every_eval_ever, `eval.schema.json`. What a ledger does not say is not made up: the model's
-developer is the part of its name before a slash, or left out, and whether its weights are open is `unknown`.
+Source: github.com/evaleval/every_eval_ever, `eval.schema.json` and `instance_level_eval.schema.json`. What a ledger
+does not say is not made up: the model's developer is the part of its name before a slash, or left out, and whether its
+weights are open is `unknown`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -42,11 +43,14 @@ def documents(runs: Sequence[Run], evaluator: Evaluator) -> list[Json]:
     return [_document(run, evaluator) for run in runs if run.score is not None]
 
 
-def write_documents(runs: Sequence[Run], evaluator: Evaluator, folder: Path) -> list[Path]:
+def write_documents(
+    runs: Sequence[Run], evaluator: Evaluator, folder: Path, read_rows: Callable[[Run], Sequence[Json]]
+) -> list[Path]:
     """Write each document to `folder`, at the path that the coalition's data store gives it. Raises OSError.
 
     `data/<benchmark>/<developer>/<model>/<uuid>.json`; the UUID comes from the run's id, so that writing again gives
-    the same files.
+    the same files. Samples of question and answer (`read_rows` gives them, or none) stand beside it, as
+    `<uuid>_samples.jsonl`.
     """
     paths = []
     for run in runs:
@@ -57,7 +61,19 @@ def write_documents(runs: Sequence[Run], evaluator: Evaluator, folder: Path) -> 
         name = UUID(bytes=sha256(run.run_id.encode()).digest()[:16], version=4)
         path = folder / "data" / _part(run.benchmark_id) / _part(developer) / _part(model) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(_document(run, evaluator)), indent=2) + b"\n")
+        document = _document(run, evaluator)
+        if instances := _instances(document, read_rows(run)):
+            lines = b"".join(msgspec.json.encode(instance) + b"\n" for instance in instances)
+            beside = path.with_name(f"{name}_samples.jsonl")
+            beside.write_bytes(lines)
+            document["detailed_evaluation_results"] = {
+                "format": "jsonl",
+                "file_path": beside.relative_to(folder).as_posix(),
+                "hash_algorithm": "sha256",
+                "checksum": sha256(lines).hexdigest(),
+                "total_rows": len(instances),
+            }
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
         paths.append(path)
     return paths
 
@@ -157,6 +173,40 @@ def _uncertainty(run: Run) -> Json:
     return known
 
 
+def _instances(document: Json, rows: Sequence[Json]) -> list[Json]:
+    """The records of samples (`instance_level_eval.schema.json`); none where a sample is no question with an answer."""
+    if not all(isinstance(row.get("input"), str) and isinstance(row.get("output"), str) for row in rows):
+        return []
+    return [_instance(document, row) for row in rows]
+
+
+def _instance(document: Json, row: Json) -> Json:
+    [result] = document["evaluation_results"]
+    reference = [_text(row["expected"])] if row.get("expected") is not None else []
+    tokens = [row.get(name) for name in ("input_tokens", "output_tokens")]
+    read, written = [count if isinstance(count, int) and count >= 0 else None for count in tokens]
+    instance: Json = {
+        "schema_version": SCHEMA_VERSION,
+        "evaluation_id": document["evaluation_id"],
+        "model_id": document["model_info"]["id"],
+        "evaluation_name": result["evaluation_name"],
+        "evaluation_result_id": result["evaluation_result_id"],
+        "sample_id": str(row["id"]),
+        "sample_hash": sha256("".join([row["input"], *reference]).encode(errors="surrogatepass")).hexdigest(),
+        "interaction_type": "single_turn",
+        "input": {"raw": row["input"], "reference": reference},
+        "output": {"raw": [row["output"]]},
+        "answer_attribution": [],
+        "evaluation": {"score": row["score"], "is_correct": row.get("correct", row["score"] == 1) is True},
+    }
+    if read is not None and written is not None:
+        total = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+        instance["token_usage"] = total
+    if isinstance(latency := row.get("latency_ms"), int | float) and latency >= 0:
+        instance["performance"] = {"latency_ms": latency}
+    return instance
+
+
 def _names(run: Run) -> tuple[str, str]:
     """The model's developer as far as its name tells it, and its name."""
     developer, slash, model = run.model.rpartition("/")
@@ -170,8 +220,8 @@ def _part(name: str) -> str:
 
 def _texts(facts: Json) -> dict[str, str]:
     """What is known of them, as the texts that the format asks for; what has structure as JSON."""
-    return {
-        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        for name, value in facts.items()
-        if value not in (None, "", {}, [], False)
-    }
+    return {name: _text(value) for name, value in facts.items() if value not in (None, "", {}, [], False)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,28 @@ from benchmarks.projections.exports.every_eval_ever import SCHEMA_VERSION, Evalu
 
 
 @pytest.fixture(scope="session")
-def validator(tmp_path_factory) -> Draft7Validator:
-    """The schema that the coalition ships in its own package (MIT), which itself needs a later Python."""
+def schemas(tmp_path_factory) -> Path:
+    """The schemas that the coalition ships in its own package (MIT), which itself needs a later Python."""
     folder = tmp_path_factory.mktemp("every_eval_ever")
     package = f"every-eval-ever=={SCHEMA_VERSION}"
     install = ["pip", "install", "--quiet", "--no-deps", "--python-version", "3.12", "--target", str(folder), package]
     subprocess.run([sys.executable, "-m", "uv", *install, "--python", sys.executable], check=True)
-    schema = json.loads((folder / "every_eval_ever" / "schemas" / "eval.schema.json").read_text())
+    return folder / "every_eval_ever" / "schemas"
+
+
+def validator_of(schemas: Path, name: str) -> Draft7Validator:
+    schema = json.loads((schemas / name).read_text())
     assert schema["version"] == SCHEMA_VERSION
     return Draft7Validator(schema)
+
+
+@pytest.fixture(scope="session")
+def validator(schemas) -> Draft7Validator:
+    return validator_of(schemas, "eval.schema.json")
+
+
+def no_rows(run):
+    return []
 
 
 @pytest.mark.parametrize(
@@ -73,9 +87,41 @@ def test_nothing_is_made_up_of_a_model_that_nobody_names(make_run):
 def test_files_have_the_paths_of_the_data_store_and_stay_in_the_folder(make_run, tmp_path):
     runs = [make_run(0.25, model="org/m", run_id="run_x"), make_run(0.5, benchmark_id="../b", model="../../m/../..")]
     runs.append(make_run(0.5, benchmark_id="..", model="."))
-    paths = write_documents(runs, Evaluator(), tmp_path)
-    assert write_documents(runs, Evaluator(), tmp_path) == paths, "the same run is the same file"
+    paths = write_documents(runs, Evaluator(), tmp_path, no_rows)
+    assert write_documents(runs, Evaluator(), tmp_path, no_rows) == paths, "the same run is the same file"
     folders = [path.parent.relative_to(tmp_path) for path in paths]
     assert folders[0] == Path("data/b/org/m")
     assert all(path.resolve().is_relative_to(tmp_path) and len(path.relative_to(tmp_path).parts) == 5 for path in paths)
     assert json.loads(paths[0].read_text())["evaluation_results"][0]["evaluation_result_id"] == "run_x"
+
+
+ROWS = [
+    {"id": 1, "input": "2+2?", "expected": 4, "output": "4", "score": 1.0, "correct": True, "latency_ms": 3.5}
+    | {"input_tokens": 5, "output_tokens": 1},
+    {"id": "x", "input": "ü?", "output": "", "score": 0.5},
+]
+
+
+def test_samples_stand_beside_the_document_and_are_valid(make_run, schemas, validator, tmp_path):
+    [path] = write_documents([make_run(0.75, model="org/m")], Evaluator(), tmp_path, lambda run: ROWS)
+    document = json.loads(path.read_text())
+    assert [problem.message for problem in validator.iter_errors(document)] == []
+    told = document["detailed_evaluation_results"]
+    content = (tmp_path / told["file_path"]).read_bytes()
+    assert (told["checksum"], told["total_rows"]) == (sha256(content).hexdigest(), 2)
+    instances = [json.loads(line) for line in content.splitlines()]
+    check = validator_of(schemas, "instance_level_eval.schema.json")
+    assert [problem.message for instance in instances for problem in check.iter_errors(instance)] == []
+    assert {instance["evaluation_id"] for instance in instances} == {document["evaluation_id"]}
+    assert [instance["evaluation"] for instance in instances] == [
+        {"score": 1.0, "is_correct": True},
+        {"score": 0.5, "is_correct": False},
+    ]
+    assert instances[0]["input"] == {"raw": "2+2?", "reference": ["4"]}
+    assert instances[0]["token_usage"]["total_tokens"] == 6 and "token_usage" not in instances[1]
+
+
+def test_samples_without_a_question_and_an_answer_are_left_out(make_run, tmp_path):
+    [path] = write_documents([make_run(0.75)], Evaluator(), tmp_path, lambda run: [*ROWS, {"id": 3, "score": 1.0}])
+    assert "detailed_evaluation_results" not in json.loads(path.read_text())
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
