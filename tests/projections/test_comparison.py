@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from benchmarks.projections.comparison import Comparison, compare
 from benchmarks.projections.samples import SampleScores
@@ -169,3 +171,27 @@ def test_three_sides_are_compared_with_the_first_and_it_is_json_as_it_is(make_ru
     [row] = comparison.rows
     assert [c and c.verdict for c in row.contrasts] == [None, "better", "worse", None]
     assert msgspec.json.decode(msgspec.json.encode(comparison), type=Comparison) == comparison
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, 0.25, 1.0])] * 2), min_size=2, max_size=25),
+    st.booleans(),
+    st.booleans(),
+)
+def test_a_comparison_the_other_way_round_says_the_opposite(make_run, pairs, higher_is_better, with_samples):
+    table: dict[str, list[float]] = {}
+    sides = []
+    for place, model in enumerate("ab"):
+        scores = [pair[place] for pair in pairs]
+        run = make_run(sum(scores) / len(scores), model=model, higher_is_better=higher_is_better, stderr=0.1)
+        table[run.run_id] = scores
+        sides.append(side(model, [run]))
+    read = samples(table) if with_samples else without_samples
+    there, back = (compare(some, read).rows[0].contrasts[1] for some in (sides, sides[::-1]))
+    assert there.delta == pytest.approx(-back.delta) and there.improvement == pytest.approx(-back.improvement)
+    assert (there.wins, there.ties, there.losses) == (back.losses, back.ties, back.wins)
+    assert there.p_value == pytest.approx(back.p_value) and there.method == back.method
+    opposite = {"better": "worse", "worse": "better"}
+    assert back.verdict == opposite.get(there.verdict, there.verdict)
+    assert there.improvement == (there.delta if higher_is_better else -there.delta)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from benchmarks.projections.high_scores import HighScore
 from benchmarks.projections.leaderboard import DOUBTFUL, Standing, leaderboard
@@ -88,3 +92,43 @@ def test_the_reference_is_that_of_the_unit_and_direction(make_run):
 def test_a_standing_is_json_as_it_is_and_back(make_run):
     [standing] = leaderboard([make_run(0.5, extra_config={"n": 1})], {"b": reference()})
     assert msgspec.json.decode(msgspec.json.encode(standing), type=Standing) == standing
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "score": st.none() | st.sampled_from([0.1, 0.2, 0.3]),
+                "model": st.sampled_from("ab"),
+                "benchmark_id": st.sampled_from("xy"),
+                "unit": st.sampled_from(["ratio", "s", None]),
+                "higher_is_better": st.sampled_from([True, False, None]),
+                "status": st.sampled_from(["succeeded", "succeeded", "failed"]),
+                "synthetic": st.booleans(),
+                "extra_config": st.sampled_from([{}, {"repeat": 2}]),
+            }
+        ),
+        max_size=20,
+    )
+)
+def test_every_standing_is_what_counting_by_hand_gives(make_run, table):
+    runs = [make_run(row.pop("score"), **row) for row in (dict(row) for row in table)]
+    counting = [run for run in runs if run.status == "succeeded" and run.score is not None and not run.synthetic]
+
+    def place(run):
+        return run.benchmark_id, run.unit or "", run.higher_is_better is not False, run.model
+
+    standings = {(s.task.benchmark_id, s.task.unit, s.task.higher_is_better, s.model): s for s in leaderboard(runs)}
+    assert standings.keys() == {place(run) for run in counting}
+    for key, standing in standings.items():
+        own = [run for run in counting if place(run) == key]
+        pick = max if key[2] else min
+        assert (standing.runs, standing.latest_run_id) == (len(own), own[-1].run_id)
+        assert standing.best_score == pick(run.score for run in own)
+        by_repeat = {run.extra_config.get("repeat", 1): run.score for run in own}
+        assert standing.score.mean == pytest.approx(sum(by_repeat.values()) / len(by_repeat))
+    for a, b in itertools.combinations(standings.values(), 2):
+        if a.task == b.task and a.score.mean != b.score.mean:
+            ahead = a.score.mean > b.score.mean if a.task.higher_is_better else a.score.mean < b.score.mean
+            assert (a.rank < b.rank) is ahead
