@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from .check import Check, CheckedScore
 from .comparison import Comparison, Contrast, Row
+from .high_scores import HighScore
 from .leaderboard import Score, Standing
 from .tables import Table, format_options, format_p, format_score, format_signed, format_unit
 
@@ -46,6 +47,16 @@ def check_table(check: Check) -> Table:
     )
 
 
+def high_scores_table(high_scores: Iterable[HighScore]) -> Table:
+    """A line for each reference."""
+    return _table(
+        map(_high_score, high_scores),
+        empty="benchmark value unit label source".split(),
+        right=("value",),
+        dispensable=("source", "by", "published", "date"),
+    )
+
+
 def check_sentence(check: Check) -> str:
     """What a check came to."""
     count = {name: sum(score.result == name for score in check.scores) for name in ("worse", "failed", "no baseline")}
@@ -79,6 +90,19 @@ def _standing(standing: Standing) -> dict[str, str]:
         "high_score": format_score(standing.high_score.value if standing.high_score else None),
         "delta": format_signed(standing.delta_to_high_score),
         "latest_run": standing.latest_run_id,
+    }
+
+
+def _high_score(score: HighScore) -> dict[str, str]:
+    return {
+        "benchmark": score.benchmark_id,
+        "value": format_score(score.value),
+        "unit": format_unit(score.unit or "", score.higher_is_better),
+        "label": score.label,
+        "date": score.date or "",
+        "published": score.published_at[:10],
+        "by": score.author or "manifest",
+        "source": score.source,
     }
 
 

@@ -9,14 +9,15 @@ import click
 
 from ...adapters.discovery import discover
 from ...ledger.ledger import Ledger
-from ...projections.high_scores import HighScore, holding, read_history
-from ...projections.tables import format_score, format_unit
+from ...projections.high_scores import holding, read_history
+from ...projections.score_tables import high_scores_table
+from ...projections.tables import format_score
 from ..datasets import update_all
 from ..high_scores import by_hand
 from ..plan import choose
 from .history import open_as_of
 from .place import Place, as_of_option, in_place, json_option, note, print_json
-from .table import print_table
+from .table import show
 
 
 @click.group(invoke_without_command=True)
@@ -44,21 +45,7 @@ def _show(place: Place, benchmark: str | None, as_of: str | None, as_json: bool)
     elif not chosen:
         print("no reference scores yet: run publishes those of the manifests, high-scores set one of yours")
     else:
-        columns = ["benchmark", "value", "unit", "label", "date", "published", "by", "source"]
-        print_table(columns, map(_cells, chosen), right=("value",), dispensable=("source", "by", "published", "date"))
-
-
-def _cells(score: HighScore) -> list[str]:
-    return [
-        score.benchmark_id,
-        format_score(score.value),
-        format_unit(score.unit or "", score.higher_is_better),
-        score.label,
-        score.date or "",
-        score.published_at[:10],
-        score.author or "manifest",
-        score.source,
-    ]
+        show(high_scores_table(chosen))
 
 
 @command.command("set")

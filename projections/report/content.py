@@ -31,7 +31,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A report. `scope` says what it is about; `head` is the ledger's last event when it was made.
 
     `statuses` counts the runs in scope. `check` measures what was run last against the best before it; None where there
-    is nothing to measure. `charts_left_out` are those of older tasks, for which there was no room.
+    is nothing to measure. `high_scores` are the references that the deltas are against. `charts_left_out` are those of
+    older tasks, for which there was no room.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     head: State
     statuses: dict[str, int]
     standings: list[Standing]
+    high_scores: list[HighScore]
     charts: list[Chart]
     charts_left_out: int
     check: Check | None
@@ -73,6 +75,7 @@ def build_report(
         head=head,
         statuses=dict(sorted(Counter(run.status for run in runs).items())),
         standings=standings,
+        high_scores=list({s.task.benchmark_id: s.high_score for s in standings if s.high_score}.values()),
         charts=charts[:MOST_CHARTS],
         charts_left_out=max(0, len(charts) - MOST_CHARTS),
         check=_what_got_worse(runs, history, read_samples, include),

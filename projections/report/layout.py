@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from ..score_tables import check_sentence, check_table, standings_table
+from ..score_tables import check_sentence, check_table, high_scores_table, standings_table
 from ..tables import Table, escape_markdown, markdown
 from .content import Report
 from .drawing import draw_svg
@@ -37,6 +37,7 @@ def html_page(report: Report) -> str:
         "<h2>Leaderboard</h2>",
         _html_table(_leaderboard(report)) if report.standings else "<p>No score counts yet.</p>",
         f'<p class="soft">{escape(_what_counts(report))}</p>',
+        f"<h2>High scores</h2>\n{_html_table(high_scores_table(report.high_scores))}" if report.high_scores else "",
         "<h2>Charts</h2>" if report.charts else "",
     ]
     for number, chart in enumerate(report.charts):
@@ -74,6 +75,9 @@ def _markdown_parts(report: Report) -> Iterator[str]:
     yield "## Leaderboard"
     yield markdown(_leaderboard(report)) if report.standings else "No score counts yet."
     yield escape_markdown(_what_counts(report))
+    if report.high_scores:
+        yield "## High scores"
+        yield markdown(high_scores_table(report.high_scores))
     yield "## What got worse"
     if report.check is None:
         yield "Nothing was run twice yet, so nothing can have got worse."

@@ -71,6 +71,7 @@ def report(make_run):
 
 def test_a_report_says_what_is_best_what_got_worse_and_what_failed(report):
     assert [(standing.model, standing.rank) for standing in report.standings][:2] == [(EVIL, 1), ("m", 2)]
+    assert [score.value for score in report.high_scores] == [0.9]
     assert report.statuses == {"failed": 1, "succeeded": 4}
     assert [(score.result, score.drop) for score in report.check.scores if score.result != "no baseline"] == [
         ("worse", pytest.approx(0.2))
@@ -121,7 +122,12 @@ def test_charts_are_drawn_with_their_values_and_the_reference(make_run):
 
 def test_markdown_has_the_same_tables_without_markup_of_others(report):
     page = markdown_page(report)
-    assert "## Leaderboard" in page and "## What got worse" in page and "## What failed" in page
+    assert (
+        "## Leaderboard" in page
+        and "## High scores" in page
+        and "## What got worse" in page
+        and "## What failed" in page
+    )
     assert "<script>" not in page and HEAD.head_hash in page
     tables = [line for line in page.splitlines() if line.startswith("|")]
     assert all(len(re.findall(r"(?<!\\)\|", line)) == len(re.findall(r"(?<!\\)\|", tables[0])) for line in tables[:4])
