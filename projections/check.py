@@ -8,9 +8,20 @@ from typing import Literal
 
 import msgspec
 
+from ..ledger.events import Json
 from ..ledger.fold import Run
 from .comparison import Contrast, adjust, contrast
-from .leaderboard import Doubtful, Score, Task, best_of, is_eligible, score_of, task_of
+from .leaderboard import (
+    Doubtful,
+    Score,
+    Task,
+    best_of,
+    is_eligible,
+    score_of,
+    task_config,
+    task_of,
+    telling_options,
+)
 from .samples import SampleReader
 
 Result = Literal["ok", "worse", "failed", "no baseline"]
@@ -28,13 +39,15 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 class CheckedScore(msgspec.Struct, frozen=True, kw_only=True):
-    """A task, agent and model that was checked.
+    """A task, agent and model that was checked; `task_options` tell the task from others of its benchmark.
 
     `drop` is by how much it is worse than the baseline in the unit of the task (below 0: it is better), `allowed` how
     much it may be. `reason` says in words why the result is what it is.
     """
 
     task: Task
+    config: Json
+    task_options: Json
     agent: str
     provider: str
     model: str
@@ -158,10 +171,12 @@ def check(
     found = [_measure(some, baseline(some), read_samples) for some in _candidates(runs, include)]
     adjusted = adjust([one.contrast for one in found])
     given = allowances or {}
+    telling = telling_options({one.task: one.config for one in found})
     scores = []
     for one, corrected in zip(found, adjusted, strict=True):
         allowed = given.get(one.task.benchmark_id, given.get("", Allowance()))
-        scores.append(_judge(msgspec.structs.replace(one, contrast=corrected), allowed, significant))
+        told = msgspec.structs.replace(one, contrast=corrected, task_options=telling[one.task])
+        scores.append(_judge(told, allowed, significant))
     scores.sort(key=lambda score: (_WORST_FIRST.index(score.result), score.task.benchmark_id, score.agent, score.model))
     return Check(
         checked=checked,
@@ -209,6 +224,8 @@ def _measure(candidates: Candidates, baseline: Sequence[Run], read_samples: Samp
     task = task_of(known[-1]) if known else Task(candidates.benchmark_id, candidates.comparison_key, "", True)
     measured = CheckedScore(
         task=task,
+        config=task_config(tried[-1]),
+        task_options={},
         agent=candidates.agent,
         provider=candidates.provider,
         model=candidates.model,
@@ -231,18 +248,21 @@ def _judge(score: CheckedScore, allowance: Allowance, significant: bool) -> Chec
     if score.contrast is None or score.baseline is None or score.drop is None:
         return score
     allowed = allowance.of(score.baseline.mean)
+    verdict = score.contrast.verdict
     # 0.82 - 0.80 is a little more than 0.02 in floating point.
     if score.drop <= allowed + 1e-9 * max(1.0, abs(score.baseline.mean)):
         result, reason = "ok", "not worse" if score.drop <= 0 else "within what is allowed"
-    elif not significant:
-        result, reason = "worse", "worse by more than is allowed"
-    elif score.contrast.verdict == "unknown":
-        result, reason = "worse", "worse by more than is allowed, and nothing is known of the noise"
-    elif score.contrast.verdict == "worse":
-        result, reason = "worse", "worse by more than is allowed, and by more than noise"
     else:
-        result, reason = "ok", "worse, but not by more than noise"
+        result = "ok" if significant and verdict == "no difference" else "worse"
+        reason = ("worse by more than is allowed" if allowed else "worse") + _OF_NOISE[verdict]
     return msgspec.structs.replace(score, allowed=allowed, result=result, reason=reason)
+
+
+_OF_NOISE = {
+    "worse": ", and by more than noise",
+    "no difference": ", but not by more than noise",
+    "unknown": ", and nothing is known of the noise",
+}
 
 
 def _contender(run: Run) -> tuple[str, str, str]:

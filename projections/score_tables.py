@@ -43,7 +43,7 @@ def check_table(check: Check) -> Table:
         map(_checked, check.scores),
         empty="result benchmark agent model baseline score reason".split(),
         right=("baseline", "score", "drop", "allowed", "p (Holm)"),
-        dispensable=("p (Holm)", "agent", "allowed", "unit", "model"),
+        dispensable=("p (Holm)", "agent", "allowed", "unit", "options", "model"),
     )
 
 
@@ -133,6 +133,7 @@ def _checked(score: CheckedScore) -> dict[str, str]:
     return {
         "result": score.result,
         "benchmark": score.task.benchmark_id,
+        "options": format_options(score.task_options),
         "agent": score.agent,
         "model": f"{score.provider}:{score.model}",
         "baseline": format_score(score.baseline.mean, score.baseline.stderr) if score.baseline else "",

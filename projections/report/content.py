@@ -112,7 +112,9 @@ def _what_got_worse(
         against="the best earlier score of the same agent and model",
         include=include,
     )
-    return found if found.compared else None
+    if not found.compared:
+        return None
+    return msgspec.structs.replace(found, scores=[score for score in found.scores if score.baseline is not None])
 
 
 def _failures(runs: Sequence[Run]) -> list[Failure]:

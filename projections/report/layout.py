@@ -143,7 +143,8 @@ def _proof(report: Report, begin: str, end: str) -> str:
     if not head.position:
         return "The ledger is empty."
     return (
-        f"Made from a ledger whose last event is number {head.position}, of {escape(_minute(head.at))}, with the hash "
-        f"{begin}{escape(head.head_hash)}{end}. Whoever has that ledger can prove that it is the one: "
-        f"{begin}benchmarks ledger verify --expect-head {escape(head.head_hash)}{end}"
+        f"Made from a ledger whose event {head.position}, of {escape(_minute(head.at))}, has the hash "
+        f"{begin}{escape(head.head_hash)}{end}, for as long as nobody changes anything before it. "
+        f"{begin}benchmarks ledger verify --expect-head {escape(head.head_hash)}{end} "
+        "proves that, as long as it is the last; afterwards a checkpoint does."
     )

@@ -107,8 +107,15 @@ def test_unlike_scores_have_no_baseline(make_run):
     other_options = make_run(0.1, comparison_key="k2")
     other_unit = make_run(0.1, unit="points")
     result = run_check([other_options, other_unit], best_before(before))
+    assert [score.task_options for score in result.scores] == [{}, {}]
     assert [score.result for score in result.scores] == ["no baseline", "no baseline"]
     assert (result.passed, result.compared) == (True, 0)
+
+
+def test_tasks_of_one_benchmark_are_told_apart_by_their_options(make_run):
+    few, many = {"n": 1, "seed": 4, "repeat": 2}, {"n": 9, "seed": 4}
+    runs = [make_run(0.9, comparison_key=str(config["n"]), extra_config=config) for config in (few, many)]
+    assert [score.task_options for score in run_check(runs, among(runs)).scores] == [{"n": 1}, {"n": 9}]
 
 
 def test_what_is_doubtful_is_not_checked_unless_it_is_asked_for(make_run):
