@@ -16,7 +16,7 @@ from ...projections.score_tables import check_sentence, check_table
 from ...projections.selection import Catalogue, find, newest_group, select
 from ...projections.tables import escape_markdown
 from ...projections.tables import markdown as to_markdown
-from ..usage import UsageError
+from ..usage import UsageError, nearest
 from .history import include_option, load_catalogue
 from .place import Place, in_place, json_option, print_json
 from .table import show
@@ -69,6 +69,9 @@ def command(
     """
     allowances = _allowances(drops)
     catalogue = load_catalogue(place, include)
+    known = {run.benchmark_id for run in catalogue.runs}
+    for unknown in allowances.keys() - known - {""}:
+        raise UsageError(f"--max-drop: no benchmark '{unknown}' has run{nearest(unknown, known)}")
     selection = newest_group(catalogue) if what is None else find(what, catalogue)
     runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
     against, where = _baseline(baseline, catalogue, across=across)

@@ -85,29 +85,30 @@ def test_compare_looks_into_the_past(scored):
     assert (row["contrasts"][1]["delta"], row["model"]) == (0.8, "ollama:small")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["compare", "small"], "compare needs two or more"),
-        (["compare", "small", "smal"], "nothing is called 'smal'; the nearest: small"),
-        (["compare", "small", "run_"], "means several things: run:run_quiz_"),
-        (["compare", "small", "as-of:yesterday"], "neither a time"),
-        (["check", "--baseline", "bset"], "nothing is called 'bset'"),
-        (["check", "--baseline", "best", "--max-drop", "much"], "'much' is none of 0.02, 5%, human_eval=0.02"),
-        (["check", "--baseline", "best", "small"], "has nothing to compare with model ollama:small"),
-        (["high-scores", "set", "qiz", "--value", "1", "--label", "x", "--source", "y"], "did you mean quiz?"),
-        (["high-scores", "set", "quiz", "--value", "1.2", "--label", "x", "--source", "y"], "is no ratio"),
-        (["high-scores", "set", "quiz", "--value", "nan", "--label", "x", "--source", "y"], "is no finite number"),
-        (["high-scores", "set", "quiz", "--value", "85%", "--label", "x", "--source", "y"], "did you mean 0.85?"),
-        (["leaderboard", "--as-of", "never"], "neither a time"),
-    ],
-)
-def test_bad_input_is_one_line(scored, arguments, told):
+BAD_INPUT = [
+    (["compare", "small"], "compare needs two or more"),
+    (["compare", "small", "smal"], "nothing is called 'smal'; the nearest: small"),
+    (["compare", "small", "run_"], "means several things: run:run_quiz_"),
+    (["compare", "small", "as-of:yesterday"], "neither a time"),
+    (["check", "--baseline", "bset"], "nothing is called 'bset'"),
+    (["check", "--baseline", "best", "--max-drop", "much"], "'much' is none of 0.02, 5%, human_eval=0.02"),
+    (["check", "--baseline", "best", "--max-drop", "quz=1"], "no benchmark 'quz' has run; did you mean quiz?"),
+    (["check", "--baseline", "best", "small"], "has nothing to compare with model ollama:small"),
+    (["high-scores", "set", "qiz", "--value", "1", "--label", "x", "--source", "y"], "did you mean quiz?"),
+    (["high-scores", "set", "quiz", "--value", "1.2", "--label", "x", "--source", "y"], "is no ratio"),
+    (["high-scores", "set", "quiz", "--value", "nan", "--label", "x", "--source", "y"], "is no finite number"),
+    (["high-scores", "set", "quiz", "--value", "85%", "--label", "x", "--source", "y"], "did you mean 0.85?"),
+    (["leaderboard", "--as-of", "never"], "neither a time"),
+]
+
+
+def test_bad_input_is_one_line(scored):
     scored.score(1, "small")
     scored.score(2, "large")
     before = len(scored.events())
-    done = scored(*arguments, code=2)
-    assert told in done.stderr and len(done.stderr.splitlines()) == 1 and not done.stdout
+    for arguments, told in BAD_INPUT:
+        done = scored(*arguments, code=2)
+        assert told in done.stderr and len(done.stderr.splitlines()) == 1 and not done.stdout, arguments
     assert len(scored.events()) == before
 
 
