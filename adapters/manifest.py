@@ -288,7 +288,7 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for pattern in manifest.result.files:
         if pattern.startswith("/") or ".." in pattern.split("/") or not pattern:
             yield "result.files", f"'{pattern}' must stay below the output folder"
-    yield from _high_score_faults(manifest)
+    yield from high_score_faults(manifest)
 
 
 def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
@@ -366,7 +366,8 @@ def _expression_faults(key: str, expression: str) -> Iterator[tuple[str, str]]:
         yield key, f"'{expression}' is no JMESPath: {' '.join(str(problem).split())}"
 
 
-def _high_score_faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
+def high_score_faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """What is wrong with a manifest's reference score, such as that it is in another unit: (key, reason)."""
     reference = manifest.high_score
     if reference is None:
         return

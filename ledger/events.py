@@ -15,6 +15,9 @@ import msgspec
 
 Json = dict[str, Any]
 
+REPEAT = "repeat"
+"""The key of a run's effective configuration that numbers independent repetitions of the same work, from 2 on."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The `data` of a record; `type` is the envelope's type.
@@ -224,7 +227,10 @@ class GroupClosed(Event, frozen=True, kw_only=True):
 
 
 class HighScorePublished(Event, frozen=True, kw_only=True):
-    """A reference score for a benchmark, in the unit of its score. Stream: the benchmark_id."""
+    """A reference score for a benchmark, in the unit of its score. Stream: the benchmark_id.
+
+    `author` is the person who published it; None: it stands in the benchmark's manifest.
+    """
 
     type: ClassVar[str] = "high_score_published"
     label: str
@@ -233,6 +239,7 @@ class HighScorePublished(Event, frozen=True, kw_only=True):
     higher_is_better: bool = True
     source: str
     date: str | None = None
+    author: str | None = None
 
 
 class Annotated(Event, frozen=True, kw_only=True):

@@ -17,6 +17,12 @@ COMMANDS = {
     "status": "Show what runs now, and how long each is silent.",
     "show-runs": "Show the runs of the ledger.",
     "show-run": "Show one run with its events.",
+    "leaderboard": "Rank agents and models on each benchmark.",
+    "compare": "Compare runs, groups, models, agents or times, and tell noise from differences.",
+    "check": "Fail when a score got worse than a baseline: a gate for CI.",
+    "high-scores": "Show the published reference scores, or publish one.",
+    "report": "Write a report for people: one HTML file, or Markdown.",
+    "export": "Write the history in the formats of others: CSV, Parquet, Every Eval Ever, OpenLineage, JUnit.",
     "serve-viewer": "Show the history in a browser.",
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
@@ -67,7 +73,7 @@ class _Commands(click.Group):
 def cli(ctx: click.Context, workspace: str | None, ledger: str | None) -> None:
     """Run LLM and agent benchmarks, each once, and keep a record of every run that nobody can change unnoticed.
 
-    Exit codes: 0 all well, 1 a run failed, 2 bad usage, 3 the ledger is damaged, 130 interrupted.
+    Exit codes: 0 all well, 1 a run or a check failed, 2 bad usage, 3 the ledger is damaged, 130 interrupted.
     """
     ctx.obj = (workspace, ledger)
 
@@ -120,6 +126,7 @@ def _exit_code(problem: Exception) -> int | None:
     """The exit code of an expected error; None for one that nobody expected."""
     from ..ledger.errors import LedgerDamaged, LedgerError, OutcomeUnknown
     from ..projections.database import ProjectionError
+    from ..projections.selection import SelectionError
     from .usage import UsageError
 
     if isinstance(problem, LedgerDamaged):
@@ -127,7 +134,7 @@ def _exit_code(problem: Exception) -> int | None:
     if isinstance(problem, OutcomeUnknown):
         return 1
     # An OSError that nobody put into words names its file and what is wrong with it.
-    return 2 if isinstance(problem, LedgerError | ProjectionError | UsageError | OSError) else None
+    return 2 if isinstance(problem, LedgerError | ProjectionError | SelectionError | UsageError | OSError) else None
 
 
 def _complain(line: str, code: int) -> int:

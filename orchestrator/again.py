@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ledger.events import Json, Started
+from ..ledger.events import REPEAT, Json, Started
 from ..ledger.ledger import Ledger
 from .plan import PER_BENCHMARK, PlannedRun
-from .signature import REPEAT, difference
+from .signature import difference
 from .usage import UsageError
 
 

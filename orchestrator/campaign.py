@@ -12,7 +12,6 @@ from ..ledger.events import (
     Event,
     GroupClosed,
     GroupOpened,
-    HighScorePublished,
     Incompatible,
     Json,
     NewEvent,
@@ -30,6 +29,7 @@ from .claim import Policy, explain, judge
 from .display import Display
 from .endpoints import Endpoints
 from .execution import Cancellation
+from .high_scores import newly_published
 from .identifiers import new_group_id
 from .plan import PlannedRun
 from .prices import Prices
@@ -164,7 +164,7 @@ def _open_group(
                 outcomes.append(verdict.skipped(planned))
             if campaign.explain or not verdict.run:
                 sentences.append(f"{planned.adapter.id}: {explain(detailed or history, planned, verdict)}")
-        published = _new_high_scores(history, campaign.plan)
+        published = newly_published(history, [planned.adapter.manifest for planned in campaign.plan])
         if not to_do:
             kinds = [event.type for event in outcomes]
             counts = Counts(skipped=kinds.count("skipped"), incompatible=kinds.count("incompatible"))
@@ -180,28 +180,6 @@ def _open_group(
 
 def _incompatible(planned: PlannedRun) -> Incompatible:
     return Incompatible(benchmark_id=planned.adapter.id, signature=planned.signature.digest, missing=planned.missing)
-
-
-def _new_high_scores(history: History, plan: Sequence[PlannedRun]) -> list[NewEvent]:
-    """The references of the plan's manifests that the ledger has never been told."""
-    fresh = {}
-    for planned in plan:
-        manifest = planned.adapter.manifest
-        reference = manifest.high_score
-        if reference is None:
-            continue
-        known = history.high_scores.get(manifest.id, [])
-        if any((k.label, k.value, k.source) == (reference.label, reference.value, reference.source) for k in known):
-            continue
-        fresh[manifest.id] = HighScorePublished(
-            label=reference.label,
-            value=reference.value,
-            unit=manifest.result.unit,
-            higher_is_better=manifest.result.higher_is_better,
-            source=reference.source,
-            date=reference.date,
-        )
-    return [NewEvent(benchmark_id, event) for benchmark_id, event in fresh.items()]
 
 
 def _in_order(to_do: Sequence[PlannedRun], jobs: int, ledger: Ledger) -> Sequence[PlannedRun]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
+from ..projections.tables import format_score
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -57,14 +58,6 @@ def outcome_line(run: Run) -> str:
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
     return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {(run.error or '').splitlines()[0]}"
-
-
-def format_score(score: float | None, stderr: float | None = None) -> str:
-    """A score, with its standard error where there is one."""
-    if score is None:
-        return ""
-    text = f"{score:.3f}" if abs(score) < 100 else f"{score:.1f}"
-    return f"{text} ± {stderr:.3f}" if stderr is not None else text
 
 
 class Silence:

@@ -12,9 +12,9 @@ import msgspec
 
 from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
-from ..ledger.events import Json
+from ..ledger.events import REPEAT, Json
 from .capacity import Capacity
-from .signature import REPEAT, Signature, sign
+from .signature import Signature, sign
 from .targets import Target
 from .usage import UsageError
 

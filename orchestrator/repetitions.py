@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 
 import msgspec
 
 from ..ledger.history import History
+from ..projections.statistics import mean, standard_error
 from .plan import PlannedRun
 
 
@@ -25,7 +25,7 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mean(self) -> float:
         """The mean score."""
-        return statistics.fmean(self.scores)
+        return mean(self.scores)
 
     @property
     def deviation(self) -> float | None:
@@ -34,8 +34,8 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stderr(self) -> float | None:
-        """The standard error of the mean: the deviation divided by the square root of n; None for one alone."""
-        return None if self.deviation is None else self.deviation / math.sqrt(len(self.scores))
+        """The standard error of the mean; None for one alone."""
+        return standard_error(self.scores)
 
 
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:

@@ -8,10 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..ledger.events import Json
-
-REPEAT = "repeat"
-"""The key of the effective configuration that numbers independent repetitions, from 2 on."""
+from ..ledger.events import REPEAT, Json
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 

@@ -72,7 +72,7 @@ _SCHEMA = (
     + """
 CREATE TABLE high_scores (
   seq INTEGER PRIMARY KEY, benchmark_id TEXT, label TEXT, value REAL, unit TEXT, higher_is_better INTEGER,
-  source TEXT, date TEXT, published_at TEXT
+  source TEXT, date TEXT, author TEXT, published_at TEXT
 );
 CREATE TABLE ledger_problems (seq INTEGER PRIMARY KEY, problem TEXT);
 CREATE TABLE projection_state (name TEXT PRIMARY KEY, version INTEGER, position INTEGER, head_hash TEXT, at TEXT);
@@ -219,7 +219,7 @@ def _catch_up(path: Path, store: EventReader, state: State) -> State:
             history = _load(connection, list(dict.fromkeys(record.stream for record in batch)))
             state = _store(connection, history.read(batch), {record.stream for record in batch})
             connection.executemany(
-                "INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (record.seq, record.stream, *_published(record.data), record.at)
                     for record in batch
@@ -231,7 +231,7 @@ def _catch_up(path: Path, store: EventReader, state: State) -> State:
 
 
 def _published(event: HighScorePublished) -> tuple[object, ...]:
-    return (event.label, event.value, event.unit, event.higher_is_better, event.source, event.date)
+    return (event.label, event.value, event.unit, event.higher_is_better, event.source, event.date, event.author)
 
 
 def _load(connection: sqlite3.Connection, streams: list[str]) -> History:
@@ -277,7 +277,7 @@ def _rebuild(path: Path, store: EventReader) -> State:
         with contextlib.closing(sqlite3.connect(build, isolation_level=None)) as connection:
             connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + _SCHEMA)
             state = _store(connection, history, {*history.runs, *history.groups})
-            connection.executemany("INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", published)
+            connection.executemany("INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", published)
             connection.execute("COMMIT")
         with build.open("rb") as file:
             os.fsync(file.fileno())

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ..ledger.events import HighScorePublished
 from ..ledger.fold import Group, Run
 from .database import NAME, VERSION, State, read_groups, read_runs, read_state
+from .high_scores import read_history
+from .leaderboard import is_eligible
 from .rows import Row, group_row, run_row
 
 
@@ -29,14 +30,7 @@ def build_dataset(connection: sqlite3.Connection) -> Row:
 
 def read_high_scores(connection: sqlite3.Connection) -> list[Row]:
     """Every reference that was published, in the order of publication."""
-    return [
-        {"benchmark_id": row[0], **dict(zip(HighScorePublished.__struct_fields__, row[1:-1], strict=True))}
-        | {"higher_is_better": bool(row[4]), "published_at": row[-1]}
-        for row in connection.execute(
-            "SELECT benchmark_id, label, value, unit, higher_is_better, source, date, published_at "
-            "FROM high_scores ORDER BY seq"
-        )
-    ]
+    return [msgspec.to_builtins(published) for published in read_history(connection)]
 
 
 def assemble(runs: list[Run], groups: list[Group], high_scores: list[Row], state: State) -> Row:
@@ -68,8 +62,8 @@ def write_dataset(dataset: Row, path: Path) -> None:
 
 
 def is_record_candidate(run: Run) -> bool:
-    """Whether a run may hold a record: a real success of our own, not synthetic, imported or retracted."""
-    return run.counts and run.score is not None and not run.synthetic and run.imported is None
+    """Whether a run may hold a record: a real success of our own, not imported, synthetic, late or retracted."""
+    return is_eligible(run)
 
 
 def best(runs: Iterable[Run]) -> Run | None:

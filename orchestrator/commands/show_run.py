@@ -14,7 +14,7 @@ from ...ledger.store import EventStore
 from ...projections.database import read_runs
 from ...projections.reading import open_history
 from ...projections.rows import event_row, run_row
-from ..display import format_score
+from ...projections.tables import format_score
 from ..usage import UsageError
 from .place import Place, in_place, json_option, print_json
 from .table import print_facts

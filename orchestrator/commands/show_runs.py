@@ -9,7 +9,7 @@ from ...ledger.past import Past
 from ...projections.database import read_runs
 from ...projections.reading import open_apart, open_history
 from ...projections.rows import run_row, token_counts
-from ..display import format_score
+from ...projections.tables import format_score
 from .place import Place, as_of_option, in_place, json_option, limit_of, print_json
 from .table import print_table
 

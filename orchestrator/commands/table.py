@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from ...projections.tables import Table
+
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
 
 
@@ -26,6 +28,11 @@ def print_table(
         _print_rich(columns, rows, right, dispensable)
     else:
         _print_plain(columns, rows, right)
+
+
+def show(table: Table) -> None:
+    """The same for a table of scores."""
+    print_table(table.columns, table.rows, right=table.right, dispensable=table.dispensable)
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:

@@ -124,6 +124,12 @@ def test_reading_commands_never_append(bench):
         ["export-viewer-data"],
         ["ledger", "log"],
         ["ledger", "verify"],
+        ["leaderboard"],
+        ["compare", "alpha", "zeta"],
+        ["check", "alpha", "--baseline", "best", "--across"],
+        ["high-scores"],
+        ["report", "--json"],
+        ["export", "--format", "csv"],
     ):
         bench(*arguments)
     assert [(path, path.read_bytes()) for path in sorted((bench.results / "ledger").rglob("*"))] == before

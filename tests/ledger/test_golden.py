@@ -196,6 +196,7 @@ def everything() -> list[NewEvent]:
         higher_is_better=True,
         source="https://example.org",
         date="2026-01-01",
+        author="a",
     )
     return [
         NewEvent(

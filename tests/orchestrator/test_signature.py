@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.orchestrator.signature import REPEAT, Signature, canonical, difference, sign
+from benchmarks.ledger.events import REPEAT
+from benchmarks.orchestrator.signature import Signature, canonical, difference, sign
 
 JSON = st.recursive(
     st.none()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from ....ledger.events import REPEAT
 from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.identity import liveness
@@ -15,7 +16,6 @@ from ...claim import Policy, explain, judge
 from ...plan import PlannedRun
 from ...prices import Prices, cost_of
 from ...schedule import Experience
-from ...signature import REPEAT
 from ..place import print_json
 from ..table import print_table
 

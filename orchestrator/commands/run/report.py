@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....ledger.fold import Run
+from ....projections.tables import format_score
 from ...campaign import Result
-from ...display import format_score
 from ...prices import COST
 from ...repetitions import Repetitions
 from ..table import print_table

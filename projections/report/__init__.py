@@ -1,0 +1,1 @@
+"""Reports that a person can send by mail: one HTML file, or Markdown."""
