@@ -13,7 +13,7 @@ from benchmarks.ledger.events import Annotated, Artifact, Heartbeat, HighScoreRe
 from benchmarks.ledger.staleness import is_stale
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.app import create_app
-from benchmarks.viewer.runs import SORTS
+from benchmarks.viewer.index.orders import COLUMNS as SORTS
 
 LOCAL = {"Host": "127.0.0.1:8877"}
 
@@ -352,6 +352,7 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(client, add, workspace, t
 
 
 def test_a_run_that_falls_silent_is_marked_although_the_ledger_stands_still(client, add, monkeypatch):
+    monkeypatch.setattr("benchmarks.viewer.index.archive.SILENCE_EVERY", 0)
     add("run_a", end=False)
     for path in ("/api/runs", "/api/runs/run_a"):
         monkeypatch.setattr("benchmarks.ledger.staleness.STALE_SECONDS", 300)

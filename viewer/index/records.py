@@ -1,0 +1,104 @@
+"""Records: the best own score of each task as it was when each run ended."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from .row import Row, Task
+
+_Place = tuple[str, int]  # When a run ended, and its number.
+
+
+class Records:
+    """The runs that compete for the record of each task, in the order in which they ended."""
+
+    def __init__(self) -> None:
+        self._places: dict[Task, list[_Place]] = defaultdict(list)
+
+    def load(self, rows: list[Row]) -> None:
+        """Begin with all runs, and write their standing into `rows`."""
+        self._places.clear()
+        for number, row in enumerate(rows):
+            if row.competes:
+                self._places[row.task].append((row.ended_at or "", number))
+        for places in self._places.values():
+            places.sort()
+            for number, row in _standings(places, 0, rows):
+                rows[number] = row
+
+    def put(self, number: int, row: Row, rows: Sequence[Row]) -> dict[int, Row]:
+        """Every row that changes when run `number` (new, where it is the next number) becomes `row`; by number."""
+        old = rows[number] if number < len(rows) else None
+        changed = {number: row}
+        if old is not None and old.competes:
+            if row.competes and (row.task, row.score, row.ended_at) == (old.task, old.score, old.ended_at):
+                return {number: with_standing(row, old)}
+            places = self._places[old.task]
+            place = bisect_left(places, (old.ended_at or "", number))
+            del places[place]
+            changed.update(_standings(places, place, rows))
+        if row.competes:
+            places = self._places[row.task]
+            insort(places, (row.ended_at or "", number))
+            place = bisect_left(places, (row.ended_at or "", number))
+            changed.update(_standings(places, place, _Changed(rows, changed)))
+        return changed
+
+    def of(self, task: Task) -> list[int]:
+        """The numbers of the runs that compete on a task, in the order in which they ended."""
+        return [number for _, number in self._places.get(task, ())]
+
+
+class _Changed:
+    """Rows, some of which are others now."""
+
+    def __init__(self, rows: Sequence[Row], changed: dict[int, Row]) -> None:
+        self._rows = rows
+        self._changed = changed
+
+    def __getitem__(self, number: int) -> Row:
+        return self._changed.get(number) or self._rows[number]
+
+
+def with_standing(row: Row, like: Row) -> Row:
+    """The row with the standing of another."""
+    return replace(
+        row,
+        best_so_far=like.best_so_far,
+        previous_best=like.previous_best,
+        delta_to_best=like.delta_to_best,
+        is_record=like.is_record,
+    )
+
+
+def _standings(places: list[_Place], first: int, rows: Sequence[Row] | _Changed) -> Iterator[tuple[int, Row]]:
+    """The rows from a place on whose standing changes."""
+    best = rows[places[first - 1][1]].best_so_far if first else None
+    for place in range(first, len(places)):
+        number = places[place][1]
+        row = rows[number]
+        stood = _beside(row, best)
+        best = stood.best_so_far
+        if stood is not row:
+            yield number, stood
+
+
+def _beside(row: Row, best: float | None) -> Row:
+    """The row beside the best score before it."""
+    score = row.score
+    assert score is not None  # noqa: S101 - for the type checker: it competes
+    is_better = best is None or (score > best if row.task[3] else score < best)
+    now = score if is_better else best
+    if (row.best_so_far, row.previous_best, row.is_record) == (now, best, is_better):
+        return row
+    return replace(
+        row,
+        best_so_far=now,
+        previous_best=best,
+        delta_to_best=None if best is None else score - best,
+        is_record=is_better,
+    )
