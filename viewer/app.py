@@ -44,13 +44,17 @@ def create_app(
     token: str | None = None,
     most_streams: int = 2,
     closing: threading.Event | None = None,
+    eager: bool = False,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The application; `hosts` are the names under which it answers, and with a `token` only whoever has it.
 
-    At most `most_streams` streams hold a thread at a time; they end when `closing` is set.
+    At most `most_streams` streams hold a thread at a time; they end when `closing` is set. An `eager` one reads the
+    history at once, in a thread of its own, and not when it is first asked.
     """
     archive = Archive(Workspace(workspace), store)
     site = Site(archive, Replies(), Metrics(), closing or threading.Event())
+    if eager:
+        threading.Thread(target=archive.prepare, daemon=True).start()
     app = falcon.App()
     app.add_middleware(site.metrics)
     app.add_middleware(Guard(hosts, token))

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import msgspec
 
-from ...ledger.chain import GENESIS
-from ...ledger.errors import ImpossibleTransition
+from ...ledger.chain import GENESIS, BadLine
+from ...ledger.errors import ImpossibleTransition, LedgerError
 from ...ledger.fold import Run, evolve
 from ...ledger.past import Past, limit_of
 from ...ledger.staleness import is_stale
 from ...ledger.store import EventStore
 from ...projections.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
 from ...projections.workspace import Workspace
+from .orders import COLUMNS
 from .row import Row, read_rows, row_of
-from .table import RunTable
+from .table import Question, RunTable
 
 _PASTS = 8
 _TIMES = 64
@@ -124,12 +125,15 @@ class Archive:
                 return None
             return list(dict.fromkeys(run_id for at, run_id in self._changes if at > position))
 
-    def close(self) -> None:
-        """Let go of what was made for the time of the server."""
-        with self._lock:
-            if self._private is not None:
-                self._private.cleanup()
-                self._private = None
+    def prepare(self) -> None:
+        """Read the history, and sort it by every column, before anybody asks; problems are told to whoever asks."""
+        with contextlib.suppress(LedgerError, BadLine, sqlite3.DatabaseError):
+            for column in COLUMNS:
+                for is_descending in (True, False):
+                    with self.look() as view:
+                        view.table.page(None, ((column, is_descending),), most=1)
+            with self.look() as view:
+                view.table.facets(Question(words=("-",)))
 
     # -- now
 

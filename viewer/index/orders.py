@@ -43,7 +43,7 @@ Sort = tuple[tuple[str, bool], ...]
 
 NEWEST: Sort = (("started", True),)
 
-_MOST_KEPT = 48
+_MOST_KEPT = 64
 
 
 class Orders:

@@ -1,0 +1,81 @@
+"""Connections with a time limit: whoever sends or reads too slowly makes room for others.
+
+Waitress gives a request to a thread when all of it has come, and sends answers in its one loop: a slow client holds no
+thread, but a place among the connections. Here it loses that place.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from waitress.channel import HTTPChannel
+
+CONNECTIONS = 500
+REQUEST_SECONDS = 20.0
+"""All of a request must have come so long after its first byte."""
+
+IDLE_SECONDS = 75.0
+"""A connection may wait so long for its next request."""
+
+CROWDED_SECONDS = 2.0
+"""Both limits, where there is no place left for anybody else."""
+
+READ_WINDOW_SECONDS = 30.0
+LEAST_BYTES_PER_SECOND = 1024
+
+
+class LimitedChannel(HTTPChannel):
+    """A connection that is closed when it keeps the server waiting."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self._last_heard = time.monotonic()
+        self._request_began: float | None = None
+        self._sent = 0
+        self._window: tuple[float, int] | None = None  # When it began, and what had been sent until then.
+        super().__init__(*given, **named)
+
+    def received(self, data: bytes) -> bool:
+        """Takes what has come, and notes since when a request has been coming."""
+        self._last_heard = time.monotonic()
+        taken = bool(super().received(data))
+        if self.request is None:
+            self._request_began = None
+        elif self._request_began is None:
+            self._request_began = self._last_heard
+        return taken
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Sends some, and counts it."""
+        number = int(super().send(data, do_close=do_close) or 0)
+        self._sent += number
+        return number
+
+    def readable(self) -> bool:
+        """Asked by the loop at least once a second: the place to look at the clock."""
+        if not self.will_close and self._keeps_waiting(time.monotonic()):
+            self.will_close = True
+        return bool(super().readable())
+
+    def _keeps_waiting(self, now: float) -> bool:
+        if self.total_outbufs_len:
+            return self._reads_slowly(now)
+        self._window = None
+        if self.requests:
+            self._last_heard = now  # It waits for us.
+            return False
+        crowded = self.server.in_connection_overflow
+        if self._request_began is not None:
+            return now - self._request_began > (CROWDED_SECONDS if crowded else REQUEST_SECONDS)
+        return now - self._last_heard > (CROWDED_SECONDS if crowded else IDLE_SECONDS)
+
+    def _reads_slowly(self, now: float) -> bool:
+        self._last_heard = now
+        if self._window is None:
+            self._window = (now, self._sent)
+            return False
+        began, sent = self._window
+        if now - began < READ_WINDOW_SECONDS:
+            return False
+        self._window = (now, self._sent)
+        return self._sent - sent < LEAST_BYTES_PER_SECOND * READ_WINDOW_SECONDS
