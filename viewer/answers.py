@@ -12,7 +12,7 @@ from typing import Any
 import falcon
 import msgspec
 
-from .index.archive import Head, View
+from .index.archive import Head
 
 _DETAILS = {
     404: "nothing is at this address; the API is described at /api/openapi.json",
@@ -32,16 +32,12 @@ class Replies:
         self._bodies: OrderedDict[_Key, tuple[bytes, bytes | None]] = OrderedDict()
         self._bytes = 0
 
-    def is_given(
-        self, req: falcon.Request, resp: falcon.Response, view: View, stale: Iterable[str] | None = None
-    ) -> bool:
-        """Whether nothing more has to be done: the asker has the answer already (`304`), or it is remembered.
+    def is_given(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
+        """Whether nothing has to be built: the asker has the answer already (`304`), or it is remembered.
 
-        An answer changes only with the ledger's head, with the URL, and with what is `stale` (None: the view's).
+        An answer changes only with the ledger's head, with the URL, and with `more`.
         """
-        tag = _tag(view.head, sorted(view.stale if stale is None else stale))
-        resp.set_header("ETag", tag)
-        resp.context.tag = tag
+        tag = self.mark(resp, head, more)
         if tag in (req.get_header("If-None-Match") or ""):
             resp.status = falcon.HTTP_304
             return True
@@ -50,6 +46,13 @@ class Replies:
         if body is not None:
             _send(req, resp, *body)
         return body is not None
+
+    def mark(self, resp: falcon.Response, head: Head, more: Iterable[str]) -> str:
+        """Give the answer the tag of the state that it shows."""
+        tag = _tag(head, more)
+        resp.set_header("ETag", tag)
+        resp.context.tag = tag
+        return tag
 
     def give(self, req: falcon.Request, resp: falcon.Response, value: Any) -> None:
         """A JSON answer, to be remembered where it has a tag."""
@@ -98,9 +101,10 @@ def _send(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: byte
     send_packed(req, resp, plain, packed)
 
 
-def _tag(head: Head, stale: list[str]) -> str:
-    silent = sha256("\n".join(stale).encode()).hexdigest()[:8] if stale else "0"
-    return f'W/"{head.position}-{head.hash[:16]}-{int(head.past)}-{silent}"'
+def _tag(head: Head, more: Iterable[str]) -> str:
+    text = "\n".join(more)
+    mark = sha256(text.encode()).hexdigest()[:8] if text else "0"
+    return f'W/"{head.position}-{head.hash[:16]}-{int(head.past)}-{mark}"'
 
 
 def no_such_moment(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:

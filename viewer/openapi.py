@@ -10,7 +10,7 @@ import falcon
 import msgspec
 
 from .answers import answer
-from .parameters import MOST_NUMBER, Parameter, read
+from .parameters import MOST_NUMBER, Form, Parameter
 
 _TEMPLATE = "#/components/schemas/{name}"
 _IN_PATH = {
@@ -44,7 +44,7 @@ class Description:
     """`/api/openapi.json`."""
 
     about = "This description"
-    parameters = ()
+    parameters = Form()
     answer = dict[str, Any]
 
     def __init__(self, routes: Sequence[Route]) -> None:
@@ -52,7 +52,7 @@ class Description:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The document."""
-        read(req, self.parameters)
+        self.parameters.read(req)
         answer(req, resp, self._document)
 
     on_head = on_get
@@ -85,17 +85,17 @@ def _path(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     is_json = not isinstance(resource.answer, str)
     kind = "application/json" if is_json else resource.answer
     content = {kind: {"schema": schema_of[repr(resource.answer)] if is_json else {"type": "string"}}}
-    if any(parameter.name == "format" for parameter in resource.parameters):
+    if any(parameter.name == "format" for parameter in resource.parameters.parameters):
         content["text/csv"] = {"schema": {"type": "string"}}
         content[kind] = {"schema": {"anyOf": [content[kind]["schema"], {"type": "array"}]}}
-    if any(parameter.name == "view" for parameter in resource.parameters):
+    if any(parameter.name == "view" for parameter in resource.parameters.parameters):
         content["text/plain"] = {"schema": {"type": "string"}}
     operation: dict[str, Any] = {
         "operationId": type(resource).__name__,
         "summary": resource.about,
         "parameters": [
             *(_in_path(name) for name in re.findall(r"\{(\w+)", route.path)),
-            *map(_in_query, resource.parameters),
+            *map(_in_query, resource.parameters.parameters),
         ],
         "responses": {
             "200": {"description": "The answer", "content": content},

@@ -49,32 +49,45 @@ class NoQuestion(falcon.HTTPBadRequest):
         super().__init__(title=f"bad parameter {name}", description=f"{name}: {reason}")
 
 
-def read(req: falcon.Request, parameters: tuple[Parameter, ...]) -> dict[str, Any]:
-    """The values of a question by the names of its parameters, each checked; lists for those that may be repeated.
+class Form:
+    """The parameters of a question."""
 
-    A parameter of another name is refused: a filter with a typing error must not show everything. Raises NoQuestion.
-    """
-    known = {parameter.name: parameter for parameter in parameters}
-    for name in req.params:
-        if name not in known and name != "token":
-            told = ", ".join(sorted(known)) or "none"
-            raise NoQuestion(name, f"there is no such parameter; there are {told}")
-    return {name: _value(parameter, req.params.get(name)) for name, parameter in known.items()}
+    def __init__(self, *parameters: Parameter) -> None:
+        self.parameters = parameters
+        self._known = {parameter.name: parameter for parameter in parameters}
+        self._defaults: dict[str, Any] = {
+            parameter.name: [] if parameter.is_list else parameter.default for parameter in parameters
+        }
+        self._needed = [parameter.name for parameter in parameters if parameter.is_needed]
+
+    def read(self, req: falcon.Request) -> dict[str, Any]:
+        """The values of a question by the names of its parameters, each checked; lists for those that may be repeated.
+
+        A parameter of another name is refused: a filter with a typing error must not show everything. Raises
+        NoQuestion.
+        """
+        asked: dict[str, Any] = {**self._defaults}
+        for name, told in req.params.items():
+            if name in self._known:
+                asked[name] = _value(self._known[name], told)
+            elif name != "token":
+                there_are = ", ".join(sorted(self._known)) or "none"
+                raise NoQuestion(name, f"there is no such parameter; there are {there_are}")
+        for name in self._needed:
+            if name not in req.params:
+                raise NoQuestion(name, "it must be given")
+        return asked
 
 
-def _value(parameter: Parameter, told: str | list[str] | None) -> Any:
-    texts = [told] if isinstance(told, str) else told or []
+def _value(parameter: Parameter, told: str | list[str]) -> Any:
+    texts = [told] if isinstance(told, str) else told
     for text in texts:
         if len(text) > _MOST_TEXT:
             raise NoQuestion(parameter.name, f"more than {_MOST_TEXT} characters")
     if parameter.is_list:
         return [_read_one(parameter, text) for text in texts]
-    if len(texts) > 1:
+    if len(texts) != 1:
         raise NoQuestion(parameter.name, "given more than once")
-    if not texts:
-        if parameter.is_needed:
-            raise NoQuestion(parameter.name, "it must be given")
-        return parameter.default
     return _read_one(parameter, texts[0])
 
 

@@ -21,7 +21,7 @@ from ...ledger.staleness import is_stale
 from ...ledger.store import EventStore
 from ...projections.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
 from ...projections.workspace import Workspace
-from .orders import COLUMNS
+from .orders import COLUMNS, TEXTS
 from .row import Row, read_rows, row_of
 from .table import Question, RunTable
 
@@ -93,6 +93,13 @@ class Archive:
             self._follow()
             yield self._view if as_of is None else self._past(as_of)
 
+    def peek(self, as_of: str | None = None) -> View:
+        """The same for whoever asks only for its head: nobody has to wait for others who look. Raises as `look`."""
+        if self.store.revision() != self._revision or self._silence_is_due() or as_of is not None:
+            with self.look(as_of) as view:
+                return view
+        return self._view
+
     @contextlib.contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:
         """The projection, up to the ledger's head. Raises LedgerError."""
@@ -129,9 +136,8 @@ class Archive:
         """Read the history, and sort it by every column, before anybody asks; problems are told to whoever asks."""
         with contextlib.suppress(LedgerError, BadLine, sqlite3.DatabaseError):
             for column in COLUMNS:
-                for is_descending in (True, False):
-                    with self.look() as view:
-                        view.table.page(None, ((column, is_descending),), most=1)
+                with self.look() as view:
+                    view.table.page(None, ((column, column not in TEXTS),), most=1)
             with self.look() as view:
                 view.table.facets(Question(words=("-",)))
 
@@ -143,10 +149,13 @@ class Archive:
             self._catch_up()
             self._revision = revision
             self._looked_at = 0.0
-        if self._running and time.monotonic() - self._looked_at >= SILENCE_EVERY:
+        if self._silence_is_due():
             stale = frozenset(run.run_id for run in self._running if is_stale(run))
             self._view = View(self._view.table, self._view.head, stale)
             self._looked_at = time.monotonic()
+
+    def _silence_is_due(self) -> bool:
+        return bool(self._running) and time.monotonic() - self._looked_at >= SILENCE_EVERY
 
     def _catch_up(self) -> None:
         self._database = self._refreshed()

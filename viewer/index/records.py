@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -10,25 +11,24 @@ from msgspec.structs import replace
 
 from .row import Row, Task
 
-_Place = tuple[str, int]  # When a run ended, and its number.
-
 
 class Records:
     """The runs that compete for the record of each task, in the order in which they ended."""
 
     def __init__(self) -> None:
-        self._places: dict[Task, list[_Place]] = defaultdict(list)
+        self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"))
 
     def load(self, rows: list[Row]) -> None:
         """Begin with all runs, and write their standing into `rows`."""
-        self._places.clear()
+        competing: dict[Task, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
             if row.competes:
-                self._places[row.task].append((row.ended_at or "", number))
-        for places in self._places.values():
-            places.sort()
-            for number, row in _standings(places, 0, rows):
+                competing[row.task].append(number)
+        for task, numbers in competing.items():
+            numbers.sort(key=lambda number: (rows[number].ended_at or "", number))
+            for number, row in _standings(numbers, 0, rows):
                 rows[number] = row
+            self._numbers[task] = array("I", numbers)
 
     def put(self, number: int, row: Row, rows: Sequence[Row]) -> dict[int, Row]:
         """Every row that changes when run `number` (new, where it is the next number) becomes `row`; by number."""
@@ -37,20 +37,24 @@ class Records:
         if old is not None and old.competes:
             if row.competes and (row.task, row.score, row.ended_at) == (old.task, old.score, old.ended_at):
                 return {number: with_standing(row, old)}
-            places = self._places[old.task]
-            place = bisect_left(places, (old.ended_at or "", number))
-            del places[place]
-            changed.update(_standings(places, place, rows))
+            numbers = self._numbers[old.task]
+            place = _place(numbers, old, number, rows)
+            del numbers[place]
+            changed.update(_standings(numbers, place, rows))
         if row.competes:
-            places = self._places[row.task]
-            insort(places, (row.ended_at or "", number))
-            place = bisect_left(places, (row.ended_at or "", number))
-            changed.update(_standings(places, place, _Changed(rows, changed)))
+            numbers = self._numbers[row.task]
+            place = _place(numbers, row, number, rows)
+            numbers.insert(place, number)
+            changed.update(_standings(numbers, place, _Changed(rows, changed)))
         return changed
 
-    def of(self, task: Task) -> list[int]:
+    def of(self, task: Task) -> Sequence[int]:
         """The numbers of the runs that compete on a task, in the order in which they ended."""
-        return [number for _, number in self._places.get(task, ())]
+        return self._numbers.get(task, ())
+
+
+def _place(numbers: Sequence[int], row: Row, number: int, rows: Sequence[Row]) -> int:
+    return bisect_left(numbers, (row.ended_at or "", number), key=lambda other: (rows[other].ended_at or "", other))
 
 
 class _Changed:
@@ -75,11 +79,11 @@ def with_standing(row: Row, like: Row) -> Row:
     )
 
 
-def _standings(places: list[_Place], first: int, rows: Sequence[Row] | _Changed) -> Iterator[tuple[int, Row]]:
+def _standings(numbers: Sequence[int], first: int, rows: Sequence[Row] | _Changed) -> Iterator[tuple[int, Row]]:
     """The rows from a place on whose standing changes."""
-    best = rows[places[first - 1][1]].best_so_far if first else None
-    for place in range(first, len(places)):
-        number = places[place][1]
+    best = rows[numbers[first - 1]].best_so_far if first else None
+    for place in range(first, len(numbers)):
+        number = numbers[place]
         row = rows[number]
         stood = _beside(row, best)
         best = stood.best_so_far

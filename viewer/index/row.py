@@ -111,18 +111,21 @@ def row_of(run: Run) -> Row:
     given: dict[str, Any] = {name: getattr(run, name) for name in _NAMES if name != "usage"}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
     given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost(run.usage))
+    if run.ended_at and run.status != "running":
+        given["last_seen_at"] = run.ended_at
     return Row(**given)
 
 
 def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[Row]:
     """The rows of an open `orchestrator.sqlite` in the order of their first event; `where` is SQL from WHERE on."""
     configs: dict[str, Json] = {}
+    references: dict[float, float] = {}
     query = f"SELECT {_SELECT}, {', '.join(_TOKENS)} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
     for told in connection.execute(query, values):
-        yield _load(told, configs)
+        yield _load(told, configs, references)
 
 
-def _load(told: tuple[Any, ...], configs: dict[str, Json]) -> Row:
+def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[float, float]) -> Row:
     """Equal texts and configurations are kept once: a hundred thousand runs have few."""
     (
         run_id, group, benchmark, directory, status, reason, attempt, agent, provider, model, started, ended, duration,
@@ -151,7 +154,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json]) -> Row:
         higher_is_better=None if higher is None else bool(higher),
         samples=samples,
         high_score_label=None if label is None else intern(label),
-        high_score_value=reference,
+        high_score_value=None if reference is None else references.setdefault(reference, reference),
         delta_to_high_score=delta,
         input_tokens=read,
         output_tokens=written,
@@ -165,7 +168,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json]) -> Row:
         retracted=None if retracted is None else _RETRACTED.decode(retracted),
         imported=None if imported is None else _IMPORTED.decode(imported),
         progress=None if progress is None else _PROGRESS.decode(progress),
-        last_seen_at=ended if seen == ended else seen,
+        last_seen_at=ended if ended and status != "running" else seen,  # One text for both, where it is over.
         extra_config=configs[config],
         comparison_key=intern(key),
         first_seq=first_seq,

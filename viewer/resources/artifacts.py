@@ -9,7 +9,7 @@ import falcon
 import msgspec
 
 from ..answers import answer
-from ..parameters import Parameter, read
+from ..parameters import Form, Parameter
 from .files import PIECE, file_size, open_artifact, send_piece
 from .run import find_run
 from .site import Site
@@ -41,7 +41,7 @@ class Artifacts:
     """What a run left."""
 
     about = "The files that a run recorded"
-    parameters = ()
+    parameters = Form()
     answer = ArtifactList
 
     def __init__(self, site: Site) -> None:
@@ -49,7 +49,7 @@ class Artifacts:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """Each file as it was recorded, and whether it is there."""
-        read(req, self.parameters)
+        self.parameters.read(req)
         run = find_run(self._site, run_id)
         folder = self._site.archive.folder(run)
         listed = [
@@ -71,7 +71,7 @@ class ArtifactFile:
     """A file that a run left, to keep: never shown by the browser itself, but as plain text."""
 
     about = "A file that a run recorded, as a download, or as text"
-    parameters = (Parameter("view", "`text`: as plain text, in pieces", "choice", choices=("text",)), *PIECE)
+    parameters = Form(Parameter("view", "`text`: as plain text, in pieces", "choice", choices=("text",)), *PIECE)
     answer = "application/octet-stream"
 
     def __init__(self, site: Site) -> None:
@@ -79,7 +79,7 @@ class ArtifactFile:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, path: str) -> None:
         """Only a path that the run recorded, and only where it is still a file of the run's own folder."""
-        asked = read(req, self.parameters)
+        asked = self.parameters.read(req)
         run = find_run(self._site, run_id)
         file, size = open_artifact(run, self._site.archive.folder(run), path)
         if asked["view"]:

@@ -15,8 +15,8 @@ from ...ledger.events import Json
 from ..index.archive import Head, View
 from ..index.row import Row, Task
 from ..index.table import RunTable
-from ..parameters import AS_OF, Parameter, limit, read
-from .high_scores import Reference, references, references_that_hold
+from ..parameters import AS_OF, Form, Parameter, limit
+from .high_scores import Reference, holding, references
 from .site import Site
 
 _RECENT = 20
@@ -62,7 +62,7 @@ class Benchmarks:
     """A row for each benchmark: its runs, the best and the latest."""
 
     about = "A row for each benchmark: its runs, the best and the latest"
-    parameters = (AS_OF,)
+    parameters = Form(AS_OF)
     answer = BenchmarkList
 
     def __init__(self, site: Site) -> None:
@@ -70,18 +70,17 @@ class Benchmarks:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The summary, with the references that held."""
-        asked = read(req, self.parameters)
-        with self._site.archive.look(asked["as_of"]) as view:
-            if self._site.replies.is_given(req, resp, view):
-                return
-            held = references_that_hold(self._site.archive, view)
-            of: dict[str, list[Row]] = defaultdict(list)
-            for row in view.table.rows:
-                of[row.benchmark_id].append(row)
-            value = BenchmarkList([_summary(of[id], held.get(id), view.table) for id in sorted(of)], view.head)
-        self._site.replies.give(req, resp, value)
+        asked = self.parameters.read(req)
+        self._site.answer(req, resp, asked["as_of"], self._summarise, lambda _: ())
 
     on_head = on_get
+
+    def _summarise(self, view: View) -> BenchmarkList:
+        held = holding(references(self._site.archive, view))
+        of: dict[str, list[Row]] = defaultdict(list)
+        for row in view.table.rows:
+            of[row.benchmark_id].append(row)
+        return BenchmarkList([_summary(of[id], held.get(id), view.table) for id in sorted(of)], view.head)
 
 
 def _summary(rows: Sequence[Row], reference: Reference | None, table: RunTable) -> Benchmark:
@@ -91,7 +90,7 @@ def _summary(rows: Sequence[Row], reference: Reference | None, table: RunTable) 
     ended = [table.rows[number] for number in table.records.of(newest.task)] if newest else []
     records = [row for row in ended if row.is_record]
     best = records[-1] if records else None
-    if reference is not None and best is not None and not reference.measures(*best.task[2:]):
+    if reference is not None and best is not None and not reference.measures(best.task):
         reference = None
     return Benchmark(
         benchmark_id=latest.benchmark_id,
@@ -223,7 +222,7 @@ class OneBenchmark:
     """The score history of a benchmark."""
 
     about = "The history of a benchmark: scores, reference and record steps, attempts, spread of repeats"
-    parameters = (
+    parameters = Form(
         Parameter("task", "a comparison_key of `tasks`; else that of the newest score"),
         limit(2000, _MOST_POINTS),
         AS_OF,
@@ -235,20 +234,17 @@ class OneBenchmark:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, benchmark_id: str) -> None:
         """Its newest task, or another. Raises HTTPNotFound."""
-        asked = read(req, self.parameters)
-        archive = self._site.archive
-        with archive.look(asked["as_of"]) as view:
-            rows = [row for row in view.table.rows if row.benchmark_id == benchmark_id]
-            if not rows:
-                raise falcon.HTTPNotFound(title="no such benchmark", description=f"'{benchmark_id}' was never run")
-            if self._site.replies.is_given(req, resp, view):
-                return
-            value = self._history(benchmark_id, rows, asked, view)
-        self._site.replies.give(req, resp, value)
+        asked = self.parameters.read(req)
+        self._site.answer(
+            req, resp, asked["as_of"], lambda view: self._history(benchmark_id, asked, view), lambda _: ()
+        )
 
     on_head = on_get
 
-    def _history(self, benchmark_id: str, rows: list[Row], asked: dict[str, Any], view: View) -> BenchmarkHistory:
+    def _history(self, benchmark_id: str, asked: dict[str, Any], view: View) -> BenchmarkHistory:
+        rows = [row for row in view.table.rows if row.benchmark_id == benchmark_id]
+        if not rows:
+            raise falcon.HTTPNotFound(title="no such benchmark", description=f"'{benchmark_id}' was never run")
         scored: dict[Task, list[Row]] = defaultdict(list)
         for row in rows:
             if row.status == "succeeded" and row.score is not None:
@@ -270,7 +266,7 @@ class OneBenchmark:
             references=[
                 ReferenceStep(r.published_at, r.value, r.label, r.source, r.unit, r.higher_is_better)
                 for r in published
-                if chosen is None or r.measures(*chosen[2:])
+                if chosen is None or r.measures(chosen)
             ],
             records=[
                 RecordStep(row.run_id, row.ended_at or "", row.score or 0.0, row.agent, row.model)

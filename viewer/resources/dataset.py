@@ -9,7 +9,7 @@ import falcon
 from ...ledger.past import Past
 from ...projections.reading import open_apart
 from ...projections.viewer_data import build_dataset
-from ..parameters import AS_OF, read
+from ..parameters import AS_OF, Form
 from .site import Site
 
 
@@ -17,7 +17,7 @@ class ViewerData:
     """The same document as `viewer_data.json`."""
 
     about = "The whole dataset: the same document as viewer_data.json"
-    parameters = (AS_OF,)
+    parameters = Form(AS_OF)
     answer = dict[str, Any]
 
     def __init__(self, site: Site) -> None:
@@ -25,14 +25,13 @@ class ViewerData:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Everything, at once."""
-        asked = read(req, self.parameters)
-        archive = self._site.archive
-        with archive.look(asked["as_of"]) as view:
-            if self._site.replies.is_given(req, resp, view, ()):
-                return
-            head = view.head
+        asked = self.parameters.read(req)
+        archive, replies = self._site.archive, self._site.replies
+        head = archive.peek(asked["as_of"]).head
+        if replies.is_given(req, resp, head, ()):
+            return
         opened = open_apart(Past(archive.store, head.position)) if head.past else archive.database()
         with opened as connection:
-            self._site.replies.give(req, resp, build_dataset(connection))
+            replies.give(req, resp, build_dataset(connection))
 
     on_head = on_get

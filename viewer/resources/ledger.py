@@ -5,8 +5,8 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from ..index.archive import Head
-from ..parameters import read
+from ..index.archive import Head, View
+from ..parameters import Form
 from .site import Site
 
 _MARKS = 200
@@ -35,7 +35,7 @@ class LedgerExtent:
     """How much there is, and when."""
 
     about = "The ledger's head, size and range of times"
-    parameters = ()
+    parameters = Form()
     answer = AboutLedger
 
     def __init__(self, site: Site) -> None:
@@ -44,27 +44,25 @@ class LedgerExtent:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The extent now."""
-        read(req, self.parameters)
-        archive = self._site.archive
-        with archive.look() as view:
-            if self._site.replies.is_given(req, resp, view, ()):
-                return
-            head, runs = view.head, len(view.table.rows)
-            with archive.database() as connection:
-                (unreadable,) = connection.execute("SELECT count(*) FROM ledger_problems").fetchone()
+        self.parameters.read(req)
+        self._site.answer(req, resp, None, self._measure, lambda _: ())
+
+    on_head = on_get
+
+    def _measure(self, view: View) -> AboutLedger:
+        archive, head = self._site.archive, view.head
+        with archive.database() as connection:
+            (unreadable,) = connection.execute("SELECT count(*) FROM ledger_problems").fetchone()
         marks = self._look_up(head)
-        value = AboutLedger(
+        return AboutLedger(
             head=head,
             first_at=marks[0].at if marks else None,
             events=head.position,
             bytes=sum(file.stat().st_size for file in archive.store.files()),
-            runs=runs,
+            runs=len(view.table.rows),
             unreadable=unreadable,
             marks=marks,
         )
-        self._site.replies.give(req, resp, value)
-
-    on_head = on_get
 
     def _look_up(self, head: Head) -> list[Mark]:
         """Marks at round positions stay where they are while the ledger grows: only new ones are looked up."""

@@ -10,7 +10,7 @@ import falcon
 import msgspec
 
 from ..answers import answer
-from ..parameters import OFFSET, Parameter, limit, read
+from ..parameters import OFFSET, Form, Parameter, limit
 from .files import PIECE, open_inside, send_piece
 from .run import find_run
 from .site import Site
@@ -27,7 +27,7 @@ class Log:
     """A run's output as plain text, also while it grows."""
 
     about = "What a run printed, as plain text, in pieces"
-    parameters = PIECE
+    parameters = Form(*PIECE)
     answer = "text/plain"
 
     def __init__(self, site: Site) -> None:
@@ -35,7 +35,7 @@ class Log:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
         """`offset` in bytes, a negative one from the end; `limit` in bytes. Headers say the size and where to go on."""
-        asked = read(req, self.parameters)
+        asked = self.parameters.read(req)
         file, size = _open_log(self._site, run_id, name)
         with file:
             send_piece(req, resp, file, size, asked)
@@ -63,7 +63,7 @@ class LogMatches:
     """Search in a log, on the server: a log can be a gigabyte."""
 
     about = "The lines of a log in which a text stands"
-    parameters = (
+    parameters = Form(
         Parameter("q", "the text; case makes no difference", is_needed=True),
         msgspec.structs.replace(OFFSET, about="where to begin, in bytes"),
         limit(200, 1000),
@@ -75,7 +75,7 @@ class LogMatches:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
         """Lines, from `offset` on, as far as one question may read."""
-        asked = read(req, self.parameters)
+        asked = self.parameters.read(req)
         file, size = _open_log(self._site, run_id, name)
         with file:
             answer(req, resp, _search(file, size, asked["q"].lower(), asked["offset"], asked["limit"]))

@@ -13,7 +13,7 @@ import msgspec
 from ...ledger.identity import parse_utc
 from ..index.archive import Head, View
 from ..index.row import Row
-from ..parameters import AS_OF, Parameter, read
+from ..parameters import AS_OF, Form, Parameter
 from .site import Site
 
 _Z_95 = 1.96
@@ -80,7 +80,9 @@ class Overview:
     """The history at a glance."""
 
     about = "What runs now, what ended last, new records, regressions, failures by reason"
-    parameters = (Parameter("days", "how many days back, from the last event", "number", 7, least=1, most=365), AS_OF)
+    parameters = Form(
+        Parameter("days", "how many days back, from the last event", "number", 7, least=1, most=365), AS_OF
+    )
     answer = Summary
 
     def __init__(self, site: Site) -> None:
@@ -88,12 +90,8 @@ class Overview:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The summary."""
-        asked = read(req, self.parameters)
-        with self._site.archive.look(asked["as_of"]) as view:
-            if self._site.replies.is_given(req, resp, view):
-                return
-            summary = summarise(view, asked["days"])
-        self._site.replies.give(req, resp, summary)
+        asked = self.parameters.read(req)
+        self._site.answer(req, resp, asked["as_of"], lambda view: summarise(view, asked["days"]))
 
     on_head = on_get
 

@@ -15,8 +15,8 @@ from ...ledger.store import EventReader
 from ...projections.database import read_groups
 from ...projections.rows import event_row, run_row
 from ..answers import answer
-from ..index.archive import Head
-from ..parameters import AS_OF, read
+from ..index.archive import Head, View
+from ..parameters import AS_OF, Form
 from .files import file_size
 from .site import Site
 
@@ -75,7 +75,7 @@ class OneRun:
     """Everything about a run."""
 
     about = "Everything about a run"
-    parameters = (AS_OF,)
+    parameters = Form(AS_OF)
     answer = AboutRun
 
     def __init__(self, site: Site) -> None:
@@ -83,37 +83,39 @@ class OneRun:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """The run's row, whether it is stale, and the other attempts at the same work."""
-        archive = self._site.archive
-        as_of = read(req, self.parameters)["as_of"]
+        as_of = self.parameters.read(req)["as_of"]
         run = find_run(self._site, run_id, as_of)
-        folder = archive.folder(run)
+        folder = self._site.archive.folder(run)
         logs = LogSizes(file_size(folder, "stdout.log"), file_size(folder, "stderr.log"))
-        with archive.look(as_of) as view:
-            row = view.table.find(run_id)
-            assert row is not None  # noqa: S101 - for the type checker: a run that was found stays
-            stale = run_id in view.stale
-            if self._site.replies.is_given(req, resp, view, [f"{stale} {logs}"]):
-                return
-            with archive.database() as connection:
-                query = "SELECT run_id FROM benchmark_runs WHERE signature = ? AND run_id <> ? ORDER BY rowid"
-                same = connection.execute(query, (run.signature, run_id)).fetchall() if run.signature else []
-                group = next(read_groups(connection, "WHERE run_group_id = ?", (run.run_group_id,)), None)
-            others = [other for (id,) in same if (other := view.table.find(id))]
-            in_group = view.table.names("group").flags([run.run_group_id]).count(1)
-            head = view.head
-        closed = group.finished_at if group and (group.finished_at or "") <= head.at else None
-        value = AboutRun(
+        self._site.answer(
+            req,
+            resp,
+            as_of,
+            lambda view: self._about(run, logs, view),
+            lambda view: [str(run_id in view.stale), str(logs)],
+        )
+
+    on_head = on_get
+
+    def _about(self, run: Run, logs: LogSizes, view: View) -> AboutRun:
+        row = view.table.find(run.run_id)
+        assert row is not None  # noqa: S101 - for the type checker: a run that was found stays
+        with self._site.archive.database() as connection:
+            query = "SELECT run_id FROM benchmark_runs WHERE signature = ? AND run_id <> ? ORDER BY rowid"
+            same = connection.execute(query, (run.signature, run.run_id)).fetchall() if run.signature else []
+            group = next(read_groups(connection, "WHERE run_group_id = ?", (run.run_group_id,)), None)
+        others = [other for (run_id,) in same if (other := view.table.find(run_id))]
+        in_group = view.table.names("group").flags([run.run_group_id]).count(1)
+        closed = group.finished_at if group and (group.finished_at or "") <= view.head.at else None
+        return AboutRun(
             run=run_row(run),
             standing=Standing(*(getattr(row, name) for name in Standing.__struct_fields__)),
-            stale=stale,
+            stale=run.run_id in view.stale,
             attempts=[Attempt(*(getattr(other, name) for name in Attempt.__struct_fields__)) for other in others],
             logs=logs,
             group=GroupOfRun(group.run_group_id, group.created_at, closed, in_group) if group else None,
-            head=head,
+            head=view.head,
         )
-        self._site.replies.give(req, resp, value)
-
-    on_head = on_get
 
 
 class EventList(msgspec.Struct, frozen=True):
@@ -128,7 +130,7 @@ class Events:
     """The events of a run, each with the proof that it stands unchanged in the chain."""
 
     about = "The events of a run, each with the proof of its chain"
-    parameters = (AS_OF,)
+    parameters = Form(AS_OF)
     answer = EventList
 
     def __init__(self, site: Site) -> None:
@@ -137,7 +139,7 @@ class Events:
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """`chain_verified`: the line's hash was computed anew, and it follows the line before it."""
         # No ETag: that an answer stands as it was would be no proof.
-        as_of = read(req, self.parameters)["as_of"]
+        as_of = self.parameters.read(req)["as_of"]
         with self._site.archive.look(as_of) as view:
             row, head = view.table.find(run_id), view.head
         if row is None:

@@ -10,11 +10,11 @@ import falcon
 import msgspec
 
 from ...ledger.fold import Status
-from ..index.archive import Head
+from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
 from ..index.row import Row
 from ..index.table import FILTERS, Question
-from ..parameters import AS_OF, MOST_NUMBER, NoQuestion, Parameter, limit, read
+from ..parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
 from .download import send_csv, send_json
 from .site import Site
 
@@ -37,7 +37,7 @@ class Runs:
     """The runs, newest first unless asked otherwise."""
 
     about = "The list of runs: filtered, sorted, paged, with facets"
-    parameters = (
+    parameters = Form(
         *(
             Parameter(
                 name,
@@ -67,25 +67,19 @@ class Runs:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """A page, or a file."""
-        asked = read(req, self.parameters)
+        asked = self.parameters.read(req)
         question = _question(asked)
         cursor = _cursor(asked, question.sort)
-        with self._site.archive.look(asked["as_of"]) as view:
-            table = view.table
-            if asked["format"]:
-                rows = view.marked(table.page(table.matching(question), question.sort))
-            else:
-                if self._site.replies.is_given(req, resp, view):
-                    return
-                value = self._page(asked, question, cursor, view)
         if asked["format"]:
+            with self._site.archive.look(asked["as_of"]) as view:
+                rows = view.marked(view.table.page(view.table.matching(question), question.sort))
             (send_csv if asked["format"] == "csv" else send_json)(resp, rows)
         else:
-            self._site.replies.give(req, resp, value)
+            self._site.answer(req, resp, asked["as_of"], lambda view: self._page(asked, question, cursor, view))
 
     on_head = on_get
 
-    def _page(self, asked: dict[str, Any], question: Question, cursor: _Cursor | None, view: Any) -> RunList:
+    def _page(self, asked: dict[str, Any], question: Question, cursor: _Cursor | None, view: View) -> RunList:
         table = view.table
         found = table.matching(question)
         first, most = asked["offset"] or 0, asked["limit"]

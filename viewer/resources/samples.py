@@ -11,7 +11,7 @@ import msgspec
 
 from ...ledger.fold import Run
 from ..answers import answer
-from ..parameters import OFFSET, Parameter, limit, read
+from ..parameters import OFFSET, Form, Parameter, limit
 from .files import open_artifact
 from .run import find_run
 from .site import Site
@@ -34,7 +34,7 @@ class Samples:
     """The samples that a run recorded in a `samples.jsonl`."""
 
     about = "The samples of a run: all, or the right or the wrong ones"
-    parameters = (
+    parameters = Form(
         Parameter("correct", "1: the right ones, 0: the wrong ones", "number", least=0, most=1),
         Parameter("q", "a text that stands in the sample; case makes no difference"),
         OFFSET,
@@ -47,7 +47,7 @@ class Samples:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
         """`offset` and `limit` count samples; `correct` (0 or 1) keeps only the wrong or the right ones."""
-        asked = read(req, self.parameters)
+        asked = self.parameters.read(req)
         only, wanted = asked["correct"], (asked["q"] or "").lower()
         first, end = asked["offset"], asked["offset"] + asked["limit"]
         samples: list[dict[str, Any]] = []

@@ -7,6 +7,7 @@ from typing import get_args
 import falcon
 
 from ...ledger.fold import Status
+from ..parameters import Form
 from .site import Site
 
 
@@ -14,7 +15,7 @@ class Health:
     """For whoever waits for the server."""
 
     about = "Whether the server answers"
-    parameters = ()
+    parameters = Form()
     answer = "text/plain"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -29,7 +30,7 @@ class PrometheusMetrics:
     """The counts of the server and of the history, in Prometheus' text format."""
 
     about = "Counts for Prometheus"
-    parameters = ()
+    parameters = Form()
     answer = "text/plain"
 
     def __init__(self, site: Site) -> None:

@@ -16,7 +16,7 @@ import falcon
 import msgspec
 
 from ..index.archive import Archive, View
-from ..parameters import MOST_NUMBER, NoQuestion, Parameter, read
+from ..parameters import MOST_NUMBER, Form, NoQuestion, Parameter
 from .site import Site
 
 RETRY_MS = 700
@@ -32,7 +32,7 @@ class Stream:
     """Runs as they start and change, one stream a page."""
 
     about = "What happens, as server-sent events: run, head, stale, reset"
-    parameters = (Parameter("after", "the position that the page shows", "number", most=MOST_NUMBER),)
+    parameters = Form(Parameter("after", "the position that the page shows", "number", most=MOST_NUMBER))
     answer = "text/event-stream"
 
     def __init__(self, site: Site, most_waiting: int, *, open_seconds: float = _OPEN_SECONDS) -> None:
@@ -42,7 +42,7 @@ class Stream:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Server-sent events, from `Last-Event-ID`, or `after`, or now on."""
-        after = _last_seen(req, read(req, self.parameters)["after"])
+        after = _last_seen(req, self.parameters.read(req)["after"])
         teller = _Teller(self._site.archive, after)
         first = f"retry: {RETRY_MS}\n\n".encode() + teller.news()  # Errors are told as errors, before it begins.
         resp.content_type = "text/event-stream"
