@@ -12,67 +12,99 @@ from typing import Any
 import falcon
 import msgspec
 
-from .index.archive import Head
+from .index.archive import Archive, Head, View
 
 _DETAILS = {
     404: "nothing is at this address; the API is described at /api/openapi.json",
     405: "the viewer only shows: it answers GET and HEAD",
 }
 _GZIP_FROM_BYTES = 1024
-_MOST_REMEMBERED_BYTES = 16 * 1024 * 1024
+_MOST_REMEMBERED_BYTES = 8 * 1024 * 1024
 
-_Key = tuple[str, str]  # The question, which is the URL, and the tag of the state that answers it.
+
+class _Reply(msgspec.Struct, frozen=True):
+    """An answer: its tag, its body, also packed where that is worth it, and the view that it is made of alone."""
+
+    tag: str
+    plain: bytes
+    packed: bytes | None
+    view: View | None
+
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.packed or b"")
 
 
 class Replies:
-    """Answers that were given and still hold: twenty open pages ask the same."""
+    """Answers that were given and still hold, by their URL: twenty open pages ask the same.
 
-    def __init__(self) -> None:
+    As a middleware it gives those that hang on the history alone, before anybody looks at the question.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
         self._lock = threading.Lock()
-        self._bodies: OrderedDict[_Key, tuple[bytes, bytes | None]] = OrderedDict()
+        self._replies: OrderedDict[str, _Reply] = OrderedDict()
         self._bytes = 0
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Gives an answer that still holds."""
+        reply = self._replies.get(req.relative_uri)
+        if reply is not None and reply.view is not None and reply.view is self._archive.peek():
+            resp.complete = True
+            resp.set_header("ETag", reply.tag)
+            if not _is_there(req, resp, reply.tag):
+                _send(req, resp, reply.plain, reply.packed)
 
     def is_given(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
         """Whether nothing has to be built: the asker has the answer already (`304`), or it is remembered.
 
         An answer changes only with the ledger's head, with the URL, and with `more`.
         """
-        tag = self.mark(resp, head, more)
-        if tag in (req.get_header("If-None-Match") or ""):
-            resp.status = falcon.HTTP_304
-            return True
-        with self._lock:
-            body = self._bodies.get((req.relative_uri, tag))
-        if body is not None:
-            _send(req, resp, *body)
-        return body is not None
-
-    def mark(self, resp: falcon.Response, head: Head, more: Iterable[str]) -> str:
-        """Give the answer the tag of the state that it shows."""
         tag = _tag(head, more)
         resp.set_header("ETag", tag)
-        resp.context.tag = tag
-        return tag
+        if _is_there(req, resp, tag):
+            return True
+        reply = self._replies.get(req.relative_uri)
+        if reply is None or reply.tag != tag:
+            return False
+        _send(req, resp, reply.plain, reply.packed)
+        return True
 
-    def give(self, req: falcon.Request, resp: falcon.Response, value: Any) -> None:
-        """A JSON answer, to be remembered where it has a tag."""
+    def give(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        value: Any,
+        head: Head,
+        more: Iterable[str],
+        *,
+        view: View | None = None,
+    ) -> None:
+        """A JSON answer, to be remembered; `view` where it hangs on that view of the present alone."""
         plain = msgspec.json.encode(value)
-        packed = pack(plain)
-        if tag := getattr(resp.context, "tag", None):
-            self._remember((req.relative_uri, tag), plain, packed)
-        _send(req, resp, plain, packed)
+        reply = _Reply(_tag(head, more), plain, pack(plain), view)
+        resp.set_header("ETag", reply.tag)
+        self._remember(req.relative_uri, reply)
+        _send(req, resp, reply.plain, reply.packed)
 
-    def _remember(self, key: _Key, plain: bytes, packed: bytes | None) -> None:
-        size = len(plain) + len(packed or b"")
-        if size > _MOST_REMEMBERED_BYTES // 4:
+    def _remember(self, url: str, reply: _Reply) -> None:
+        if reply.size > _MOST_REMEMBERED_BYTES // 4:
             return
         with self._lock:
-            if key not in self._bodies:
-                self._bytes += size
-            self._bodies[key] = (plain, packed)
+            if old := self._replies.pop(url, None):
+                self._bytes -= old.size
+            self._replies[url] = reply
+            self._bytes += reply.size
             while self._bytes > _MOST_REMEMBERED_BYTES:
-                _, (old, old_packed) = self._bodies.popitem(last=False)
-                self._bytes -= len(old) + len(old_packed or b"")
+                self._bytes -= self._replies.popitem(last=False)[1].size
+
+
+def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
+    if tag not in (req.get_header("If-None-Match") or ""):
+        return False
+    resp.status = falcon.HTTP_304
+    return True
 
 
 def answer(req: falcon.Request, resp: falcon.Response, value: Any) -> None:

@@ -52,12 +52,13 @@ def create_app(
     history at once, in a thread of its own, and not when it is first asked.
     """
     archive = Archive(Workspace(workspace), store)
-    site = Site(archive, Replies(), Metrics(), closing or threading.Event())
+    site = Site(archive, Replies(archive), Metrics(), closing or threading.Event())
     if eager:
         threading.Thread(target=archive.prepare, daemon=True).start()
     app = falcon.App()
     app.add_middleware(site.metrics)
     app.add_middleware(Guard(hosts, token))
+    app.add_middleware(site.replies)
     app.set_error_serializer(problem_json)
     for unreadable in (LedgerError, BadLine, sqlite3.DatabaseError):
         app.add_error_handler(unreadable, ledger_problem)

@@ -151,7 +151,8 @@ class Archive:
             self._looked_at = 0.0
         if self._silence_is_due():
             stale = frozenset(run.run_id for run in self._running if is_stale(run))
-            self._view = View(self._view.table, self._view.head, stale)
+            if stale != self._view.stale:
+                self._view = View(self._view.table, self._view.head, stale)
             self._looked_at = time.monotonic()
 
     def _silence_is_due(self) -> bool:

@@ -71,7 +71,7 @@ class Benchmarks:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The summary, with the references that held."""
         asked = self.parameters.read(req)
-        self._site.answer(req, resp, asked["as_of"], self._summarise, lambda _: ())
+        self._site.answer(req, resp, asked["as_of"], self._summarise)
 
     on_head = on_get
 

@@ -32,6 +32,6 @@ class ViewerData:
             return
         opened = open_apart(Past(archive.store, head.position)) if head.past else archive.database()
         with opened as connection:
-            replies.give(req, resp, build_dataset(connection))
+            replies.give(req, resp, build_dataset(connection), head, ())
 
     on_head = on_get

@@ -52,7 +52,7 @@ class HighScores:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Those that hold say so."""
         asked = self.parameters.read(req)
-        self._site.answer(req, resp, asked["as_of"], lambda view: self._list(asked["benchmark"], view), lambda _: ())
+        self._site.answer(req, resp, asked["as_of"], lambda view: self._list(asked["benchmark"], view))
 
     on_head = on_get
 

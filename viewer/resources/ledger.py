@@ -45,7 +45,7 @@ class LedgerExtent:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The extent now."""
         self.parameters.read(req)
-        self._site.answer(req, resp, None, self._measure, lambda _: ())
+        self._site.answer(req, resp, None, self._measure)
 
     on_head = on_get
 
