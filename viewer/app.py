@@ -20,8 +20,10 @@ from .metrics import Metrics
 from .openapi import Description, Route
 from .resources.artifacts import ArtifactFile, Artifacts
 from .resources.benchmarks import Benchmarks, OneBenchmark
+from .resources.compare import Compare, CompareSamples
 from .resources.dataset import ViewerData
 from .resources.high_scores import HighScores
+from .resources.leaderboard import Standings
 from .resources.ledger import LedgerExtent
 from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
@@ -52,7 +54,7 @@ def create_app(
     history at once, in a thread of its own, and not when it is first asked.
     """
     archive = Archive(Workspace(workspace), store)
-    site = Site(archive, Replies(archive), Metrics(), closing or threading.Event())
+    site = Site(archive, Replies(archive), Metrics(), closing or threading.Event(), threading.Lock())
     if eager:
         threading.Thread(target=archive.prepare, daemon=True).start()
     app = falcon.App()
@@ -90,6 +92,9 @@ def _routes(site: Site, most_streams: int) -> list[Route]:
         Route("/api/runs/{run_id}/artifacts/{path:path}", ArtifactFile(site)),
         Route("/api/benchmarks", Benchmarks(site)),
         Route("/api/benchmarks/{benchmark_id}", OneBenchmark(site)),
+        Route("/api/leaderboard", Standings(site)),
+        Route("/api/compare", Compare(site)),
+        Route("/api/compare/samples", CompareSamples(site)),
         Route("/api/high-scores", HighScores(site)),
         Route("/api/ledger", LedgerExtent(site)),
         Route("/api/stream", Stream(site, most_streams)),

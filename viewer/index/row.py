@@ -88,12 +88,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Task = tuple[str, str, str, bool]
 """Benchmark, comparison key, unit, and whether higher is better."""
 
-_NAMES = (
+_OF_RUN = (
     "run_id run_group_id benchmark_id benchmark_directory status reason attempt agent provider model started_at "
     "ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
     "delta_to_high_score error synthetic late recovered retracted imported progress last_seen_at extra_config "
-    "comparison_key first_seq last_seq usage"
+    "comparison_key first_seq last_seq"
 ).split()
+"""The fields of a row that are those of a run."""
+
+_NAMES = [*_OF_RUN, "usage"]
 _BY_FIELD = {column.field: column for column in RUN_COLUMNS}
 _TOKENS = TOKEN_COLUMNS[:3] + TOKEN_COLUMNS[4:]
 _ERROR = _NAMES.index("error")
@@ -108,12 +111,17 @@ _PROGRESS = msgspec.json.Decoder(Progress)
 
 def row_of(run: Run) -> Row:
     """The row of a run, without what other runs say about it (records)."""
-    given: dict[str, Any] = {name: getattr(run, name) for name in _NAMES if name != "usage"}
+    given: dict[str, Any] = {name: getattr(run, name) for name in _OF_RUN}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
     given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost(run.usage))
     if run.ended_at and run.status != "running":
         given["last_seen_at"] = run.ended_at
     return Row(**given)
+
+
+def as_run(row: Row) -> Run:
+    """The run of a row, as far as the row tells: what a leaderboard or a comparison asks."""
+    return Run(**{name: getattr(row, name) for name in _OF_RUN}, signature="", created_at=row.started_at)
 
 
 def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[Row]:

@@ -12,11 +12,12 @@ import falcon
 import msgspec
 
 from ...ledger.events import Json
+from ...projections.high_scores import HighScore
 from ..index.archive import Head, View
 from ..index.row import Row, Task
 from ..index.table import RunTable
 from ..parameters import AS_OF, Form, Parameter, limit
-from .high_scores import Reference, holding, references
+from .high_scores import references, references_that_hold
 from .site import Site
 
 _RECENT = 20
@@ -46,7 +47,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     latest_agent: str
     latest_provider: str
     latest_model: str
-    high_score: Reference | None
+    high_score: HighScore | None
     delta_to_high_score: float | None
     recent: list[float]
 
@@ -76,21 +77,21 @@ class Benchmarks:
     on_head = on_get
 
     def _summarise(self, view: View) -> BenchmarkList:
-        held = holding(references(self._site.archive, view))
+        held = references_that_hold(self._site.archive, view.head)
         of: dict[str, list[Row]] = defaultdict(list)
         for row in view.table.rows:
             of[row.benchmark_id].append(row)
         return BenchmarkList([_summary(of[id], held.get(id), view.table) for id in sorted(of)], view.head)
 
 
-def _summary(rows: Sequence[Row], reference: Reference | None, table: RunTable) -> Benchmark:
+def _summary(rows: Sequence[Row], reference: HighScore | None, table: RunTable) -> Benchmark:
     """The rows stand in the order of their first event."""
     latest = next((row for row in reversed(rows) if row.status != "running"), rows[-1])
     newest = next((row for row in reversed(rows) if row.competes), None)
     ended = [table.rows[number] for number in table.records.of(newest.task)] if newest else []
     records = [row for row in ended if row.is_record]
     best = records[-1] if records else None
-    if reference is not None and best is not None and not reference.measures(best.task):
+    if reference is not None and best is not None and not _measures(reference, best.task):
         reference = None
     return Benchmark(
         benchmark_id=latest.benchmark_id,
@@ -115,6 +116,10 @@ def _summary(rows: Sequence[Row], reference: Reference | None, table: RunTable) 
         delta_to_high_score=best.score - reference.value if best and best.score is not None and reference else None,
         recent=[row.score for row in ended[-_RECENT:] if row.score is not None],
     )
+
+
+def _measures(reference: HighScore, task: Task) -> bool:
+    return reference.measures(task[2] or None, task[3])
 
 
 class TaskOfBenchmark(msgspec.Struct, frozen=True):
@@ -256,7 +261,7 @@ class OneBenchmark:
         if chosen is None and asked["task"] is not None:
             raise falcon.HTTPNotFound(title="no such task", description=f"'{benchmark_id}' has no score on that task")
         points = scored[chosen] if chosen else []
-        published = [r for r in references(self._site.archive, view) if r.benchmark_id == benchmark_id]
+        published = [r for r in references(self._site.archive, view.head) if r.benchmark_id == benchmark_id]
         return BenchmarkHistory(
             benchmark_id=benchmark_id,
             tasks=[_task(task, scored[task]) for task in tasks],
@@ -266,7 +271,7 @@ class OneBenchmark:
             references=[
                 ReferenceStep(r.published_at, r.value, r.label, r.source, r.unit, r.higher_is_better)
                 for r in published
-                if chosen is None or r.measures(chosen)
+                if chosen is None or _measures(r, chosen)
             ],
             records=[
                 RecordStep(row.run_id, row.ended_at or "", row.score or 0.0, row.agent, row.model)

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import falcon
 import msgspec
 
-from ...projections.viewer_data import read_high_scores
+from ...projections.high_scores import HighScore, holding, read_history
 from ..index.archive import Archive, Head, View
-from ..index.row import Task
 from ..parameters import AS_OF, Form, Parameter
 from .site import Site
 
 
-class Reference(msgspec.Struct, frozen=True):
-    """A published score, in the unit of its benchmark; `holds`: it is the one that runs are measured against."""
+class Reference(HighScore, frozen=True, kw_only=True):
+    """A published score; `holds`: it is the one that runs are measured against."""
 
-    benchmark_id: str
-    label: str
-    value: float
-    unit: str | None
-    higher_is_better: bool
-    source: str
-    date: str | None
-    published_at: str
     holds: bool = False
-
-    def measures(self, task: Task) -> bool:
-        """Whether scores of a task can be measured against it: one without a unit is taken for one in theirs."""
-        return self.unit in (None, task[2] or None) and self.higher_is_better == task[3]
 
 
 class ReferenceList(msgspec.Struct, frozen=True):
@@ -57,18 +42,20 @@ class HighScores:
     on_head = on_get
 
     def _list(self, benchmarks: list[str], view: View) -> ReferenceList:
-        published = references(self._site.archive, view)
+        published = references(self._site.archive, view.head)
         return ReferenceList([r for r in published if not benchmarks or r.benchmark_id in benchmarks], view.head)
 
 
-def references(archive: Archive, view: View) -> list[Reference]:
-    """What had been published at the time of the view, in that order."""
+def references(archive: Archive, head: Head) -> list[Reference]:
+    """What had been published at that moment, in that order."""
     with archive.database() as connection:
-        rows = read_high_scores(connection, view.head.position)
-    held = {row["benchmark_id"]: number for number, row in enumerate(rows)}
-    return [Reference(**row, holds=held[row["benchmark_id"]] == number) for number, row in enumerate(rows)]
+        query = "SELECT count(*) FROM high_scores WHERE seq <= ?"
+        (number,) = connection.execute(query, (head.position,)).fetchone()
+        published = read_history(connection)[:number]
+    held = {id(score) for score in holding(published).values()}
+    return [Reference(**msgspec.structs.asdict(score), holds=id(score) in held) for score in published]
 
 
-def holding(published: Iterable[Reference]) -> dict[str, Reference]:
+def references_that_hold(archive: Archive, head: Head) -> dict[str, HighScore]:
     """The reference that holds for each benchmark."""
-    return {reference.benchmark_id: reference for reference in published if reference.holds}
+    return {reference.benchmark_id: reference for reference in references(archive, head) if reference.holds}

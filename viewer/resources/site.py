@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import falcon
 import msgspec
 
 from ..answers import Replies
-from ..index.archive import Archive, View
+from ..index.archive import Archive, Head, View
+from ..index.row import Row
 from ..metrics import Metrics
 
 
@@ -19,12 +20,16 @@ def _stale(view: View) -> Iterable[str]:
 
 
 class Site(msgspec.Struct, frozen=True):
-    """The history, the answers that are remembered, the counts of what was asked, and whether the server is to end."""
+    """The history, the answers that are remembered, the counts of what was asked, and whether the server is to end.
+
+    One answer at a time is built slowly: together they would take as long, and the memory of all.
+    """
 
     archive: Archive
     replies: Replies
     metrics: Metrics
     closing: threading.Event
+    slow: threading.Lock
 
     def answer(
         self,
@@ -47,3 +52,18 @@ class Site(msgspec.Struct, frozen=True):
             value = build(view)
         kept = view if depends_on is None and as_of is None else None
         self.replies.give(req, resp, value, view.head, more(view), view=kept)
+
+    def answer_slowly(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        as_of: str | None,
+        build: Callable[[Sequence[Row], Head], Any],
+    ) -> None:
+        """The same where `build` takes its time: it is given the rows, and others are answered meanwhile."""
+        with self.slow:
+            with self.archive.look(as_of) as view:
+                rows = list(view.table.rows)
+            if not self.replies.is_given(req, resp, view.head, _stale(view)):
+                kept = view if as_of is None else None
+                self.replies.give(req, resp, build(rows, view.head), view.head, _stale(view), view=kept)
