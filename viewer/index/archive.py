@@ -22,7 +22,7 @@ from ...ledger.store import EventStore
 from ...projections.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
-from .row import Row, read_rows, row_of
+from .row import RunRow, read_rows, row_of
 from .table import Question, RunTable
 
 _PASTS = 8
@@ -50,7 +50,7 @@ class View(msgspec.Struct, frozen=True):
     head: Head
     stale: frozenset[str] = frozenset()
 
-    def marked(self, rows: Sequence[Row]) -> list[Row]:
+    def marked(self, rows: Sequence[RunRow]) -> list[RunRow]:
         """The rows, with those that are stale saying so."""
         if not self.stale:
             return list(rows)

@@ -29,7 +29,7 @@ class Names:
         self._codes: bytearray | array[int] = array("I", codes) if len(codes_of) > _ONE_BYTE else bytearray(codes)
 
     def put(self, number: int, name: str | None) -> None:
-        """Row `number` (new, where it is the next one) has that name now."""
+        """RunRow `number` (new, where it is the next one) has that name now."""
         name = name or ""
         code = self._codes_of.get(name)
         if code is None:

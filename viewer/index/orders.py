@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from .row import Row
+from .row import RunRow
 
 COLUMNS: dict[str, str] = {
     "run_id": "run_id",
@@ -52,7 +52,7 @@ _MOST_KEPT = 32
 class Orders:
     """The orders of a list of rows. What is missing stands last; equals stand the newest first, by their number."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[RunRow]) -> None:
         self._rows = rows
         self._kept: OrderedDict[Sort, array[int]] = OrderedDict()
 
@@ -71,8 +71,8 @@ class Orders:
         self._kept.move_to_end(sort)
         return kept
 
-    def take_out(self, number: int, new: Row) -> list[Sort]:
-        """Row `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
+    def take_out(self, number: int, new: RunRow) -> list[Sort]:
+        """RunRow `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
         old = self._rows[number]
         left = []
         for sort, order in self._kept.items():
@@ -83,7 +83,7 @@ class Orders:
         return left
 
     def put_in(self, number: int, sorts: Sequence[Sort] | None = None) -> None:
-        """Row `number` takes its place, in some orders or in all."""
+        """RunRow `number` takes its place, in some orders or in all."""
         row = self._rows[number]
         for sort in self._kept if sorts is None else sorts:
             order = self._kept[sort]
@@ -95,7 +95,7 @@ def fields(sort: Sort) -> Callable[[Any], Any]:
     return attrgetter(*(COLUMNS[name] for name, _ in sort))
 
 
-def place_of(rows: Sequence[Row], order: Sequence[int], sort: Sort, row: Any, number: int) -> int:
+def place_of(rows: Sequence[RunRow], order: Sequence[int], sort: Sort, row: Any, number: int) -> int:
     """How many rows of an order stand before one that has the columns of `row` and that number."""
     columns = [(attrgetter(COLUMNS[name]), is_descending) for name, is_descending in sort]
     wanted = [get(row) for get, _ in columns]
@@ -111,7 +111,7 @@ def place_of(rows: Sequence[Row], order: Sequence[int], sort: Sort, row: Any, nu
 
 
 def _stands_before(
-    row: Row, its: int, columns: list[tuple[attrgetter[Any], bool]], wanted: list[Any], number: int
+    row: RunRow, its: int, columns: list[tuple[attrgetter[Any], bool]], wanted: list[Any], number: int
 ) -> bool:
     for (get, is_descending), value in zip(columns, wanted, strict=True):
         here = get(row)
@@ -123,7 +123,7 @@ def _stands_before(
     return its > number
 
 
-def _sorted(rows: Sequence[Row], sort: Sort, turned: Sequence[int] | None = None) -> array[int]:
+def _sorted(rows: Sequence[RunRow], sort: Sort, turned: Sequence[int] | None = None) -> array[int]:
     """Sorted by the least important column first: Python's sort keeps the order of equals.
 
     It is many times faster on what stands in order, or in the opposite one; `turned` is the order of that.

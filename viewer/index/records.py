@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from .row import Row, Task
+from .row import RunRow, Task
 
 
 class Records:
@@ -18,7 +18,7 @@ class Records:
     def __init__(self) -> None:
         self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"))
 
-    def load(self, rows: list[Row]) -> None:
+    def load(self, rows: list[RunRow]) -> None:
         """Begin with all runs, and write their standing into `rows`."""
         competing: dict[Task, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
@@ -30,7 +30,7 @@ class Records:
                 rows[number] = row
             self._numbers[task] = array("I", numbers)
 
-    def put(self, number: int, row: Row, rows: Sequence[Row]) -> dict[int, Row]:
+    def put(self, number: int, row: RunRow, rows: Sequence[RunRow]) -> dict[int, RunRow]:
         """Every row that changes when run `number` (new, where it is the next number) becomes `row`; by number."""
         old = rows[number] if number < len(rows) else None
         changed = {number: row}
@@ -53,22 +53,22 @@ class Records:
         return self._numbers.get(task, ())
 
 
-def _place(numbers: Sequence[int], row: Row, number: int, rows: Sequence[Row]) -> int:
+def _place(numbers: Sequence[int], row: RunRow, number: int, rows: Sequence[RunRow]) -> int:
     return bisect_left(numbers, (row.ended_at or "", number), key=lambda other: (rows[other].ended_at or "", other))
 
 
 class _Changed:
     """Rows, some of which are others now."""
 
-    def __init__(self, rows: Sequence[Row], changed: dict[int, Row]) -> None:
+    def __init__(self, rows: Sequence[RunRow], changed: dict[int, RunRow]) -> None:
         self._rows = rows
         self._changed = changed
 
-    def __getitem__(self, number: int) -> Row:
+    def __getitem__(self, number: int) -> RunRow:
         return self._changed.get(number) or self._rows[number]
 
 
-def with_standing(row: Row, like: Row) -> Row:
+def with_standing(row: RunRow, like: RunRow) -> RunRow:
     """The row with the standing of another."""
     return replace(
         row,
@@ -79,7 +79,7 @@ def with_standing(row: Row, like: Row) -> Row:
     )
 
 
-def _standings(numbers: Sequence[int], first: int, rows: Sequence[Row] | _Changed) -> Iterator[tuple[int, Row]]:
+def _standings(numbers: Sequence[int], first: int, rows: Sequence[RunRow] | _Changed) -> Iterator[tuple[int, RunRow]]:
     """The rows from a place on whose standing changes."""
     best = rows[numbers[first - 1]].best_so_far if first else None
     for place in range(first, len(numbers)):
@@ -91,7 +91,7 @@ def _standings(numbers: Sequence[int], first: int, rows: Sequence[Row] | _Change
             yield number, stood
 
 
-def _beside(row: Row, best: float | None) -> Row:
+def _beside(row: RunRow, best: float | None) -> RunRow:
     """The row beside the best score before it."""
     score = row.score
     assert score is not None  # noqa: S101 - for the type checker: it competes

@@ -17,7 +17,7 @@ MOST_ERROR = 500
 """Characters of an error that a list shows; a run's own page has all."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a list says of a run. Scores are in the unit of the benchmark, times ISO 8601 UTC, durations seconds.
 
     `best_so_far` is the best own score of the same task when this run ended, itself included, `previous_best` the one
@@ -109,22 +109,22 @@ _IMPORTED = msgspec.json.Decoder(ImportSource)
 _PROGRESS = msgspec.json.Decoder(Progress)
 
 
-def row_of(run: Run) -> Row:
+def row_of(run: Run) -> RunRow:
     """The row of a run, without what other runs say about it (records)."""
     given: dict[str, Any] = {name: getattr(run, name) for name in _OF_RUN}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
     given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost(run.usage))
     if run.ended_at and run.status != "running":
         given["last_seen_at"] = run.ended_at
-    return Row(**given)
+    return RunRow(**given)
 
 
-def as_run(row: Row) -> Run:
+def as_run(row: RunRow) -> Run:
     """The run of a row, as far as the row tells: what a leaderboard or a comparison asks."""
     return Run(**{name: getattr(row, name) for name in _OF_RUN}, signature="", created_at=row.started_at)
 
 
-def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[Row]:
+def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[RunRow]:
     """The rows of an open `orchestrator.sqlite` in the order of their first event; `where` is SQL from WHERE on."""
     configs: dict[str, Json] = {}
     references: dict[float, float] = {}
@@ -133,7 +133,7 @@ def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[
         yield _load(told, configs, references)
 
 
-def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[float, float]) -> Row:
+def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[float, float]) -> RunRow:
     """Equal texts and configurations are kept once: a hundred thousand runs have few."""
     (
         run_id, group, benchmark, directory, status, reason, attempt, agent, provider, model, started, ended, duration,
@@ -142,7 +142,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
     ) = told  # fmt: skip
     if config not in configs:
         configs[config] = msgspec.json.decode(config or "{}")
-    return Row(
+    return RunRow(
         run_id=run_id,
         run_group_id=intern(group),
         benchmark_id=intern(benchmark),

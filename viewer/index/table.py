@@ -12,7 +12,7 @@ import msgspec
 from .names import Flags, Names, both
 from .orders import COLUMNS, NEWEST, Orders, Sort, place_of
 from .records import Records
-from .row import Row
+from .row import RunRow
 
 FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
 FACETS = ("benchmark", "status", "agent", "provider", "model", "reason")
@@ -44,8 +44,8 @@ class Facets(msgspec.Struct, frozen=True):
 class RunTable:
     """The rows of runs, numbered in the order of their first event. Not safe for several threads at once."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.rows: list[Row] = list(rows)
+    def __init__(self, rows: Iterable[RunRow]) -> None:
+        self.rows: list[RunRow] = list(rows)
         self.numbers = {row.run_id: number for number, row in enumerate(self.rows)}
         self.records = Records()
         self.records.load(self.rows)
@@ -54,17 +54,17 @@ class RunTable:
         self._texts: list[str] | None = None
         self._flags: dict[tuple[object, ...], Flags] = {}
 
-    def find(self, run_id: str) -> Row | None:
+    def find(self, run_id: str) -> RunRow | None:
         """The row of a run."""
         number = self.numbers.get(run_id)
         return None if number is None else self.rows[number]
 
-    def put(self, news: Sequence[Row]) -> list[Row]:
+    def put(self, news: Sequence[RunRow]) -> list[RunRow]:
         """New rows, or rows that are others now; every row that changed by it, as the records say."""
         self._flags.clear()
         if len(news) > _MANY:
             self._orders.forget()
-        changed: dict[str, Row] = {}
+        changed: dict[str, RunRow] = {}
         for row in news:
             number = self.numbers.setdefault(row.run_id, len(self.rows))
             for place, stood in self.records.put(number, row, self.rows).items():
@@ -72,7 +72,7 @@ class RunTable:
                 changed[stood.run_id] = stood
         return list(changed.values())
 
-    def _set(self, number: int, row: Row) -> None:
+    def _set(self, number: int, row: RunRow) -> None:
         if number == len(self.rows):
             self.rows.append(row)
             self._orders.put_in(number)
@@ -102,14 +102,14 @@ class RunTable:
         """How many rows those are."""
         return len(self.rows) if found is None else found.count(1)
 
-    def page(self, found: Flags | None, sort: Sort, *, first: int = 0, most: int | None = None) -> list[Row]:
+    def page(self, found: Flags | None, sort: Sort, *, first: int = 0, most: int | None = None) -> list[RunRow]:
         """Rows in order, from the place `first` among those that were found."""
         order = self._orders.order(sort)
         end = None if most is None else first + most
         kept = order[first:end] if found is None else islice(filter(found.__getitem__, order), first, end)
         return list(map(self.rows.__getitem__, kept))
 
-    def page_behind(self, found: Flags | None, sort: Sort, after: object, number: int, most: int) -> list[Row]:
+    def page_behind(self, found: Flags | None, sort: Sort, after: object, number: int, most: int) -> list[RunRow]:
         """The rows that stand behind one with the columns of `after` and that number, whether or not it is there."""
         order = self._orders.order(sort)
         rest = order[place_of(self.rows, order, sort, after, number - 1) :]
@@ -157,7 +157,7 @@ class RunTable:
         return bytes([word in text for text in self._texts])
 
 
-def _text(row: Row) -> str:
+def _text(row: RunRow) -> str:
     """What a search looks through."""
     parts = (row.run_id, row.run_group_id, row.benchmark_id, row.agent, row.provider, row.model, row.error or "")
     return "\n".join(parts).lower()

@@ -14,7 +14,7 @@ import msgspec
 from ...ledger.events import Json
 from ...projections.high_scores import HighScore
 from ..index.archive import Head, View
-from ..index.row import Row, Task
+from ..index.row import RunRow, Task
 from ..index.table import RunTable
 from ..parameters import AS_OF, Form, Parameter, limit
 from .high_scores import references, references_that_hold
@@ -78,13 +78,13 @@ class Benchmarks:
 
     def _summarise(self, view: View) -> BenchmarkList:
         held = references_that_hold(self._site.archive, view.head)
-        of: dict[str, list[Row]] = defaultdict(list)
+        of: dict[str, list[RunRow]] = defaultdict(list)
         for row in view.table.rows:
             of[row.benchmark_id].append(row)
         return BenchmarkList([_summary(of[id], held.get(id), view.table) for id in sorted(of)], view.head)
 
 
-def _summary(rows: Sequence[Row], reference: HighScore | None, table: RunTable) -> Benchmark:
+def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTable) -> Benchmark:
     """The rows stand in the order of their first event."""
     latest = next((row for row in reversed(rows) if row.status != "running"), rows[-1])
     newest = next((row for row in reversed(rows) if row.competes), None)
@@ -250,7 +250,7 @@ class OneBenchmark:
         rows = [row for row in view.table.rows if row.benchmark_id == benchmark_id]
         if not rows:
             raise falcon.HTTPNotFound(title="no such benchmark", description=f"'{benchmark_id}' was never run")
-        scored: dict[Task, list[Row]] = defaultdict(list)
+        scored: dict[Task, list[RunRow]] = defaultdict(list)
         for row in rows:
             if row.status == "succeeded" and row.score is not None:
                 scored[row.task].append(row)
@@ -289,7 +289,7 @@ class OneBenchmark:
             "SELECT run_id, signature FROM benchmark_runs WHERE signature IN (SELECT signature FROM benchmark_runs "
             "WHERE benchmark_id = ? AND signature <> '' GROUP BY signature HAVING count(*) > 1) ORDER BY rowid"
         )
-        of: dict[str, list[Row]] = defaultdict(list)
+        of: dict[str, list[RunRow]] = defaultdict(list)
         with self._site.archive.database() as connection:
             for run_id, signature in connection.execute(query, (benchmark_id,)):
                 if row := table.find(run_id):
@@ -307,11 +307,11 @@ class OneBenchmark:
         ]
 
 
-def _task(task: Task, rows: Sequence[Row]) -> TaskOfBenchmark:
+def _task(task: Task, rows: Sequence[RunRow]) -> TaskOfBenchmark:
     return TaskOfBenchmark(task[1], task[2] or None, task[3], rows[-1].extra_config, len(rows), rows[-1].ended_at or "")
 
 
-def _point(row: Row) -> Point:
+def _point(row: RunRow) -> Point:
     assert row.score is not None  # noqa: S101 - for the type checker: only scores are points
     return Point(
         run_id=row.run_id,
@@ -331,7 +331,7 @@ def _point(row: Row) -> Point:
     )
 
 
-def _repeats(rows: Sequence[Row]) -> list[Repeats]:
+def _repeats(rows: Sequence[RunRow]) -> list[Repeats]:
     of: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for row in rows:
         if row.score is not None:

@@ -15,7 +15,7 @@ from ...projections.samples import SampleScores, read_samples
 from ...projections.selection import Catalogue, SelectionError, select
 from ..answers import answer
 from ..index.archive import Head, NoSuchMoment
-from ..index.row import Row, as_run
+from ..index.row import RunRow, as_run
 from ..parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
 from . import samples
 from .leaderboard import INCLUDE
@@ -51,7 +51,7 @@ class Compare:
 
     on_head = on_get
 
-    def _compare(self, asked: dict[str, Any], rows: Sequence[Row], head: Head) -> SideBySide:
+    def _compare(self, asked: dict[str, Any], rows: Sequence[RunRow], head: Head) -> SideBySide:
         archive = self._site.archive
 
         def past(when: str) -> list[Run]:

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, cast
 import falcon
 import msgspec
 
-from ..index.row import Row
+from ..index.row import RunRow
 
 _IN_MEMORY = 1024 * 1024
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def send_csv(resp: falcon.Response, rows: Sequence[Row]) -> None:
+def send_csv(resp: falcon.Response, rows: Sequence[RunRow]) -> None:
     """The rows as CSV, structured values as JSON.
 
     A text that a spreadsheet would take for a formula stands behind an apostrophe: it may come from a benchmark.
@@ -25,14 +25,14 @@ def send_csv(resp: falcon.Response, rows: Sequence[Row]) -> None:
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the server closes it
     text = io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(Row.__struct_fields__)
+    writer.writerow(RunRow.__struct_fields__)
     for row in rows:
         writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
     text.detach()
     _send(resp, file, "text/csv; charset=utf-8", "runs.csv")
 
 
-def send_json(resp: falcon.Response, rows: Sequence[Row]) -> None:
+def send_json(resp: falcon.Response, rows: Sequence[RunRow]) -> None:
     """The rows as a JSON array, one a line."""
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the server closes it
     encode = msgspec.json.Encoder().encode

@@ -10,7 +10,7 @@ import msgspec
 
 from ...projections.leaderboard import DOUBTFUL, Standing, leaderboard
 from ..index.archive import Head
-from ..index.row import Row, as_run
+from ..index.row import RunRow, as_run
 from ..parameters import AS_OF, Form, Parameter
 from .high_scores import references_that_hold
 from .site import Site
@@ -43,7 +43,7 @@ class Standings:
 
     on_head = on_get
 
-    def _stand(self, asked: dict[str, Any], rows: Sequence[Row], head: Head) -> Leaderboard:
+    def _stand(self, asked: dict[str, Any], rows: Sequence[RunRow], head: Head) -> Leaderboard:
         held = references_that_hold(self._site.archive, head)
         standings = leaderboard(map(as_run, rows), held, include=asked["include"])
         wanted = {name: frozenset(asked[name]) for name in _FILTERS if asked[name]}

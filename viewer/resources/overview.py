@@ -12,7 +12,7 @@ import msgspec
 
 from ...ledger.identity import parse_utc
 from ..index.archive import Head, View
-from ..index.row import Row
+from ..index.row import RunRow
 from ..parameters import AS_OF, Form, Parameter
 from .site import Site
 
@@ -37,8 +37,8 @@ class Counts(msgspec.Struct, frozen=True):
 class Regression(msgspec.Struct, frozen=True):
     """The newest score of an agent with a model on a task, worse than the one before it; `stderr` of the difference."""
 
-    run: Row
-    before: Row
+    run: RunRow
+    before: RunRow
     delta: float
     stderr: float | None
     is_significant: bool | None
@@ -66,9 +66,9 @@ class Summary(msgspec.Struct, frozen=True):
     """The start page."""
 
     counts: Counts
-    running: list[Row]
-    finished: list[Row]
-    records: list[Row]
+    running: list[RunRow]
+    finished: list[RunRow]
+    records: list[RunRow]
     regressions: list[Regression]
     failures: list[Failures]
     activity: list[Day]
@@ -125,13 +125,13 @@ def summarise(view: View, days: int) -> Summary:
     )
 
 
-def _last_ended(rows: list[Row]) -> list[Row]:
+def _last_ended(rows: list[RunRow]) -> list[RunRow]:
     return heapq.nlargest(_LISTED, rows, key=lambda row: (row.ended_at or "", row.first_seq))
 
 
-def _regressions(rows: list[Row], since: str) -> list[Regression]:
+def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
     """Of those whose newest score is of that time, the newest first."""
-    newest: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    newest: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
     for row in reversed(rows):
         if row.competes and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
             some.append(row)
@@ -150,9 +150,9 @@ def _regressions(rows: list[Row], since: str) -> list[Regression]:
     return heapq.nlargest(_LISTED, found, key=lambda regression: regression.run.ended_at or "")
 
 
-def _failures(rows: list[Row]) -> list[Failures]:
+def _failures(rows: list[RunRow]) -> list[Failures]:
     """By reason, the most frequent first."""
-    failed: dict[str, list[Row]] = defaultdict(list)
+    failed: dict[str, list[RunRow]] = defaultdict(list)
     for row in rows:
         if row.status == "failed":
             failed[row.reason or ""].append(row)
@@ -165,7 +165,7 @@ def _failures(rows: list[Row]) -> list[Failures]:
     return sorted(told, key=lambda failures: (-failures.runs, failures.reason))
 
 
-def _activity(rows: list[Row], now: datetime, days: int) -> list[Day]:
+def _activity(rows: list[RunRow], now: datetime, days: int) -> list[Day]:
     ended = Counter((row.ended_at or "")[:10] + row.status for row in rows)
     dates = [f"{now - timedelta(days=back):%Y-%m-%d}" for back in range(days, -1, -1)]
     return [Day(date, ended[date + "succeeded"], ended[date + "failed"]) for date in dates]

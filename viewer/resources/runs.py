@@ -12,7 +12,7 @@ import msgspec
 from ...ledger.fold import Status
 from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
-from ..index.row import Row
+from ..index.row import RunRow
 from ..index.table import FILTERS, Question
 from ..parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
 from .download import send_csv, send_json
@@ -24,7 +24,7 @@ MOST_ROWS = 1000
 class RunList(msgspec.Struct, frozen=True):
     """A page of runs. `total` counts what the filters keep, `all` every run, `facets` the values of each column."""
 
-    runs: list[Row]
+    runs: list[RunRow]
     total: int
     all: int
     next: str | None
@@ -113,7 +113,7 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     number: int
 
     @staticmethod
-    def of(sort: Sort, row: Row, number: int) -> _Cursor:
+    def of(sort: Sort, row: RunRow, number: int) -> _Cursor:
         return _Cursor(sort, [getattr(row, COLUMNS[name]) for name, _ in sort], number)
 
     def stand(self) -> SimpleNamespace:

@@ -11,7 +11,7 @@ import msgspec
 
 from ..answers import Replies
 from ..index.archive import Archive, Head, View
-from ..index.row import Row
+from ..index.row import RunRow
 from ..metrics import Metrics
 
 
@@ -58,7 +58,7 @@ class Site(msgspec.Struct, frozen=True):
         req: falcon.Request,
         resp: falcon.Response,
         as_of: str | None,
-        build: Callable[[Sequence[Row], Head], Any],
+        build: Callable[[Sequence[RunRow], Head], Any],
     ) -> None:
         """The same where `build` takes its time: it is given the rows, and others are answered meanwhile."""
         with self.slow:
