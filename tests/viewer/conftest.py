@@ -40,5 +40,10 @@ def add(store, histories, workspace):
 
 
 @pytest.fixture
-def client(store, workspace):
-    return falcon.testing.TestClient(create_app(workspace.root, store), headers=LOCAL)
+def app(store, workspace):
+    return create_app(workspace.root, store)
+
+
+@pytest.fixture
+def client(app):
+    return falcon.testing.TestClient(app, headers=LOCAL)
