@@ -53,8 +53,11 @@ class LimitedChannel(HTTPChannel):
 
     def readable(self) -> bool:
         """Asked by the loop at least once a second: the place to look at the clock."""
-        if not self.will_close and self._keeps_waiting(time.monotonic()):
-            self.will_close = True
+        if self.connected and self._keeps_waiting(time.monotonic()):
+            # At once: waitress' own way waits until more can be written, which is what a slow reader never allows.
+            self.will_close = self.close_when_flushed = False
+            self.handle_close()
+            return False
         return bool(super().readable())
 
     def _keeps_waiting(self, now: float) -> bool:

@@ -37,7 +37,7 @@ def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
     try:
         root = folder.resolve(strict=True)
         file = os.fdopen(_open_below(root, (root / path).resolve(strict=True).relative_to(root)), "rb")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # The last for links that lead in a circle.
         raise falcon.HTTPNotFound(
             title="file gone", description=f"'{path}' belongs to the run, but is no file of the run's folder any more"
         ) from None
