@@ -172,3 +172,6 @@ def test_a_facet_tells_how_many_values_it_leaves_out():
     facets = table.facets(Question())
     assert len(facets.counts["model"]) == MOST_IN_FACET and facets.left_out == {"model": 7}
     assert set(FILTERS) <= set(COLUMNS)
+    groups = RunTable(row(f"run_{number:03d}", run_group_id=f"rg_{number:03d}") for number in range(60))
+    shown = [*groups.facets(Question()).counts["group"]]
+    assert len(shown) == 50 and shown[0] == "rg_059", "the newest first"

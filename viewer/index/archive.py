@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -81,7 +82,7 @@ class Archive:
         self._changes: deque[tuple[int, str]] = deque(maxlen=_CHANGES)
         self._all_known_since = 0
         self._pasts: OrderedDict[int, View] = OrderedDict()
-        self._moments: OrderedDict[str, int] = OrderedDict()
+        self._moments: OrderedDict[str, tuple[int | None, int]] = OrderedDict()
 
     @contextlib.contextmanager
     def look(self, as_of: str | None = None) -> Iterator[View]:
@@ -89,9 +90,11 @@ class Archive:
 
         Raises NoSuchMoment, LedgerError.
         """
+        # The events before a time may take a second to count: nobody else waits for that.
+        position = None if as_of is None else self._position(as_of)
         with self._lock:
             self._follow()
-            yield self._view if as_of is None else self._past(as_of)
+            yield self._view if position is None else self._past(position)
 
     def peek(self, as_of: str | None = None) -> View:
         """The same for whoever asks only for its head: nobody has to wait for others who look. Raises as `look`."""
@@ -219,8 +222,7 @@ class Archive:
 
     # -- earlier
 
-    def _past(self, as_of: str) -> View:
-        position = self._position(as_of)
+    def _past(self, position: int) -> View:
         now = self._view
         if position >= now.head.position:
             return now
@@ -232,20 +234,22 @@ class Archive:
         self._pasts.move_to_end(position)
         return view
 
-    def _position(self, as_of: str) -> int:
-        if as_of in self._moments:
-            return self._moments[as_of]
+    def _position(self, as_of: str) -> int | None:
+        """The last event of a moment; None where that is the ledger's last. Raises NoSuchMoment."""
+        seen = self._view.head.position
+        last, known_at = self._moments.get(as_of, (None, -1))
+        if last is not None or known_at == seen:
+            return last
         try:
             limit = limit_of(as_of)
         except ValueError as problem:
             raise NoSuchMoment(str(problem)) from problem
         last = limit if isinstance(limit, int) else Past(self.store, limit).last
-        if last is None:
-            return self._view.head.position
-        if last < self._view.head.position:
-            self._moments[as_of] = last
-            if len(self._moments) > _TIMES:
-                self._moments.popitem(last=False)
+        if isinstance(limit, datetime):
+            with self._lock:
+                self._moments[as_of] = last, seen
+                if len(self._moments) > _TIMES:
+                    self._moments.popitem(last=False)
         return last
 
     def _look_back(self, position: int) -> View:

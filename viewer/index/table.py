@@ -15,8 +15,10 @@ from .records import Records
 from .row import RunRow
 
 FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
-FACETS = ("benchmark", "status", "agent", "provider", "model", "reason")
+FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group")
 MOST_IN_FACET = 500
+MOST_GROUPS = 50
+"""Of groups, of which there may be thousands, a facet tells only the newest."""
 
 _MANY = 2_000
 """So many changes at once cost more, one by one, than sorting anew."""
@@ -125,10 +127,13 @@ class RunTable:
             told = self.names(name).counts(self.matching(asked, but=name) if name in asked.names else found)
             if name == "reason":
                 told.pop("", None)
-            if len(told) > MOST_IN_FACET:
-                left_out[name] = len(told) - MOST_IN_FACET
-                told = dict(sorted(told.items(), key=lambda item: -item[1])[:MOST_IN_FACET])
-            counts[name] = dict(sorted(told.items()))
+            if name == "group":
+                shown = sorted(told.items(), reverse=True)[:MOST_GROUPS]  # Their ids begin with their time.
+            else:
+                shown = sorted(sorted(told.items(), key=lambda item: -item[1])[:MOST_IN_FACET])
+            if len(shown) < len(told):
+                left_out[name] = len(told) - len(shown)
+            counts[name] = dict(shown)
         return Facets(counts, left_out)
 
     def names(self, name: str) -> Names:
