@@ -52,6 +52,24 @@ def test_what_is_followed_is_what_is_folded_anew_now_and_at_every_earlier_moment
     store.close()
 
 
+def test_the_past_of_runs_that_overlap_is_that_of_a_fold_at_every_moment(archive, store, histories):
+    def story(run_id, score):
+        yield NewEvent(run_id, histories.started(run_id))
+        yield NewEvent(run_id, Heartbeat())
+        yield NewEvent(run_id, histories.finished(score))
+        yield NewEvent(run_id, Annotated(author="x", note="y"))
+        yield NewEvent(run_id, Retracted(author="x", reason="y"))
+
+    stories = [story(f"run_{number}", score) for number, score in enumerate([0.5, 0.9, 0.7])]
+    for place in [0, 1, 0, 2, 0, 1, 2, 1, 2, 0, 1, 2, 1, 0, 2]:
+        event = next(stories[place])
+        store.append(lambda _, event=event: [event], lambda _: None)
+    check_now(archive)
+    for position in range(15):
+        with archive.look(str(position)) as then:
+            assert then.table.rows == rows_of(Past(store, position)), position
+
+
 def test_a_new_event_costs_the_rows_that_it_changes_and_no_others(archive, store, histories, monkeypatch):
     events = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(50)]
     histories.append_anyway(store, events)
