@@ -6,12 +6,17 @@ thread, but a place among the connections. Here it loses that place.
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Any
 
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
 
 CONNECTIONS = 500
+MOST_HEADER_BYTES = 32 * 1024
+MOST_BODY_BYTES = 256 * 1024
 REQUEST_SECONDS = 20.0
 """All of a request must have come so long after its first byte."""
 
@@ -51,14 +56,12 @@ class LimitedChannel(HTTPChannel):
         self._sent += number
         return number
 
-    def readable(self) -> bool:
-        """Asked by the loop at least once a second: the place to look at the clock."""
+    def look_at_the_clock(self) -> None:
+        """Close the connection where its time is up."""
         if self.connected and self._keeps_waiting(time.monotonic()):
             # At once: waitress' own way waits until more can be written, which is what a slow reader never allows.
             self.will_close = self.close_when_flushed = False
             self.handle_close()
-            return False
-        return bool(super().readable())
 
     def _keeps_waiting(self, now: float) -> bool:
         if self.total_outbufs_len:
@@ -82,3 +85,32 @@ class LimitedChannel(HTTPChannel):
             return False
         self._window = (now, self._sent)
         return self._sent - sent < LEAST_BYTES_PER_SECOND * READ_WINDOW_SECONDS
+
+
+class LimitedServer(TcpWSGIServer):
+    """A server that looks at the clock of its connections once a second."""
+
+    channel_class = LimitedChannel
+
+    def maintenance(self, now: float) -> None:
+        """What waitress calls every `cleanup_interval` seconds."""
+        channels: dict[int, LimitedChannel] = self.active_channels  # type: ignore[assignment]  # its stub is wrong
+        for channel in list(channels.values()):
+            channel.look_at_the_clock()
+
+
+def create_limited_server(app: Any, listening: socket.socket, threads: int) -> LimitedServer:
+    """A server of that application on a socket that listens, with bounds for connections and requests."""
+    limits = Adjustments(
+        sockets=[listening],
+        threads=threads,
+        ident="",
+        asyncore_use_poll=True,
+        cleanup_interval=1,
+        connection_limit=CONNECTIONS,
+        max_request_header_size=MOST_HEADER_BYTES,
+        max_request_body_size=MOST_BODY_BYTES,
+        channel_request_lookahead=1,  # So that it is noticed when a stream's reader has gone.
+    )
+    about = (listening.family, listening.type, listening.proto, listening.getsockname())
+    return LimitedServer(app, _sock=listening, adj=limits, bind_socket=False, sockinfo=about)

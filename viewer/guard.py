@@ -17,6 +17,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 _OPEN = frozenset({"/healthz", "/health"})
 
 
@@ -47,10 +53,7 @@ class Guard:
         """Adds the headers of every answer."""
         if not resp.get_header("Content-Security-Policy"):
             resp.set_header("Content-Security-Policy", _POLICY)
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Referrer-Policy", "no-referrer")
-        resp.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        resp.set_header("Cross-Origin-Opener-Policy", "same-origin")
+        resp.set_headers(_ALWAYS)
         if not resp.get_header("Cache-Control"):
             # Ask again each time; with an ETag the answer is then mostly empty.
             resp.set_header("Cache-Control", "no-cache")

@@ -21,9 +21,6 @@ THREADS = 8
 _MOST_STREAMS = 4
 """Browsers open at most six connections to one server: with as many streams, their other requests would wait."""
 
-_MOST_HEADER_BYTES = 32 * 1024
-_MOST_BODY_BYTES = 256 * 1024
-
 
 class ViewerError(Exception):
     """The viewer cannot be served; the message says why, and what to change."""
@@ -49,9 +46,7 @@ def serve(
     names under which the page may be visited, such as that of a proxy.
     Raises PortInUse, and ViewerError where the address can't be had.
     """
-    from waitress.server import BaseWSGIServer, create_server
-
-    from .channels import CONNECTIONS, LimitedChannel
+    from .channels import create_limited_server
 
     # A request that waits for a thread is no news.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -69,19 +64,7 @@ def serve(
             closing=closing,
             eager=True,
         )
-        server = create_server(
-            app,
-            sockets=[listening],
-            threads=threads,
-            ident="",
-            asyncore_use_poll=True,
-            connection_limit=CONNECTIONS,
-            max_request_header_size=_MOST_HEADER_BYTES,
-            max_request_body_size=_MOST_BODY_BYTES,
-            channel_request_lookahead=1,  # So that it is noticed when a stream's reader has gone.
-        )
-        assert isinstance(server, BaseWSGIServer)  # noqa: S101 - for the type checker: it listens once
-        server.channel_class = LimitedChannel
+        server = create_limited_server(app, listening, threads)
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
         with _ended_by_signals(closing), contextlib.suppress(KeyboardInterrupt):
