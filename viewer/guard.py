@@ -60,7 +60,7 @@ class Guard:
 
     def _check_origin(self, req: falcon.Request) -> None:
         origin = req.get_header("Origin")
-        if origin is not None and _origin_name(origin) not in self._hosts:
+        if origin is not None and not self._is_own(origin, (req.get_header("Host") or "").lower()):
             raise falcon.HTTPForbidden(
                 title="unknown origin",
                 description=f"a page of '{origin}' may not ask; behind a proxy, allow its name with --allowed-host",
@@ -68,6 +68,19 @@ class Guard:
         # A link to the viewer may be followed from anywhere; a script or an image elsewhere may not ask.
         if req.get_header("Sec-Fetch-Site") == "cross-site" and req.get_header("Sec-Fetch-Mode") != "navigate":
             raise falcon.HTTPForbidden(title="unknown origin", description="a page of another site may not ask")
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page was served by this very server: another port of this machine is another site.
+
+        A proxy may ask under another name than the one that its visitors see.
+        """
+        try:
+            seen = urlsplit(origin.lower())
+            name = seen.hostname or ""
+        except ValueError:
+            return False
+        is_proxied = name in self._hosts - LOOPBACK and name != host_name(host)
+        return bool(name) and (seen.netloc == host or is_proxied)
 
     def _check_token(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
         given = req.params.get("token", "")
@@ -95,10 +108,3 @@ def host_name(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].lower()
-
-
-def _origin_name(origin: str) -> str:
-    try:
-        return (urlsplit(origin).hostname or "").lower()
-    except ValueError:
-        return ""

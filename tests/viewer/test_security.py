@@ -10,12 +10,22 @@ import falcon.testing
 import pytest
 
 from benchmarks.viewer.app import create_app
+from benchmarks.viewer.guard import LOOPBACK
 
 LOCAL = {"Host": "127.0.0.1:8877"}
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "http://127.0.0.1.evil.example", "null", "http://[", "http://evil@x", ""]
+    "origin",
+    [
+        "https://evil.example",
+        "http://127.0.0.1.evil.example",
+        "null",
+        "http://[",
+        "http://evil@x",
+        "",
+        "http://127.0.0.1:3000",
+    ],
 )
 def test_a_foreign_page_may_not_ask(client, origin):
     answer = client.simulate_get("/api/runs", headers={"Origin": origin})
@@ -25,8 +35,21 @@ def test_a_foreign_page_may_not_ask(client, origin):
 
 
 def test_the_viewers_own_page_may_ask(client):
-    for origin in ("http://127.0.0.1:8877", "http://localhost:1", "http://[::1]:8877"):
-        assert client.simulate_get("/api/runs", headers={"Origin": origin}).status_code == 200
+    for host in ("127.0.0.1:8877", "LOCALHOST:1", "[::1]:8877", "localhost"):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        assert client.simulate_get("/api/runs", headers=headers).status_code == 200
+
+
+def test_a_page_behind_a_proxy_may_ask_under_the_name_that_was_allowed(store, workspace):
+    client = falcon.testing.TestClient(create_app(workspace.root, store, hosts=LOOPBACK | {"bench.example"}))
+
+    def asked(host, origin):
+        return client.simulate_get("/api/runs", headers={"Host": host, "Origin": origin}).status_code
+
+    assert asked("127.0.0.1:8877", "https://bench.example") == 200
+    assert asked("bench.example", "https://bench.example") == 200
+    assert asked("bench.example", "https://bench.example:8000") == 403
+    assert asked("127.0.0.1:8877", "https://other.example") == 403
 
 
 def test_a_script_or_image_of_another_site_may_not_ask_but_its_link_may_lead_here(client):
