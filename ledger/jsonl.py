@@ -24,6 +24,7 @@ from .numbering import Numbering, exhaust
 from .segments import (
     Cursor,
     decode_piece,
+    last_segment_name,
     list_segments,
     read_lines,
     read_records,
@@ -84,8 +85,8 @@ class JsonlStore:
 
     def revision(self) -> Hashable:
         """The name and size of the last segment."""
-        segments = list_segments(self.folder)
-        return (segments[-1].name, segments[-1].stat().st_size) if segments else None
+        name = last_segment_name(self.folder)
+        return None if name is None else (name, os.stat(f"{self.folder}/{name}").st_size)  # noqa: PTH116 - asked often
 
     def prove(self) -> Iterator[bytes]:
         """Every line, with the chain proven up to it."""

@@ -10,8 +10,24 @@ from .identity import parse_utc
 from .store import EventReader
 
 
+def limit_of(text: str) -> int | datetime:
+    """The limit that somebody named: a position, or a time. Raises ValueError, with what to give instead."""
+    return int(text) if text.isdecimal() else moment_of(text)
+
+
+def moment_of(text: str) -> datetime:
+    """The time that somebody named. Raises ValueError, with what to give instead."""
+    try:
+        return parse_utc(text)
+    except ValueError as problem:
+        raise ValueError(f"'{text}' is neither a time such as 2026-11-23T10:00:00Z nor a position") from problem
+
+
 class Past:
-    """The events of a ledger up to a limit: a position, or the last one before the first that was written later."""
+    """The events of a ledger up to a limit: a position, or the last one before the first that was written later.
+
+    `last` is the position of the last event; None where it is the ledger's own.
+    """
 
     def __init__(self, present: EventReader, limit: int | datetime) -> None:
         self.url = present.url
@@ -19,9 +35,9 @@ class Past:
         if isinstance(limit, datetime):
             later = (record.seq for record in present.read() if parse_utc(record.at) > limit)
             first = next(later, None)
-            self._last = None if first is None else first - 1
+            self.last = None if first is None else first - 1
         else:
-            self._last = limit
+            self.last = limit
 
     def read(
         self,
@@ -33,13 +49,13 @@ class Past:
     ) -> Iterator[Record]:
         """The records behind `after`, up to the limit."""
         for record in self._present.read(after, stream=stream, types=types, details=details):
-            if self._last is not None and record.seq > self._last:
+            if self.last is not None and record.seq > self.last:
                 return
             yield record
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The lines of those records."""
         for seq, line in enumerate(self._present.read_lines(after), after + 1):
-            if self._last is not None and seq > self._last:
+            if self.last is not None and seq > self.last:
                 return
             yield line

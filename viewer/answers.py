@@ -1,107 +1,147 @@
-"""The history behind the answers, and the forms in which answers are given."""
+"""The forms in which answers are given: JSON with an ETag, packed and remembered; errors as problem details."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import gzip
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import falcon
 import msgspec
 
-from ..ledger.fold import Run
-from ..ledger.store import EventStore
-from ..projections.database import State, read_runs, read_state
-from ..projections.reading import open_history
-from ..projections.workspace import Workspace
+from .index.archive import Archive, Head, View
 
 _DETAILS = {
-    404: "nothing is at this address; the API begins at /api/runs",
+    404: "nothing is at this address; the API is described at /api/openapi.json",
     405: "the viewer only shows: it answers GET and HEAD",
 }
+_GZIP_FROM_BYTES = 1024
+_MOST_REMEMBERED_BYTES = 8 * 1024 * 1024
 
 
-class Archive:
-    """What the resources ask: the projection, kept up to the ledger's head, and the files of runs."""
+class _Reply(msgspec.Struct, frozen=True):
+    """An answer: its tag, its body, also packed where that is worth it, and the view that it is made of alone."""
 
-    def __init__(self, workspace: Workspace, store: EventStore) -> None:
-        self.workspace = workspace
-        self.store = store
+    tag: str
+    plain: bytes
+    packed: bytes | None
+    view: View | None
 
-    @contextmanager
-    def history(self) -> Iterator[tuple[sqlite3.Connection, State]]:
-        """The history as tables, and how far it reaches."""
-        with open_history(self.workspace, self.store) as connection:
-            yield connection, read_state(connection) or State(0, "", "")
-
-    def find_run(self, run_id: str) -> Run:
-        """The run of that id. Raises HTTPNotFound."""
-        with self.history() as (connection, _):
-            return find_run(connection, run_id)
-
-    def folder(self, run: Run) -> Path:
-        """Where the run's files are, by the workspace's layout: paths that stand in events are not trusted."""
-        return self.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.packed or b"")
 
 
-def find_run(connection: sqlite3.Connection, run_id: str) -> Run:
-    """The run of that id, of an open projection. Raises HTTPNotFound."""
-    run = next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
-    if run is None:
-        raise falcon.HTTPNotFound(title="no such run", description=f"the ledger has no run '{run_id}'")
-    return run
+class Replies:
+    """Answers that were given and still hold, by their URL: twenty open pages ask the same.
 
-
-def answer(resp: falcon.Response, value: Any) -> None:
-    """A JSON answer."""
-    resp.data = msgspec.json.encode(value)
-    resp.content_type = falcon.MEDIA_JSON
-
-
-def is_known(req: falcon.Request, resp: falcon.Response, state: State, stale: Iterable[str] = ()) -> bool:
-    """Whether the asker has this answer already: then it is `304`, and nothing more has to be done.
-
-    An answer changes only with the ledger's head, with the question, which is the URL, and with what is `stale`.
+    As a middleware it gives those that hang on the history alone, before anybody looks at the question.
     """
-    silent = sha256("\n".join(stale).encode()).hexdigest()[:8] if stale else "0"
-    tag = f'W/"{state.position}-{state.head_hash[:16]}-{silent}"'
-    resp.set_header("ETag", tag)
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._lock = threading.Lock()
+        self._replies: OrderedDict[str, _Reply] = OrderedDict()
+        self._bytes = 0
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Gives an answer that still holds."""
+        reply = self._replies.get(req.relative_uri)
+        if reply is not None and reply.view is not None and reply.view is self._archive.peek():
+            resp.complete = True
+            resp.set_header("ETag", reply.tag)
+            if not _is_there(req, resp, reply.tag):
+                _send(req, resp, reply.plain, reply.packed)
+
+    def is_given(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
+        """Whether nothing has to be built: the asker has the answer already (`304`), or it is remembered.
+
+        An answer changes only with the ledger's head, with the URL, and with `more`.
+        """
+        tag = _tag(head, more)
+        resp.set_header("ETag", tag)
+        if _is_there(req, resp, tag):
+            return True
+        reply = self._replies.get(req.relative_uri)
+        if reply is None or reply.tag != tag:
+            return False
+        _send(req, resp, reply.plain, reply.packed)
+        return True
+
+    def give(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        value: Any,
+        head: Head,
+        more: Iterable[str],
+        *,
+        view: View | None = None,
+    ) -> None:
+        """A JSON answer, to be remembered; `view` where it hangs on that view of the present alone."""
+        plain = msgspec.json.encode(value)
+        reply = _Reply(_tag(head, more), plain, pack(plain), view)
+        resp.set_header("ETag", reply.tag)
+        self._remember(req.relative_uri, reply)
+        _send(req, resp, reply.plain, reply.packed)
+
+    def _remember(self, url: str, reply: _Reply) -> None:
+        if reply.size > _MOST_REMEMBERED_BYTES // 4:
+            return
+        with self._lock:
+            if old := self._replies.pop(url, None):
+                self._bytes -= old.size
+            self._replies[url] = reply
+            self._bytes += reply.size
+            while self._bytes > _MOST_REMEMBERED_BYTES:
+                self._bytes -= self._replies.popitem(last=False)[1].size
+
+
+def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
     if tag not in (req.get_header("If-None-Match") or ""):
         return False
     resp.status = falcon.HTTP_304
     return True
 
 
-def bad_parameter(name: str, reason: str) -> falcon.HTTPBadRequest:
-    """The error for a parameter that makes no sense."""
-    return falcon.HTTPBadRequest(title=f"bad parameter {name}", description=f"{name}: {reason}")
+def answer(req: falcon.Request, resp: falcon.Response, value: Any) -> None:
+    """A JSON answer that holds for this moment only."""
+    plain = msgspec.json.encode(value)
+    _send(req, resp, plain, pack(plain))
 
 
-def check_parameters(req: falcon.Request, *known: str) -> None:
-    """Refuse a parameter of another name: a filter with a typing error must not show everything.
-
-    Raises HTTPBadRequest.
-    """
-    for name in req.params:
-        if name not in known and name != "token":
-            raise bad_parameter(name, f"there is no such parameter; there are {', '.join(sorted(known))}")
+def pack(plain: bytes) -> bytes | None:
+    """The bytes packed with gzip; None where that is not worth it."""
+    return gzip.compress(plain, compresslevel=1, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
 
 
-def whole_number(req: falcon.Request, name: str, default: int, *, least: int, most: int) -> int:
-    """A parameter as a number within bounds. Raises HTTPBadRequest."""
-    text = req.get_param(name)
-    if text is None:
-        return default
-    try:
-        number = int(text)
-    except ValueError:
-        raise bad_parameter(name, f"'{text}' is no whole number") from None
-    if not least <= number <= most:
-        raise bad_parameter(name, f"{number} is not between {least} and {most}")
-    return number
+def send_packed(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: bytes | None) -> None:
+    """A body in the form that the asker can unpack."""
+    resp.data = plain
+    if packed is not None:
+        resp.append_header("Vary", "Accept-Encoding")
+        if "gzip" in (req.get_header("Accept-Encoding") or ""):
+            resp.data = packed
+            resp.set_header("Content-Encoding", "gzip")
+
+
+def _send(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: bytes | None) -> None:
+    resp.content_type = falcon.MEDIA_JSON
+    send_packed(req, resp, plain, packed)
+
+
+def _tag(head: Head, more: Iterable[str]) -> str:
+    text = "\n".join(more)
+    mark = sha256(text.encode()).hexdigest()[:8] if text else "0"
+    return f'W/"{head.position}-{head.hash[:16]}-{int(head.past)}-{mark}"'
+
+
+def no_such_moment(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
+    """What is said where `as_of` names no moment."""
+    raise falcon.HTTPBadRequest(title="bad parameter as_of", description=f"as_of: {problem}") from problem
 
 
 def ledger_problem(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
@@ -115,3 +155,5 @@ def problem_json(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPE
     detail = error.description or _DETAILS.get(status, error.title)
     resp.data = msgspec.json.encode({"type": "about:blank", "title": error.title, "status": status, "detail": detail})
     resp.content_type = "application/problem+json"
+    # An answer that was begun may have left a tag: an error is no state of the history.
+    resp.delete_header("ETag")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Collection
-from hashlib import sha256
 from pathlib import Path
 
 import falcon
@@ -13,77 +13,97 @@ from ..ledger.chain import BadLine
 from ..ledger.errors import LedgerError
 from ..ledger.store import EventStore
 from ..projections.workspace import Workspace
-from .answers import Archive, ledger_problem, problem_json
-from .guard import LOOPBACK, Compress, Guard
-from .run import ArtifactFile, Events, Log, OneRun, Samples
-from .runs import Benchmarks, Runs, ViewerData
+from .answers import Replies, ledger_problem, no_such_moment, problem_json
+from .guard import LOOPBACK, Guard
+from .index.archive import Archive, NoSuchMoment
+from .metrics import Metrics
+from .openapi import Description, Route
+from .resources.artifacts import ArtifactFile, Artifacts
+from .resources.benchmarks import Benchmarks, OneBenchmark
+from .resources.compare import Compare, CompareSamples
+from .resources.dataset import ViewerData
+from .resources.high_scores import HighScores
+from .resources.leaderboard import Standings
+from .resources.ledger import LedgerExtent
+from .resources.logs import Log, LogMatches
+from .resources.overview import Overview
+from .resources.page import PageFile
+from .resources.run import Events, OneRun
+from .resources.runs import Runs
+from .resources.samples import Samples
+from .resources.site import Site
+from .resources.status import Health, PrometheusMetrics
+from .resources.stream import Stream
 
 _HERE = Path(__file__).parent
-_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def create_app(
-    workspace: Path, store: EventStore, *, hosts: Collection[str] = LOOPBACK, token: str | None = None
+    workspace: Path,
+    store: EventStore,
+    *,
+    hosts: Collection[str] = LOOPBACK,
+    token: str | None = None,
+    most_streams: int = 2,
+    closing: threading.Event | None = None,
+    eager: bool = False,
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """The application; `hosts` are the names under which it answers, and with a `token` only whoever has it."""
+    """The application; `hosts` are the names under which it answers, and with a `token` only whoever has it.
+
+    At most `most_streams` streams hold a thread at a time; they end when `closing` is set. An `eager` one reads the
+    history at once, in a thread of its own, and not when it is first asked.
+    """
     archive = Archive(Workspace(workspace), store)
+    site = Site(archive, Replies(archive), Metrics(), closing or threading.Event(), threading.Lock())
+    if eager:
+        threading.Thread(target=archive.prepare, daemon=True).start()
     app = falcon.App()
+    app.add_middleware(site.metrics)
     app.add_middleware(Guard(hosts, token))
-    app.add_middleware(Compress())
+    app.add_middleware(site.replies)
     app.set_error_serializer(problem_json)
     for unreadable in (LedgerError, BadLine, sqlite3.DatabaseError):
         app.add_error_handler(unreadable, ledger_problem)
+    app.add_error_handler(NoSuchMoment, no_such_moment)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
-    app.add_route("/healthz", Health())
+    routes = _routes(site, most_streams)
+    for route in [*routes, Route("/api/openapi.json", Description(routes))]:
+        app.add_route(route.path, route.resource)
     app.add_route("/health", Health())
-    app.add_route("/api/viewer-data", ViewerData(archive))
-    app.add_route("/api/benchmarks", Benchmarks(archive))
-    app.add_route("/api/runs", Runs(archive))
-    app.add_route("/api/runs/{run_id}", OneRun(archive))
-    app.add_route("/api/runs/{run_id}/events", Events(archive))
-    app.add_route("/api/runs/{run_id}/logs/{name}", Log(archive))
-    app.add_route("/api/runs/{run_id}/samples", Samples(archive))
-    app.add_route("/api/runs/{run_id}/artifacts/{path:path}", ArtifactFile(archive))
     # Each file has a route of its own, made here: no path of a request ever becomes a path of the disk.
     for file in page_files():
-        route = "/" + file.relative_to(_HERE).as_posix()
-        app.add_route("/" if route == "/index.html" else route, PageFile(file))
+        path = "/" + file.relative_to(_HERE).as_posix()
+        app.add_route("/" if path == "/index.html" else path, PageFile(file))
     return app
+
+
+def _routes(site: Site, most_streams: int) -> list[Route]:
+    return [
+        Route("/api/viewer-data", ViewerData(site)),
+        Route("/api/overview", Overview(site)),
+        Route("/api/runs", Runs(site)),
+        Route("/api/runs/{run_id}", OneRun(site)),
+        Route("/api/runs/{run_id}/events", Events(site)),
+        Route("/api/runs/{run_id}/logs/{name}", Log(site)),
+        Route("/api/runs/{run_id}/logs/{name}/matches", LogMatches(site)),
+        Route("/api/runs/{run_id}/samples", Samples(site)),
+        Route("/api/runs/{run_id}/artifacts", Artifacts(site)),
+        Route("/api/runs/{run_id}/artifacts/{path:path}", ArtifactFile(site)),
+        Route("/api/benchmarks", Benchmarks(site)),
+        Route("/api/benchmarks/{benchmark_id}", OneBenchmark(site)),
+        Route("/api/leaderboard", Standings(site)),
+        Route("/api/compare", Compare(site)),
+        Route("/api/compare/samples", CompareSamples(site)),
+        Route("/api/high-scores", HighScores(site)),
+        Route("/api/ledger", LedgerExtent(site)),
+        Route("/api/stream", Stream(site, most_streams)),
+        Route("/healthz", Health()),
+        Route("/metrics", PrometheusMetrics(site)),
+    ]
 
 
 def page_files() -> list[Path]:
     """The files that make up the page."""
     patterns = ("index.html", "*.svg", "css/*.css", "js/**/*.js")
     return sorted(file for pattern in patterns for file in _HERE.glob(pattern))
-
-
-class Health:
-    """For whoever waits for the server."""
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """It answers."""
-        resp.text = "ok\n"
-        resp.content_type = falcon.MEDIA_TEXT
-
-    on_head = on_get
-
-
-class PageFile:
-    """A file of the page."""
-
-    def __init__(self, file: Path) -> None:
-        self._body = file.read_bytes()
-        self._type = _TYPES[file.suffix]
-        self._tag = f'"{sha256(self._body).hexdigest()[:16]}"'
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Its bytes, unless the browser has them."""
-        resp.set_header("ETag", self._tag)
-        if self._tag in (req.get_header("If-None-Match") or ""):
-            resp.status = falcon.HTTP_304
-            return
-        resp.data = self._body
-        resp.content_type = self._type
-
-    on_head = on_get

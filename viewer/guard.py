@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import gzip
 import hmac
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 import falcon
 
 COOKIE = "viewer_token"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_GZIP_FROM_BYTES = 1024
 
 # No inline code, no other origin, no frame: text of a ledger can't become a program in the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+_OPEN = frozenset({"/healthz", "/health"})
 
 
 class Guard:
-    """Refuses a foreign Host (a page of another site that points its name here), and whoever lacks the token."""
+    """Refuses foreign hosts and pages, and whoever lacks the token.
+
+    A page of another site may point its own name at this address (DNS rebinding): then `Host` is not ours. Or it asks
+    under our name: then `Origin` is not ours, or the browser says that the request crosses sites.
+    """
 
     def __init__(self, hosts: Collection[str], token: str | None) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -35,43 +45,62 @@ class Guard:
                 description=f"the viewer answers only as {', '.join(sorted(self._hosts))}; allow another name with "
                 "--allowed-host",
             )
-        if self._token is not None:
+        self._check_origin(req)
+        if self._token is not None and req.path not in _OPEN:
             self._check_token(req, resp, self._token)
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
         """Adds the headers of every answer."""
-        resp.set_header("Content-Security-Policy", _POLICY)
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Referrer-Policy", "no-referrer")
-        resp.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        if not resp.get_header("Content-Security-Policy"):
+            resp.set_header("Content-Security-Policy", _POLICY)
+        resp.set_headers(_ALWAYS)
         if not resp.get_header("Cache-Control"):
             # Ask again each time; with an ETag the answer is then mostly empty.
             resp.set_header("Cache-Control", "no-cache")
 
+    def _check_origin(self, req: falcon.Request) -> None:
+        origin = req.get_header("Origin")
+        if origin is not None and not self._is_own(origin, (req.get_header("Host") or "").lower()):
+            raise falcon.HTTPForbidden(
+                title="unknown origin",
+                description=f"a page of '{origin}' may not ask; behind a proxy, allow its name with --allowed-host",
+            )
+        # A link to the viewer may be followed from anywhere; a script or an image elsewhere may not ask.
+        if req.get_header("Sec-Fetch-Site") == "cross-site" and req.get_header("Sec-Fetch-Mode") != "navigate":
+            raise falcon.HTTPForbidden(title="unknown origin", description="a page of another site may not ask")
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page was served by this very server: another port of this machine is another site.
+
+        A proxy may ask under another name than the one that its visitors see.
+        """
+        try:
+            seen = urlsplit(origin.lower())
+            name = seen.hostname or ""
+        except ValueError:
+            return False
+        is_proxied = name in self._hosts - LOOPBACK and name != host_name(host)
+        return bool(name) and (seen.netloc == host or is_proxied)
+
     def _check_token(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
-        given = req.get_param("token") or ""
-        if hmac.compare_digest(given.encode(), token.encode()):
-            resp.set_cookie(COOKIE, token, http_only=True, same_site="Strict", secure=False, path="/")
+        given = req.params.get("token", "")
+        if isinstance(given, str) and _equal(given, token):
+            resp.set_cookie(COOKIE, token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/")
             return
-        kept = (req.get_cookie_values(COOKIE) or [""])[0]
-        if not hmac.compare_digest(kept.encode(), token.encode()):
+        kind, _, carried = (req.get_header("Authorization") or "").partition(" ")
+        if kind.lower() == "bearer" and _equal(carried.strip(), token):
+            return
+        if not any(_equal(kept, token) for kept in req.get_cookie_values(COOKIE) or ()):
             raise falcon.HTTPUnauthorized(
-                title="a token is needed", description="open the URL that serve-viewer printed, with its ?token=..."
+                title="a token is needed",
+                description="open the URL that serve-viewer printed, with its ?token=...",
+                challenges=["Bearer"],
             )
 
 
-class Compress:
-    """Packs larger JSON answers for those who can unpack them."""
-
-    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
-        """Replaces the body, and says so."""
-        body = resp.data
-        if body is None or len(body) < _GZIP_FROM_BYTES or "json" not in (resp.content_type or ""):
-            return
-        resp.append_header("Vary", "Accept-Encoding")
-        if "gzip" in (req.get_header("Accept-Encoding") or ""):
-            resp.data = gzip.compress(body, compresslevel=5)
-            resp.set_header("Content-Encoding", "gzip")
+def _equal(given: str, token: str) -> bool:
+    """In the same time wherever they differ."""
+    return hmac.compare_digest(given.encode(errors="replace"), token.encode())
 
 
 def host_name(header: str) -> str:

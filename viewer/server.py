@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import FrameType
@@ -15,7 +17,9 @@ from ..ledger.store import EventStore
 from .app import create_app
 from .guard import LOOPBACK
 
-_THREADS = 8
+THREADS = 8
+_MOST_STREAMS = 4
+"""Browsers open at most six connections to one server: with as many streams, their other requests would wait."""
 
 
 class ViewerError(Exception):
@@ -34,6 +38,7 @@ def serve(
     port: int,
     on_ready: Callable[[str], None],
     allowed_hosts: Collection[str] = (),
+    threads: int = THREADS,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
 
@@ -41,17 +46,28 @@ def serve(
     names under which the page may be visited, such as that of a proxy.
     Raises PortInUse, and ViewerError where the address can't be had.
     """
-    from waitress.server import create_server
+    from .channels import create_limited_server
 
+    # A request that waits for a thread is no news.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     token = None if host in LOOPBACK else secrets.token_urlsafe(24)
     listening = _listen(host, port)
     with contextlib.closing(listening):
         bound = listening.getsockname()[1]
-        app = create_app(workspace, store, hosts=_names(host) | set(allowed_hosts), token=token)
-        server = create_server(app, sockets=[listening], threads=_THREADS, ident="")
+        closing = threading.Event()
+        app = create_app(
+            workspace,
+            store,
+            hosts=_names(host) | set(allowed_hosts),
+            token=token,
+            most_streams=min(threads // 2, _MOST_STREAMS),
+            closing=closing,
+            eager=True,
+        )
+        server = create_limited_server(app, listening, threads)
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
-        with _ended_by_signals(), contextlib.suppress(KeyboardInterrupt):
+        with _ended_by_signals(closing), contextlib.suppress(KeyboardInterrupt):
             server.run()
         server.close()
 
@@ -92,8 +108,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def _ended_by_signals(closing: threading.Event) -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
+        closing.set()
         raise KeyboardInterrupt  # What waitress ends its loop and its threads on.
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from ...ledger.identity import parse_utc
+from ...ledger import past
 from ...ledger.store import EventStore, open_store
 from ...projections.workspace import RESULTS, Workspace
 from ..usage import UsageError
@@ -90,14 +90,15 @@ def as_of_option(help: str) -> Callable[[Command], Command]:
 
 def limit_of(as_of: str) -> int | datetime:
     """What `--as-of` (or another option that takes a time or a position) names. Raises UsageError."""
-    if as_of.isdecimal():
-        return int(as_of)
-    return moment_of(as_of)
+    try:
+        return past.limit_of(as_of)
+    except ValueError as problem:
+        raise UsageError(str(problem)) from problem
 
 
 def moment_of(text: str) -> datetime:
     """The moment that an option names. Raises UsageError."""
     try:
-        return parse_utc(text)
+        return past.moment_of(text)
     except ValueError as problem:
-        raise UsageError(f"'{text}' is neither a time such as 2026-11-23T10:00:00Z nor a position") from problem
+        raise UsageError(str(problem)) from problem

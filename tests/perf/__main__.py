@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import command_line, ledger
+from . import command_line, ledger, viewer
 from .figures import Table
 
 PARTS = {
@@ -23,6 +23,7 @@ PARTS = {
     "replay": ledger.measure_replay,
     "memory": ledger.measure_memory,
     "peers": ledger.measure_peers,
+    "viewer": viewer.measure_server,
 }
 
 

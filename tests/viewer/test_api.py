@@ -4,48 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from hashlib import sha256
 
 import falcon.testing
 import pytest
 
-from benchmarks.ledger.events import Annotated, Artifact, Heartbeat, HighScoreReference, NewEvent
+from benchmarks.ledger.events import Annotated, Heartbeat, HighScoreReference, NewEvent
 from benchmarks.ledger.staleness import is_stale
-from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.app import create_app
-from benchmarks.viewer.runs import SORTS
+from benchmarks.viewer.index.orders import COLUMNS as SORTS
 
 LOCAL = {"Host": "127.0.0.1:8877"}
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return Workspace(tmp_path / "w")
-
-
-@pytest.fixture
-def add(store, histories, workspace):
-    def add(run_id, score=0.5, *, files=None, start=None, end=True, **outcome):
-        started = histories.started(**{"signature": run_id, **(start or {})})
-        histories.append_anyway(store, [NewEvent(run_id, started)])
-        folder = workspace.run_folder("rg_1", "b", "b", run_id)
-        artifacts = []
-        for name, content in (files or {}).items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            if name.startswith("output/"):
-                artifacts.append(Artifact(name, len(content), sha256(content).hexdigest()))
-        if end:
-            finished = histories.finished(score, artifacts=artifacts, **outcome)
-            histories.append_anyway(store, [NewEvent(run_id, finished)])
-
-    return add
-
-
-@pytest.fixture
-def client(store, workspace):
-    return falcon.testing.TestClient(create_app(workspace.root, store), headers=LOCAL)
 
 
 def ids(answer):
@@ -352,6 +320,7 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(client, add, workspace, t
 
 
 def test_a_run_that_falls_silent_is_marked_although_the_ledger_stands_still(client, add, monkeypatch):
+    monkeypatch.setattr("benchmarks.viewer.index.archive.SILENCE_EVERY", 0)
     add("run_a", end=False)
     for path in ("/api/runs", "/api/runs/run_a"):
         monkeypatch.setattr("benchmarks.ledger.staleness.STALE_SECONDS", 300)

@@ -1,0 +1,207 @@
+"""What the viewer's server costs: a page of runs among a hundred thousand, many clients, memory, and news."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.ledger.events import Counts, Failed, GroupClosed, NewEvent
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.workspace import Workspace
+
+from .figures import Table
+from .ledger import campaign
+
+RUNS = 100_000
+NEWS = f"run_news_{os.getpid()}_{time.time_ns()}"
+COLUMNS = "run_id agent model benchmark status score delta best duration tokens started samples".split()
+FILTERS = (
+    "",
+    "&status=succeeded",
+    "&status=failed&benchmark=benchmark_3",
+    "&model=model-1&model=model-2&agent=eliza",
+    "&q=benchmark_7",
+    "&reason=timeout&q=0001",
+    "&since=2020-01-01T00:00:00Z&status=succeeded",
+)
+
+
+def varied(runs: int) -> Iterator[NewEvent]:
+    """Runs of several agents and models with scores of their own, a tenth of them failed."""
+    from msgspec.structs import replace
+
+    chance = random.Random(1)
+    model = agent = ""
+    for new in campaign(runs):
+        event = new.data
+        if event.type == "started":
+            model, agent = f"model-{chance.randrange(25)}", chance.choice(["eliza", "hermes", "bare-model"])
+            yield replace(new, data=replace(event, model=model, agent=agent))
+        elif event.type == "finished":
+            score = chance.random()
+            told = {"duration_seconds": chance.random() * 900, "score": score, "delta_to_high_score": score - 0.9}
+            if chance.random() < 0.1:
+                whole = {name: getattr(event, name) for name in event.__struct_fields__} | told
+                yield replace(new, data=Failed(**{**whole, "reason": "timeout", "error": "no answer in 3600 s"}))
+            else:
+                yield replace(new, data=replace(event, **told))
+        elif event.type != "heartbeat" or event.progress.done == 0:
+            yield new
+
+
+def fill(folder: Path, runs: int) -> JsonlStore:
+    """A workspace with that many runs; its store."""
+    store = JsonlStore(Workspace(folder).ledger, notice=print)
+    events = varied(runs)
+    while some := list(itertools.islice(events, 20_000)):
+        store.append(lambda _, some=some: some, lambda _: None)
+    store.sync()
+    return store
+
+
+STATIC = """
+import sys, falcon, waitress
+class Static:
+    def on_get(self, req, resp):
+        resp.data = BODY
+        resp.content_type = falcon.MEDIA_JSON
+BODY = b'{"text": "' + b"x" * 2036 + b'"}'
+app = falcon.App()
+app.add_route("/static", Static())
+server = waitress.create_server(app, host="127.0.0.1", port=0, threads=8, ident="")
+print(f"http://127.0.0.1:{server.effective_port}/", flush=True)
+server.run()
+"""
+
+
+@contextlib.contextmanager
+def server_of(*argv: str) -> Iterator[tuple[int, int]]:
+    """A server, its port and its process id."""
+    with subprocess.Popen([sys.executable, *argv], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0]), process.pid
+        finally:
+            process.terminate()
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> bytes:
+    """The answer to a question; it must be a good one."""
+    connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+    answer = connection.getresponse()
+    body = answer.read()
+    assert answer.status == 200, body
+    return body
+
+
+CLIENT = """
+import http.client, sys, time
+port, path, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+connection = http.client.HTTPConnection("127.0.0.1", port)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(count):
+    connection.request("GET", path, headers={"Accept-Encoding": "gzip"})
+    connection.getresponse().read()
+"""
+
+
+def throughput(port: int, path: str, each: int = 400, clients: int = 8) -> float:
+    """Answers per second to that many clients at once."""
+    argv = [sys.executable, "-c", CLIENT, str(port), path, str(each)]
+    started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(clients)]
+    for process in started:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    begin = time.perf_counter()
+    for process in started:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in started:
+        assert process.wait() == 0
+    return clients * each / (time.perf_counter() - begin)
+
+
+def page(port: int, is_over: threading.Event, heard: Callable[[str, float], None]) -> None:
+    """An open page: what it asks first, and its stream, again and again."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    for path in ("/api/overview", "/api/runs?limit=100", "/api/benchmarks"):
+        ask(connection, path)
+    last = ""
+    while not is_over.is_set():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/api/stream", headers={"Last-Event-ID": last} if last else {})
+        answer = connection.getresponse()
+        while line := answer.readline():
+            if line.startswith(b"id: "):
+                last = line[4:].strip().decode()
+            elif line.startswith(b"data: ") and NEWS.encode() in line:
+                heard(json.loads(line[6:])["status"], time.perf_counter())
+            if is_over.is_set():
+                return
+        is_over.wait(0.7)
+
+
+def measure_server(table: Table, folder: Path) -> None:
+    """A page of runs sorted by any column under any filter, throughput, memory with open pages, and news."""
+    given = os.environ.get("BENCH_VIEWER")
+    root = Path(given) if given else folder
+    store = JsonlStore(Workspace(root).ledger, notice=print)
+    if not store.files():
+        fill(root, RUNS)
+    serve = ("-m", "benchmarks.orchestrator", "--workspace", str(root), "serve-viewer", "--port", "0")
+    with server_of(*serve) as (port, pid), server_of("-c", STATIC) as (static, _):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        ask(connection, "/api/runs?limit=1")
+        times = []
+        for number, (column, chosen) in enumerate(itertools.product(COLUMNS, FILTERS)):
+            path = f"/api/runs?sort={'-' if number % 2 else ''}{column}{chosen}"
+            begin = time.perf_counter()
+            ask(connection, path)
+            times.append((time.perf_counter() - begin) * 1000)
+        limit = statistics.quantiles(times, n=20)[-1]
+        table.add("/api/runs, any sort and filter, 100k runs: p95", limit, "ms", "target", 50, "<= 1")
+        rates = [(throughput(port, "/api/runs?sort=-score&limit=100"), throughput(static, "/static")) for _ in range(3)]
+        ours, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
+        table.add("/api/runs, 8 clients", ours, "per s", "2 kB static, same server", theirs, ">= 0.5")
+        _measure_pages(table, store, port, pid)
+
+
+def _measure_pages(table: Table, store: JsonlStore, port: int, pid: int) -> None:
+    is_over = threading.Event()
+    told: dict[str, list[float]] = {}
+    pages = [
+        threading.Thread(target=page, args=(port, is_over, lambda status, at: told.setdefault(status, []).append(at)))
+        for _ in range(20)
+    ]
+    for some in pages:
+        some.start()
+    time.sleep(3)
+    events = [new for new in campaign(1) if new.data.type in ("started", "finished")]
+    began = time.perf_counter()
+    for event in events:
+        began = time.perf_counter()
+        store.append(lambda _, e=event: [NewEvent(NEWS, e.data)], lambda _: None)
+        time.sleep(1.5)
+    delays = [(at - began) * 1000 for at in told.get("succeeded", [])]
+    table.add("a finished run reaches 20 open pages: the last", max(delays), "ms", "target", 1000, "<= 1")
+    table.add("  the same: the median page", statistics.median(delays), "ms", "target", 1000, "<= 1")
+    memory = psutil.Process(pid).memory_info().rss / 2**20
+    table.add("server's memory, 100k runs, 20 open pages", memory, "MiB", "target", 250, "<= 1")
+    is_over.set()
+    store.append(lambda _: [NewEvent("rg_end", GroupClosed(counts=Counts(), reason="completed"))], lambda _: None)
+    for some in pages:
+        some.join()

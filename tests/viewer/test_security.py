@@ -1,0 +1,211 @@
+"""Attacks: foreign pages and names, stolen looks without the token, paths that lead out, text that would be code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+
+import falcon.testing
+import pytest
+
+from benchmarks.viewer.app import create_app
+from benchmarks.viewer.guard import LOOPBACK
+
+LOCAL = {"Host": "127.0.0.1:8877"}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://127.0.0.1.evil.example",
+        "null",
+        "http://[",
+        "http://evil@x",
+        "",
+        "http://127.0.0.1:3000",
+    ],
+)
+def test_a_foreign_page_may_not_ask(client, origin):
+    answer = client.simulate_get("/api/runs", headers={"Origin": origin})
+    assert (answer.status_code, answer.json["title"]) == (403, "unknown origin")
+    assert "access-control-allow-origin" not in answer.headers
+    assert client.simulate_options("/api/runs", headers={"Origin": origin}).status_code == 403
+
+
+def test_the_viewers_own_page_may_ask(client):
+    for host in ("127.0.0.1:8877", "LOCALHOST:1", "[::1]:8877", "localhost"):
+        headers = {"Host": host, "Origin": f"http://{host}"}
+        assert client.simulate_get("/api/runs", headers=headers).status_code == 200
+
+
+def test_a_page_behind_a_proxy_may_ask_under_the_name_that_was_allowed(store, workspace):
+    client = falcon.testing.TestClient(create_app(workspace.root, store, hosts=LOOPBACK | {"bench.example"}))
+
+    def asked(host, origin):
+        return client.simulate_get("/api/runs", headers={"Host": host, "Origin": origin}).status_code
+
+    assert asked("127.0.0.1:8877", "https://bench.example") == 200
+    assert asked("bench.example", "https://bench.example") == 200
+    assert asked("bench.example", "https://bench.example:8000") == 403
+    assert asked("127.0.0.1:8877", "https://other.example") == 403
+
+
+def test_a_script_or_image_of_another_site_may_not_ask_but_its_link_may_lead_here(client):
+    def fetched(mode):
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+        return client.simulate_get("/api/viewer-data", headers=headers).status_code
+
+    assert (fetched("no-cors"), fetched("cors"), fetched("navigate")) == (403, 403, 200)
+
+
+def test_a_name_that_was_rebound_to_this_address_is_refused_with_the_way_out(client):
+    answer = client.simulate_get("/", headers={"Host": "rebound.example:8877"})
+    assert answer.status_code == 403 and "--allowed-host" in answer.json["detail"]
+
+
+def test_nothing_but_the_health_is_told_without_the_token(store, workspace, add):
+    add("run_a", files={"output/x": b"content"})
+    client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
+    assert client.simulate_get("/healthz").status_code == 200
+    paths = ["/", "/js/main.js", "/metrics", "/api/openapi.json", "/api/runs", "/api/stream", "/api/viewer-data"]
+    for path in [*paths, "/api/runs/run_a/artifacts/output/x", "/nowhere"]:
+        assert client.simulate_get(path).status_code == 401, path
+    for wrong in ("Bearer wrong", "Basic t0ken", "Bearer", "t0ken", "Bearer t0ken\u00e9", "bearer  "):
+        assert client.simulate_get("/api/runs", headers={"Authorization": wrong}).status_code == 401
+    assert client.simulate_get("/api/runs?token=t0ken&token=t0ken").status_code == 401
+    assert client.simulate_get("/api/runs", headers={"Cookie": "viewer_token="}).status_code == 401
+    assert client.simulate_get("/api/runs", headers={"Authorization": "Bearer t0ken"}).status_code == 200
+    # What was remembered for who has it is not given to who has not.
+    assert client.simulate_get("/api/runs").status_code == 401
+
+
+def test_the_token_is_compared_in_constant_time(monkeypatch, store, workspace):
+    import hmac
+
+    compared = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
+    assert client.simulate_get("/api/runs", cookies={"viewer_token": "guess"}).status_code == 401
+    assert (b"guess", b"t0ken") in compared
+
+
+@pytest.mark.parametrize("view", ["", "?view=text"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "..",
+        ".",
+        "output",
+        "output/",
+        "output/../output/result.json",
+        "output//result.json",
+        "./output/result.json",
+        "output%2f..%2f..%2fsecret.txt",
+        "output/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/secret.txt",
+        "%252e%252e%252fsecret.txt",
+        "..%5c..%5csecret.txt",
+        "output/result.json%00.txt",
+        "%00",
+        "%c0%ae%c0%ae/secret.txt",
+        "output/pipe",
+        "output/folder",
+        "output/linked/secret.txt",
+        "output/loop",
+    ],
+)
+def test_no_path_leads_out_of_the_runs_folder(client, add, workspace, tmp_path, path, view):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret.txt").write_text("the secret")
+    names = ("result.json", "pipe", "folder", "linked/secret.txt", "loop")
+    add("run_a", files={f"output/{name}": b"{}" for name in names})
+    output = workspace.run_folder("rg_1", "b", "b", "run_a") / "output"
+    for name in ("pipe", "folder", "loop", "linked/secret.txt"):
+        (output / name).unlink()
+    os.mkfifo(output / "pipe")  # Nobody writes to it: opening it must not wait.
+    (output / "folder").mkdir()
+    (output / "linked").rmdir()
+    (output / "linked").symlink_to(tmp_path / "elsewhere")
+    (output / "loop").symlink_to(output / "loop")
+    answer = client.simulate_get(f"/api/runs/run_a/artifacts/{path}{view}")
+    assert answer.status_code == 404
+    assert "the secret" not in answer.text
+
+
+def test_a_link_that_is_put_there_in_the_last_moment_is_not_followed(client, add, workspace, tmp_path, monkeypatch):
+    from benchmarks.viewer.resources import files
+
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.txt").write_text("the secret")
+    add("run_a", files={"output/deep/x.txt": b"honest"})
+    folder = workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "deep"
+    opened = files._open_below
+
+    def swap_and_open(root, path):
+        (folder / "x.txt").unlink()
+        folder.rmdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+        return opened(root, path)
+
+    monkeypatch.setattr(files, "_open_below", swap_and_open)
+    answer = client.simulate_get("/api/runs/run_a/artifacts/output/deep/x.txt")
+    assert answer.status_code == 404 and "the secret" not in answer.text
+
+
+def test_what_a_benchmark_wrote_is_a_download_or_text_in_a_sandbox(client, add):
+    page = b"<script>alert(1)</script>"
+    add("run_a", files={"output/page.html": page, "output/pic.svg": page, "stdout.log": page, "stderr.log": page})
+    for name in ("page.html", "pic.svg"):
+        kept = client.simulate_get(f"/api/runs/run_a/artifacts/output/{name}")
+        assert kept.headers["content-type"] == "application/octet-stream"
+        assert kept.headers["content-disposition"].startswith("attachment")
+    texts = ["artifacts/output/page.html?view=text", "logs/stdout", "logs/stderr"]
+    for path in texts:
+        answer = client.simulate_get(f"/api/runs/run_a/{path}")
+        assert answer.content == page
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_files_name_cannot_add_a_header(client, add):
+    add("run_a", files={'output/a"b\r\nX-Evil: 1;.txt': b"x"})
+    answer = client.simulate_get("/api/runs/run_a/artifacts/output/a%22b%0d%0aX-Evil:%201;.txt")
+    assert answer.status_code == 200 and "x-evil" not in answer.headers
+    assert answer.headers["content-disposition"] == 'attachment; filename="a_b__X-Evil__1_.txt"'
+
+
+def test_a_spreadsheet_finds_no_formula_in_what_a_benchmark_said(client, add):
+    add("run_a", -0.5, start={"model": '=HYPERLINK("http://evil.example")', "agent": "@SUM(A1)"})
+    answer = client.simulate_get("/api/runs?format=csv")
+    [row] = csv.DictReader(io.StringIO(answer.text, newline=""))
+    assert row["model"].startswith("'=") and row["agent"].startswith("'@")
+    assert row["score"] == "-0.5", "a number is none"
+    assert answer.headers["content-disposition"] == 'attachment; filename="runs.csv"'
+
+
+def test_text_of_a_ledger_stands_in_an_error_as_text_only(client):
+    answer = client.simulate_get("/api/runs/<script>alert(1)</script>")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=" + "x" * 2001, "model=" + "x" * 2001, "cursor=" + "A" * 2001, "limit=1&limit=2", "limit=" + "9" * 30, "a=1"],
+)
+def test_a_question_has_bounds(client, query):
+    assert client.simulate_get(f"/api/runs?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["!!!", "AAAA", "é", "W10", "bnVsbA", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbMV0sMF0", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbXSwwXQ"],
+)
+def test_a_cursor_that_somebody_made_up_is_refused(client, add, cursor):
+    add("run_a")
+    add("run_b")
+    answer = client.simulate_get("/api/runs", params={"cursor": cursor})
+    assert (answer.status_code, answer.json["title"]) == (400, "bad parameter cursor")

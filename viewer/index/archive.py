@@ -1,0 +1,285 @@
+"""The history behind the answers: the rows of all runs at the ledger's head, and as they were at any earlier moment."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from ...ledger.chain import GENESIS, BadLine
+from ...ledger.errors import ImpossibleTransition, LedgerError
+from ...ledger.fold import Run, evolve
+from ...ledger.past import Past, limit_of
+from ...ledger.staleness import is_stale
+from ...ledger.store import EventStore
+from ...projections.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
+from ...projections.workspace import Workspace
+from .orders import COLUMNS, TEXTS
+from .row import RunRow, read_rows, row_of
+from .table import Question, RunTable
+
+_PASTS = 8
+_TIMES = 64
+_CHANGES = 4_096
+SILENCE_EVERY = 1.0
+"""Seconds between two looks for runs that have fallen silent; the ledger does not change when one does."""
+
+_AT_ONCE = 500
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Which state an answer shows: that after the event at `position`; `past`: more has happened since."""
+
+    position: int
+    hash: str
+    at: str
+    past: bool = False
+
+
+class View(msgspec.Struct, frozen=True):
+    """The history at one moment. `stale` are the ids of runs that should be under way and give no sign of life."""
+
+    table: RunTable
+    head: Head
+    stale: frozenset[str] = frozenset()
+
+    def marked(self, rows: Sequence[RunRow]) -> list[RunRow]:
+        """The rows, with those that are stale saying so."""
+        if not self.stale:
+            return list(rows)
+        return [msgspec.structs.replace(row, stale=True) if row.run_id in self.stale else row for row in rows]
+
+
+class NoSuchMoment(ValueError):
+    """`as_of` names no moment."""
+
+
+class Archive:
+    """Follows the ledger: what is new is read once, whoever asks, and nothing else is read again.
+
+    Safe for many threads. What the projection of the workspace cannot give, where it can't be written or where there
+    are no results yet, a temporary one does: nothing is made in the workspace.
+    """
+
+    def __init__(self, workspace: Workspace, store: EventStore) -> None:
+        self.workspace = workspace
+        self.store = store
+        self._lock = threading.RLock()
+        self._private: tempfile.TemporaryDirectory[str] | None = None
+        self._revision: Hashable = object()
+        self._database: Path | None = None
+        self._view = View(RunTable([]), Head(0, "", ""))
+        self._running: list[Run] = []
+        self._looked_at = 0.0
+        self._changes: deque[tuple[int, str]] = deque(maxlen=_CHANGES)
+        self._all_known_since = 0
+        self._pasts: OrderedDict[int, View] = OrderedDict()
+        self._moments: OrderedDict[str, tuple[int | None, int]] = OrderedDict()
+
+    @contextlib.contextmanager
+    def look(self, as_of: str | None = None) -> Iterator[View]:
+        """The history now, or at an earlier moment; it does not change while somebody looks.
+
+        Raises NoSuchMoment, LedgerError.
+        """
+        # The events before a time may take a second to count: nobody else waits for that.
+        position = None if as_of is None else self._position(as_of)
+        with self._lock:
+            self._follow()
+            yield self._view if position is None else self._past(position)
+
+    def peek(self, as_of: str | None = None) -> View:
+        """The same for whoever asks only for its head: nobody has to wait for others who look. Raises as `look`."""
+        if self.store.revision() != self._revision or self._silence_is_due() or as_of is not None:
+            with self.look(as_of) as view:
+                return view
+        return self._view
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The projection, up to the ledger's head. Raises LedgerError."""
+        with self._lock:
+            self._follow()
+            path = self._database
+        assert path is not None  # noqa: S101 - for the type checker: following has set it
+        with open_readonly(path) as connection:
+            yield connection
+
+    def find_run(self, run_id: str, as_of: str | None = None) -> Run | None:
+        """Everything about a run; None where there is none. Raises NoSuchMoment, LedgerError."""
+        with self.look(as_of) as view:
+            row, position, is_past = view.table.find(run_id), view.head.position, view.head.past
+        if row is None:
+            return None
+        if is_past:
+            return self._fold({run_id: row.first_seq}, position).get(run_id)
+        with self.database() as connection:
+            return next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
+
+    def folder(self, run: Run) -> Path:
+        """Where the run's files are, by the workspace's layout: paths that stand in events are not trusted."""
+        return self.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+
+    def changes_since(self, position: int) -> list[str] | None:
+        """The ids of the runs that changed behind a position, each once; None where that is too long ago to tell."""
+        with self._lock:
+            if not self._all_known_since <= position <= self._view.head.position:
+                return None
+            return list(dict.fromkeys(run_id for at, run_id in self._changes if at > position))
+
+    def prepare(self) -> None:
+        """Read the history, and sort it by every column, before anybody asks; problems are told to whoever asks."""
+        with contextlib.suppress(LedgerError, BadLine, sqlite3.DatabaseError):
+            for column in COLUMNS:
+                with self.look() as view:
+                    view.table.page(None, ((column, column not in TEXTS),), most=1)
+            with self.look() as view:
+                view.table.facets(Question(words=("-",)))
+
+    # -- now
+
+    def _follow(self) -> None:
+        revision = self.store.revision()
+        if revision != self._revision:
+            self._catch_up()
+            self._revision = revision
+            self._looked_at = 0.0
+        if self._silence_is_due():
+            stale = frozenset(run.run_id for run in self._running if is_stale(run))
+            if stale != self._view.stale:
+                self._view = View(self._view.table, self._view.head, stale)
+            self._looked_at = time.monotonic()
+
+    def _silence_is_due(self) -> bool:
+        return bool(self._running) and time.monotonic() - self._looked_at >= SILENCE_EVERY
+
+    def _catch_up(self) -> None:
+        self._database = self._refreshed()
+        with open_readonly(self._database) as connection:
+            state = read_state(connection) or State(0, "", "")
+            streams = self._new_streams(state)
+            if streams is None:
+                self._begin(RunTable(read_rows(connection)), state)
+            else:
+                news = [row for some in _batches(streams) for row in read_rows(connection, *_among(some))]
+                for row in self._view.table.put(news):
+                    self._note(state.position, row.run_id)
+            running = read_runs(connection, "WHERE status = 'running'")
+            self._running = list(running)
+        head = Head(state.position, state.head_hash, state.at)
+        self._view = View(self._view.table, head, self._view.stale if self._running else frozenset())
+
+    def _begin(self, table: RunTable, state: State) -> None:
+        self._view = View(table, Head(state.position, state.head_hash, state.at))
+        self._running = []
+        self._changes.clear()
+        self._all_known_since = state.position
+        self._pasts.clear()
+        self._moments.clear()
+
+    def _note(self, position: int, run_id: str) -> None:
+        if len(self._changes) == self._changes.maxlen:
+            self._all_known_since = self._changes[0][0]
+        self._changes.append((position, run_id))
+
+    def _new_streams(self, state: State) -> list[str] | None:
+        """What the new events are about; None where this ledger does not continue the one that is known."""
+        head = self._view.head
+        if state.position < head.position or head.position == 0:
+            return None
+        records = self.store.read(after=head.position - 1, details=False)
+        known = next(records, None)
+        if known is None or known.hash != head.hash:
+            return None
+        streams: dict[str, None] = {}
+        for record in records:
+            if record.seq > state.position:
+                break
+            streams[record.stream] = None
+        return list(streams)
+
+    def _refreshed(self) -> Path:
+        if self.workspace.results.is_dir():
+            try:
+                refresh(self.workspace.database, self.store)
+            except ProjectionError:
+                pass  # A read-only workspace is no reason not to answer.
+            else:
+                return self.workspace.database
+        if self._private is None:
+            self._private = tempfile.TemporaryDirectory(prefix="benchmarks-viewer-")
+        path = Path(self._private.name) / "history.sqlite"
+        refresh(path, self.store)
+        return path
+
+    # -- earlier
+
+    def _past(self, position: int) -> View:
+        now = self._view
+        if position >= now.head.position:
+            return now
+        view = self._pasts.get(position)
+        if view is None:
+            view = self._pasts[position] = self._look_back(position)
+            if len(self._pasts) > _PASTS:
+                self._pasts.popitem(last=False)
+        self._pasts.move_to_end(position)
+        return view
+
+    def _position(self, as_of: str) -> int | None:
+        """The last event of a moment; None where that is the ledger's last. Raises NoSuchMoment."""
+        seen = self._view.head.position
+        last, known_at = self._moments.get(as_of, (None, -1))
+        if last is not None or known_at == seen:
+            return last
+        try:
+            limit = limit_of(as_of)
+        except ValueError as problem:
+            raise NoSuchMoment(str(problem)) from problem
+        last = limit if isinstance(limit, int) else Past(self.store, limit).last
+        if isinstance(limit, datetime):
+            with self._lock:
+                self._moments[as_of] = last, seen
+                if len(self._moments) > _TIMES:
+                    self._moments.popitem(last=False)
+        return last
+
+    def _look_back(self, position: int) -> View:
+        """Runs that have not changed since are as they are now; only the others are folded anew."""
+        before = [row for row in self._view.table.rows if row.first_seq <= position]
+        changed = self._fold({row.run_id: row.first_seq for row in before if row.last_seq > position}, position)
+        rows = [row_of(changed[row.run_id]) if row.run_id in changed else row for row in before]
+        record = next(self.store.read(after=position - 1, details=False), None) if position else None
+        head = Head(position, record.hash if record else GENESIS, record.at if record else "", past=True)
+        return View(RunTable(rows), head)
+
+    def _fold(self, first_seqs: dict[str, int], position: int) -> dict[str, Run]:
+        """Some runs as they were after the event at a position, given where each begins."""
+        runs: dict[str, Run] = {}
+        if not first_seqs:
+            return runs
+        only = next(iter(first_seqs)) if len(first_seqs) == 1 else None
+        for record in self.store.read(after=min(first_seqs.values()) - 1, stream=only):
+            if record.seq > position:
+                break
+            if record.stream in first_seqs:
+                with contextlib.suppress(ImpossibleTransition):
+                    runs[record.stream] = evolve(runs.get(record.stream), record)
+        return runs
+
+
+def _batches(streams: list[str]) -> Iterator[tuple[str, ...]]:
+    for first in range(0, len(streams), _AT_ONCE):
+        yield tuple(streams[first : first + _AT_ONCE])
+
+
+def _among(run_ids: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    return f"WHERE run_id IN ({', '.join('?' * len(run_ids))})", run_ids

@@ -1,0 +1,72 @@
+"""A column of names that many rows share: which rows have some of them, and how often each occurs.
+
+A set of rows is a `bytes` with a 1 or a 0 for each row: `&` of two takes microseconds, and so does counting.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from itertools import compress
+
+Flags = bytes
+
+_NOT = bytes([1, 0]) + bytes(254)
+_ONE_BYTE = 256
+
+
+class Names:
+    """The names of all rows of a column, in the order of the rows. An absent name is the empty one."""
+
+    def __init__(self, names: Iterable[str | None]) -> None:
+        codes_of: defaultdict[str, int] = defaultdict(lambda: len(codes_of))
+        codes = [codes_of[name or ""] for name in names]
+        codes_of.default_factory = None
+        self._codes_of: dict[str, int] = codes_of
+        self._values = list(codes_of)
+        self._counts = Counter(codes)
+        self._codes: bytearray | array[int] = array("I", codes) if len(codes_of) > _ONE_BYTE else bytearray(codes)
+
+    def put(self, number: int, name: str | None) -> None:
+        """RunRow `number` (new, where it is the next one) has that name now."""
+        name = name or ""
+        code = self._codes_of.get(name)
+        if code is None:
+            code = self._codes_of[name] = len(self._values)
+            self._values.append(name)
+            if code == _ONE_BYTE:
+                self._codes = array("I", list(self._codes))
+        if number < len(self._codes):
+            self._counts[self._codes[number]] -= 1
+            self._codes[number] = code
+        else:
+            self._codes.append(code)
+        self._counts[code] += 1
+
+    def flags(self, names: Collection[str]) -> Flags:
+        """The rows that have one of those names."""
+        codes = {self._codes_of[name] for name in names if name in self._codes_of}
+        if isinstance(self._codes, bytearray):
+            return bytes(self._codes.translate(bytes(code in codes for code in range(_ONE_BYTE))))
+        return bytes(map(codes.__contains__, self._codes))
+
+    def counts(self, within: Flags | None) -> dict[str, int]:
+        """How often each name occurs among some rows (None: all); those that do."""
+        counts = self._counts if within is None else self._count(within)
+        return {self._values[code]: number for code, number in counts.items() if number}
+
+    def _count(self, within: Flags) -> Counter[int]:
+        """Counting what is left out, and taking it off, where that is less."""
+        if within.count(1) * 2 <= len(within):
+            return Counter(compress(self._codes, within))
+        counts = self._counts.copy()
+        counts.subtract(Counter(compress(self._codes, within.translate(_NOT))))
+        return counts
+
+
+def both(some: Flags | None, others: Flags | None) -> Flags | None:
+    """The rows that are in both sets; None stands for all rows."""
+    if some is None or others is None:
+        return others if some is None else some
+    return (int.from_bytes(some) & int.from_bytes(others)).to_bytes(len(some))

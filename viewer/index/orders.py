@@ -1,0 +1,141 @@
+"""The orders in which rows can stand: sorted once when they are first asked for, and kept current row by row."""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from .row import RunRow
+
+COLUMNS: dict[str, str] = {
+    "run_id": "run_id",
+    "group": "run_group_id",
+    "benchmark": "benchmark_id",
+    "status": "status",
+    "reason": "reason",
+    "agent": "agent",
+    "provider": "provider",
+    "model": "model",
+    "attempt": "attempt",
+    "started": "started_at",
+    "ended": "ended_at",
+    "duration": "duration_seconds",
+    "score": "score",
+    "stderr": "stderr",
+    "high_score": "high_score_value",
+    "delta": "delta_to_high_score",
+    "best": "best_so_far",
+    "delta_to_best": "delta_to_best",
+    "samples": "samples",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+    "tokens": "total_tokens",
+    "calls": "call_count",
+    "cost": "cost_usd",
+}
+"""What rows can be sorted by, and the field of a row that it means."""
+
+TEXTS = frozenset({"run_id", "group", "benchmark", "status", "reason", "agent", "provider", "model"})
+"""Columns that people read from A to Z; of all others the largest comes first."""
+
+Sort = tuple[tuple[str, bool], ...]
+"""Columns, the most important first, and whether each is descending."""
+
+NEWEST: Sort = (("started", True),)
+
+_MOST_KEPT = 32
+
+
+class Orders:
+    """The orders of a list of rows. What is missing stands last; equals stand the newest first, by their number."""
+
+    def __init__(self, rows: Sequence[RunRow]) -> None:
+        self._rows = rows
+        self._kept: OrderedDict[Sort, array[int]] = OrderedDict()
+
+    def forget(self) -> None:
+        """Begin anew: many rows are others now."""
+        self._kept.clear()
+
+    def order(self, sort: Sort) -> array[int]:
+        """The numbers of all rows in that order; it changes with the rows."""
+        kept = self._kept.get(sort)
+        if kept is None:
+            turned = self._kept.get(tuple((name, not is_descending) for name, is_descending in sort))
+            kept = self._kept[sort] = _sorted(self._rows, sort, turned)
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(sort)
+        return kept
+
+    def take_out(self, number: int, new: RunRow) -> list[Sort]:
+        """RunRow `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
+        old = self._rows[number]
+        left = []
+        for sort, order in self._kept.items():
+            of = fields(sort)
+            if of(old) != of(new):
+                del order[place_of(self._rows, order, sort, old, number)]
+                left.append(sort)
+        return left
+
+    def put_in(self, number: int, sorts: Sequence[Sort] | None = None) -> None:
+        """RunRow `number` takes its place, in some orders or in all."""
+        row = self._rows[number]
+        for sort in self._kept if sorts is None else sorts:
+            order = self._kept[sort]
+            order.insert(place_of(self._rows, order, sort, row, number), number)
+
+
+def fields(sort: Sort) -> Callable[[Any], Any]:
+    """What a row has in the columns of an order: a value, or a tuple of them."""
+    return attrgetter(*(COLUMNS[name] for name, _ in sort))
+
+
+def place_of(rows: Sequence[RunRow], order: Sequence[int], sort: Sort, row: Any, number: int) -> int:
+    """How many rows of an order stand before one that has the columns of `row` and that number."""
+    columns = [(attrgetter(COLUMNS[name]), is_descending) for name, is_descending in sort]
+    wanted = [get(row) for get, _ in columns]
+    low, high = 0, len(order)
+    while low < high:
+        middle = (low + high) // 2
+        other = order[middle]
+        if _stands_before(rows[other], other, columns, wanted, number):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _stands_before(
+    row: RunRow, its: int, columns: list[tuple[attrgetter[Any], bool]], wanted: list[Any], number: int
+) -> bool:
+    for (get, is_descending), value in zip(columns, wanted, strict=True):
+        here = get(row)
+        if here == value:
+            continue
+        if here is None or value is None:
+            return value is None
+        return bool(here > value if is_descending else here < value)
+    return its > number
+
+
+def _sorted(rows: Sequence[RunRow], sort: Sort, turned: Sequence[int] | None = None) -> array[int]:
+    """Sorted by the least important column first: Python's sort keeps the order of equals.
+
+    It is many times faster on what stands in order, or in the opposite one; `turned` is the order of that.
+    """
+    is_alone = len(sort) == 1 and turned is not None  # Then equals stand in `turned` as they shall.
+    numbers = list(turned or ()) if is_alone else list(range(len(rows) - 1, -1, -1))
+    for name, is_descending in reversed(sort):
+        values = list(map(attrgetter(COLUMNS[name]), rows))
+        value_of = values.__getitem__
+        some = [number for number in numbers if values[number] is not None]
+        some.sort(key=value_of, reverse=is_descending)  # Reversed, it keeps the order of equals too.
+        if len(some) < len(numbers):
+            some += [number for number in numbers if values[number] is None]
+        numbers = some
+    return array("I", numbers)

@@ -1,0 +1,168 @@
+"""All runs as rows in memory: filtered, searched, counted and in any order, within milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from operator import attrgetter
+
+import msgspec
+
+from .names import Flags, Names, both
+from .orders import COLUMNS, NEWEST, Orders, Sort, place_of
+from .records import Records
+from .row import RunRow
+
+FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
+FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group")
+MOST_IN_FACET = 500
+MOST_GROUPS = 50
+"""Of groups, of which there may be thousands, a facet tells only the newest."""
+
+_MANY = 2_000
+"""So many changes at once cost more, one by one, than sorting anew."""
+
+_MOST_REMEMBERED = 64
+
+
+class Question(msgspec.Struct, frozen=True):
+    """Which rows, and in which order. Times are ISO 8601 UTC as rows have them; all of `words` must be found."""
+
+    names: Mapping[str, frozenset[str]] = {}
+    since: str = ""
+    until: str = ""
+    words: tuple[str, ...] = ()
+    sort: Sort = NEWEST
+
+
+class Facets(msgspec.Struct, frozen=True):
+    """How often each value occurs, and how many values were too rare to be told."""
+
+    counts: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+
+
+class RunTable:
+    """The rows of runs, numbered in the order of their first event. Not safe for several threads at once."""
+
+    def __init__(self, rows: Iterable[RunRow]) -> None:
+        self.rows: list[RunRow] = list(rows)
+        self.numbers = {row.run_id: number for number, row in enumerate(self.rows)}
+        self.records = Records()
+        self.records.load(self.rows)
+        self._orders = Orders(self.rows)
+        self._names: dict[str, Names] = {}
+        self._texts: list[str] | None = None
+        self._flags: dict[tuple[object, ...], Flags] = {}
+
+    def find(self, run_id: str) -> RunRow | None:
+        """The row of a run."""
+        number = self.numbers.get(run_id)
+        return None if number is None else self.rows[number]
+
+    def put(self, news: Sequence[RunRow]) -> list[RunRow]:
+        """New rows, or rows that are others now; every row that changed by it, as the records say."""
+        self._flags.clear()
+        if len(news) > _MANY:
+            self._orders.forget()
+        changed: dict[str, RunRow] = {}
+        for row in news:
+            number = self.numbers.setdefault(row.run_id, len(self.rows))
+            for place, stood in self.records.put(number, row, self.rows).items():
+                self._set(place, stood)
+                changed[stood.run_id] = stood
+        return list(changed.values())
+
+    def _set(self, number: int, row: RunRow) -> None:
+        if number == len(self.rows):
+            self.rows.append(row)
+            self._orders.put_in(number)
+        else:
+            left = self._orders.take_out(number, row)
+            self.rows[number] = row
+            self._orders.put_in(number, left)
+        for name, names in self._names.items():
+            names.put(number, getattr(row, COLUMNS[name]))
+        if self._texts is not None:
+            self._texts[number : number + 1] = [_text(row)]
+
+    def matching(self, asked: Question, *, but: str = "") -> Flags | None:
+        """The rows that a question keeps; None stands for all. `but` names a filter that is left out."""
+        found: Flags | None = None
+        for name, wanted in asked.names.items():
+            if name != but:
+                found = both(found, self._remembered((name, wanted), partial(self._named, name, wanted)))
+        if asked.since or asked.until:
+            times = (asked.since, asked.until)
+            found = both(found, self._remembered(("started", *times), partial(self._started, *times)))
+        for word in asked.words:
+            found = both(found, self._remembered(("word", word), partial(self._having, word)))
+        return found
+
+    def count(self, found: Flags | None) -> int:
+        """How many rows those are."""
+        return len(self.rows) if found is None else found.count(1)
+
+    def page(self, found: Flags | None, sort: Sort, *, first: int = 0, most: int | None = None) -> list[RunRow]:
+        """Rows in order, from the place `first` among those that were found."""
+        order = self._orders.order(sort)
+        end = None if most is None else first + most
+        kept = order[first:end] if found is None else islice(filter(found.__getitem__, order), first, end)
+        return list(map(self.rows.__getitem__, kept))
+
+    def page_behind(self, found: Flags | None, sort: Sort, after: object, number: int, most: int) -> list[RunRow]:
+        """The rows that stand behind one with the columns of `after` and that number, whether or not it is there."""
+        order = self._orders.order(sort)
+        rest = order[place_of(self.rows, order, sort, after, number - 1) :]
+        kept = rest[:most] if found is None else islice(filter(found.__getitem__, rest), most)
+        return list(map(self.rows.__getitem__, kept))
+
+    def facets(self, asked: Question) -> Facets:
+        """The values of each column under all filters but its own, by name."""
+        counts: dict[str, dict[str, int]] = {}
+        left_out: dict[str, int] = {}
+        found = self.matching(asked)
+        for name in FACETS:
+            told = self.names(name).counts(self.matching(asked, but=name) if name in asked.names else found)
+            if name == "reason":
+                told.pop("", None)
+            if name == "group":
+                shown = sorted(told.items(), reverse=True)[:MOST_GROUPS]  # Their ids begin with their time.
+            else:
+                shown = sorted(sorted(told.items(), key=lambda item: -item[1])[:MOST_IN_FACET])
+            if len(shown) < len(told):
+                left_out[name] = len(told) - len(shown)
+            counts[name] = dict(shown)
+        return Facets(counts, left_out)
+
+    def names(self, name: str) -> Names:
+        """A column of names, by the name of its filter."""
+        if name not in self._names:
+            self._names[name] = Names(map(attrgetter(COLUMNS[name]), self.rows))
+        return self._names[name]
+
+    def _remembered(self, key: tuple[object, ...], find: Callable[[], Flags]) -> Flags:
+        flags = self._flags.get(key)
+        if flags is None:
+            if len(self._flags) >= _MOST_REMEMBERED:
+                self._flags.clear()
+            flags = self._flags[key] = find()
+        return flags
+
+    def _named(self, name: str, wanted: frozenset[str]) -> Flags:
+        return self.names(name).flags(wanted)
+
+    def _started(self, since: str, until: str) -> Flags:
+        return bytes([since <= row.started_at and (not until or row.started_at < until) for row in self.rows])
+
+    def _having(self, word: str) -> Flags:
+        if self._texts is None:
+            self._texts = [_text(row) for row in self.rows]
+        return bytes([word in text for text in self._texts])
+
+
+def _text(row: RunRow) -> str:
+    """What a search looks through."""
+    parts = (row.run_id, row.run_group_id, row.benchmark_id, row.agent, row.provider, row.model, row.error or "")
+    return "\n".join(parts).lower()

@@ -1,0 +1,94 @@
+"""The files that a run left: their list, each to keep, and as text in a sandbox."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+import falcon
+import msgspec
+
+from ..answers import answer
+from ..parameters import Form, Parameter
+from .files import PIECE, file_size, open_artifact, send_piece
+from .run import find_run
+from .site import Site
+
+_UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_TEXTS = frozenset(
+    ".cfg .conf .css .csv .diff .err .html .ini .js .json .jsonl .log .md .ndjson .out .patch .py .rst .sh .sql .svg "
+    ".toml .trace .ts .tsv .txt .xml .yaml .yml".split()
+)
+
+
+class ListedArtifact(msgspec.Struct, frozen=True):
+    """A recorded file; `present`: it is still there, `is_text`: its name says that it can be read."""
+
+    path: str
+    bytes: int
+    sha256: str
+    present: bool
+    is_text: bool
+
+
+class ArtifactList(msgspec.Struct, frozen=True):
+    """The files that a run left."""
+
+    artifacts: list[ListedArtifact]
+
+
+class Artifacts:
+    """What a run left."""
+
+    about = "The files that a run recorded"
+    parameters = Form()
+    answer = ArtifactList
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
+        """Each file as it was recorded, and whether it is there."""
+        self.parameters.read(req)
+        run = find_run(self._site, run_id)
+        folder = self._site.archive.folder(run)
+        listed = [
+            ListedArtifact(
+                artifact.path,
+                artifact.bytes,
+                artifact.sha256,
+                file_size(folder, artifact.path) is not None,
+                PurePosixPath(artifact.path).suffix.lower() in _TEXTS,
+            )
+            for artifact in run.artifacts
+        ]
+        answer(req, resp, ArtifactList(listed))
+
+    on_head = on_get
+
+
+class ArtifactFile:
+    """A file that a run left, to keep: never shown by the browser itself, but as plain text."""
+
+    about = "A file that a run recorded, as a download, or as text"
+    parameters = Form(Parameter("view", "`text`: as plain text, in pieces", "choice", choices=("text",)), *PIECE)
+    answer = "application/octet-stream"
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, path: str) -> None:
+        """Only a path that the run recorded, and only where it is still a file of the run's own folder."""
+        asked = self.parameters.read(req)
+        run = find_run(self._site, run_id)
+        file, size = open_artifact(run, self._site.archive.folder(run), path)
+        if asked["view"]:
+            with file:
+                send_piece(req, resp, file, size, asked)
+            return
+        name = _UNSAFE_IN_NAME.sub("_", PurePosixPath(path).name)
+        resp.content_type = "application/octet-stream"
+        resp.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        resp.set_stream(file, size)
+
+    on_head = on_get

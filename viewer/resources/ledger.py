@@ -1,0 +1,81 @@
+"""`/api/ledger`: from where to where the history reaches, for whoever wants to travel in it."""
+
+from __future__ import annotations
+
+import falcon
+import msgspec
+
+from ..index.archive import Head, View
+from ..parameters import Form
+from .site import Site
+
+_MARKS = 200
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A moment: a position of the ledger, and when its event was written."""
+
+    position: int
+    at: str
+
+
+class AboutLedger(msgspec.Struct, frozen=True):
+    """The ledger's size, and marks over its whole length. `unreadable`: events that made no sense where they stood."""
+
+    head: Head
+    first_at: str | None
+    events: int
+    bytes: int
+    runs: int
+    unreadable: int
+    marks: list[Mark]
+
+
+class LedgerExtent:
+    """How much there is, and when."""
+
+    about = "The ledger's head, size and range of times"
+    parameters = Form()
+    answer = AboutLedger
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._marks: dict[int, str] = {}
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The extent now."""
+        self.parameters.read(req)
+        self._site.answer(req, resp, None, self._measure)
+
+    on_head = on_get
+
+    def _measure(self, view: View) -> AboutLedger:
+        archive, head = self._site.archive, view.head
+        with archive.database() as connection:
+            (unreadable,) = connection.execute("SELECT count(*) FROM ledger_problems").fetchone()
+        marks = self._look_up(head)
+        return AboutLedger(
+            head=head,
+            first_at=marks[0].at if marks else None,
+            events=head.position,
+            bytes=sum(file.stat().st_size for file in archive.store.files()),
+            runs=len(view.table.rows),
+            unreadable=unreadable,
+            marks=marks,
+        )
+
+    def _look_up(self, head: Head) -> list[Mark]:
+        """Marks at round positions stay where they are while the ledger grows: only new ones are looked up."""
+        if head.position == 0:
+            return []
+        step = 1
+        while head.position > step * (_MARKS - 2):
+            step *= 2
+        positions = [1, *range(step, head.position, step)] if step > 1 else list(range(1, head.position))
+        kept = self._marks
+        self._marks = {position: kept.get(position) or self._time_of(position) for position in positions}
+        times = [Mark(position, at) for position, at in self._marks.items()]
+        return [*times, Mark(head.position, head.at)]
+
+    def _time_of(self, position: int) -> str:
+        return next(self._site.archive.store.read(after=position - 1, details=False)).at

@@ -1,0 +1,109 @@
+"""What a run printed: pieces of it, also while it grows, and the lines in which a text stands."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import BinaryIO
+
+import falcon
+import msgspec
+
+from ..answers import answer
+from ..parameters import OFFSET, Form, Parameter, limit
+from .files import PIECE, open_inside, send_piece
+from .run import find_run
+from .site import Site
+
+LOGS = {"stdout": "stdout.log", "stderr": "stderr.log"}
+
+_MOST_READ = 32 * 1024 * 1024
+_MOST_LINE = 64 * 1024
+_MOST_SHOWN = 500
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+class Log:
+    """A run's output as plain text, also while it grows."""
+
+    about = "What a run printed, as plain text, in pieces"
+    parameters = Form(*PIECE)
+    answer = "text/plain"
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
+        """`offset` in bytes, a negative one from the end; `limit` in bytes. Headers say the size and where to go on."""
+        asked = self.parameters.read(req)
+        file, size = _open_log(self._site, run_id, name)
+        with file:
+            send_piece(req, resp, file, size, asked)
+
+    on_head = on_get
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A line: where it begins in the file, its number counted from where the search began, and its text."""
+
+    offset: int
+    line: int
+    text: str
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """Lines in which a text stands; `next_offset` goes on where there may be more."""
+
+    matches: list[Match]
+    next_offset: int | None
+    size: int
+
+
+class LogMatches:
+    """Search in a log, on the server: a log can be a gigabyte."""
+
+    about = "The lines of a log in which a text stands"
+    parameters = Form(
+        Parameter("q", "the text; case makes no difference", is_needed=True),
+        msgspec.structs.replace(OFFSET, about="where to begin, in bytes"),
+        limit(200, 1000),
+    )
+    answer = Matches
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
+        """Lines, from `offset` on, as far as one question may read."""
+        asked = self.parameters.read(req)
+        file, size = _open_log(self._site, run_id, name)
+        with file:
+            answer(req, resp, _search(file, size, asked["q"].lower(), asked["offset"], asked["limit"]))
+
+    on_head = on_get
+
+
+def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
+    """A log, opened, and its size; an empty one where there is none yet. Raises HTTPNotFound."""
+    if name not in LOGS:
+        raise falcon.HTTPNotFound(title="no such log", description=f"there are {', '.join(LOGS)}")
+    folder = site.archive.folder(find_run(site, run_id))
+    if not (folder / LOGS[name]).exists():
+        return io.BytesIO(), 0
+    return open_inside(folder, LOGS[name])
+
+
+def _search(file: BinaryIO, size: int, wanted: str, offset: int, most: int) -> Matches:
+    begin = place = min(offset, size)
+    file.seek(begin)
+    matches: list[Match] = []
+    number = 1
+    while line := file.readline(_MOST_LINE):
+        text = _ESCAPES.sub("", line.decode(errors="replace"))
+        if wanted in text.lower():
+            matches.append(Match(place, number, text.rstrip("\r\n")[:_MOST_SHOWN]))
+        place += len(line)
+        number += line.endswith(b"\n")
+        if len(matches) == most or place - begin >= _MOST_READ:
+            break
+    return Matches(matches, place if place < size else None, size)

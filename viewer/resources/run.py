@@ -1,0 +1,186 @@
+"""`/api/runs/{run_id}`: everything about a run, and its events with the proof of their chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import falcon
+import msgspec
+
+from ...ledger.chain import GENESIS, BadLine, check
+from ...ledger.codec import decode
+from ...ledger.fold import Run
+from ...ledger.store import EventReader
+from ...projections.database import read_groups
+from ...projections.rows import event_row, run_row
+from ..answers import answer
+from ..index.archive import Head, View
+from ..parameters import AS_OF, Form
+from .files import file_size
+from .site import Site
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A run beside the others of its task, when it ended."""
+
+    best_so_far: float | None
+    previous_best: float | None
+    delta_to_best: float | None
+    is_record: bool
+    cost_usd: float | None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """Another run of the same signature."""
+
+    run_id: str
+    attempt: int
+    status: str
+    score: float | None
+    stderr: float | None
+    reason: str | None
+    started_at: str
+
+
+class GroupOfRun(msgspec.Struct, frozen=True):
+    """The group that a run belongs to."""
+
+    run_group_id: str
+    created_at: str
+    finished_at: str | None
+    runs: int
+
+
+class LogSizes(msgspec.Struct, frozen=True):
+    """Bytes of what the run printed; None where there is no such file."""
+
+    stdout: int | None
+    stderr: int | None
+
+
+class AboutRun(msgspec.Struct, frozen=True):
+    """A run: all its columns, as in `viewer_data.json`, and what stands around it."""
+
+    run: dict[str, Any]
+    standing: Standing
+    stale: bool
+    attempts: list[Attempt]
+    logs: LogSizes
+    group: GroupOfRun | None
+    head: Head
+
+
+class OneRun:
+    """Everything about a run."""
+
+    about = "Everything about a run"
+    parameters = Form(AS_OF)
+    answer = AboutRun
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
+        """The run's row, whether it is stale, and the other attempts at the same work."""
+        as_of = self.parameters.read(req)["as_of"]
+        run = find_run(self._site, run_id, as_of)
+        folder = self._site.archive.folder(run)
+        logs = LogSizes(file_size(folder, "stdout.log"), file_size(folder, "stderr.log"))
+        self._site.answer(
+            req,
+            resp,
+            as_of,
+            lambda view: self._about(run, logs, view),
+            lambda view: [str(run_id in view.stale), str(logs)],
+        )
+
+    on_head = on_get
+
+    def _about(self, run: Run, logs: LogSizes, view: View) -> AboutRun:
+        row = view.table.find(run.run_id)
+        assert row is not None  # noqa: S101 - for the type checker: a run that was found stays
+        with self._site.archive.database() as connection:
+            query = "SELECT run_id FROM benchmark_runs WHERE signature = ? AND run_id <> ? ORDER BY rowid"
+            same = connection.execute(query, (run.signature, run.run_id)).fetchall() if run.signature else []
+            group = next(read_groups(connection, "WHERE run_group_id = ?", (run.run_group_id,)), None)
+        others = [other for (run_id,) in same if (other := view.table.find(run_id))]
+        in_group = view.table.names("group").flags([run.run_group_id]).count(1)
+        closed = group.finished_at if group and (group.finished_at or "") <= view.head.at else None
+        return AboutRun(
+            run=run_row(run),
+            standing=Standing(*(getattr(row, name) for name in Standing.__struct_fields__)),
+            stale=run.run_id in view.stale,
+            attempts=[Attempt(*(getattr(other, name) for name in Attempt.__struct_fields__)) for other in others],
+            logs=logs,
+            group=GroupOfRun(group.run_group_id, group.created_at, closed, in_group) if group else None,
+            head=view.head,
+        )
+
+
+class EventList(msgspec.Struct, frozen=True):
+    """The events of a run, each as it stands in the ledger, with `chain_verified`; and whether all are."""
+
+    events: list[dict[str, Any]]
+    chain_verified: bool
+    head: Head
+
+
+class Events:
+    """The events of a run, each with the proof that it stands unchanged in the chain."""
+
+    about = "The events of a run, each with the proof of its chain"
+    parameters = Form(AS_OF)
+    answer = EventList
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
+        """`chain_verified`: the line's hash was computed anew, and it follows the line before it."""
+        # No ETag: that an answer stands as it was would be no proof.
+        as_of = self.parameters.read(req)["as_of"]
+        with self._site.archive.look(as_of) as view:
+            row, head = view.table.find(run_id), view.head
+        if row is None:
+            raise no_such_run(run_id)
+        last = min(row.last_seq, head.position)
+        events = list(_events(self._site.archive.store, run_id, row.first_seq, last))
+        answer(req, resp, EventList(events, all(event["chain_verified"] for event in events), head))
+
+    on_head = on_get
+
+
+def _events(store: EventReader, run_id: str, first: int, last: int) -> Iterator[dict[str, Any]]:
+    """The events of a run among those of two positions. Only its own lines, and those before them, are read closely."""
+    named = b'"stream":%b,' % msgspec.json.encode(run_id)
+    before = None if first == 1 else b""
+    for seq, line in enumerate(store.read_lines(after=max(0, first - 2)), max(1, first - 1)):
+        if seq > last:
+            return
+        if seq >= first and named in line:
+            record = decode(line)
+            if record.stream == run_id:
+                yield {**event_row(record), "chain_verified": _holds(line, seq, before)}
+        before = line
+
+
+def _holds(line: bytes, seq: int, before: bytes | None) -> bool:
+    try:
+        check(line, seq=seq, prev=GENESIS if before is None else decode(before).hash)
+    except BadLine:
+        return False
+    return True
+
+
+def find_run(site: Site, run_id: str, as_of: str | None = None) -> Run:
+    """The run of that id. Raises HTTPNotFound."""
+    run = site.archive.find_run(run_id, as_of)
+    if run is None:
+        raise no_such_run(run_id)
+    return run
+
+
+def no_such_run(run_id: str) -> falcon.HTTPNotFound:
+    """The error for a run that the ledger does not have."""
+    return falcon.HTTPNotFound(title="no such run", description=f"the ledger has no run '{run_id}'")

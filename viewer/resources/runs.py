@@ -1,0 +1,164 @@
+"""`/api/runs`: the list of runs, filtered, sorted, counted and paged; and all that is filtered as a file."""
+
+from __future__ import annotations
+
+import base64
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import falcon
+import msgspec
+
+from ...ledger.fold import Status
+from ..index.archive import Head, View
+from ..index.orders import COLUMNS, NEWEST, Sort
+from ..index.row import RunRow
+from ..index.table import FILTERS, Question
+from ..parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
+from .download import send_csv, send_json
+from .site import Site
+
+MOST_ROWS = 1000
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """A page of runs. `total` counts what the filters keep, `all` every run, `facets` the values of each column."""
+
+    runs: list[RunRow]
+    total: int
+    all: int
+    next: str | None
+    facets: dict[str, dict[str, int]]
+    facets_left_out: dict[str, int]
+    head: Head
+
+
+class Runs:
+    """The runs, newest first unless asked otherwise."""
+
+    about = "The list of runs: filtered, sorted, paged, with facets"
+    parameters = Form(
+        *(
+            Parameter(
+                name,
+                f"keep runs with one of these: {COLUMNS[name]}",
+                "choice" if name == "status" else "text",
+                choices=get_args(Status) if name == "status" else (),
+                is_list=True,
+            )
+            for name in FILTERS
+        ),
+        Parameter("since", "started at this time or later", "moment"),
+        Parameter("until", "started before this time", "moment"),
+        Parameter("q", "words, each of which stands somewhere in the run's names or its error"),
+        Parameter("sort", "columns, the most important first, - for descending"),
+        Parameter("desc", "1 turns the direction of all columns", "choice", choices=("0", "1")),
+        limit(100, MOST_ROWS),
+        Parameter("offset", "how many to pass over", "number"),
+        Parameter("cursor", "`next` of the page before"),
+        Parameter("facets", "0 leaves them out", "choice", "1", choices=("0", "1")),
+        Parameter("format", "everything that is filtered, as a file", "choice", choices=("csv", "json")),
+        AS_OF,
+    )
+    answer = RunList
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """A page, or a file."""
+        asked = self.parameters.read(req)
+        question = _question(asked)
+        cursor = _cursor(asked, question.sort)
+        if asked["format"]:
+            with self._site.archive.look(asked["as_of"]) as view:
+                rows = view.marked(view.table.page(view.table.matching(question), question.sort))
+            (send_csv if asked["format"] == "csv" else send_json)(resp, rows)
+        else:
+            self._site.answer(req, resp, asked["as_of"], lambda view: self._page(asked, question, cursor, view))
+
+    on_head = on_get
+
+    def _page(self, asked: dict[str, Any], question: Question, cursor: _Cursor | None, view: View) -> RunList:
+        table = view.table
+        found = table.matching(question)
+        first, most = asked["offset"] or 0, asked["limit"]
+        if cursor is None:
+            rows = table.page(found, question.sort, first=first, most=most + 1)
+        else:
+            try:
+                rows = table.page_behind(found, question.sort, cursor.stand(), cursor.number, most + 1)
+            except TypeError:
+                raise NoQuestion("cursor", "it is none of this list") from None
+        more = len(rows) > most
+        rows = rows[:most]
+        last = _Cursor.of(question.sort, rows[-1], table.numbers[rows[-1].run_id]) if more else None
+        facets = table.facets(question) if asked["facets"] == "1" else None
+        return RunList(
+            runs=view.marked(rows),
+            total=table.count(found),
+            all=len(table.rows),
+            next=last.text() if last else None,
+            facets=facets.counts if facets else {},
+            facets_left_out=facets.left_out if facets else {},
+            head=view.head,
+        )
+
+
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a page ended: the order, what its last row has in the columns of that order, and its number."""
+
+    sort: Sort
+    values: list[str | float | bool | None]
+    number: int
+
+    @staticmethod
+    def of(sort: Sort, row: RunRow, number: int) -> _Cursor:
+        return _Cursor(sort, [getattr(row, COLUMNS[name]) for name, _ in sort], number)
+
+    def stand(self) -> SimpleNamespace:
+        """What has the columns of that row."""
+        return SimpleNamespace(
+            **{COLUMNS[name]: value for (name, _), value in zip(self.sort, self.values, strict=True)}
+        )
+
+    def text(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+
+def _cursor(asked: dict[str, Any], sort: Sort) -> _Cursor | None:
+    text = asked["cursor"]
+    if text is None:
+        return None
+    if asked["offset"] is not None:
+        raise NoQuestion("offset", "not with a cursor: it says where to go on")
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Cursor)
+    except ValueError:
+        raise NoQuestion("cursor", "it is no `next` of a page") from None
+    if cursor.sort != sort or len(cursor.values) != len(sort) or not 0 <= cursor.number <= MOST_NUMBER:
+        raise NoQuestion("cursor", "it belongs to a list in another order; give the same sort, or begin anew")
+    return cursor
+
+
+def _question(asked: dict[str, Any]) -> Question:
+    return Question(
+        names={name: frozenset(asked[name]) for name in FILTERS if asked[name]},
+        since=asked["since"] or "",
+        until=asked["until"] or "",
+        words=tuple(sorted({word.lower() for word in (asked["q"] or "").split()})),
+        sort=_sort(asked["sort"], asked["desc"]),
+    )
+
+
+def _sort(text: str | None, desc: str | None) -> Sort:
+    keys: dict[str, bool] = {}
+    for part in (text or "").split(",") if text else ():
+        name = part.strip().removeprefix("-")
+        if name not in COLUMNS:
+            raise NoQuestion("sort", f"'{name}' is none of {', '.join(sorted(COLUMNS))}")
+        keys.setdefault(name, part.strip().startswith("-"))
+    if not keys:
+        return (("started", desc != "0"),) if desc else NEWEST
+    return tuple((name, is_descending != (desc == "1")) for name, is_descending in keys.items())
