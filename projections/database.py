@@ -29,6 +29,8 @@ __all__ = [
     "ForeignDatabase",
     "ProjectionError",
     "State",
+    "exclusive",
+    "is_place_of",
     "open_readonly",
     "read_groups",
     "read_runs",
@@ -61,9 +63,9 @@ def refresh(path: Path, store: EventReader) -> State:
 
     Raises ProjectionError where the file can't be written, and LedgerDamaged.
     """
-    with _exclusive(path):
+    with exclusive(path):
         state = _read_state(path)
-        if state is None or not _is_place_of(store, state):
+        if state is None or not is_place_of(store, state):
             return _rebuild(path, store)
         try:
             try:
@@ -88,7 +90,7 @@ def rebuild(path: Path, store: EventReader) -> State:
 
     Readers keep the old file until they open the new one. Raises as `refresh`.
     """
-    with _exclusive(path):
+    with exclusive(path):
         return _rebuild(path, store)
 
 
@@ -143,7 +145,8 @@ def _read_state(path: Path) -> State | None:
         return None  # No database, or one of another program: it will be rebuilt.
 
 
-def _is_place_of(store: EventReader, state: State) -> bool:
+def is_place_of(store: EventReader, state: State) -> bool:
+    """Whether the ledger has that event at that position."""
     if state.position == 0:
         return state.head_hash == GENESIS
     record = next(store.read(after=state.position - 1), None)
@@ -234,8 +237,8 @@ def _spare_foreign(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """One writer of the projection at a time; raises ProjectionError for a file that can't be written."""
+def exclusive(path: Path) -> Iterator[None]:
+    """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -21,17 +21,22 @@ TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens
 
 _TEXT = {"str", "str | None", "Status"}
 _REAL = {"float", "float | None"}
-_INTEGER = {"int", "int | None", "bool", "bool | None"}
+_FLAG = {"bool", "bool | None"}
+_INTEGER = {"int", "int | None"} | _FLAG
 _LARGEST = 2**63 - 1
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a table: its name there, the field that it holds, its SQLite type, and whether it holds JSON."""
+    """A column of a table: its name there, the field that it holds, its SQLite type, and whether it holds JSON.
+
+    A flag is true, false or null, and 1, 0 or null in the table.
+    """
 
     name: str
     field: str
     kind: str
     json: bool
+    is_flag: bool
 
 
 def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
@@ -41,7 +46,7 @@ def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
         hint = annotations[field]
         json = hint not in _TEXT | _REAL | _INTEGER
         kind = "REAL" if hint in _REAL else "INTEGER" if hint in _INTEGER else "TEXT"
-        columns.append(Column(f"{field}_json" if json else field, field, kind, json))
+        columns.append(Column(f"{field}_json" if json else field, field, kind, json, hint in _FLAG))
     return tuple(columns)
 
 
