@@ -95,30 +95,31 @@ def rebuild(path: Path, store: EventReader) -> State:
 
 
 @contextlib.contextmanager
-def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
+def open_readonly(path: Path, *, patience: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
     """A connection that can't write and sees one state, for the length of a question.
 
-    Open it anew for the next question: files get swapped. Raises sqlite3.DatabaseError.
+    Open it anew for the next question: files get swapped. It waits `patience` seconds at most for whoever has locked
+    the file. Raises sqlite3.DatabaseError.
     """
-    connection = _open_snapshot(path)
+    connection = _open_snapshot(path, patience)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _open_snapshot(path: Path) -> sqlite3.Connection:
+def _open_snapshot(path: Path, patience: float) -> sqlite3.Connection:
     for attempt in range(_OPEN_ATTEMPTS):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience, isolation_level=None
         )
         try:
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as problem:
             # The file was swapped just now, and the journal that lies there is the new file's.
             connection.close()
-            if attempt == _OPEN_ATTEMPTS - 1:
+            if attempt == _OPEN_ATTEMPTS - 1 or _code(problem) == sqlite3.SQLITE_BUSY:
                 raise
         except BaseException:
             connection.close()
@@ -139,10 +140,11 @@ def _read_state(path: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        with open_readonly(path) as connection:
+        # Nobody of ours is writing now, so whoever has locked the file will not be done soon.
+        with open_readonly(path, patience=_READER_SECONDS) as connection:
             return read_state(connection)
     except sqlite3.DatabaseError:
-        return None  # No database, or one of another program: it will be rebuilt.
+        return None  # No database, one of another program, or locked by one: it will be rebuilt.
 
 
 def is_place_of(store: EventReader, state: State) -> bool:
