@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import command_line, ledger
+from . import command_line, ledger, projections
 from .figures import Table
 
 PARTS = {
@@ -23,6 +23,8 @@ PARTS = {
     "replay": ledger.measure_replay,
     "memory": ledger.measure_memory,
     "peers": ledger.measure_peers,
+    "projections": projections.measure_projections,
+    "projection-peers": projections.measure_projection_peers,
 }
 
 
