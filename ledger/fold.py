@@ -198,6 +198,11 @@ def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
     return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq, progress=event.progress)
 
 
+def makes_idle(later: Heartbeat, earlier: Heartbeat) -> bool:
+    """Whether a run that has begun is the same after both beats, one behind the other, as after the later alone."""
+    return later.progress is not None or earlier.progress is None
+
+
 def _finish(run: Run, event: Finished, record: Record) -> Run:
     return _end(run, event, record, status="succeeded", reason=None, error=None)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..ledger.store import EventReader
-from ..projections.database import ForeignDatabase, ProjectionError, open_readonly, rebuild, refresh
-from ..projections.viewer_data import build_dataset, write_dataset
+from ..projections.database import ForeignDatabase, open_readonly, rebuild, refresh
+from ..projections.viewer_data import update_dataset, write_dataset
 
 Notice = Callable[[str], None]
 
@@ -28,7 +28,8 @@ def update_all(database: Path, viewer_data: Path, store: EventReader, *, notice:
         state = refresh(database, store)
     if state.position <= _REBUILT_UP_TO:
         rebuild(database, store)
-    _write_dataset(database, viewer_data)
+    with open_readonly(database) as connection:
+        update_dataset(connection, viewer_data, store)
 
 
 def rebuild_all(database: Path, viewer_data: Path, store: EventReader, *, notice: Notice) -> Path:
@@ -38,7 +39,8 @@ def rebuild_all(database: Path, viewer_data: Path, store: EventReader, *, notice
     except ForeignDatabase:
         _put_aside(database, notice)
         rebuild(database, store)
-    _write_dataset(database, viewer_data)
+    with open_readonly(database) as connection:
+        write_dataset(connection, viewer_data)
     return viewer_data
 
 
@@ -54,12 +56,3 @@ def _put_aside(database: Path, notice: Notice) -> None:
         f"{database.name} was the database of another program: it is kept as {kept}. "
         f"Bring its runs into the ledger with: benchmarks ledger import-sqlite {kept}"
     )
-
-
-def _write_dataset(database: Path, viewer_data: Path) -> None:
-    with open_readonly(database) as connection:
-        dataset = build_dataset(connection)
-    try:
-        write_dataset(dataset, viewer_data)
-    except OSError as problem:
-        raise ProjectionError(f"cannot write {viewer_data}: {problem.strerror}") from problem

@@ -3,6 +3,9 @@
 It follows the ledger from its checkpoint, rows and checkpoint in one transaction. Where the checkpoint is not a place
 of this ledger, or the tables have another version, it is rebuilt beside itself and swapped in. The journal is a
 rollback journal, not a WAL: a swapped-in file must never meet the WAL of the one before.
+
+With a rollback journal, whoever reads stands in the way of a commit. So where a reader is slow, the file is not
+waited for: a copy follows the ledger instead, and is swapped in. The reader keeps the file that it has.
 """
 
 from __future__ import annotations
@@ -13,35 +16,35 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
-import msgspec
-
 from ..ledger.chain import GENESIS
-from ..ledger.events import HighScorePublished
-from ..ledger.fold import Group, Run
-from ..ledger.history import History
 from ..ledger.store import EventReader
-from .rows import (
-    GROUP_COLUMNS,
-    RUN_COLUMNS,
-    TOKEN_COLUMNS,
-    Column,
-    group_values,
-    load_group,
-    load_run,
-    run_values,
-)
+from .following import START, State, apply, batches, read_groups, read_runs, write_state
+from .schema import INDEXES, NAME, TABLES, VERSION
 
-_MEANING = 2
-"""Raised where the same columns come to say something else."""
-
-NAME = "orchestrator"
-BATCH = 5_000
-"""Events folded in one transaction while catching up: bounds memory."""
+__all__ = [
+    "NAME",
+    "VERSION",
+    "ForeignDatabase",
+    "ProjectionError",
+    "State",
+    "exclusive",
+    "is_place_of",
+    "open_readonly",
+    "read_groups",
+    "read_runs",
+    "read_state",
+    "rebuild",
+    "refresh",
+]
 
 _BUSY_SECONDS = 30.0
+"""A reader waits so long at most: for a commit, which takes milliseconds."""
+
+_READER_SECONDS = 0.05
+"""A commit waits so long for readers. Meanwhile new readers wait for it, so it must be short."""
+
 _OPEN_ATTEMPTS = 20
 
 
@@ -53,63 +56,6 @@ class ForeignDatabase(ProjectionError):
     """A database of another program lies where the projection would be; it was left alone."""
 
 
-class State(msgspec.Struct, frozen=True):
-    """How far the projection has followed the ledger, and the time of the last event it knows."""
-
-    position: int
-    head_hash: str
-    at: str
-
-
-def _table(name: str, columns: tuple[Column, ...], key: str, more: str = "") -> str:
-    lines = [f"{column.name} {column.kind}" + (" PRIMARY KEY" if column.name == key else "") for column in columns]
-    return f"CREATE TABLE {name} (\n  " + ",\n  ".join(lines) + more + "\n);\n"
-
-
-_SCHEMA = (
-    _table("run_groups", GROUP_COLUMNS, "run_group_id")
-    + _table("benchmark_runs", RUN_COLUMNS, "run_id", "".join(f",\n  {name} INTEGER" for name in TOKEN_COLUMNS))
-    + """
-CREATE TABLE high_scores (
-  seq INTEGER PRIMARY KEY, benchmark_id TEXT, label TEXT, value REAL, unit TEXT, higher_is_better INTEGER,
-  source TEXT, date TEXT, author TEXT, published_at TEXT
-);
-CREATE TABLE ledger_problems (seq INTEGER PRIMARY KEY, problem TEXT);
-CREATE TABLE projection_state (name TEXT PRIMARY KEY, version INTEGER, position INTEGER, head_hash TEXT, at TEXT);
-CREATE INDEX runs_by_start ON benchmark_runs (started_at);
-CREATE INDEX runs_by_benchmark ON benchmark_runs (benchmark_id, started_at);
-CREATE INDEX runs_by_status ON benchmark_runs (status);
-CREATE INDEX runs_by_signature ON benchmark_runs (signature);
-CREATE INDEX runs_by_group ON benchmark_runs (run_group_id);
-"""
-)
-
-
-def version_of(schema: str, meaning: int) -> int:
-    """A number that is another one for other tables, so that no change of them can be forgotten."""
-    return int.from_bytes(sha256(f"{meaning}\n{schema}".encode()).digest()[:4])
-
-
-VERSION = version_of(_SCHEMA, _MEANING)
-"""An orchestrator.sqlite of another version is rebuilt."""
-
-
-def _insert(table: str, names: list[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
-
-
-def _upsert(table: str, names: list[str], key: str) -> str:
-    # Not INSERT OR REPLACE: that gives a row a new rowid, and with it another place in a listing.
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
-    return f"{_insert(table, names)} ON CONFLICT ({key}) DO UPDATE SET {changes}"
-
-
-_PUT_RUN = _upsert("benchmark_runs", [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS], "run_id")
-_PUT_GROUP = _upsert("run_groups", [column.name for column in GROUP_COLUMNS], "run_group_id")
-_RUN_NAMES = ", ".join(column.name for column in RUN_COLUMNS)
-_GROUP_NAMES = ", ".join(column.name for column in GROUP_COLUMNS)
-
-
 def refresh(path: Path, store: EventReader) -> State:
     """Bring the projection at `path` up to the ledger's head: by catching up where it can, else by a rebuild.
 
@@ -117,17 +63,26 @@ def refresh(path: Path, store: EventReader) -> State:
 
     Raises ProjectionError where the file can't be written, and LedgerDamaged.
     """
-    with _exclusive(path):
+    with exclusive(path):
         state = _read_state(path)
-        if state is None or not _is_place_of(store, state):
+        if state is None or not is_place_of(store, state):
             return _rebuild(path, store)
         try:
-            return _catch_up(path, store, state)
+            try:
+                return _catch_up(path, store, state)
+            except sqlite3.OperationalError as problem:
+                if _code(problem) != sqlite3.SQLITE_BUSY:
+                    raise
+                return _follow_in_copy(path, store)
         except sqlite3.DatabaseError as problem:
-            # Errors of Python's own binding carry no code.
-            if getattr(problem, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if _code(problem) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise
             return _rebuild(path, store)
+
+
+def _code(problem: sqlite3.Error) -> int:
+    """SQLite's result code; errors of Python's own binding carry none."""
+    return getattr(problem, "sqlite_errorcode", 0) & 0xFF
 
 
 def rebuild(path: Path, store: EventReader) -> State:
@@ -135,35 +90,36 @@ def rebuild(path: Path, store: EventReader) -> State:
 
     Readers keep the old file until they open the new one. Raises as `refresh`.
     """
-    with _exclusive(path):
+    with exclusive(path):
         return _rebuild(path, store)
 
 
 @contextlib.contextmanager
-def open_readonly(path: Path) -> Iterator[sqlite3.Connection]:
+def open_readonly(path: Path, *, patience: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
     """A connection that can't write and sees one state, for the length of a question.
 
-    Open it anew for the next question: files get swapped. Raises sqlite3.DatabaseError.
+    Open it anew for the next question: files get swapped. It waits `patience` seconds at most for whoever has locked
+    the file. Raises sqlite3.DatabaseError.
     """
-    connection = _open_snapshot(path)
+    connection = _open_snapshot(path, patience)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _open_snapshot(path: Path) -> sqlite3.Connection:
+def _open_snapshot(path: Path, patience: float) -> sqlite3.Connection:
     for attempt in range(_OPEN_ATTEMPTS):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience, isolation_level=None
         )
         try:
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as problem:
             # The file was swapped just now, and the journal that lies there is the new file's.
             connection.close()
-            if attempt == _OPEN_ATTEMPTS - 1:
+            if attempt == _OPEN_ATTEMPTS - 1 or _code(problem) == sqlite3.SQLITE_BUSY:
                 raise
         except BaseException:
             connection.close()
@@ -171,18 +127,6 @@ def _open_snapshot(path: Path) -> sqlite3.Connection:
         else:
             return connection
     raise AssertionError("every attempt returns or raises")
-
-
-def read_runs(connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()) -> Iterator[Run]:
-    """The runs in the order of their start; `where` is SQL from WHERE on, with `?` for `values`."""
-    order = "" if "ORDER BY" in where else " ORDER BY rowid"
-    return map(load_run, connection.execute(f"SELECT {_RUN_NAMES} FROM benchmark_runs {where}{order}", values))  # noqa: S608
-
-
-def read_groups(connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()) -> Iterator[Group]:
-    """The groups in the order in which they were opened; `where` as in `read_runs`."""
-    order = "" if "ORDER BY" in where else " ORDER BY rowid"
-    return map(load_group, connection.execute(f"SELECT {_GROUP_NAMES} FROM run_groups {where}{order}", values))  # noqa: S608
 
 
 def read_state(connection: sqlite3.Connection) -> State | None:
@@ -196,13 +140,15 @@ def _read_state(path: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        with open_readonly(path) as connection:
+        # Nobody of ours is writing now, so whoever has locked the file will not be done soon.
+        with open_readonly(path, patience=_READER_SECONDS) as connection:
             return read_state(connection)
     except sqlite3.DatabaseError:
-        return None  # No database, or one of another program: it will be rebuilt.
+        return None  # No database, one of another program, or locked by one: it will be rebuilt.
 
 
-def _is_place_of(store: EventReader, state: State) -> bool:
+def is_place_of(store: EventReader, state: State) -> bool:
+    """Whether the ledger has that event at that position."""
     if state.position == 0:
         return state.head_hash == GENESIS
     record = next(store.read(after=state.position - 1), None)
@@ -211,82 +157,69 @@ def _is_place_of(store: EventReader, state: State) -> bool:
 
 def _catch_up(path: Path, store: EventReader, state: State) -> State:
     records = store.read(after=state.position)
-    with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-        # The projection can be rebuilt, so it need not survive a power cut.
-        connection.execute("PRAGMA synchronous = OFF")
-        while batch := list(itertools.islice(records, BATCH)):
+    first = next(records, None)
+    if first is None:
+        return state
+    with contextlib.closing(sqlite3.connect(path, timeout=_READER_SECONDS, isolation_level=None)) as connection:
+        # The projection can be rebuilt, so it need not survive a power cut. Nothing is written to the file before the
+        # commit: from the first page on, readers would have to wait.
+        connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_spill = OFF")
+        for batch in batches(itertools.chain([first], records)):
             connection.execute("BEGIN IMMEDIATE")
-            history = _load(connection, list(dict.fromkeys(record.stream for record in batch)))
-            state = _store(connection, history.read(batch), {record.stream for record in batch})
-            connection.executemany(
-                "INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (record.seq, record.stream, *_published(record.data), record.at)
-                    for record in batch
-                    if isinstance(record.data, HighScorePublished)
-                ],
-            )
+            state = apply(connection, batch)
             connection.execute("COMMIT")
     return state
 
 
-def _published(event: HighScorePublished) -> tuple[object, ...]:
-    return (event.label, event.value, event.unit, event.higher_is_better, event.source, event.date, event.author)
-
-
-def _load(connection: sqlite3.Connection, streams: list[str]) -> History:
-    """The history of those streams alone, as the projection knows it."""
-    history = History()
-    for first in range(0, len(streams), 500):
-        some = tuple(streams[first : first + 500])
-        marks = ", ".join("?" * len(some))
-        for run in read_runs(connection, f"WHERE run_id IN ({marks})", some):
-            history.runs[run.run_id] = run
-        for group in read_groups(connection, f"WHERE run_group_id IN ({marks})", some):
-            history.groups[group.run_group_id] = group
-    return history
-
-
-def _store(connection: sqlite3.Connection, history: History, streams: set[str]) -> State:
-    runs = (run_values(run) for run in history.runs.values() if run.run_id in streams)
-    groups = (group_values(group) for group in history.groups.values() if group.run_group_id in streams)
-    connection.executemany(_PUT_GROUP, groups)
-    connection.executemany(_PUT_RUN, runs)
-    connection.executemany(
-        "INSERT INTO ledger_problems VALUES (?, ?)", [(problem.seq, problem.text) for problem in history.problems]
-    )
-    state = State(history.seq, history.hash or GENESIS, history.at)
-    connection.execute(
-        "INSERT OR REPLACE INTO projection_state VALUES (?, ?, ?, ?, ?)",
-        (NAME, VERSION, *msgspec.structs.astuple(state)),
-    )
+def _follow_in_copy(path: Path, store: EventReader) -> State:
+    """Bring a copy of the tables to the ledger's head, and swap it in."""
+    with _beside(path) as build:
+        # By SQLite itself: to open the file in any other way would let go of the locks that this process has on it.
+        with open_readonly(path) as old:
+            old.backup(build)
+            state = read_state(old) or START
+        build.execute("BEGIN")
+        for batch in batches(store.read(after=state.position)):
+            state = apply(build, batch)
+        build.execute("COMMIT")
     return state
 
 
 def _rebuild(path: Path, store: EventReader) -> State:
-    build = path.with_name(f"{path.name}.build-{os.getpid()}")
-    build.unlink(missing_ok=True)
     _spare_foreign(path)
-    published: list[tuple[object, ...]] = []
-    history = History()
-    for record in store.read():
-        history.read([record])
-        if isinstance(record.data, HighScorePublished):
-            published.append((record.seq, record.stream, *_published(record.data), record.at))
+    with _beside(path) as build:
+        build.execute("BEGIN")
+        for statement in TABLES:
+            build.execute(statement)
+        state = START
+        write_state(build, state)
+        for batch in batches(store.read()):
+            state = apply(build, batch)
+        for statement in INDEXES:
+            build.execute(statement)
+        build.execute("COMMIT")
+    return state
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a new file that is swapped in at the end. It is nobody else's: it needs neither locks nor a
+    journal."""
+    file = path.with_name(f"{path.name}.build-{os.getpid()}")
+    file.unlink(missing_ok=True)
     try:
-        with contextlib.closing(sqlite3.connect(build, isolation_level=None)) as connection:
-            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + _SCHEMA)
-            state = _store(connection, history, {*history.runs, *history.groups})
-            connection.executemany("INSERT INTO high_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", published)
-            connection.execute("COMMIT")
-        with build.open("rb") as file:
-            os.fsync(file.fileno())
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+            connection.executescript(
+                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE"
+            )
+            yield connection
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
         # A journal that a killed writer left belongs to the old file: beside the new one it would be played back.
         path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        build.replace(path)
+        file.replace(path)
     finally:
-        build.unlink(missing_ok=True)
-    return state
+        file.unlink(missing_ok=True)
 
 
 def _spare_foreign(path: Path) -> None:
@@ -306,8 +239,8 @@ def _spare_foreign(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """One writer of the projection at a time; raises ProjectionError for a file that can't be written."""
+def exclusive(path: Path) -> Iterator[None]:
+    """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -20,6 +20,23 @@ from .statistics import mean, standard_error
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
 """Kinds of runs that count only where somebody asks for them."""
+
+
+class Judged(Protocol):
+    """What decides whether a run's score counts: a whole `Run` has it, and so has a row of the score columns."""
+
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def score(self) -> float | None: ...  # noqa: D102
+    @property
+    def imported(self) -> object: ...  # noqa: D102
+    @property
+    def synthetic(self) -> bool: ...  # noqa: D102
+    @property
+    def late(self) -> bool: ...  # noqa: D102
+    @property
+    def retracted(self) -> object: ...  # noqa: D102
 
 
 class Task(msgspec.Struct, frozen=True, order=True):
@@ -105,12 +122,12 @@ def leaderboard(
     return standings
 
 
-def is_eligible(run: Run, include: Collection[Doubtful] = ()) -> bool:
+def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
     """Whether a run's score counts: a success with a score, and none of the doubtful kinds but those in `include`."""
     return run.status == "succeeded" and run.score is not None and not doubts(run).difference(include)
 
 
-def doubts(run: Run) -> set[Doubtful]:
+def doubts(run: Judged) -> set[Doubtful]:
     """The doubtful kinds that a run is of."""
     kinds: dict[Doubtful, bool] = {
         "imported": run.imported is not None,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
-from ..ledger.events import Record, Unknown
+from ..ledger.events import HighScorePublished, Record, Unknown
 from ..ledger.fold import Group, Run
 
 Row = dict[str, Any]
@@ -20,17 +21,22 @@ TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens
 
 _TEXT = {"str", "str | None", "Status"}
 _REAL = {"float", "float | None"}
-_INTEGER = {"int", "int | None", "bool", "bool | None"}
+_FLAG = {"bool", "bool | None"}
+_INTEGER = {"int", "int | None"} | _FLAG
 _LARGEST = 2**63 - 1
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column of a table: its name there, the field that it holds, its SQLite type, and whether it holds JSON."""
+    """A column of a table: its name there, the field that it holds, its SQLite type, and whether it holds JSON.
+
+    A flag is true, false or null, and 1, 0 or null in the table.
+    """
 
     name: str
     field: str
     kind: str
     json: bool
+    is_flag: bool
 
 
 def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
@@ -40,12 +46,18 @@ def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
         hint = annotations[field]
         json = hint not in _TEXT | _REAL | _INTEGER
         kind = "REAL" if hint in _REAL else "INTEGER" if hint in _INTEGER else "TEXT"
-        columns.append(Column(f"{field}_json" if json else field, field, kind, json))
+        columns.append(Column(f"{field}_json" if json else field, field, kind, json, hint in _FLAG))
     return tuple(columns)
 
 
 RUN_COLUMNS = _columns(Run)
 GROUP_COLUMNS = _columns(Group)
+HIGH_SCORE_COLUMNS = _columns(HighScorePublished)
+
+_RUN_JSON, _GROUP_JSON = (
+    tuple(place for place, column in enumerate(columns) if column.json) for columns in (RUN_COLUMNS, GROUP_COLUMNS)
+)
+_RUN_INTEGERS = tuple(place for place, column in enumerate(RUN_COLUMNS) if column.kind == "INTEGER")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -53,15 +65,19 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 def token_counts(run: Run) -> list[int | None]:
     """The values of TOKEN_COLUMNS; None where the run's usage does not say, or says what is no count."""
     usage = run.usage
-    count = {name: _count(usage.get(name)) for name in TOKEN_COLUMNS}
-    count["call_count"] = _count(usage.get("calls", usage.get("call_count")))
-    read, written = count["input_tokens"], count["output_tokens"]
-    if count["total_tokens"] is None and read is not None and written is not None:
-        count["total_tokens"] = read + written
-    return [count[name] for name in TOKEN_COLUMNS]
+    if not usage:
+        return [None] * len(TOKEN_COLUMNS)
+    get = usage.get
+    read, written = _count(get("input_tokens")), _count(get("output_tokens"))
+    total = _count(get("total_tokens"))
+    if total is None and read is not None and written is not None:
+        total = read + written
+    return [read, written, total, _count(get("cached_tokens")), _count(get("calls", get("call_count")))]
 
 
 def _count(value: object) -> int | None:
+    if value is None:
+        return None
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -69,24 +85,29 @@ def _count(value: object) -> int | None:
 
 def run_values(run: Run) -> list[Any]:
     """The values of a run for RUN_COLUMNS and TOKEN_COLUMNS."""
-    return [*_values(run, RUN_COLUMNS), *map(_sql, token_counts(run))]
+    # A hundred thousand runs come by here when the tables are built anew, so nothing is looked up by name.
+    values = list(astuple(run))
+    for place in _RUN_JSON:
+        if (value := values[place]) is not None:
+            values[place] = _encode(value).decode()
+    for place in _RUN_INTEGERS:
+        values[place] = _within(values[place])
+    values += map(_within, token_counts(run))
+    return values
 
 
 def group_values(group: Group) -> list[Any]:
     """The values of a group for GROUP_COLUMNS."""
-    return _values(group, GROUP_COLUMNS)
+    values = list(astuple(group))
+    for place in _GROUP_JSON:
+        if (value := values[place]) is not None:
+            values[place] = _encode(value).decode()
+    return values
 
 
-def _values(struct: msgspec.Struct, columns: tuple[Column, ...]) -> list[Any]:
-    return [
-        _encode(value).decode() if column.json and value is not None else _sql(value)
-        for column, value in ((column, getattr(struct, column.field)) for column in columns)
-    ]
-
-
-def _sql(value: Any) -> Any:
+def _within(value: int | None) -> int | None:
     # SQLite's integers have 64 bits. Nobody counts further, but a result can say anything, and the ledger keeps it.
-    return max(-_LARGEST, min(value, _LARGEST)) if isinstance(value, int) else value
+    return value if value is None or -_LARGEST <= value <= _LARGEST else max(-_LARGEST, min(value, _LARGEST))
 
 
 def load_run(values: tuple[Any, ...]) -> Run:

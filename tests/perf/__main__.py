@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import command_line, ledger, viewer
+from . import command_line, ledger, projections, viewer
 from .figures import Table
 
 PARTS = {
@@ -24,6 +24,8 @@ PARTS = {
     "memory": ledger.measure_memory,
     "peers": ledger.measure_peers,
     "viewer": viewer.measure_server,
+    "projections": projections.measure_projections,
+    "projection-peers": projections.measure_projection_peers,
 }
 
 

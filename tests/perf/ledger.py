@@ -48,11 +48,11 @@ def campaign(runs: int) -> Iterator[NewEvent]:
         asked = Request(benchmarks=["context_recall", "human_eval"], agent=None, provider="groq", model="qwen3")
         yield NewEvent(group, GroupOpened(request=asked, benchmarks=asked.benchmarks, created_by="run", owner=OWNER))
         for number in range(first, min(first + 10, runs)):
-            yield from _run(group, number)
+            yield from one_run(group, number)
         yield NewEvent(group, GroupClosed(counts=Counts(succeeded=10), reason="completed"))
 
 
-def _run(group: str, number: int) -> Iterator[NewEvent]:
+def one_run(group: str, number: int) -> Iterator[NewEvent]:
     benchmark, run_id = f"benchmark_{number % 40}", f"run_benchmark_{number % 40}_20261123T154419Z_1_{number:08x}"
     folder = f"/data/benchmarks/benchmark_results/{group}/{benchmark}__{benchmark}/{run_id}"
     config = {"seed": 42, "samples": 30}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.history import History
 from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.projections import database
+from benchmarks.projections import database, following
 from benchmarks.projections.database import (
     ProjectionError,
     open_readonly,
@@ -23,8 +23,8 @@ from benchmarks.projections.database import (
     read_runs,
     rebuild,
     refresh,
-    version_of,
 )
+from benchmarks.projections.schema import version_of
 
 
 def dump(path):
@@ -87,7 +87,8 @@ def test_a_file_of_another_ledger_or_version_or_program_is_built_anew(filled, tm
         path.write_bytes(rubbish)
         refresh(path, filled)
         assert path.read_bytes() == expected.read_bytes()
-    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    for module in (database, following):
+        monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
     assert refresh(path, filled).position == 5
     with open_readonly(path) as connection:
         assert connection.execute("SELECT version FROM projection_state").fetchone()[0] == database.VERSION
@@ -191,7 +192,7 @@ def test_a_ledger_that_was_put_back_to_an_older_copy_is_followed_from_its_start(
 def test_catching_up_in_many_batches_is_the_same_as_in_one(filled, tmp_path, histories, monkeypatch):
     one, many = tmp_path / "one.sqlite", tmp_path / "many.sqlite"
     refresh(many, JsonlStore(tmp_path / "empty", notice=print))
-    monkeypatch.setattr(database, "BATCH", 2)
+    monkeypatch.setattr(following, "BATCH", 2)
     assert refresh(many, filled) == rebuild(one, filled)
     assert dump(many) == dump(one)
 

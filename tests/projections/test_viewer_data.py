@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.ledger.events import HighScorePublished, Imported, ImportSource, NewEvent, Retracted
-from benchmarks.projections.database import open_readonly, rebuild
-from benchmarks.projections.viewer_data import build_dataset, write_dataset
+from benchmarks.ledger.history import History
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections import viewer_data
+from benchmarks.projections.database import open_readonly, rebuild, refresh
+from benchmarks.projections.rows import group_row, run_row
+from benchmarks.projections.viewer_data import build_dataset, update_dataset, write_dataset
 
 
 @pytest.fixture
@@ -47,13 +55,11 @@ def test_the_keys_are_the_contracts_and_then_ours(add, dataset):
     assert list(dataset())[:7] == [*contract, "agent_summary"]
 
 
-def test_the_same_ledger_gives_the_same_document_to_the_byte(add, dataset, tmp_path):
+def test_the_same_ledger_gives_the_same_document_to_the_byte(add, store, tmp_path):
     add("run_1", 0.5)
     add("run_2", 0.25)
-    one, two = tmp_path / "one.json", tmp_path / "two.json"
-    write_dataset(dataset(), one)
-    write_dataset(dataset(), two)
-    assert one.read_bytes() == two.read_bytes()
+    written = [write(store, tmp_path / name) for name in ("one", "two")]
+    assert written[0] == written[1]
 
 
 def test_an_empty_ledger_gives_an_empty_document(dataset):
@@ -135,13 +141,105 @@ def test_published_references_stand_in_their_order(store, histories, dataset):
     ]
 
 
-def test_a_document_is_written_whole_or_not_at_all(add, dataset, tmp_path):
+def write(store, folder):
+    """The bytes of the document, built anew."""
+    folder.mkdir(exist_ok=True)
+    rebuild(folder / "db.sqlite", store)
+    with open_readonly(folder / "db.sqlite") as connection:
+        write_dataset(connection, folder / "viewer_data.json")
+    return (folder / "viewer_data.json").read_bytes()
+
+
+def update(store, folder):
+    """The bytes of the document after it has followed the ledger."""
+    folder.mkdir(exist_ok=True)
+    refresh(folder / "db.sqlite", store)
+    with open_readonly(folder / "db.sqlite") as connection:
+        update_dataset(connection, folder / "viewer_data.json", store)
+    return (folder / "viewer_data.json").read_bytes()
+
+
+def test_a_document_is_written_whole_or_not_at_all(add, store, tmp_path, monkeypatch):
     add("run_1", 0.5)
-    path = tmp_path / "viewer_data.json"
-    write_dataset(dataset(), path)
-    before = path.read_bytes()
+    before = write(store, tmp_path)
     assert json.loads(before)["runs"][0]["score"] == 0.5
+    add("run_2", 0.75)
+    monkeypatch.setattr(viewer_data, "Summaries", None)  # It breaks when most of it is written.
     with pytest.raises(TypeError):
-        write_dataset({"runs": object()}, path)
-    assert path.read_bytes() == before
+        write(store, tmp_path)
+    with pytest.raises(TypeError):
+        update(store, tmp_path)
+    assert (tmp_path / "viewer_data.json").read_bytes() == before
     assert [file.name for file in tmp_path.glob("viewer_data*")] == ["viewer_data.json"]
+
+
+@given(data=st.data())
+def test_following_in_pieces_and_writing_anew_give_the_same_bytes(histories, data):
+    events = data.draw(histories.events())
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=6)))
+    with TemporaryDirectory() as folder:
+        store = JsonlStore(Path(folder) / "ledger", notice=print)
+        for begin, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
+            histories.append_anyway(store, events[begin:end])
+            followed = update(store, Path(folder) / "followed")
+        assert followed == write(store, Path(folder) / "built")
+        history = History().read(store.read())
+        store.close()
+    document = json.loads(followed)
+    assert document["runs"] == [run_row(run) for run in list(history.runs.values())[::-1]]
+    assert document["run_groups"] == [group_row(group) for group in list(history.groups.values())[::-1]]
+
+
+def test_only_the_lines_that_changed_are_made_anew(add, store, histories, tmp_path, monkeypatch):
+    for number in range(50):
+        add(f"run_{number}", number / 50)
+    update(store, tmp_path)
+    made = []
+    encode = viewer_data._RUNS.encode
+
+    def watched(rows):
+        rows = list(rows)
+        made.extend(row[0] for row in rows)
+        return encode(rows)
+
+    monkeypatch.setattr(viewer_data._RUNS, "encode", watched)
+    for run_id in ("run_0", "run_20", "run_21", "run_49"):
+        histories.append_anyway(store, [NewEvent(run_id, Retracted(author="a", reason="wrong"))])
+    add("run_new", 0.1)
+    followed = update(store, tmp_path)
+    assert made == ["run_new", "run_49", "run_21", "run_20", "run_0", "run_new"], "the last one as the latest score"
+    assert followed == write(store, tmp_path / "built")
+
+
+def test_where_nothing_happened_nothing_is_written(add, store, tmp_path):
+    add("run_1", 0.5)
+    update(store, tmp_path)
+    before = (tmp_path / "viewer_data.json").stat()
+    update(store, tmp_path)
+    assert (tmp_path / "viewer_data.json").stat() == before
+
+
+def test_a_run_whose_name_stands_in_other_runs_texts_is_not_mistaken_for_it(add, store, histories, tmp_path):
+    add("run_1", 0.5)
+    add("run_2", 0.5, metrics={"line": '\n{"run_id":"run_1",', "run_id": "run_1"})
+    add('run_"3', 0.5)
+    update(store, tmp_path)
+    for run_id in ("run_1", 'run_"3'):
+        histories.append_anyway(store, [NewEvent(run_id, Retracted(author="a", reason="wrong"))])
+    assert update(store, tmp_path) == write(store, tmp_path / "built")
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{}", b"no document", b'{"generated_at":"","runs":[]}'])
+def test_a_file_that_is_no_document_of_this_version_is_written_anew(add, store, tmp_path, rubbish):
+    add("run_1", 0.5)
+    (tmp_path / "viewer_data.json").write_bytes(rubbish)
+    assert update(store, tmp_path) == write(store, tmp_path / "built")
+
+
+def test_a_document_of_another_history_is_written_anew(add, store, histories, tmp_path):
+    other = JsonlStore(tmp_path / "other", notice=print)
+    for number in range(9):
+        histories.append_anyway(other, [NewEvent(f"run_{number}", histories.started(f"s{number}"))])
+    update(other, tmp_path)
+    add("run_1", 0.5)
+    assert update(store, tmp_path) == write(store, tmp_path / "built")

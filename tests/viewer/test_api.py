@@ -246,7 +246,7 @@ def test_the_dataset_is_the_one_that_is_exported(client, add, store, workspace):
 
     add("run_a")
     rebuild_all(workspace.database, workspace.viewer_data, store, notice=print)
-    assert client.simulate_get("/api/viewer-data").content + b"\n" == workspace.viewer_data.read_bytes()
+    assert client.simulate_get("/api/viewer-data").json == json.loads(workspace.viewer_data.read_bytes())
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8877", "127.0.0.1.evil.example", ""])
