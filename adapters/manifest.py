@@ -114,8 +114,12 @@ class Check(_Table, frozen=True, kw_only=True):
 
 
 class Requires(_Table, frozen=True, kw_only=True):
-    """What must be here: variables, commands, successful checks; and Python packages for an environment of its own."""
+    """What must be here: variables, commands, successful checks; and Python packages for an environment of its own.
 
+    A benchmark with `model` false asks no model: it needs no provider, and its runs name none.
+    """
+
+    model: bool = True
     env: list[str] = []
     commands: list[str] = []
     python: list[str] = []
@@ -158,11 +162,15 @@ class HighScore(_Table, frozen=True, kw_only=True):
 
 
 class Manifest(_Table, frozen=True, kw_only=True):
-    """A benchmark: who may run it, how, with which options, and what its result means."""
+    """A benchmark: who may run it, how, with which options, and what its result means.
+
+    One of the catalogue with `needs_directory` false is a harness that works in the workspace itself.
+    """
 
     id: str
     name: str
     directory: str
+    needs_directory: bool = True
     description: str = ""
     homepage: str = ""
     version: str = ""
@@ -340,6 +348,10 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
                 coerce(option, value)
             except OptionError as problem:
                 yield f"{key}.{part}", str(problem)
+    if option.required and option.default is not None:
+        yield f"{key}.required", "it has a default, so that it is never missing"
+    if option.required and option.secret_as(name):
+        yield f"{key}.required", "a secret cannot be required: name its variable in requires.env"
     if option.secret_as(name) and option.default is not None:
         yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
 

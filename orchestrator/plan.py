@@ -10,7 +10,7 @@ from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ..ledger.events import Json
 from .capacity import Capacity
-from .providers import Endpoint
+from .providers import NO_MODEL, Endpoint
 from .signature import REPEAT, Signature, sign
 from .usage import UsageError
 
@@ -82,9 +82,14 @@ def make_plan(
     for adapter in adapters:
         effective = configs[adapter.id]
         label = agent or adapter.manifest.default_agent
+        asks_model = adapter.manifest.requires.model
+        asked = {
+            "provider": endpoint.provider.name if asks_model else NO_MODEL,
+            "model": model if asks_model else NO_MODEL,
+        }
         unmet = [
             *missing(adapter, agent=label, environ=environ, config=effective.config),
-            *lacking,
+            *(lacking if asks_model else ()),
             *capacity.lacking(adapter.manifest.resources),
         ]
         for number in range(1, repeats + 1):
@@ -93,8 +98,7 @@ def make_plan(
                 PlannedRun(
                     adapter=adapter,
                     agent=label,
-                    provider=endpoint.provider.name,
-                    model=model,
+                    **asked,
                     config=config,
                     secrets=effective.secrets,
                     missing=unmet,
@@ -102,8 +106,7 @@ def make_plan(
                         benchmark_id=adapter.id,
                         benchmark_directory=adapter.manifest.directory,
                         agent=label,
-                        provider=endpoint.provider.name,
-                        model=model,
+                        **asked,
                         extra_config=config,
                     ),
                 )

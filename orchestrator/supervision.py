@@ -29,7 +29,7 @@ from .identifiers import new_run_id
 from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
 from .plan import PlannedRun
 from .provenance import run_provenance
-from .providers import Endpoint, without_other_keys
+from .providers import WITHOUT_MODEL, Endpoint, without_other_keys
 from .redaction import Redactor
 from .retries import delays, is_transient
 from .telemetry import ProgressFile
@@ -117,7 +117,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
             return Prepared(None, None, ("environment", told))
         try:
-            endpoint = self.endpoints.get()
+            endpoint = self.endpoints.get() if planned.adapter.manifest.requires.model else WITHOUT_MODEL
             requirements = planned.adapter.manifest.requires.python
             spec = EnvironmentSpec(tuple(requirements))
             environment = ensure(spec, announce=self.display.note) if requirements else None

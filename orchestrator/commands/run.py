@@ -33,7 +33,7 @@ from ..execution import Cancellation
 from ..local_model import EMBEDDED, LocalModelError, model_label
 from ..plan import PlannedRun, choose, make_plan, parse_extra
 from ..provenance import repository
-from ..providers import Endpoint, find_provider, resolve
+from ..providers import NO_MODEL, Endpoint, find_provider, resolve
 from ..recovery import provably_dead, recover
 from ..redaction import Redactor, names_a_secret, secrets_of
 from ..supervision import Limits, Retries
@@ -130,8 +130,9 @@ def command(
             raise UsageError(
                 "--again takes all from that run: leave out --benchmarks, --all, --agent, --extra, --repeats"
             )
-        benchmarks, agent, provider = [original.benchmark_id], original.agent, original.provider
-        model = model or original.model
+        benchmarks, agent = [original.benchmark_id], original.agent
+        if original.provider != NO_MODEL:
+            provider, model = original.provider, model or original.model
     found = discover(place.workspace.root)
     display = open_display(is_quiet=quiet)
     with contextlib.closing(display):
