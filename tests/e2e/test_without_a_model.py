@@ -20,7 +20,9 @@ def test_a_benchmark_without_a_model_needs_no_key_and_says_so(bench):
     bench("run", "--benchmarks", "timing", "--provider", "groq", "--model", "qwen3")
     [run] = bench.runs()
     assert (run["status"], run["provider"], run["model"]) == ("succeeded", "none", "none")
-    assert "skipped: run_timing" in bench("run", "--benchmarks", "timing", "--provider", "openai").stderr, "the same work"
+    assert "skipped: run_timing" in bench("run", "--benchmarks", "timing", "--provider", "openai").stderr, (
+        "the same work"
+    )
     bench("run", "--again", run["run_id"])
     assert [run["attempt"] for run in bench.runs()] == [1, 2]
 
