@@ -203,17 +203,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ManifestError(path, "", f"no TOML: {problem}") from problem
 
 
+def is_id(text: str) -> bool:
+    """Whether a benchmark can have that id."""
+    return _ID.fullmatch(text) is not None
+
+
+def find_faults(path: Path, directory: str | None = None) -> list[ManifestError]:
+    """Everything that is wrong with a manifest's file; of what has the wrong type or no place there, the first."""
+    try:
+        tables = read_toml(path)
+        manifest = _convert(tables, path, directory)
+    except ManifestError as problem:
+        return [problem]
+    return [ManifestError(path, key, reason) for key, reason in _faults(manifest)]
+
+
 def parse_manifest(tables: dict[str, Any], path: Path, directory: str | None = None) -> Manifest:
     """The manifest in the tables of a file; `path` is for messages. Raises ManifestError."""
-    if directory is not None:
-        tables = {"directory": directory, **tables}
-    try:
-        manifest = msgspec.convert(tables, Manifest)
-    except msgspec.ValidationError as problem:
-        raise ManifestError(path, *_where(str(problem), tables)) from problem
+    manifest = _convert(tables, path, directory)
     for key, reason in _faults(manifest):
         raise ManifestError(path, key, reason)
     return manifest
+
+
+def _convert(tables: dict[str, Any], path: Path, directory: str | None) -> Manifest:
+    if directory is not None:
+        tables = {"directory": directory, **tables}
+    try:
+        return msgspec.convert(tables, Manifest)
+    except msgspec.ValidationError as problem:
+        raise ManifestError(path, *_where(str(problem), tables)) from problem
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -271,7 +290,7 @@ def _fields_at(key: str) -> tuple[str, ...]:
 
 def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What msgspec's types can't say: (key, reason)."""
-    if not _ID.fullmatch(manifest.id):
+    if not is_id(manifest.id):
         yield "id", f"'{manifest.id}' is no id: lower-case letters, digits, - and _, beginning with no sign"
     if not manifest.directory or manifest.directory.startswith(("/", ".")) or ".." in manifest.directory.split("/"):
         yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
