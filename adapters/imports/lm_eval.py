@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..suites.lm_eval.scores import members, metrics_of
 from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
     count,
-    finite,
     moment,
     number,
     slug,
@@ -39,13 +39,13 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
 
 
 def _run(document: Document, task: str, metric: str | None, path: Path) -> ForeignRun:
-    values = _metrics(table(table(document["results"])[task]))
+    values = metrics_of(table(table(document["results"])[task]))
     fitting = [name for name in values if metric in (None, name, name.partition(",")[0])]
     if metric is not None and values and not fitting:
         raise UnreadableResult(path, f"{task} has no metric {metric}: there are {', '.join(values)}")
     name = fitting[0] if fitting else None
     base, _, filter = (name or "").partition(",")
-    leaves = _leaves(document, task)
+    leaves = members(document, task)
     given, own = table(document.get("config")), table(table(document.get("configs")).get(leaves[0]))
     started, seconds = moment(document.get("date")), number(document.get("total_evaluation_time_seconds"))
     return ForeignRun(
@@ -64,7 +64,7 @@ def _run(document: Document, task: str, metric: str | None, path: Path) -> Forei
         or None,
         stderr=number(table(table(document["results"])[task]).get(f"{base}_stderr,{filter}")),
         metrics=values
-        | {leaf: _metrics(table(table(document["results"]).get(leaf))) for leaf in leaves if leaf != task},
+        | {leaf: metrics_of(table(table(document["results"]).get(leaf))) for leaf in leaves if leaf != task},
         config=without_nothing(
             {
                 "task": task,
@@ -87,17 +87,6 @@ def _run(document: Document, task: str, metric: str | None, path: Path) -> Forei
             }
         ),
     )
-
-
-def _metrics(result: Document) -> dict[str, float]:
-    """The values of `<metric>,<filter>` without their standard errors."""
-    named = {key: value for key, value in result.items() if "," in key and "_stderr," not in key}
-    return finite(named)
-
-
-def _leaves(document: Document, task: str) -> list[str]:
-    below = table(document.get("group_subtasks")).get(task)
-    return [leaf for member in below for leaf in _leaves(document, member)] if below else [task]
 
 
 def _text(value: object) -> str | None:

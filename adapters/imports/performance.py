@@ -5,14 +5,13 @@ A file holds several independent measurements: each is a run, with the mean as i
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ..suites.asv.measurements import measurements
 from .found import (
     Document,
     ForeignRun,
@@ -116,13 +115,13 @@ def fits_asv(document: Document) -> bool:
 
 def read_asv(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
     """A run for each benchmark with its parameters. Units stand in the `benchmarks.json` one folder above."""
-    units = _asv_units(path.parent.parent / "benchmarks.json")
+    described = _described(path.parent.parent / "benchmarks.json")
     params = table(document.get("params"))
     machine = {name: params.get(name) for name in ("arch", "cpu", "num_cpu", "os", "ram")}
     found = []
-    for name, value, started in _asv_values(document, path):
-        score = number(value)
-        unit = units.get(name.partition("(")[0]) or ("seconds" if ".time_" in f".{name}" else "unknown")
+    for row in measurements(document, described):
+        name, score, started = row["name"], number(row["value"]), number(row["started_at"])
+        unit = row["unit"] or ("seconds" if ".time_" in f".{name}" else "unknown")
         found.append(
             ForeignRun(
                 name=name,
@@ -148,26 +147,11 @@ def read_asv(document: Document, path: Path, metric: str | None) -> list[Foreign
     return found
 
 
-def _asv_values(document: Document, path: Path) -> Iterator[tuple[str, Any, float | None]]:
-    """Name with parameters, value (None where it failed) and start (ms) of each; what asv skipped, NaN, is left out."""
-    for name, cells in table(document.get("results")).items():
-        row = dict(zip(document["result_columns"], cells if isinstance(cells, list) else [], strict=False))
-        combinations = list(itertools.product(*(row.get("params") or [])))
-        values = row.get("result") or [None] * len(combinations)
-        if len(values) != len(combinations):
-            raise UnreadableResult(path, f"{name} has {len(values)} values for {len(combinations)} combinations")
-        for combination, value in zip(combinations, values, strict=True):
-            if not (isinstance(value, float) and math.isnan(value)):
-                shown = f"{name}({', '.join(combination)})" if combination else name
-                yield shown, value, number(row.get("started_at"))
-
-
-def _asv_units(path: Path) -> dict[str, str]:
+def _described(path: Path) -> dict[str, Any]:
     try:
-        described = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         return {}  # The file alone was brought along: the unit then is a guess from the name, as asv itself makes it.
-    return {name: str(row["unit"]) for name, row in described.items() if isinstance(row, dict) and row.get("unit")}
 
 
 def _standard_error(deviation: object, size: int) -> float | None:

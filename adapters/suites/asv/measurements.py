@@ -34,7 +34,12 @@ def summarize(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> dic
 
 
 def measurements(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each value: `name` with its parameters, `value` (None where it failed), `unit`. What was skipped is left out."""
+    """Each value: `name` with its parameters, `value` (None where it failed), `unit`, `started_at` (Unix ms).
+
+    What was skipped is left out.
+
+    Raises ValueError where there are not as many values as combinations of parameters.
+    """
     columns = document["result_columns"]
     for name, cells in document["results"].items():
         row = dict(zip(columns, cells, strict=False))
@@ -45,4 +50,5 @@ def measurements(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> 
         for combination, value in zip(combinations, values, strict=True):
             if isinstance(value, float) and math.isnan(value):
                 continue
-            yield {"name": f"{name}({', '.join(combination)})" if combination else name, "value": value, "unit": unit}
+            shown = f"{name}({', '.join(combination)})" if combination else name
+            yield {"name": shown, "value": value, "unit": unit, "started_at": row.get("started_at")}

@@ -23,14 +23,14 @@ def summarize(document: Mapping[str, Any], task: str, metric: str | None) -> dic
     direction = (document.get("higher_is_better") or {}).get(task) or {}
     if direction.get(name.partition(",")[0]) is False:
         raise SuiteError(f"less is better of {name}: choose another with the option metric, of {', '.join(found)}")
-    members = _members(document, task)
+    tasks = members(document, task)
     return {
         "task": task,
         "metric": name,
         "score": found[name],
         "score_stderr": _number(tables[task].get(_stderr_of(name))),
-        "n": sum(_effective(document, member) for member in members),
-        "tasks": {member: metrics_of(tables[member]) for member in [task, *members] if member in tables},
+        "n": sum(_effective(document, member) for member in tasks),
+        "tasks": {member: metrics_of(tables[member]) for member in [task, *tasks] if member in tables},
         "task_version": (document.get("versions") or {}).get(task),
         "task_hash": (document.get("task_hashes") or {}).get(task),
         "num_fewshot": (document.get("n-shot") or {}).get(task),
@@ -61,10 +61,10 @@ def _stderr_of(name: str) -> str:
     return f"{metric}_stderr,{filter}"
 
 
-def _members(document: Mapping[str, Any], task: str) -> list[str]:
+def members(document: Mapping[str, Any], task: str) -> list[str]:
     """The tasks of a group, those of its groups among them; of a task, itself."""
     below = (document.get("group_subtasks") or {}).get(task)
-    return [leaf for member in below for leaf in _members(document, member)] if below else [task]
+    return [leaf for member in below for leaf in members(document, member)] if below else [task]
 
 
 def _effective(document: Mapping[str, Any], task: str) -> int:
