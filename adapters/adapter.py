@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .environment import find_python
 from .manifest import LOG_BYTES, Check, Manifest, fill
 from .options import render
 
@@ -90,6 +91,9 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     lacking += [f"environment variable {name}" for name in requires.env if not environ.get(name)]
     absent = [name for name in requires.commands if shutil.which(name, path=environ.get("PATH")) is None]
     lacking += [f"command {name} on PATH" for name in absent]
+    if find_python(requires.python_version) is None:
+        version = requires.python_version
+        lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
     for check in requires.checks:
         needless = check.unless is not None and config.get(check.unless) is True
         if not needless and check.argv[0] not in absent and (failure := _failure(check, adapter.root, environ)):

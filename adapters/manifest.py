@@ -116,13 +116,15 @@ class Check(_Table, frozen=True, kw_only=True):
 class Requires(_Table, frozen=True, kw_only=True):
     """What must be here: variables, commands, successful checks; and Python packages for an environment of its own.
 
-    A benchmark with `model` false asks no model: it needs no provider, and its runs name none.
+    A benchmark with `model` false asks no model: it needs no provider, and its runs name none. `python_version`, such
+    as "3.12", is the oldest that the environment can have, where this program's own may be older.
     """
 
     model: bool = True
     env: list[str] = []
     commands: list[str] = []
     python: list[str] = []
+    python_version: str | None = None
     checks: list[Check] = []
 
 
@@ -302,6 +304,11 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+    version = manifest.requires.python_version
+    if version is not None and not re.fullmatch(r"3\.\d+", version):
+        yield "requires.python_version", f"'{version}' is no version such as 3.12"
+    if version is not None and not manifest.requires.python:
+        yield "requires.python_version", "there is no environment: requires.python names no package"
     for check in manifest.requires.checks:
         waiving = manifest.options.get(check.unless) if check.unless else None
         if check.unless and (waiving is None or waiving.type != "bool"):

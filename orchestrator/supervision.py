@@ -118,9 +118,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return Prepared(None, None, ("environment", told))
         try:
             endpoint = self.endpoints.get() if planned.adapter.manifest.requires.model else WITHOUT_MODEL
-            requirements = planned.adapter.manifest.requires.python
-            spec = EnvironmentSpec(tuple(requirements))
-            environment = ensure(spec, announce=self.display.note) if requirements else None
+            requires = planned.adapter.manifest.requires
+            spec = EnvironmentSpec(tuple(requires.python), python_version=requires.python_version)
+            environment = ensure(spec, announce=self.display.note) if requires.python else None
         except (EnvironmentBuildError, ModelUnavailable) as problem:
             return Prepared(None, None, ("environment", str(problem)))
         return Prepared(endpoint, environment)

@@ -120,3 +120,49 @@ def test_a_harness_of_the_catalogue_works_in_the_workspace_and_covers_nothing(tm
     found = discover(tmp_path)
     assert found.adapters["hyperfine"].root == tmp_path
     assert found.uncovered == ["hyperfine"]
+
+
+def test_evalplus_counts_what_passed_both_sets_of_tests(read):
+    document = sample("evalplus_eval_results.json")
+    reading = read("evalplus", "humaneval/m_openai_temp_0.0_eval_results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.5, 2, None)
+    document["eval"]["HumanEval/0"][0]["plus_status"] = "fail"
+    reading = read("evalplus", "humaneval/m_openai_temp_0.0_eval_results.json", document)
+    assert (reading.score, reading.metrics["passed_base"], reading.metrics["passed_both"]) == (0.0, 1, 0)
+
+
+def test_promptfoo(read):
+    document = sample("promptfoo.json")
+    reading = read("promptfoo", "results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (pytest.approx(2 / 3), 3, None)
+    assert (reading.metrics["passed"], reading.usage["total_tokens"], reading.synthetic) == (2, 153, False)
+    document["results"]["stats"]["errors"] = 1
+    assert read("promptfoo", "results.json", document).reason == "invalid_result"
+
+
+def test_deepeval(read):
+    document = sample("deepeval.json")
+    reading = read("deepeval", "test_run_20261123_212045.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (pytest.approx(1 / 3), 3, None)
+    assert read("deepeval", "test_run_20261123_212045.json", {**document, "testCases": []}).reason == "no_score"
+
+
+def test_harbor(read):
+    document = json.loads((SAMPLES / "harbor-job" / "result.json").read_text())
+    # As Harbor writes it with its mean metric, which is every dataset's unless it names others.
+    [key] = document["stats"]["evals"]
+    document["stats"]["evals"][key]["metrics"] = [{"mean": 0.5}]
+    reading = read("harbor", "job/result.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.5, 4, None)
+    assert reading.metrics["exceptions"] == {"AgentTimeoutError": ["build-kernel__a1b2c32"]}
+    assert reading.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40}
+    document["stats"]["n_pending_trials"] = 1
+    assert read("harbor", "job/result.json", document).reason == "invalid_result"
+
+
+def test_an_environment_that_needs_a_later_python_says_so(adapters, monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.adapters.environment.sys.version_info", (3, 11))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    told = missing(adapters["harbor"], agent="terminus-2", environ={}, config={})
+    assert "Python 3.12 or later, for its environment (uv python install 3.12)" in told

@@ -155,3 +155,87 @@ def test_a_server_that_is_gone_is_no_model_that_knows_nothing(bench):
     bench("run", "--benchmarks", "agentdojo", "--extra", '{"max_samples": 1}', *endpoint, code=1)
     [row] = bench.runs()
     assert row["score"] is None and "the model could not be asked" in row["error"]
+
+
+@heavy
+@pytest.mark.model
+def test_helm(bench):
+    row = run(bench, "helm", {"run_entry": "simple_mcqa", "max_eval_instances": 2}, model=True)
+    assert (row["status"], row["samples"], row["metrics"]["metric"]) == ("succeeded", 2, "exact_match")
+    [folder] = bench.results.glob("rg_*/*/*/output/helm/runs/run/*")
+    bench("import", str(folder))
+    imported = bench.runs("--benchmark", "simple_mcqa")[0]
+    assert (imported["score"], imported["usage"]) == (row["score"], row["usage"])
+
+
+@heavy
+@pytest.mark.model
+def test_bfcl_labels_results_with_the_model_that_answered(bench):
+    row = run(bench, "bfcl_eval", {"max_samples": 2}, model=True)
+    assert (row["status"], row["samples"], row["metrics"]["reported_model"]) == ("succeeded", 2, "smollm2-135m")
+    assert list(bench.results.glob("rg_*/*/*/output/score/smollm2-135m/*/*_simple_python_score.json"))
+
+
+@heavy
+@pytest.mark.model
+def test_evalplus(bench, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    problem = {
+        "task_id": "HumanEval/0",
+        "prompt": 'def add(a, b):\n    """Return the sum of a and b."""\n',
+        "entry_point": "add",
+        "canonical_solution": "    return a + b\n",
+        "test": "def check(f):\n    assert f(1, 2) == 3\n",
+        "contract": "",
+        "base_input": [[1, 2]],
+        "plus_input": [[10, -3]],
+        "atol": 0,
+    }
+    problems.write_text(json.dumps(problem) + "\n")
+    bench.environ["HUMANEVAL_OVERRIDE_PATH"] = str(problems)
+    row = run(bench, "evalplus", {"offline": True}, model=True)
+    assert (row["status"], row["samples"]) == ("succeeded", 1) and row["score"] in (0, 1)
+
+
+PROMPTFOO = """
+prompts: ["What is the capital of {{country}}?"]
+providers: [{id: "openai:chat:{{env.MODEL_NAME}}", config: {temperature: 0, max_tokens: 32}}]
+tests:
+  - {vars: {country: France}, assert: [{type: icontains, value: Paris}]}
+  - {vars: {country: Chad}, assert: [{type: icontains, value: "no such text"}]}
+"""
+
+
+@heavy
+@pytest.mark.model
+@pytest.mark.skipif(shutil.which("npx") is None, reason="npx is not installed")
+def test_promptfoo(bench):
+    (bench.root / "prompts.yaml").write_text(PROMPTFOO)
+    row = run(bench, "promptfoo", {"config": "prompts.yaml"}, model=True)
+    assert (row["status"], row["samples"], row["metrics"]["failed"] >= 1) == ("succeeded", 2, True)
+    assert row["metrics"]["providers"] == ["openai:chat:smollm2-135m"] and row["usage"]["total_tokens"] > 0
+
+
+DEEPEVAL = """
+import os
+import openai
+import pytest
+from deepeval import assert_test
+from deepeval.metrics import ExactMatchMetric
+from deepeval.test_case import LLMTestCase
+
+@pytest.mark.parametrize("expected", ["no such text", "nor this"])
+def test_capital(expected):
+    asked = [{"role": "user", "content": "What is the capital of France?"}]
+    answer = openai.OpenAI().chat.completions.create(model=os.environ["MODEL_NAME"], messages=asked, max_tokens=16)
+    case = LLMTestCase(input="?", actual_output=answer.choices[0].message.content, expected_output=expected)
+    assert_test(case, [ExactMatchMetric()], run_async=False)
+"""
+
+
+@heavy
+@pytest.mark.model
+def test_deepeval(bench):
+    (bench.root / "test_answers.py").write_text(DEEPEVAL)
+    row = run(bench, "deepeval", {"path": "test_answers.py"}, model=True)
+    assert (row["status"], row["score"], row["samples"]) == ("succeeded", 0.0, 2)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .chat import opener
 from .command import SuiteError
 
 RESULT = "result.json"
@@ -69,3 +71,20 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SuiteError(f"'{text[:40]}' is no JSON object")
     return value
+
+
+def served_model(asked: str) -> str:
+    """The model that the server says it serves: the one that was asked for, where it is among them.
+
+    Some harnesses label results with a name of their own; this is what answered. Raises SuiteError.
+    """
+    base_url = os.environ.get("OPENAI_BASE_URL", "")
+    request = urllib.request.Request(  # noqa: S310 - the address is the user's own choice of provider
+        f"{base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', '')}"}
+    )
+    try:
+        with opener(base_url).open(request, timeout=30) as response:
+            served = [str(model["id"]) for model in json.load(response)["data"]]
+    except (OSError, ValueError, LookupError, TypeError) as problem:
+        raise SuiteError(f"{base_url}/models does not say what is served: {problem}") from problem
+    return asked if asked in served else ", ".join(served[:4])
