@@ -166,3 +166,21 @@ def test_an_environment_that_needs_a_later_python_says_so(adapters, monkeypatch,
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
     told = missing(adapters["harbor"], agent="terminus-2", environ={}, config={})
     assert "Python 3.12 or later, for its environment (uv python install 3.12)" in told
+
+
+def test_swebench_takes_what_was_submitted(read):
+    document = sample("swebench-report.json")
+    reading = read("swebench", "my__agent.run_1.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.25, 4, None)
+    assert (reading.metrics["empty_patches"], reading.metrics["errors"], reading.metrics["total"]) == (1, 1, 5)
+    nothing = {**document, "submitted_instances": 0}
+    assert read("swebench", "my__agent.run_1.json", nothing).reason == "invalid_result"
+
+
+def test_tau2(read):
+    document = sample("tau2.json")
+    reading = read("tau2", "simulation/results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.0, 1, None)
+    assert (reading.metrics["domain"], reading.metrics["agent_llm"]) == ("mock", "openai/smollm2-135m")
+    document["simulations"][0]["reward_info"] = None
+    assert read("tau2", "simulation/results.json", document).reason == "invalid_result"

@@ -162,7 +162,7 @@ def test_a_server_that_is_gone_is_no_model_that_knows_nothing(bench):
 def test_helm(bench):
     row = run(bench, "helm", {"run_entry": "simple_mcqa", "max_eval_instances": 2}, model=True)
     assert (row["status"], row["samples"], row["metrics"]["metric"]) == ("succeeded", 2, "exact_match")
-    [folder] = bench.results.glob("rg_*/*/*/output/helm/runs/run/*")
+    [folder] = bench.results.glob("rg_*/*/*/output/helm/runs/run/simple_mcqa*")
     bench("import", str(folder))
     imported = bench.runs("--benchmark", "simple_mcqa")[0]
     assert (imported["score"], imported["usage"]) == (row["score"], row["usage"])
