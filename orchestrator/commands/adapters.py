@@ -34,7 +34,7 @@ def validate(place: Place, path: Path | None, as_json: bool) -> int:
 
     Exit code 2 where anything is.
     """
-    files = list(_manifests(path or place.workspace.root))
+    files = list(_manifests(path or place.workspace.root, is_asked_for=path is not None))
     problems = [(problem, _line(problem)) for file in files for problem in _faults(file)]
     if path is None:
         # What only shows when they are looked at together: ids that are taken twice, plugins that fail.
@@ -91,7 +91,8 @@ def schema() -> None:
     print_json(manifest_schema())
 
 
-def _manifests(path: Path) -> Iterator[Path]:
+def _manifests(path: Path, *, is_asked_for: bool) -> Iterator[Path]:
+    """The manifests at a path; where a folder was asked for that holds nothing else, every TOML file of it."""
     if path.is_file():
         yield path
         return
@@ -99,8 +100,9 @@ def _manifests(path: Path) -> Iterator[Path]:
     if own.is_file():
         yield own
         return
-    directories = discover(path).directories
-    yield from (path / name / MANIFEST for name in directories if (path / name / MANIFEST).is_file())
+    below = [path / name / MANIFEST for name in discover(path).directories]
+    found = [file for file in below if file.is_file()]
+    yield from found or (sorted(path.glob("*.toml")) if is_asked_for else ())
 
 
 def _faults(file: Path) -> list[ManifestError]:

@@ -184,3 +184,13 @@ def test_tau2(read):
     assert (reading.metrics["domain"], reading.metrics["agent_llm"]) == ("mock", "openai/smollm2-135m")
     document["simulations"][0]["reward_info"] = None
     assert read("tau2", "simulation/results.json", document).reason == "invalid_result"
+
+
+@pytest.mark.parametrize("id", ["agentdojo", "asv", "bfcl_eval", "helm", "lm_eval"])
+def test_what_a_driver_leaves_is_read_whole(read, adapters, id):
+    document = sample(f"drivers/{id}.json")
+    reading = read(id, "result.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (document["score"], document["n"], None)
+    assert reading.stderr == document.get("score_stderr")
+    assert set(reading.metrics) == set(adapters[id].manifest.result.metrics), "every metric is there"
+    assert set(reading.usage) == set(adapters[id].manifest.result.usage)

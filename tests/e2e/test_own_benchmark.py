@@ -104,6 +104,14 @@ def test_validate_tells_what_is_no_manifest(bench, old, new, told):
     assert told in done.stdout
 
 
+def test_validate_takes_a_folder_of_manifests_such_as_the_catalogue(bench):
+    catalogue = Path(__file__).parents[2] / "adapters" / "catalog"
+    assert "0 problems" in bench("adapters", "validate", str(catalogue)).stdout
+    (bench.root / "one.toml").write_text((catalogue / "hyperfine.toml").read_text().replace("id =", "di ="))
+    assert "0 manifests checked" in bench("adapters", "validate").stdout, "a workspace may hold other TOML"
+    assert "one.toml:3: di: unknown key" in bench("adapters", "validate", str(bench.root), code=2).stdout
+
+
 def test_validate_of_the_workspace_finds_an_id_that_is_taken_twice(bench):
     bench.add("one")
     folder = bench.add("two")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from agentdojo.logging import OutputLogger
 from agentdojo.task_suite.load_suites import get_suite
 
 from ..suitekit.command import SuiteError, main, parser
-from ..suitekit.report import Report, Sample, mean, percentile
+from ..suitekit.report import Report, percentile
+from .logged import last_said, sample_of, security_of, solved_without_tools
 from .model import CountedModel
 
 VERSION = "1"
@@ -63,9 +63,9 @@ def run() -> None:
                 model.check()
                 row = _logged(logs, task.ID, injection)
                 rows.append(row)
-                report.add(_sample(row, model))
+                report.add(sample_of(row, model.take(last_said(row))))
         report.finish(
-            model=given.model, seed=given.seed, metrics=_metrics(rows, bool(attack)), facts=_facts(rows, model)
+            model=given.model, seed=given.seed, metrics=security_of(rows) if attack else {}, facts=_facts(rows, model)
         )
 
 
@@ -76,40 +76,11 @@ def _logged(logs: Path, task: str, injection: str | None) -> dict[str, Any]:
     return row
 
 
-def _sample(row: Mapping[str, Any], model: CountedModel) -> Sample:
-    said = list(_said(row))
-    injection = row["injection_task_id"]
-    return Sample(
-        id=f"{row['user_task_id']}/{injection}" if injection else row["user_task_id"],
-        input=next((text for role, text in said if role == "user"), ""),
-        expected="the task's own check",
-        output=said[-1][1] if said and said[-1][0] == "assistant" else "",
-        score=float(row["utility"]),
-        answer=model.take(""),
-        details={"security": row["security"], "tool_calls": _tool_calls(row), "error": row["error"]},
-    )
-
-
-def _said(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for message in row["messages"]:
-        parts = message.get("content") or []
-        yield message["role"], "".join(part.get("content") or "" for part in parts if isinstance(part, dict))
-
-
-def _tool_calls(row: Mapping[str, Any]) -> int:
-    return sum(len(message.get("tool_calls") or []) for message in row["messages"] if message["role"] == "assistant")
-
-
-def _metrics(rows: list[dict[str, Any]], attacked: bool) -> dict[str, float]:
-    """Without an attack, `security` is true of every task and says nothing."""
-    return {"security": mean([float(row["security"]) for row in rows])} if attacked else {}
-
-
 def _facts(rows: list[dict[str, Any]], model: CountedModel) -> dict[str, Any]:
     latencies = sorted(model.latencies)
     return {
         "task_version": TASKS,
-        "solved_without_tools": sum(1 for row in rows if row["utility"] and not _tool_calls(row)),
+        "solved_without_tools": solved_without_tools(rows),
         "refused_requests": model.refused,
         "model_calls": len(latencies),
         "call_latency_p50_ms": percentile(latencies, 0.50),
