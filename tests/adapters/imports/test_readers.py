@@ -59,9 +59,12 @@ def test_an_inspect_archive_and_its_json_tell_the_same():
     assert run == one(SAMPLES / "inspect-header.json", "inspect-log")
 
 
-def test_a_run_of_inspect_and_an_import_of_its_log_are_scored_alike(tmp_path):
-    run = one(SAMPLES / "inspect-header.json", "inspect-log")
-    shutil.copy(SAMPLES / "inspect-header.json", tmp_path / "result.json")
+def test_a_run_of_inspect_and_an_import_of_its_log_are_scored_alike(written, tmp_path):
+    header = document("inspect-header.json")
+    cached = {"input_tokens": 67, "output_tokens": 156, "total_tokens": 340, "input_tokens_cache_read": 113}
+    header["stats"]["model_usage"] = {"m": {**cached, "input_tokens_cache_write": 4}}
+    run = one(written(header), "inspect-log")
+    assert run.usage == {"input_tokens": 184, "output_tokens": 156, "total_tokens": 340, "cached_tokens": 113}
     manifest = load_manifest(ADAPTERS / "suites" / "inspect_ai" / "benchmark.toml", "inspect_ai")
     reading = read_result(manifest, output_dir=tmp_path, cwd=tmp_path, started_at=0)
     assert (reading.score, reading.stderr, reading.samples) == (run.score, run.stderr, run.samples)
