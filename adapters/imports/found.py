@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -55,6 +56,29 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     provenance: dict[str, Any] = {}
 
 
+def decode_json(content: bytes) -> Any:
+    """The value of a JSON text, also of one that strict readers refuse: harnesses write NaN, and models half a letter.
+
+    What is no letter becomes a question mark, because no event could hold it. Raises ValueError.
+    """
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return _printable(json.loads(content))
+    except RecursionError as problem:
+        raise ValueError("nested too deep") from problem
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return [_printable(item) for item in value] if isinstance(value, list) else value
+
+
 def slug(text: str) -> str:
     """A benchmark's id, as manifests have them, made from any name."""
     return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-")[:80] or "unnamed"
@@ -66,7 +90,7 @@ def number(value: object) -> float | None:
         return None
     try:
         read = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return read if math.isfinite(read) else None
 

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
     count,
+    decode_json,
     moment,
     number,
     rows,
@@ -59,7 +58,7 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
                 summaries = [_member(archive, name) for name in sorted(members) if "_journal/summaries/" in name]
                 done = sum(len(rows(summary)) for summary in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
-    except (BadZipFile, ZstdError, KeyError, EOFError, msgspec.DecodeError, NotImplementedError, OSError) as problem:
+    except (BadZipFile, ZstdError, KeyError, EOFError, ValueError, NotImplementedError, OSError) as problem:
         raise UnreadableResult(path, f"no whole Inspect log: {problem}") from problem
     return read(header, path, metric)
 
@@ -122,7 +121,7 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
 
 
 def _member(archive: ZipFile, name: str) -> Any:
-    return msgspec.json.decode(archive.read(name))
+    return decode_json(archive.read(name))
 
 
 def _scores(results: Document) -> Iterator[tuple[str, str, float]]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
-from .found import Document, ForeignRun, UnreadableResult, table
+from .found import Document, ForeignRun, UnreadableResult, decode_json, table
 
 _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
@@ -158,9 +158,8 @@ def load(path: Path) -> Document:
     except (msgspec.DecodeError, RecursionError):
         pass
     try:
-        # Python's reader knows NaN, which some harnesses write.
-        return table(json.loads(content))
-    except (ValueError, RecursionError) as problem:
+        return table(decode_json(content))
+    except ValueError as problem:
         if _begins_with_a_whole_line(content):
             return {}
         raise UnreadableResult(path, f"no JSON: {problem}") from problem
@@ -206,8 +205,8 @@ def _reading(path: Path, read: Callable[[], list[ForeignRun]]) -> list[ForeignRu
 
 def _load_list(path: Path) -> list[Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
+        value = decode_json(path.read_bytes())
+    except (OSError, ValueError) as problem:
         raise UnreadableResult(path, f"no JSON: {problem}") from problem
     if not isinstance(value, list):
         raise UnreadableResult(path, "no list of statistics")

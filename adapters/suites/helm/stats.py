@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +19,7 @@ def means(stats: Iterable[Mapping[str, Any]]) -> dict[str, float]:
         name, mean = stat.get("name") or {}, stat.get("mean")
         if name.get("perturbation") or name.get("split") not in (None, "test"):
             continue
-        if isinstance(mean, int | float) and math.isfinite(mean):
+        if isinstance(mean, int | float) and abs(mean) <= sys.float_info.max:
             found[str(name.get("name"))] = float(mean)
     return found
 

@@ -285,6 +285,19 @@ def test_a_value_of_another_type_is_read_around_or_told_and_never_a_traceback(wr
             continue
 
 
+def test_numbers_and_letters_that_no_event_can_hold_are_read_around(written):
+    header = document("inspect-header.json")
+    header["eval"]["task_args"] = {"half": "a\ud800b"}
+    header["results"]["scores"][0]["metrics"]["odd"] = {"name": "odd", "value": 10**400}
+    header["results"]["scores"][0]["metrics"]["none"] = {"name": "none", "value": float("nan")}
+    run = one(written(header), "inspect-log")
+    assert run.config["task_args"] == {"half": "a?b"}
+    assert set(run.metrics) == {"includes/accuracy", "includes/stderr"} and run.score == 0.4
+    deep = "[" * 100_000 + "]" * 100_000
+    with pytest.raises(UnreadableResult, match="no JSON"):
+        read(written(f'{{"status": {deep}}}'))
+
+
 def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_told(written, tmp_path):
     shutil.copy(SAMPLES / "hyperfine.json", tmp_path / "a.json")
     written({"some": "settings"}, "settings.json")

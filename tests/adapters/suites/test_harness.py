@@ -101,7 +101,7 @@ def test_helm_takes_the_test_split_without_perturbations():
             stat("f1", 0.9, perturbation={"name": "typos"}),
             stat("nan", float("nan")),
             stat("nothing", None),
-            stat("num_instances", 4),
+            stat("num_instances", 4.0),
             stat("num_prompt_tokens", 10.5),
             stat("exact_match", 0.25),
         ]
