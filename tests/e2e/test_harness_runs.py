@@ -103,6 +103,28 @@ def test_asv(bench):
     assert "1 of 1 benchmarks failed: speed.time_it" in row["error"]
 
 
+GOOGLE = """
+#include <benchmark/benchmark.h>
+#include <string>
+static void copy(benchmark::State& state) {
+  for (auto _ : state) { std::string s(64, 'x'); benchmark::DoNotOptimize(s); }
+}
+BENCHMARK(copy);
+BENCHMARK_MAIN();
+"""
+
+
+@heavy
+def test_google_benchmark(bench):
+    source, program = bench.root / "copy.cc", bench.root / "copy"
+    source.write_text(GOOGLE)
+    built = subprocess.run(["g++", "-O1", str(source), "-o", str(program), "-lbenchmark", "-lpthread"])
+    if built.returncode:
+        pytest.skip("Google Benchmark's library is not installed (libbenchmark-dev)")
+    row = run(bench, "google_benchmark", {"program": "copy", "min_time": "0.01", "repetitions": 2})
+    assert (row["status"], row["unit"], row["model"]) == ("succeeded", "ns", "none") and 0 < row["score"] < 1e6
+
+
 @heavy
 @pytest.mark.model
 def test_inspect_ai(bench):
