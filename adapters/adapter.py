@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from .environment import find_python
 from .manifest import LOG_BYTES, Check, Manifest, fill
 from .options import render
 
@@ -81,10 +82,18 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
         lacking.append(f"directory {manifest.directory} (or suites/{manifest.directory}) in the workspace")
     if "*" not in manifest.agents and agent not in manifest.agents:
         lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(manifest.agents)})")
+    lacking += [
+        f"option {name} (--extra '{{\"{name}\": …}}'): {option.help}".rstrip(": ")
+        for name, option in manifest.options.items()
+        if option.required and config.get(name) is None
+    ]
     requires = manifest.requires
     lacking += [f"environment variable {name}" for name in requires.env if not environ.get(name)]
     absent = [name for name in requires.commands if shutil.which(name, path=environ.get("PATH")) is None]
     lacking += [f"command {name} on PATH" for name in absent]
+    if find_python(requires.python_version) is None:
+        version = requires.python_version
+        lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
     for check in requires.checks:
         needless = check.unless is not None and config.get(check.unless) is True
         if not needless and check.argv[0] not in absent and (failure := _failure(check, adapter.root, environ)):
@@ -99,7 +108,7 @@ def _failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str
         done = subprocess.run(
             check.argv,
             env=dict(environ),
-            cwd=root or "/",
+            cwd=root if root and root.is_dir() else "/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_CHECK_SECONDS,

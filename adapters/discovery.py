@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .adapter import Adapter, Source
-from .manifest import ManifestError, load_manifest, read_toml
+from .manifest import Manifest, ManifestError, load_manifest, read_toml
 
 MANIFEST = "benchmark.toml"
 WORKSPACE_FILE = "benchmarks.toml"
@@ -61,7 +61,11 @@ def discover(workspace: Path) -> Discovery:
         ),
     ):
         adapters.update(_unique(found, problems))
-    covered = {adapter.manifest.directory for adapter in adapters.values() if adapter.source != "suite"}
+    covered = {
+        adapter.manifest.directory
+        for adapter in adapters.values()
+        if adapter.source != "suite" and adapter.manifest.needs_directory
+    }
     return Discovery(
         adapters=dict(sorted(adapters.items())),
         problems=problems,
@@ -126,13 +130,15 @@ def _from_files(
             manifest=manifest,
             source=source,
             origin=file,
-            root=_root(workspace, manifest.directory) if source == "catalog" else file.parent,
+            root=_root(workspace, manifest) if source == "catalog" else file.parent,
             sha256=sha256(file.read_bytes()).hexdigest(),
         )
 
 
-def _root(workspace: Path, directory: str) -> Path | None:
-    candidates = (workspace / directory, workspace / "suites" / directory)
+def _root(workspace: Path, manifest: Manifest) -> Path | None:
+    if not manifest.needs_directory:
+        return workspace
+    candidates = (workspace / manifest.directory, workspace / "suites" / manifest.directory)
     return next((folder for folder in candidates if folder.is_dir()), None)
 
 

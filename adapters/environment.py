@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,15 +34,21 @@ class EnvironmentInUse(Exception):
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True):
-    """What an environment holds: requirements, and packages to install without their dependencies."""
+    """What an environment holds: requirements, and packages to install without their dependencies.
+
+    `python_version` is the oldest Python that it can have; None takes this program's own.
+    """
 
     requirements: tuple[str, ...]
     no_deps: tuple[str, ...] = ()
+    python_version: str | None = None
 
     @property
     def key(self) -> str:
         """A digest of the packages, the interpreter and the platform."""
-        content = [sorted(self.requirements), sorted(self.no_deps), sys.implementation.cache_tag, sys.platform]
+        content: list[Any] = [sorted(self.requirements), sorted(self.no_deps)]
+        content += [sys.implementation.cache_tag, sys.platform]
+        content += [self.python_version] if self.python_version else []
         return sha256(msgspec.json.encode([*content, os.uname().machine])).hexdigest()[:24]
 
 
@@ -77,6 +84,17 @@ def cache_folder() -> Path:
         return Path(chosen).absolute()
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "benchmark-orchestrator"
+
+
+def find_python(oldest: str | None) -> str | None:
+    """An interpreter of that version (such as "3.12") or a later one: our own where it will do; None without any."""
+    if oldest is None or sys.version_info >= tuple(map(int, oldest.split("."))):
+        return sys.executable
+    from uv import find_uv_bin
+
+    asked = [find_uv_bin(), "python", "find", "--no-python-downloads", f">={oldest}"]
+    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def ensure(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Environment:
@@ -146,21 +164,26 @@ def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None])
     announce(f"building the environment of {', '.join((*spec.requirements, *spec.no_deps))} (once) ...")
     shutil.rmtree(folder, ignore_errors=True)
     uv = find_uv_bin()
+    interpreter = find_python(spec.python_version)
+    if interpreter is None:
+        raise EnvironmentBuildError(
+            f"no Python {spec.python_version} or later: uv python install {spec.python_version}"
+        )
     python = folder / "bin" / "python"
-    _uv([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], spec)
+    _run([uv, "venv", "--quiet", "--python", interpreter, str(folder)], spec)
     install = [uv, "pip", "install", "--quiet", "--python", str(python)]
     if spec.requirements:
-        _uv([*install, *spec.requirements], spec)
+        _run([*install, *spec.requirements], spec)
     if spec.no_deps:
-        _uv([*install, "--no-deps", *spec.no_deps], spec)
-    packages = sorted(_uv([uv, "pip", "freeze", "--python", str(python)], spec).split())
+        _run([*install, "--no-deps", *spec.no_deps], spec)
+    packages = sorted(_run([uv, "pip", "freeze", "--python", str(python)], spec).splitlines())
     partial = folder / f"{_MARKER}.part"
-    version = ".".join(map(str, sys.version_info[:3]))
+    version = _run([str(python), "-c", "import platform; print(platform.python_version())"], spec).strip()
     partial.write_bytes(msgspec.json.encode(_Marker(version, [*spec.requirements, *spec.no_deps], packages)))
     partial.replace(folder / _MARKER)
 
 
-def _uv(argv: list[str], spec: EnvironmentSpec) -> str:
+def _run(argv: list[str], spec: EnvironmentSpec) -> str:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         names = ", ".join((*spec.requirements, *spec.no_deps))

@@ -114,11 +114,17 @@ class Check(_Table, frozen=True, kw_only=True):
 
 
 class Requires(_Table, frozen=True, kw_only=True):
-    """What must be here: variables, commands, successful checks; and Python packages for an environment of its own."""
+    """What must be here: variables, commands, successful checks; and Python packages for an environment of its own.
 
+    A benchmark with `model` false asks no model: it needs no provider, and its runs name none. `python_version`, such
+    as "3.12", is the oldest that the environment can have, where this program's own may be older.
+    """
+
+    model: bool = True
     env: list[str] = []
     commands: list[str] = []
     python: list[str] = []
+    python_version: str | None = None
     checks: list[Check] = []
 
 
@@ -158,11 +164,15 @@ class HighScore(_Table, frozen=True, kw_only=True):
 
 
 class Manifest(_Table, frozen=True, kw_only=True):
-    """A benchmark: who may run it, how, with which options, and what its result means."""
+    """A benchmark: who may run it, how, with which options, and what its result means.
+
+    One of the catalogue with `needs_directory` false is a harness that works in the workspace itself.
+    """
 
     id: str
     name: str
     directory: str
+    needs_directory: bool = True
     description: str = ""
     homepage: str = ""
     version: str = ""
@@ -195,17 +205,36 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ManifestError(path, "", f"no TOML: {problem}") from problem
 
 
+def is_id(text: str) -> bool:
+    """Whether a benchmark can have that id."""
+    return _ID.fullmatch(text) is not None
+
+
+def find_faults(path: Path, directory: str | None = None) -> list[ManifestError]:
+    """Everything that is wrong with a manifest's file; of what has the wrong type or no place there, the first."""
+    try:
+        tables = read_toml(path)
+        manifest = _convert(tables, path, directory)
+    except ManifestError as problem:
+        return [problem]
+    return [ManifestError(path, key, reason) for key, reason in _faults(manifest)]
+
+
 def parse_manifest(tables: dict[str, Any], path: Path, directory: str | None = None) -> Manifest:
     """The manifest in the tables of a file; `path` is for messages. Raises ManifestError."""
-    if directory is not None:
-        tables = {"directory": directory, **tables}
-    try:
-        manifest = msgspec.convert(tables, Manifest)
-    except msgspec.ValidationError as problem:
-        raise ManifestError(path, *_where(str(problem), tables)) from problem
+    manifest = _convert(tables, path, directory)
     for key, reason in _faults(manifest):
         raise ManifestError(path, key, reason)
     return manifest
+
+
+def _convert(tables: dict[str, Any], path: Path, directory: str | None) -> Manifest:
+    if directory is not None:
+        tables = {"directory": directory, **tables}
+    try:
+        return msgspec.convert(tables, Manifest)
+    except msgspec.ValidationError as problem:
+        raise ManifestError(path, *_where(str(problem), tables)) from problem
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
@@ -263,7 +292,7 @@ def _fields_at(key: str) -> tuple[str, ...]:
 
 def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What msgspec's types can't say: (key, reason)."""
-    if not _ID.fullmatch(manifest.id):
+    if not is_id(manifest.id):
         yield "id", f"'{manifest.id}' is no id: lower-case letters, digits, - and _, beginning with no sign"
     if not manifest.directory or manifest.directory.startswith(("/", ".")) or ".." in manifest.directory.split("/"):
         yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
@@ -275,6 +304,11 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+    version = manifest.requires.python_version
+    if version is not None and not re.fullmatch(r"3\.\d+", version):
+        yield "requires.python_version", f"'{version}' is no version such as 3.12"
+    if version is not None and not manifest.requires.python:
+        yield "requires.python_version", "there is no environment: requires.python names no package"
     for check in manifest.requires.checks:
         waiving = manifest.options.get(check.unless) if check.unless else None
         if check.unless and (waiving is None or waiving.type != "bool"):
@@ -340,6 +374,10 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
                 coerce(option, value)
             except OptionError as problem:
                 yield f"{key}.{part}", str(problem)
+    if option.required and option.default is not None:
+        yield f"{key}.required", "it has a default, so that it is never missing"
+    if option.required and option.secret_as(name):
+        yield f"{key}.required", "a secret cannot be required: name its variable in requires.env"
     if option.secret_as(name) and option.default is not None:
         yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
 

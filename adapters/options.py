@@ -21,10 +21,14 @@ class OptionError(ValueError):
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable."""
+    """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable.
+
+    Without a value for one that is `required` the benchmark cannot run.
+    """
 
     type: Kind
     default: Any = None
+    required: bool = False
     argv: list[str] | None = None
     env: str | None = None
     help: str = ""

@@ -57,6 +57,12 @@ def read_result(manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: 
         names = ", ".join(path.name for path in candidates[:4])
         return Reading(reason="bad_result", error=f"{len(candidates)} results that can't be told apart: {names}")
     [path] = candidates
+    return read_file(manifest, path)
+
+
+def read_file(manifest: Manifest, path: Path) -> Reading:
+    """What the manifest makes of a result's file. Reasons are those of `read_result`, without `no_result`."""
+    spec = manifest.result
     try:
         document = _load(path)
     except (OSError, ValueError) as problem:

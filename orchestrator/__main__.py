@@ -27,8 +27,15 @@ COMMANDS = {
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
     "providers": "Show the providers of models, and which have a key here.",
+    "new": "Begin a benchmark of your own: a manifest and a driver that run.",
+    "adapters": "For whoever writes a manifest: validate, test, schema.",
+    "import": "Bring results of runs that were made elsewhere into the ledger.",
     "ledger": "Look at the ledger itself: log, verify, move, merge, mend.",
 }
+
+
+_MODULES = {"import": "import_runs"}
+"""Commands whose name is no name of a module; the others' is theirs with _ for -."""
 
 
 class _Commands(click.Group):
@@ -40,7 +47,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".commands.{cmd_name.replace('-', '_')}", __package__)
+        module = importlib.import_module(f".commands.{_MODULES.get(cmd_name, cmd_name.replace('-', '_'))}", __package__)
         command: click.Command = module.command
         return command
 

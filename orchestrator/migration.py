@@ -19,7 +19,7 @@ import msgspec
 from ..ledger.events import Imported, ImportSource, Json, NewEvent
 from ..ledger.history import History
 from ..ledger.ledger import Ledger
-from .redaction import Redactor, names_a_secret
+from .redaction import Redactor, names_a_secret, without_named_secrets
 from .signature import sign
 from .usage import UsageError
 
@@ -97,7 +97,7 @@ def _run(row: Json) -> Json:
         run["error"] = row.get("error") or f"the first orchestrator left it {row['status']}"
     if row.get("higher_is_better") is not None:
         run["higher_is_better"] = bool(row["higher_is_better"])
-    run["extra_config"] = _without_secrets(config)
+    run["extra_config"] = without_named_secrets(config)
     run["command"] = [str(part) for part in _decoded(row.get("command_json"), [])]
     run["metrics"] = _decoded(row.get("metrics_json"), {})
     run["usage"] = {name: row[column] for name, column in _USAGE.items() if row.get(column)}
@@ -119,15 +119,6 @@ def _decoded(text: Any, default: Any) -> Any:
     except ValueError:
         return default
     return value if isinstance(value, type(default)) else default
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: f"[redacted:{key}]" if names_a_secret(key) and item else _without_secrets(item)
-            for key, item in value.items()
-        }
-    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def _secrets(value: Any) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from ..adapters.options import EffectiveConfig, OptionError, effective_config, n
 from ..ledger.events import REPEAT, Json
 from .capacity import Capacity
 from .signature import Signature, sign
-from .targets import Target
+from .targets import NO_TARGET, Target
 from .usage import UsageError
 
 PER_BENCHMARK = "per_benchmark"
@@ -98,12 +98,13 @@ def make_plan(
     lacking: dict[bytes, list[str]] = {}
     for cell, effective in zip(cells, _configure(cells, known), strict=True):
         manifest = cell.adapter.manifest
+        target = cell.target if manifest.requires.model else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
-        key = msgspec.json.encode([manifest.id, cell.agent, cell.target.endpoint.provider.name, effective.config])
+        key = msgspec.json.encode([manifest.id, cell.agent, target.endpoint.provider.name, effective.config])
         if (unmet := lacking.get(key)) is None:
             unmet = lacking[key] = [
                 *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
-                *cell.target.endpoint.missing(),
+                *target.endpoint.missing(),
                 *capacity.lacking(manifest.resources),
             ]
         for number in range(1, repeats + 1):
@@ -112,14 +113,14 @@ def make_plan(
                 benchmark_id=manifest.id,
                 benchmark_directory=manifest.directory,
                 agent=cell.agent,
-                provider=cell.target.endpoint.provider.name,
-                model=cell.target.model,
+                provider=target.endpoint.provider.name,
+                model=target.model,
                 extra_config=config,
             )
             planned = PlannedRun(
                 adapter=cell.adapter,
                 agent=cell.agent,
-                target=cell.target,
+                target=target,
                 config=config,
                 secrets=effective.secrets,
                 missing=unmet,

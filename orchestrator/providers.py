@@ -74,6 +74,12 @@ class Endpoint(msgspec.Struct, frozen=True):
         return told
 
 
+NO_MODEL = "none"
+"""The provider and the model of a run that asks no model."""
+
+WITHOUT_MODEL = Endpoint(Provider(name=NO_MODEL, openai_compatible=False), None, None, None)
+
+
 @functools.cache
 def providers() -> dict[str, Provider]:
     """Every provider by its name, in the order of the file."""

@@ -115,3 +115,13 @@ def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
 def names_a_secret(name: str) -> bool:
     """Whether an option or variable of that name holds a secret."""
     return bool(_SECRET_NAME.search(name))
+
+
+def without_named_secrets(value: Any) -> Any:
+    """A JSON value without what stands below a name that says that it is a secret."""
+    if isinstance(value, dict):
+        return {
+            key: f"[redacted:{key}]" if names_a_secret(key) and item else without_named_secrets(item)
+            for key, item in value.items()
+        }
+    return [without_named_secrets(item) for item in value] if isinstance(value, list) else value

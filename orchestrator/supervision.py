@@ -127,10 +127,10 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return Prepared(None, None, ("environment", told))
         try:
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
-            requirements = planned.adapter.manifest.requires.python
+            requires = planned.adapter.manifest.requires
             environment = None
-            if requirements:
-                spec = EnvironmentSpec(tuple(requirements))
+            if requires.python:
+                spec = EnvironmentSpec(tuple(requires.python), python_version=requires.python_version)
                 environment = held.enter_context(in_use(spec, announce=self.display.note))
         except (EnvironmentBuildError, ModelUnavailable) as problem:
             return Prepared(None, None, ("environment", str(problem)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from .local_model import EMBEDDED, LocalModelError, model_label
-from .providers import Endpoint, find_provider, resolve
+from .providers import NO_MODEL, WITHOUT_MODEL, Endpoint, find_provider, resolve
 from .usage import UsageError
 
 LOCAL = "local"
@@ -34,6 +34,10 @@ class Target(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.endpoint.provider.name}:{self.model}"
+
+
+NO_TARGET = Target(WITHOUT_MODEL, NO_MODEL, NO_MODEL)
+"""Of a benchmark that asks no model."""
 
 
 def find_target(provider: str, model: str | None, *, base_url: str | None, environ: Mapping[str, str]) -> Target:

@@ -41,8 +41,14 @@ def format_score(score: float | None, stderr: float | None = None) -> str:
     """A score, with its standard error where there is one."""
     if score is None:
         return ""
-    text = f"{score:.3f}" if abs(score) < 100 else f"{score:.1f}"
-    return f"{text} ± {stderr:.3f}" if stderr is not None else text
+    return _number(score) if stderr is None else f"{_number(score)} ± {_number(stderr)}"
+
+
+def _number(value: float) -> str:
+    """Three digits that say something: microseconds must not look like nothing."""
+    if 0 < abs(value) < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
 
 
 def format_p(p_value: float | None) -> str:

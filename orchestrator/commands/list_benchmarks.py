@@ -63,7 +63,8 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
     manifest = adapter.manifest
     label = agent or manifest.default_agent
     defaults = effective_config(manifest.id, manifest.options, {}).config
-    unmet = [*missing(adapter, agent=label, environ=os.environ, config=defaults), *lacking]
+    unmet = missing(adapter, agent=label, environ=os.environ, config=defaults)
+    unmet += lacking if manifest.requires.model else []
     return {
         "id": manifest.id,
         "name": manifest.name,
@@ -80,7 +81,12 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
         "higher_is_better": manifest.result.higher_is_better,
         "high_score": msgspec.to_builtins(manifest.high_score),
         "options": {
-            name: {"type": option.type, "default": option.default, "help": option.help}
+            name: {
+                "type": option.type,
+                "default": option.default,
+                "required": option.required,
+                "help": option.help,
+            }
             for name, option in manifest.options.items()
         },
     }

@@ -36,8 +36,9 @@ def test_the_shipped_suites_and_the_catalogue_are_always_there_and_sound(tmp_pat
     found = discover(tmp_path / "nowhere")
     assert found.problems == [] and found.directories == []
     suites = {id for id, adapter in found.adapters.items() if adapter.source == "suite"}
-    assert suites == {"context_recall", "action_calling", "reasoning_gym", "human_eval"}
-    for id in suites:
+    own = {"context_recall", "action_calling", "reasoning_gym", "human_eval"}
+    assert suites > own
+    for id in own:
         adapter = found.adapters[id]
         assert adapter.manifest.default_agent == "bare-model" and adapter.root.is_dir()
         assert "seed" in adapter.manifest.options

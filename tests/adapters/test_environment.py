@@ -8,10 +8,22 @@ import sys
 
 import pytest
 
-from benchmarks.adapters.environment import EnvironmentBuildError, EnvironmentSpec, cache_folder, ensure
+from benchmarks.adapters.environment import (
+    EnvironmentBuildError,
+    EnvironmentSpec,
+    cache_folder,
+    ensure,
+    find_python,
+)
 
 BUILD = """
-from benchmarks.adapters.environment import EnvironmentSpec, ensure
+from benchmarks.adapters.environment import (
+    CACHE_VARIABLE,
+    EnvironmentBuildError,
+    EnvironmentSpec,
+    ensure,
+    find_python,
+)
 print(ensure(EnvironmentSpec(("six==1.17.0",)), announce=lambda text: print("announced", text)).packages)
 """
 
@@ -75,3 +87,13 @@ def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "benchmark-orchestrator"
     assert os.environ["XDG_CACHE_HOME"]
+
+
+def test_a_later_python_is_found_or_told():
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert find_python(None) == find_python(own) == sys.executable
+    assert find_python("3.99") is None
+    spec = EnvironmentSpec(("x==1",), python_version="3.99")
+    assert spec.key != EnvironmentSpec(("x==1",)).key
+    with pytest.raises(EnvironmentBuildError, match=r"no Python 3.99 or later: uv python install 3.99"):
+        ensure(spec, announce=lambda _: None)

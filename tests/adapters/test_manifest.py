@@ -138,3 +138,23 @@ def test_only_placeholders_are_replaced_and_other_braces_stay():
     assert fill('{"a": {"b": "{model}"}} ${HOME} {x} {{model}} {output_dir}', values) == (
         '{"a": {"b": "m"}} ${HOME} {x} {model} /o'
     )
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ({"options": {"x": {"type": "str", "env": "X", "required": True, "default": "a"}}}, "it has a default"),
+        ({"options": {"token": {"type": "str", "env": "X", "required": True}}}, "a secret cannot be required"),
+        ({"requires": {"python": ["x"], "python_version": "three"}}, "'three' is no version such as 3.12"),
+        ({"requires": {"python_version": "3.12"}}, "requires.python names no package"),
+    ],
+)
+def test_what_is_required_makes_sense(tables, told):
+    base = {
+        "id": "b",
+        "name": "B",
+        "run": {"argv": ["x"]},
+        "result": {"files": ["r.json"], "score": "s", "unit": "ratio"},
+    }
+    with pytest.raises(ManifestError, match=told):
+        parse_manifest({**base, **tables}, Path("x.toml"), "b")

@@ -72,7 +72,7 @@ class ChatClient:
         if urlsplit(base).scheme not in ("http", "https"):
             raise ChatError(f"OPENAI_BASE_URL is '{base}': set it to the http address of an OpenAI-compatible API")
         self._url = f"{base.rstrip('/')}/chat/completions"
-        self._opener = _opener(self._url)
+        self._opener = opener(self._url)
         self._key = key or os.environ.get("OPENAI_API_KEY") or _NO_KEY
         self._timeout = timeout_seconds
         self._attempts = attempts
@@ -191,7 +191,7 @@ def _answer(document: dict[str, Any], milliseconds: float) -> Answer:
     )
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
+def opener(url: str) -> urllib.request.OpenerDirector:
     """Opens addresses as urllib does, but follows no redirect and reaches this machine past any proxy."""
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
     if urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1"):

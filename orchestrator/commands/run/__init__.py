@@ -164,7 +164,7 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             return None
         campaign = Campaign(
             workspace=place.workspace,
-            request=asked.request(cells),
+            request=asked.request(cells, plan),
             plan=plan,
             policy=asked.policy,
             jobs=asked.jobs,

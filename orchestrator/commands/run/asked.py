@@ -12,7 +12,8 @@ from ...again import extra_of
 from ...budget import Allowance
 from ...campaign_file import Loaded, cells_of
 from ...claim import Policy
-from ...plan import Cell, choose, parse_extra
+from ...plan import Cell, PlannedRun, choose, parse_extra
+from ...providers import NO_MODEL
 from ...redaction import names_a_secret
 from ...supervision import Limits, Retries
 from ...targets import Target, find_target
@@ -95,8 +96,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
                 return find_target(provider, model, base_url=base_url, environ=environ)
 
             return cells_of(self.campaign, known, find)
-        provider = original.provider if original else self.provider or DEFAULT_PROVIDER
-        model = self.model or original.model if original else self.model
+        provider, model = self.provider or DEFAULT_PROVIDER, self.model
+        if original and original.provider != NO_MODEL:
+            provider, model = original.provider, model or original.model
         target = find_target(provider, model, base_url=self.base_url, environ=environ)
         if original:
             [adapter] = choose([original.benchmark_id], known)
@@ -107,7 +109,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             for adapter in self._chosen(known)
         ]
 
-    def request(self, cells: Sequence[Cell]) -> Request:
+    def request(self, cells: Sequence[Cell], plan: Sequence[PlannedRun]) -> Request:
         """The request as it stands in the ledger."""
         secret = {name for cell in cells for name, option in cell.adapter.manifest.options.items() if option.secret}
         agent, extra = self.agent, cells[0].extra
@@ -117,10 +119,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         elif self.again:
             agent = cells[0].agent
         return Request(
-            benchmarks=list(dict.fromkeys(cell.adapter.id for cell in cells)),
+            benchmarks=list(dict.fromkeys(planned.adapter.id for planned in plan)),
             agent=agent,
-            provider=", ".join(dict.fromkeys(cell.target.endpoint.provider.name for cell in cells)),
-            model=", ".join(dict.fromkeys(cell.target.model for cell in cells)),
+            provider=", ".join(dict.fromkeys(planned.provider for planned in plan)),
+            model=", ".join(dict.fromkeys(planned.model for planned in plan)),
             extra=_without_secrets(extra, secret),
             flags=self._flags(secret),
         )

@@ -1,0 +1,218 @@
+"""From paths to the runs that they tell of: which reader a file or folder is for, and what of it was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
+from .found import Document, ForeignRun, UnreadableResult, decode_json, table
+
+_ENDINGS = (".json", ".eval")
+_SKIPPED_KEYS = ("samples", "reductions")
+"""What no reader reads, and what makes logs large."""
+
+_NO_FOLDERS = {".git", "__pycache__", "env", "node_modules"}
+_NO_RESULTS = {"asv.conf.json"}
+"""What a folder may hold beside results, though it ends like one: this is JSON with comments."""
+
+_SHOWN = "Inspect, lm-eval, HELM, Harbor, Every Eval Ever, pytest-benchmark, hyperfine, asv, or CSV"
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """What somebody says beyond the file: the metric that is the score, and a CSV's columns and constants."""
+
+    metric: str | None = None
+    columns: Mapping[str, str] = {}
+    constants: Mapping[str, str] = {}
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file or folder of one format; `files` are those that were read, whose content is its identity."""
+
+    kind: str
+    path: Path
+    files: list[Path]
+    read: Callable[[], list[ForeignRun]]
+
+    @property
+    def sha256(self) -> str:
+        """Of one file, the digest of its bytes; of several, of the lines that `sha256sum` prints, sorted by path."""
+        if len(self.files) == 1:
+            return _digest(self.files[0])
+        lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}\n" for file in sorted(self.files)]
+        return sha256("".join(lines).encode()).hexdigest()
+
+
+class _JsonFormat(msgspec.Struct, frozen=True):
+    kind: str
+    fits: Callable[[Document], bool]
+    read: Callable[[Document, Path, str | None], list[ForeignRun]]
+
+
+_JSON_FORMATS = (
+    _JsonFormat(inspect_log.KIND, inspect_log.fits, inspect_log.read),
+    _JsonFormat(lm_eval.KIND, lm_eval.fits, lm_eval.read),
+    _JsonFormat(every_eval_ever.KIND, every_eval_ever.fits, every_eval_ever.read),
+    _JsonFormat(performance.PYTEST_BENCHMARK, performance.fits_pytest_benchmark, performance.read_pytest_benchmark),
+    _JsonFormat(performance.ASV, performance.fits_asv, performance.read_asv),
+    _JsonFormat(performance.HYPERFINE, performance.fits_hyperfine, performance.read_hyperfine),
+)
+
+
+def find_sources(
+    paths: Iterable[Path], choices: Choices, complain: Callable[[UnreadableResult], None]
+) -> Iterator[Source]:
+    """Every source in the files and folders, in the order of their paths.
+
+    Files of a folder that are of no known format are passed over; one that was named itself, and one that is broken,
+    is told to `complain`.
+    """
+    for path in paths:
+        try:
+            if path.is_dir():
+                yield from _in_folder(path, choices, complain)
+            else:
+                source = _of_file(path, choices)
+                if source is None:
+                    raise UnreadableResult(path, f"of no format that is known: {_SHOWN}")
+                yield source
+        except UnreadableResult as problem:
+            complain(problem)
+
+
+def _in_folder(folder: Path, choices: Choices, complain: Callable[[UnreadableResult], None]) -> Iterator[Source]:
+    try:
+        if (whole := _of_folder(folder, choices)) is not None:
+            yield whole
+            return
+        entries = sorted(folder.iterdir())
+    except OSError as problem:
+        complain(UnreadableResult(folder, f"cannot be read: {problem.strerror}"))
+        return
+    except UnreadableResult as problem:
+        complain(problem)
+        return
+    for entry in entries:
+        if entry.name in _NO_FOLDERS | _NO_RESULTS:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _in_folder(entry, choices, complain)
+        elif entry.suffix in _ENDINGS or (entry.suffix == ".csv" and (choices.columns or choices.constants)):
+            try:
+                if (source := _of_file(entry, choices)) is not None:
+                    yield source
+            except UnreadableResult as problem:
+                complain(problem)
+
+
+def _of_folder(folder: Path, choices: Choices) -> Source | None:
+    """The run folder of HELM or the job folder of Harbor that this is, if it is one."""
+    spec, stats = folder / helm.RUN_SPEC, folder / helm.STATS
+    if spec.is_file():
+        files = [file for file in (spec, stats) if file.is_file()]
+        return Source(helm.KIND, folder, files, partial(_read_helm, folder, stats in files, choices.metric))
+    config, result = folder / harbor.CONFIG, folder / harbor.RESULT
+    if config.is_file() and harbor.fits(load(config)):
+        trials = sorted(folder.glob(f"*/{harbor.RESULT}"))
+        files = [config, *([result] if result.is_file() else []), *trials]
+        return Source(harbor.KIND, folder, files, partial(_read_harbor, folder, trials, choices.metric))
+    return None
+
+
+def _of_file(path: Path, choices: Choices) -> Source | None:
+    if path.suffix == ".eval":
+        return Source(inspect_log.KIND, path, [path], partial(inspect_log.read_archive, path, choices.metric))
+    if path.suffix == ".csv":
+        read = partial(csv_table.read, path, choices.columns, choices.constants)
+        return Source(csv_table.KIND, path, [path], read)
+    if path.name in (helm.RUN_SPEC, helm.STATS) and (path.parent / helm.RUN_SPEC).is_file():
+        return _of_folder(path.parent, choices)
+    document = load(path)
+    for format in _JSON_FORMATS:
+        if format.fits(document):
+            return Source(format.kind, path, [path], partial(_read_json, format, document, path, choices.metric))
+    return None
+
+
+def load(path: Path) -> Document:
+    """The object of a JSON file, without what no reader reads; empty for JSON that is no object.
+
+    Raises UnreadableResult.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
+    try:
+        parts = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+        return {name: msgspec.json.decode(part) for name, part in parts.items() if name not in _SKIPPED_KEYS}
+    except msgspec.ValidationError:
+        return {}
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:
+        return table(decode_json(content))
+    except ValueError as problem:
+        if _begins_with_a_whole_line(content):
+            return {}
+        raise UnreadableResult(path, f"no JSON: {problem}") from problem
+
+
+def _begins_with_a_whole_line(content: bytes) -> bool:
+    """Whether this is JSON lines, which no format here is: not broken, but something else."""
+    first, newline, rest = content.partition(b"\n")
+    if not newline or not rest:
+        return False
+    try:
+        json.loads(first)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_json(format: _JsonFormat, document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
+    return _reading(path, lambda: format.read(document, path, metric))
+
+
+def _read_helm(folder: Path, has_ended: bool, metric: str | None) -> list[ForeignRun]:
+    stats = _load_list(folder / helm.STATS) if has_ended else None
+    return _reading(folder, lambda: helm.read(load(folder / helm.RUN_SPEC), stats, folder, metric))
+
+
+def _read_harbor(folder: Path, trials: list[Path], metric: str | None) -> list[ForeignRun]:
+    result = folder / harbor.RESULT
+    documents = [dict(load(trial)) for trial in trials]
+    summary = load(result) if result.is_file() else None
+    return _reading(folder, lambda: harbor.read(load(folder / harbor.CONFIG), summary, documents, folder, metric))
+
+
+def _reading(path: Path, read: Callable[[], list[ForeignRun]]) -> list[ForeignRun]:
+    """What a reader finds. A document that fits a format and breaks its rules is told as one that can't be read."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        raise UnreadableResult(
+            path, f"not of the shape that it seems to be: {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def _load_list(path: Path) -> list[Any]:
+    try:
+        value = decode_json(path.read_bytes())
+    except (OSError, ValueError) as problem:
+        raise UnreadableResult(path, f"no JSON: {problem}") from problem
+    if not isinstance(value, list):
+        raise UnreadableResult(path, "no list of statistics")
+    return value
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

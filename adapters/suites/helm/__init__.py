@@ -1,0 +1,1 @@
+"""Any run of HELM, on any provider that speaks OpenAI's API."""

@@ -1,0 +1,1 @@
+"""Any task of lm-evaluation-harness, on any provider that speaks OpenAI's API."""

@@ -1,0 +1,86 @@
+"""Asks a model every question of questions.jsonl, and leaves result.json. Change `ask_for` and `score` to your taste.
+
+Needs the standard library alone. The orchestrator tells it by variables where the model answers, and where to report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Ask, score, report."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--model", required=True)
+    arguments.add_argument("--output-dir", type=Path, required=True)
+    arguments.add_argument("--max-samples", type=int)
+    given = arguments.parse_args()
+    lines = (HERE / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = [json.loads(line) for line in lines if line.strip()][: given.max_samples]
+    rows, usage = [], {"input_tokens": 0, "output_tokens": 0}
+    with (given.output_dir / "samples.jsonl").open("w", encoding="utf-8") as samples:
+        for done, question in enumerate(questions, 1):
+            answer = ask(given.model, ask_for(question))
+            text = answer["choices"][0]["message"]["content"] or ""
+            rows.append({**question, "said": text, "score": score(question, text)})
+            samples.write(json.dumps(rows[-1]) + "\n")
+            usage["input_tokens"] += answer["usage"]["prompt_tokens"]
+            usage["output_tokens"] += answer["usage"]["completion_tokens"]
+            progress(done, len(questions))
+    scores = [row["score"] for row in rows]
+    topics = sorted({row["topic"] for row in rows})
+    result = {
+        "score": statistics.fmean(scores),
+        "stderr": statistics.stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else None,
+        "n": len(scores),
+        "by_topic": {t: statistics.fmean(row["score"] for row in rows if row["topic"] == t) for t in topics},
+        "usage": usage,
+    }
+    (given.output_dir / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def ask_for(question: dict) -> str:
+    """What the model is asked."""
+    return f"{question['question']} Answer in one short sentence."
+
+
+def score(question: dict, said: str) -> float:
+    """1 where the expected word stands in what was said, in whatever letter case; else 0."""
+    return float(question["answer"].lower() in re.findall(r"\w+", said.lower()))
+
+
+def ask(model: str, prompt: str) -> dict:
+    """The answer of an OpenAI-compatible chat API, at temperature 0."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": 0,
+        "seed": 42,
+        "max_tokens": 32,
+    }
+    request = urllib.request.Request(
+        os.environ["OPENAI_BASE_URL"].rstrip("/") + "/chat/completions",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['OPENAI_API_KEY']}"},
+    )
+    with urllib.request.urlopen(request, timeout=120) as response:
+        return json.load(response)
+
+
+def progress(done: int, total: int) -> None:
+    """Shown while it runs."""
+    if path := os.environ.get("BENCHMARK_PROGRESS_FILE"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"done": done, "total": total}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""Readers of other harnesses' files: what those harnesses wrote is read as what it says, and as nothing more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.adapters.imports.found import UnreadableResult
+from benchmarks.adapters.imports.reading import Choices, find_sources
+from benchmarks.adapters.manifest import load_manifest
+from benchmarks.adapters.result import read_result
+from benchmarks.adapters.suites.lm_eval.scores import summarize
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+ADAPTERS = Path(__file__).parents[3] / "adapters"
+
+
+def read(*paths: Path, metric: str | None = None, **choices):
+    """The runs of those paths, by kind; every complaint is an error."""
+
+    def fail(problem: UnreadableResult) -> None:
+        raise problem
+
+    sources = find_sources(paths, Choices(metric=metric, **choices), fail)
+    return [(source.kind, run) for source in sources for run in source.read()]
+
+
+def one(path: Path, kind: str, **choices):
+    [(found, run)] = read(path, **choices)
+    assert found == kind
+    return run
+
+
+def document(name: str):
+    return json.loads((SAMPLES / name).read_text())
+
+
+@pytest.fixture
+def written(tmp_path):
+    def written(content: object, name: str = "result.json") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return written
+
+
+def test_an_inspect_archive_and_its_json_tell_the_same():
+    run = one(SAMPLES / "inspect.eval", "inspect-log")
+    assert (run.status, run.score, run.unit, run.samples) == ("succeeded", 0.4, "ratio", 5)
+    assert (run.benchmark_id, run.provider, run.model) == ("caps", "local", "smollm2-135m")
+    assert run.started_at.startswith("2026-11-23T20:35:0") and run.duration_seconds > 0
+    assert run.stderr == pytest.approx(0.245, abs=1e-3)
+    assert run.config["task"] == "caps" and run.provenance["packages"]["inspect_ai"] == "0.3.285"
+    assert run == one(SAMPLES / "inspect-header.json", "inspect-log")
+
+
+def test_a_run_of_inspect_and_an_import_of_its_log_are_scored_alike(written, tmp_path):
+    header = document("inspect-header.json")
+    cached = {"input_tokens": 67, "output_tokens": 156, "total_tokens": 340, "input_tokens_cache_read": 113}
+    header["stats"]["model_usage"] = {"m": {**cached, "input_tokens_cache_write": 4}}
+    run = one(written(header), "inspect-log")
+    assert run.usage == {"input_tokens": 184, "output_tokens": 156, "total_tokens": 340, "cached_tokens": 113}
+    manifest = load_manifest(ADAPTERS / "suites" / "inspect_ai" / "benchmark.toml", "inspect_ai")
+    reading = read_result(manifest, output_dir=tmp_path, cwd=tmp_path, started_at=0)
+    assert (reading.score, reading.stderr, reading.samples) == (run.score, run.stderr, run.samples)
+    assert reading.usage == run.usage and manifest.result.unit == run.unit
+
+
+def test_the_log_of_a_killed_inspect_is_a_failed_run():
+    run = one(SAMPLES / "inspect-killed.eval", "inspect-log")
+    assert (run.status, run.reason, run.score, run.samples) == ("failed", "unfinished", None, 2)
+    assert (run.benchmark_id, run.error) == ("slow", "the log's status is started")
+    assert run.synthetic, "Inspect's mockllm is no model"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"status": "started", "results": None}, "unfinished"),
+        ({"status": "cancelled"}, "interrupted"),
+        ({"status": "error", "error": {"message": "the sandbox is gone"}}, "error"),
+        ({"invalidated": True}, "invalid_result"),
+        ({"results": {"total_samples": 5, "completed_samples": 5, "scores": []}}, "no_score"),
+    ],
+)
+def test_an_inspect_log_that_did_not_succeed_is_a_failed_run(written, change, reason):
+    run = one(written({**document("inspect-header.json"), **change}), "inspect-log")
+    assert (run.status, run.reason) == ("failed", reason)
+    assert run.error == change.get("error", {}).get("message", run.error)
+
+
+def test_the_metric_of_an_inspect_log_can_be_chosen(written):
+    header = document("inspect-header.json")
+    header["results"]["scores"][0]["metrics"]["mean"] = {"name": "mean", "value": 3.5}
+    run = one(written(header), "inspect-log", metric="mean")
+    assert (run.score, run.unit, run.config["metric"]) == (3.5, "mean", "mean")
+    with pytest.raises(UnreadableResult, match="no metric f1: there are includes/accuracy"):
+        read(written(header), metric="f1")
+
+
+def test_lm_eval():
+    run = one(SAMPLES / "lm-eval-results.json", "lm-eval-results")
+    assert (run.benchmark_id, run.score, run.unit, run.stderr, run.samples) == ("local_caps", 0.0, "ratio", 0.0, 3)
+    assert (run.model, run.benchmark_version, run.config["metric"]) == ("smollm2-135m", "1.0", "exact_match,none")
+    told = summarize(document("lm-eval-results.json"), "local_caps", None)
+    assert (told["score"], told["n"], told["metric"]) == (run.score, run.samples, run.config["metric"])
+
+
+def test_a_group_of_lm_eval_is_one_run_with_its_tasks_as_metrics(written):
+    results = document("lm-eval-results.json")
+    results["results"] |= {
+        "g": {"alias": "g", "acc,none": 0.5, "acc_stderr,none": "N/A"},
+        "a": {"alias": "a", "acc,none": 0.25},
+        "p": {"alias": "p", "word_perplexity,none": 12.5},
+    }
+    results["group_subtasks"] = {"g": ["a"]}
+    results["n-samples"]["a"] = {"original": 9, "effective": 4}
+    results["higher_is_better"]["p"] = {"word_perplexity": False}
+    runs = {run.name: run for _, run in read(written(results))}
+    assert runs.keys() == {"local_caps", "g", "p"}
+    assert (runs["g"].score, runs["g"].stderr, runs["g"].samples) == (0.5, None, 4)
+    assert runs["g"].metrics["a"] == {"acc,none": 0.25}
+    assert (runs["p"].unit, runs["p"].higher_is_better) == ("word_perplexity", False)
+
+
+def test_harbor():
+    run = one(SAMPLES / "harbor-job", "harbor-job")
+    assert (run.benchmark_id, run.agent, run.provider, run.model) == (
+        "terminal-bench",
+        "terminus-2",
+        "openai",
+        "gpt-5-mini",
+    )
+    assert (run.status, run.score, run.samples, run.unit) == ("succeeded", 0.5, 4, "ratio")
+    assert run.metrics["errors"] == {"AgentTimeoutError": 1} and run.metrics["unrewarded"] == 1
+    assert run.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40}
+    assert run.duration_seconds == 8 * 60
+
+
+@pytest.mark.parametrize("change", [{"n_pending_trials": 2}, {"n_running_trials": 1}])
+def test_a_harbor_job_that_was_not_finished_is_a_failed_run(tmp_path, change):
+    job = shutil.copytree(SAMPLES / "harbor-job", tmp_path / "job")
+    result = json.loads((job / "result.json").read_text())
+    result["stats"] |= change
+    (job / "result.json").write_text(json.dumps(result))
+    run = one(job, "harbor-job")
+    assert (run.status, run.reason) == ("failed", "unfinished")
+    (job / "result.json").unlink()
+    assert "it was killed" in one(job, "harbor-job").error
+
+
+def test_helm():
+    run = one(SAMPLES / "helm-run", "helm-run")
+    assert (run.benchmark_id, run.provider, run.model) == ("simple_mcqa", "simple", "model1")
+    stats = {row["name"]["name"]: row["mean"] for row in document("helm-run/stats.json") if row["count"]}
+    assert (run.status, run.score, run.unit) == ("succeeded", stats["exact_match"], "ratio")
+    assert (run.samples, run.config["metric"]) == (stats["num_instances"], "exact_match")
+    assert one(SAMPLES / "helm-run", "helm-run", metric="num_instances").score == stats["num_instances"]
+    assert one(SAMPLES / "helm-run" / "stats.json", "helm-run") == run, "a file of the folder stands for it"
+
+
+def test_a_helm_run_without_stats_is_a_failed_run_and_cut_stats_are_told(tmp_path):
+    folder = shutil.copytree(SAMPLES / "helm-run", tmp_path / "run")
+    text = (folder / "stats.json").read_text()
+    (folder / "stats.json").write_text(text[: len(text) // 2])
+    with pytest.raises(UnreadableResult, match=r"stats.json: no JSON"):
+        read(folder)
+    (folder / "stats.json").unlink()
+    run = one(folder, "helm-run")
+    assert (run.status, run.reason, run.score) == ("failed", "unfinished", None)
+
+
+def test_every_eval_ever():
+    run = one(SAMPLES / "every-eval-ever.json", "every-eval-ever")
+    assert (run.benchmark_id, run.score, run.unit, run.samples) == ("local_caps", 0.0, "ratio", 3)
+    assert (run.provider, run.model) == ("HuggingFaceTB", "SmolLM2-135M-Instruct")
+    assert (run.higher_is_better, run.stderr) == (True, 0.0)
+    assert run.provenance["organization"] == "example" and run.started_at.startswith("2026-11-23T")
+
+
+def test_pytest_benchmark_without_the_times_of_its_rounds():
+    runs = [run for _, run in read(SAMPLES / "pytest-benchmark.json")]
+    assert [run.benchmark_id for run in runs][2] == "pb_test_b_py_test_sort_100"
+    stats = document("pytest-benchmark.json")["benchmarks"][0]["stats"]
+    assert (runs[0].score, runs[0].unit, runs[0].samples) == (stats["mean"], "s", stats["rounds"])
+    assert runs[0].stderr == pytest.approx(stats["stddev"] / stats["rounds"] ** 0.5)
+    assert all(run.higher_is_better is False and "data" not in run.metrics for run in runs)
+
+
+def test_hyperfine(written):
+    row = document("hyperfine.json")["results"][0]
+    run = one(SAMPLES / "hyperfine.json", "hyperfine")
+    assert (run.score, run.samples, run.config) == (row["mean"], 5, {"command": "sleep 0.01"})
+    failed = {**row, "exit_codes": [0, 1, 0, 0, 1]}
+    runs = [run for _, run in read(written({"results": [row, failed]}))]
+    assert [run.status for run in runs] == ["succeeded", "failed"]
+    assert runs[1].error == "2 of 5 repetitions failed"
+
+
+def test_asv_with_parameters_units_and_what_failed_or_was_skipped(tmp_path):
+    folder = shutil.copytree(SAMPLES / "asv", tmp_path / "asv")
+    runs = {run.name: run for _, run in read(folder)}
+    assert {name: run.unit for name, run in runs.items()} == {
+        "bench.Suite.time_sum(10)": "s",
+        "bench.Suite.time_sum(100)": "s",
+        "bench.time_upper": "s",
+        "bench.Suite.track_length(10)": "items",
+        "bench.Suite.track_length(100)": "items",
+        "bench.mem_list": "bytes",
+    }
+    assert runs["bench.mem_list"].score > 1000 and runs["bench.mem_list"].started_at.startswith("2026-11-23T")
+    [file] = folder.glob("*/*.json")
+    results = json.loads(file.read_text())
+    results["results"]["bench.Suite.time_sum"][0] = [float("nan"), 0.5]
+    results["results"]["bench.mem_list"][0] = None
+    file.write_text(json.dumps(results))
+    runs = {run.name: run for _, run in read(folder)}
+    assert "bench.Suite.time_sum(10)" not in runs and runs["bench.Suite.time_sum(100)"].score == 0.5
+    assert (runs["bench.mem_list"].status, runs["bench.mem_list"].reason) == ("failed", "no_score")
+
+
+def test_a_csv_with_a_mapping(written):
+    path = written('task,who,"acc, %",size\ngsm8k,m1,81.5,100\nmmlu,m2,60,\n', "table.csv")
+    columns = {"benchmark": "task", "model": "who", "score": "acc, %", "samples": "size", "metrics.n": "size"}
+    first, second = [run for _, run in read(path, columns=columns, constants={"unit": "percent", "agent": "mine"})]
+    assert (first.benchmark_id, first.model, first.score, first.unit) == ("gsm8k", "m1", 81.5, "percent")
+    assert (first.samples, first.metrics, first.agent, second.samples) == (100, {"n": 100.0}, "mine", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "told"),
+    [
+        ("a,score\nx,1\n", {}, "which column is benchmark, model.*--map benchmark=COLUMN"),
+        ("benchmark,model,score\nx,y,1\n", {"columns": {"score": "nope"}}, "no column nope for score"),
+        ("benchmark,model,score\nx,y,1\n", {"columns": {"scoer": "score"}}, "a line has no scoer"),
+        ("benchmark,model,score\nx,y,1\nx,y,high\n", {}, "line 3: the score 'high' is no number"),
+        ("benchmark,model,score\nx,y\n", {}, "line 2: not as many cells as the 3"),
+        ("benchmark,model,score\nx,,1\n", {}, "line 2: the benchmark or the model is empty"),
+        ("benchmark,model,score\n", {}, "a heading and no line"),
+        ("benchmark,model,score,started_at\nx,y,1,soon\n", {}, "started_at is 'soon'"),
+        ("benchmark,model,score,higher_is_better\nx,y,1,up\n", {}, "neither true nor false"),
+        ('benchmark,model,score\n"x,y,1\n', {}, "no CSV"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_whole_is_not_read(written, text, choices, told):
+    with pytest.raises(UnreadableResult, match=told):
+        read(written(text, "table.csv"), **choices)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["inspect-header.json", "lm-eval-results.json", "pytest-benchmark.json", "hyperfine.json", "every-eval-ever.json"],
+)
+def test_a_truncated_file_is_told_wherever_it_was_cut(written, name):
+    text = (SAMPLES / name).read_text()
+    for length in range(1, len(text.rstrip()), max(1, len(text) // 40)):
+        with pytest.raises(UnreadableResult):
+            read(written(text[:length]))
+
+
+@pytest.mark.parametrize("name", ["inspect.eval", "inspect-killed.eval"])
+def test_a_truncated_archive_is_told_wherever_it_was_cut(tmp_path, name):
+    content, path = (SAMPLES / name).read_bytes(), tmp_path / "log.eval"
+    for length in range(0, len(content), max(1, len(content) // 40)):
+        path.write_bytes(content[:length])
+        with pytest.raises(UnreadableResult):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["inspect-header.json", "lm-eval-results.json", "every-eval-ever.json", "hyperfine.json"]
+)
+@pytest.mark.parametrize("junk", [None, 5, "text", [], {}, [[]], [None]])
+def test_a_value_of_another_type_is_read_around_or_told_and_never_a_traceback(written, name, junk):
+    original = document(name)
+    for key in original:
+        try:
+            read(written({**original, key: junk}))
+        except UnreadableResult:
+            continue
+
+
+def test_numbers_and_letters_that_no_event_can_hold_are_read_around(written):
+    header = document("inspect-header.json")
+    header["eval"]["task_args"] = {"half": "a\ud800b"}
+    header["results"]["scores"][0]["metrics"]["odd"] = {"name": "odd", "value": 10**400}
+    header["results"]["scores"][0]["metrics"]["none"] = {"name": "none", "value": float("nan")}
+    run = one(written(header), "inspect-log")
+    assert run.config["task_args"] == {"half": "a?b"}
+    assert set(run.metrics) == {"includes/accuracy", "includes/stderr"} and run.score == 0.4
+    deep = "[" * 100_000 + "]" * 100_000
+    with pytest.raises(UnreadableResult, match="no JSON"):
+        read(written(f'{{"status": {deep}}}'))
+
+
+def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_told(written, tmp_path):
+    shutil.copy(SAMPLES / "hyperfine.json", tmp_path / "a.json")
+    written({"some": "settings"}, "settings.json")
+    written('{"a": 1}\n{"a": 2}\n', "lines.json")
+    written("[1, 2]", "list.json")
+    written('{"results": [', "cut.json")
+    written("no zip", "sub/log.eval")
+    told: list[UnreadableResult] = []
+    sources = list(find_sources([tmp_path], Choices(), told.append))
+    assert [source.path.name for source in sources] == ["a.json", "log.eval"]
+    assert [problem.path.name for problem in told] == ["cut.json"]
+    with pytest.raises(UnreadableResult, match="no whole Inspect log"):
+        read(tmp_path / "sub" / "log.eval")
+    with pytest.raises(UnreadableResult, match="of no format that is known"):
+        read(tmp_path / "settings.json")

@@ -1,0 +1,196 @@
+"""The manifests of harnesses read results that the harnesses themselves wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.adapters.adapter import missing
+from benchmarks.adapters.discovery import discover
+from benchmarks.adapters.options import effective_config
+from benchmarks.adapters.result import Reading, read_result
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory):
+    return discover(tmp_path_factory.mktemp("workspace")).adapters
+
+
+@pytest.fixture
+def read(adapters, tmp_path):
+    """Reads a file as the result of a run of that benchmark."""
+
+    def read(id: str, name: str, document: object) -> Reading:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(document, Path):
+            shutil.copy(document, file)
+        else:
+            file.write_text(json.dumps(document))
+        return read_result(adapters[id].manifest, output_dir=tmp_path, cwd=tmp_path, started_at=0)
+
+    return read
+
+
+def sample(name: str):
+    return json.loads((SAMPLES / name).read_text())
+
+
+def test_inspect(read):
+    reading = read("inspect_ai", "result.json", SAMPLES / "inspect-header.json")
+    assert (reading.score, reading.samples, reading.reason) == (0.4, 5, None)
+    assert reading.stderr == pytest.approx(0.245, abs=1e-3)
+    assert reading.metrics["reported_model"] == "openai-api/local/smollm2-135m"
+    [usage] = sample("inspect-header.json")["stats"]["model_usage"].values()
+    assert reading.usage["input_tokens"] == usage["input_tokens"] + usage.get("input_tokens_cache_read", 0)
+    assert reading.usage["input_tokens"] + reading.usage["output_tokens"] == usage["total_tokens"]
+
+
+def test_cached_tokens_of_inspect_are_input_tokens(read):
+    header = sample("inspect-header.json")
+    cached = {"input_tokens": 67, "output_tokens": 156, "total_tokens": 336, "input_tokens_cache_read": 113}
+    header["stats"]["model_usage"] = {"m": cached}
+    usage = read("inspect_ai", "result.json", header).usage
+    assert usage == {"input_tokens": 180, "output_tokens": 156, "total_tokens": 336, "cached_tokens": 113}
+
+
+@pytest.mark.parametrize("change", [{"status": "error"}, {"status": "started"}, {"invalidated": True}])
+def test_an_inspect_log_that_did_not_succeed_is_no_result(read, change):
+    assert read("inspect_ai", "result.json", {**sample("inspect-header.json"), **change}).reason == "invalid_result"
+
+
+def test_hyperfine(read):
+    document = sample("hyperfine.json")
+    reading = read("hyperfine", "hyperfine.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (document["results"][0]["mean"], 5, None)
+    document["results"][0]["exit_codes"][1] = 2
+    assert read("hyperfine", "hyperfine.json", document).reason == "invalid_result"
+
+
+def test_pytest_benchmark_adds_up_its_tests(read):
+    document = sample("pytest-benchmark.json")
+    reading = read("pytest_benchmark", "pytest-benchmark.json", document)
+    means = [test["stats"]["mean"] for test in document["benchmarks"]]
+    assert len(means) == 3 and reading.score == pytest.approx(sum(means)) and reading.reason is None
+    assert [test["name"] for test in reading.metrics["tests"]][1:] == [
+        "pb/test_b.py::test_sort[10]",
+        "pb/test_b.py::test_sort[100]",
+    ]
+    assert read("pytest_benchmark", "pytest-benchmark.json", {"benchmarks": []}).reason == "invalid_result"
+
+
+def test_google_benchmark_takes_the_means_of_repetitions(read):
+    document = sample("google-benchmark.json")
+    means = [row["real_time"] for row in document["benchmarks"] if row.get("aggregate_name") == "mean"]
+    assert len(means) == 3
+    assert read("google_benchmark", "google-benchmark.json", document).score == pytest.approx(sum(means))
+    document["benchmarks"] = [row for row in document["benchmarks"] if row["run_type"] == "iteration"]
+    rows = [row["real_time"] for row in document["benchmarks"]]
+    assert read("google_benchmark", "google-benchmark.json", document).score == pytest.approx(sum(rows))
+
+
+@pytest.mark.parametrize("change", [{"time_unit": "ms"}, {"error_occurred": True}])
+def test_google_benchmark_in_another_unit_or_with_an_error_is_no_result(read, change):
+    document = sample("google-benchmark.json")
+    document["benchmarks"][0].update(change)
+    assert read("google_benchmark", "google-benchmark.json", document).reason == "invalid_result"
+
+
+@pytest.mark.parametrize("id", ["hyperfine", "pytest_benchmark", "google_benchmark"])
+def test_performance_is_better_the_lower_and_asks_no_model(adapters, id):
+    manifest = adapters[id].manifest
+    assert not manifest.result.higher_is_better and not manifest.requires.model
+
+
+def test_a_harness_without_its_task_says_what_it_needs(adapters):
+    inspect_ai = adapters["inspect_ai"]
+    config = effective_config("inspect_ai", inspect_ai.manifest.options, {}).config
+    [told] = missing(inspect_ai, agent="bare-model", environ={}, config=config)
+    assert told.startswith("option task (--extra '{\"task\": …}'): a task file")
+    assert missing(inspect_ai, agent="bare-model", environ={}, config={**config, "task": "task.py"}) == []
+
+
+def test_a_harness_of_the_catalogue_works_in_the_workspace_and_covers_nothing(tmp_path):
+    (tmp_path / "hyperfine").mkdir()
+    found = discover(tmp_path)
+    assert found.adapters["hyperfine"].root == tmp_path
+    assert found.uncovered == ["hyperfine"]
+
+
+def test_evalplus_counts_what_passed_both_sets_of_tests(read):
+    document = sample("evalplus_eval_results.json")
+    reading = read("evalplus", "humaneval/m_openai_temp_0.0_eval_results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.5, 2, None)
+    document["eval"]["HumanEval/0"][0]["plus_status"] = "fail"
+    reading = read("evalplus", "humaneval/m_openai_temp_0.0_eval_results.json", document)
+    assert (reading.score, reading.metrics["passed_base"], reading.metrics["passed_both"]) == (0.0, 1, 0)
+
+
+def test_promptfoo(read):
+    document = sample("promptfoo.json")
+    reading = read("promptfoo", "results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (pytest.approx(2 / 3), 3, None)
+    assert (reading.metrics["passed"], reading.usage["total_tokens"], reading.synthetic) == (2, 153, False)
+    document["results"]["stats"]["errors"] = 1
+    assert read("promptfoo", "results.json", document).reason == "invalid_result"
+
+
+def test_deepeval(read):
+    document = sample("deepeval.json")
+    reading = read("deepeval", "test_run_20261123_212045.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (pytest.approx(1 / 3), 3, None)
+    assert read("deepeval", "test_run_20261123_212045.json", {**document, "testCases": []}).reason == "no_score"
+
+
+def test_harbor(read):
+    document = json.loads((SAMPLES / "harbor-job" / "result.json").read_text())
+    # As Harbor writes it with its mean metric, which is every dataset's unless it names others.
+    [key] = document["stats"]["evals"]
+    document["stats"]["evals"][key]["metrics"] = [{"mean": 0.5}]
+    reading = read("harbor", "job/result.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.5, 4, None)
+    assert reading.metrics["exceptions"] == {"AgentTimeoutError": ["build-kernel__a1b2c32"]}
+    assert reading.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40}
+    document["stats"]["n_pending_trials"] = 1
+    assert read("harbor", "job/result.json", document).reason == "invalid_result"
+
+
+def test_an_environment_that_needs_a_later_python_says_so(adapters, monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.adapters.environment.sys.version_info", (3, 11))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    told = missing(adapters["harbor"], agent="terminus-2", environ={}, config={})
+    assert "Python 3.12 or later, for its environment (uv python install 3.12)" in told
+
+
+def test_swebench_takes_what_was_submitted(read):
+    document = sample("swebench-report.json")
+    reading = read("swebench", "my__agent.run_1.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.25, 4, None)
+    assert (reading.metrics["empty_patches"], reading.metrics["errors"], reading.metrics["total"]) == (1, 1, 5)
+    nothing = {**document, "submitted_instances": 0}
+    assert read("swebench", "my__agent.run_1.json", nothing).reason == "invalid_result"
+
+
+def test_tau2(read):
+    document = sample("tau2.json")
+    reading = read("tau2", "simulation/results.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (0.0, 1, None)
+    assert (reading.metrics["domain"], reading.metrics["agent_llm"]) == ("mock", "openai/smollm2-135m")
+    document["simulations"][0]["reward_info"] = None
+    assert read("tau2", "simulation/results.json", document).reason == "invalid_result"
+
+
+@pytest.mark.parametrize("id", ["agentdojo", "asv", "bfcl_eval", "helm", "lm_eval"])
+def test_what_a_driver_leaves_is_read_whole(read, adapters, id):
+    document = sample(f"drivers/{id}.json")
+    reading = read(id, "result.json", document)
+    assert (reading.score, reading.samples, reading.reason) == (document["score"], document["n"], None)
+    assert reading.stderr == document.get("score_stderr")
+    assert set(reading.metrics) == set(adapters[id].manifest.result.metrics), "every metric is there"
+    assert set(reading.usage) == set(adapters[id].manifest.result.usage)

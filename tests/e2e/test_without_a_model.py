@@ -1,0 +1,42 @@
+"""Benchmarks that ask no model, and options that have to be given."""
+
+from __future__ import annotations
+
+REQUIRED = """
+[options.path]
+type = "str"
+required = true
+env = "GIVEN"
+help = "what to measure"
+"""
+TELLS = """
+result = {"score": 0.5, "n": 1, "metrics": {"given": os.environ["GIVEN"], "key": "GROQ_API_KEY" in os.environ}}
+output.joinpath("result.json").write_text(json.dumps(result))
+"""
+
+
+def test_a_benchmark_without_a_model_needs_no_key_and_says_so(bench):
+    bench.add("timing", more="[requires]\nmodel = false")
+    bench("run", "--benchmarks", "timing", "--provider", "groq", "--model", "qwen3")
+    [run] = bench.runs()
+    assert (run["status"], run["provider"], run["model"]) == ("succeeded", "none", "none")
+    assert "skipped: run_timing" in bench("run", "--benchmarks", "timing", "--provider", "openai").stderr, (
+        "the same work"
+    )
+    bench("run", "--again", run["run_id"])
+    assert [run["attempt"] for run in bench.runs()] == [1, 2]
+
+
+def test_a_benchmark_without_a_model_gets_no_providers_key(bench):
+    bench.add("timing", TELLS, result='metrics = { told = "metrics" }', more="[requires]\nmodel = false" + REQUIRED)
+    bench("run", "--benchmarks", "timing", "--extra", '{"path": "x"}', GROQ_API_KEY="gsk-very-secret")
+    assert bench.runs()[0]["metrics"] == {"told": {"given": "x", "key": False}}
+
+
+def test_without_a_required_option_it_is_incompatible_and_says_how_to_give_it(bench):
+    bench.add("timing", more=REQUIRED)
+    told = bench.run("timing")
+    assert "incompatible: option path (--extra '{\"path\": …}'): what to measure" in told
+    assert "missing: option path" in bench("list-benchmarks").stdout
+    bench.run("timing", more=("--extra", '{"path": "x"}'))
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
