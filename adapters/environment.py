@@ -20,6 +20,8 @@ from typing import Any
 
 import msgspec
 
+from .manifest import Requires
+
 CACHE_VARIABLE = "BENCHMARKS_CACHE"
 _FOLDER = "environments"
 _MARKER = "ready.json"
@@ -50,6 +52,11 @@ class EnvironmentSpec(msgspec.Struct, frozen=True):
         content += [sys.implementation.cache_tag, sys.platform]
         content += [self.python_version] if self.python_version else []
         return sha256(msgspec.json.encode([*content, os.uname().machine])).hexdigest()[:24]
+
+
+def spec_of(requires: Requires) -> EnvironmentSpec | None:
+    """The environment that a manifest asks for; None where it needs none."""
+    return EnvironmentSpec(tuple(requires.python), python_version=requires.python_version) if requires.python else None
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -86,6 +93,11 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "benchmark-orchestrator"
 
 
+def folder_of(key: str) -> Path:
+    """Where the environment of that key lies, or would lie."""
+    return cache_folder() / _FOLDER / key
+
+
 def find_python(oldest: str | None) -> str | None:
     """An interpreter of that version (such as "3.12") or a later one: our own where it will do; None without any."""
     if oldest is None or sys.version_info >= tuple(map(int, oldest.split("."))):
@@ -109,7 +121,7 @@ def ensure(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Environ
 @contextlib.contextmanager
 def in_use(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Iterator[Environment]:
     """As `ensure`; nobody removes the environment before the context is left."""
-    folder = cache_folder() / _FOLDER / spec.key
+    folder = folder_of(spec.key)
     with contextlib.ExitStack() as stack:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +148,7 @@ def list_environments() -> list[Environment]:
 
 def remove(key: str) -> None:
     """Remove an environment, or what is left of one. Raises EnvironmentInUse, and OSError."""
-    folder = cache_folder() / _FOLDER / key
+    folder = folder_of(key)
     with _opened(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

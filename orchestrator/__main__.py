@@ -27,6 +27,7 @@ COMMANDS = {
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json from the ledger.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
     "providers": "Show the providers of models, and which have a key here.",
+    "environments": "Show, build or remove the isolated environments of benchmarks.",
     "new": "Begin a benchmark of your own: a manifest and a driver that run.",
     "adapters": "For whoever writes a manifest: validate, test, schema.",
     "import": "Bring results of runs that were made elsewhere into the ledger.",

@@ -31,7 +31,7 @@ from .endpoints import Endpoints
 from .execution import Cancellation
 from .high_scores import newly_published
 from .identifiers import new_group_id
-from .plan import PlannedRun
+from .plan import PlannedRun, titles
 from .prices import Prices
 from .provenance import workspace_provenance
 from .recovery import count
@@ -145,6 +145,7 @@ def _open_group(
         owner=this_process(),
     )
 
+    named = titles(campaign.plan)
     # What differs from an earlier run is a detail, which no decision reads.
     detailed = ledger.history() if campaign.explain else None
 
@@ -152,10 +153,10 @@ def _open_group(
         to_do.clear()
         sentences.clear()
         outcomes: list[Event] = []
-        for planned in campaign.plan:
+        for title, planned in zip(named, campaign.plan, strict=True):
             if planned.missing:
                 outcomes.append(_incompatible(planned))
-                sentences.append(f"{planned.adapter.id}: incompatible: {'; '.join(planned.missing)}")
+                sentences.append(f"{title}: incompatible: {'; '.join(planned.missing)}")
                 continue
             verdict = judge(history, planned, campaign.policy, campaign.changes)
             if verdict.run:
@@ -163,7 +164,7 @@ def _open_group(
             else:
                 outcomes.append(verdict.skipped(planned))
             if campaign.explain or not verdict.run:
-                sentences.append(f"{planned.adapter.id}: {explain(detailed or history, planned, verdict)}")
+                sentences.append(f"{title}: {explain(detailed or history, planned, verdict)}")
         published = newly_published(history, [planned.adapter.manifest for planned in campaign.plan])
         if not to_do:
             kinds = [event.type for event in outcomes]

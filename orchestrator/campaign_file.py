@@ -50,7 +50,7 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Override(Exclude, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Options for the cells that match; `when` are the options that they must have."""
+    """Options to set for the cells that match; `options` are those that a cell must have to match."""
 
     set: Json
 

@@ -6,6 +6,7 @@ a campaign file (see `campaign_file`) a whole matrix.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from ..adapters.adapter import Adapter, missing
 from ..adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ..ledger.events import REPEAT, Json
+from ..projections.tables import format_options
 from .capacity import Capacity
 from .signature import Signature, sign
 from .targets import NO_TARGET, Target
@@ -53,6 +55,42 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     def model(self) -> str:
         """The name under which the model stands in the ledger."""
         return self.target.model
+
+
+def distinctions(plan: Sequence[PlannedRun]) -> list[Json]:
+    """For each piece of work, the options in which it differs from others of its benchmark."""
+    values: dict[str, dict[str, set[bytes]]] = {}
+    for planned in plan:
+        of_benchmark = values.setdefault(planned.adapter.id, {})
+        for name, value in planned.config.items():
+            of_benchmark.setdefault(name, set()).add(msgspec.json.encode(value))
+    counts = Counter((planned.adapter.id, name) for planned in plan for name in planned.config)
+    total = Counter(planned.adapter.id for planned in plan)
+    return [
+        {
+            name: value
+            for name, value in planned.config.items()
+            if len(values[planned.adapter.id][name]) > 1 or counts[planned.adapter.id, name] < total[planned.adapter.id]
+        }
+        for planned in plan
+    ]
+
+
+def titles(plan: Sequence[PlannedRun]) -> list[str]:
+    """A name for each piece of work: its benchmark, and what tells it from others of that benchmark."""
+    whose: dict[str, set[tuple[str, str, str]]] = {}
+    for planned in plan:
+        whose.setdefault(planned.adapter.id, set()).add((planned.agent, planned.provider, planned.model))
+    return [
+        " ".join(
+            [
+                planned.adapter.id,
+                *([planned.agent, str(planned.target)] if len(whose[planned.adapter.id]) > 1 else []),
+                *([format_options(options)] if options else []),
+            ]
+        )
+        for planned, options in zip(plan, distinctions(plan), strict=True)
+    ]
 
 
 def choose(asked: Sequence[str], known: Mapping[str, Adapter]) -> list[Adapter]:

@@ -56,16 +56,19 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """Prices in the order in which they are asked."""
+    """Lists of prices, in the order in which they are asked."""
 
-    rows: Sequence[Price]
+    lists: Sequence[Sequence[Price]]
 
     def find(self, provider: str, model: str) -> Price | None:
         """The price of a model; None where nobody says what it costs. An exact name goes before a pattern."""
-        some = [row for row in self.rows if row.provider == provider]
-        exact = (row for row in some if row.model == model)
-        like = (row for row in some if fnmatchcase(model, row.model))
-        return next(exact, None) or next(like, None)
+        for rows in self.lists:
+            some = [row for row in rows if row.provider == provider]
+            exact = (row for row in some if row.model == model)
+            like = (row for row in some if fnmatchcase(model, row.model))
+            if found := next(exact, None) or next(like, None):
+                return found
+        return None
 
 
 def load_prices(own: Path | None) -> Prices:
@@ -73,8 +76,7 @@ def load_prices(own: Path | None) -> Prices:
 
     Raises UsageError, with the place, for a file that makes no sense.
     """
-    rows = read_prices(own) if own is not None else ()
-    return Prices([*rows, *_shipped()])
+    return Prices([read_prices(own), _shipped()] if own is not None else [_shipped()])
 
 
 def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Prices:

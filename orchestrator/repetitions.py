@@ -7,18 +7,23 @@ from collections.abc import Sequence
 
 import msgspec
 
+from ..ledger.events import REPEAT, Json
 from ..ledger.history import History
 from ..projections.statistics import mean, standard_error
-from .plan import PlannedRun
+from .plan import PlannedRun, distinctions
 
 
 class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
-    """The scores of the repetitions of a benchmark for one agent and model; at least one of `asked` succeeded."""
+    """The scores of the repetitions of a benchmark for one agent and model; at least one of `asked` succeeded.
+
+    `options` are those in which it differs from other work on the benchmark.
+    """
 
     benchmark_id: str
     agent: str
     provider: str
     model: str
+    options: Json
     asked: int
     scores: list[float]
 
@@ -41,7 +46,9 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
     """The repetitions of a plan, whoever ran them and when; only what was asked for more than once."""
     together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
-    for planned in plan:
+    options: dict[str, Json] = {}
+    for planned, differing in zip(plan, distinctions(plan), strict=True):
+        options[planned.signature.digest] = {name: value for name, value in differing.items() if name != REPEAT}
         key = (planned.signature.comparison_key, planned.agent, planned.provider, planned.model)
         together.setdefault(key, []).append(planned)
     found = []
@@ -56,6 +63,7 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
                     agent=first.agent,
                     provider=first.provider,
                     model=first.model,
+                    options=options[first.signature.digest],
                     asked=len(some),
                     scores=scores,
                 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from ..adapters.environment import Environment, EnvironmentBuildError, EnvironmentSpec, in_use
+from ..adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
 from ..ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ..ledger.fold import Run
 from ..ledger.history import History
@@ -127,10 +127,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return Prepared(None, None, ("environment", told))
         try:
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
-            requires = planned.adapter.manifest.requires
             environment = None
-            if requires.python:
-                spec = EnvironmentSpec(tuple(requires.python), python_version=requires.python_version)
+            if spec := spec_of(planned.adapter.manifest.requires):
                 environment = held.enter_context(in_use(spec, announce=self.display.note))
         except (EnvironmentBuildError, ModelUnavailable) as problem:
             return Prepared(None, None, ("environment", str(problem)))

@@ -49,7 +49,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean of at least one value."""
-    return math.fsum(values) / len(values)
+    # From the first value on: so equal values have exactly that mean, and no error.
+    return values[0] + math.fsum(value - values[0] for value in values) / len(values)
 
 
 def standard_error(values: Sequence[float]) -> float | None:

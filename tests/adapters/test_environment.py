@@ -17,13 +17,7 @@ from benchmarks.adapters.environment import (
 )
 
 BUILD = """
-from benchmarks.adapters.environment import (
-    CACHE_VARIABLE,
-    EnvironmentBuildError,
-    EnvironmentSpec,
-    ensure,
-    find_python,
-)
+from benchmarks.adapters.environment import EnvironmentSpec, ensure
 print(ensure(EnvironmentSpec(("six==1.17.0",)), announce=lambda text: print("announced", text)).packages)
 """
 

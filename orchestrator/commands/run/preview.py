@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ....ledger.events import REPEAT
+from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.identity import liveness
+from ....projections.tables import format_options
 from ...budget import tokens_of
 from ...changes import Change
 from ...claim import Policy, explain, judge
-from ...plan import PlannedRun
+from ...plan import PlannedRun, distinctions
 from ...prices import Prices, cost_of
 from ...schedule import Experience
 from ..place import print_json
@@ -23,14 +24,15 @@ from ..table import print_table
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What would be done with a piece of work: `run`, `skip`, or that it is `incompatible`.
 
-    Seconds, tokens and US dollars are those of the run that was most like it; None where there is none.
+    `options` are those in which it differs from other work on the benchmark. Seconds, tokens and US dollars are what
+    the run took that was most like it; None where there is none.
     """
 
     benchmark_id: str
     agent: str
     provider: str
     model: str
-    repeat: int
+    options: Json
     signature: str
     would: str
     why: str
@@ -47,12 +49,16 @@ def preview(
     The history must have its details.
     """
     experience = Experience(history)
-    return [_preview(history, planned, policy, changes, prices, experience) for planned in plan]
+    return [
+        _preview(history, planned, options, policy, changes, prices, experience)
+        for planned, options in zip(plan, distinctions(plan), strict=True)
+    ]
 
 
 def _preview(
     history: History,
     planned: PlannedRun,
+    options: Json,
     policy: Policy,
     changes: Mapping[str, Change],
     prices: Prices,
@@ -60,13 +66,12 @@ def _preview(
 ) -> Preview:
     would, why = _verdict(history, planned, policy, changes)
     like = experience.most_like(planned) if would == "run" else None
-    repeat = planned.config.get(REPEAT, 1)
     return Preview(
         benchmark_id=planned.adapter.id,
         agent=planned.agent,
         provider=planned.provider,
         model=planned.model,
-        repeat=repeat if isinstance(repeat, int) else 1,
+        options=options,
         signature=planned.signature.digest,
         would=would,
         why=why,
@@ -81,9 +86,9 @@ def _verdict(history: History, planned: PlannedRun, policy: Policy, changes: Map
         return "incompatible", "; ".join(planned.missing)
     live = history.live_run(planned.signature.digest)
     if live and liveness(live.owner) == "dead":
-        return "run", f"runs: {live.run_id} was left open by a dead orchestrator"
+        return "run", f"{live.run_id} was left open by a dead orchestrator"
     verdict = judge(history, planned, policy, changes)
-    return "run" if verdict.run else "skip", explain(history, planned, verdict)
+    return "run" if verdict.run else "skip", explain(history, planned, verdict).partition(": ")[2]
 
 
 def _cost(like: Run | None, planned: PlannedRun, prices: Prices) -> float | None:
@@ -97,9 +102,9 @@ def show(rows: Sequence[Preview], *, as_json: bool) -> None:
     if as_json:
         print_json({"work": rows, "would_run": len(due), "expected": _totals(due)})
         return
-    columns = ["benchmark", "agent", "model", "repeat", "would", "time", "tokens", "cost", "why"]
-    dispensable = ["repeat", "agent", "cost", "tokens"]
-    print_table(columns, map(_cells, rows), right=["repeat", "time", "tokens", "cost"], dispensable=dispensable)
+    columns = ["benchmark", "agent", "model", "options", "would", "time", "tokens", "cost", "why"]
+    dispensable = ["agent", "cost", "tokens"]
+    print_table(columns, map(_cells, rows), right=["time", "tokens", "cost"], dispensable=dispensable)
     unknown = sum(row.seconds is None for row in due)
     totals = _totals(due)
     expected = [
@@ -124,7 +129,7 @@ def _cells(row: Preview) -> list[str]:
         row.benchmark_id,
         row.agent,
         f"{row.provider}:{row.model}",
-        str(row.repeat),
+        format_options(row.options),
         row.would,
         "" if row.seconds is None else _time(row.seconds),
         "" if row.tokens is None else f"{row.tokens:,}",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....ledger.fold import Run
-from ....projections.tables import format_score
+from ....projections.tables import format_options, format_score
 from ...campaign import Result
 from ...prices import COST
 from ...repetitions import Repetitions
 from ..table import print_table
 
+_ERROR_LENGTH = 300
 _RIGHT = ["score", "high_score", "delta", "samples", "tokens", "cost", "seconds"]
 _COLUMNS = ["benchmark", "status", *_RIGHT, "run_id"]
 _DISPENSABLE = ["run_id", "samples", "high_score", "tokens", "cost", "delta", "seconds"]
@@ -43,7 +44,7 @@ def summary(result: Result) -> str:
 
 
 def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
-    columns = ["benchmark", "agent", "model", "repeats", "mean", "spread", "least", "most"]
+    columns = ["benchmark", "agent", "model", "options", "repeats", "mean", "spread", "least", "most"]
     print_table(
         columns,
         [
@@ -51,6 +52,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
                 one.benchmark_id,
                 one.agent,
                 f"{one.provider}:{one.model}",
+                format_options(one.options),
                 f"{len(one.scores)} of {one.asked}",
                 format_score(one.mean, one.stderr),
                 "" if one.deviation is None else f"{one.deviation:.3f}",
@@ -59,7 +61,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
             ]
             for one in repetitions
         ],
-        right=columns[3:],
+        right=columns[4:],
         dispensable=["agent", "least", "most"],
     )
 
@@ -85,7 +87,7 @@ def write_step_summary(file: Path, result: Result) -> None:
     """Append the campaign as Markdown to the file that a GitHub Actions step shows as its summary. Raises OSError."""
     rows = [
         f"| {_escaped(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
-        f"| {_escaped((run.error or '').partition(chr(10))[0])} | {run.run_id} |"
+        f"| {_escaped(_shortened(run.error or ''))} | {run.run_id} |"
         for run in result.runs
     ]
     lines = [f"### Benchmarks: {summary(result)}", ""]
@@ -93,6 +95,11 @@ def write_step_summary(file: Path, result: Result) -> None:
         lines += ["| benchmark | status | score | error | run |", "|---|---|--:|---|---|", *rows, ""]
     with file.open("a", encoding="utf-8") as summary_file:
         summary_file.write("\n".join(lines) + "\n")
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 2]} …"
 
 
 def _escaped(text: str) -> str:

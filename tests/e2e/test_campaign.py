@@ -1,0 +1,197 @@
+"""Campaigns: a file that is a matrix, what it would do, what it may spend, and whom it tells."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+TOKENS = """
+seed = int(os.environ["SEED"])
+output.joinpath("result.json").write_text(json.dumps(
+    {"score": seed / 10, "n": 4, "usage": {"in": 1000, "out": 500}}
+))
+"""
+FILE = """
+name = "weekend"
+options = { seed = 1 }
+
+[matrix]
+benchmarks = ["one", "two"]
+models = ["ollama:small", "ollama:large"]
+options = [{}, { seed = 2 }]
+
+[[exclude]]
+benchmark = "two"
+model = "ollama:large"
+
+[[override]]
+benchmark = "two"
+options = { seed = 2 }
+set = { seed = 3 }
+"""
+
+
+@pytest.fixture
+def campaign(bench):
+    bench.add("one", TOKENS)
+    bench.add("two", TOKENS)
+    file = bench.root / "weekend.toml"
+    file.write_text(FILE)
+
+    def run(*more, code=0, **environ):
+        return bench("run", "--campaign", str(file), *more, code=code, **environ)
+
+    run.file = file
+    return run
+
+
+def test_each_cell_is_run_once_and_the_second_time_none(bench, campaign):
+    campaign()
+    assert sorted((run["benchmark_id"], run["model"], run["extra_config"]["seed"]) for run in bench.runs()) == [
+        ("one", "large", 1),
+        ("one", "large", 2),
+        ("one", "small", 1),
+        ("one", "small", 2),
+        ("two", "small", 1),
+        ("two", "small", 3),
+    ]
+    said = campaign("--explain")
+    assert "6 skipped" in said.stdout
+    assert "one bare-model ollama:large seed=2: skipped: run_one_" in said.stderr, "a cell is told from the others"
+    [opened, again] = bench.events("group_opened")
+    told = opened["data"]["request"]["flags"]["campaign"]
+    assert (told["name"], told["content"]["matrix"]["benchmarks"]) == ("weekend", ["one", "two"])
+    assert told["sha256"] == again["data"]["request"]["flags"]["campaign"]["sha256"]
+
+
+def test_a_dry_run_tells_what_why_and_how_long_and_records_nothing(bench, campaign):
+    campaign()
+    bench.add("three", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
+    campaign.file.write_text(
+        FILE.replace('"two"]', '"two", "three"]')
+        .replace("seed = 2 }]", "seed = 4 }]", 1)
+        .replace("{ seed = 2 }", "{ seed = 4 }")
+    )
+    before = bench.events()
+    table = campaign("--dry-run").stdout
+    told = json.loads(campaign("--dry-run", "--json").stdout)
+    assert bench.events() == before
+    would = {(row["benchmark_id"], row["model"], row["options"].get("seed")): row for row in told["work"]}
+    assert would["one", "small", 1]["would"] == "skip" and " succeeded at " in would["one", "small", 1]["why"]
+    due = would["one", "small", 4]
+    assert due["would"] == "run" and "differ extra_config.seed" in due["why"]
+    assert due["tokens"] == 1500 and due["seconds"] > 0, "as the run that is most like it"
+    assert would["three", "small", 1]["would"] == "incompatible"
+    assert would["three", "small", 1]["why"] == "environment variable NOT_HERE"
+    assert told["would_run"] == sum(row["would"] == "run" for row in told["work"]) == 2
+    assert told["expected"]["tokens"] == 3000
+    assert f"2 of {len(told['work'])} would run" in table and "3,000 tokens" in table
+
+
+def test_the_file_gives_flags_and_the_command_line_others(bench, campaign):
+    campaign.file.write_text(FILE + "\n[run]\nrepeats = 2\nretries = 4\n")
+    campaign("--retries", "1", "--max-tokens", "1")
+    [opened] = bench.events("group_opened")
+    flags = opened["data"]["request"]["flags"]
+    assert (flags["repeats"], flags["retries"], flags["max_tokens"]) == (2, 1, 1)
+
+
+def test_one_that_is_spent_begins_no_further_run_and_says_so(bench, campaign):
+    said = campaign("--max-tokens", "2500")
+    assert len(bench.runs()) == 2, "the second came over the limit"
+    [closed] = bench.events("group_closed")
+    assert closed["data"]["reason"] == "max_tokens"
+    assert closed["data"]["notes"] == ["3,000 of 2,500 tokens are used: 4 more were not begun"]
+    assert "3,000 of 2,500 tokens are used: 4 more were not begun" in said.stdout
+    campaign()
+    assert len(bench.runs()) == 6, "the same command goes on from there"
+
+
+def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench, campaign):
+    campaign.file.write_text(FILE.replace("ollama:", "openai-compatible:"))
+    where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
+    told = campaign("--max-cost", "1", code=2, **where).stderr
+    assert "no price is known for openai-compatible:small, openai-compatible:large" in told
+    assert bench.events() == [], "nothing has begun"
+    prices = bench.root / "prices.toml"
+    prices.write_text(
+        '[[price]]\nprovider = "openai-compatible"\nmodel = "*"\ninput = 100.0\noutput = 200.0\nsource = "me"\n'
+        'date = "2026-11-01"\n'
+    )
+    said = campaign("--max-cost", "0.3", **where).stdout
+    assert "$0.4 of $0.3 are spent: 4 more were not begun" in said and "$0.2" in said
+    [first, _] = bench.runs()
+    assert first["usage"]["cost_usd"] == pytest.approx(0.2)
+    assert first["usage"]["price"] == {"input": 100.0, "output": 200.0, "source": "me", "date": "2026-11-01"}
+    assert "cost" in bench("show-run", first["run_id"]).stdout
+
+
+def test_time_ends_it_too(bench, campaign):
+    campaign("--max-minutes", "0.000001")
+    assert bench.runs() == []
+    assert bench.events("group_closed")[0]["data"]["reason"] == "max_minutes"
+
+
+def test_repetitions_are_told_together(bench, campaign):
+    said = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "3").stdout
+    assert "3 of 3  0.100 ± 0.000   0.000  0.100  0.100" in said
+    again = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "4").stdout
+    assert "4 of 4" in again, "also those that were there before"
+
+
+class Hook(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_each_end_is_told_to_a_url(bench):
+    bench.add("one", TOKENS)
+    bench.add("bad", "sys.exit(3)")
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        server.posted = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            bench.run("one", "bad", code=1, more=("--notify", f"http://127.0.0.1:{server.server_port}/hook"))
+        finally:
+            server.shutdown()
+            thread.join()
+    assert sorted(document["type"] for document in server.posted) == [
+        "benchmarks.failed",
+        "benchmarks.finished",
+        "benchmarks.group_closed",
+    ]
+    head = bench.events()[0]["hash"]
+    assert len({document["source"] for document in server.posted}) == 1 and head
+    assert "127.0.0.1 did not take failed" in bench.run("bad", code=1, more=("--notify", "http://127.0.0.1:9/"))
+
+
+def test_github_gets_groups_and_a_summary(bench, tmp_path):
+    bench.add("one", TOKENS)
+    bench.add("bad", 'print("::error::mine", "|<b>", file=sys.stderr); sys.exit(3)')
+    summary = tmp_path / "summary.md"
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    said = bench("run", "--benchmarks", "one", "bad", "--provider", "ollama", code=1, **environ)
+    shown = said.stdout + said.stderr
+    assert "::group::one" in shown and shown.count("::group::") == shown.count("::endgroup::")
+    [stop] = re.findall(r"::stop-commands::(\w+)\n", shown[shown.index("::group::bad") :])
+    guarded = shown[shown.index(f"::stop-commands::{stop}") : shown.index(f"\n::{stop}::")]
+    assert "\n::error::mine" in guarded and shown.count("::error::mine") == 1, "a benchmark commands no runner"
+    assert "\n::error title=bad::bad: failed (exit_code)" in shown
+    text = summary.read_text()
+    assert text.startswith("### Benchmarks: 1 succeeded, 1 failed")
+    assert "| one | succeeded | 0.100 |" in text
+    assert r"\|\<b>" in text, "an error is no table and no HTML"
+    quiet = bench("run", "--benchmarks", "one", "--provider", "ollama", GITHUB_ACTIONS="true")
+    assert quiet.returncode == 0
+    missing = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "where")}
+    assert "cannot be written" in bench("run", "--benchmarks", "one", "--provider", "ollama", **missing).stderr
