@@ -49,7 +49,7 @@ class ProgressFile:
 def summarize_calls(path: Path) -> Json:
     """Counts, token sums and latency percentiles (ms, nearest rank) of a telemetry file; empty without calls.
 
-    A sum is there only where every call that says anything of tokens names the field.
+    A sum is of the calls that name its field.
     """
     sums: dict[str, int] = {}
     latencies: list[float] = []
