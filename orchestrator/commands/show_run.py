@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from ...ledger.events import Record
+from ...ledger.events import Json, Record
 from ...ledger.fold import Run
 from ...ledger.store import EventStore
 from ...projections.database import read_runs
@@ -57,9 +57,6 @@ def _events(store: EventStore, run: Run) -> Iterator[Record]:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    def json(value: object) -> str:
-        return msgspec.json.encode(value).decode() if value else ""
-
     delta = run.delta_to_high_score
     return {
         "run": run.run_id,
@@ -73,11 +70,11 @@ def _facts(run: Run) -> dict[str, str]:
         if run.high_score_label
         else "",
         "delta": "" if delta is None else f"{delta:+.4f}",
-        "metrics": json(run.metrics),
-        "usage": json(run.usage),
+        "metrics": _lines(run.metrics),
+        "usage": _lines(run.usage),
         "agent": run.agent,
         "model": f"{run.provider}:{run.model}",
-        "config": json(run.extra_config),
+        "config": _lines(run.extra_config),
         "attempt": str(run.attempt),
         "group": run.run_group_id,
         "started": run.started_at,
@@ -91,6 +88,21 @@ def _facts(run: Run) -> dict[str, str]:
         "artifacts": "\n".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
         "commit": run.benchmarks_commit or "",
         "signature": run.signature,
-        "provenance": json(run.provenance),
+        "provenance": _lines(run.provenance),
         "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
     }
+
+
+def _lines(values: Json) -> str:
+    return "\n".join(f"{name}: {_told(value)}" for name, value in sorted(values.items()) if value not in (None, [], {}))
+
+
+def _told(value: object) -> str:
+    """A value of JSON as a person reads it: lists and objects without their brackets where they hold plain values."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "none"
+    if isinstance(value, dict) and not any(isinstance(item, list | dict) and item for item in value.values()):
+        return ", ".join(f"{name}={_told(item)}" for name, item in value.items())
+    return msgspec.json.encode(value).decode()
