@@ -1,6 +1,6 @@
 // The end of stdout or stderr, which grows while the run does.
 
-import { getLog } from "./api.js";
+import { getPiece, runPath } from "./api.js";
 import { h } from "./dom.js";
 import { bytes, plain } from "./format.js";
 import { panel } from "./run-panels.js";
@@ -49,7 +49,7 @@ export class LogPanel {
     for (let more = true; more; ) {
       let piece;
       try {
-        piece = await getLog(this.runId, this.name, this.next ?? -TAIL_BYTES);
+        piece = await getPiece(`${runPath(this.runId)}/logs/${this.name}`, { offset: this.next ?? -TAIL_BYTES });
       } catch (problem) {
         if (turn !== this.turn) return;
         if (this.next !== null) throw problem;

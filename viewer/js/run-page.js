@@ -1,20 +1,20 @@
 // One run: it follows the run while it is under way, and keeps what somebody is reading as it is.
 
 import { get, runPath } from "./api.js";
-import { h, keep, message } from "./dom.js";
+import { h, keep } from "./dom.js";
 import { score, unitText } from "./format.js";
 import { LogPanel } from "./log-panel.js";
 import { delta, marks, scoreOf, statusBadge, when } from "./parts.js";
 import { artifactsPanel, attemptsPanel, errorPanel, factsPanel, metricsPanel, notesPanel, provenancePanel } from "./run-panels.js";
 import { SamplesPanel } from "./samples-panel.js";
+import { empty } from "./states.js";
 import { Timeline } from "./timeline.js";
 
 const FOLLOW_MS = 2000;
 const REST_MS = 10_000; // A run that has ended can still be annotated, retracted, or reported on late.
 
-/** Shows the page in `main`; returns what ends it. */
-export function showRun(main, runId, { all, leave, ready }) {
-  const page = new RunPage(main, runId, { all, leave, ready });
+export function show(main, { id }, { leave, ready }) {
+  const page = new RunPage(main, id, { all: "#/runs", leave, ready });
   page.start();
   return () => page.end();
 }
@@ -31,7 +31,6 @@ class RunPage {
   }
 
   start() {
-    document.title = `${this.runId} · Benchmarks`;
     document.addEventListener(
       "keydown",
       (event) => event.key === "Escape" && !event.target.matches("input, select") && this.leave(),
@@ -72,7 +71,7 @@ class RunPage {
       this.notice.textContent = `Not up to date: ${text}`;
       this.notice.hidden = false;
     } else {
-      this.head.replaceChildren(h("div", {}, message("This run cannot be shown", text)));
+      this.head.replaceChildren(h("div", {}, empty("This run cannot be shown", text)));
     }
   }
 
@@ -88,7 +87,6 @@ class RunPage {
     const { value } = await get(`${this.path}/events`);
     if (run.artifacts.length && run.status !== this.run?.status) await this.samples.load();
     if (this.controller.signal.aborted) return;
-    document.dispatchEvent(new CustomEvent("head", { detail: about.head }));
     if (!this.run) this.head.replaceChildren();
     this.run = run;
     this.timeline.draw(value.events);

@@ -39,7 +39,7 @@ export class SamplesPanel {
     const offset = further ? this.list.childElementCount : 0;
     let answer;
     try {
-      answer = await get(`${this.path}/samples?limit=${STEP}&offset=${offset}${only && `&correct=${only}`}`);
+      answer = await get(`${this.path}/samples`, { query: { limit: STEP, offset, correct: only || null }, past: false });
     } catch (problem) {
       this.tell(problem.message);
       this.element.hidden = false;
