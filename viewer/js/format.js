@@ -78,20 +78,3 @@ export function ago(iso) {
 }
 
 export const moment = (iso) => (iso ? iso.slice(0, 19).replace("T", " ") + " UTC" : "");
-
-// Escape sequences of terminals (colours, cursor, titles), and control characters that are no white space.
-// eslint-disable-next-line no-control-regex
-const CONTROL = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
-
-// What a piece of a growing log can end on.
-// eslint-disable-next-line no-control-regex
-const UNFINISHED = /\u001b(\[[0-9;?]*[ -/]*)?$/;
-
-/** Terminal output as plain text; of a line that was written over, as progress bars do, what stood there last. */
-export function plain(text) {
-  return text
-    .replace(UNFINISHED, "")
-    .replace(CONTROL, "")
-    .replace(/\r+(?=\n|$)/g, "")
-    .replace(/[^\n]*\r/g, "");
-}
