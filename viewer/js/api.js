@@ -1,27 +1,82 @@
 // The API of the server that this page comes from.
 
-export class ApiError extends Error {}
+import { ledger } from "./ledger.js";
 
-/** What a path answers; null where `known` (an ETag) is still right. */
-export async function get(path, { known } = {}) {
-  let response;
-  try {
-    response = await fetch(path, { headers: known ? { "If-None-Match": known } : {}, cache: "no-store" });
-  } catch {
-    throw new ApiError("The viewer's server does not answer. Is `benchmarks serve-viewer` still running?");
+export class ApiError extends Error {
+  /** @param {string} message @param {number} [status] */
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
   }
-  if (response.status === 304) return null;
-  if (!response.ok) {
-    const problem = await response.json().catch(() => ({}));
-    throw new ApiError(problem.detail || problem.title || `The server answered ${response.status}.`);
-  }
-  return { value: await response.json(), tag: response.headers.get("ETag") };
 }
 
-/** A piece of a log, from `offset` on: its text, and where the next piece begins. */
-export async function getLog(runId, name, offset) {
-  const response = await fetch(`${runPath(runId)}/logs/${name}?offset=${offset}`, { cache: "no-store" });
-  if (!response.ok) throw new ApiError(`The log cannot be read (${response.status}).`);
+/**
+ * @typedef {object} Asking
+ * @property {Record<string, any> | URLSearchParams} [query] what stands behind `?`; a list gives a name several times, null leaves it out
+ * @property {string | null} [known] the ETag of what is there already
+ * @property {boolean} [past] whether the endpoint knows `as_of` (default: yes)
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * What a path answers, as of the moment that the page shows; null where `known` is still right.
+ *
+ * @param {string} path
+ * @param {Asking} [asking]
+ * @returns {Promise<{ value: any, tag: string | null } | null>}
+ */
+export async function get(path, { query = {}, known = null, past = true, signal } = {}) {
+  const asOf = ledger.asOf;
+  const headers = known ? { "If-None-Match": known } : undefined;
+  const response = await ask(address(path, query, past), { headers, cache: "no-store", signal });
+  if (response.status === 304) return null;
+  const value = await response.json();
+  // An answer about another moment than the one that is shown by now says nothing about it.
+  if (value.head && past && asOf === ledger.asOf) ledger.saw(value.head);
+  return { value, tag: response.headers.get("ETag") };
+}
+
+/** Asks with a JSON body, as `POST /api/query` wants it. @param {string} path @param {any} body @param {AbortSignal} [signal] */
+export async function post(path, body, signal) {
+  const sent = ledger.asOf === null ? body : { ...body, as_of: ledger.asOf };
+  const response = await ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent), signal });
+  return response.json();
+}
+
+/** The address of a path of the API, for links too. @param {string} path @param {Asking["query"]} [query] @param {boolean} [past] */
+export function address(path, query = {}, past = true) {
+  const asked = query instanceof URLSearchParams ? new URLSearchParams(query) : named(query);
+  if (past && ledger.asOf !== null) asked.set("as_of", ledger.asOf);
+  const text = asked.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** @param {Record<string, any>} query */
+function named(query) {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined) for (const one of [value].flat()) asked.append(name, String(one));
+  }
+  return asked;
+}
+
+/** @param {string} url @param {RequestInit} how */
+async function ask(url, how) {
+  let response;
+  try {
+    response = await fetch(url, how);
+  } catch (problem) {
+    if (how.signal?.aborted) throw problem;
+    throw new ApiError("The viewer's server does not answer. Is `benchmarks serve-viewer` still running?");
+  }
+  if (response.ok || response.status === 304) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new ApiError(problem.detail || problem.title || `The server answered ${response.status}.`, response.status);
+}
+
+/** A piece of a file that grows, from `offset` on (negative: from the end), and where the next piece begins. */
+export async function getPiece(/** @type {string} */ path, /** @type {Record<string, any>} */ query, /** @type {AbortSignal} */ signal) {
+  const response = await ask(address(path, query, false), { cache: "no-store", signal });
   return {
     bytes: new Uint8Array(await response.arrayBuffer()),
     size: Number(response.headers.get("X-Log-Size")),
@@ -29,4 +84,4 @@ export async function getLog(runId, name, offset) {
   };
 }
 
-export const runPath = (runId) => `/api/runs/${encodeURIComponent(runId)}`;
+export const runPath = (/** @type {string} */ runId) => `/api/runs/${encodeURIComponent(runId)}`;

@@ -1,51 +1,28 @@
 // A card for each benchmark: the best run, the latest, and the reference.
 
-import { get } from "./api.js";
-import { h, keep, message } from "./dom.js";
+import { benchmarkLink } from "./address.js";
+import { h, keep } from "./dom.js";
+import { follow } from "./follow.js";
 import { count, direction, signed } from "./format.js";
 import { runLink, scored, statusBadge, when } from "./parts.js";
+import { empty } from "./states.js";
 
-const REFRESH_MS = 15_000;
-
-/** Shows the page in `main`; returns what ends it. */
-export function showBenchmarks(main, { ready }) {
-  const notice = h("p", { class: "notice", role: "alert", hidden: true });
-  const place = h("div", {}, h("p", { class: "panel message" }, "Loading …"));
+/** @type {import("./routes.js").Show} */
+export function show(main, _, { signal, ready }) {
+  const place = h("div", {});
   const cards = h("div", { class: "cards" });
-  let tag = null;
-  let ended = false;
-
-  async function load() {
-    try {
-      const answer = await get("/api/benchmarks", { known: tag });
-      if (ended) return;
-      notice.hidden = true;
-      if (!answer) return;
-      draw(place, cards, answer.value);
-      if (!tag) ready();
-      tag = answer.tag;
-    } catch (problem) {
-      if (ended) return;
-      if (!tag) place.replaceChildren(message("The benchmarks cannot be shown", problem.message));
-      notice.textContent = `Not up to date: ${problem.message}`;
-      notice.hidden = !tag;
-    }
-  }
-
-  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks")), notice, place);
-  load();
-  const timer = setInterval(() => document.hidden || load(), REFRESH_MS);
-  return () => {
-    ended = true;
-    clearInterval(timer);
-  };
-}
-
-function draw(place, cards, { benchmarks, head }) {
-  document.dispatchEvent(new CustomEvent("head", { detail: head }));
-  if (benchmarks.length) keep(cards, benchmarks.map((row) => [row.benchmark_id, row, () => card(row)]));
-  const shown = benchmarks.length ? cards : message("No runs yet", "This command shows what can be run:", "benchmarks list-benchmarks");
-  if (place.firstChild !== shown) place.replaceChildren(shown);
+  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks")), place);
+  follow(place, {
+    path: "/api/benchmarks",
+    what: "The benchmarks",
+    signal,
+    draw: ({ benchmarks }) => {
+      if (benchmarks.length) keep(cards, benchmarks.map((row) => [row.benchmark_id, row, () => card(row)]));
+      const shown = benchmarks.length ? cards : empty("No runs yet", "This command shows what can be run:", "benchmarks list-benchmarks");
+      if (place.firstChild !== shown) place.replaceChildren(shown);
+      ready();
+    },
+  });
 }
 
 function card(row) {
@@ -55,7 +32,7 @@ function card(row) {
   return h(
     "article",
     { class: "panel card" },
-    h("h2", {}, h("a", { href: `#/?benchmark=${encodeURIComponent(row.benchmark_id)}` }, row.benchmark_id)),
+    h("h2", {}, h("a", { href: benchmarkLink(row.benchmark_id) }, row.benchmark_id)),
     h(
       "p",
       { class: "best" },

@@ -1,48 +1,59 @@
 // Elements, made from data. Text only ever becomes text: nothing here reads HTML.
 
-/** An element: h("a", {href, class: …, onclick: …}, child, …); children are elements, text, or nothing. */
+/**
+ * An element: h("a", {href, class: …, onclick: …}, child, …); children are elements, text, lists of them, or nothing.
+ *
+ * @param {string} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...any} children
+ * @returns {HTMLElement}
+ */
 export function h(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
+  return dress(document.createElement(name), attributes, children);
+}
+
+/** An element of a drawing (SVG). @param {string} name @param {Record<string, any>} [attributes] @param {...any} children @returns {SVGElement} */
+export function s(name, attributes = {}, ...children) {
+  return dress(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+/** @template {Element} E @param {E} element @param {Record<string, any>} attributes @param {any[]} children @returns {E} */
+function dress(element, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
   return element;
 }
 
-/** Says something to those who listen to the page, once. */
+/** Says something to those who listen to the page, once. @param {string} text */
 export function announce(text) {
-  const status = document.getElementById("status");
+  const status = /** @type {HTMLElement} */ (document.getElementById("status"));
   if (status.textContent !== text) status.textContent = text;
 }
 
-/** A message in place of data: a heading, a sentence, and perhaps a command to type. */
-export function message(title, text, command) {
-  return h(
-    "div",
-    { class: "panel message" },
-    h("h2", {}, title),
-    h("p", {}, text),
-    command && h("code", {}, command),
-  );
-}
+/** @typedef {[name: string, data: any, make: () => Element | null]} Part */
 
+/** @type {WeakMap<Element, Map<string, { data: any, element: Element }>>} */
 const drawn = new WeakMap();
 
 /**
  * Fills a container with parts [name, data, make]. A part whose data are as before stays the same element, with its
  * focus, its scroll position and whatever is open in it.
+ *
+ * @param {Element} container
+ * @param {Part[]} parts
  */
 export function keep(container, parts) {
   const before = drawn.get(container) ?? new Map();
   const after = new Map();
   let focusOn;
   for (const [name, data, make] of parts) {
-    const key = JSON.stringify(data);
     const old = before.get(name);
-    if (old?.key === key) {
+    if (old && (old.data === data || JSON.stringify(old.data) === JSON.stringify(data))) {
+      old.data = data;
       after.set(name, old);
       continue;
     }
@@ -51,16 +62,16 @@ export function keep(container, parts) {
     if (old?.element.contains(document.activeElement)) focusOn = element;
     // In the old one's place at once: were all taken away first, the box would be empty, and forget its scroll position.
     old?.element.replaceWith(element);
-    after.set(name, { key, element });
+    after.set(name, { data, element });
   }
   const elements = [...after.values()].map((part) => part.element);
   const staying = new Set(elements);
   for (const element of [...container.children]) if (!staying.has(element)) element.remove();
   let place = container.firstElementChild;
   for (const element of elements) {
-    if (element === place) place = place.nextElementSibling;
+    if (element === place) place = place?.nextElementSibling ?? null;
     else container.insertBefore(element, place);
   }
   drawn.set(container, after);
-  focusOn?.querySelector("a, button, summary")?.focus({ preventScroll: true });
+  /** @type {HTMLElement | null | undefined} */ (focusOn?.querySelector("a, button, summary, input"))?.focus({ preventScroll: true });
 }

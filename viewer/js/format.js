@@ -32,12 +32,28 @@ export function count(value) {
   return value === null || value === undefined ? "" : value.toLocaleString("en");
 }
 
-export function duration(seconds) {
+/** 3.2 s, 4 min 5 s, 2 h 10 min; `whole`: without tenths, for what ticks. @param {number | null | undefined} seconds */
+export function duration(seconds, { whole: ticks = false } = {}) {
   if (seconds === null || seconds === undefined) return "";
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.95) return `${ticks ? Math.floor(seconds) : seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
+
+/** Money: two digits, or as many as it takes to see something. */
+export function cost(usd) {
+  if (usd === null || usd === undefined) return "";
+  const digits = usd === 0 || usd >= 1 ? 2 : Math.min(6, 1 - Math.floor(Math.log10(Math.abs(usd))) + 1);
+  return `$${usd.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+/** A share of a whole: 93 %, 0.4 %. */
+export function share(part, whole) {
+  if (!whole) return "";
+  const percent = (100 * part) / whole;
+  return `${percent > 0 && percent < 1 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
 export function bytes(size) {
@@ -62,20 +78,3 @@ export function ago(iso) {
 }
 
 export const moment = (iso) => (iso ? iso.slice(0, 19).replace("T", " ") + " UTC" : "");
-
-// Escape sequences of terminals (colours, cursor, titles), and control characters that are no white space.
-// eslint-disable-next-line no-control-regex
-const CONTROL = /\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g;
-
-// What a piece of a growing log can end on.
-// eslint-disable-next-line no-control-regex
-const UNFINISHED = /\u001b(\[[0-9;?]*[ -/]*)?$/;
-
-/** Terminal output as plain text; of a line that was written over, as progress bars do, what stood there last. */
-export function plain(text) {
-  return text
-    .replace(UNFINISHED, "")
-    .replace(CONTROL, "")
-    .replace(/\r+(?=\n|$)/g, "")
-    .replace(/[^\n]*\r/g, "");
-}

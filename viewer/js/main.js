@@ -1,83 +1,86 @@
 // Which page the address means; and what stands above all pages.
 
-import { showBenchmarks } from "./benchmarks-page.js";
+import { hash, here } from "./address.js";
 import { h } from "./dom.js";
-import { ago } from "./format.js";
+import { listenToKeys } from "./keys.js";
+import { ledger } from "./ledger.js";
 import { recall, remember, settled } from "./memory.js";
-import { showRun } from "./run-page.js";
-import { showRuns } from "./runs-page.js";
+import { routeOf } from "./routes.js";
+import { startShell } from "./shell.js";
+import { empty } from "./states.js";
+import "./time-travel.js";
+import "./times.js";
 
-const AGES_MS = 20_000;
-
-const main = document.getElementById("main");
-const head = document.getElementById("head");
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const rememberScroll = settled(() => remember({ scroll: window.scrollY }), 150);
-let page = null; // The page that is shown: its name, and what ends it.
-let lastRuns = "#/";
+/** The page that is shown. @type {{ name: string, end: () => void } | null} */
+let page = null;
+/** The address of each section's list, with the filters that it had last. @type {Record<string, string>} */
+const lists = {};
 
 function route() {
   rememberScroll.cancel();
   const before = page?.name;
   page?.end();
-  const [path, parameters = ""] = location.hash.replace(/^#/, "").split("?");
-  const [, first = "", second = ""] = path.split("/");
+  const address = here();
+  const found = routeOf(address);
+  const name = found?.name ?? "nowhere";
+  const controller = new AbortController();
   const { scroll = 0 } = recall();
-  const ready = () => window.scrollTo(0, scroll);
-  if (first === "runs" && second) {
-    const leave = () => (before === "runs" ? history.back() : (location.hash = lastRuns));
-    page = { name: "run", end: showRun(main, decoded(second), { all: lastRuns, leave, ready }) };
-  } else if (first === "benchmarks") {
-    document.title = "Benchmarks";
-    page = { name: "benchmarks", end: showBenchmarks(main, { ready }) };
-  } else {
-    document.title = "Runs · Benchmarks";
-    page = { name: "runs", end: showRuns(main, parameters, { ready, moved: (hash) => (lastRuns = hash) }) };
-    lastRuns = location.hash || "#/";
-  }
-  for (const link of document.querySelectorAll("[data-page]")) {
-    if (link.dataset.page === (page.name === "run" ? "runs" : page.name)) link.setAttribute("aria-current", "page");
+  const title = (/** @type {string} */ text) => (document.title = `${text} · Benchmarks`);
+  if (found && address.id === null) lists[found.section] = location.hash || "#/";
+  const context = {
+    signal: controller.signal,
+    title,
+    ready: once(() => window.scrollTo(0, scroll)),
+    keep: (/** @type {any} */ query, { replace = false } = {}) => {
+      const path = location.hash.replace(/^#/, "").split("?")[0] || "/";
+      const there = hash(path, query);
+      if (replace) history.replaceState(history.state, "", there);
+      else history.pushState({}, "", there);
+      if (found && address.id === null) lists[found.section] = there;
+    },
+    leave: () => (before && before !== name ? history.back() : (location.hash = lists[found?.section ?? ""] ?? hash(`/${address.page}`))),
+  };
+  main.className = `page-${name}`;
+  title(found?.title ?? "No such page");
+  const ended = found ? found.show(main, { id: address.id, query: address.query }, context) : nowhere();
+  page = {
+    name,
+    end: () => {
+      controller.abort();
+      ended?.();
+    },
+  };
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-page]"))) {
+    if (link.dataset.page === found?.section) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (before && before !== page.name) main.focus({ preventScroll: true });
+  if (before && before !== name) main.focus({ preventScroll: true });
 }
 
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // No page of ours wrote it; the server will say that there is no such run.
-  }
+function nowhere() {
+  main.replaceChildren(h("h1", { class: "visually-hidden" }, "No such page"), empty("No such page", "The address names none; the links above lead to those there are."));
 }
 
-document.addEventListener("head", ({ detail: { position, hash } }) => {
-  head.replaceChildren(...(position ? [h("span", {}, `#${position}`), " ", h("span", { class: "hash" }, hash.slice(0, 12))] : []));
-  head.title = position ? `The ledger's last event: number ${position}, hash ${hash}` : "";
-});
-
-document.getElementById("theme").addEventListener("click", () => {
-  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  const next = (document.documentElement.dataset.theme ?? system) === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = next;
-  try {
-    localStorage.setItem("theme", next);
-  } catch {
-    // Where storage is forbidden, the choice holds until the page is left.
-  }
-});
-
-// The address behind # names a page here, so the link cannot lead to an element by itself.
-document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  main.focus();
-});
-
-setInterval(() => {
-  for (const time of document.querySelectorAll("time")) time.textContent = ago(time.dateTime);
-}, AGES_MS);
+/** @param {() => void} act */
+function once(act) {
+  let done = false;
+  return () => {
+    if (!done) act();
+    done = true;
+  };
+}
 
 // The cookie has the token by now: it need not stand in the address, where it could be seen or sent on.
-if (location.search) history.replaceState(history.state, "", location.pathname + location.hash);
+const search = new URLSearchParams(location.search);
+if (search.has("token")) {
+  search.delete("token");
+  history.replaceState(history.state, "", location.pathname + (search.size ? `?${search}` : "") + location.hash);
+}
 history.scrollRestoration = "manual";
 window.addEventListener("scroll", rememberScroll, { passive: true });
 window.addEventListener("hashchange", route);
+listenToKeys();
+startShell(main, ledger);
 route();

@@ -1,125 +1,100 @@
 // One run: it follows the run while it is under way, and keeps what somebody is reading as it is.
 
 import { get, runPath } from "./api.js";
-import { h, keep, message } from "./dom.js";
-import { score, unitText } from "./format.js";
+import { ArtifactsPanel } from "./artifacts-panel.js";
+import { h, keep } from "./dom.js";
+import { unitText } from "./format.js";
+import { follow } from "./follow.js";
+import { useKeys } from "./keys.js";
+import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
-import { delta, marks, scoreOf, statusBadge, when } from "./parts.js";
-import { artifactsPanel, attemptsPanel, errorPanel, factsPanel, metricsPanel, notesPanel, provenancePanel } from "./run-panels.js";
+import { elapsed, isStale, marks, scored, scoreOf, statusBadge, when } from "./parts.js";
+import { attemptsPanel, configPanel, errorPanel, factsPanel, metricsPanel, notesPanel, provenancePanel } from "./run-panels.js";
 import { SamplesPanel } from "./samples-panel.js";
+import { history, standingFacts } from "./standing.js";
 import { Timeline } from "./timeline.js";
 
-const FOLLOW_MS = 2000;
-const REST_MS = 10_000; // A run that has ended can still be annotated, retracted, or reported on late.
+const LOG_MS = 1000; // A log grows without an event.
 
-/** Shows the page in `main`; returns what ends it. */
-export function showRun(main, runId, { all, leave, ready }) {
-  const page = new RunPage(main, runId, { all, leave, ready });
-  page.start();
-  return () => page.end();
-}
+/** @type {import("./routes.js").Show} */
+export function show(main, { id }, context) {
+  const runId = /** @type {string} */ (id);
+  const { signal } = context;
+  const path = runPath(runId);
+  const log = new LogPanel(runId, signal);
+  const samples = new SamplesPanel(path, signal);
+  const artifacts = new ArtifactsPanel(path, signal);
+  const timeline = new Timeline();
+  const [head, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div")];
+  const columns = h("div", { class: "columns" }, left, right);
+  const files = h("p", { class: "notice files", hidden: true }, "Logs and files are shown as they are now: the ledger keeps their digests, not their past.");
+  /** @type {Record<string, any> | null} */
+  let run = null;
 
-class RunPage {
-  constructor(main, runId, { all, leave, ready }) {
-    Object.assign(this, { main, runId, all, leave, ready });
-    this.path = runPath(runId);
-    this.tag = null;
-    this.controller = new AbortController();
-    this.log = new LogPanel(runId);
-    this.samples = new SamplesPanel(this.path);
-    this.timeline = new Timeline();
-  }
+  // Until the run has told its name, and where it cannot be shown.
+  const nameless = h("h1", { class: "visually-hidden" }, "Run");
+  main.replaceChildren(h("button", { type: "button", class: "quiet back", onclick: context.leave }, "← Back"), nameless, place);
+  useKeys([{ keys: ["Escape"], about: "back to the list", act: context.leave }], signal);
 
-  start() {
-    document.title = `${this.runId} · Benchmarks`;
-    document.addEventListener(
-      "keydown",
-      (event) => event.key === "Escape" && !event.target.matches("input, select") && this.leave(),
-      { signal: this.controller.signal },
-    );
-    this.notice = h("p", { class: "notice", role: "alert", hidden: true });
-    this.head = h("div", {}, h("p", { class: "panel message" }, "Loading …"));
-    this.left = h("div", {});
-    this.right = h("div", {});
-    this.main.replaceChildren(
-      h("a", { class: "back", href: this.all }, "← All runs"),
-      this.notice,
-      this.head,
-      h("div", { class: "columns" }, this.left, this.right),
-    );
-    this.follow();
-  }
-
-  end() {
-    clearTimeout(this.timer);
-    this.controller.abort();
-  }
-
-  /** Load, and again after a while: also after an error, for a server comes back. */
-  async follow() {
-    try {
-      await this.load();
-      this.notice.hidden = true;
-    } catch (problem) {
-      this.complain(problem.message);
+  async function draw(/** @type {any} */ about) {
+    const before = run;
+    run = about.run;
+    const events = await get(`${path}/events`, { signal });
+    if (place.firstChild !== head) place.replaceChildren(head, files, columns);
+    nameless.remove();
+    files.hidden = ledger.asOf === null;
+    context.title(`${about.run.benchmark_id} · ${about.run.run_id}`);
+    timeline.draw(/** @type {any} */ (events).value.events);
+    drawPanels(about);
+    if (before?.status !== about.run.status) {
+      const shown = [samples.load(), artifacts.load(), drawHistory(about.run)];
+      await Promise.all(shown);
     }
-    if (this.controller.signal.aborted) return;
-    this.timer = setTimeout(() => this.follow(), this.run?.status === "running" ? FOLLOW_MS : REST_MS);
+    await log.load();
+    context.ready();
   }
 
-  complain(text) {
-    if (this.run) {
-      this.notice.textContent = `Not up to date: ${text}`;
-      this.notice.hidden = false;
-    } else {
-      this.head.replaceChildren(h("div", {}, message("This run cannot be shown", text)));
-    }
-  }
-
-  async load() {
-    const answer = await get(this.path, { known: this.tag });
-    if (this.controller.signal.aborted) return;
-    if (answer) await this.draw(answer);
-    else if (this.run.status === "running") await this.log.load();
-  }
-
-  async draw({ value: about, tag }) {
-    const { run } = about;
-    const { value } = await get(`${this.path}/events`);
-    if (run.artifacts.length && run.status !== this.run?.status) await this.samples.load();
-    if (this.controller.signal.aborted) return;
-    document.dispatchEvent(new CustomEvent("head", { detail: about.head }));
-    if (!this.run) this.head.replaceChildren();
-    this.run = run;
-    this.timeline.draw(value.events);
-    keep(this.head, [["head", headData(about), () => headPanel(about)]]);
-    keep(this.left, [
-      ["error", [run.error, run.retracted], () => errorPanel(run)],
-      ["notes", run.annotations, () => notesPanel(run)],
-      ["metrics", [run.metrics, run.usage, run.samples, run.unit], () => metricsPanel(run)],
-      ["samples", null, () => this.samples.element],
-      ["log", null, () => this.log.element],
-      ["artifacts", run.artifacts, () => artifactsPanel(run, this.path)],
+  function drawPanels(/** @type {any} */ about) {
+    const { run: shown, standing } = about;
+    const marked = { ...shown, ...standing, stale: about.stale };
+    keep(head, [["head", [marked.status, marked.score, marked.progress, marked.retracted, marked.late, marked.recovered, isStale(marked), marked.last_seen_at, standing], () => headPanel(marked, standing, chart)]]);
+    keep(left, [
+      ["error", [shown.error, shown.retracted], () => errorPanel(shown)],
+      ["notes", shown.annotations, () => notesPanel(shown)],
+      ["log", null, () => log.element],
+      ["samples", null, () => samples.element],
+      ["artifacts", null, () => artifacts.element],
+      ["provenance", [shown.provenance, shown.owner], () => provenancePanel(shown)],
     ]);
-    keep(this.right, [
-      ["facts", { ...run, progress: null, last_seen_at: null, last_seq: null }, () => factsPanel(run)],
+    keep(right, [
+      ["metrics", [shown.metrics, shown.usage, shown.samples, shown.unit, standing.cost_usd], () => metricsPanel(shown, standing)],
+      ["timeline", null, () => timeline.element],
       ["attempts", about.attempts, () => attemptsPanel(about)],
-      ["timeline", null, () => this.timeline.element],
-      ["provenance", run.provenance, () => provenancePanel(run)],
+      ["facts", { ...shown, progress: null, last_seen_at: null, last_seq: null }, () => factsPanel(shown)],
+      ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
     ]);
-    await this.log.load();
-    this.tag = tag; // Only now: what failed half way is asked for again.
-    this.ready?.();
-    this.ready = null;
   }
+
+  async function drawHistory(/** @type {Record<string, any>} */ shown) {
+    try {
+      chart.replaceChildren((await history(shown, signal)) ?? "");
+    } catch {
+      chart.replaceChildren(); // The score stands without its history.
+    }
+  }
+
+  follow(place, { path, what: "This run", draw, signal, concerns: ({ runs }) => runs.some((one) => one.run_id === runId) });
+  const growing = setInterval(() => run?.status === "running" && !document.hidden && log.load(), LOG_MS);
+  return () => clearInterval(growing);
 }
 
-const headData = ({ run, stale }) => [run.status, run.score, run.progress, run.retracted, run.late, run.recovered, stale];
-
-function headPanel({ run, stale }) {
-  const reference =
-    run.high_score_label !== null &&
-    h("div", { class: "soft" }, delta(run), ` against ${score(run.high_score_value)}`, run.high_score_label && ` (${run.high_score_label})`);
+/** @param {Record<string, any>} run @param {Record<string, any>} standing @param {HTMLElement} chart */
+function headPanel(run, standing, chart) {
+  const running = run.status === "running";
+  const times = running
+    ? [h("span", {}, "for ", elapsed(run.started_at)), h("span", { class: isStale(run) ? "error" : "" }, "last sign of life ", when(run.last_seen_at ?? run.started_at))]
+    : [h("span", {}, when(run.started_at))];
+  const stands = run.score !== null && run.score !== undefined;
   return h(
     "section",
     { class: "panel run-head" },
@@ -128,8 +103,9 @@ function headPanel({ run, stale }) {
       {},
       h("h1", {}, run.benchmark_id),
       h("div", { class: "id mono" }, run.run_id),
-      h("p", { class: "about" }, h("span", {}, statusBadge(run), ...marks({ ...run, stale })), h("span", {}, run.agent), h("span", {}, `${run.provider}:${run.model}`), when(run.started_at)),
+      h("p", { class: "about" }, h("span", { class: "badges" }, statusBadge(run), marks(run)), h("span", {}, run.agent), h("span", {}, `${run.provider}:${run.model}`), times),
     ),
-    h("div", { class: "run-score" }, h("strong", {}, scoreOf(run) || "—"), unitText(run.unit) ? null : h("span", { class: "soft" }, run.unit ?? ""), reference),
+    h("div", { class: "run-score" }, h("strong", {}, (running ? scoreOf(run) : scored(run.score, null, run.unit)) || "—"), run.stderr !== null && stands && h("span", { class: "soft" }, "± ", scored(run.stderr, null, null)), !unitText(run.unit) && stands && h("span", { class: "soft" }, run.unit ?? "")),
+    stands && h("div", { class: "standing" }, standingFacts(run, standing), chart),
   );
 }

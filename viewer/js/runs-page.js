@@ -1,240 +1,206 @@
 // The page of all runs: sorted, filtered and searched by the server; its state stands in the address.
 
-import { get } from "./api.js";
-import { announce, h, message } from "./dom.js";
+import { address } from "./api.js";
+import { announce, h, keep } from "./dom.js";
 import { count } from "./format.js";
-import { recall, remember } from "./memory.js";
-import { COLUMNS, RunsTable, startsDescending } from "./runs-table.js";
+import { useKeys } from "./keys.js";
+import { ledger } from "./ledger.js";
+import { settled } from "./memory.js";
+import { COLUMNS, columnOf, sortedBy, sortOf, sortText, USUAL } from "./runs-columns.js";
+import { FILTERS, RunsFilters } from "./runs-filters.js";
+import { RunsList } from "./runs-list.js";
+import { RunsTable } from "./runs-table.js";
+import { empty, failure, loading } from "./states.js";
 
-const STEP = 100;
-const MOST = 1000; // What the server gives at once; what follows has a page of its own.
-const REFRESH_MS = 4000;
+const TYPING_MS = 50;
+const FILL_MS = 40; // Rows that fly past are not asked for.
+const PAUSE_MS = 400; // Between two questions, while the ledger moves all the time.
 const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
-const FACETS = [
-  ["benchmark", "All benchmarks"],
-  ["status", "All statuses"],
-  ["agent", "All agents"],
-  ["model", "All models"],
-];
-const CHIPS = ["provider", "group"];
-const FILTERS = ["q", ...FACETS.map(([name]) => name), ...CHIPS];
 
-/** Shows the page in `main`; returns what ends it. */
-export function showRuns(main, parameters, { ready, moved }) {
-  const page = new RunsPage(main, parameters, ready, moved);
-  page.start();
+/** @type {import("./routes.js").Show} */
+export function show(main, { query }, context) {
+  const page = new RunsPage(main, query, context);
   return () => page.end();
 }
 
 class RunsPage {
-  constructor(main, parameters, ready, moved) {
-    Object.assign(this, { main, ready, moved });
-    this.query = new URLSearchParams(parameters);
-    this.shown = recall().shown ?? STEP;
-    this.tag = null;
-    this.total = 0;
-    this.controller = new AbortController();
-  }
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #waiting;
+  #shown = false;
 
-  start() {
-    this.table = new RunsTable({ sortBy: (name) => this.sortBy(name) });
-    this.search = h("input", {
-      type: "search",
-      placeholder: "Search runs ( / )",
-      "aria-label": "Search runs",
-      "aria-keyshortcuts": "/",
-      value: this.query.get("q") ?? "",
-      oninput: () => this.change("q", this.search.value, { soon: true }),
+  /** @param {HTMLElement} main @param {URLSearchParams} query @param {import("./routes.js").Context} context */
+  constructor(main, query, context) {
+    this.main = main;
+    this.query = query;
+    this.context = context;
+    this.list = new RunsList(() => this.#question());
+    this.table = new RunsTable(this.list, (name, also) => this.#sort(sortedBy(sortOf(query), name, also)), settled(() => this.#fill(), FILL_MS));
+    const typed = settled(() => this.#load({ fresh: true }), TYPING_MS);
+    this.filters = new RunsFilters(query, (how) => {
+      this.#keep(how);
+      if (how?.typed) typed();
+      else this.#load({ fresh: true });
     });
-    this.selects = new Map(
-      FACETS.map(([name, all]) => [
-        name,
-        h("select", { "aria-label": all.replace("All", "Filter by"), onchange: (event) => this.change(name, event.target.value) }),
-      ]),
-    );
-    this.sorting = h("select", { class: "narrow", "aria-label": "Sort by", onchange: () => this.sortBy(this.sorting.value) }, COLUMNS.map(({ name }) => h("option", { value: name }, `by ${name}`)));
-    this.turn = h("button", { type: "button", class: "narrow", onclick: () => this.sortBy(this.sorted()) });
-    this.chips = h("span", { class: "chips" });
-    this.clear = h("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.reset() }, "Clear filters");
     this.summary = h("p", {});
-    this.notice = h("p", { class: "notice", role: "alert", hidden: true });
-    this.place = h("div", {}, h("p", { class: "panel message" }, "Loading …"));
-    this.before = h("button", { type: "button", onclick: () => this.turnTo(this.offset() - MOST) }, "Previous");
-    this.more = h("button", { type: "button", onclick: () => this.showMore() });
-    this.pager = h("div", { class: "pager", hidden: true }, this.before, this.more);
-    this.main.replaceChildren(
-      h("div", { class: "intro" }, h("h1", {}, "Runs"), this.summary),
-      (this.filters = h("div", { class: "filters", role: "search" }, this.search, ...this.selects.values(), this.sorting, this.turn, this.chips, this.clear)),
-      this.notice,
+    this.sorting = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "Sort by", onchange: () => this.#sort(sortedBy([], this.sorting.value, false)) }, COLUMNS.map(({ name, title }) => h("option", { value: name }, title))));
+    this.turn = h("button", { type: "button", onclick: () => this.#sort(sortOf(query).map((key) => ({ ...key, descending: !key.descending }))) });
+    this.chooser = h("div", { class: "sheet" });
+    this.downloads = h("div", { class: "sheet" });
+    this.place = h("div", { class: "place" }, loading(12));
+    main.replaceChildren(
+      h(
+        "div",
+        { class: "intro" },
+        h("h1", {}, "Runs"),
+        this.summary,
+        h(
+          "div",
+          { class: "actions" },
+          h("span", { class: "narrow" }, this.sorting, this.turn),
+          h("details", { class: "menu right columns-menu" }, h("summary", {}, "Columns"), this.chooser),
+          h("details", { class: "menu right" }, h("summary", {}, "Download"), this.downloads),
+        ),
+      ),
+      this.filters.element,
       this.place,
-      this.pager,
     );
-    document.addEventListener("keydown", (event) => this.key(event), { signal: this.controller.signal });
-    this.timer = setInterval(() => document.hidden || this.load(), REFRESH_MS);
-    this.load();
+    useKeys(
+      [
+        { keys: ["/"], about: "search", act: () => this.filters.search.focus() },
+        { keys: ["j"], about: "next run", act: () => this.table.step(1) },
+        { keys: ["k"], about: "run before", act: () => this.table.step(-1) },
+        { keys: ["Enter"], about: "open the run that is chosen" },
+        { keys: ["Esc"], about: "empty the search; from a run, back to the list" },
+      ],
+      context.signal,
+    );
+    ledger.addEventListener("changed", () => (this.#waiting ??= setTimeout(() => this.#load(), ledger.asOf === null ? PAUSE_MS : 0)), { signal: context.signal });
+    this.#drawControls();
+    this.#load({ fresh: true, first: true });
   }
 
   end() {
-    clearInterval(this.timer);
-    clearTimeout(this.pending);
-    this.table.forget();
-    this.controller.abort();
+    clearTimeout(this.#waiting);
+    this.list.end();
+    this.table.end();
   }
 
-  sorted = () => this.query.get("sort") ?? "started";
-  descending = () => (this.query.get("desc") ?? (this.query.has("sort") ? "0" : "1")) === "1";
-  offset = () => Math.max(0, Math.trunc(Number(this.query.get("offset")) || 0));
-
-  change(name, value, { soon = false } = {}) {
-    if (value) this.query.set(name, value);
-    else this.query.delete(name);
-    clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.renew({ typed: soon }), soon ? 150 : 0);
+  #columns() {
+    const named = (this.query.get("columns") ?? "").split(",").filter(columnOf);
+    return named.length ? ["benchmark", ...named] : USUAL;
   }
 
-  reset() {
-    for (const name of FILTERS) this.query.delete(name);
-    this.search.value = "";
-    this.renew();
-    this.main.focus({ preventScroll: true }); // The button goes away: whoever pressed it by key must be somewhere.
+  #question() {
+    const asked = new URLSearchParams([...this.query].filter(([name]) => FILTERS.includes(name)));
+    asked.set("sort", sortText(sortOf(this.query)));
+    return asked;
   }
 
-  sortBy(name) {
-    const descending = this.sorted() === name ? !this.descending() : startsDescending(name);
-    this.query.set("sort", name);
-    this.query.set("desc", descending ? "1" : "0");
-    this.renew();
+  /** @param {import("./runs-columns.js").SortKey[]} keys */
+  #sort(keys) {
+    this.query.delete("desc");
+    this.query.set("sort", sortText(keys));
+    this.#keep();
+    this.#load({ fresh: true });
   }
 
-  turnTo(offset) {
-    if (offset > 0) this.query.set("offset", String(offset));
-    else this.query.delete("offset");
-    this.renew({ offset: true });
+  /** Each letter typed is no step to go back to. @param {{ typed?: boolean }} [how] */
+  #keep({ typed = false } = {}) {
+    this.context.keep(this.query, { replace: typed });
+    this.#drawControls();
   }
 
-  /** The question has changed: put it into the address, and ask anew. Each letter typed is no step to go back to. */
-  renew({ typed = false, offset = false } = {}) {
-    if (!offset) this.query.delete("offset");
-    this.shown = STEP;
-    this.table.chosen = undefined;
-    this.table.element.scrollTop = 0;
-    const text = this.query.toString();
-    const address = `#/${text ? `?${text}` : ""}`;
-    if (typed) history.replaceState({}, "", address);
-    else history.pushState({}, "", address);
-    this.moved(address);
-    this.tag = null;
-    this.load();
-  }
-
-  showMore() {
-    if (this.shown >= MOST) return this.turnTo(this.offset() + MOST);
-    this.shown = Math.min(this.shown + STEP, MOST);
-    remember({ shown: this.shown });
-    this.tag = null;
-    return this.load();
-  }
-
-  async load() {
-    const asked = new URLSearchParams(this.query);
-    asked.set("limit", String(this.shown));
-    const ticket = (this.ticket = {});
-    const outdated = () => this.controller.signal.aborted || ticket !== this.ticket;
+  /** @param {{ fresh?: boolean, first?: boolean }} [how] `fresh`: another question, whose first rows are wanted */
+  async #load({ fresh = false, first = false } = {}) {
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
+    const [from, to] = fresh ? [0, 1] : this.table.rows.inSight();
+    const top = this.list.row(from)?.run_id;
     try {
-      const answer = await get(`/api/runs?${asked}`, { known: this.tag });
-      if (outdated()) return;
-      this.notice.hidden = true;
-      if (answer === null) return;
-      this.tag = answer.tag;
-      this.draw(answer.value);
+      if (!(await this.list.renew(from, to))) return;
     } catch (problem) {
-      if (outdated()) return;
-      if (this.tag) this.complain(problem.message);
-      else this.replace(message("The runs cannot be shown", problem.message));
-      this.ready = null;
+      if (/** @type {Error} */ (problem).name === "AbortError" || this.context.signal.aborted) return;
+      this.#fail(/** @type {Error & { status?: number }} */ (problem));
+      return;
     }
-  }
-
-  /** What is shown stays, with the word that it is not of now. */
-  complain(text) {
-    this.notice.textContent = `Not up to date: ${text}`;
-    this.notice.hidden = false;
-  }
-
-  draw({ runs, total, all, facets, head }) {
-    document.dispatchEvent(new CustomEvent("head", { detail: head }));
-    for (const [name, heading] of FACETS) this.drawFacet(name, heading, facets[name]);
-    this.drawChips();
-    this.sorting.value = this.sorted();
-    this.filters.hidden = !all; // Nothing to look for.
-    this.turn.textContent = this.descending() ? "↓ descending" : "↑ ascending";
-    this.clear.hidden = !FILTERS.some((name) => this.query.has(name));
-    const range = this.offset() ? `${count(this.offset() + 1)} to ${count(this.offset() + runs.length)} of ` : "";
-    this.summary.textContent = range + (total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`);
-    announce(`${count(total)} runs`);
-    if (!all) this.replace(message("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN));
-    else if (!total) this.replace(message("No run matches", "No run has all of these properties; take a filter away."));
-    else if (!runs.length) this.replace(message("No more runs", `There are ${count(total)}; this page begins behind the last.`));
-    else {
-      this.table.draw(runs, this.sorted(), this.descending());
-      this.replace(this.table.element);
-    }
-    this.drawPager(runs.length, total);
-    if (this.ready) {
+    if (fresh && !first) this.table.toTop();
+    this.#draw();
+    if (first) {
       this.table.restore();
-      this.ready();
-      this.ready = null;
+      this.context.ready();
+    }
+    // New rows above what somebody reads move it down: he goes with it.
+    const now = fresh || !from ? from : this.list.indexOf(top);
+    if (now >= 0 && now !== from) this.table.rows.shift(now - from);
+    this.#fill();
+  }
+
+  async #fill() {
+    try {
+      const came = await this.list.fill(...this.table.rows.inSight());
+      if (came) this.table.draw();
+      if (came === "moved") this.#waiting ??= setTimeout(() => this.#load(), PAUSE_MS);
+    } catch {
+      // The header tells that the server is away; the rows are asked for again when it is back.
     }
   }
 
-  replace(element) {
+  /** @param {Error & { status?: number }} problem */
+  #fail(problem) {
+    if (this.#shown && !problem.status) return; // What is shown stays; the header tells that the server is away.
+    this.#shown = false;
+    this.#replace(failure("The runs cannot be shown", problem.message, () => this.#load({ fresh: true })));
+  }
+
+  #draw() {
+    const { total, all, facets, leftOut } = this.list;
+    this.#shown = true;
+    this.filters.draw(facets, leftOut);
+    this.filters.element.hidden = !all; // Nothing to look for.
+    this.summary.textContent = total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`;
+    announce(`${count(total)} runs`);
+    if (!all && ledger.asOf !== null) this.#replace(empty("No runs yet", "At that moment the ledger knew of no run."));
+    else if (!all) this.#replace(empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN));
+    else if (!total) this.#replace(empty("No run matches", "No run has all of these properties; take a filter away."));
+    else {
+      this.#replace(this.table.element);
+      this.table.draw();
+    }
+  }
+
+  /** @param {HTMLElement} element */
+  #replace(element) {
     if (this.place.firstChild !== element) this.place.replaceChildren(element);
   }
 
-  drawFacet(name, heading, counts) {
-    const chosen = this.query.get(name) ?? "";
-    const values = Object.entries(counts);
-    if (chosen && !(chosen in counts)) values.push([chosen, 0]);
-    const options = [h("option", { value: "" }, heading)];
-    for (const [value, number] of values) if (value) options.push(h("option", { value }, `${value} (${count(number)})`));
-    const select = this.selects.get(name);
-    select.classList.toggle("set", Boolean(chosen));
-    if (document.activeElement === select && select.value === chosen) return; // Not under somebody's hand.
-    select.replaceChildren(...options);
-    select.value = chosen;
+  /** What depends on the address only. */
+  #drawControls() {
+    const sort = sortOf(this.query);
+    const columns = this.#columns();
+    this.table.setColumns(columns, sort);
+    this.sorting.value = sort[0]?.name ?? "started";
+    this.turn.textContent = sort[0]?.descending ? "↓ descending" : "↑ ascending";
+    keep(this.chooser, COLUMNS.slice(1).map((column) => [column.name, columns.includes(column.name), () => this.#choice(column, columns.includes(column.name))]));
+    const link = (/** @type {string} */ format) => h("a", { class: "button", href: address("/api/runs", addressed(this.#question(), format)), download: `runs.${format}` }, format.toUpperCase());
+    this.downloads.replaceChildren(h("p", { class: "soft" }, "All runs that the filters keep, in this order"), link("csv"), link("json"));
   }
 
-  drawChips() {
-    const set = CHIPS.filter((name) => this.query.has(name));
-    const chip = (name) => h("button", { type: "button", class: "chip", "aria-label": `Remove the filter ${name}`, onclick: () => this.change(name, "") }, `${name}: ${this.query.get(name)} ✕`);
-    if (this.chips.dataset.set === String(set.map((name) => this.query.get(name)))) return;
-    this.chips.dataset.set = String(set.map((name) => this.query.get(name)));
-    this.chips.replaceChildren(...set.map(chip));
+  /** @param {import("./runs-columns.js").Column} column @param {boolean} checked */
+  #choice({ name, title, about }, checked) {
+    const toggle = () => {
+      const shown = this.#columns();
+      const wanted = COLUMNS.map((column) => column.name).filter((other) => (other === name ? !shown.includes(name) : shown.includes(other)) && other !== "benchmark");
+      if (wanted.join() === USUAL.filter((other) => other !== "benchmark").join()) this.query.delete("columns");
+      else this.query.set("columns", wanted.join());
+      this.#keep({ typed: true });
+      this.table.draw();
+    };
+    return h("label", { title: about || null }, h("input", { type: "checkbox", checked, onchange: toggle }), h("span", { class: "value" }, title));
   }
+}
 
-  drawPager(here, total) {
-    const left = Math.max(0, total - this.offset() - here);
-    this.before.hidden = !this.offset();
-    this.more.hidden = !left;
-    this.more.textContent = this.shown >= MOST ? `Next ${count(Math.min(MOST, left))}` : `Show more (${count(left)})`;
-    this.pager.hidden = this.before.hidden && this.more.hidden;
-  }
-
-  key(event) {
-    const typing = event.target.matches("input, select, textarea");
-    if (event.key === "Escape" && event.target === this.search) {
-      this.search.value = "";
-      this.change("q", "");
-      this.search.blur();
-    }
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") {
-      event.preventDefault();
-      this.search.focus();
-    } else if (event.key === "j") {
-      this.table.step(1);
-    } else if (event.key === "k") {
-      this.table.step(-1);
-    }
-  }
+/** @param {URLSearchParams} question @param {string} format */
+function addressed(question, format) {
+  question.set("format", format);
+  return question;
 }

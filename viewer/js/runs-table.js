@@ -1,112 +1,130 @@
-// The table itself: its columns, its rows, and which row is chosen.
+// The table of runs: its headings, which sort, and the rows in sight.
 
-import { h, keep } from "./dom.js";
-import { count, duration, score } from "./format.js";
+import { runLink } from "./address.js";
+import { h } from "./dom.js";
 import { recall, remember, settled } from "./memory.js";
-import { delta, marks, runLink, scoreOf, statusBadge, when } from "./parts.js";
+import { COLUMNS } from "./runs-columns.js";
+import { VirtualRows } from "./virtual-rows.js";
 
-const column = (name, cell, kind = "") => ({ name, cell, kind });
-
-/** The columns, in their order; `kind` says how a cell looks. A column's name is also the name to sort by. */
-export const COLUMNS = [
-  column("benchmark", (run) => h("a", { href: runLink(run.run_id) }, run.benchmark_id), "first"),
-  column("status", (run) => [statusBadge(run), ...marks(run)], "wraps"),
-  column("score", scoreOf, "number"),
-  column("high_score", (run) => score(run.high_score_value), "number"),
-  column("delta", (run) => (run.delta_to_high_score === null ? "" : delta(run)), "number"),
-  column("agent", (run) => run.agent),
-  column("provider", (run) => run.provider),
-  column("model", (run) => run.model, "long"),
-  column("started", (run) => when(run.started_at)),
-  column("duration", (run) => duration(run.duration_seconds), "number"),
-  column("samples", (run) => count(run.samples), "number"),
-  column("tokens", (run) => count(run.total_tokens), "number"),
-  column("run_id", (run) => run.run_id, "id"),
-  column("group", (run) => h("a", { href: `#/?group=${encodeURIComponent(run.run_group_id)}` }, run.run_group_id), "id"),
-];
-
-/** Whether the first click on a heading sorts downwards: best, largest and newest first. */
-export const startsDescending = (name) => name === "started" || COLUMNS.find((known) => known.name === name)?.kind === "number";
-
-/** A table that is drawn again and again without losing focus, scroll position or the chosen row. */
 export class RunsTable {
-  constructor({ sortBy }) {
-    this.runs = [];
-    this.headings = new Map(COLUMNS.map(({ name, kind }) => [name, heading(name, kind, () => sortBy(name))]));
-    this.body = h("tbody", { onfocusin: (event) => this.mark(event.target.closest("tr")), onclick: (event) => open(event) });
-    const table = h(
-      "table",
-      { class: "as-cards" },
-      h("caption", { class: "visually-hidden" }, "Runs; the headings sort"),
-      h("thead", {}, h("tr", {}, [...this.headings.values()])),
-      this.body,
-    );
+  /** @type {string | undefined} */
+  chosen = recall().chosen;
+  /** @type {import("./runs-columns.js").Column[]} */
+  #columns = [];
+
+  /**
+   * @param {import("./runs-list.js").RunsList} list
+   * @param {(name: string, also: boolean) => void} sortBy
+   * @param {() => void} moved other rows are in sight
+   */
+  constructor(list, sortBy, moved) {
+    this.list = list;
+    this.sortBy = sortBy;
+    this.columns = h("colgroup");
+    this.headings = h("tr", { "aria-rowindex": "1" });
+    this.body = /** @type {HTMLTableSectionElement} */ (h("tbody", { onfocusin: (/** @type {any} */ event) => this.#mark(event.target.closest("tr")), onclick: open }));
+    this.table = h("table", { class: "runs" }, h("caption", { class: "visually-hidden" }, "Runs; the headings sort, with the shift key as a further key"), this.columns, h("thead", {}, this.headings), this.body);
+    this.element = h("div", { class: "panel tall", tabindex: "0", role: "region", "aria-label": "Table of runs" }, this.table);
     const rememberScroll = settled(() => remember({ table: this.element.scrollTop }), 150);
-    this.element = h("div", { class: "panel scroll tall", tabindex: "0", role: "region", "aria-label": "Table of runs", onscroll: rememberScroll }, table);
+    this.element.addEventListener("scroll", rememberScroll);
     this.forget = rememberScroll.cancel;
+    this.rows = new VirtualRows(this.element, this.body, {
+      row: (index) => list.row(index),
+      name: (run) => run.run_id,
+      make: (run) => this.#row(run),
+      blank: () => h("tr", { class: "blank" }, h("td", { colspan: this.#columns.length }, h("span", { class: "waiting" }))),
+      moved,
+    });
   }
 
-  draw(runs, sorted, descending) {
-    this.runs = runs;
-    for (const [name, cell] of this.headings) {
-      cell.querySelector(".arrow").textContent = name === sorted ? (descending ? "↓" : "↑") : "";
-      if (name === sorted) cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  end() {
+    this.forget();
+    this.rows.end();
+  }
+
+  /** Shows other columns, or another order of the rows. @param {string[]} names @param {import("./runs-columns.js").SortKey[]} sort */
+  setColumns(names, sort) {
+    const columns = COLUMNS.filter(({ name }) => names.includes(name));
+    if (columns.map(({ name }) => name).join() !== this.#columns.map(({ name }) => name).join()) {
+      this.#columns = columns;
+      this.columns.replaceChildren(...columns.map(({ name, kind }) => h("col", { class: `${kind} c-${name}` })));
+      this.headings.replaceChildren(...columns.map((column) => this.#heading(column)));
+      this.rows.forget();
+    }
+    for (const cell of /** @type {Iterable<HTMLElement>} */ (this.headings.children)) {
+      const at = sort.findIndex(({ name }) => name === cell.dataset.column);
+      const arrow = /** @type {HTMLElement} */ (cell.querySelector(".arrow"));
+      arrow.textContent = at < 0 ? "" : `${sort[at].descending ? "↓" : "↑"}${sort.length > 1 ? at + 1 : ""}`;
+      if (at === 0) cell.setAttribute("aria-sort", sort[0].descending ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
     }
-    keep(this.body, runs.map((run) => [run.run_id, run, () => row(run)]));
-    this.mark(this.rowOf(this.chosen));
+  }
+
+  draw() {
+    this.rows.count = this.list.total;
+    this.table.setAttribute("aria-rowcount", String(this.list.total + 1));
+    this.rows.draw();
+    this.#mark(this.#rowOf(this.chosen));
   }
 
   /** Back to where one was, once the rows are there. */
   restore() {
     const { table = 0, chosen } = recall();
     this.element.scrollTop = table;
-    this.rowOf(chosen)?.querySelector("a").focus({ preventScroll: true });
+    this.rows.draw();
+    this.#rowOf(chosen)?.querySelector("a")?.focus({ preventScroll: true });
   }
 
-  /** Choose the next row (1) or the one before (-1). */
+  toTop() {
+    this.chosen = undefined;
+    this.element.scrollTop = 0;
+  }
+
+  /** Chooses the next row (1) or the one before (-1). @param {number} by */
   step(by) {
-    const rows = [...this.body.rows];
-    const at = rows.findIndex((one) => one.dataset.run === this.chosen);
-    const next = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
-    next?.querySelector("a").focus({ preventScroll: true });
-    next?.scrollIntoView({ block: "nearest" });
+    const at = this.list.indexOf(this.chosen);
+    const index = at < 0 ? this.rows.inSight()[0] : Math.max(0, Math.min(this.list.total - 1, at + by));
+    this.rows.reveal(index);
+    const run = this.list.row(index);
+    if (run) this.#rowOf(run.run_id)?.querySelector("a")?.focus({ preventScroll: true });
   }
 
-  mark(chosen) {
-    for (const one of this.body.querySelectorAll(".chosen")) one.classList.remove("chosen");
-    if (!chosen) return;
+  /** @param {HTMLElement | null | undefined} chosen */
+  #mark(chosen) {
+    for (const one of this.body.querySelectorAll(".chosen")) if (one !== chosen) one.classList.remove("chosen");
+    if (!chosen?.dataset.run) return;
     chosen.classList.add("chosen");
     if (this.chosen !== chosen.dataset.run) remember({ chosen: chosen.dataset.run });
     this.chosen = chosen.dataset.run;
   }
 
-  rowOf(runId) {
-    return runId && [...this.body.rows].find((one) => one.dataset.run === runId);
+  /** @param {string | undefined} runId */
+  #rowOf(runId) {
+    return runId ? [...this.body.rows].find((one) => one.dataset.run === runId) : undefined;
+  }
+
+  /** @param {import("./runs-columns.js").Column} column */
+  #heading({ name, title, about, kind }) {
+    const act = (/** @type {MouseEvent} */ event) => this.sortBy(name, event.shiftKey);
+    return h("th", { scope: "col", class: kind, "data-column": name }, h("button", { type: "button", "data-sort": name, title: about || null, onclick: act }, title, h("span", { class: "arrow", "aria-hidden": "true" })));
+  }
+
+  /** @param {Record<string, any>} run */
+  #row(run) {
+    const cells = this.#columns.map(({ name, title, cell, kind }) => {
+      const content = cell(run) ?? "";
+      const more = { class: `${kind} c-${name}${content === "" ? " none" : ""}`, title: typeof content === "string" && content.length > 12 ? content : null };
+      if (kind === "first") return h("th", { scope: "row", ...more }, content);
+      return h("td", { "data-label": title, ...more }, content);
+    });
+    return h("tr", { "data-run": run.run_id, class: run.run_id === this.chosen ? "chosen" : null }, cells);
   }
 }
 
-function heading(name, kind, onclick) {
-  return h(
-    "th",
-    { scope: "col", class: kind || null },
-    h("button", { type: "button", "data-sort": name, onclick }, name, h("span", { class: "arrow", "aria-hidden": "true" })),
-  );
-}
-
-function row(run) {
-  const cells = COLUMNS.map(({ name, cell, kind }) => {
-    const content = cell(run);
-    if (kind === "first") return h("th", { scope: "row", class: kind }, content);
-    const kinds = [kind, content === "" && "blank"].filter(Boolean).join(" ");
-    return h("td", { "data-label": name, class: kinds || null, title: kind === "long" ? content : null }, content);
-  });
-  return h("tr", { "data-run": run.run_id }, cells);
-}
-
-/** A click anywhere on a row opens its run, unless it meant a link or marks text to copy. */
+/** A click anywhere on a row opens its run, unless it meant a link or marks text to copy. @param {MouseEvent} event */
 function open(event) {
-  const chosen = event.target.closest("tr");
-  if (!chosen || event.target.closest("a") || !getSelection().isCollapsed) return;
+  const target = /** @type {HTMLElement} */ (event.target);
+  const chosen = /** @type {HTMLElement | null} */ (target.closest("tr"));
+  if (!chosen?.dataset.run || target.closest("a") || !getSelection()?.isCollapsed) return;
   location.hash = runLink(chosen.dataset.run);
 }

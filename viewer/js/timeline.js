@@ -1,8 +1,8 @@
 // The events of a run, each with its place in the chain. Events never change: what is shown stays, and more may follow.
 
 import { h, keep } from "./dom.js";
-import { count, moment } from "./format.js";
-import { panel } from "./run-panels.js";
+import { count, moment, score } from "./format.js";
+import { panel } from "./parts.js";
 
 export class Timeline {
   constructor() {
@@ -31,7 +31,21 @@ function beats(events) {
   return groups;
 }
 
-const one = (event) => entry(event, [h("span", { class: "kind" }, event.type), h("span", {}, moment(event.at)), place(event)], () => event);
+const one = (event) => entry(event, [h("span", { class: "kind" }, event.type), h("span", {}, moment(event.at)), gist(event), place(event)], () => event);
+
+/** What an event says, in a few words. */
+function gist({ type, data }) {
+  const told = {
+    started: () => `attempt ${data.attempt}`,
+    finished: () => data.score !== null && data.score !== undefined && `score ${score(data.score, data.stderr)}`,
+    failed: () => data.reason,
+    recovered: () => data.reason,
+    annotated: () => `${data.author}: ${data.note}`,
+    retracted: () => `${data.author}: ${data.reason}`,
+    heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
+  }[type]?.();
+  return told && h("span", { class: "soft" }, told);
+}
 
 function heartbeats(events) {
   const last = events.at(-1);
@@ -48,5 +62,5 @@ function entry(event, told, data) {
   const whole = h("pre", { class: "mono", tabindex: "0", "aria-label": `Event ${event.seq}` });
   // Thousands of heartbeats as text would make the page heavy: the text is made when somebody wants to read it.
   const write = () => (whole.textContent ||= JSON.stringify(data(), null, 2));
-  return h("li", {}, h("details", {}, h("summary", { onclick: write }, told), whole));
+  return h("li", { class: event.type }, h("details", {}, h("summary", { onclick: write }, told), whole));
 }

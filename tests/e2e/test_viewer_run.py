@@ -1,0 +1,97 @@
+"""The page of one run: its story, its score, its samples, its files, and its output as it grows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.ledger.events import Heartbeat, NewEvent, Progress
+from benchmarks.ledger.identity import this_process
+
+pytestmark = pytest.mark.browser
+
+EVIL = '<img src=x onerror="window.hacked=1">'
+
+
+def test_a_run_has_its_page_with_events_logs_samples_and_artifacts(page, url):
+    page.goto(url + "#/runs/run_full")
+    page.get_by_role("heading", name="full", exact=True).wait_for()
+    page.get_by_text("chain verified").wait_for()
+    assert page.locator(".run-score strong").inner_text() == "0.750"
+    assert page.locator("ol.timeline .kind").all_inner_texts() == ["started", "finished"]
+    page.locator("ol.timeline summary").last.click()
+    assert '"score": 0.75' in page.locator("ol.timeline pre").last.inner_text()
+    output = page.get_by_label("Output")
+    assert output.inner_text().strip() == f"green {EVIL}\na needle here"
+    assert output.locator(".ansi-fg-2").inner_text() == "green"
+    page.get_by_role("button", name="stderr").click()
+    expect(output).to_contain_text("to stderr")
+    assert page.get_by_text("by_group.depth_0").is_visible()
+    assert page.locator(".sample").count() == 6
+    page.get_by_role("button", name="wrong 3").click()
+    expect(page.locator(".sample")).to_have_count(3)
+    page.locator(".sample summary").first.click()
+    expect(page.locator(".sample dd").nth(2)).to_have_text(EVIL)
+    page.get_by_label("Search samples").fill("no such words")
+    page.get_by_text("No sample is like that").wait_for()
+
+
+def test_files_are_downloaded_and_looked_into(page, url):
+    page.goto(url + "#/runs/run_full")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="output/result.json").click()
+    assert download.value.suggested_filename == "result.json"
+    page.get_by_role("row", name="output/result.json").get_by_role("button", name="View").click()
+    expect(page.locator(".artifact pre")).to_contain_text('"evil": "<img src=x')
+    assert page.locator("main img").count() == 0
+
+
+def test_a_log_is_searched_and_the_line_shown(page, url):
+    page.goto(url + "#/runs/run_full")
+    page.get_by_label("Search the log").fill("NEEDLE")
+    page.locator(".matches button").click()
+    expect(page.locator(".log .found")).to_have_text("a needle here")
+    page.get_by_label("Search the log").fill("haystack")
+    expect(page.locator(".matches")).to_contain_text("Nothing like that")
+
+
+def test_the_score_stands_against_reference_and_history(page, url):
+    page.goto(url + "#/runs/run_014")
+    standing = page.locator(".standing")
+    expect(standing).to_contain_text("someone")
+    expect(standing.locator("svg .this")).to_have_count(1)
+    expect(standing).to_contain_text("own best before")
+    assert standing.locator(".dots circle").count() > 10
+
+
+def test_a_run_that_is_not_there_is_told(browser, url):
+    page = browser.new_page()
+    page.goto(url + "#/runs/run_nobody")
+    page.get_by_text("run_nobody").wait_for()
+    page.get_by_role("button", name="Try again").wait_for()
+    page.close()
+
+
+def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories):
+    page, url, workspace, store = live
+    log = workspace.run_folder("rg_1", "b", "b", "run_1") / "stdout.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("first\n\x1b[3")
+    histories.append_anyway(store, [NewEvent("run_1", histories.started(owner=this_process()))])
+    page.goto(url + "#/runs/run_1")
+    output = page.get_by_label("Output")
+    expect(output).to_have_text("first\n")
+    page.locator("ol.timeline summary").first.click()
+    with log.open("a") as file:
+        file.write("2mgreen\x1b[0m\n10 %\r20 %\r")
+    beat = Heartbeat(progress=Progress(done=1, total=4))
+    histories.append_anyway(store, [NewEvent("run_1", beat) for _ in range(3)])
+    expect(output).to_have_text("first\ngreen\n20 %")
+    expect(output.locator(".ansi-fg-2")).to_have_text("green")
+    expect(page.locator(".run-score")).to_contain_text("1 of 4")
+    expect(page.locator("ol.timeline li")).to_have_count(2)  # Heartbeats in a row stand together.
+    assert page.locator("ol.timeline details[open]").count() == 1
+    histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.5))])
+    expect(page.locator(".run-score strong")).to_have_text("0.500")
+    assert page.locator("ol.timeline details[open]").count() == 1
+    assert output.inner_text().count("first") == 1

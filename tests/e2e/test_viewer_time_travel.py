@@ -1,0 +1,49 @@
+"""Time travel: every page shows what was known then, and nobody takes it for now."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def test_every_page_shows_what_was_known_then_until_one_comes_back(page):
+    page.get_by_role("button", name="As of now").click()
+    slider = page.get_by_label("Position in the ledger")
+    expect(slider).to_have_attribute("max", "264")
+    slider.fill("100")
+    page.wait_for_url(re.compile("as_of=100"))
+    expect(page.locator(".intro")).to_contain_text("50 in the ledger")
+    expect(page.locator("time-travel")).to_contain_text("event 100 of 264")
+    assert page.evaluate("document.documentElement.hasAttribute('data-past')")
+    expect(page.locator("#head")).to_have_attribute("data-state", "past")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.locator(".intro")).to_contain_text("50 runs of")
+    assert "as_of=100" in page.url
+    page.reload()
+    expect(page.locator("time-travel")).to_contain_text("event 100 of 264")
+    page.get_by_role("button", name="Back to now").click()
+    expect(page.locator(".intro")).to_contain_text("132 runs of")
+    assert "as_of" not in page.url
+    page.go_back()
+    expect(page.locator(".intro")).to_contain_text("50 runs of")
+
+
+def test_a_date_leads_there_too(page):
+    page.get_by_role("button", name="As of now").click()
+    page.get_by_label("Date and time, UTC").fill("2020-01-01T00:00:00")
+    page.wait_for_url(re.compile("as_of=2020"))
+    page.get_by_text("At that moment the ledger knew of no run").wait_for()
+    expect(page.locator("time-travel")).to_contain_text("2020-01-01 00:00:00 UTC")
+
+
+def test_a_run_of_later_is_not_known(browser, url):
+    page = browser.new_page()
+    page.goto(url + "?as_of=100#/runs/run_full")
+    page.get_by_text("This run cannot be shown").wait_for()
+    page.get_by_role("button", name="Back to now").click()
+    page.get_by_role("heading", name="full", exact=True).wait_for()
+    page.close()

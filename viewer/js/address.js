@@ -1,0 +1,33 @@
+// The addresses of pages. What a page shows stands behind `#`; the moment that all pages show (`as_of`) before it, so
+// that every link keeps it.
+
+/** @param {string} path @param {Record<string, any> | URLSearchParams} [query] */
+export function hash(path, query = {}) {
+  const asked = new URLSearchParams();
+  const entries = query instanceof URLSearchParams ? [...query] : Object.entries(query);
+  for (const [name, value] of entries) {
+    if (value !== null && value !== undefined) for (const one of [value].flat()) asked.append(name, String(one));
+  }
+  const text = asked.toString();
+  return `#${path}${text ? `?${text}` : ""}`;
+}
+
+export const runLink = (/** @type {string} */ runId) => hash(`/runs/${encodeURIComponent(runId)}`);
+export const runsLink = (/** @type {Record<string, any>} */ filters) => hash("/runs", filters);
+export const benchmarkLink = (/** @type {string} */ id) => hash(`/benchmarks/${encodeURIComponent(id)}`);
+
+/** What the present address names: a page, what of it, and its state. */
+export function here() {
+  const [path, parameters = ""] = location.hash.replace(/^#/, "").split("?");
+  const [, page = "", ...rest] = path.split("/");
+  return { page, id: rest.length && rest[0] ? decoded(rest.join("/")) : null, query: new URLSearchParams(parameters) };
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // No page of ours wrote it; the server will say that there is no such thing.
+  }
+}

@@ -1,0 +1,138 @@
+// What state of the ledger the page shows: now, as it moves, or the past. One stream of events for the whole page.
+
+const AWAY_MS = 6000; // A stream that ends comes again at once; one that does not come again is missed after this time.
+const REOPEN_MS = 3000;
+
+/** @typedef {{ position: number, hash: string, at: string | null, past: boolean }} Head */
+
+/**
+ * Events: "changed" {runs: rows, reset: boolean}, when data may be other than before (`reset`: any of them, not only
+ * `runs`); "head", when another state is shown; "state", when `state` changes.
+ */
+class Ledger extends EventTarget {
+  /** @type {Head | null} */
+  head = null;
+  /** @type {"waiting" | "live" | "away" | "past"} */
+  state = "waiting";
+  /** @type {ReadonlySet<string>} */
+  stale = new Set();
+  /** The moment that is shown, a position or a time; null for now. @type {string | null} */
+  asOf = new URLSearchParams(location.search).get("as_of");
+  /** @type {EventSource | null} */
+  #source = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #missed;
+  /** Rows told since the last head. @type {any[]} */
+  #runs = [];
+
+  constructor() {
+    super();
+    this.#say(this.asOf === null ? "waiting" : "past");
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
+    window.addEventListener("popstate", () => this.#show(new URLSearchParams(location.search).get("as_of")));
+  }
+
+  /** An answer told which state it shows. @param {Head} head */
+  saw(head) {
+    if (this.head?.hash !== head.hash || this.head.past !== head.past) {
+      this.head = head;
+      this.dispatchEvent(new Event("head"));
+    }
+    this.#open();
+  }
+
+  /** Show another moment; null for now. @param {string | null} asOf @param {{ replace?: boolean }} [how] */
+  travel(asOf, { replace = false } = {}) {
+    if (asOf === this.asOf) return;
+    const search = asOf === null ? "" : `?as_of=${encodeURIComponent(asOf)}`;
+    const address = location.pathname + search + location.hash;
+    if (replace) history.replaceState(history.state, "", address);
+    else history.pushState(history.state, "", address);
+    this.#show(asOf);
+  }
+
+  /** @param {string | null} asOf */
+  #show(asOf) {
+    if (asOf === this.asOf) return;
+    this.asOf = asOf;
+    this.#close();
+    this.head = null;
+    this.#say(asOf === null ? "waiting" : "past");
+    this.#tell({ runs: [], reset: true });
+  }
+
+  #open() {
+    if (this.#source || this.asOf !== null || this.head === null || document.hidden) return;
+    const source = new EventSource(`/api/stream?after=${this.head.position}`);
+    const data = (/** @type {MessageEvent} */ event) => JSON.parse(event.data);
+    source.onopen = () => this.#here();
+    source.onerror = () => this.#gone(source);
+    source.addEventListener("run", (event) => this.#runs.push(data(event)));
+    source.addEventListener("head", (event) => this.#moved(data(event)));
+    source.addEventListener("reset", (event) => this.#moved(data(event), { reset: true }));
+    source.addEventListener("stale", (event) => this.#aged(data(event).run_ids));
+    this.#source = source;
+    this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
+  }
+
+  #close() {
+    clearTimeout(this.#missed);
+    this.#missed = undefined;
+    this.#source?.close();
+    this.#source = null;
+    this.#runs = [];
+  }
+
+  #here() {
+    clearTimeout(this.#missed);
+    this.#missed = undefined;
+    const back = this.state === "away";
+    this.#say("live");
+    if (back) this.#tell({ runs: [], reset: true });
+  }
+
+  /** @param {EventSource} source */
+  #gone(source) {
+    this.#runs = []; // What had no head behind it is told again.
+    this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
+    if (source.readyState !== EventSource.CLOSED) return;
+    source.close(); // An answer that was no stream: the browser does not ask again by itself.
+    setTimeout(() => {
+      if (this.#source !== source) return;
+      this.#source = null;
+      this.#open();
+    }, REOPEN_MS);
+  }
+
+  /** @param {Head} head @param {{ reset?: boolean }} [how] */
+  #moved(head, { reset = false } = {}) {
+    const runs = this.#runs.splice(0);
+    this.#here();
+    if (this.head?.position !== head.position) {
+      this.head = head;
+      this.dispatchEvent(new Event("head"));
+    }
+    if (runs.length || reset) this.#tell({ runs, reset });
+  }
+
+  /** @param {string[]} ids */
+  #aged(ids) {
+    const before = [...this.stale].join();
+    this.stale = new Set(ids);
+    if (before !== ids.join()) this.#tell({ runs: [], reset: true });
+  }
+
+  /** @param {Ledger["state"]} state */
+  #say(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.dispatchEvent(new Event("state"));
+  }
+
+  /** @param {{ runs: any[], reset: boolean }} detail */
+  #tell(detail) {
+    this.dispatchEvent(new CustomEvent("changed", { detail }));
+  }
+}
+
+export const ledger = new Ledger();

@@ -1,0 +1,144 @@
+// The panels of the start page.
+
+import { runLink, runsLink } from "./address.js";
+import { h, s } from "./dom.js";
+import { count, duration, score } from "./format.js";
+import { ledger } from "./ledger.js";
+import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusBadge, when } from "./parts.js";
+
+/** @typedef {Record<string, any>} Row */
+
+/** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
+export function tiles({ counts, activity, records, regressions, since }) {
+  const sum = (/** @type {string} */ name) => activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
+  const more = (/** @type {Row[]} */ list) => (list.length >= 10 ? `${list.length}+` : count(list.length));
+  /** @type {[string, any, string, string, string][]} */
+  const told = [
+    ["running", count(counts.running), counts.stale ? `${count(counts.stale)} without a sign of life` : "under way", runsLink({ status: "running" }), counts.stale ? "warn" : counts.running ? "live" : ""],
+    ["succeeded", count(sum("succeeded")), "runs in this time", runsLink({ status: "succeeded", since }), ""],
+    ["failed", count(sum("failed")), "runs in this time", runsLink({ status: "failed", since }), sum("failed") ? "bad" : ""],
+    ["new records", more(records), "best own scores beaten", "", records.length ? "good" : ""],
+    ["regressions", more(regressions), "worse than the run before", "", regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : ""],
+  ];
+  return told.map((tile) => [tile[0], tile, () => figure(...tile)]);
+}
+
+/** @param {string} name @param {any} number @param {string} about @param {string} href @param {string} kind */
+function figure(name, number, about, href, kind) {
+  const inside = [h("span", { class: "name" }, name), h("strong", {}, number), h("span", { class: "soft" }, about)];
+  return href ? h("a", { class: `panel tile ${kind}`, href }, inside) : h("div", { class: `panel tile ${kind}` }, inside);
+}
+
+/** @param {Row[]} runs @param {Row} counts */
+export function runningPanel(runs, counts) {
+  const link = counts.running > runs.length ? h("a", { href: runsLink({ status: "running" }) }, `all ${count(counts.running)}`) : "";
+  const title = ledger.asOf === null ? "Running now" : "Running then";
+  if (!runs.length) return panel(title, nothing(ledger.asOf === null ? "Nothing is under way." : "Nothing was under way."));
+  const rows = runs.map((run) =>
+    h(
+      "tr",
+      { class: isStale(run) ? "stale" : null, "data-run": run.run_id },
+      h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
+      h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
+      h("td", { class: "number" }, progressOf(run) || h("span", { class: "soft" }, "no progress told")),
+      h("td", { class: "number", "data-label": "elapsed" }, elapsed(run.started_at)),
+      h("td", { class: "number", "data-label": "sign of life" }, when(run.last_seen_at ?? run.started_at)),
+    ),
+  );
+  return panel(title, table("Runs under way", ["Run", "Status", ["Progress"], ["Elapsed"], ["Last sign of life"]], rows), link);
+}
+
+/** @param {Row[]} runs */
+export function finishedPanel(runs) {
+  const link = h("a", { href: runsLink({ sort: "-ended" }) }, "all");
+  if (!runs.length) return panel("Finished last", nothing("No run has ended yet."));
+  const rows = runs.map((run) =>
+    h(
+      "tr",
+      { "data-run": run.run_id },
+      h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
+      h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
+      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score")),
+      h("td", { class: "number", "data-label": "to reference" }, difference(run.delta_to_high_score, run.higher_is_better)),
+      h("td", { class: "number", "data-label": "took" }, duration(run.duration_seconds)),
+      h("td", { class: "number" }, when(run.ended_at)),
+    ),
+  );
+  return panel("Finished last", table("Runs that ended last", ["Run", "Status", ["Score"], ["Δ reference"], ["Took"], ["Ended"]], rows), link);
+}
+
+/** @param {Row[]} runs */
+export function recordsPanel(runs) {
+  if (!runs.length) return panel("New records", nothing("No own best score was beaten in this time."));
+  const rows = runs.map((run) =>
+    h("li", {}, h("div", { class: "entry" }, name(run), h("strong", {}, scored(run.score, null, run.unit)), difference(run.delta_to_best, run.higher_is_better)), h("div", { class: "who soft" }, who(run), ", best before ", score(run.previous_best), " · ", when(run.ended_at))),
+  );
+  return panel("New records", h("ul", { class: "plain entries" }, rows));
+}
+
+/** @param {Row[]} regressions */
+export function regressionsPanel(regressions) {
+  if (!regressions.length) return panel("Regressions", nothing("No agent with a model got worse in this time."));
+  const sure = (/** @type {boolean | null} */ is) => (is ? h("span", { class: "mark record bad", title: "The difference is more than 1.96 of its standard errors" }, "significant") : h("span", { class: "soft", title: "The difference is within 1.96 of its standard errors, or no error is known" }, is === null ? "error unknown" : "within noise"));
+  const rows = regressions.map(({ run, before, delta, stderr, is_significant: is }) =>
+    h(
+      "li",
+      {},
+      h("div", { class: "entry" }, name(run), h("strong", {}, scored(run.score, null, run.unit)), difference(delta, run.higher_is_better), stderr !== null && h("span", { class: "soft" }, `± ${score(stderr)}`)),
+      h("div", { class: "who soft" }, who(run), ", ", h("a", { href: runLink(before.run_id) }, `${score(before.score)} before`), " · ", when(run.ended_at), " · ", sure(is)),
+    ),
+  );
+  return panel("Regressions", h("ul", { class: "plain entries" }, rows));
+}
+
+/** @param {Row[]} failures @param {string} since */
+export function failuresPanel(failures, since) {
+  if (!failures.length) return panel("Failures by reason", nothing("No run failed in this time."));
+  const most = Math.max(...failures.map(({ runs }) => runs));
+  const rows = failures.map(({ reason, runs, benchmarks, latest_run_id: latest, latest_at: at }) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("a", { href: runsLink({ status: "failed", reason: reason ?? "", since }) }, reason || "(no reason)")),
+      h("td", { class: "bar" }, s("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { width: Math.max(1, (100 * runs) / most), height: 8, rx: 1 }))),
+      h("td", { class: "number" }, count(runs)),
+      h("td", { class: "number soft" }, `${count(benchmarks)} benchmark${benchmarks === 1 ? "" : "s"}`),
+      h("td", { class: "number" }, h("a", { href: runLink(latest) }, "latest"), " ", h("span", { class: "soft" }, when(at))),
+    ),
+  );
+  return panel("Failures by reason", table("Failures by reason", ["Reason", "Share", ["Runs"], ["Where"], ["Latest"]], rows));
+}
+
+/** Runs that ended, day by day. @param {Row[]} days */
+export function activityPanel(days) {
+  const most = Math.max(1, ...days.map(({ succeeded, failed }) => succeeded + failed));
+  const [width, height] = [Math.max(days.length * 10, 70), 64];
+  const step = width / days.length;
+  const bars = days.map(({ date, succeeded, failed }, index) => {
+    const [up, down] = [(height * succeeded) / most, (height * failed) / most];
+    const place = { x: index * step + step * 0.12, width: step * 0.76 };
+    return s(
+      "g",
+      {},
+      s("title", {}, `${date}: ${succeeded} succeeded, ${failed} failed`),
+      s("rect", { ...place, y: 0, height, class: "ground" }),
+      s("rect", { ...place, y: height - up, height: up, class: "good" }),
+      s("rect", { ...place, y: height - up - down, height: down, class: "bad" }),
+    );
+  });
+  const all = days.reduce((sum, { succeeded, failed }) => sum + succeeded + failed, 0);
+  const told = `${count(all)} runs ended between ${days[0]?.date} and ${days.at(-1)?.date}; at most ${count(most)} on a day`;
+  const chart = s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "activity", role: "img", "aria-label": told }, bars);
+  const ends = h("p", { class: "ends soft" }, h("span", {}, days[0]?.date ?? ""), h("span", {}, `most: ${count(most)} a day`), h("span", {}, days.at(-1)?.date ?? ""));
+  return panel("Activity", [chart, ends], h("span", { class: "legend soft" }, h("i", { class: "good" }), "succeeded", h("i", { class: "bad" }), "failed"));
+}
+
+const nothing = (/** @type {string} */ text) => h("p", { class: "soft" }, text);
+const name = (/** @type {Row} */ run) => h("a", { class: "run", href: runLink(run.run_id) }, run.benchmark_id);
+const who = (/** @type {Row} */ run) => `${run.agent} · ${run.model}`;
+
+/** @param {string} caption @param {(string | string[])[]} headings a heading in a list stands above numbers @param {HTMLElement[]} rows */
+function table(caption, headings, rows) {
+  const cells = headings.map((heading) => h("th", { scope: "col", class: Array.isArray(heading) ? "number" : null }, heading));
+  return h("table", { class: "plain" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows));
+}

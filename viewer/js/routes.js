@@ -1,0 +1,48 @@
+// The pages. Each is a module that has `show(main, parameters, context)`, which fills `main`, and may return what ends it.
+
+import { show as ask } from "./ask-page.js";
+import { show as benchmark } from "./benchmark-page.js";
+import { show as benchmarks } from "./benchmarks-page.js";
+import { show as compare } from "./compare-page.js";
+import { show as overview } from "./overview-page.js";
+import { show as run } from "./run-page.js";
+import { show as runs } from "./runs-page.js";
+
+/**
+ * @typedef {object} Parameters
+ * @property {string | null} id what stands behind the page's name: `#/runs/<id>`
+ * @property {URLSearchParams} query what stands behind `?`
+ *
+ * @typedef {object} Context
+ * @property {AbortSignal} signal aborted when the page ends: for requests and listeners
+ * @property {(text: string) => void} title names the page in the window's title
+ * @property {() => void} ready the page has its content: scroll to where one was
+ * @property {(query: URLSearchParams | Record<string, any>, how?: { replace?: boolean }) => void} keep writes the page's state into the address
+ * @property {() => void} leave to the page before, or the list that this one belongs to
+ *
+ * @typedef {(main: HTMLElement, parameters: Parameters, context: Context) => (() => void) | void} Show
+ *
+ * @typedef {object} Route
+ * @property {string} name which page it is
+ * @property {string} section which link of the header leads here
+ * @property {string} title
+ * @property {Show} show
+ */
+
+/** @type {Record<string, Route>} */
+const PAGES = {
+  "": { name: "overview", section: "overview", title: "Overview", show: overview },
+  runs: { name: "runs", section: "runs", title: "Runs", show: runs },
+  benchmarks: { name: "benchmarks", section: "benchmarks", title: "Benchmarks", show: benchmarks },
+  compare: { name: "compare", section: "compare", title: "Compare", show: compare },
+  ask: { name: "ask", section: "ask", title: "Ask", show: ask },
+};
+
+/** @type {Record<string, Route>} */
+const ONE = {
+  runs: { name: "run", section: "runs", title: "Run", show: run },
+  benchmarks: { name: "benchmark", section: "benchmarks", title: "Benchmark", show: benchmark },
+};
+
+/** The page of an address; undefined where there is none. @param {{ page: string, id: string | null }} address */
+export const routeOf = ({ page, id }) => (id === null ? PAGES : ONE)[page];

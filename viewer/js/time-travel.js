@@ -1,0 +1,106 @@
+// Time travel: a band under the header, with a slider over the ledger and a date; unmistakable while the past is shown.
+
+import { get } from "./api.js";
+import { h } from "./dom.js";
+import { count, moment } from "./format.js";
+import { ledger } from "./ledger.js";
+import { settled } from "./memory.js";
+
+const SCRUB_MS = 120;
+
+class TimeTravel extends HTMLElement {
+  /** The extent of the ledger. @type {any} */
+  #extent = null;
+  #button = /** @type {HTMLButtonElement} */ (document.getElementById("as-of"));
+  #told = h("p", { class: "told", role: "status" });
+  #slider = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: "1", max: "1", step: "1", "aria-label": "Position in the ledger" }));
+  #date = /** @type {HTMLInputElement} */ (h("input", { type: "datetime-local", step: "1", "aria-label": "Date and time, UTC" }));
+  #now = h("button", { type: "button", onclick: () => ledger.travel(null) }, "Back to now");
+  #problem = h("p", { class: "error", role: "alert", hidden: true });
+
+  connectedCallback() {
+    const travel = settled(() => this.#travel(this.#slider.value), SCRUB_MS);
+    this.#slider.addEventListener("input", () => {
+      this.#tellPosition(Number(this.#slider.value));
+      travel();
+    });
+    this.#date.addEventListener("change", () => this.#date.value && this.#travel(`${this.#date.value.length === 16 ? `${this.#date.value}:00` : this.#date.value}Z`));
+    this.#button.addEventListener("click", () => this.#toggle());
+    this.append(
+      h("div", { class: "row" }, this.#told, h("label", { class: "slider" }, h("span", { class: "soft" }, "start"), this.#slider, h("span", { class: "soft" }, "now")), h("label", {}, this.#date, h("span", { class: "soft" }, "UTC")), this.#now, this.#problem),
+    );
+    ledger.addEventListener("head", () => this.#draw());
+    ledger.addEventListener("state", () => this.#draw());
+    this.#draw();
+  }
+
+  /** @param {string} moment */
+  #travel(moment) {
+    const last = this.#extent && Number(moment) >= this.#extent.events;
+    // A walk through the past is one step to go back from.
+    ledger.travel(last ? null : moment, { replace: ledger.asOf !== null });
+  }
+
+  async #toggle() {
+    this.hidden = !this.hidden;
+    this.#button.setAttribute("aria-expanded", String(!this.hidden));
+    if (!this.hidden) {
+      await this.#draw();
+      this.#slider.focus();
+    } else if (ledger.asOf !== null) ledger.travel(null);
+  }
+
+  async #draw() {
+    const past = ledger.asOf !== null;
+    document.documentElement.toggleAttribute("data-past", past);
+    this.#now.hidden = !past;
+    if (past) this.hidden = false;
+    this.#button.setAttribute("aria-expanded", String(!this.hidden));
+    this.#button.textContent = past ? "In the past" : "As of now";
+    if (this.hidden) return;
+    await this.#measure();
+    this.#slider.disabled = this.#date.disabled = !this.#extent?.events;
+    if (!this.#extent) return;
+    const { head } = ledger;
+    this.#slider.max = String(Math.max(1, this.#extent.events));
+    const at = past ? head?.at : null;
+    const position = past ? head?.position : this.#extent.events;
+    if (position !== undefined && position !== null && document.activeElement !== this.#slider) this.#slider.value = String(position);
+    this.#date.min = (this.#extent.first_at ?? "").slice(0, 19);
+    if (document.activeElement !== this.#date) this.#date.value = at ? at.slice(0, 19) : "";
+    if (past && head) {
+      const when = /^\d+$/.test(ledger.asOf ?? "") ? moment(at) : moment(ledger.asOf);
+      this.#say(`As it was known ${when ? `at ${when}` : "before the first event"}`, `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`);
+    } else if (!past) this.#say("Now", "move the slider, or choose a date, to see what was known then");
+  }
+
+  /** @param {number} position */
+  #tellPosition(position) {
+    const marks = this.#extent.marks;
+    const after = marks.findIndex((/** @type {any} */ mark) => mark.position >= position);
+    const [left, right] = [marks[Math.max(0, after - 1)], marks[Math.max(0, after)]];
+    const share = right.position === left.position ? 0 : (position - left.position) / (right.position - left.position);
+    const about = new Date(Date.parse(left.at) + share * (Date.parse(right.at) - Date.parse(left.at))).toISOString();
+    this.#slider.setAttribute("aria-valuetext", `event ${position}, about ${moment(about)}`);
+    this.#say(`Event ${count(position)} of ${count(this.#extent.events)}`, `about ${moment(about)}`);
+  }
+
+  /** @param {string} first @param {string} second */
+  #say(first, second) {
+    this.#told.replaceChildren(h("strong", {}, first), " ", h("span", { class: "soft" }, `· ${second}`));
+  }
+
+  async #measure() {
+    if (this.#extent && (ledger.asOf !== null || this.#extent.events === ledger.head?.position)) return;
+    try {
+      const answer = await get("/api/ledger", { past: false });
+      if (answer) this.#extent = answer.value;
+      this.#problem.hidden = true;
+    } catch (problem) {
+      this.#problem.textContent = /** @type {Error} */ (problem).message;
+      this.#problem.hidden = false;
+    }
+  }
+}
+
+customElements.define("time-travel", TimeTravel);
