@@ -5,14 +5,20 @@ RELIABILITY=1 (`make reliability`) writes more and kills more often; TEST_SEED p
 
 from __future__ import annotations
 
+import collections
+import itertools
 import os
+import random
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.orchestrator.processes import marked_processes
 
 IS_FULL = os.environ.get("RELIABILITY") == "1"
+SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
+KILLS = 20 if IS_FULL else 4
 FLOOD_MIB = 1024 if IS_FULL else 96
 GOOD = "\noutput.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')\n"
 MARKER = "RELIABILITY_MARKER"
@@ -162,3 +168,78 @@ def test_a_campaign_of_children_that_do_everything_wrong_ends_and_each_has_its_r
     bench("ledger", "verify")
     print(f"{len(runs)} runs, at most {peak / 1024:.0f} MiB")
     assert peak < MEMORY_KIB
+
+
+# Two at once would meet at the lock, which the kernel takes from whoever is gone.
+ALONE = """
+import fcntl, time
+mine = open(os.path.join(os.environ["JOURNAL"], {id!r}), "a")
+try:
+    fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("twice at once", file=mine, flush=True)
+    raise
+print("begun", file=mine, flush=True)
+time.sleep({seconds})
+"""
+
+
+def kill_at_random(bench, rng, arguments: tuple[str, ...]) -> bool:
+    """Start a `run`, and kill it some events later; whether it was still at work."""
+    process = bench.start(*arguments, "--json")
+    events = rng.randrange(16)
+    for _ in range(events):
+        process.stdout.readline()
+    time.sleep(rng.random() * (0.05 if events else 0.4))  # Between two events, or before the first one.
+    was_at_work = process.poll() is None
+    process.kill()
+    process.communicate()
+    return was_at_work
+
+
+def test_an_orchestrator_killed_again_and_again_does_everything_once(bench, tmp_path):
+    print(f"TEST_SEED={SEED}")
+    rng = random.Random(SEED)
+    journal, marker = tmp_path / "journal", f"{MARKER}={bench.root}"
+    journal.mkdir()
+    bench.environ |= {"JOURNAL": str(journal), MARKER: str(bench.root)}
+    good, bad = [f"good{number}" for number in range(3 * KILLS)], [f"bad{number}" for number in range(3)]
+    for id in good + bad:
+        bench.add(id, ALONE.format(id=id, seconds=rng.random() / 2) + (GOOD if id in good else "sys.exit(3)"))
+    arguments = ("run", "--provider", "ollama", "--jobs", "4", "--benchmarks", *good, *bad)
+
+    kills = 0
+    while kills < KILLS:
+        kills += kill_at_random(bench, rng, arguments)
+        if rng.random() < 0.5:  # What it has begun comes to its end, before anybody looks.
+            until = time.monotonic() + 20
+            while marked_processes(marker) and time.monotonic() < until:
+                time.sleep(0.02)
+    bench(*arguments, code=1)
+
+    assert not marked_processes(marker), "a process is left"
+    assert all("twice" not in file.read_text() for file in journal.iterdir())
+    attempts = collections.defaultdict(list)
+    for run in bench.runs("--limit", "10000"):
+        attempts[run["benchmark_id"]].append(run)
+    for id in good:
+        assert [run["status"] for run in attempts[id]] == ["failed"] * (len(attempts[id]) - 1) + ["succeeded"], id
+        assert {run["reason"] for run in attempts[id][:-1]} <= {"orchestrator_lost"}, id
+    for id in bad:
+        assert {run["status"] for run in attempts[id]} == {"failed"}, id
+        assert attempts[id][-1]["reason"] == "exit_code", id
+    for runs in attempts.values():
+        assert [run["attempt"] for run in runs] == list(range(1, len(runs) + 1))
+        for before, after in itertools.pairwise(runs):
+            assert before["last_seq"] < after["first_seq"], "the next one begins when the one before is over"
+    adopted = 0
+    for event in bench.events("recovered"):
+        # None, where it was killed before it had begun.
+        left = {path.name for path in bench.results.glob(f"*/*/{event['stream']}/**/*")}
+        has_finished = {"exit_status", "result.json"} <= left
+        assert (event["data"]["adopted"] is not None) == has_finished, event
+        adopted += has_finished
+    assert len(bench.events("group_opened")) == len(bench.events("group_closed"))
+    bench("ledger", "verify")
+    lost = sum(run["reason"] == "orchestrator_lost" for runs in attempts.values() for run in runs)
+    print(f"{kills} kills, {sum(map(len, attempts.values()))} runs, {lost} lost, {adopted} adopted")
