@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test nightly check bench clean
+.PHONY: help run viewer test nightly reliability check bench clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 run: $(VENV)/installed ## run four real benchmarks on a small local model (no key needed)
 	@$(BIN)/benchmarks run --benchmarks $(SUITES) --provider local --model smollm2-135m
@@ -21,6 +21,9 @@ test: $(VENV)/developing chromium ## run every test, style and type checks among
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
 	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py
+
+reliability: $(VENV)/developing ## the long form of the tests of reliability: 1 GiB of output, 20 kills
+	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py
 
 check: $(VENV)/developing ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

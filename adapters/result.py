@@ -15,6 +15,12 @@ from .manifest import Manifest, ResultSpec
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """A result is a summary; a larger file is taken for something else."""
+LARGE_BYTES = 256 * 1024
+"""From this size on, a process of its own reads it."""
+LARGEST_VALUE_BYTES = 64 * 1024
+"""A metric is a number, a word, a small table; what takes more as JSON is left out, and told in its place."""
+_DEEPEST = 32
+"""Levels of tables within tables that a metric may have."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,12 +68,30 @@ def read_result(manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: 
 
 def read_file(manifest: Manifest, path: Path) -> Reading:
     """What the manifest makes of a result's file. Reasons are those of `read_result`, without `no_result`."""
-    spec = manifest.result
+    try:
+        size = path.stat().st_size
+    except OSError as problem:
+        return _unreadable(path, problem)
+    if not LARGE_BYTES < size <= LARGEST_BYTES:
+        return read_spec(manifest.result, path)
+    from .large_result import read_large
+
+    return read_large(manifest.result, path)
+
+
+def read_spec(spec: ResultSpec, path: Path) -> Reading:
+    """The same, here and now, whatever memory it takes."""
     try:
         document = _load(path)
     except (OSError, ValueError) as problem:
-        return Reading(path=path, reason="bad_result", error=f"{path.name}: {problem}")
+        return _unreadable(path, problem)
+    except RecursionError:
+        return _unreadable(path, "it is nested too deeply")
     return _judge(_extract(spec, document, path), spec, document)
+
+
+def _unreadable(path: Path, why: object) -> Reading:
+    return Reading(path=path, reason="bad_result", error=f"{path.name}: {why}")
 
 
 def list_artifacts(run_folder: Path) -> list[FileFacts]:
@@ -137,7 +161,7 @@ def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
         samples=_count(_search(spec.samples, document)),
         stderr=_number(_search(spec.stderr, document)),
         metrics=_table(spec.metrics, document),
-        usage=_table(spec.usage, document),
+        usage={name: value for name, value in _table(spec.usage, document).items() if _number(value) is not None},
         synthetic=_search(spec.synthetic, document) is True,
     )
 
@@ -159,7 +183,20 @@ def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
 def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
     """What is there of the values: a metric that a result does not have is left out."""
     found = {name: _search(expression, document) for name, expression in expressions.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: _within_reason(value) for name, value in found.items() if value is not None}
+
+
+def _within_reason(value: Any) -> Any:
+    """A value as an event should hold it: of a summary, and not the whole of what was measured."""
+    if not _is_shallow(value, _DEEPEST):
+        return f"[left out: more than {_DEEPEST} levels deep]"
+    size = len(msgspec.json.encode(value))
+    return value if size <= LARGEST_VALUE_BYTES else f"[left out: {size} bytes]"
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
 def _search(expression: str | None, document: Any) -> Any:
@@ -181,9 +218,13 @@ def _compile(expression: str) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None  # JSON's whole numbers have no end.
+    return number if math.isfinite(number) else None
 
 
 def _count(value: Any) -> int | None:

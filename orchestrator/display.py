@@ -57,7 +57,8 @@ def outcome_line(run: Run) -> str:
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {(run.error or '').splitlines()[0]}"
+    why = (run.error or "").partition("\n")[0]
+    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
 
 
 class Silence:

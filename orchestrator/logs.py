@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,8 +17,7 @@ class BoundedLog:
         self.left_out = 0
         self._file: BinaryIO = path.open("wb")
         self._room = max(0, limit - TAIL_BYTES)
-        self._tail: deque[bytes] = deque()
-        self._tail_bytes = 0
+        self._tail = bytearray()
 
     def write(self, piece: bytes) -> None:
         """Add to the log. Raises OSError."""
@@ -32,20 +30,23 @@ class BoundedLog:
             self._keep(rest)
 
     def _keep(self, piece: bytes) -> None:
-        self._tail.append(piece)
-        self._tail_bytes += len(piece)
-        while self._tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
-            gone = len(self._tail.popleft())
-            self._tail_bytes -= gone
-            self.left_out += gone
+        self._tail += piece
+        if len(self._tail) >= 2 * TAIL_BYTES:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Leave out what is not of the last TAIL_BYTES."""
+        gone = max(0, len(self._tail) - TAIL_BYTES)
+        del self._tail[:gone]
+        self.left_out += gone
 
     def close(self) -> None:
         """Write the end that was kept, and close the file. Raises OSError."""
         try:
+            self._forget()
             if self.left_out:
                 self._file.write(f"\n[{self.left_out} bytes were left out here]\n".encode())
-            for piece in self._tail:
-                self._file.write(piece)
+            self._file.write(self._tail)
         finally:
             self._tail.clear()
             self._file.close()

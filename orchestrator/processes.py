@@ -6,14 +6,17 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..ledger.identity import process_start
 
 _POLL_SECONDS = 0.01
-_ROUNDS = 20
-"""A process that forks faster than it can be found is given up after so many rounds."""
+_GIVE_UP_SECONDS = 5.0
+"""So long what is left is killed again and again: it may fork as fast as it is found."""
+_CLEAN_LOOKS = 3
+"""How often nothing must be found, before a family that did not end when it was asked to is over."""
+_NEWEST = 16
 _PROC = "/proc"
 
 
@@ -23,24 +26,41 @@ def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
     A process that left its group and session is found by the marker: an environment is inherited across both.
     Zombies and this process itself are left out.
     """
-    found = _by_proc(marker.encode(), group) if Path(_PROC, "self").exists() else _by_psutil(marker, group)
-    return found - {os.getpid()}
+    return {pid for pid in _find(marker, group, lambda _: None) if process_start(pid) is not None}
 
 
 def end_marked(marker: str, *, group: int | None = None, grace_seconds: float) -> list[str]:
-    """End every process of a run, also those that were born while others were being ended; their names and ids."""
-    ended: list[str] = []
-    for _ in range(_ROUNDS):
-        pids = marked_processes(marker, group=group)
-        if not pids:
-            break
-        ended += [f"{_name(pid)} ({pid})" for pid in sorted(pids)]
-        end_processes(pids, grace_seconds=grace_seconds)
-        grace_seconds = 0
-    return ended
+    """End every process of a run, also those that were born while others were being ended; their names and ids.
+
+    They are asked, and after `grace_seconds` killed.
+    """
+    seen = _find(marker, group, lambda _: None)
+    # Some have come to their end by themselves just now.
+    ended = {pid: name for pid in sorted(seen) if (name := _name(pid))}
+    end_processes(seen, grace_seconds=grace_seconds)
+    if group is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+    # What forks and ends all the time is gone when a list of processes is complete: it is killed where it is seen.
+    until = time.monotonic() + _GIVE_UP_SECONDS
+    clean = 0 if seen else _CLEAN_LOOKS
+    while clean < _CLEAN_LOOKS and time.monotonic() < until:
+        killed = _find(marker, group, _kill)
+        if killed <= ended.keys():
+            time.sleep(_POLL_SECONDS if killed else 0)
+        ended |= dict.fromkeys(killed - ended.keys(), "process")
+        clean = 0 if killed else clean + 1
+    return [f"{name} ({pid})" for pid, name in ended.items()]
 
 
-def _name(pid: int) -> str:
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _name(pid: int) -> str | None:
+    if process_start(pid) is None:
+        return None
     try:
         return Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
@@ -82,24 +102,44 @@ def _await_end(waiting: dict[int, float], until: float) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _by_proc(marker: bytes, group: int | None) -> set[int]:
+def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int]:
+    """The processes of a run, some of which may be gone by now; `act` is called with each as soon as it is seen."""
+    search = _by_proc(marker.encode(), group) if Path(_PROC, "self").exists() else _by_psutil(marker, group)
+    seen = set()
+    for pid in search:
+        if pid != os.getpid() and pid not in seen:
+            act(pid)
+            seen.add(pid)
+    return seen
+
+
+def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
     # This runs at the end of every run, over every process of the machine: plain system calls, and no more of them
     # than it takes.
     needle = b"\0" + marker + b"\0"
-    found = set()
-    for name in os.listdir(_PROC):  # noqa: PTH208 - names are all that is needed, and there are hundreds
-        if not name.isdigit():
-            continue
-        pid = int(name)
+    for pid in _numbers():
         with contextlib.suppress(OSError):  # It ended meanwhile, or belongs to another user.
-            is_ours = os.getpgid(pid) == group or needle in b"\0" + _environment(name) + b"\0"
-            # A zombie stays in its group until its parent looks; there is nothing left to end.
-            if is_ours and process_start(pid) is not None:
-                found.add(pid)
-    return found
+            if os.getpgid(pid) == group:
+                # A zombie stays in its group until its parent looks; there is nothing left to end.
+                if process_start(pid) is not None:
+                    yield pid
+            elif needle in b"\0" + _environment(pid) + b"\0":
+                yield pid
 
 
-def _environment(pid: str) -> bytes:
+def _numbers() -> Iterator[int]:
+    """The numbers of all processes; the newest, which may not live for long, before and after the others."""
+    yield from _newest()
+    yield from [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - only names are needed
+    yield from _newest()
+
+
+def _newest() -> Iterable[int]:
+    last = int(Path(_PROC, "loadavg").read_text().split()[-1])
+    return range(last + _NEWEST, last - _NEWEST, -1)
+
+
+def _environment(pid: int) -> bytes:
     file = os.open(f"{_PROC}/{pid}/environ", os.O_RDONLY)
     try:
         pieces = []
@@ -110,15 +150,13 @@ def _environment(pid: str) -> bytes:
         os.close(file)
 
 
-def _by_psutil(marker: str, group: int | None) -> set[int]:
+def _by_psutil(marker: str, group: int | None) -> Iterator[int]:
     import psutil
 
     name, _, value = marker.partition("=")
-    found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.status() == psutil.STATUS_ZOMBIE:
                 continue
             if os.getpgid(process.pid) == group or process.environ().get(name) == value:
-                found.add(process.pid)
-    return found
+                yield process.pid

@@ -24,6 +24,7 @@ from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
 from .outcome import against, weigh
 from .prices import Prices, priced
 from .processes import end_marked
+from .redaction import Redactor
 
 _GRACE_SECONDS = 5.0
 
@@ -36,7 +37,13 @@ def provably_dead(run: Run) -> bool:
 
 
 def recover(
-    ledger: Ledger, is_lost: IsLost, *, workspace: Workspace, adapters: Mapping[str, Adapter], prices: Prices
+    ledger: Ledger,
+    is_lost: IsLost,
+    *,
+    workspace: Workspace,
+    adapters: Mapping[str, Adapter],
+    prices: Prices,
+    redactor: Redactor,
 ) -> list[Run]:
     """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
 
@@ -44,20 +51,26 @@ def recover(
     `Ledger.decide` raises.
     """
     lost = ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
-    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices)]
+    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices, redactor)]
     _close_groups(ledger)
     return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
 
 
 def _recover_run(
-    ledger: Ledger, run: Run, is_lost: IsLost, workspace: Workspace, adapters: Mapping[str, Adapter], prices: Prices
+    ledger: Ledger,
+    run: Run,
+    is_lost: IsLost,
+    workspace: Workspace,
+    adapters: Mapping[str, Adapter],
+    prices: Prices,
+    redactor: Redactor,
 ) -> bool:
     folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
     if run.owner is None or run.owner.host == host_name():
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
     adopted = _finished_result(run, folder, adapters.get(run.benchmark_id))
     if adopted:
-        adopted = priced(adopted, prices.find(run.provider, run.model))
+        adopted = redactor.event(priced(adopted, prices.find(run.provider, run.model)))
 
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]

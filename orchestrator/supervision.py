@@ -286,8 +286,8 @@ class Watch:
     def tick(self) -> bool:
         """Called about twice a second while the child runs; whether it has come further since."""
         has_moved = self._progress.look()
-        if has_moved and self._progress.latest:
-            self._display.progress(self._run_id, self._progress.latest)
+        if has_moved and (latest := self._progress.latest):
+            self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
         if beat := self._pulse.beat(time.monotonic(), self._progress.latest):
             self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)
         return has_moved

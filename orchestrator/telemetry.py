@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeGuard
 
 import msgspec
+from msgspec.structs import replace
 
 from ..ledger.events import Json, Progress
 
@@ -17,6 +19,11 @@ _CALL_FIELDS = {
     "cached_tokens": ("cached_tokens", "cache_read_input_tokens"),
 }
 _LINES_AT_ONCE = 1024 * 1024
+_LONGEST_LINE = 1024 * 1024
+"""A longer line is no call: it is passed over in pieces, none of which makes sense."""
+_LONGEST_NOTE = 200
+_MOST = 2**40
+"""Nobody's call has so many tokens, or takes so many milliseconds."""
 
 
 class ProgressFile:
@@ -36,12 +43,13 @@ class ProgressFile:
         except OSError:
             return False  # Most benchmarks never write one.
         end = piece.rfind(b"\n") + 1
-        self._offset += end
+        self._offset += end or (len(piece) if len(piece) == _LINES_AT_ONCE else 0)  # So long a line makes no sense.
         for line in reversed(piece[:end].splitlines()):
             try:
-                self.latest = msgspec.json.decode(line, type=Progress)
-            except msgspec.DecodeError:
+                progress = msgspec.json.decode(line, type=Progress)
+            except (ValueError, RecursionError):
                 continue
+            self.latest = replace(progress, note=progress.note[:_LONGEST_NOTE])
             return True
         return False
 
@@ -56,16 +64,16 @@ def summarize_calls(path: Path) -> Json:
     calls = 0
     try:
         with path.open("rb") as file:
-            for line in file:
+            while line := file.readline(_LONGEST_LINE):
                 call = _call(line)
                 if call is None:
                     continue
                 calls += 1
                 for field, names in _CALL_FIELDS.items():
-                    value = next((call[name] for name in names if isinstance(call.get(name), int)), None)
+                    value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
                     if value is not None:
                         sums[field] = sums.get(field, 0) + value
-                if isinstance(latency := call.get("latency_ms"), int | float):
+                if _is_amount(latency := call.get("latency_ms"), int | float):
                     latencies.append(latency)
     except OSError:
         return {}  # The benchmark reports no calls.
@@ -82,9 +90,13 @@ def summarize_calls(path: Path) -> Json:
 def _call(line: bytes) -> dict[str, Any] | None:
     try:
         call = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None  # Torn by a kill, or a note of somebody's own.
     return call if isinstance(call, dict) else None
+
+
+def _is_amount(value: object, kind: type | UnionType) -> TypeGuard[int]:
+    return isinstance(value, kind) and isinstance(value, int | float) and value is not True and 0 <= value < _MOST
 
 
 def _percentile(ordered: list[float], share: float) -> float:

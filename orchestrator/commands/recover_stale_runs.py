@@ -14,6 +14,7 @@ from ...projections.rows import run_row
 from ..datasets import rebuild_all
 from ..prices import own_prices
 from ..recovery import recover
+from ..redaction import Redactor, secrets_of
 from .place import Place, in_place, json_option, note, print_json
 
 
@@ -42,6 +43,7 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
             workspace=place.workspace,
             adapters=adapters,
             prices=own_prices(place.workspace.root, None, os.environ),
+            redactor=Redactor(secrets_of(os.environ)),
         )
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
         rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import time
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.adapters import result
+from benchmarks.adapters import large_result, result
 from benchmarks.adapters.manifest import parse_manifest
-from benchmarks.adapters.result import list_artifacts, read_result
+from benchmarks.adapters.result import list_artifacts, read_result, read_spec
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def read(tmp_path):
             "result": {"files": ["result.json"], "score": "score", "unit": "ratio", **spec},
         }
         manifest = parse_manifest(tables, Path("x"), "b")
+        read.spec = manifest.result
         return read_result(manifest, output_dir=output, cwd=cwd, started_at=started_at)
 
     read.output, read.cwd = output, cwd
@@ -74,14 +76,14 @@ def test_two_files_of_one_pattern_are_no_guess(read):
     assert "r-1.json, r-2.json" in reading.error
 
 
-@pytest.mark.parametrize("score", ["0.5", True, None, [0.5], "1,000", 1e400])
+@pytest.mark.parametrize("score", ["0.5", True, None, [0.5], "1,000", 1e400, 10**400])
 def test_only_a_finite_number_is_a_score(read, score):
     write(read.output / "result.json", json.dumps({"score": score}).replace("Infinity", "1e400"))
     assert read().reason in ("no_score", "bad_result")
     assert read().score is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN}', "5", '"text"', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN}', "5", '"text"', "\x00", "[" * 10**5])
 def test_what_is_no_json_object_is_a_bad_result(read, text):
     write(read.output / "result.json", text)
     assert read().reason == "bad_result"
@@ -91,6 +93,29 @@ def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
     write(read.output / "result.json", {"score": 0.5})
     monkeypatch.setattr(result, "LARGEST_BYTES", 5)
     assert read().reason == "bad_result"
+
+
+def test_a_large_file_is_read_by_another_process_to_the_same_effect(read):
+    path = write(read.output / "result.json", {"score": 0.5, "n": 3, "u": {"in": 7}, "pad": "x" * result.LARGE_BYTES})
+    reading = read(samples="n", usage={"input_tokens": "u.in"}, metrics={"all": "u"})
+    assert reading == read_spec(read.spec, path)
+    assert (reading.path, reading.score, reading.metrics, reading.reason) == (path, 0.5, {"all": {"in": 7}}, None)
+    path.write_text(path.read_text()[:-1])
+    assert "truncated" in (read().error or "") and read().reason == "bad_result"
+
+
+def test_a_result_that_takes_more_memory_than_its_reader_may_have_is_a_bad_result(read, monkeypatch):
+    monkeypatch.setenv(large_result.MEMORY_VARIABLE, str(400 * 2**20))
+    (read.output / "result.json").write_bytes(b"[" + b"{}," * 9_000_000 + b"{}]")
+    assert "memory to read" in (read().error or "") and read().reason == "bad_result"
+
+
+def test_metrics_are_of_a_size_and_depth_that_an_event_can_hold_and_usage_is_numbers(read):
+    deep = functools.reduce(lambda inner, _: [inner], range(40), 1)
+    write(read.output / "result.json", {"score": 1, "long": "x" * 10**5, "deep": deep, "in": "ten", "out": 10**99})
+    reading = read(metrics={"long": "long", "deep": "deep"}, usage={"input_tokens": "in", "output_tokens": "out"})
+    assert reading.metrics == {"long": "[left out: 100002 bytes]", "deep": "[left out: more than 32 levels deep]"}
+    assert (reading.usage, reading.reason) == ({"output_tokens": 10**99}, None)
 
 
 def test_a_result_that_says_it_is_not_valid_keeps_its_score_for_diagnosis(read):

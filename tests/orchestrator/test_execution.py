@@ -114,6 +114,21 @@ def test_a_grandchild_that_left_the_session_is_ended(tmp_path: Path, ends_by: st
     )
 
 
+@pytest.mark.parametrize("leave", ["pass", "os.setsid()"])
+def test_a_family_whose_every_generation_ends_at_once_is_ended(tmp_path: Path, leave: str) -> None:
+    code = (
+        "import os, time\n"
+        "end = time.time() + 20\n"
+        "if not os.fork():\n"
+        "    while time.time() < end:\n"
+        "        if os.fork(): os._exit(0)\n"
+        f"        {leave}\n"
+    )
+    run(tmp_path, code)
+    # It would go on for 20 seconds, a new process each millisecond.
+    assert not any(marked_processes(marker_of(RUN_ID)) for _ in range(20))
+
+
 def test_a_child_without_a_sign_of_life_has_stalled(tmp_path: Path) -> None:
     ended = run(tmp_path, "import time; print('begun', flush=True); time.sleep(60)", stall=0.5)
     assert (ended.reason, ended.error) == ("stalled", "no output and no progress for 0.5 s")

@@ -177,8 +177,10 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             prices=prices,
             allowance=asked.allowance,
         )
-        _recover(ledger, place.workspace, found.adapters, prices, display)
-        return campaign, _conduct(campaign, ledger, display), ledger
+        options = {name: value for planned in plan for name, value in planned.secrets.items()}
+        redactor = Redactor({**secrets_of(os.environ), **options})
+        _recover(ledger, place.workspace, found.adapters, prices, redactor, display)
+        return campaign, _conduct(campaign, ledger, redactor, display), ledger
 
 
 def _teller(
@@ -223,24 +225,22 @@ def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Price
 
 
 def _recover(
-    ledger: Ledger, workspace: Workspace, adapters: dict[str, Adapter], prices: Prices, display: Display
+    ledger: Ledger,
+    workspace: Workspace,
+    adapters: dict[str, Adapter],
+    prices: Prices,
+    redactor: Redactor,
+    display: Display,
 ) -> None:
-    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters, prices=prices):
+    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters, prices=prices, redactor=redactor):
         what = "its result was adopted" if run.status == "succeeded" else "it has failed"
         display.note(f"{run.run_id}: its orchestrator is gone; {what}")
 
 
-def _conduct(campaign: Campaign, ledger: Ledger, display: Display) -> Result:
-    options = {name: value for planned in campaign.plan for name, value in planned.secrets.items()}
+def _conduct(campaign: Campaign, ledger: Ledger, redactor: Redactor, display: Display) -> Result:
     cancellation = Cancellation()
     with contextlib.closing(cancellation), _ending_on_signals(cancellation, display):
-        return conduct(
-            campaign,
-            ledger,
-            redactor=Redactor({**secrets_of(campaign.environ), **options}),
-            display=display,
-            cancellation=cancellation,
-        )
+        return conduct(campaign, ledger, redactor=redactor, display=display, cancellation=cancellation)
 
 
 @contextlib.contextmanager
