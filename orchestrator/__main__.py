@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Compare runs, groups, models, agents or times, and tell noise from differences.",
     "check": "Fail when a score got worse than a baseline: a gate for CI.",
     "high-scores": "Show the published reference scores, or publish one.",
+    "query": "Ask the history in SQL.",
     "report": "Write a report for people: one HTML file, or Markdown.",
     "export": "Write the history in the formats of others: CSV, Parquet, Every Eval Ever, OpenLineage, JUnit.",
     "serve-viewer": "Show the history in a browser.",
@@ -133,6 +134,7 @@ def _refuse_broken_text(arguments: list[str]) -> None:
 def _exit_code(problem: Exception) -> int | None:
     """The exit code of an expected error; None for one that nobody expected."""
     from ..ledger.errors import LedgerDamaged, LedgerError, OutcomeUnknown
+    from ..projections.analytics.sandbox import QueryError
     from ..projections.database import ProjectionError
     from ..projections.selection import SelectionError
     from .usage import UsageError
@@ -142,7 +144,11 @@ def _exit_code(problem: Exception) -> int | None:
     if isinstance(problem, OutcomeUnknown):
         return 1
     # An OSError that nobody put into words names its file and what is wrong with it.
-    return 2 if isinstance(problem, LedgerError | ProjectionError | SelectionError | UsageError | OSError) else None
+    return (
+        2
+        if isinstance(problem, LedgerError | ProjectionError | QueryError | SelectionError | UsageError | OSError)
+        else None
+    )
 
 
 def _complain(line: str, code: int) -> int:

@@ -64,11 +64,19 @@ class SamplesUnusable(Exception):
 
 
 def read_rows(run: Run, workspace: Workspace) -> list[Json]:
-    """The lines of a run's `samples.jsonl`, each with a finite `score` as its number. Raises SamplesUnusable."""
-    artifact = next((a for a in run.artifacts if PurePosixPath(a.path).name == SAMPLES), None)
+    """As `recorded_rows`, of a run."""
+    folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+    return recorded_rows(folder, run.artifacts)
+
+
+def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> list[Json]:
+    """The lines of the `samples.jsonl` in a run's folder, each with a finite `score` as its number.
+
+    Raises SamplesUnusable.
+    """
+    artifact = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
     if artifact is None:
         raise SamplesUnusable("no samples were recorded")
-    folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
     rows = []
     for number, line in enumerate(_recorded_bytes(folder, artifact).splitlines(), 1):
         if not line.strip():

@@ -28,6 +28,7 @@ from .resources.ledger import LedgerExtent
 from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
 from .resources.page import PageFile
+from .resources.query import AskQuery, QueryViews
 from .resources.run import Events, OneRun
 from .resources.runs import Runs
 from .resources.samples import Samples
@@ -97,6 +98,8 @@ def _routes(site: Site, most_streams: int) -> list[Route]:
         Route("/api/compare/samples", CompareSamples(site)),
         Route("/api/high-scores", HighScores(site)),
         Route("/api/ledger", LedgerExtent(site)),
+        Route("/api/query", AskQuery(site)),
+        Route("/api/query/views", QueryViews(site)),
         Route("/api/stream", Stream(site, most_streams)),
         Route("/healthz", Health()),
         Route("/metrics", PrometheusMetrics(site)),

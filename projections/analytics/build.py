@@ -1,0 +1,232 @@
+"""`analytics.duckdb`: the events, runs, groups, references and samples as tables, and the views on top.
+
+Like `orchestrator.sqlite` it follows the ledger from its checkpoint. A DuckDB file is for one writer or many readers,
+so it is never written where it lies: what is new goes into a copy, which is swapped in. Of a stream with new events the
+run is folded anew from all of its events, by the same SQL that folds all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...ledger.chain import Head
+from ...ledger.past import Past
+from ...ledger.store import EventReader
+from ..database import ProjectionError, exclusive, is_place_of
+from ..following import State
+from ..workspace import Workspace
+from .samples import load_samples
+from .schema import describe
+from .source import events_of, quoted, sealed_parquet, spool
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAME = "analytics.duckdb"
+_CACHE = Path("cache", "segments")
+
+_HERE = Path(__file__).parent
+_HIGH_SCORES = """
+SELECT stream AS benchmark_id, data ->> '$.label' AS label, CAST(data ->> '$.value' AS DOUBLE) AS value,
+  data ->> '$.unit' AS unit, coalesce(CAST(data ->> '$.higher_is_better' AS BOOLEAN), true) AS higher_is_better,
+  data ->> '$.source' AS source, data ->> '$.date' AS date, data ->> '$.author' AS author,
+  recorded_at AS published_at, seq
+FROM fold_events WHERE type = 'high_score_published' ORDER BY seq
+"""
+_TABLES = """
+CREATE TABLE samples (
+  run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON
+);
+CREATE TABLE projection_state (version UBIGINT, position BIGINT, head_hash VARCHAR);
+"""
+
+
+class AnalyticsError(ProjectionError):
+    """`analytics.duckdb` can't be built or opened; the ledger is untouched."""
+
+
+@functools.cache
+def _sql(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _version() -> int:
+    import duckdb
+
+    content = "\n".join((_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _TABLES, duckdb.__version__))
+    return int.from_bytes(sha256(content.encode()).digest()[:4])
+
+
+@contextlib.contextmanager
+def open_analytics(workspace: Workspace, store: EventReader) -> Iterator[Path]:
+    """An up-to-date database, to be opened read-only while this lasts.
+
+    It is the workspace's own; of the ledger's past, and where the workspace has no results or can't be written, it is a
+    temporary one. Raises AnalyticsError and LedgerDamaged.
+    """
+    if not isinstance(store, Past) and workspace.results.is_dir() and os.access(workspace.results, os.W_OK):
+        yield refresh(workspace, store)
+        return
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        database = Path(folder) / NAME
+        with _told(database):
+            _rebuild(database, workspace, store, Path(folder) / "cache")
+        yield database
+
+
+def refresh(workspace: Workspace, store: EventReader) -> Path:
+    """Bring the workspace's `analytics.duckdb` up to the ledger's head; nothing is written where it is there already.
+
+    Readers keep the file that they have open. Raises AnalyticsError and LedgerDamaged.
+    """
+    database = workspace.results / NAME
+    with exclusive(database), _told(database):
+        state = _read_state(database)
+        if state is None or not _follow(database, workspace, store, state):
+            _rebuild(database, workspace, store, workspace.results / _CACHE)
+    return database
+
+
+def _follow(database: Path, workspace: Workspace, store: EventReader, state: Head) -> bool:
+    """Bring a database up from its checkpoint; False where that is no place of this ledger."""
+    if not is_place_of(store, State(state.seq, state.hash, "")):
+        return False
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        tail = spool(store, state, Path(folder) / "tail.jsonl")
+        if tail is None:
+            return False
+        if tail.head == state:
+            return True
+        with _building(database) as build:
+            shutil.copyfile(database, build)
+            with contextlib.closing(_connect(build)) as connection:
+                connection.execute("BEGIN")
+                connection.execute(f"INSERT INTO events {events_of(str(tail.path), longest=tail.longest)}")
+                connection.execute(
+                    "CREATE TEMP TABLE touched AS SELECT DISTINCT stream FROM events WHERE seq > ?", [state.seq]
+                )
+                _fold(connection, f"FROM events WHERE seq > {state.seq}")
+                connection.execute(f"INSERT INTO high_scores {_HIGH_SCORES}")
+                _fold(connection, "FROM events WHERE stream IN (FROM touched)")
+                connection.execute(
+                    "CREATE TEMP TABLE ended AS SELECT run_id FROM runs WHERE status <> 'running';"
+                    "DELETE FROM runs WHERE run_id IN (FROM touched);"
+                    "DELETE FROM run_groups WHERE run_group_id IN (FROM touched);"
+                    "INSERT INTO runs FROM folded_runs; INSERT INTO run_groups FROM folded_groups;"
+                )
+                load_samples(
+                    connection, workspace, Path(folder), "run_id IN (FROM touched) AND run_id NOT IN (FROM ended)"
+                )
+                _put_state(connection, tail.head)
+                connection.execute("COMMIT")
+    return True
+
+
+def _rebuild(database: Path, workspace: Workspace, store: EventReader, cache: Path) -> None:
+    with (
+        _building(database) as build,
+        tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
+        contextlib.closing(_connect(build)) as connection,
+    ):
+        files, sealed = sealed_parquet(store, cache, connection)
+        tail = spool(store, sealed, Path(folder) / "tail.jsonl")
+        if tail is None:
+            # The sealed segments are not followed by what should follow them: the ledger knows where it breaks.
+            files, tail = [], spool(store, Head(), Path(folder) / "tail.jsonl")
+        assert tail is not None  # noqa: S101 - for the type checker: from its first event a ledger continues
+        parts = [events_of(str(tail.path), longest=tail.longest)]
+        if files:
+            names = ", ".join(quoted(str(file)) for file in files)
+            parts.insert(0, f"SELECT * FROM read_parquet([{names}])")  # noqa: S608 - quoted paths
+        connection.execute(f"CREATE TABLE events AS {' UNION ALL '.join(parts)}")
+        _fold(connection, "FROM events")
+        connection.execute(
+            f"CREATE TABLE high_scores AS {_HIGH_SCORES};"
+            "CREATE TABLE runs AS FROM folded_runs ORDER BY first_seq;"
+            "CREATE TABLE run_groups AS FROM folded_groups;"
+        )
+        connection.execute(_TABLES)
+        load_samples(connection, workspace, Path(folder), "true")
+        connection.execute(_sql("views.sql"))
+        _comment(connection)
+        _put_state(connection, tail.head)
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
+    """Define what is made of those events."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW fold_events AS {events}")
+    connection.execute(_sql("fold.sql"))
+
+
+def _comment(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a DuckDB client show what `describe` says."""
+    kinds = dict(connection.execute("SELECT table_name, table_type FROM information_schema.tables").fetchall())
+    remarks = []
+    for view in describe():
+        kind = "VIEW" if kinds[view.name] == "VIEW" else "TABLE"
+        remarks.append(f"COMMENT ON {kind} {view.name} IS {quoted(view.about)}")
+        remarks += [f"COMMENT ON COLUMN {view.name}.{c.name} IS {quoted(c.about)}" for c in view.columns]
+    connection.execute(f"BEGIN; {'; '.join(remarks)}; COMMIT")
+
+
+def _put_state(connection: duckdb.DuckDBPyConnection, head: Head) -> None:
+    connection.execute("DELETE FROM projection_state")
+    connection.execute("INSERT INTO projection_state VALUES (?, ?, ?)", [_version(), head.seq, head.hash])
+
+
+def _read_state(database: Path) -> Head | None:
+    """The checkpoint of a database; None where there is none of this version."""
+    import duckdb
+
+    if not database.exists():
+        return None
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            row = connection.execute(
+                "SELECT position, head_hash FROM projection_state WHERE version = ?", [_version()]
+            ).fetchone()
+    except duckdb.Error:
+        return None  # No database, or one of something else: it is built anew.
+    return Head(*row) if row else None
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(str(path), config={"python_enable_replacements": "false"})
+
+
+@contextlib.contextmanager
+def _building(database: Path) -> Iterator[Path]:
+    """A new file that takes the place of `database` at the end."""
+    for left in database.parent.glob(f"{NAME}.build-*"):
+        left.unlink()  # Of one who was killed: whoever builds here has the lock.
+    build = database.with_name(f"{NAME}.build-{os.getpid()}")
+    try:
+        yield build
+        with build.open("rb") as written:
+            os.fsync(written.fileno())
+        build.replace(database)
+    finally:
+        build.unlink(missing_ok=True)
+        build.with_name(f"{build.name}.wal").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _told(database: Path) -> Iterator[None]:
+    """What goes wrong with the file, as an AnalyticsError."""
+    import duckdb
+
+    try:
+        yield
+    except (OSError, duckdb.Error) as problem:
+        raise AnalyticsError(f"{database} cannot be built: {problem}") from problem

@@ -1,0 +1,306 @@
+-- The fold in SQL: what the events of `fold_events` mean for runs and groups.
+-- Nothing here is shared with ledger/fold.py, so that each is the test of the other; what follows says the same as it.
+
+CREATE OR REPLACE TEMP MACRO whole(text) AS
+  CASE
+    WHEN text IS NULL THEN NULL
+    WHEN regexp_full_match(text, '-?[0-9]+') THEN
+      CASE WHEN length(text) > 30 THEN CASE WHEN text[1] = '-' THEN -1::HUGEINT ELSE 1::HUGEINT END << 100
+      ELSE CAST(text AS HUGEINT) END
+    WHEN TRY_CAST(text AS DOUBLE) = floor(TRY_CAST(text AS DOUBLE)) THEN
+      CAST(greatest(-1e30, least(1e30, TRY_CAST(text AS DOUBLE))) AS HUGEINT)
+  END;
+
+-- A database of 64-bit integers holds the nearest that it can.
+CREATE OR REPLACE TEMP MACRO bounded(number) AS
+  CASE WHEN number IS NOT NULL THEN
+    CAST(greatest(-9223372036854775807::HUGEINT, least(9223372036854775807::HUGEINT, number)) AS BIGINT)
+  END;
+
+CREATE OR REPLACE TEMP MACRO token_count(usage, name) AS
+  CASE WHEN json_type(usage, '$.' || name) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN whole(usage ->> ('$.' || name)) END;
+
+-- Whether the fields `names` of an object are of these JSON types, or left out.
+CREATE OR REPLACE TEMP MACRO fields_are(object, paths, types) AS list_has_all(types, json_type(object, paths));
+
+CREATE OR REPLACE TEMP MACRO is_whole(object, name) AS
+  coalesce(json_type(object, '$.' || name) IN ('UBIGINT', 'BIGINT', 'NULL')
+    OR (json_type(object, '$.' || name) = 'DOUBLE' AND whole(object ->> ('$.' || name)) IS NOT NULL), true);
+
+CREATE OR REPLACE TEMP MACRO are_texts(object, path) AS
+  coalesce(list_has_all(['VARCHAR'], json_type(object, path)), true);
+
+-- Whether an imported row can be one of a run.
+CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
+  coalesce(json_type(run, '$.benchmark_id') = 'VARCHAR', false)
+  AND coalesce((run ->> '$.status') IN ('running', 'succeeded', 'failed', 'skipped', 'incompatible'), false)
+  AND coalesce(json_type(run, '$.status') = 'VARCHAR', false)
+  AND fields_are(run, ['$.run_group_id', '$.benchmark_directory', '$.signature', '$.agent', '$.provider', '$.model', '$.started_at',
+    '$.cwd', '$.stdout_path', '$.stderr_path', '$.comparison_key'], ['VARCHAR'])
+  AND fields_are(run, ['$.ended_at', '$.result_json_path', '$.unit', '$.error', '$.high_score_label', '$.benchmark_version',
+    '$.benchmarks_commit', '$.eliza_commit', '$.eliza_version', '$.reason', '$.high_score_source'], ['VARCHAR', 'NULL'])
+  AND fields_are(run, ['$.duration_seconds', '$.score', '$.high_score_value', '$.delta_to_high_score', '$.stderr',
+    '$.lease_seconds'], ['DOUBLE', 'UBIGINT', 'BIGINT', 'NULL'])
+  AND fields_are(run, ['$.synthetic', '$.late', '$.recovered'], ['BOOLEAN'])
+  AND fields_are(run, ['$.higher_is_better'], ['BOOLEAN', 'NULL'])
+  AND fields_are(run, ['$.extra_config', '$.metrics', '$.usage', '$.provenance'], ['OBJECT'])
+  AND fields_are(run, ['$.retracted', '$.progress', '$.owner'], ['OBJECT', 'NULL'])
+  AND fields_are(run, ['$.command', '$.artifacts', '$.notes', '$.annotations'], ['ARRAY'])
+  AND coalesce(json_type(run, '$.attempt') <> 'NULL', true)
+  AND is_whole(run, 'attempt') AND is_whole(run, 'return_code') AND is_whole(run, 'samples')
+  AND are_texts(run, '$.command[*]') AND are_texts(run, '$.notes[*]');
+
+CREATE OR REPLACE TEMP VIEW folded_runs AS
+WITH
+run_events AS NOT MATERIALIZED (
+  SELECT seq, recorded_at, type, stream, data FROM fold_events
+  WHERE type IN ('started', 'heartbeat', 'finished', 'failed', 'recovered', 'annotated', 'retracted', 'imported')
+),
+-- A run begins with the first event that can begin it.
+firsts AS (
+  SELECT stream, min(seq) AS first_seq FROM (
+    SELECT stream, seq FROM run_events WHERE type = 'started'
+    UNION ALL
+    SELECT stream, seq FROM run_events WHERE type = 'imported' AND is_run_row(data -> '$.run')
+  ) GROUP BY stream
+),
+begun AS MATERIALIZED (
+  SELECT e.stream, e.seq AS first_seq, e.recorded_at, e.type = 'imported' AS is_import,
+    CASE WHEN e.type = 'imported' THEN data -> '$.source' END AS source,
+    json_transform(
+      CASE WHEN e.type = 'imported' THEN data -> '$.run' ELSE data END,
+      '{"run_group_id": "VARCHAR", "benchmark_id": "VARCHAR", "benchmark_directory": "VARCHAR", "signature": "VARCHAR",
+        "status": "VARCHAR", "attempt": "VARCHAR", "agent": "VARCHAR", "provider": "VARCHAR", "model": "VARCHAR",
+        "extra_config": "JSON", "started_at": "VARCHAR", "ended_at": "VARCHAR", "duration_seconds": "DOUBLE",
+        "command": "JSON", "cwd": "VARCHAR", "stdout_path": "VARCHAR", "stderr_path": "VARCHAR",
+        "result_json_path": "VARCHAR", "score": "DOUBLE", "unit": "VARCHAR", "higher_is_better": "BOOLEAN",
+        "metrics": "JSON", "artifacts": "JSON", "error": "VARCHAR", "high_score_label": "VARCHAR",
+        "high_score_value": "DOUBLE", "delta_to_high_score": "DOUBLE", "benchmark_version": "VARCHAR",
+        "benchmarks_commit": "VARCHAR", "eliza_commit": "VARCHAR", "eliza_version": "VARCHAR",
+        "comparison_key": "VARCHAR", "reason": "VARCHAR", "return_code": "VARCHAR", "samples": "VARCHAR",
+        "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN", "late": "BOOLEAN",
+        "notes": "JSON", "recovered": "BOOLEAN", "retracted": "JSON", "annotations": "JSON", "progress": "JSON",
+        "lease_seconds": "DOUBLE", "owner": "JSON", "provenance": "JSON"}'
+    ) AS d
+  FROM run_events e JOIN firsts f ON e.seq = f.first_seq
+),
+open_runs AS MATERIALIZED (
+  SELECT stream, first_seq, NOT is_import OR d.status = 'running' AS is_running,
+    is_import AND coalesce(d.recovered, false) AS was_recovered, is_import AND coalesce(d.late, false) AS was_late
+  FROM begun
+),
+closings AS MATERIALIZED (
+  SELECT seq, stream, type, type <> 'recovered' AND coalesce(CAST(data -> '$.late' AS BOOLEAN), false) AS is_late
+  FROM run_events WHERE type IN ('finished', 'failed', 'recovered')
+),
+-- It ends with the first closing event that is no late one.
+ends AS MATERIALIZED (
+  SELECT c.stream, min(c.seq) AS ended_seq
+  FROM closings c JOIN open_runs b ON c.stream = b.stream AND c.seq > b.first_seq
+  WHERE b.is_running AND NOT c.is_late
+  GROUP BY c.stream
+),
+outcomes AS MATERIALIZED (
+  SELECT e.stream, e.seq AS ended_seq, e.recorded_at, e.type,
+    e.type <> 'recovered' OR json_type(e.data, '$.adopted') = 'OBJECT' AS has_outcome,
+    CASE WHEN e.type = 'recovered' THEN 'recovered: ' || (e.data ->> '$.reason') END AS recovery,
+    json_transform(
+      CASE WHEN e.type = 'recovered' THEN e.data -> '$.adopted' ELSE e.data END,
+      '{"ended_at": "VARCHAR", "duration_seconds": "DOUBLE", "return_code": "VARCHAR", "score": "DOUBLE",
+        "unit": "VARCHAR", "higher_is_better": "BOOLEAN", "samples": "VARCHAR", "stderr": "DOUBLE", "metrics": "JSON",
+        "usage": "JSON", "artifacts": "JSON", "result_json_path": "VARCHAR",
+        "high_score": {"label": "VARCHAR", "value": "DOUBLE", "source": "VARCHAR"}, "delta_to_high_score": "DOUBLE",
+        "synthetic": "BOOLEAN", "notes": "JSON", "reason": "VARCHAR", "error": "VARCHAR"}'
+    ) AS o
+  FROM run_events e JOIN ends x ON e.seq = x.ended_seq
+),
+-- What the owner of a run that was given up reports afterwards is kept, once, and changes nothing else.
+late_reports AS (
+  SELECT c.stream, min(c.seq) AS late_seq
+  FROM closings c
+  JOIN open_runs b ON c.stream = b.stream AND c.seq > b.first_seq
+  LEFT JOIN outcomes o ON c.stream = o.stream
+  WHERE c.is_late AND NOT b.was_late AND (b.was_recovered OR coalesce(o.type = 'recovered', false))
+    AND (NOT b.is_running OR c.seq > o.ended_seq)
+  GROUP BY c.stream
+),
+beats AS (
+  SELECT e.stream, max(e.seq) AS seq, arg_max({'at': e.recorded_at, 'data': e.data}, e.seq) AS last,
+    arg_max(e.data, e.seq) FILTER (
+      -- Looking for a text is many times faster than parsing, and nearly always enough.
+      CASE WHEN contains(e.data, 'null') THEN json_type(e.data, '$.progress') = 'OBJECT' ELSE true END
+    ) AS with_progress
+  FROM run_events e
+  JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+  LEFT JOIN ends x ON e.stream = x.stream
+  WHERE e.type = 'heartbeat' AND b.is_running AND (x.ended_seq IS NULL OR e.seq < x.ended_seq)
+  GROUP BY e.stream
+),
+remarks AS (
+  SELECT e.stream, max(e.seq) AS seq,
+    list(e.data ORDER BY e.seq) FILTER (e.type = 'annotated') AS annotations,
+    arg_max(e.data, e.seq) FILTER (e.type = 'retracted') AS retracted
+  FROM run_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+  WHERE e.type IN ('annotated', 'retracted')
+  GROUP BY e.stream
+),
+told AS (
+  SELECT
+    b.stream AS run_id,
+    coalesce(b.d.run_group_id, '') AS run_group_id,
+    b.d.benchmark_id AS benchmark_id,
+    coalesce(b.d.benchmark_directory, '') AS benchmark_directory,
+    coalesce(b.d.signature, '') AS signature,
+    CASE
+      WHEN NOT b.is_import AND e.type IS NULL THEN 'running'
+      WHEN e.type IS NULL THEN b.d.status
+      WHEN e.type = 'failed' OR NOT e.has_outcome THEN 'failed'
+      ELSE 'succeeded'
+    END AS status,
+    bounded(coalesce(whole(b.d.attempt), 1)) AS attempt,
+    coalesce(b.d.agent, '') AS agent,
+    coalesce(b.d.provider, '') AS provider,
+    coalesce(b.d.model, '') AS model,
+    coalesce(b.d.extra_config, '{}') AS extra_config_json,
+    CASE WHEN b.is_import AND b.d.started_at IS NOT NULL THEN TRY_CAST(b.d.started_at AS TIMESTAMP)
+      ELSE b.recorded_at END AS started_at,
+    CASE
+      WHEN e.has_outcome THEN TRY_CAST(e.o.ended_at AS TIMESTAMP)
+      WHEN e.type = 'recovered' THEN e.recorded_at
+      WHEN b.is_import THEN TRY_CAST(b.d.ended_at AS TIMESTAMP)
+    END AS ended_at,
+    CASE WHEN e.has_outcome THEN e.o.duration_seconds WHEN b.is_import THEN b.d.duration_seconds
+    END AS duration_seconds,
+    coalesce(b.d.command, '[]') AS command_json,
+    coalesce(b.d.cwd, '') AS cwd,
+    coalesce(b.d.stdout_path, '') AS stdout_path,
+    coalesce(b.d.stderr_path, '') AS stderr_path,
+    CASE WHEN e.has_outcome THEN e.o.result_json_path WHEN b.is_import THEN b.d.result_json_path
+    END AS result_json_path,
+    CASE WHEN e.has_outcome THEN e.o.score WHEN b.is_import THEN b.d.score END AS score,
+    CASE WHEN e.has_outcome THEN e.o.unit WHEN b.is_import THEN b.d.unit END AS unit,
+    CASE WHEN e.has_outcome THEN e.o.higher_is_better WHEN b.is_import THEN b.d.higher_is_better
+    END AS higher_is_better,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.metrics WHEN b.is_import THEN b.d.metrics END, '{}') AS metrics_json,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.artifacts WHEN b.is_import THEN b.d.artifacts END, '[]')
+      AS artifacts_json,
+    CASE
+      WHEN e.type = 'failed' THEN coalesce(nullif(e.o.error, ''), e.o.reason)
+      WHEN e.has_outcome THEN NULL
+      WHEN e.type = 'recovered' THEN e.recovery
+      WHEN b.is_import THEN b.d.error
+    END AS error,
+    CASE WHEN e.has_outcome THEN e.o.high_score.label WHEN b.is_import THEN b.d.high_score_label
+    END AS high_score_label,
+    CASE WHEN e.has_outcome THEN e.o.high_score.value WHEN b.is_import THEN b.d.high_score_value
+    END AS high_score_value,
+    CASE WHEN e.has_outcome THEN e.o.delta_to_high_score WHEN b.is_import THEN b.d.delta_to_high_score
+    END AS delta_to_high_score,
+    b.d.benchmark_version AS benchmark_version,
+    b.d.benchmarks_commit AS benchmarks_commit,
+    b.d.eliza_commit AS eliza_commit,
+    b.d.eliza_version AS eliza_version,
+    b.recorded_at AS created_at,
+    coalesce(b.d.comparison_key, '') AS comparison_key,
+    CASE
+      WHEN e.type = 'failed' THEN e.o.reason
+      WHEN e.has_outcome THEN NULL
+      WHEN e.type = 'recovered' THEN 'orchestrator_lost'
+      WHEN b.is_import THEN b.d.reason
+    END AS reason,
+    bounded(whole(CASE WHEN e.has_outcome THEN e.o.return_code WHEN b.is_import THEN b.d.return_code END))
+      AS return_code,
+    bounded(whole(CASE WHEN e.has_outcome THEN e.o.samples WHEN b.is_import THEN b.d.samples END)) AS samples,
+    CASE WHEN e.has_outcome THEN e.o.stderr WHEN b.is_import THEN b.d.stderr END AS stderr,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.usage WHEN b.is_import THEN b.d.usage END, '{}') AS usage_json,
+    CASE WHEN e.has_outcome THEN e.o.high_score.source WHEN b.is_import THEN b.d.high_score_source
+    END AS high_score_source,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.synthetic WHEN b.is_import THEN b.d.synthetic END, false) AS synthetic,
+    (b.is_import AND coalesce(b.d.late, false)) OR l.late_seq IS NOT NULL AS late,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.notes WHEN b.is_import THEN b.d.notes END, '[]') AS notes_json,
+    (b.is_import AND coalesce(b.d.recovered, false)) OR coalesce(e.type = 'recovered', false) AS recovered,
+    coalesce(r.retracted, CASE WHEN b.is_import THEN b.d.retracted END) AS retracted_json,
+    to_json(list_concat(
+      CASE WHEN b.is_import THEN json_extract(b.d.annotations, '$[*]') END, r.annotations
+    )) AS annotations_json,
+    b.source AS imported_json,
+    coalesce(w.with_progress -> '$.progress', CASE WHEN b.is_import THEN b.d.progress END) AS progress_json,
+    CASE WHEN e.has_outcome THEN e.recorded_at ELSE coalesce(w.last.at, b.recorded_at) END AS last_seen_at,
+    CASE WHEN w.stream IS NOT NULL THEN CAST(w.last.data ->> '$.lease_seconds' AS DOUBLE)
+      WHEN b.is_import THEN b.d.lease_seconds END AS lease_seconds,
+    b.d.owner AS owner_json,
+    coalesce(b.d.provenance, '{}') AS provenance_json,
+    b.first_seq AS first_seq,
+    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq) AS last_seq,
+    coalesce(e.ended_seq, CASE WHEN b.is_import AND b.d.status <> 'running' THEN b.first_seq END) AS ended_seq
+  FROM begun b
+  LEFT JOIN outcomes e ON b.stream = e.stream
+  LEFT JOIN late_reports l ON b.stream = l.stream
+  LEFT JOIN beats w ON b.stream = w.stream
+  LEFT JOIN remarks r ON b.stream = r.stream
+),
+counted AS (
+  SELECT *,
+    token_count(usage_json, 'input_tokens') AS _input,
+    token_count(usage_json, 'output_tokens') AS _output,
+    token_count(usage_json, 'total_tokens') AS _total,
+    token_count(usage_json, 'cached_tokens') AS _cached,
+    CASE WHEN json_exists(usage_json, '$.calls') THEN token_count(usage_json, 'calls')
+      ELSE token_count(usage_json, 'call_count') END AS _calls
+  FROM told
+)
+SELECT * EXCLUDE (ended_seq, _input, _output, _total, _cached, _calls),
+  bounded(_input) AS input_tokens,
+  bounded(_output) AS output_tokens,
+  bounded(coalesce(_total, _input + _output)) AS total_tokens,
+  bounded(_cached) AS cached_tokens,
+  bounded(_calls) AS call_count,
+  ended_seq,
+  status = 'succeeded' AND isfinite(coalesce(score, 'nan'::DOUBLE)) AND retracted_json IS NULL
+    AND imported_json IS NULL AND NOT synthetic AND NOT late AS counts
+FROM counted;
+
+CREATE OR REPLACE TEMP VIEW folded_groups AS
+WITH
+group_events AS NOT MATERIALIZED (
+  SELECT seq, recorded_at, type, stream, data FROM fold_events
+  WHERE type IN ('group_opened', 'skipped', 'incompatible', 'group_closed')
+),
+opened AS (
+  SELECT stream, min(seq) AS first_seq FROM group_events WHERE type = 'group_opened' GROUP BY stream
+),
+closed AS (
+  SELECT e.stream, min(e.seq) AS last_seq
+  FROM group_events e JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
+  WHERE e.type = 'group_closed' GROUP BY e.stream
+),
+between_them AS (
+  SELECT e.stream,
+    list(e.data ORDER BY e.seq) FILTER (e.type = 'skipped') AS skipped,
+    list(e.data ORDER BY e.seq) FILTER (e.type = 'incompatible') AS incompatible
+  FROM group_events e
+  JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
+  LEFT JOIN closed c ON e.stream = c.stream
+  WHERE e.type IN ('skipped', 'incompatible') AND (c.last_seq IS NULL OR e.seq < c.last_seq)
+  GROUP BY e.stream
+)
+SELECT
+  b.stream AS run_group_id,
+  b.recorded_at AS created_at,
+  e.recorded_at AS finished_at,
+  b.data -> '$.request' AS request_json,
+  coalesce(b.data -> '$.benchmarks', '[]') AS benchmarks_json,
+  coalesce(b.data -> '$.repo_meta', '{}') AS repo_meta_json,
+  coalesce(b.data ->> '$.created_by', '') AS created_by,
+  e.data -> '$.counts' AS counts_json,
+  e.data ->> '$.reason' AS reason,
+  to_json(coalesce(m.skipped, [])) AS skipped_json,
+  to_json(coalesce(m.incompatible, [])) AS incompatible_json,
+  nullif(b.data -> '$.owner', 'null') AS owner_json,
+  b.seq AS first_seq
+FROM group_events b
+JOIN opened o ON b.seq = o.first_seq
+LEFT JOIN closed c ON b.stream = c.stream
+LEFT JOIN group_events e ON e.seq = c.last_seq
+LEFT JOIN between_them m ON b.stream = m.stream
+ORDER BY b.seq;

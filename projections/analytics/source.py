@@ -1,0 +1,146 @@
+"""Where the events come from: sealed segments as Parquet, made once, and whatever follows them as proven lines.
+
+A sealed segment never changes, so its Parquet file is named by its digest and stays. What follows the last one, and
+all of a ledger that has no segments, is spooled: copied line by line, with the hash chain proven on the way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ...ledger.chain import BrokenChain, Head, follow
+from ...ledger.errors import LedgerDamaged
+from ...ledger.jsonl import JsonlStore
+from ...ledger.manifest import BadManifest, Sealed, read_manifest
+from ...ledger.segments import list_segments, unlike
+from ...ledger.store import EventReader
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FORMAT = 1
+"""Raised where the Parquet files come to hold something else."""
+
+_LINES_AT_ONCE = 500
+_LARGEST_OBJECT = 16 * 1024 * 1024
+"""DuckDB's own limit of a line; a longer one is read with as much as it takes."""
+
+
+class Spool(msgspec.Struct, frozen=True):
+    """Lines that were copied to a file: the head behind them, and the length of the longest."""
+
+    path: Path
+    head: Head
+    longest: int
+
+
+def events_of(path: str, *, longest: int = 0) -> str:
+    """SQL for the events of a JSONL file."""
+    # One object may be of half the buffer's size.
+    largest = max(_LARGEST_OBJECT, 2 * longest)
+    return f"""
+        SELECT seq, TRY_CAST("at" AS TIMESTAMP) AS recorded_at, type, stream, version, data
+        FROM read_json({quoted(path)}, format = 'newline_delimited', maximum_object_size = {largest}, columns = {{
+          seq: 'BIGINT', "at": 'VARCHAR', type: 'VARCHAR', stream: 'VARCHAR', version: 'BIGINT', data: 'JSON'
+        }})"""  # noqa: S608 - a quoted path and a number
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def spool(store: EventReader, after: Head, path: Path) -> Spool | None:
+    """Copy the lines behind `after` to a file; None where the ledger does not continue from there.
+
+    Raises LedgerDamaged where its chain breaks later.
+    """
+    head, longest = after, 0
+    with path.open("wb") as file:
+        for lines in _pieces(store.read_lines(after.seq)):
+            try:
+                fresh = follow(lines, head)
+            except BrokenChain as problem:
+                if head == after and problem.index == 0 and after.seq:
+                    return None
+                raise _damaged(store, problem) from problem
+            head = fresh
+            longest = max(longest, *map(len, lines))
+            file.write(b"\n".join(lines) + b"\n")
+    return Spool(path, head, longest)
+
+
+def _pieces(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    for line in lines:
+        some.append(line)
+        if len(some) == _LINES_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _damaged(store: EventReader, problem: BrokenChain) -> LedgerDamaged:
+    if hasattr(store, "prove"):
+        for _ in store.prove():  # It knows the place.
+            pass
+    return LedgerDamaged(Path(store.url), 0, 0, problem.head.seq, problem.reason)
+
+
+def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyConnection) -> tuple[list[Path], Head]:
+    """A Parquet file for each sealed segment of a JSONL ledger, and the head behind them; none for another ledger.
+
+    A file is made where it is missing: under a name of its own, then renamed, so that two processes may do it at once.
+    Raises LedgerDamaged where a segment is not what was sealed, and OSError.
+    """
+    if not isinstance(store, JsonlStore):
+        return [], Head()
+    try:
+        manifest = read_manifest(store.folder)
+    except BadManifest:
+        return [], Head()  # Nothing is trusted then: all of it is proven line by line.
+    sealed: list[tuple[Path, Sealed]] = []
+    head = Head()
+    for segment in list_segments(store.folder):
+        entry = manifest.of(segment)
+        if entry is None or entry.first_seq != head.seq + 1:
+            break
+        if fault := unlike(segment, entry):
+            raise LedgerDamaged(segment, entry.count, entry.bytes, head.seq, fault)
+        head = Head(entry.last_seq, entry.last_hash)
+        sealed.append((segment, entry))
+    files = [cache / f"{entry.first_seq:020d}-{entry.sha256[:32]}-{_FORMAT}.parquet" for _, entry in sealed]
+    missing = [(segment, file) for (segment, _), file in zip(sealed, files, strict=True) if not file.exists()]
+    if missing:
+        cache.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for future in [pool.submit(_convert, segment, file, connection.cursor()) for segment, file in missing]:
+                future.result()
+    return files, head
+
+
+def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    import duckdb
+
+    build = file.with_name(f"{file.name}.build-{os.getpid()}")
+    target = f"{quoted(str(build))} (FORMAT parquet, COMPRESSION zstd)"
+    try:
+        try:
+            connection.execute(f"COPY ({events_of(str(segment))}) TO {target}")
+        except duckdb.Error as problem:
+            if "maximum_object_size" not in str(problem):
+                raise
+            longest = segment.stat().st_size
+            connection.execute(f"COPY ({events_of(str(segment), longest=longest)}) TO {target}")
+        with build.open("rb") as written:
+            os.fsync(written.fileno())
+        build.replace(file)
+    finally:
+        build.unlink(missing_ok=True)

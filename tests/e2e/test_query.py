@@ -1,0 +1,97 @@
+"""`query`: SQL from the command line, in every form that an answer can have."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import duckdb
+import pytest
+
+
+@pytest.fixture
+def asked(bench):
+    bench.add("one")
+    bench.add("two", 'output.joinpath("result.json").write_text(json.dumps({"score": 0.75, "n": 4}))')
+    bench.run("one", "two")
+    return bench
+
+
+SQL = "SELECT benchmark_id, score, extra_config_json, ended_at FROM runs ORDER BY score"
+
+
+def test_a_table_json_csv_and_parquet_say_the_same(asked, tmp_path):
+    table = asked("query", SQL).stdout.splitlines()
+    assert table[0].split() == ["benchmark_id", "score", "extra_config_json", "ended_at"]
+    assert table[1].split()[:2] == ["one", "0.5"] and len(table) == 3
+    told = json.loads(asked("query", SQL, "--json").stdout)
+    assert [column["name"] for column in told["columns"]] == ["benchmark_id", "score", "extra_config_json", "ended_at"]
+    assert [row[:3] for row in told["rows"]] == [["one", 0.5, {"seed": 1}], ["two", 0.75, {"seed": 1}]]
+    rows = list(csv.reader(io.StringIO(asked("query", SQL, "--csv").stdout)))
+    assert rows[1][:3] == ["one", "0.5", '{"seed":1}']
+    file = tmp_path / "it's.parquet"
+    assert "2 rows in" in asked("query", SQL, "--parquet", str(file)).stderr
+    with duckdb.connect() as reader:
+        found = reader.read_parquet(str(file))
+        assert [str(kind) for kind in found.types] == ["VARCHAR", "DOUBLE", "JSON", "TIMESTAMP"]
+        assert found.fetchall()[1][:2] == ("two", 0.75)
+
+
+def test_sql_from_a_file_and_of_the_past(asked, tmp_path):
+    file = tmp_path / "question.sql"
+    file.write_text("-- how many?\nSELECT count(*) AS n FROM runs;\n")
+    assert asked("query", "--file", str(file)).stdout.split() == ["n", "2"]
+    first = asked.events("finished")[0]["seq"]
+    assert asked("query", "SELECT count(*) AS n FROM runs WHERE counts", "--as-of", str(first)).stdout.split() == [
+        "n",
+        "1",
+    ]
+
+
+def test_what_there_is_to_ask_for_is_listed(asked):
+    views = json.loads(asked("query", "--list", "--json").stdout)
+    assert "score_history" in asked("query", "--list").stdout
+    for view in views:
+        asked("query", f"SELECT * FROM {view['name']} LIMIT 1")
+    assert "is_record" in asked("query", "--list", "score_history").stdout
+    assert "did you mean runs?" in asked("query", "--list", "rnus", code=2).stderr
+
+
+def test_any_client_can_open_the_file(asked):
+    asked("query", "SELECT 1")
+    with duckdb.connect(str(asked.results / "analytics.duckdb"), read_only=True) as client:
+        assert client.execute("SELECT count(*) FROM leaderboard").fetchone() == (2,)
+        comment = "SELECT comment FROM duckdb_columns() WHERE table_name = 'runs' AND column_name = 'score'"
+        assert client.execute(comment).fetchone() == ("the score, in its unit",)
+
+
+def test_where_nothing_has_run_there_is_nothing_and_nothing_is_made(bench):
+    assert bench("query", "SELECT count(*) AS n FROM runs").stdout.split() == ["n", "0"]
+    assert not bench.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("query",), "give the SQL, or --file"),
+        (("query", "SELECT 1", "--file", "x"), "give the SQL, or --file"),
+        (("query", "--file", "none.sql"), "none.sql cannot be read: No such file"),
+        (("query", "SELECT 1", "--json", "--csv"), "choose one of"),
+        (("query", "SELEC 1"), "syntax error"),
+        (("query", "SELECT 1", "--parquet", "/no/where/x.parquet"), "cannot be written"),
+        (("query", "SELECT 1", "--as-of", "yesterday"), "yesterday"),
+        (("query", "SELECT count(*) FROM range(10000000) a, range(10000000)", "--timeout", "0.5"), "--timeout"),
+    ],
+)
+def test_a_bad_question_is_told_in_words(bench, arguments, told):
+    assert told in bench(*arguments, code=2).stderr
+
+
+def test_a_damaged_ledger_is_told(asked):
+    asked("query", "SELECT 1")
+    asked.is_damaged = True
+    [segment] = asked.results.glob("ledger/*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"score":0.5', b'"score":0.9', 1))
+    (asked.results / "analytics.duckdb").unlink()
+    assert "ledger verify" in asked("query", "SELECT 1", code=3).stderr

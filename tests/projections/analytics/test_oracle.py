@@ -1,0 +1,266 @@
+"""Two folds that share no code, Python's and the one in SQL, say the same of every history."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.ledger.events import Finished, HighScorePublished, NewEvent, Started
+from benchmarks.ledger.history import History
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.analytics.build import open_analytics
+from benchmarks.projections.database import read_runs
+from benchmarks.projections.high_scores import holding, read_history
+from benchmarks.projections.leaderboard import leaderboard
+from benchmarks.projections.reading import open_history
+from benchmarks.projections.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
+from benchmarks.projections.workspace import Workspace
+
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "20"))
+
+FOLLOWER = """
+import sys
+from pathlib import Path
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.analytics.build import open_analytics
+from benchmarks.projections.workspace import Workspace
+
+root = Path(sys.argv[1])
+with open_analytics(Workspace(root), JsonlStore(root / "benchmark_results" / "ledger", notice=print)):
+    print("ready", flush=True)
+"""
+
+
+class Place:
+    """A workspace with a ledger, and the tables that are made of it in both ways."""
+
+    def __init__(self, root, *, segment_bytes=None):
+        self.workspace = Workspace(Path(root))
+        self.workspace.results.mkdir(parents=True, exist_ok=True)
+        more = {} if segment_bytes is None else {"segment_bytes": segment_bytes}
+        self.store = JsonlStore(self.workspace.ledger, notice=pytest.fail, **more)
+
+    def by_sql(self):
+        with open_analytics(self.workspace, self.store) as database:
+            return self.read(database)
+
+    @staticmethod
+    def read(database):
+        with duckdb.connect(str(database), read_only=True) as connection:
+            return tuple(
+                [
+                    {name: plain(value, name) for name, value in zip(names, row, strict=True)}
+                    for row in connection.execute(
+                        f"SELECT {', '.join(names)} FROM {table} ORDER BY first_seq"
+                    ).fetchall()
+                ]
+                for table, names in (("runs", RUN_NAMES), ("run_groups", GROUP_NAMES))
+            )
+
+    def by_python(self):
+        history = History().read(self.store.read())
+        runs = sorted(history.runs.values(), key=lambda run: run.first_seq)
+        return tuple(
+            [{name: plain(value, name) for name, value in zip(names, values(one), strict=True)} for one in some]
+            for names, values, some in (
+                (RUN_NAMES, run_values, runs),
+                (GROUP_NAMES, group_values, history.groups.values()),
+            )
+        )
+
+
+RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
+GROUP_NAMES = [column.name for column in GROUP_COLUMNS]
+FLAGS = {column.name for column in RUN_COLUMNS if column.is_flag}
+
+
+def plain(value, name):
+    """A value of a table in the shape that both have: decoded JSON, times as text, flags as bools."""
+    if value is None:
+        return [] if name in ("annotations_json", "notes_json") else None
+    if name.endswith("_json"):
+        return json.loads(value)
+    if name.endswith("_at"):
+        return value if isinstance(value, str) else f"{value:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return bool(value) if name in FLAGS else value
+
+
+def differences(sql, python):
+    """(table, row, column, by SQL, by Python) wherever the two differ."""
+    found = []
+    for table, (ours, theirs) in enumerate(zip(sql, python, strict=True)):
+        if len(ours) != len(theirs):
+            found.append((table, "rows", len(ours), len(theirs)))
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+            found += [(table, number, name, one[name], other[name]) for name in one if one[name] != other[name]]
+    return found
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_the_sql_and_the_fold_give_the_same_tables(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    histories.append_anyway(place.store, data.draw(histories.events()))
+    assert differences(place.by_sql(), place.by_python()) == []
+    place.store.close()
+
+
+@settings(max_examples=EXAMPLES // 2)
+@given(data=st.data())
+def test_at_any_split_into_batches(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"), segment_bytes=2000)
+    events = data.draw(histories.events())
+    while events:
+        size = data.draw(st.integers(1, len(events)))
+        batch, events = events[:size], events[size:]
+        histories.append_anyway(place.store, batch)
+        if data.draw(st.booleans()):
+            assert differences(place.by_sql(), place.by_python()) == []
+    assert differences(place.by_sql(), place.by_python()) == []
+    (place.workspace.results / "analytics.duckdb").unlink(missing_ok=True)
+    assert differences(place.by_sql(), place.by_python()) == [], "anew, from sealed segments"
+    place.store.close()
+
+
+def test_whatever_the_seed_of_hashes_and_wherever_it_was_killed(histories, tmp_path):
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    place = Place(tmp_path, segment_bytes=20_000)
+    add = histories.append_anyway
+    for number in range(6):
+        for run in range(60):
+            name = f"run_{number}_{run}"
+            add(place.store, [NewEvent(name, histories.started(name)), NewEvent(name, histories.finished(run / 60))])
+        environ = {**os.environ, "PYTHONHASHSEED": str(number)}
+        follower = subprocess.Popen(
+            [sys.executable, "-c", FOLLOWER, tmp_path], env=environ, stdout=subprocess.PIPE, text=True
+        )
+        database = place.workspace.results / "analytics.duckdb"
+        # It is killed once it has begun to build, after a moment of random length.
+        while follower.poll() is None and not list(database.parent.glob(f"{database.name}.build-*")):
+            pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            follower.wait(dice.random() / 4)
+        follower.kill()
+        follower.communicate()
+        assert differences(place.by_sql(), place.by_python()) == []
+    assert not list(database.parent.glob("*.build-*")), "what a killed one left is cleared away"
+
+
+def test_two_at_once_and_a_reader_meanwhile(histories, tmp_path):
+    place = Place(tmp_path)
+    histories.append_anyway(place.store, [NewEvent("run_1", histories.started("1"))])
+    place.by_sql()
+    database = place.workspace.results / "analytics.duckdb"
+    with duckdb.connect(str(database), read_only=True) as reader:
+        histories.append_anyway(place.store, [NewEvent("run_1", histories.finished(0.5))])
+        argv = [sys.executable, "-c", FOLLOWER, tmp_path]
+        followers = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        assert [follower.communicate(timeout=60)[0] for follower in followers] == ["ready\n"] * 3
+        assert reader.execute("SELECT status FROM runs").fetchall() == [("running",)], "he keeps the file that he has"
+    assert differences(place.by_sql(), place.by_python()) == []
+
+
+def standings(draw):
+    """Runs of few tasks by few models, some of which do not count, with several repetitions and references."""
+    kinds = st.sampled_from([{}, {}, {}, {"synthetic": True}])
+    return draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from("bc"), st.sampled_from("mn"), st.integers(1, 3), st.integers(0, 4), st.booleans(), kinds
+            ),
+            max_size=12,
+        )
+    )
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    events = []
+    for number, (benchmark, model, repeat, score, has_error, kind) in enumerate(standings(data.draw)):
+        name = f"run_{number}"
+        config = {} if repeat == 1 else {"repeat": repeat}
+        upwards = benchmark == "b"
+        if number % 4 == 3:
+            events.append(
+                NewEvent(
+                    benchmark, HighScorePublished(label=name, value=score / 4, source="s", higher_is_better=upwards)
+                )
+            )
+        events += [
+            NewEvent(name, histories.started(name, benchmark_id=benchmark, model=model, extra_config=config)),
+            NewEvent(
+                name,
+                histories.finished(
+                    score / 4, unit="ratio", higher_is_better=upwards, stderr=0.1 if has_error else None, **kind
+                ),
+            ),
+        ]
+    histories.append_anyway(place.store, events)
+    with open_history(place.workspace, place.store) as tables:
+        runs = list(read_runs(tables))
+        expected = leaderboard(runs, holding(read_history(tables)))
+    with (
+        open_analytics(place.workspace, place.store) as database,
+        duckdb.connect(str(database), read_only=True) as asked,
+    ):
+        ours = asked.execute(
+            "SELECT benchmark_id, rank, model, mean, stderr, repeats, runs, latest_run_id, best_run_id, "
+            "reference_value, delta_to_reference FROM leaderboard ORDER BY benchmark_id, rank, model"
+        ).fetchall()
+        records = asked.execute(
+            "SELECT run_id, best_before, is_record, reference_label FROM score_history ORDER BY ended_seq"
+        ).fetchall()
+    theirs = sorted(
+        (
+            one.task.benchmark_id,
+            one.rank,
+            one.model,
+            one.score.mean,
+            one.score.stderr,
+            one.score.repeats,
+            one.runs,
+            one.latest_run_id,
+            one.best_run_id,
+            one.high_score.value if one.high_score else None,
+            one.delta_to_high_score,
+        )
+        for one in expected
+    )
+    assert [tuple(map(near, row)) for row in ours] == [tuple(map(near, row)) for row in theirs]
+    assert records == list(simple_history(place.store.read()))
+
+
+def near(value):
+    return round(value, 9) if isinstance(value, float) else value
+
+
+def simple_history(records):
+    """Who held the record before each run that counts, and which reference held: as a person would note it."""
+    best, begun, held = {}, {}, {}
+    for record in records:
+        event = record.data
+        if isinstance(event, Started):
+            begun[record.stream] = event.benchmark_id
+        elif isinstance(event, HighScorePublished):
+            held[record.stream] = event.label
+        elif isinstance(event, Finished) and not event.synthetic:
+            benchmark = begun[record.stream]
+            before = best.get(benchmark)
+            better = before is None or (event.score > before if event.higher_is_better else event.score < before)
+            yield record.stream, before, better, held.get(benchmark)
+            if better:
+                best[benchmark] = event.score

@@ -1,0 +1,148 @@
+"""The sandbox: what people ask is answered; what reaches out, goes on for ever or grows without end is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from benchmarks.ledger.events import NewEvent
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.analytics.build import open_analytics
+from benchmarks.projections.analytics.sandbox import BadQuery, LimitExceeded, Limits, ask
+from benchmarks.projections.analytics.schema import describe
+from benchmarks.projections.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def database(histories, tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("place"))
+    workspace.results.mkdir()
+    store = JsonlStore(workspace.ledger, notice=pytest.fail)
+    events = [NewEvent("rg_1", histories.opened())]
+    for number in range(3):
+        name = f"run_{number}"
+        events += [NewEvent(name, histories.started(name)), NewEvent(name, histories.finished(number / 4))]
+    histories.append_anyway(store, events)
+    with open_analytics(workspace, store) as database:
+        yield database
+
+
+@pytest.fixture
+def query(database):
+    def query(sql, **limits):
+        return ask(database, sql, Limits(**limits))
+
+    return query
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT run_id, score FROM runs ORDER BY score DESC LIMIT 1", [["run_2", 0.5]]),
+        ("FROM runs SELECT count(*);", [[3]]),
+        ("WITH x AS (SELECT 1 AS a) SELECT a FROM x; -- a remark; with a semicolon\n;", [[1]]),
+        ("VALUES (1, 'a', true, NULL)", [[1, "a", True, None]]),
+        (
+            "SELECT [1, 2] AS list, {'a': 1} AS object, 1.5::DECIMAL(4, 2), DATE '2026-01-02'",
+            [[[1, 2], {"a": 1}, 1.5, "2026-01-02"]],
+        ),
+        ("SELECT extra_config_json FROM runs LIMIT 1", [[{"seed": 42}]]),
+        ("SELECT TIMESTAMP '2026-01-02 03:04:05'", [["2026-01-02T03:04:05.000000Z"]]),
+        ("SELECT 'a;b' AS \"x;\" -- ;", [["a;b"]]),
+        ("SELECT 9223372036854775807, 'ä€'", [[9223372036854775807, "ä€"]]),
+    ],
+)
+def test_a_select_is_answered_in_plain_values(query, sql, rows):
+    assert query(sql).rows == rows
+
+
+def test_each_view_has_the_columns_that_are_described(query):
+    for view in describe():
+        found = [row[:2] for row in query(f"DESCRIBE {view.name}").rows]
+        assert found == [[column.name, column.type] for column in view.columns], view.name
+        assert all(column.about for column in view.columns)
+    described = {view.name for view in describe()}
+    there = {row[0] for row in query("SHOW TABLES").rows}
+    assert there - described == {"projection_state", "run_groups"}
+
+
+def test_an_answer_is_cut_at_its_limit_and_says_so(query):
+    result = query("SELECT * FROM range(100)", rows=7)
+    assert ([row[0] for row in result.rows], result.truncated) == (list(range(7)), True)
+    assert query("SELECT * FROM range(7)", rows=7).truncated is False
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELEC 1", 'syntax error at or near "SELEC"'),
+        ("SELECT scor FROM runs", 'Referenced column "scor" not found'),
+        ("SELECT * FROM rnus", "rnus does not exist"),
+        ("", "only one SELECT"),
+        ("SELECT 1; SELECT 2", "2 statements"),
+        ("DROP TABLE runs", "only one SELECT"),
+        ("INSERT INTO runs SELECT * FROM runs", "only one SELECT"),
+        ("CREATE TEMP TABLE x AS SELECT 1", "only one SELECT"),
+        ("SET memory_limit = '100GB'", "only one SELECT"),
+        ("PRAGMA database_list", "only one SELECT"),
+        ("ATTACH 'x.duckdb'", "only one SELECT"),
+        ("INSTALL httpfs", "only one SELECT"),
+        ("COPY runs TO '/tmp/x'", "only one SELECT"),
+        ("EXPORT DATABASE '/tmp/x'", "only one SELECT"),
+        ("CALL enable_logging()", "only one SELECT"),
+        ("SELECT * FROM read_text('/etc/passwd')", "file system operations are disabled"),
+        ("SELECT * FROM '/etc/passwd'", ""),
+        ("SELECT * FROM read_csv('/etc/passwd')", "file system operations are disabled"),
+        ("SELECT * FROM glob('/*')", "file system operations are disabled"),
+        ("SELECT * FROM read_json('https://example.org/x')", ""),
+        ("SELECT getenv('HOME')", ""),
+        ("SELECT * FROM duckdb_settings()", "duckdb_settings is not allowed"),
+        ("SELECT * FROM duckdb_databases()", "duckdb_databases is not allowed"),
+        ("SELECT current_setting('home_directory')", "current_setting is not allowed"),
+        ("SELECT * FROM query('SELECT * FROM duckdb_databases()')", "query is not allowed"),
+        ("SELECT * FROM pragma_database_list()", "pragma_database_list is not allowed"),
+        ("WITH x AS (SELECT path FROM duckdb_databases()) SELECT * FROM x", "duckdb_databases is not allowed"),
+    ],
+)
+def test_what_is_wrong_or_reaches_out_is_refused(query, sql, told):
+    with pytest.raises(BadQuery) as problem:
+        query(sql)
+    assert told in str(problem.value)
+    assert "root:" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("sql", "limit"),
+    [
+        ("SELECT count(*) FROM range(1000000) a, range(1000000) b", "seconds"),
+        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r", "seconds"),
+        ("SELECT list(a.range) FROM range(100000) a, range(10000) b", "memory_mb"),
+        ("SELECT length(repeat('x', 2000000000) || repeat('y', 2000000000))", "memory_mb"),
+        ("SELECT repeat('x', 2000) FROM range(2000)", "answer_mb"),
+    ],
+)
+def test_what_takes_too_much_is_ended(query, sql, limit):
+    with pytest.raises(LimitExceeded) as problem:
+        query(sql, seconds=3.0, memory_mb=128, answer_mb=1)
+    assert problem.value.limit == limit
+    assert "--" in str(problem.value), "it says which option raises it"
+
+
+def test_no_process_and_no_file_is_left(query, database):
+    before = {path: path.stat().st_mtime_ns for path in database.parent.rglob("*")}
+    with pytest.raises(LimitExceeded):
+        query("SELECT count(*) FROM range(1000000) a, range(1000000) b", seconds=0.5)
+    assert {path: path.stat().st_mtime_ns for path in database.parent.rglob("*")} == before
+    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True).stdout
+    assert "child.py" not in children
+
+
+def test_the_child_knows_no_key_of_ours(query, monkeypatch):
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-secret")
+    for sql in ("SELECT getenv('GROQ_API_KEY')", "SELECT getvariable('GROQ_API_KEY')"):
+        try:
+            assert "gsk-secret" not in str(query(sql).rows)
+        except BadQuery as problem:
+            assert "gsk-secret" not in str(problem)

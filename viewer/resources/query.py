@@ -1,0 +1,171 @@
+"""`/api/query`: SQL over the analytics views, in a sandbox of its own; and what there is to ask for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import falcon
+import msgspec
+
+from ...ledger.past import Past
+from ..answers import answer
+from ..index.archive import Head
+from ..parameters import Form
+from .site import Site
+
+_AT_ONCE = 2
+_SECONDS = 20.0
+_MOST_ROWS = 10_000
+_MOST_SQL = 100_000
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One SELECT over the views; `limit` rows of its answer; `as_of` as everywhere."""
+
+    sql: str
+    limit: int = 1000
+    as_of: str | None = None
+
+
+class AnswerColumn(msgspec.Struct, frozen=True):
+    """A column of an answer, with its DuckDB type."""
+
+    name: str
+    type: str
+
+
+class QueryAnswer(msgspec.Struct, frozen=True):
+    """The rows, as plain JSON; `truncated`: there are more; `seconds` are those of the query."""
+
+    columns: list[AnswerColumn]
+    rows: list[list[Any]]
+    truncated: bool
+    seconds: float
+    head: Head
+
+
+class AskQuery:
+    """Answers SQL."""
+
+    about = "One SELECT over the analytics views, in a sandbox"
+    parameters = Form()
+    question = Query
+    answer = QueryAnswer
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._running = threading.BoundedSemaphore(_AT_ONCE)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The rows. Raises HTTPBadRequest, with what DuckDB says; HTTPTooManyRequests."""
+        self.parameters.read(req)
+        asked = _read(req)
+        if not self._running.acquire(blocking=False):
+            raise falcon.HTTPTooManyRequests(
+                title="too many queries", description=f"{_AT_ONCE} run already; ask again in a moment", retry_after=2
+            )
+        try:
+            answer(req, resp, self._ask(asked))
+        finally:
+            self._running.release()
+
+    def _ask(self, asked: Query) -> QueryAnswer:
+        from ...projections.analytics.query import run_query
+        from ...projections.analytics.sandbox import Limits, QueryError
+
+        archive = self._site.archive
+        head = archive.peek(asked.as_of).head
+        reader = Past(archive.store, head.position) if head.past else archive.store
+        limits = Limits(seconds=_SECONDS, rows=asked.limit)
+        try:
+            result = run_query(archive.workspace, reader, asked.sql, limits)
+        except QueryError as problem:
+            raise falcon.HTTPBadRequest(title="the query has no answer", description=str(problem)) from problem
+        columns = [AnswerColumn(name, kind) for name, kind in result.columns]
+        return QueryAnswer(columns, result.rows, result.truncated, result.seconds, head)
+
+
+def _read(req: falcon.Request) -> Query:
+    """The question. Raises HTTPUnsupportedMediaType: a form of a foreign page can't ask; HTTPBadRequest."""
+    if (req.content_type or "").partition(";")[0].strip() != falcon.MEDIA_JSON:
+        raise falcon.HTTPUnsupportedMediaType(title="no JSON", description='send {"sql": "SELECT …"} as JSON')
+    try:
+        asked = msgspec.json.decode(req.bounded_stream.read(), type=Query)
+    except msgspec.DecodeError as problem:
+        raise falcon.HTTPBadRequest(title="bad question", description=str(problem)) from problem
+    if not 1 <= asked.limit <= _MOST_ROWS:
+        raise falcon.HTTPBadRequest(title="bad limit", description=f"limit: not between 1 and {_MOST_ROWS}")
+    if len(asked.sql) > _MOST_SQL:
+        raise falcon.HTTPBadRequest(title="bad sql", description=f"sql: more than {_MOST_SQL} characters")
+    return asked
+
+
+class QueryColumn(msgspec.Struct, frozen=True):
+    """A column of a view, and what it holds."""
+
+    name: str
+    type: str
+    about: str
+
+
+class QueryView(msgspec.Struct, frozen=True):
+    """A view that can be asked."""
+
+    name: str
+    about: str
+    columns: list[QueryColumn]
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A question to begin with."""
+
+    title: str
+    sql: str
+
+
+class ViewList(msgspec.Struct, frozen=True):
+    """What there is to ask for."""
+
+    views: list[QueryView]
+    examples: list[Example]
+
+
+EXAMPLES = [
+    Example(
+        "The leaderboard",
+        "SELECT benchmark_id, agent, model, mean, stderr, repeats FROM leaderboard ORDER BY benchmark_id, rank",
+    ),
+    Example(
+        "How each record was reached",
+        "SELECT ended_at, benchmark_id, model, score, best_before FROM score_history WHERE is_record ORDER BY ended_at",
+    ),
+    Example(
+        "Failures by reason",
+        "SELECT reason, count(*) AS runs FROM runs WHERE status = 'failed' GROUP BY reason ORDER BY runs DESC",
+    ),
+]
+
+
+class QueryViews:
+    """The views, their columns, and some examples."""
+
+    about = "The views that can be asked, with their columns, and examples"
+    parameters = Form()
+    answer = ViewList
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """The list."""
+        from ...projections.analytics.schema import describe
+
+        self.parameters.read(req)
+        views = [
+            QueryView(view.name, view.about, [QueryColumn(c.name, c.type, c.about) for c in view.columns])
+            for view in describe()
+        ]
+        answer(req, resp, ViewList(views, EXAMPLES))
+
+    on_head = on_get
