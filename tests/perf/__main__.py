@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import command_line, ledger, projections, viewer
+from . import analytics, command_line, ledger, projections, viewer
 from .figures import Table
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "viewer": viewer.measure_server,
     "projections": projections.measure_projections,
     "projection-peers": projections.measure_projection_peers,
+    "analytics": analytics.measure_analytics,
 }
 
 
