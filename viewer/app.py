@@ -20,6 +20,7 @@ from .metrics import Metrics
 from .openapi import Description, Route
 from .resources.artifacts import ArtifactFile, Artifacts
 from .resources.benchmarks import Benchmarks, OneBenchmark
+from .resources.charts import ChartFile, Charts
 from .resources.compare import Compare, CompareSamples
 from .resources.dataset import ViewerData
 from .resources.high_scores import HighScores
@@ -68,10 +69,12 @@ def create_app(
     app.add_error_handler(NoSuchMoment, no_such_moment)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
-    routes = _routes(site, most_streams)
+    charts = Charts()
+    routes = [*_routes(site, most_streams), Route("/api/charts", charts)]
     for route in [*routes, Route("/api/openapi.json", Description(routes))]:
         app.add_route(route.path, route.resource)
     app.add_route("/health", Health())
+    app.add_route("/charts/{name}", ChartFile(charts))
     # Each file has a route of its own, made here: no path of a request ever becomes a path of the disk.
     for file in page_files():
         path = "/" + file.relative_to(_HERE).as_posix()

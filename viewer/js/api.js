@@ -38,9 +38,12 @@ export async function get(path, { query = {}, known = null, past = true, signal 
 
 /** Asks with a JSON body, as `POST /api/query` wants it. @param {string} path @param {any} body @param {AbortSignal} [signal] */
 export async function post(path, body, signal) {
-  const sent = ledger.asOf === null ? body : { ...body, as_of: ledger.asOf };
+  const asOf = ledger.asOf;
+  const sent = asOf === null ? body : { ...body, as_of: asOf };
   const response = await ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent), signal });
-  return response.json();
+  const value = await response.json();
+  if (value.head && asOf === ledger.asOf) ledger.saw(value.head);
+  return value;
 }
 
 /** The address of a path of the API, for links too. @param {string} path @param {Asking["query"]} [query] @param {boolean} [past] */

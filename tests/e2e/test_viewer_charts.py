@@ -1,0 +1,127 @@
+"""Pages that weigh scores, in a real browser: the matrix, one benchmark, comparisons, questions in SQL."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from benchmarks.ledger.events import HighScorePublished, NewEvent
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def scores(live, histories):
+    """A page, its address, and a ledger in which three models have scored on two benchmarks."""
+    page, url, _, store = live
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if is_wrong(message) else None)
+    page.on("pageerror", lambda problem: told.append(str(problem)))
+    events = []
+    for name, upwards, unit in (("recall", True, "ratio"), ("speed", False, "s")):
+        events.append(
+            NewEvent(
+                name,
+                HighScorePublished(
+                    label="Paper", value=0.8, unit=unit, higher_is_better=upwards, source="https://example.org/p"
+                ),
+            )
+        )
+        for number, model in enumerate(("small", "middle", "large")):
+            for repeat in (1, 2, 3):
+                run = f"run_{name}_{model}_{repeat}"
+                config = {"seed": 1} if repeat == 1 else {"seed": 1, "repeat": repeat}
+                started = histories.started(
+                    run, benchmark_id=name, model=model, comparison_key=name, extra_config=config
+                )
+                ended = histories.finished(
+                    0.3 + number / 5 + repeat / 100, unit=unit, higher_is_better=upwards, stderr=0.01,
+                    ended_at=f"2026-11-{10 + number * 3 + repeat}T10:00:00.000000Z",
+                )  # fmt: skip
+                events += [NewEvent(run, started), NewEvent(run, ended)]
+    histories.append_anyway(store, events)
+    yield page, url
+    assert told == [], "nothing that the page's policy forbids, and no error"
+
+
+def is_wrong(message):
+    # A browser tells of every 400, also of those that a test asks for.
+    return message.type == "error" and "400 (Bad Request)" not in message.text
+
+
+def test_the_matrix_shows_who_is_ahead_whichever_way_is_better(scores):
+    page, url = scores
+    page.goto(url + "#/benchmarks")
+    recall = page.get_by_role("row", name=re.compile("recall"))
+    speed = page.get_by_role("row", name=re.compile("speed"))
+    expect(recall.locator(".shade-5")).to_contain_text("0.720")
+    expect(recall.locator(".shade-5")).to_contain_text("★")
+    expect(speed.locator(".shade-5")).to_contain_text("0.320")
+    expect(speed.locator(".shade-5 .better")).to_contain_text("−0.480")
+    page.get_by_role("button", name="by agent").click()
+    expect(page.get_by_role("columnheader", name="bare-model")).to_be_visible()
+    assert "by=agent" in page.url
+    page.get_by_role("link", name="recall").click()
+    page.wait_for_url(re.compile("#/benchmarks/recall"))
+
+
+def test_one_benchmark_has_its_history_as_a_chart(scores):
+    page, url = scores
+    page.goto(url + "#/benchmarks/recall")
+    chart = page.get_by_role("img", name=re.compile("9 scores of recall, from 0.310 to 0.730"))
+    expect(chart.locator("svg .mark-symbol path").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".standing-tiles")).to_contain_text("Paper")
+    expect(page.get_by_role("row", name=re.compile("large"))).to_contain_text("0.720 ± 0.006")
+    before = chart.locator("svg").get_attribute("width")
+    page.set_viewport_size({"width": 700, "height": 900})
+    expect(chart.locator("svg")).not_to_have_attribute("width", before)
+    colour = "document.querySelector('.canvas svg .role-axis-label text').getAttribute('fill')"
+    was = page.evaluate(colour)
+    page.get_by_role("button", name="Change between light and dark").click()
+    page.wait_for_function(f"was => {colour} !== was", arg=was)
+
+
+def test_models_are_compared_and_the_address_says_which(scores):
+    page, url = scores
+    page.goto(url + "#/compare")
+    page.get_by_text("Choose two to six").wait_for()
+    for name in ("model:small", "model:large"):
+        page.get_by_label("What to compare").fill(name)
+        page.keyboard.press("Enter")
+    row = page.get_by_role("row", name=re.compile("recall"))
+    expect(row).to_contain_text("+0.400 better, p < 0.001")
+    expect(page.get_by_role("row", name=re.compile("speed"))).to_contain_text("+0.400 worse")
+    assert page.url.endswith("#/compare?of=model%3Asmall&of=model%3Alarge")
+    page.reload()
+    expect(row).to_contain_text("better")
+    page.get_by_role("button", name="Measure against model:large").click()
+    expect(row).to_contain_text("−0.400 worse")
+    page.get_by_role("button", name="Leave out model:small").click()
+    page.get_by_text("Choose two to six").wait_for()
+
+
+def test_what_cannot_be_compared_is_told(scores):
+    page, url = scores
+    page.goto(url + "#/compare?of=model:small&of=model:nobody")
+    expect(page.get_by_role("alert").get_by_text(re.compile("nobody"))).to_be_visible()
+
+
+def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):
+    page, url = scores
+    page.goto(url + "#/ask")
+    page.get_by_label("SQL").fill("SELECT model, max(score) AS best FROM runs GROUP BY model ORDER BY best DESC")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("large")
+    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_role("button", name="Chart").click()
+    expect(page.locator(".canvas svg .mark-rect path")).to_have_count(3, timeout=20_000)
+    page.reload()
+    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_label("SQL").fill("SELECT modell FROM runs")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("alert").get_by_text(re.compile('Referenced column "modell" not found'))).to_be_visible()
+    page.get_by_text("score_history", exact=True).click()
+    page.get_by_role("button", name="is_record").click()
+    assert page.get_by_label("SQL").input_value().endswith("is_record")

@@ -1,0 +1,125 @@
+// Charts: Vega-Lite specifications, drawn by a script that is loaded when the first chart is shown.
+
+import { get } from "./api.js";
+import { h } from "./dom.js";
+
+/** @type {Promise<(place: HTMLElement, spec: any, options: any) => Promise<any>> | null} */
+let loading = null;
+
+/** The function that draws. A page that has none of the server's scripts (see `export-viewer-data --html`) has it inside. */
+function drawer() {
+  const there = /** @type {any} */ (window).vegaEmbed;
+  if (there) return Promise.resolve(there);
+  loading ??= get("/api/charts", { past: false })
+    .then((answer) => script(answer?.value.script))
+    .then(() => /** @type {any} */ (window).vegaEmbed);
+  loading.catch(() => (loading = null)); // Whoever asks next tries again.
+  return loading;
+}
+
+/** @param {string} src */
+function script(src) {
+  return new Promise((resolve, reject) => {
+    document.head.append(h("script", { src, onload: resolve, onerror: () => reject(new Error("the script that draws charts cannot be loaded")) }));
+  });
+}
+
+/**
+ * A chart that fills the width of its place, in the colours of the theme; drawn anew when either changes.
+ *
+ * @param {Record<string, any>} spec a Vega-Lite specification without width and config
+ * @param {object} about
+ * @param {string} about.label what it shows, in words
+ * @param {AbortSignal} about.signal
+ * @param {(datum: any) => string | null} [about.link] where a click on a mark leads
+ * @returns {HTMLElement}
+ */
+export function chart(spec, { label, signal, link }) {
+  // Vega gives what it draws in a role and a name of its own. The words are ours: whoever listens is spared the marks.
+  const inside = h("div", { "aria-hidden": "true" });
+  const canvas = h("div", { class: "canvas", role: "img", "aria-label": label }, inside);
+  const told = h("p", { class: "soft", hidden: true });
+  const element = h("figure", { class: "chart" }, canvas, told);
+  /** @type {any} */
+  let drawn = null;
+  let width = 0;
+  let turn = 0;
+
+  async function draw() {
+    const mine = ++turn;
+    try {
+      const embed = await drawer();
+      if (signal.aborted || mine !== turn) return;
+      // `ast`: expressions are interpreted, since the page's policy allows no code that is made from text.
+      const next = await embed(inside, { width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec, config: theme() }, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+      if (signal.aborted || mine !== turn) return next.finalize();
+      drawn?.finalize();
+      drawn = next;
+      if (link) {
+        next.view.addEventListener("click", (/** @type {any} */ _, /** @type {any} */ item) => {
+          const to = item?.datum && link(item.datum.datum ?? item.datum);
+          if (to) location.hash = to;
+        });
+      }
+    } catch (problem) {
+      if (signal.aborted || mine !== turn) return;
+      told.hidden = false;
+      told.textContent = `The chart cannot be drawn: ${/** @type {Error} */ (problem).message}`;
+    }
+  }
+
+  const resized = new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    width = element.clientWidth;
+    if (width) draw();
+  });
+  resized.observe(element);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", draw, { signal });
+  const themed = new MutationObserver(draw);
+  themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  signal.addEventListener("abort", () => {
+    resized.disconnect();
+    themed.disconnect();
+    drawn?.finalize();
+  });
+  return element;
+}
+
+// Okabe and Ito's colours, which people of every colour vision can tell apart; the second row for dark grounds.
+const CATEGORIES = {
+  light: ["#0072b2", "#d55e00", "#00795a", "#b3538f", "#8a6100", "#4b5563"],
+  dark: ["#56b4e9", "#ff9f5a", "#3fd0a5", "#e79ac6", "#e6c34a", "#a2abbd"],
+};
+
+function theme() {
+  const style = getComputedStyle(document.body);
+  // A variable that is `light-dark(…)` stays that text; a colour that is used is resolved.
+  const probe = h("span", {});
+  document.body.append(probe);
+  const colour = (/** @type {string} */ name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const [text, soft, line, ground, accent] = ["text", "soft", "line", "surface", "accent"].map(colour);
+  probe.remove();
+  const isDark = luminance(ground) < 0.5;
+  return {
+    background: "transparent",
+    font: style.fontFamily,
+    view: { stroke: null },
+    axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400, labelLimit: 240 },
+    legend: { symbolOpacity: 1, labelColor: text, titleColor: soft, orient: "bottom", title: null, labelFontSize: 12, columns: 3, labelLimit: 260 },
+    header: { labelColor: text, titleColor: soft },
+    title: { color: text },
+    text: { color: text },
+    mark: { color: accent },
+    range: { category: CATEGORIES[isDark ? "dark" : "light"] },
+  };
+}
+
+/** @param {string} rgb */
+function luminance(rgb) {
+  const [red, green, blue] = (rgb.match(/[\d.]+/g) ?? ["255", "255", "255"]).map(Number);
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
+}

@@ -1,0 +1,72 @@
+"""`/api/charts` and `/charts/…`: the script that draws charts. Only pages with charts ask for it."""
+
+from __future__ import annotations
+
+import threading
+
+import falcon
+import msgspec
+
+from ...projections.chart_bundle import ChartBundle, chart_bundle
+from ..answers import answer, pack, send_packed
+from ..parameters import Form
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class ChartScript(msgspec.Struct, frozen=True):
+    """Where the script is. The address is another one for another script, so a browser keeps it for ever."""
+
+    script: str
+
+
+class _Bundle:
+    """The script, read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: tuple[ChartBundle, bytes | None] | None = None
+
+    def get(self) -> tuple[ChartBundle, bytes | None]:
+        """The script, and the same packed."""
+        with self._lock:
+            if (made := self._made) is None:
+                bundle = chart_bundle()
+                made = self._made = bundle, pack(bundle.content)
+            return made
+
+
+class Charts:
+    """Says where the script is."""
+
+    about = "Where the script is that draws Vega-Lite charts"
+    parameters = Form()
+    answer = ChartScript
+
+    def __init__(self) -> None:
+        self.bundle = _Bundle()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Its address."""
+        self.parameters.read(req)
+        answer(req, resp, ChartScript(f"/charts/{self.bundle.get()[0].name}"))
+
+    on_head = on_get
+
+
+class ChartFile:
+    """The script itself."""
+
+    def __init__(self, charts: Charts) -> None:
+        self._bundle = charts.bundle
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Its bytes. Raises HTTPNotFound for a name that is not its own."""
+        bundle, packed = self._bundle.get()
+        if name != bundle.name:
+            raise falcon.HTTPNotFound(title="no such script", description="/api/charts says where it is")
+        resp.content_type = "text/javascript"
+        resp.set_header("Cache-Control", _FOR_EVER)
+        send_packed(req, resp, bundle.content, packed)
+
+    on_head = on_get
