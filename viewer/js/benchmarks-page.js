@@ -17,7 +17,7 @@ export function show(main, _, { signal, ready }) {
     what: "The benchmarks",
     signal,
     draw: ({ benchmarks }) => {
-      if (benchmarks.length) keep(cards, benchmarks.map((row) => [row.benchmark_id, row, () => card(row)]));
+      if (benchmarks.length) keep(cards, benchmarks.map((/** @type {any} */ row) => [row.benchmark_id, row, () => card(row)]));
       const shown = benchmarks.length ? cards : empty("No runs yet", "This command shows what can be run:", "benchmarks list-benchmarks");
       if (place.firstChild !== shown) place.replaceChildren(shown);
       ready();
@@ -25,6 +25,7 @@ export function show(main, _, { signal, ready }) {
   });
 }
 
+/** @param {Record<string, any>} row */
 function card(row) {
   const reference = row.high_score;
   const gap = reference && row.best_score !== null ? row.best_score - reference.value : null;
