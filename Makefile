@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test nightly reliability check bench clean
+.PHONY: help run viewer test nightly reliability check types bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
@@ -25,8 +25,11 @@ nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of 
 reliability: $(VENV)/developing ## the long form of the tests of reliability: 1 GiB of output, 20 kills
 	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py
 
-check: $(VENV)/developing ## ruff and mypy
+check: $(VENV)/developing types ## ruff, mypy and tsc
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+types: ## the types in the scripts of the viewer's page, by the TypeScript compiler (needs Node.js)
+	@npx --yes --prefer-offline --package typescript@5.9.3 tsc --project tsconfig.json
 
 bench: $(VENV)/developing ## measure the program itself; writes bench.json
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'

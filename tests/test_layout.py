@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -87,3 +88,9 @@ def test_style_and_types_are_clean() -> None:
     for check in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
         done = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not (shutil.which("npx") and shutil.which("make")), reason="make types needs Node.js")
+def test_types_in_the_scripts_of_the_page_are_clean() -> None:
+    done = subprocess.run(["make", "--silent", "types"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

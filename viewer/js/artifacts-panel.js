@@ -15,7 +15,7 @@ export class ArtifactsPanel {
     this.body = h("tbody");
     const head = h("tr", {}, h("th", { scope: "col" }, "File"), h("th", { scope: "col", class: "number" }, "Size"), h("th", { scope: "col" }, "SHA-256"), h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Look into it")));
     this.view = h("div", { class: "artifact", "aria-live": "polite" });
-    const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Artifacts" }, h("table", { class: "small" }, h("thead", {}, head), this.body));
+    const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Artifacts" }, h("table", { class: "artifacts" }, h("thead", {}, head), this.body));
     this.element = panel("Artifacts", [table, this.view], "", { "data-panel": "artifacts", hidden: true });
   }
 
@@ -43,7 +43,7 @@ export class ArtifactsPanel {
       {},
       h("th", { scope: "row" }, file.present ? h("a", { href, download: "" }, file.path) : [file.path, " ", h("span", { class: "mark" }, "gone")]),
       h("td", { class: "number" }, bytes(file.bytes)),
-      h("td", { class: "mono soft", title: file.sha256 }, file.sha256.slice(0, 12)),
+      h("td", { class: "mono soft digest", title: file.sha256 }, file.sha256.slice(0, 12)),
       h("td", {}, file.present && file.is_text && button),
     );
   }

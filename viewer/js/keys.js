@@ -41,8 +41,8 @@ function closeMenu(target) {
 export function keysDialog() {
   const rows = [...known, ...EVERYWHERE].map(({ keys, about }) => [h("dt", {}, keys.flatMap((key, index) => [index ? " " : "", h("kbd", {}, key)])), h("dd", {}, about)]);
   const close = h("button", { type: "button", onclick: () => dialog.close() }, "Close");
-  const dialog = h("dialog", { "aria-labelledby": "keys-title" }, h("h2", { id: "keys-title" }, "Keys"), h("dl", {}, rows.flat()), close);
+  const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { "aria-labelledby": "keys-title" }, h("h2", { id: "keys-title" }, "Keys"), h("dl", {}, rows.flat()), close));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
-  /** @type {HTMLDialogElement} */ (dialog).showModal();
+  dialog.showModal();
 }

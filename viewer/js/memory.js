@@ -3,13 +3,14 @@
 /** What the present entry of the history remembers: {scroll, table, shown, chosen}. */
 export const recall = () => history.state ?? {};
 
-/** Adds to it; the address stays. */
+/** Adds to it; the address stays. @param {Record<string, any>} facts */
 export function remember(facts) {
   history.replaceState({ ...recall(), ...facts }, "");
 }
 
-/** A function that runs `act` once calls have paused for `pause` milliseconds; `cancel` forgets the last call. */
+/** A function that runs `act` once calls have paused for `pause` milliseconds; `cancel` forgets the last call. @param {() => void} act @param {number} pause */
 export function settled(act, pause) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   const later = () => {
     clearTimeout(timer);

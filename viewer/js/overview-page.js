@@ -41,7 +41,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function draw(/** @type {any} */ data) {
     const { counts } = data;
     spans.hidden = !counts.runs;
-    summary.textContent = counts.runs ? `${count(counts.runs)} runs of ${named(counts.benchmarks, "benchmark")}, ${named(counts.agents, "agent")}, ${named(counts.models, "model")}` : "";
+    summary.textContent = counts.runs ? `${named(counts.runs, "run")} of ${named(counts.benchmarks, "benchmark")}, ${named(counts.agents, "agent")}, ${named(counts.models, "model")}` : "";
     if (!counts.runs) {
       place.replaceChildren(ledger.asOf === null ? empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN) : empty("No runs yet", "At that moment the ledger knew of no run."));
       return ready();
@@ -51,10 +51,10 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     keep(board.wide, [
       ["running", [data.running, [...ledger.stale], ledger.asOf === null], () => runningPanel(data.running, counts)],
       ["finished", data.finished, () => finishedPanel(data.finished)],
+      ["activity", data.activity, () => activityPanel(data.activity)],
       ["failures", data.failures, () => failuresPanel(data.failures, data.since)],
     ]);
     keep(board.narrow, [
-      ["activity", data.activity, () => activityPanel(data.activity)],
       ["records", data.records, () => recordsPanel(data.records)],
       ["regressions", data.regressions, () => regressionsPanel(data.regressions)],
     ]);

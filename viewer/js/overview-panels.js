@@ -8,6 +8,8 @@ import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusB
 
 /** @typedef {Record<string, any>} Row */
 
+const MOST_BARS = 92;
+
 /** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
 export function tiles({ counts, activity, records, regressions, since }) {
   const sum = (/** @type {string} */ name) => activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
@@ -109,27 +111,44 @@ export function failuresPanel(failures, since) {
   return panel("Failures by reason", table("Failures by reason", ["Reason", "Share", ["Runs"], ["Where"], ["Latest"]], rows));
 }
 
-/** Runs that ended, day by day. @param {Row[]} days */
+/** Runs that ended, day by day; over a long time, week by week. @param {Row[]} days */
 export function activityPanel(days) {
+  return days.length > MOST_BARS ? bars(weeks(days), "week") : bars(days, "day");
+}
+
+/** @param {Row[]} days */
+function weeks(days) {
+  const first = days.length % 7; // The last week is a whole one: it is the one that is looked at.
+  const starts = [...(first ? [0] : []), ...Array.from({ length: Math.floor(days.length / 7) }, (_, index) => first + 7 * index)];
+  const sum = (/** @type {Row[]} */ some, /** @type {string} */ name) => some.reduce((all, day) => all + day[name], 0);
+  return starts.map((start, index) => {
+    const some = days.slice(start, starts[index + 1]);
+    return { date: some[0].date, until: some[some.length - 1].date, succeeded: sum(some, "succeeded"), failed: sum(some, "failed") };
+  });
+}
+
+/** @param {Row[]} days @param {string} noun */
+function bars(days, noun) {
   const most = Math.max(1, ...days.map(({ succeeded, failed }) => succeeded + failed));
   const [width, height] = [Math.max(days.length * 10, 70), 64];
   const step = width / days.length;
-  const bars = days.map(({ date, succeeded, failed }, index) => {
+  const drawn = days.map(({ date, until, succeeded, failed }, index) => {
     const [up, down] = [(height * succeeded) / most, (height * failed) / most];
     const place = { x: index * step + step * 0.12, width: step * 0.76 };
     return s(
       "g",
       {},
-      s("title", {}, `${date}: ${succeeded} succeeded, ${failed} failed`),
+      s("title", {}, `${until && until !== date ? `${date} to ${until}` : date}: ${count(succeeded)} succeeded, ${count(failed)} failed`),
       s("rect", { ...place, y: 0, height, class: "ground" }),
       s("rect", { ...place, y: height - up, height: up, class: "good" }),
       s("rect", { ...place, y: height - up - down, height: down, class: "bad" }),
     );
   });
   const all = days.reduce((sum, { succeeded, failed }) => sum + succeeded + failed, 0);
-  const told = `${count(all)} runs ended between ${days[0]?.date} and ${days.at(-1)?.date}; at most ${count(most)} on a day`;
-  const chart = s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "activity", role: "img", "aria-label": told }, bars);
-  const ends = h("p", { class: "ends soft" }, h("span", {}, days[0]?.date ?? ""), h("span", {}, `most: ${count(most)} a day`), h("span", {}, days.at(-1)?.date ?? ""));
+  const [from, to] = [days[0]?.date ?? "", days.at(-1)?.until ?? days.at(-1)?.date ?? ""];
+  const told = `${count(all)} runs ended between ${from} and ${to}; at most ${count(most)} a ${noun}`;
+  const chart = s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "activity", role: "img", "aria-label": told }, drawn);
+  const ends = h("p", { class: "ends soft" }, h("span", {}, from), h("span", {}, `most: ${count(most)} a ${noun}`), h("span", {}, to));
   return panel("Activity", [chart, ends], h("span", { class: "legend soft" }, h("i", { class: "good" }), "succeeded", h("i", { class: "bad" }), "failed"));
 }
 

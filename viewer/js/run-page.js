@@ -3,7 +3,7 @@
 import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
-import { unitText } from "./format.js";
+import { duration, unitText } from "./format.js";
 import { follow } from "./follow.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
@@ -64,14 +64,14 @@ export function show(main, { id }, context) {
       ["log", null, () => log.element],
       ["samples", null, () => samples.element],
       ["artifacts", null, () => artifacts.element],
-      ["provenance", [shown.provenance, shown.owner], () => provenancePanel(shown)],
+      ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
     ]);
     keep(right, [
       ["metrics", [shown.metrics, shown.usage, shown.samples, shown.unit, standing.cost_usd], () => metricsPanel(shown, standing)],
       ["timeline", null, () => timeline.element],
       ["attempts", about.attempts, () => attemptsPanel(about)],
       ["facts", { ...shown, progress: null, last_seen_at: null, last_seq: null }, () => factsPanel(shown)],
-      ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
+      ["provenance", [shown.provenance, shown.owner], () => provenancePanel(shown)],
     ]);
   }
 
@@ -93,7 +93,7 @@ function headPanel(run, standing, chart) {
   const running = run.status === "running";
   const times = running
     ? [h("span", {}, "for ", elapsed(run.started_at)), h("span", { class: isStale(run) ? "error" : "" }, "last sign of life ", when(run.last_seen_at ?? run.started_at))]
-    : [h("span", {}, when(run.started_at))];
+    : [h("span", {}, when(run.started_at)), typeof run.duration_seconds === "number" && h("span", {}, "took ", duration(run.duration_seconds))];
   const stands = run.score !== null && run.score !== undefined;
   return h(
     "section",

@@ -39,10 +39,10 @@ export function metricsPanel(run, standing) {
   return rows.some(([, value]) => value) ? panel("Metrics and usage", facts(rows)) : null;
 }
 
-/** @param {Run | null} value @returns {[string, any][]} */
-function flatten(value, prefix = "") {
+/** @param {Run | null} value @param {string} [prefix] @param {(value: any) => any} [written] @returns {[string, any][]} */
+function flatten(value, prefix = "", written = number) {
   return Object.entries(value ?? {}).flatMap(([name, item]) =>
-    item !== null && typeof item === "object" ? flatten(item, `${prefix}${name}.`) : [/** @type {[string, any]} */ ([`${prefix}${name}`, number(item)])],
+    item !== null && typeof item === "object" ? flatten(item, `${prefix}${name}.`, written) : [/** @type {[string, any]} */ ([`${prefix}${name}`, written(item)])],
   );
 }
 
@@ -89,6 +89,9 @@ export function attemptsPanel({ attempts, run }) {
   return panel("Other attempts at the same work", h("ul", { class: "plain attempts" }, rows));
 }
 
+// A process id is no quantity, and a digest is read letter by letter.
+const asWritten = (/** @type {any} */ value) => (/^[0-9a-f]{16,}$/.test(String(value)) ? h("code", {}, String(value)) : String(value ?? ""));
+
 /** Environment and provenance: each part by its name, long ones to open. @param {Run} run */
 export function provenancePanel(run) {
   const entries = Object.entries({ ...run.provenance, ...(run.owner && { owner: run.owner }) });
@@ -98,7 +101,7 @@ export function provenancePanel(run) {
   const parts = long.map(([name, value]) =>
     Array.isArray(value)
       ? h("details", {}, h("summary", {}, `${name.replaceAll("_", " ")} (${count(value.length)})`), h("pre", { class: "log mono", tabindex: "0", "aria-label": name }, value.map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n")))
-      : h("div", {}, h("h3", {}, name.replaceAll("_", " ")), facts(flatten(value))),
+      : h("div", {}, h("h3", {}, name.replaceAll("_", " ")), facts(flatten(value, "", asWritten))),
   );
-  return panel("Environment and provenance", h("div", { class: "config" }, facts(short.map(([name, value]) => [name.replaceAll("_", " "), value === null ? "" : String(value)])), parts));
+  return panel("Environment and provenance", h("div", { class: "config" }, facts(short.map(([name, value]) => [name.replaceAll("_", " "), asWritten(value)])), parts));
 }

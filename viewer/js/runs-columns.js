@@ -22,6 +22,7 @@ const column = (name, title, kind, cell, about = "", usual = true) => ({ name, t
 export const COLUMNS = [
   column("benchmark", "Benchmark", "first", (run) => h("a", { href: runLink(run.run_id) }, run.benchmark_id)),
   column("status", "Status", "wide", (run) => h("span", { class: "badges" }, statusBadge(run), marks(run))),
+  column("started", "Started", "text", (run) => when(run.started_at)),
   column("score", "Score", "number", scoreOf, "The score, ± its standard error"),
   column("delta", "Δ reference", "number", (run) => delta(run), "Score − published high score, in colour: better or worse"),
   column("high_score", "Reference", "number", (run) => score(run.high_score_value), "The published high score that held when the run ended"),
@@ -30,7 +31,6 @@ export const COLUMNS = [
   column("agent", "Agent", "text", (run) => run.agent),
   column("model", "Model", "text", (run) => run.model),
   column("provider", "Provider", "text", (run) => run.provider),
-  column("started", "Started", "text", (run) => when(run.started_at)),
   column("duration", "Duration", "number", (run) => duration(run.duration_seconds)),
   column("samples", "Samples", "number", (run) => count(run.samples)),
   column("tokens", "Tokens", "number", (run) => count(run.total_tokens)),

@@ -54,7 +54,7 @@ export class RunsFilters {
     this.element = h(
       "div",
       { class: "filters", role: "search" },
-      h("div", { class: "line" }, this.search, this.statuses, [...this.sheets.values()].map((sheet) => sheet.element), this.time.element),
+      h("div", { class: "line" }, this.search, this.statuses, h("div", { class: "menus" }, [...this.sheets.values()].map((sheet) => sheet.element), this.time.element)),
       this.chips,
     );
   }

@@ -46,6 +46,7 @@ export class SamplesPanel {
       answer = await get(`${this.path}/samples`, { query, past: false, signal: this.signal });
     } catch (problem) {
       if (mine !== this.#turn || this.signal.aborted) return;
+      this.head.hidden = true;
       this.#tell(/** @type {Error} */ (problem).message, "error");
       this.element.hidden = false;
       return;
