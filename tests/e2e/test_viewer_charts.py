@@ -46,6 +46,30 @@ def scores(live, histories):
     assert told == [], "nothing that the page's policy forbids, and no error"
 
 
+def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
+    page, _ = scores
+    _, _, workspace, _ = live
+    file = tmp_path / "history of ours.html"
+    told = bench("export-viewer-data", "--workspace", str(workspace.root), "--html", str(file), "--details", "5").stderr
+    assert "18 runs in" in told
+    page.route(
+        "**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:")) else route.abort()
+    )
+    page.goto(file.as_uri())
+    expect(page.locator(".intro")).to_contain_text("18 runs of 2 benchmarks")
+    expect(page.locator("#head")).to_contain_text("#38")
+    page.get_by_role("link", name="Runs", exact=True).click()
+    expect(page.locator(".intro")).to_contain_text("18 in the ledger")
+    page.get_by_role("searchbox", name="Search runs").fill("large speed")
+    expect(page.locator(".intro")).to_contain_text("3 of 18")
+    page.locator("tbody a").first.click()
+    expect(page.locator(".timeline")).to_contain_text("finished")
+    page.get_by_role("link", name="Benchmarks", exact=True).click()
+    page.get_by_role("link", name="recall").click()
+    expect(page.locator(".canvas svg .mark-symbol path").first).to_be_visible()
+    assert page.get_by_role("link", name="Ask").count() == 0, "what only a server can do is not offered"
+
+
 def is_wrong(message):
     # A browser tells of every 400, also of those that a test asks for.
     return message.type == "error" and "400 (Bad Request)" not in message.text
@@ -111,6 +135,7 @@ def test_what_cannot_be_compared_is_told(scores):
 def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):
     page, url = scores
     page.goto(url + "#/ask")
+    expect(page.get_by_label("SQL")).not_to_have_value("")
     page.get_by_label("SQL").fill("SELECT model, max(score) AS best FROM runs GROUP BY model ORDER BY best DESC")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("row").nth(1)).to_contain_text("large")

@@ -2,6 +2,7 @@
 
 const AWAY_MS = 6000; // A stream that ends comes again at once; one that does not come again is missed after this time.
 const REOPEN_MS = 3000;
+const IS_FILE = document.getElementById("data") !== null; // The page has its data inside, and nobody to ask.
 
 /** @typedef {{ position: number, hash: string, at: string | null, past: boolean }} Head */
 
@@ -12,7 +13,7 @@ const REOPEN_MS = 3000;
 class Ledger extends EventTarget {
   /** @type {Head | null} */
   head = null;
-  /** @type {"waiting" | "live" | "away" | "past"} */
+  /** @type {"waiting" | "live" | "away" | "past" | "file"} */
   state = "waiting";
   /** @type {ReadonlySet<string>} */
   stale = new Set();
@@ -27,6 +28,11 @@ class Ledger extends EventTarget {
 
   constructor() {
     super();
+    if (IS_FILE) {
+      this.asOf = null;
+      this.state = "file";
+      return;
+    }
     this.#say(this.asOf === null ? "waiting" : "past");
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
     window.addEventListener("popstate", () => this.#show(new URLSearchParams(location.search).get("as_of")));
@@ -62,7 +68,7 @@ class Ledger extends EventTarget {
   }
 
   #open() {
-    if (this.#source || this.asOf !== null || this.head === null || document.hidden) return;
+    if (IS_FILE || this.#source || this.asOf !== null || this.head === null || document.hidden) return;
     const source = new EventSource(`/api/stream?after=${this.head.position}`);
     const data = (/** @type {MessageEvent} */ event) => JSON.parse(event.data);
     source.onopen = () => this.#here();

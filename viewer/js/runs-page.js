@@ -58,7 +58,7 @@ class RunsPage {
           { class: "actions" },
           h("span", { class: "narrow" }, this.sorting, this.turn),
           h("details", { class: "menu right columns-menu" }, h("summary", {}, "Columns"), this.chooser),
-          h("details", { class: "menu right" }, h("summary", {}, "Download"), this.downloads),
+          h("details", { class: "menu right downloads" }, h("summary", {}, "Download"), this.downloads),
         ),
       ),
       this.filters.element,

@@ -9,6 +9,7 @@ const STATES = {
   live: "Live: changes come by themselves",
   away: "The server does not answer",
   past: "The past: nothing changes here",
+  file: "A file: the history as it was when this was written",
 };
 
 /** @param {HTMLElement} main @param {typeof import("./ledger.js").ledger} ledger */

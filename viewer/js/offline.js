@@ -1,0 +1,93 @@
+// Answers for a page that has its data inside it (`export-viewer-data --html`), where no server can be asked.
+
+/**
+ * @typedef {object} Inside
+ * @property {Record<string, any>} head the state of the ledger
+ * @property {Record<string, any>[]} runs every row, the newest first
+ * @property {Record<string, { run: any, events: any }>} details of the newest runs
+ * @property {Record<string, any>} answers of other addresses
+ */
+
+const element = /** @type {HTMLElement} */ (document.getElementById("data"));
+/** @type {Inside} */
+const inside = JSON.parse(element.textContent ?? "");
+
+/** Where the columns that can be sorted by stand in a row. @type {Record<string, string>} */
+const FIELDS = {
+  group: "run_group_id",
+  benchmark: "benchmark_id",
+  started: "started_at",
+  ended: "ended_at",
+  duration: "duration_seconds",
+  high_score: "high_score_value",
+  delta: "delta_to_high_score",
+  best: "best_so_far",
+  tokens: "total_tokens",
+  calls: "call_count",
+  cost: "cost_usd",
+};
+const KEPT = ["benchmark", "status", "agent", "provider", "model", "reason", "group"];
+const SEARCHED = ["run_id", "run_group_id", "benchmark_id", "agent", "provider", "model", "error"];
+const field = (/** @type {string} */ name) => FIELDS[name] ?? name;
+
+window.fetch = async (asked) => {
+  const { pathname, search, searchParams } = new URL(String(asked), "http://inside/");
+  const found = answer(pathname, search, searchParams);
+  if (found instanceof Response) return found;
+  if (found === undefined) return problem("This file does not have that inside; `benchmarks serve-viewer` shows it.");
+  return new Response(JSON.stringify(found), { headers: { "Content-Type": "application/json" } });
+};
+
+const problem = (/** @type {string} */ detail) => new Response(JSON.stringify({ title: "not in this file", status: 404, detail }), { status: 404, headers: { "Content-Type": "application/problem+json" } });
+
+/** @param {string} path @param {string} search @param {URLSearchParams} query */
+function answer(path, search, query) {
+  if (path === "/api/runs") return runs(query);
+  const [, id, part = ""] = path.match(/^\/api\/runs\/([^/]+)(?:\/(.*))?$/) ?? [];
+  if (id === undefined) return inside.answers[path + search] ?? inside.answers[path];
+  const known = inside.details[decodeURIComponent(id)];
+  if (!known) return undefined;
+  if (part === "") return known.run;
+  if (part === "events") return known.events;
+  if (part === "samples") return { samples: [], total: 0, right: 0, wrong: 0, unreadable: 0 };
+  if (part === "artifacts") return { artifacts: known.run.run.artifacts.map((/** @type {any} */ one) => ({ ...one, present: false, is_text: false })) };
+  if (part.startsWith("logs/")) return part.endsWith("/matches") ? { matches: [], next_offset: null, size: 0 } : new Response("", { headers: { "X-Log-Size": "0", "X-Next-Offset": "0" } });
+  return undefined;
+}
+
+/** As `/api/runs` answers. @param {URLSearchParams} query */
+function runs(query) {
+  const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
+  const [since, until] = [query.get("since"), query.get("until")];
+  const wanted = KEPT.map((name) => /** @type {const} */ ([field(name), new Set(query.getAll(name))])).filter(([, values]) => values.size);
+  const near = inside.runs.filter((run) => (!since || run.started_at >= since) && (!until || run.started_at < until) && words.every((word) => SEARCHED.some((name) => String(run[name] ?? "").toLowerCase().includes(word))));
+  const keeps = (/** @type {any} */ run, /** @type {string | null} */ but) => wanted.every(([name, values]) => name === but || values.has(run[name] ?? ""));
+  const kept = near.filter((run) => keeps(run, null));
+  const facets = Object.fromEntries(KEPT.map((name) => [name, counted(near.filter((run) => keeps(run, field(name))), field(name))]));
+  const offset = Number(query.get("offset") ?? 0);
+  const limit = Number(query.get("limit") ?? 100);
+  return { runs: sorted(kept, query.get("sort") ?? "-started").slice(offset, offset + limit), total: kept.length, all: inside.runs.length, next: null, facets, facets_left_out: {}, head: inside.head };
+}
+
+/** @param {any[]} some @param {string} name */
+function counted(some, name) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const run of some) counts.set(run[name] ?? "", (counts.get(run[name] ?? "") ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1)));
+}
+
+/** What is missing stands last both ways; equals stand as they came. @param {any[]} some @param {string} order */
+function sorted(some, order) {
+  const columns = order.split(",").filter(Boolean).map((name) => (name.startsWith("-") ? { name: field(name.slice(1)), turn: -1 } : { name: field(name), turn: 1 }));
+  return [...some].sort((one, other) => {
+    for (const { name, turn } of columns) {
+      const [a, b] = [one[name] ?? null, other[name] ?? null];
+      if (a === b) continue;
+      if (a === null) return 1;
+      if (b === null) return -1;
+      return (a < b ? -1 : 1) * turn;
+    }
+    return 0;
+  });
+}

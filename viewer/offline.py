@@ -1,0 +1,123 @@
+"""The viewer as one HTML file: the same page with its data inside, for somebody who has no server."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import falcon.testing
+import msgspec
+
+from ..ledger.store import EventStore
+from ..projections.chart_bundle import chart_bundle
+from .app import create_app
+
+_HERE = Path(__file__).parent
+_ROWS_AT_ONCE = 1000
+_DAYS = (1, 7, 30, 365)
+_IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+)\.js"')
+_STYLESHEET = re.compile(r'<link rel="stylesheet" href="/css/([\w-]+\.css)">\n')
+
+
+def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, with_charts: bool = True) -> int:
+    """Write the file; how many runs are in it. Of the newest `details` runs it has everything but logs and samples.
+
+    Raises LedgerDamaged, and OSError where the file can't be written.
+    """
+    asked = _Asked(workspace, store)
+    runs = list(asked.runs())
+    benchmarks = sorted({run["benchmark_id"] for run in runs})
+    inside = {
+        "head": asked.get("/api/ledger")["head"],
+        "runs": runs,
+        "details": {
+            run["run_id"]: {"run": asked.get(path), "events": asked.get(f"{path}/events")}
+            for run in runs[:details]
+            for path in [f"/api/runs/{quote(run['run_id'], safe='')}"]
+        },
+        "answers": dict(asked.answers(benchmarks)),
+    }
+    content = _page(inside, chart_bundle().content.decode() if with_charts else "")
+    build = file.with_name(f"{file.name}.part")
+    build.write_text(content, encoding="utf-8")
+    build.replace(file)
+    return len(runs)
+
+
+class _Asked:
+    """The viewer's own API, asked without a server."""
+
+    def __init__(self, workspace: Path, store: EventStore) -> None:
+        self._client = falcon.testing.TestClient(create_app(workspace, store), headers={"Host": "127.0.0.1"})
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """What the API answers. Raises what the app would tell, as RuntimeError."""
+        found = self._client.simulate_get(path, params=parameters)
+        if found.status_code != 200:
+            raise RuntimeError(f"{path}: {found.text}")
+        return found.json
+
+    def runs(self) -> Iterable[Any]:
+        """Every row of a run, the newest first."""
+        offset, rows = 0, None
+        while rows is None or len(rows) == _ROWS_AT_ONCE:
+            rows = self.get("/api/runs", offset=offset, limit=_ROWS_AT_ONCE, facets=0)["runs"]
+            yield from rows
+            offset += _ROWS_AT_ONCE
+
+    def answers(self, benchmarks: Iterable[str]) -> Iterable[tuple[str, Any]]:
+        """Addresses with their answers, as the page asks for them."""
+        for path in ("/api/leaderboard", "/api/benchmarks", "/api/high-scores", "/api/ledger"):
+            yield path, self.get(path)
+        for days in _DAYS:
+            yield f"/api/overview?days={days}", self.get("/api/overview", days=days)
+        for benchmark in benchmarks:
+            path = f"/api/benchmarks/{quote(benchmark, safe='')}"
+            history = self.get(path)
+            yield path, history
+            for task in history["tasks"]:
+                key = task["comparison_key"]
+                yield f"{path}?task={quote(key, safe='')}", self.get(path, task=key)
+
+
+def _page(inside: dict[str, Any], charts: str) -> str:
+    """The page's own files in one: styles and scripts inline, modules by an import map."""
+    page = (_HERE / "index.html").read_text(encoding="utf-8")
+    page = page.replace('<html lang="en">', '<html lang="en" data-inside>')
+    page = _STYLESHEET.sub(lambda found: f"<style>\n{_read('css', found[1])}</style>\n", page)
+    icon = base64.b64encode((_HERE / "icon.svg").read_bytes()).decode()
+    page = page.replace("/icon.svg", f"data:image/svg+xml;base64,{icon}")
+    page = page.replace('<script src="/js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
+    start = '<script type="module">import "page/offline.js"; import("page/main.js");</script>'
+    script = f"{_data(inside)}\n<script>{_script(charts)}</script>\n{_modules()}\n{start}"
+    # Behind the body: a module waits for the page, but the map must stand before it, and the data are long.
+    page = page.replace('<script type="module" src="/js/main.js"></script>\n', "")
+    return page.replace("</body>", f"{script}\n</body>")
+
+
+def _modules() -> str:
+    """The import map: each module as an address that holds it."""
+    imports = {}
+    for file in sorted((_HERE / "js").glob("*.js")):
+        text = _IMPORT.sub(r'\1"page/\2.js"', file.read_text(encoding="utf-8"))
+        imports[f"page/{file.name}"] = f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
+    return f'<script type="importmap">{msgspec.json.encode({"imports": imports}).decode()}</script>'
+
+
+def _data(inside: dict[str, Any]) -> str:
+    # Whatever a text of a benchmark holds, it ends no element.
+    text = msgspec.json.encode(inside).decode().replace("<", "\\u003c")
+    return f'<script type="application/json" id="data">{text}</script>'
+
+
+def _script(text: str) -> str:
+    """A script that can stand inside a page: nothing in it looks like the end of an element."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _read(folder: str, name: str) -> str:
+    return (_HERE / folder / name).read_text(encoding="utf-8")
