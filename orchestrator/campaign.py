@@ -174,8 +174,8 @@ def _open_group(
         return [NewEvent(new.stream, redactor.event(new.data)) for new in events]
 
     ledger.decide(decide)
-    for sentence in sentences:
-        display.note(redactor.text(sentence))
+    if sentences:
+        display.note(redactor.text("\n".join(sentences)))  # At once: there may be ten thousand.
     return to_do
 
 
