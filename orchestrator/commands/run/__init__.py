@@ -168,7 +168,7 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             plan=plan,
             policy=asked.policy,
             jobs=asked.jobs,
-            environ=os.environ,
+            environ=dict(os.environ),
             capacity=capacity,
             explain=asked.explained,
             changes=changes,
