@@ -97,9 +97,9 @@ def measure_runs(table: Table, folder: Path) -> None:
         bare * 1e3,
         "<= 15 ms",
     )
-    jobs = 8
+    jobs, few, many = 8, 20, 120
     bare, short, long = in_turns(
-        3,
+        5,
         command(
             "sh", "-c", f"seq {many - few} | xargs -P {jobs} -I@ {shlex.join([PYTHON, '-c', CHILD, str(target)])} @"
         ),
