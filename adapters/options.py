@@ -71,7 +71,9 @@ def effective_config(benchmark_id: str, options: Mapping[str, Option], extra: Ma
         try:
             value = coerce(option, given)
         except OptionError as problem:
-            raise OptionError(f"{benchmark_id}, option {name}: {problem}") from problem
+            # What does not fit is shown, unless nobody may see it.
+            told = f"a secret that is no {option.type}" if option.secret_as(name) else str(problem)
+            raise OptionError(f"{benchmark_id}, option {name}: {told}") from None
         if value is None:
             continue
         if option.secret_as(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Mapping
 from hashlib import file_digest
 from pathlib import Path
@@ -100,9 +101,10 @@ def list_artifacts(run_folder: Path) -> list[FileFacts]:
     A file whose name is no UTF-8 is left out: no event can hold that name.
     """
     output = run_folder / "output"
-    files = sorted(
-        path for path in output.rglob("*") if path.is_file() and not _through_link(path, output) and _can_be_named(path)
-    )
+    if output.is_symlink():
+        return []
+    found = (Path(folder, name) for folder, _, names in os.walk(output) for name in names)
+    files = sorted(path for path in found if path.is_file() and not path.is_symlink() and _can_be_named(path))
     facts = []
     for path in files:
         with path.open("rb") as file:
@@ -117,10 +119,6 @@ def _can_be_named(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _through_link(path: Path, top: Path) -> bool:
-    return any(part.is_symlink() for part in (path, *path.parents) if part.is_relative_to(top))
 
 
 def _candidates(spec: ResultSpec, output_dir: Path, cwd: Path, started_at: float) -> list[Path]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 
 import click
@@ -152,7 +153,11 @@ def _exit_code(problem: Exception) -> int | None:
 
 
 def _complain(line: str, code: int) -> int:
-    print(line, file=sys.stderr)
+    from .redaction import Redactor, secrets_of
+
+    # It may name what was given: an address with its password, an option with the value of a variable.
+    line = re.sub(r"(?<=://)[^/\s@]+(?=@)", "[redacted]", line)
+    print(Redactor(secrets_of(os.environ)).text(line), file=sys.stderr)
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -36,6 +37,7 @@ from .prices import Prices
 from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
+from .reservation import lock_folder
 from .schedule import Schedule, longest_first
 from .supervision import Limits, Retries, Supervisor
 
@@ -174,8 +176,8 @@ def _open_group(
         return [NewEvent(new.stream, redactor.event(new.data)) for new in events]
 
     ledger.decide(decide)
-    for sentence in sentences:
-        display.note(redactor.text(sentence))
+    if sentences:
+        display.note(redactor.text("\n".join(sentences)))  # At once: there may be ten thousand.
     return to_do
 
 
@@ -192,7 +194,8 @@ def _perform_all(
     supervisor: Supervisor, to_do: Sequence[PlannedRun], campaign: Campaign, cancellation: Cancellation
 ) -> int:
     """How many pieces of work were not begun, because nothing may begin any more."""
-    schedule = Schedule(to_do, campaign.capacity)
+    display = supervisor.display
+    schedule = Schedule(to_do, campaign.capacity, locks=_locks_for(to_do, display), announce=display.note)
 
     def is_over() -> bool:
         return cancellation.requested or supervisor.budget.exceeded() is not None
@@ -201,7 +204,7 @@ def _perform_all(
         while taken := schedule.take(is_over):
             planned, grant = taken
             try:
-                supervisor.perform(planned, grant.environment())
+                supervisor.perform(planned, grant)
             except BaseException:
                 # The ledger can't be written, or so: nothing that follows could be recorded.
                 cancellation.request()
@@ -216,6 +219,17 @@ def _perform_all(
             for future in [pool.submit(work) for _ in range(campaign.jobs)]:
                 future.result()
     return schedule.left
+
+
+def _locks_for(to_do: Sequence[PlannedRun], display: Display) -> Path | None:
+    """The folder of the locks that this machine's orchestrators share, where anything needs one."""
+    if not any(asked.gpus or asked.exclusive for asked in (planned.adapter.manifest.resources for planned in to_do)):
+        return None
+    try:
+        return lock_folder()
+    except OSError as problem:
+        display.note(f"other orchestrators may use the same GPUs meanwhile: {problem.filename}: {problem.strerror}")
+        return None
 
 
 def _close_group(ledger: Ledger, group_id: str, reason: str, notes: list[str]) -> None:

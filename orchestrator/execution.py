@@ -78,8 +78,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 class Child(msgspec.Struct, frozen=True, kw_only=True):
     """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE.
 
-    It is ended after `timeout_seconds`, and after `stall_seconds` without output or progress. Each of its two logs
-    holds at most about `log_bytes`.
+    It keeps the files open that it `inherits`. It is ended after `timeout_seconds`, and after `stall_seconds` without
+    output or progress. Each of its two logs holds at most about `log_bytes`.
     """
 
     argv: Sequence[str]
@@ -89,6 +89,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
+    inherits: Sequence[int] = ()
     grace_seconds: float = 5.0
 
 
@@ -118,7 +119,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
                 start_new_session=True,
                 # The child keeps the reading ends open too: should this process be killed, its next print must not
                 # kill the child with a broken pipe.
-                pass_fds=reads,
+                pass_fds=[*reads, *child.inherits],
             )
         except OSError as problem:
             error = f"cannot start in {child.cwd}: {problem.strerror}"

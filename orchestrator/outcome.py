@@ -72,13 +72,13 @@ def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> di
 
 def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> tuple[str, str] | None:
     if exit.reason:
-        return exit.reason, _with_stderr(exit.error, folder)
+        return exit.reason, with_stderr(exit.error, folder)
     if exit.return_code not in manifest.run.ok_exit_codes:
         if killer := _signal_of(exit.return_code):
-            return "signal", _with_stderr(f"killed by {killer}", folder)
-        return "exit_code", _with_stderr(f"exit code {exit.return_code}", folder)
+            return "signal", with_stderr(f"killed by {killer}", folder)
+        return "exit_code", with_stderr(f"exit code {exit.return_code}", folder)
     if reading.reason:
-        return reading.reason, _with_stderr(reading.error or reading.reason, folder)
+        return reading.reason, with_stderr(reading.error or reading.reason, folder)
     return None
 
 
@@ -92,6 +92,7 @@ def _signal_of(return_code: int | None) -> str | None:
         return None
 
 
-def _with_stderr(error: str, folder: Path) -> str:
+def with_stderr(error: str, folder: Path) -> str:
+    """An error with the last lines of a run's stderr, where it has any."""
     told = last_lines(folder / "stderr.log")
-    return f"{error}; the last of stderr:\n{told}" if told else error
+    return "; ".join(filter(None, [error, f"the last of stderr:\n{told}" if told else ""]))

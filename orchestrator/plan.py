@@ -16,6 +16,7 @@ from ..adapters.options import EffectiveConfig, OptionError, effective_config, n
 from ..ledger.events import REPEAT, Json
 from ..projections.tables import format_options
 from .capacity import Capacity
+from .redaction import secrets_of_url
 from .signature import Signature, sign
 from .targets import NO_TARGET, Target
 from .usage import UsageError
@@ -166,6 +167,12 @@ def make_plan(
             )
             plan.setdefault(signature.digest, planned)
     return list(plan.values())
+
+
+def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
+    """The values that its options and the addresses of its models keep secret, by their names."""
+    addresses = {planned.target.endpoint.base_url or "" for planned in plan}
+    return [*map(secrets_of_url, addresses), *(planned.secrets for planned in plan if planned.secrets)]
 
 
 def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter]) -> list[EffectiveConfig]:

@@ -17,6 +17,7 @@ _GIVE_UP_SECONDS = 5.0
 _CLEAN_LOOKS = 3
 """How often nothing must be found, before a family that did not end when it was asked to is over."""
 _NEWEST = 16
+_AT_ONCE = 64 * 1024
 _PROC = "/proc"
 
 
@@ -118,13 +119,19 @@ def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
     # than it takes.
     needle = b"\0" + marker + b"\0"
     for pid in _numbers():
-        with contextlib.suppress(OSError):  # It ended meanwhile, or belongs to another user.
-            if os.getpgid(pid) == group:
-                # A zombie stays in its group until its parent looks; there is nothing left to end.
-                if process_start(pid) is not None:
-                    yield pid
-            elif needle in b"\0" + _environment(pid) + b"\0":
-                yield pid
+        try:
+            is_ours = _is_ours(pid, needle, group)
+        except OSError:
+            continue  # It ended meanwhile, or belongs to another user.
+        if is_ours:
+            yield pid
+
+
+def _is_ours(pid: int, needle: bytes, group: int | None) -> bool:
+    if os.getpgid(pid) == group:
+        # A zombie stays in its group until its parent looks; there is nothing left to end.
+        return process_start(pid) is not None
+    return needle in _environment(pid)
 
 
 def _numbers() -> Iterator[int]:
@@ -140,14 +147,15 @@ def _newest() -> Iterable[int]:
 
 
 def _environment(pid: int) -> bytes:
-    file = os.open(f"{_PROC}/{pid}/environ", os.O_RDONLY)
+    """What /proc tells of a process's environment, with a NUL before and behind each assignment."""
+    file = os.open(b"/proc/%d/environ" % pid, os.O_RDONLY)
     try:
-        pieces = []
-        while piece := os.read(file, 65536):
-            pieces.append(piece)
-        return b"".join(pieces)
+        text = piece = os.read(file, _AT_ONCE)
+        while len(piece) == _AT_ONCE:
+            text += (piece := os.read(file, _AT_ONCE))
     finally:
         os.close(file)
+    return b"\0" + text + b"\0"
 
 
 def _by_psutil(marker: str, group: int | None) -> Iterator[int]:

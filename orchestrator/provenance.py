@@ -18,6 +18,7 @@ from ..ledger.identity import host_name
 _GIT_SECONDS = 10
 
 
+@functools.cache
 def own_version() -> str:
     """This program's version."""
     try:

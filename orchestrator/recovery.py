@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ..adapters.adapter import Adapter
-from ..ledger.events import Counts, Event, Finished, GroupClosed, NewEvent, Recovered, Recoverer
+from ..ledger.events import Counts, Event, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer
 from ..ledger.fold import Group, Run
 from ..ledger.history import History
 from ..ledger.identity import host_name, liveness, parse_utc, this_process
@@ -21,7 +21,7 @@ from ..ledger.ledger import Ledger
 from ..ledger.staleness import silence
 from ..projections.workspace import Workspace
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
-from .outcome import against, weigh
+from .outcome import against, weigh, with_stderr
 from .prices import Prices, priced
 from .processes import end_marked
 from .redaction import Redactor
@@ -68,27 +68,31 @@ def _recover_run(
     folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
     if run.owner is None or run.owner.host == host_name():
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
-    adopted = _finished_result(run, folder, adapters.get(run.benchmark_id))
-    if adopted:
-        adopted = redactor.event(priced(adopted, prices.find(run.provider, run.model)))
+    adopted, left = None, ""
+    outcome = _outcome(run, folder, adapters.get(run.benchmark_id))
+    if isinstance(outcome, Finished):
+        adopted = priced(outcome, prices.find(run.provider, run.model))
+    else:
+        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr("", folder)
 
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        return [NewEvent(run.run_id, _recovered(now, result))]
+        return [NewEvent(run.run_id, redactor.event(_recovered(now, result, left)))]
 
     return bool(ledger.decide(decide))
 
 
-def _recovered(run: Run, adopted: Finished | None) -> Event:
+def _recovered(run: Run, adopted: Finished | None, left: str) -> Event:
+    """The event; `left` is what there is to say of a child without a valid result."""
     owner = run.owner
     who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
     state = "is gone" if liveness(owner) == "dead" else "gave no sign of life"
     me = this_process()
     return Recovered(
-        reason=f"{who} {state}; last seen {run.last_seen_at}",
+        reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", left])),
         last_seen_at=run.last_seen_at,
         stale_seconds=round(silence(run), 3),
         by=Recoverer(me.host, me.pid),
@@ -96,8 +100,8 @@ def _recovered(run: Run, adopted: Finished | None) -> Event:
     )
 
 
-def _finished_result(run: Run, folder: Path, adapter: Adapter | None) -> Finished | None:
-    """The result of a child that ended by itself while nobody watched; None where there is no valid one."""
+def _outcome(run: Run, folder: Path, adapter: Adapter | None) -> Finished | Failed | None:
+    """What a child came to that ended by itself while nobody watched; None where that is not known."""
     status = read_exit_status(folder)
     if status is None or adapter is None:
         return None
@@ -105,10 +109,7 @@ def _finished_result(run: Run, folder: Path, adapter: Adapter | None) -> Finishe
     ended = (folder / EXIT_STATUS).stat().st_mtime
     exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
     outcome = weigh(adapter.manifest, exit, folder=folder, cwd=Path(run.cwd), started_at=began.timestamp())
-    if not isinstance(outcome, Finished):
-        return None
-    when = datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return replace(outcome, ended_at=when)
+    return replace(outcome, ended_at=datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 
 def _close_groups(ledger: Ledger) -> None:

@@ -6,10 +6,12 @@ option. It is replaced by `[redacted:NAME]`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -26,9 +28,9 @@ _AnEvent = TypeVar("_AnEvent", bound=Event)
 class Redactor:
     """Replaces the values of `secrets` (name to value) wherever it is shown text."""
 
-    def __init__(self, secrets: Mapping[str, str]) -> None:
+    def __init__(self, *secrets: Mapping[str, str]) -> None:
         self._marks: dict[str, str] = {}
-        for name, value in secrets.items():
+        for name, value in itertools.chain.from_iterable(some.items() for some in secrets):
             # A secret with a quote or a backslash looks different inside a JSON text.
             for form in (value, json.dumps(value)[1:-1]):
                 if len(form) >= _SHORTEST:
@@ -110,6 +112,17 @@ def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of an environment that hold secrets."""
     keys = {name for provider in providers().values() for name in provider.key_variables}
     return {name: value for name, value in environ.items() if value and (name in keys or _SECRET_NAME.search(name))}
+
+
+def secrets_of_url(url: str) -> dict[str, str]:
+    """What of an address is secret: the password before its host, and values of its query whose name says so."""
+    parts = urlsplit(url)
+    # As they stand there, and as they are meant.
+    given = [tuple(piece.partition("=")[::2]) for piece in parts.query.split("&")]
+    found = {name: value for name, value in given if names_a_secret(name)}
+    if parts.password:
+        found["password"] = parts.password
+    return found | {f"{name} of the address": unquote(value) for name, value in found.items()}
 
 
 def names_a_secret(name: str) -> bool:

@@ -45,6 +45,8 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
 
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
     """The repetitions of a plan, whoever ran them and when; only what was asked for more than once."""
+    if not any(REPEAT in planned.config for planned in plan):
+        return []  # A campaign of ten thousand cells need not look for them.
     together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
     options: dict[str, Json] = {}
     for planned, differing in zip(plan, distinctions(plan), strict=True):

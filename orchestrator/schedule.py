@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,7 @@ from ..ledger.fold import Run
 from ..ledger.history import History
 from .capacity import Capacity
 from .plan import PlannedRun
+from .reservation import Reservation
 
 _LOOK_SECONDS = 0.2
 
@@ -25,18 +27,38 @@ class Grant(msgspec.Struct, frozen=True):
 
     resources: Resources
     gpus: tuple[str, ...] = ()
+    reservation: Reservation | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables by which a child finds its GPUs; none where it asked for none."""
         return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
 
+    @property
+    def fds(self) -> Sequence[int]:
+        """The files that a child keeps open, so that nobody else is given the same while it lives."""
+        return self.reservation.fds if self.reservation else ()
+
 
 class Schedule:
-    """Hands out pieces of work in their order, each as soon as what it takes is free. Safe for many threads."""
+    """Hands out pieces of work in their order, each as soon as what it takes is free. Safe for many threads.
 
-    def __init__(self, work: Sequence[PlannedRun], capacity: Capacity) -> None:
+    With a folder of `locks`, GPUs and exclusive words are free when no other orchestrator's run has them, either;
+    `announce` is told when that is all that is waited for.
+    """
+
+    def __init__(
+        self,
+        work: Sequence[PlannedRun],
+        capacity: Capacity,
+        *,
+        locks: Path | None = None,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._pending = list(work)
         self._capacity = capacity
+        self._locks = locks
+        self._announce = announce
+        self._has_announced = False
         self._granted: list[Grant] = []
         self._changed = threading.Condition()
 
@@ -52,6 +74,9 @@ class Schedule:
                         del self._pending[index]
                         self._granted.append(grant)
                         return planned, grant
+                if not self._granted and not self._has_announced:
+                    self._has_announced = True
+                    self._announce(_waiting_for(self._pending[0]))
                 self._changed.wait(_LOOK_SECONDS)
         return None
 
@@ -62,6 +87,8 @@ class Schedule:
 
     def give_back(self, grant: Grant) -> None:
         """A run is over."""
+        if grant.reservation:
+            grant.reservation.release()
         with self._changed:
             self._granted.remove(grant)
             self._changed.notify_all()
@@ -75,7 +102,27 @@ class Schedule:
             and asked.gpus <= len(free_gpus)
             and not any(set(one.exclusive) & set(asked.exclusive) for one in taken)
         )
-        return Grant(asked, tuple(free_gpus[: asked.gpus])) if fits else None
+        if not fits:
+            return None
+        if self._locks is None or not (asked.gpus or asked.exclusive):
+            return Grant(asked, tuple(free_gpus[: asked.gpus]))
+        return _reserved(asked, free_gpus, Reservation(self._locks))
+
+
+def _waiting_for(planned: PlannedRun) -> str:
+    asked = planned.adapter.manifest.resources
+    what = [*asked.exclusive, *([f"{asked.gpus} GPU{'s' * (asked.gpus > 1)}"] if asked.gpus else [])]
+    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator has"
+
+
+def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
+    words = set(asked.exclusive)
+    has_words = len(reservation.add([f"exclusive {word}" for word in words], least=len(words))) == len(words)
+    gpus = reservation.add([f"gpu {name}" for name in free_gpus], least=asked.gpus) if has_words else []
+    if not has_words or len(gpus) < asked.gpus:
+        reservation.release()
+        return None
+    return Grant(asked, tuple(name.removeprefix("gpu ") for name in gpus), reservation)
 
 
 class Experience:

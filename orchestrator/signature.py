@@ -32,8 +32,8 @@ def sign(
     work = {"benchmark_id": benchmark_id, "benchmark_directory": benchmark_directory}
     asked = {"agent": agent, "provider": provider.lower(), "model": model}
     preimage = canonical({**work, **asked, "extra_config": extra_config})
-    task = {key: value for key, value in extra_config.items() if key != REPEAT}
-    return Signature(_digest(preimage), preimage, _digest(canonical({**work, "extra_config": task})))
+    task = {key: value for key, value in preimage["extra_config"].items() if key != REPEAT}
+    return Signature(_digest(preimage), preimage, _digest({**work, "extra_config": task}))
 
 
 def canonical(value: Any) -> Any:

@@ -35,6 +35,7 @@ from .provenance import run_provenance
 from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
 from .retries import delays, is_transient
+from .schedule import Grant
 from .telemetry import ProgressFile
 
 _LEAST_FREE = 50 * 1024 * 1024
@@ -82,10 +83,10 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices
     budget: Budget
 
-    def perform(self, planned: PlannedRun, granted: Mapping[str, str]) -> None:
+    def perform(self, planned: PlannedRun, granted: Grant) -> None:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
 
-        `granted` are variables that tell the child what it may use. A failure that may pass is followed by further
+        `granted` is what the child may use. A failure that may pass is followed by further
         runs, as many as were asked for. Every terminal event is in the ledger when this returns. Raises what
         `Ledger.decide` raises.
         """
@@ -100,7 +101,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             self.display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s")
             self.cancellation.wait(wait)
 
-    def _run(self, planned: PlannedRun, granted: Mapping[str, str]) -> Outcome | None:
+    def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""
         with contextlib.ExitStack() as held:
             prepared = self._prepare(planned, held)
@@ -202,18 +203,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         manifest = planned.adapter.manifest
         return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
 
-    def _outcome(
-        self, planned: PlannedRun, prepared: Prepared, run: Run, granted: Mapping[str, str]
-    ) -> Finished | Failed:
+    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run, granted: Grant) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
         (folder / OUTPUT).mkdir(parents=True)
         if prepared.failure or prepared.endpoint is None:
             return never_began(*(prepared.failure or ("environment", "no endpoint")))
         placeholders = self._placeholders(planned, prepared, run.run_id)
         command = planned.adapter.command(planned.config, planned.secrets, placeholders)
+        own = {**granted.environment(), **command.env}
         child = Child(
             argv=command.argv,
-            environment=self._child_environment(planned, prepared.endpoint, run, folder, {**granted, **command.env}),
+            environment=self._child_environment(planned, prepared.endpoint, run, folder, own),
+            inherits=granted.fds,
             cwd=command.cwd,
             folder=folder,
             timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,

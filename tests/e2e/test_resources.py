@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 ALONE = """
 import time
 folder = pathlib.Path(os.environ["TOGETHER"])
@@ -23,6 +25,27 @@ def test_of_exclusive_runs_one_runs_at_a_time_whatever_the_jobs(bench, tmp_path)
     ids = [f"alone{number}" for number in range(4)]
     bench.run(*ids, more=("--jobs", "4"), TOGETHER=str(tmp_path / "together"))
     assert [run["score"] for run in bench.runs()] == [1, 1, 1, 1]
+
+
+def test_exclusive_runs_and_gpus_are_shared_with_other_orchestrators_even_killed_ones(bench, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    taken = '[resources]\ngpus = 1\nexclusive = ["display"]\n'
+    bench.add("first", "with open(os.environ['GATE']) as gate: gate.read()\n" + GOOD, more=taken)
+    bench.add("second", GPUS + GOOD, more=taken)
+    bench.environ |= {"CUDA_VISIBLE_DEVICES": "0", "BENCHMARKS_CACHE": str(tmp_path / "cache"), "GATE": str(gate)}
+    first = bench.start("run", "--benchmarks", "first", "--provider", "ollama")
+    with gate.open("w"):
+        first.kill()
+        first.communicate()
+        # With a ledger of its own, so that it does not recover, and end, the orphan.
+        ledger = ("--ledger", str(tmp_path / "other"))
+        second = bench.start("run", "--benchmarks", "second", "--provider", "ollama", *ledger)
+        assert "second: waits for display, 1 GPU," in second.stderr.readline()
+        assert not list(bench.results.glob("*/second*"))
+    assert "started run_second" in second.stderr.readline()
+    second.communicate(timeout=30)
+    assert second.returncode == 0
 
 
 def test_each_run_has_gpus_of_its_own(bench):

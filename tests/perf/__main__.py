@@ -19,6 +19,8 @@ from .figures import Table
 PARTS = {
     "start": command_line.measure_start,
     "runs": command_line.measure_runs,
+    "known": command_line.measure_known,
+    "idle": command_line.measure_idle,
     "append": ledger.measure_appends,
     "replay": ledger.measure_replay,
     "memory": ledger.measure_memory,
@@ -33,6 +35,8 @@ PARTS = {
 def main(chosen: list[str]) -> None:
     """Take every figure, or those of the chosen parts."""
     table = Table()
+    # What is installed has its modules compiled, whatever this environment says of them.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     for name in chosen or PARTS:
         with tempfile.TemporaryDirectory() as folder:

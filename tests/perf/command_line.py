@@ -1,14 +1,30 @@
-"""What the command line costs: its start, a run on top of its child, and a run that is skipped."""
+"""What the command line costs: its start, a run on top of its child, one that is skipped, and one that only waits."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
+import signal
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from .figures import Table, command, in_turns
+import psutil
+
+from benchmarks.adapters.discovery import discover
+from benchmarks.ledger.events import Finished, NewEvent, Started
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.ledger import Ledger
+from benchmarks.orchestrator.campaign_file import cells_of, load_campaign_file
+from benchmarks.orchestrator.capacity import UNRATIONED
+from benchmarks.orchestrator.plan import PlannedRun, make_plan
+from benchmarks.orchestrator.targets import find_target
+
+from .figures import Table, command, in_turns, seconds
 
 PYTHON = sys.executable
 BENCHMARKS = str(Path(PYTHON).with_name("benchmarks"))
@@ -19,6 +35,10 @@ name = "Trivial"
 default_agent = "bare-model"
 [run]
 argv = ["{{python}}", "-c", {json.dumps(CHILD)}, "{{output_dir}}"]
+[options.n]
+type = "int"
+default = 0
+env = "N"
 [result]
 files = ["result.json"]
 score = "score"
@@ -75,15 +95,101 @@ def measure_runs(table: Table, folder: Path) -> None:
         "ms",
         CHILD_ALONE,
         bare * 1e3,
-        "<= 30 ms",
+        "<= 15 ms",
     )
-    subprocess.run([*run, "--repeats", "200"], check=True, capture_output=True)
-    start, skipped = in_turns(5, command(BENCHMARKS, "--version"), command(*run, "--repeats", "200"))
-    table.add(
-        "200 skipped signatures, all in all",
-        skipped * 1e3,
-        "ms",
-        "benchmarks --version",
-        start * 1e3,
-        "<= 1000 ms",
+    jobs, few, many = 8, 20, 120
+    bare, short, long = in_turns(
+        5,
+        command(
+            "sh", "-c", f"seq {many - few} | xargs -P {jobs} -I@ {shlex.join([PYTHON, '-c', CHILD, str(target)])} @"
+        ),
+        command(*run, "--force", "--jobs", str(jobs), "--repeats", str(few)),
+        command(*run, "--force", "--jobs", str(jobs), "--repeats", str(many)),
     )
+    rate, bare_rate = (many - few) / (long - short), (many - few) / bare
+    table.add(f"runs with --jobs {jobs}", rate, "/s", f"children, xargs -P {jobs}", bare_rate, ">= 0.8x")
+
+
+def measure_known(table: Table, folder: Path) -> None:
+    """What it costs to plan work of which the ledger holds a success, and to skip it."""
+    known = 10_000
+    (folder / "trivial").mkdir()
+    (folder / "trivial" / "benchmark.toml").write_text(MANIFEST)
+    file = folder / "known.toml"
+    options = ", ".join(f"{{ n = {number} }}" for number in range(known))
+    file.write_text(f'[matrix]\nbenchmarks = ["trivial"]\nmodels = ["ollama:m"]\noptions = [{options}]\n')
+    ledger = Ledger(JsonlStore(folder / "benchmark_results" / "ledger", notice=print))
+    events = [event for planned in _plan(folder, file) for event in _success(planned)]
+    ledger.decide(lambda _: events)
+    ledger.close()
+    subprocess.run([BENCHMARKS, "--workspace", str(folder), "export-viewer-data"], check=True, capture_output=True)
+    before = folder.with_name(f"{folder.name}-before")
+    shutil.copytree(folder, before)
+    starts, skips = [], []
+    for _ in range(5):
+        # Each skip is an event: every round begins with the same history.
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+        starts.append(seconds(command(BENCHMARKS, "--version")))
+        skips.append(seconds(command(BENCHMARKS, "--workspace", str(folder), "run", "--campaign", str(file))))
+    shutil.rmtree(before)
+    start, skipped = statistics.median(starts), statistics.median(skips)
+    what = f"{known:,} known signatures planned and skipped"
+    table.add(what, skipped * 1e3, "ms", "benchmarks --version", start * 1e3, "<= 1000 ms")
+
+
+def _plan(folder: Path, file: Path) -> list[PlannedRun]:
+    known = discover(folder).adapters
+    cells = cells_of(
+        load_campaign_file(file), known, lambda name, model, url: find_target(name, model, base_url=url, environ={})
+    )
+    return make_plan(cells, known=known, repeats=1, environ=os.environ, capacity=UNRATIONED)
+
+
+def _success(planned: PlannedRun) -> list[NewEvent]:
+    run_id = f"run_trivial_{planned.signature.digest[:16]}"
+    started = Started(
+        run_group_id="rg_before",
+        benchmark_id="trivial",
+        benchmark_directory="trivial",
+        signature=planned.signature.digest,
+        preimage=planned.signature.preimage,
+        comparison_key=planned.signature.comparison_key,
+        attempt=1,
+        agent=planned.agent,
+        provider=planned.provider,
+        model=planned.model,
+        extra_config=planned.config,
+        command=["trivial"],
+        cwd="/",
+        stdout_path="stdout.log",
+        stderr_path="stderr.log",
+    )
+    finished = Finished(
+        ended_at="2026-11-23T10:00:00.000000Z", unit="ratio", higher_is_better=True, score=0.5, samples=1
+    )
+    return [NewEvent(run_id, started), NewEvent(run_id, finished)]
+
+
+def measure_idle(table: Table, folder: Path) -> None:
+    """What the orchestrator does while its runs only wait: looking after them, and their heartbeats."""
+    runs, watched = 16, 20.0
+    (folder / "trivial").mkdir()
+    idle = MANIFEST.replace(json.dumps(CHILD), json.dumps("import time; time.sleep(1000)"))
+    (folder / "trivial" / "benchmark.toml").write_text(idle)
+    run = [BENCHMARKS, "--workspace", str(folder), "run", "--benchmarks", "trivial", "--provider", "ollama"]
+    with subprocess.Popen(
+        [*run, "--repeats", str(runs), "--jobs", str(runs)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stderr is not None
+        for _ in range(runs):
+            process.stderr.readline()
+        orchestrator = psutil.Process(process.pid)
+        before, begin = orchestrator.cpu_times(), time.perf_counter()
+        time.sleep(watched)
+        after, end = orchestrator.cpu_times(), time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    used = after.user + after.system - before.user - before.system
+    share = 100 * used / (end - begin)
+    table.add(f"{runs} idle runs, of a core for each", share / runs, "%", "of a core for all", share, "< 0.1 %")

@@ -40,4 +40,5 @@ class Table:
         ratio = value / base if base else 0.0
         row = {"what": what, "value": value, "unit": unit, "baseline": baseline, "base": base, "ratio": ratio}
         self.rows.append({**row, "target": target})
-        print(f"{what:<58} {value:>9.1f} {unit:<8} {baseline:<26} {base:>9.1f} {ratio:>8.2f}x  {target}", flush=True)
+        shown, beside = (f"{one:.1f}" if one >= 1 else f"{one:.3f}" for one in (value, base))
+        print(f"{what:<58} {shown:>9} {unit:<8} {baseline:<26} {beside:>9} {ratio:>8.2f}x  {target}", flush=True)

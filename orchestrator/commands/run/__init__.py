@@ -34,7 +34,7 @@ from ...display import Display, open_display
 from ...execution import Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
-from ...plan import PlannedRun, make_plan
+from ...plan import PlannedRun, make_plan, secrets_of_plan
 from ...prices import FILE_NAME, Prices, own_prices
 from ...provenance import repository
 from ...recovery import provably_dead, recover
@@ -168,7 +168,7 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             plan=plan,
             policy=asked.policy,
             jobs=asked.jobs,
-            environ=os.environ,
+            environ=dict(os.environ),
             capacity=capacity,
             explain=asked.explained,
             changes=changes,
@@ -177,8 +177,7 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             prices=prices,
             allowance=asked.allowance,
         )
-        options = {name: value for planned in plan for name, value in planned.secrets.items()}
-        redactor = Redactor({**secrets_of(os.environ), **options})
+        redactor = Redactor(secrets_of(os.environ), *secrets_of_plan(plan))
         _recover(ledger, place.workspace, found.adapters, prices, redactor, display)
         return campaign, _conduct(campaign, ledger, redactor, display), ledger
 
