@@ -31,7 +31,7 @@ check: $(VENV)/developing types ## ruff, mypy and tsc
 types: ## the types in the scripts of the viewer's page, by the TypeScript compiler (needs Node.js)
 	@npx --yes --prefer-offline --package typescript@5.9.3 tsc --project tsconfig.json
 
-bench: $(VENV)/developing ## measure the program itself; writes bench.json
+bench: $(VENV)/developing chromium ## measure the program itself; writes bench.json
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m tests.perf
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import analytics, command_line, ledger, projections, viewer
+from . import analytics, command_line, ledger, page, projections, viewer
 from .figures import Table
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "memory": ledger.measure_memory,
     "peers": ledger.measure_peers,
     "viewer": viewer.measure_server,
+    "page": page.measure_page,
     "projections": projections.measure_projections,
     "projection-peers": projections.measure_projection_peers,
     "analytics": analytics.measure_analytics,

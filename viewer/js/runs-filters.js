@@ -85,12 +85,14 @@ export class RunsFilters {
 
   /** @param {string} name @param {number} number */
   #status(name, number) {
-    const chosen = this.query.getAll("status");
-    const pressed = chosen.includes(name);
-    const values = pressed ? chosen.filter((one) => one !== name) : [...chosen, name];
+    // Which others are chosen may change while this button stays.
+    const toggle = () => {
+      const chosen = this.query.getAll("status");
+      this.#set("status", chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
+    };
     return h(
       "button",
-      { type: "button", class: `chip ${name}`, "aria-pressed": String(pressed), onclick: () => this.#set("status", values) },
+      { type: "button", class: `chip ${name}`, "aria-pressed": String(this.query.getAll("status").includes(name)), onclick: toggle },
       h("span", { "aria-hidden": "true" }, statusSymbol(name)),
       name,
       h("span", { class: "count" }, count(number)),
