@@ -20,7 +20,7 @@ _CHECK_SECONDS = 5
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What to start: arguments, additional variables, working directory, and the limits that `[run]` explains."""
+    """What to start: arguments, additional variables, working directory, and what else `[run]` explains."""
 
     argv: list[str]
     env: dict[str, str]
@@ -28,6 +28,7 @@ class Command(msgspec.Struct, frozen=True):
     timeout_seconds: float
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
+    package: str | None = None
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Command:
         """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
 
-        An option's arguments are added where it has a value; for a bool, where it is true.
+        An option's arguments are added where it has a value; for a bool, where it is true. Those of a baseline that
+        the agent's label names come last.
         """
         values = dict(placeholders)
         run = self.manifest.run
@@ -67,8 +69,18 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
             argv += [fill(part, {**values, "value": text}) for part in option.argv or ()]
             if option.env is not None:
                 env[option.env] = text
-        cwd = Path(fill(run.cwd, values))
-        return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds, run.stall_seconds, run.log_bytes)
+        if baseline := self.manifest.baselines.get(values.get("agent", "")):
+            argv += [fill(text, values) for text in baseline.argv]
+            env |= {name: fill(text, values) for name, text in baseline.env.items()}
+        return Command(
+            argv=argv,
+            env=env,
+            cwd=(self.root or Path()) / fill(run.cwd, values),
+            timeout_seconds=run.timeout_seconds,
+            stall_seconds=run.stall_seconds,
+            log_bytes=run.log_bytes,
+            package=run.package,
+        )
 
 
 def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
@@ -80,8 +92,9 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     lacking = []
     if adapter.root is None:
         lacking.append(f"directory {manifest.directory} (or suites/{manifest.directory}) in the workspace")
-    if "*" not in manifest.agents and agent not in manifest.agents:
-        lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(manifest.agents)})")
+    able = [*manifest.agents, *manifest.baselines]
+    if "*" not in able and agent not in able:
+        lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(able)})")
     lacking += [
         f"option {name} (--extra '{{\"{name}\": …}}'): {option.help}".rstrip(": ")
         for name, option in manifest.options.items()

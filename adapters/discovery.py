@@ -26,19 +26,33 @@ _NEVER = {"benchmark_results", "__pycache__", "node_modules"}
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter."""
+    """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter.
+
+    `excluded` are the folders that are no benchmarks, each with the reason that was given, or none.
+    """
 
     adapters: dict[str, Adapter]
     problems: list[ManifestError]
     directories: list[str]
     uncovered: list[str]
+    excluded: dict[str, str]
 
 
 class _Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out."""
+    """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
+
+    One of ours stands for a kind of workspace that has all the paths of `recognised_by`, and no such file.
+    """
 
     directories: list[str] | None = None
-    exclude: list[str] = []
+    exclude: list[str] | dict[str, str] = []
+    recognised_by: list[str] = []
+
+    def reason(self, name: str) -> str | None:
+        """Why a folder is left out; None where it is not."""
+        reasons = self.exclude if isinstance(self.exclude, dict) else dict.fromkeys(self.exclude, "")
+        matches = (why for glob, why in reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
+        return next(matches, None)
 
 
 def discover(workspace: Path) -> Discovery:
@@ -47,7 +61,10 @@ def discover(workspace: Path) -> Discovery:
     A broken manifest becomes one of `problems` and takes no other down.
     """
     problems: list[ManifestError] = []
-    directories = _benchmark_directories(workspace, problems)
+    choice = _read_choice(workspace, problems)
+    names = _folder_names(workspace, choice)
+    excluded = {name: why for name in names if (why := choice.reason(name)) is not None}
+    directories = [name for name in names if name not in excluded]
     adapters: dict[str, Adapter] = {}
     for found in (
         _from_files(sorted(_HERE.glob(f"suites/*/{MANIFEST}")), "suite", workspace, problems),
@@ -71,22 +88,17 @@ def discover(workspace: Path) -> Discovery:
         problems=problems,
         directories=directories,
         uncovered=[name for name in directories if not {name, Path(name).name} & covered],
+        excluded=excluded,
     )
 
 
-def _benchmark_directories(workspace: Path, problems: list[ManifestError]) -> list[str]:
+def _folder_names(workspace: Path, choice: _Choice) -> list[str]:
     """Paths relative to the workspace: its folders, and those of its `suites/` instead of that folder itself."""
-    choice = _read_choice(workspace / WORKSPACE_FILE, problems)
     if choice.directories is not None:
         found = {path for pattern in choice.directories for path in workspace.glob(pattern) if path.is_dir()}
     else:
         found = {path for path in _folders(workspace) if path.name != "suites"} | {*_folders(workspace / "suites")}
-    names = sorted(path.relative_to(workspace).as_posix() for path in found if _may_be_benchmark(path))
-    return [
-        name
-        for name in names
-        if not any(fnmatch(name, pattern) or fnmatch(Path(name).name, pattern) for pattern in choice.exclude)
-    ]
+    return sorted(path.relative_to(workspace).as_posix() for path in found if _may_be_benchmark(path))
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -97,12 +109,14 @@ def _may_be_benchmark(path: Path) -> bool:
     return path.name not in _NEVER and not path.name.startswith(".")
 
 
-def _read_choice(path: Path, problems: list[ManifestError]) -> _Choice:
+def _read_choice(workspace: Path, problems: list[ManifestError]) -> _Choice:
+    path = workspace / WORKSPACE_FILE
     if not path.is_file():
-        return _Choice()
+        known = (msgspec.convert(read_toml(file), _Choice) for file in sorted(_HERE.glob("workspaces/*.toml")))
+        like = (choice for choice in known if all((workspace / part).exists() for part in choice.recognised_by))
+        return next(like, _Choice())
     try:
-        tables = read_toml(path)
-        choice = msgspec.convert(tables, _Choice)
+        choice = msgspec.convert(read_toml(path), _Choice)
         for pattern in choice.directories or ():
             if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")

@@ -52,10 +52,14 @@ LOG_BYTES = 64 * 1024 * 1024
 
 
 class RunSpec(_Table, frozen=True, kw_only=True):
-    """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take."""
+    """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take.
+
+    `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called.
+    """
 
     argv: list[str]
     cwd: str = "."
+    package: str | None = None
     timeout_seconds: float = 3600
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
@@ -128,11 +132,27 @@ class Requires(_Table, frozen=True, kw_only=True):
     checks: list[Check] = []
 
 
+class Baseline(_Table, frozen=True, kw_only=True):
+    """A player of no skill, or of all skill: random, constant or perfect answers that the suite itself can give.
+
+    Its name is the label of an agent. It asks no model, and its runs are synthetic. `argv` comes after all other
+    arguments.
+    """
+
+    argv: list[str] = []
+    env: dict[str, str] = {}
+    help: str = ""
+
+
 class ResultSpec(_Table, frozen=True, kw_only=True):
-    """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath."""
+    """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath.
+
+    The score is divided by `out_of`, where there is one.
+    """
 
     files: list[str]
     score: str
+    out_of: str | None = None
     unit: str
     higher_is_better: bool = True
     samples: str | None = None
@@ -145,7 +165,7 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every JMESPath expression, with its key."""
-        for key in ("score", "samples", "stderr", "valid", "synthetic"):
+        for key in ("score", "out_of", "samples", "stderr", "valid", "synthetic"):
             if (expression := getattr(self, key)) is not None:
                 yield f"result.{key}", expression
         for table in ("metrics", "usage"):
@@ -183,8 +203,19 @@ class Manifest(_Table, frozen=True, kw_only=True):
     requires: Requires = Requires()
     resources: Resources = Resources()
     options: dict[str, Option] = {}
+    baselines: dict[str, Baseline] = {}
     result: ResultSpec
     high_score: HighScore | None = None
+
+    def asks_model(self, agent: str) -> bool:
+        """Whether a run by that agent needs a provider."""
+        return self.requires.model and agent not in self.baselines
+
+    def is_synthetic(self, agent: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run by that agent with that configuration counts as synthetic, whatever its result says."""
+        return agent in self.baselines or any(
+            config.get(name) is not None and config[name] in option.synthetic for name, option in self.options.items()
+        )
 
 
 def load_manifest(path: Path, directory: str | None = None) -> Manifest:
@@ -273,7 +304,7 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
     table: Any = tables
     for part in before.split("."):
         table = table.get(part, {}) if isinstance(table, dict) else {}
-    kind: Any = Option if before == "options" else str
+    kind: Any = {"options": Option, "baselines": Baseline}.get(before, str)
     for name, value in table.items() if isinstance(table, dict) else ():
         try:
             msgspec.convert(value, kind)
@@ -286,7 +317,14 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
 def _fields_at(key: str) -> tuple[str, ...]:
     kinds = {"": Manifest, "run": RunSpec, "requires": Requires, "result": ResultSpec, "high_score": HighScore}
     first = key.partition(".")[0]
-    kind = Option if first == "options" else Check if key.startswith("requires.checks") else kinds.get(key, Manifest)
+    dictionaries = {"options": Option, "baselines": Baseline}
+    kind = (
+        dictionaries[first]
+        if first in dictionaries
+        else Check
+        if key.startswith("requires.checks")
+        else kinds.get(key, Manifest)
+    )
     return kind.__struct_fields__
 
 
@@ -304,6 +342,8 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+    for name, baseline in manifest.baselines.items():
+        yield from _baseline_faults(name, baseline)
     version = manifest.requires.python_version
     if version is not None and not re.fullmatch(r"3\.\d+", version):
         yield "requires.python_version", f"'{version}' is no version such as 3.12"
@@ -333,6 +373,8 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
     yield from _text_faults("run.cwd", run.cwd)
     for name, text in run.env.items():
         yield from _text_faults(f"run.env.{name}", text)
+    if run.package is not None and not run.package.isidentifier():
+        yield "run.package", f"'{run.package}' is no name of a Python package"
     if not (math.isfinite(run.timeout_seconds) and run.timeout_seconds > 0):
         yield "run.timeout_seconds", "is no positive number of seconds"
     if run.stall_seconds is not None and not (math.isfinite(run.stall_seconds) and run.stall_seconds > 0):
@@ -368,7 +410,8 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield key, "needs either argv or env: how the benchmark is told its value"
     for text in option.argv or ():
         yield from _text_faults(f"{key}.argv", text, in_option=True)
-    for part, values in (("default", [option.default]), ("choices", option.choices or [])):
+    parts = (("default", [option.default]), ("choices", option.choices or []), ("synthetic", option.synthetic))
+    for part, values in parts:
         for value in values:
             try:
                 coerce(option, value)
@@ -380,6 +423,16 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield f"{key}.required", "a secret cannot be required: name its variable in requires.env"
     if option.secret_as(name) and option.default is not None:
         yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
+
+
+def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]:
+    key = f"baselines.{name}"
+    if not baseline.argv and not baseline.env:
+        yield key, "has neither argv nor env, so nothing would tell the benchmark of it"
+    for text in baseline.argv:
+        yield from _text_faults(f"{key}.argv", text)
+    for variable, text in baseline.env.items():
+        yield from _text_faults(f"{key}.env.{variable}", text)
 
 
 def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tuple[str, str]]:

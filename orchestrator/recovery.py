@@ -104,7 +104,14 @@ def _finished_result(run: Run, folder: Path, adapter: Adapter | None) -> Finishe
     began = parse_utc(run.started_at)
     ended = (folder / EXIT_STATUS).stat().st_mtime
     exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
-    outcome = weigh(adapter.manifest, exit, folder=folder, cwd=Path(run.cwd), started_at=began.timestamp())
+    outcome = weigh(
+        adapter.manifest,
+        exit,
+        folder=folder,
+        cwd=Path(run.cwd),
+        started_at=began.timestamp(),
+        synthetic=run.synthetic,
+    )
     if not isinstance(outcome, Finished):
         return None
     when = datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
