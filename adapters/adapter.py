@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from .environment import find_python
-from .manifest import LOG_BYTES, Check, Manifest, fill
+from .manifest import ANY_AGENT, EACH_VALUE, LOG_BYTES, Check, Manifest, fill
 from .options import render
 
 Source = Literal["suite", "catalog", "workspace", "plugin"]
@@ -59,17 +59,21 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         """
         values = dict(placeholders)
         run = self.manifest.run
-        argv = [fill(text, values) for text in run.argv]
+        agent = values.get("agent", "")
+        argv = [
+            fill(text, values) for text in [*run.argv, *run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))]
+        ]
         env = {name: fill(text, values) for name, text in run.env.items()}
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
             if value is None or (value is False and option.argv is not None):
                 continue
             text = render(value)
-            argv += [fill(part, {**values, "value": text}) for part in option.argv or ()]
+            for part in option.argv or ():
+                argv += map(render, value) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
             if option.env is not None:
                 env[option.env] = text
-        if baseline := self.manifest.baselines.get(values.get("agent", "")):
+        if baseline := self.manifest.baselines.get(agent):
             argv += [fill(text, values) for text in baseline.argv]
             env |= {name: fill(text, values) for name, text in baseline.env.items()}
         return Command(
@@ -93,7 +97,7 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     if adapter.root is None:
         lacking.append(f"directory {manifest.directory} (or suites/{manifest.directory}) in the workspace")
     able = [*manifest.agents, *manifest.baselines]
-    if "*" not in able and agent not in able:
+    if ANY_AGENT not in able and agent not in able:
         lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(able)})")
     lacking += [
         f"option {name} (--extra '{{\"{name}\": …}}'): {option.help}".rstrip(": ")

@@ -28,6 +28,11 @@ PLACEHOLDERS = (
 )
 """What may stand between braces in a command, its folder and its environment; `value` only in an option."""
 
+EACH_VALUE = "{values}"
+"""An argument of a list option that stands for an argument per item."""
+
+ANY_AGENT = "*"
+
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _TYPO_SIMILARITY = 0.75
@@ -54,12 +59,14 @@ LOG_BYTES = 64 * 1024 * 1024
 class RunSpec(_Table, frozen=True, kw_only=True):
     """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take.
 
+    `agent_argv` are further arguments by the agent's label; those of "*" are for the agents that it does not name.
     `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called.
     """
 
     argv: list[str]
     cwd: str = "."
     package: str | None = None
+    agent_argv: dict[str, list[str]] = {}
     timeout_seconds: float = 3600
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
@@ -197,7 +204,7 @@ class Manifest(_Table, frozen=True, kw_only=True):
     homepage: str = ""
     version: str = ""
     tags: list[str] = []
-    agents: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
     default_agent: str = "eliza"
     run: RunSpec
     requires: Requires = Requires()
@@ -336,7 +343,7 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
     if not manifest.agents:
         yield "agents", 'names nobody; ["*"] means every agent'
-    if "*" not in manifest.agents and manifest.default_agent not in manifest.agents:
+    if ANY_AGENT not in manifest.agents and manifest.default_agent not in manifest.agents:
         yield "default_agent", f"'{manifest.default_agent}' is none of agents ({', '.join(manifest.agents)})"
     yield from _run_faults(manifest.run)
     yield from _resource_faults(manifest.resources)
@@ -370,6 +377,9 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
         yield "run.argv", "names no command"
     for text in run.argv:
         yield from _text_faults("run.argv", text)
+    for agent, arguments in run.agent_argv.items():
+        for text in arguments:
+            yield from _text_faults(f"run.agent_argv.{agent}", text)
     yield from _text_faults("run.cwd", run.cwd)
     for name, text in run.env.items():
         yield from _text_faults(f"run.env.{name}", text)
@@ -409,6 +419,8 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
     if (option.argv is None) == (option.env is None):
         yield key, "needs either argv or env: how the benchmark is told its value"
     for text in option.argv or ():
+        if text == EACH_VALUE and option.type == "list":
+            continue
         yield from _text_faults(f"{key}.argv", text, in_option=True)
     parts = (("default", [option.default]), ("choices", option.choices or []), ("synthetic", option.synthetic))
     for part, values in parts:
