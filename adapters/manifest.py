@@ -116,12 +116,14 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
 class Check(_Table, frozen=True, kw_only=True):
     """A command that must exit with 0 within a few seconds, and what is missing where it does not.
 
-    It runs in the benchmark's directory. `unless` names a bool option that, where true, makes it needless.
+    It runs in the benchmark's directory. `unless` names a bool option that, where true, makes it needless; with
+    `agents` it is for those alone.
     """
 
     name: str
     argv: list[str]
     unless: str | None = None
+    agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
 
 
 class Requires(_Table, frozen=True, kw_only=True):
@@ -143,18 +145,19 @@ class Baseline(_Table, frozen=True, kw_only=True):
     """A player of no skill, or of all skill: random, constant or perfect answers that the suite itself can give.
 
     Its name is the label of an agent. It asks no model, and its runs are synthetic. `argv` comes after all other
-    arguments.
+    arguments; `score` stands for the score's path where a result tells of all players.
     """
 
     argv: list[str] = []
     env: dict[str, str] = {}
+    score: str | None = None
     help: str = ""
 
 
 class ResultSpec(_Table, frozen=True, kw_only=True):
     """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath.
 
-    The score is divided by `out_of`, where there is one.
+    The score is divided by `out_of`, where there is one; so is `chance`, the score of guessing.
     """
 
     files: list[str]
@@ -164,6 +167,7 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
     higher_is_better: bool = True
     samples: str | None = None
     stderr: str | None = None
+    chance: str | None = None
     metrics: dict[str, str] = {}
     usage: dict[str, str] = {}
     valid: str | None = None
@@ -172,7 +176,7 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every JMESPath expression, with its key."""
-        for key in ("score", "out_of", "samples", "stderr", "valid", "synthetic"):
+        for key in ("score", "out_of", "samples", "stderr", "chance", "valid", "synthetic"):
             if (expression := getattr(self, key)) is not None:
                 yield f"result.{key}", expression
         for table in ("metrics", "usage"):
@@ -217,6 +221,13 @@ class Manifest(_Table, frozen=True, kw_only=True):
     def asks_model(self, agent: str) -> bool:
         """Whether a run by that agent needs a provider."""
         return self.requires.model and agent not in self.baselines
+
+    def played_by(self, agent: str) -> Manifest:
+        """The same, with the path of that agent's score: a baseline may have its own."""
+        baseline = self.baselines.get(agent)
+        if baseline is None or baseline.score is None:
+            return self
+        return msgspec.structs.replace(self, result=msgspec.structs.replace(self.result, score=baseline.score))
 
     def is_synthetic(self, agent: str, config: Mapping[str, Any]) -> bool:
         """Whether a run by that agent with that configuration counts as synthetic, whatever its result says."""
@@ -323,15 +334,9 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
 
 def _fields_at(key: str) -> tuple[str, ...]:
     kinds = {"": Manifest, "run": RunSpec, "requires": Requires, "result": ResultSpec, "high_score": HighScore}
+    kinds |= {"options": Option, "baselines": Baseline}
     first = key.partition(".")[0]
-    dictionaries = {"options": Option, "baselines": Baseline}
-    kind = (
-        dictionaries[first]
-        if first in dictionaries
-        else Check
-        if key.startswith("requires.checks")
-        else kinds.get(key, Manifest)
-    )
+    kind = Check if key.startswith("requires.checks") else kinds.get(first, Manifest)
     return kind.__struct_fields__
 
 
@@ -439,8 +444,10 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
 
 def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]:
     key = f"baselines.{name}"
-    if not baseline.argv and not baseline.env:
-        yield key, "has neither argv nor env, so nothing would tell the benchmark of it"
+    if not baseline.argv and not baseline.env and baseline.score is None:
+        yield key, "has none of argv, env and score, so it would be as any other agent"
+    if baseline.score is not None:
+        yield from _expression_faults(f"{key}.score", baseline.score)
     for text in baseline.argv:
         yield from _text_faults(f"{key}.argv", text)
     for variable, text in baseline.env.items():

@@ -22,6 +22,9 @@ LARGEST_VALUE_BYTES = 64 * 1024
 _DEEPEST = 32
 """Levels of tables within tables that a metric may have."""
 
+CHANCE = "chance"
+"""The metric that holds the score of guessing, in the unit of the score."""
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
@@ -155,12 +158,13 @@ def _load(path: Path) -> Any:
 
 
 def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
+    chance = _score(spec, spec.chance, document)
     return Reading(
         path=path,
-        score=_score(spec, document),
+        score=_score(spec, spec.score, document),
         samples=_count(_search(spec.samples, document)),
         stderr=_number(_search(spec.stderr, document)),
-        metrics=_table(spec.metrics, document),
+        metrics=_table(spec.metrics, document) | ({} if chance is None else {CHANCE: chance}),
         usage={name: value for name, value in _table(spec.usage, document).items() if _number(value) is not None},
         synthetic=_search(spec.synthetic, document) is True,
     )
@@ -180,8 +184,8 @@ def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
     return msgspec.structs.replace(reading, reason=failure[0], error=f"{reading.path.name}: {failure[1]}")
 
 
-def _score(spec: ResultSpec, document: Any) -> float | None:
-    score = _number(_search(spec.score, document))
+def _score(spec: ResultSpec, expression: str | None, document: Any) -> float | None:
+    score = _number(_search(expression, document))
     if spec.out_of is None or score is None:
         return score
     most = _number(_search(spec.out_of, document))

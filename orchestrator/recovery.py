@@ -105,7 +105,7 @@ def _finished_result(run: Run, folder: Path, adapter: Adapter | None) -> Finishe
     ended = (folder / EXIT_STATUS).stat().st_mtime
     exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
     outcome = weigh(
-        adapter.manifest,
+        adapter.manifest.played_by(run.agent),
         exit,
         folder=folder,
         cwd=Path(run.cwd),

@@ -228,7 +228,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         started_at = time.time()
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
         return weigh(
-            planned.adapter.manifest,
+            planned.adapter.manifest.played_by(planned.agent),
             exit,
             folder=folder,
             cwd=command.cwd,
