@@ -112,10 +112,11 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
         version = requires.python_version
         lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
     for check in requires.checks:
-        needless = (check.unless is not None and config.get(check.unless) is True) or (
-            ANY_AGENT not in check.agents and agent not in check.agents
-        )
-        if not needless and check.argv[0] not in absent and (failure := _failure(check, adapter.root, environ)):
+        if (
+            not check.is_needless(agent, config)
+            and check.argv[0] not in absent
+            and (failure := _failure(check, adapter.root, environ))
+        ):
             lacking.append(failure)
     return lacking
 

@@ -116,14 +116,25 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
 class Check(_Table, frozen=True, kw_only=True):
     """A command that must exit with 0 within a few seconds, and what is missing where it does not.
 
-    It runs in the benchmark's directory. `unless` names a bool option that, where true, makes it needless; with
-    `agents` it is for those alone.
+    It runs in the benchmark's directory. `unless` names options, one or several: with a bool that is true, or another
+    one that has a value, it is needless. With `agents` it is for those alone.
     """
 
     name: str
     argv: list[str]
-    unless: str | None = None
+    unless: str | list[str] = []
     agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
+
+    def is_needless(self, agent: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run by that agent with that configuration can do without it."""
+        if ANY_AGENT not in self.agents and agent not in self.agents:
+            return True
+        return any(config.get(name) not in (None, False) for name in self.waivers)
+
+    @property
+    def waivers(self) -> list[str]:
+        """`unless` as a list."""
+        return [self.unless] if isinstance(self.unless, str) else self.unless
 
 
 class Requires(_Table, frozen=True, kw_only=True):
@@ -362,9 +373,10 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if version is not None and not manifest.requires.python:
         yield "requires.python_version", "there is no environment: requires.python names no package"
     for check in manifest.requires.checks:
-        waiving = manifest.options.get(check.unless) if check.unless else None
-        if check.unless and (waiving is None or waiving.type != "bool"):
-            yield "requires.checks", f"unless = '{check.unless}' names no bool option"
+        for name in check.waivers:
+            waiving = manifest.options.get(name)
+            if waiving is None or (waiving.type != "bool" and waiving.default is not None):
+                yield "requires.checks", f"unless = '{name}' names no bool option, nor another one without a default"
         if not check.argv:
             yield "requires.checks", f"'{check.name}' has an empty argv"
     for key, expression in manifest.result.expressions():
