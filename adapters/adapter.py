@@ -55,14 +55,14 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
 
         An option's arguments are added where it has a value; for a bool, where it is true. Those of a baseline that
-        the agent's label names come last.
+        the agent's label names come last, and no other agent's.
         """
         values = dict(placeholders)
         run = self.manifest.run
         agent = values.get("agent", "")
-        argv = [
-            fill(text, values) for text in [*run.argv, *run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))]
-        ]
+        baseline = self.manifest.baselines.get(agent)
+        by_agent = [] if baseline else run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))
+        argv = [fill(text, values) for text in [*run.argv, *by_agent]]
         env = {name: fill(text, values) for name, text in run.env.items()}
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
@@ -73,7 +73,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
                 argv += map(render, value) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
             if option.env is not None:
                 env[option.env] = text
-        if baseline := self.manifest.baselines.get(agent):
+        if baseline:
             argv += [fill(text, values) for text in baseline.argv]
             env |= {name: fill(text, values) for name, text in baseline.env.items()}
         return Command(
