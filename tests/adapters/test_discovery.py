@@ -95,6 +95,30 @@ def test_the_workspace_says_which_folders_are_none(workspace):
     assert discover(root).directories == ["two"]
 
 
+def test_why_a_folder_is_none_is_told(workspace):
+    root, add = workspace
+    for name in ("one", "gateway"):
+        add(name)
+    (root / "benchmarks.toml").write_text('[exclude]\n"gate*" = "carries requests"')
+    found = discover(root)
+    assert (found.directories, found.excluded) == (["one"], {"gateway": "carries requests"})
+
+
+def test_a_checkout_of_elizaos_is_recognised_unless_it_says_something_itself(workspace):
+    root, _ = workspace
+    for file in ("registry/commands.py", "suites/orchestrator/adapters.py", "suites/mine/x", "docs/x"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    found = discover(root)
+    assert found.directories == found.uncovered == ["suites/mine"]
+    assert set(found.excluded) == {"registry", "docs", "suites/orchestrator"} and all(found.excluded.values())
+    (root / "benchmarks.toml").write_text('exclude = ["docs"]')
+    assert discover(root).directories == ["registry", "suites/mine", "suites/orchestrator"]
+    (root / "benchmarks.toml").unlink()
+    (root / "registry" / "commands.py").unlink()
+    assert discover(root).excluded == {}
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [("exclude = 5", "exclude"), ("exlude = []", ""), ("x = ", ""), ('directories = ["../*"]', "directories")],
