@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,11 +31,18 @@ class Command(msgspec.Struct, frozen=True):
     package: str | None = None
 
 
+class Harnesses(msgspec.Struct, frozen=True):
+    """What the agents of a workspace need, whichever of its benchmarks they play: checks in its folder."""
+
+    workspace: Path
+    checks: list[Check]
+
+
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """A benchmark that the orchestrator knows. A plugin may override `command`.
 
     `origin` is the manifest's file, `sha256` the digest of its bytes, `root` the benchmark's directory: None where
-    the workspace does not have it.
+    the workspace does not have it. `harnesses` are those of the workspace that it belongs to.
     """
 
     manifest: Manifest
@@ -43,6 +50,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     origin: Path
     root: Path | None
     sha256: str
+    harnesses: Harnesses | None = None
 
     @property
     def id(self) -> str:
@@ -111,14 +119,24 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     if find_python(requires.python_version) is None:
         version = requires.python_version
         lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
-    for check in requires.checks:
-        if (
-            not check.is_needless(agent, config)
-            and check.argv[0] not in absent
-            and (failure := _failure(check, adapter.root, environ))
-        ):
+    for check, folder in _checks(adapter, agent, config):
+        if check.argv[0] not in absent and (failure := _failure(check, folder, environ)):
             lacking.append(failure)
     return lacking
+
+
+def _checks(adapter: Adapter, agent: str, config: Mapping[str, Any]) -> Iterator[tuple[Check, Path | None]]:
+    """The checks to make, each with its folder. Where a mock plays, or nobody asks a model, no harness is needed."""
+    manifest = adapter.manifest
+    own = manifest.requires.checks
+    for check in own:
+        if not check.is_needless(agent, config):
+            yield check, adapter.root
+    if adapter.harnesses is None or not manifest.asks_model(agent) or manifest.is_mock(config):
+        return
+    for check in adapter.harnesses.checks:
+        if not check.is_needless(agent, config):
+            yield check, adapter.harnesses.workspace
 
 
 def _failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str | None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from .adapter import Adapter, Source
-from .manifest import Manifest, ManifestError, load_manifest, read_toml
+from .adapter import Adapter, Harnesses, Source
+from .manifest import Check, Manifest, ManifestError, load_manifest, read_toml
 
 MANIFEST = "benchmark.toml"
 WORKSPACE_FILE = "benchmarks.toml"
@@ -38,20 +38,26 @@ class Discovery(msgspec.Struct, frozen=True):
     excluded: dict[str, str]
 
 
-class _Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
 
-    One of ours stands for a kind of workspace that has all the paths of `recognised_by`, and no such file.
+    `checks` are for agents, made in the workspace. One of ours stands for a kind of workspace that has all the paths of
+    `recognised_by`, and no such file.
     """
 
     directories: list[str] | None = None
     exclude: list[str] | dict[str, str] = []
     recognised_by: list[str] = []
+    checks: list[Check] = []
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why the folders of a glob are left out; nothing where no reason is given."""
+        return self.exclude if isinstance(self.exclude, dict) else dict.fromkeys(self.exclude, "")
 
     def reason(self, name: str) -> str | None:
         """Why a folder is left out; None where it is not."""
-        reasons = self.exclude if isinstance(self.exclude, dict) else dict.fromkeys(self.exclude, "")
-        matches = (why for glob, why in reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
+        matches = (why for glob, why in self.reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
         return next(matches, None)
 
 
@@ -61,7 +67,7 @@ def discover(workspace: Path) -> Discovery:
     A broken manifest becomes one of `problems` and takes no other down.
     """
     problems: list[ManifestError] = []
-    choice = _read_choice(workspace, problems)
+    choice = _read_workspace_file(workspace, problems)
     names = _folder_names(workspace, choice)
     excluded = {name: why for name in names if (why := choice.reason(name)) is not None}
     directories = [name for name in names if name not in excluded]
@@ -83,6 +89,10 @@ def discover(workspace: Path) -> Discovery:
         for adapter in adapters.values()
         if adapter.source != "suite" and adapter.manifest.needs_directory
     }
+    harnesses = Harnesses(workspace, choice.checks)
+    for id, adapter in adapters.items():
+        if choice.checks and adapter.source != "suite" and adapter.manifest.needs_directory:
+            adapters[id] = msgspec.structs.replace(adapter, harnesses=harnesses)
     return Discovery(
         adapters=dict(sorted(adapters.items())),
         problems=problems,
@@ -92,7 +102,12 @@ def discover(workspace: Path) -> Discovery:
     )
 
 
-def _folder_names(workspace: Path, choice: _Choice) -> list[str]:
+def known_workspaces() -> Iterator[WorkspaceFile]:
+    """What this program knows of the workspaces of others."""
+    return (msgspec.convert(read_toml(file), WorkspaceFile) for file in sorted(_HERE.glob("workspaces/*.toml")))
+
+
+def _folder_names(workspace: Path, choice: WorkspaceFile) -> list[str]:
     """Paths relative to the workspace: its folders, and those of its `suites/` instead of that folder itself."""
     if choice.directories is not None:
         found = {path for pattern in choice.directories for path in workspace.glob(pattern) if path.is_dir()}
@@ -109,25 +124,26 @@ def _may_be_benchmark(path: Path) -> bool:
     return path.name not in _NEVER and not path.name.startswith(".")
 
 
-def _read_choice(workspace: Path, problems: list[ManifestError]) -> _Choice:
+def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> WorkspaceFile:
     path = workspace / WORKSPACE_FILE
     if not path.is_file():
-        known = (msgspec.convert(read_toml(file), _Choice) for file in sorted(_HERE.glob("workspaces/*.toml")))
-        like = (choice for choice in known if all((workspace / part).exists() for part in choice.recognised_by))
-        return next(like, _Choice())
+        like = (one for one in known_workspaces() if all((workspace / part).exists() for part in one.recognised_by))
+        return next(like, WorkspaceFile())
     try:
-        choice = msgspec.convert(read_toml(path), _Choice)
+        choice = msgspec.convert(read_toml(path), WorkspaceFile)
         for pattern in choice.directories or ():
             if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        problems.append(ManifestError(path, location.strip("`."), f"{reason} (there are: directories, exclude)"))
+        problems.append(
+            ManifestError(path, location.strip("`."), f"{reason} (there are: directories, exclude, checks)")
+        )
     except ManifestError as problem:
         problems.append(problem)
     else:
         return choice
-    return _Choice()
+    return WorkspaceFile()
 
 
 def _from_files(

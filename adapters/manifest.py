@@ -240,6 +240,10 @@ class Manifest(_Table, frozen=True, kw_only=True):
             return self
         return msgspec.structs.replace(self, result=msgspec.structs.replace(self.result, score=baseline.score))
 
+    def is_mock(self, config: Mapping[str, Any]) -> bool:
+        """Whether a switch is on that makes runs synthetic: something plays in place of the agent."""
+        return any(config.get(name) is True and True in option.synthetic for name, option in self.options.items())
+
     def is_synthetic(self, agent: str, config: Mapping[str, Any]) -> bool:
         """Whether a run by that agent with that configuration counts as synthetic, whatever its result says."""
         return agent in self.baselines or any(

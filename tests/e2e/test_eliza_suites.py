@@ -1,7 +1,7 @@
 """Suites of elizaOS that need no key and no network run for real, where there is a checkout: ELIZA_BENCHMARKS=path.
 
-Each table of `eliza/*.toml` is one run: `benchmark`, `extra`, `agent`, `needs` (commands without which it is left
-out), and what it comes to: `score`, `synthetic`, `status` and `reason`.
+Each table of `eliza/*.toml` is one run: `benchmark`, `extra` (where `{samples}` is their folder), `agent`, `needs`
+(commands without which it is left out), and what it comes to: `score`, `synthetic`, `status` and `reason`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "samples" / "eliza"
 RUNS = {
     f"{file.stem}-{name}": run
     for file in sorted(HERE.glob("eliza/*.toml"))
@@ -49,7 +50,7 @@ def test_a_suite_runs(bench, checkout, name):
     bench.root, bench.results = checkout, checkout / "benchmark_results"
     status = wanted.get("status", "succeeded")
     agent = ("--agent", wanted["agent"]) if "agent" in wanted else ()
-    extra = json.dumps(wanted.get("extra", {}))
+    extra = json.dumps(wanted.get("extra", {})).replace("{samples}", str(SAMPLES))
     bench.run(wanted["benchmark"], more=("--force", "--extra", extra, *agent), code=0 if status == "succeeded" else 1)
     row = bench.runs("--benchmark", wanted["benchmark"])[-1]
     assert row["status"] == status, row["error"]
