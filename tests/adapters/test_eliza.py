@@ -2,13 +2,16 @@
 
 Each table of `samples/eliza/*.toml` is one reading: `benchmark`, `sample` (a file of a run of the suite, shortened; in
 `built` the shape that its documents tell, where it cannot run without a key), `name` as the suite names the file,
-`agent`, `merge` (a JSON merge patch), and what the manifest makes of it. A table with `refused` is what the suite's
-own scorer takes for no result, and has the `reason`.
+`agent`, `merge` (a JSON merge patch), and what the manifest makes of it. Where there is a checkout, its own scorers are
+asked too; `theirs = "differs"` says that they and we disagree on purpose, and the table's comment why.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -44,15 +47,21 @@ def merge(document: Any, patch: Any) -> Any:
     return merged
 
 
-@pytest.mark.parametrize("name", READINGS)
-def test_a_result_of_a_suite(adapters, tmp_path, name):
-    wanted = READINGS[name]
+def written(wanted: dict[str, Any], folder: Path) -> Path:
+    """The result's file, as the suite leaves it in its output folder."""
     document = wanted["built"] if "built" in wanted else json.loads((SAMPLES / wanted["sample"]).read_text())
-    file = tmp_path / wanted["name"]
+    file = folder / wanted["name"]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(merge(document, wanted.get("merge", {}))))
     for other in wanted.get("beside", ()):
         (file.parent / other).write_text("{}")
+    return file
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_a_result_of_a_suite(adapters, tmp_path, name):
+    wanted = READINGS[name]
+    written(wanted, tmp_path)
     manifest = adapters[wanted["benchmark"]].manifest
     agent = wanted.get("agent", manifest.default_agent)
     reading = read_result(manifest.played_by(agent), output_dir=tmp_path, cwd=tmp_path, started_at=0)
@@ -66,3 +75,56 @@ def test_a_result_of_a_suite(adapters, tmp_path, name):
     assert reading.metrics.get(CHANCE) == (pytest.approx(wanted["chance"]) if "chance" in wanted else None)
     for metric, value in wanted.get("metrics", {}).items():
         assert reading.metrics[metric] == value
+
+
+SCORER = """
+import json, sys
+from pathlib import Path
+import benchmarks
+from benchmarks.orchestrator.adapters import discover_adapters
+
+adapters = discover_adapters(Path(benchmarks.__file__).parent).adapters
+told = {}
+for name, benchmark, path in json.load(sys.stdin):
+    if benchmark in adapters:
+        try:
+            told[name] = adapters[benchmark].score_extractor(Path(path)).score
+        except ValueError as problem:
+            told[name] = str(problem)
+json.dump(told, sys.stdout)
+"""
+
+
+@pytest.mark.skipif("ELIZA_BENCHMARKS" not in os.environ, reason="ELIZA_BENCHMARKS names no checkout")
+def test_the_checkouts_own_scorers_say_the_same(adapters, tmp_path):
+    """What they refuse is synthetic or no result with us; what they score has the same score, on the same scale."""
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "benchmarks").symlink_to(Path(os.environ["ELIZA_BENCHMARKS"]).resolve())
+    questions = []
+    for name, wanted in READINGS.items():
+        (tmp_path / name).mkdir()
+        questions.append((name, wanted["benchmark"], str(written(wanted, tmp_path / name))))
+    done = subprocess.run(
+        [sys.executable, "-c", SCORER],
+        input=json.dumps(questions),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "package")},
+    )
+    told = json.loads(done.stdout)
+    assert len(told) > 30
+    differ = []
+    for name, theirs in told.items():
+        wanted = READINGS[name]
+        ours = wanted.get("score")
+        if wanted.get("theirs") == "differs" or wanted.get("agent") in adapters[wanted["benchmark"]].manifest.baselines:
+            continue
+        if isinstance(theirs, str) or theirs is None:
+            agree = wanted.get("synthetic", False) or "reason" in wanted
+        else:
+            agree = ours is not None and ours == pytest.approx(theirs, abs=1e-4)
+        if not agree:
+            differ.append((name, theirs, ours))
+    assert differ == []
