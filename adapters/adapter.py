@@ -128,14 +128,14 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
 def _checks(adapter: Adapter, agent: str, config: Mapping[str, Any]) -> Iterator[tuple[Check, Path | None]]:
     """The checks to make, each with its folder. Where a mock plays, or nobody asks a model, no harness is needed."""
     manifest = adapter.manifest
-    own = manifest.requires.checks
-    for check in own:
+    for check in manifest.requires.checks:
         if not check.is_needless(agent, config):
             yield check, adapter.root
     if adapter.harnesses is None or not manifest.asks_model(agent) or manifest.is_mock(config):
         return
+    said = {check.name for check in manifest.requires.checks}
     for check in adapter.harnesses.checks:
-        if not check.is_needless(agent, config):
+        if check.name not in said and not check.is_needless(agent, config):
             yield check, adapter.harnesses.workspace
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.adapters import discovery
+from benchmarks.adapters.adapter import missing
 from benchmarks.adapters.discovery import discover
 
 MANIFEST = """
@@ -117,6 +118,25 @@ def test_a_checkout_of_elizaos_is_recognised_unless_it_says_something_itself(wor
     (root / "benchmarks.toml").unlink()
     (root / "registry" / "commands.py").unlink()
     assert discover(root).excluded == {}
+
+
+def test_what_an_agent_of_the_workspace_needs(workspace):
+    root, add = workspace
+    add("mine", "mine")
+    text = (root / "mine" / "benchmark.toml").read_text()
+    options = '[options.mock]\ntype = "bool"\nargv = ["--mock"]\nsynthetic = [true]\n'
+    (root / "mine" / "benchmark.toml").write_text(text + "\n" + options)
+    (root / "benchmarks.toml").write_text(
+        '[[checks]]\nname = "hermes"\nargv = ["test", "-e", "hermes"]\nagents = ["hermes"]'
+    )
+
+    def lacking(agent, **config):
+        return missing(discover(root).adapters["mine"], agent=agent, environ={"PATH": "/usr/bin:/bin"}, config=config)
+
+    assert lacking("hermes") == ["hermes (test -e hermes: exit 1)"]
+    assert lacking("eliza") == lacking("hermes", mock=True) == []
+    (root / "hermes").touch()
+    assert lacking("hermes") == []
 
 
 @pytest.mark.parametrize(
