@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test nightly reliability check types bench clean
+.PHONY: help run viewer test nightly reliability check types bench catalogue clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
@@ -34,6 +34,9 @@ types: ## the types in the scripts of the viewer's page, by the TypeScript compi
 bench: $(VENV)/developing chromium ## measure the program itself; writes bench.json
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m tests.perf
+
+catalogue: $(VENV)/installed ## write docs/catalogue.md anew from the manifests
+	@$(BIN)/benchmarks adapters catalogue >docs/catalogue.md
 
 clean: ## remove the environment and caches (never a workspace)
 	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from .environment import find_python
-from .manifest import LOG_BYTES, Check, Manifest, fill
+from .manifest import ANY_AGENT, EACH_VALUE, LOG_BYTES, Check, Manifest, fill
 from .options import render
 
 Source = Literal["suite", "catalog", "workspace", "plugin"]
@@ -20,7 +20,7 @@ _CHECK_SECONDS = 5
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What to start: arguments, additional variables, working directory, and the limits that `[run]` explains."""
+    """What to start: arguments, additional variables, working directory, and what else `[run]` explains."""
 
     argv: list[str]
     env: dict[str, str]
@@ -28,13 +28,21 @@ class Command(msgspec.Struct, frozen=True):
     timeout_seconds: float
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
+    package: str | None = None
+
+
+class Harnesses(msgspec.Struct, frozen=True):
+    """What the agents of a workspace need, whichever of its benchmarks they play: checks in its folder."""
+
+    workspace: Path
+    checks: list[Check]
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """A benchmark that the orchestrator knows. A plugin may override `command`.
 
     `origin` is the manifest's file, `sha256` the digest of its bytes, `root` the benchmark's directory: None where
-    the workspace does not have it.
+    the workspace does not have it. `harnesses` are those of the workspace that it belongs to.
     """
 
     manifest: Manifest
@@ -42,6 +50,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     origin: Path
     root: Path | None
     sha256: str
+    harnesses: Harnesses | None = None
 
     @property
     def id(self) -> str:
@@ -53,22 +62,37 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Command:
         """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
 
-        An option's arguments are added where it has a value; for a bool, where it is true.
+        An option's arguments are added where it has a value; for a bool, where it is true. Those of a baseline that
+        the agent's label names come last, and no other agent's.
         """
         values = dict(placeholders)
         run = self.manifest.run
-        argv = [fill(text, values) for text in run.argv]
+        agent = values.get("agent", "")
+        baseline = self.manifest.baselines.get(agent)
+        by_agent = [] if baseline else run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))
+        argv = [fill(text, values) for text in [*run.argv, *by_agent]]
         env = {name: fill(text, values) for name, text in run.env.items()}
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
             if value is None or (value is False and option.argv is not None):
                 continue
             text = render(value)
-            argv += [fill(part, {**values, "value": text}) for part in option.argv or ()]
+            for part in option.argv or ():
+                argv += map(render, value) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
             if option.env is not None:
                 env[option.env] = text
-        cwd = Path(fill(run.cwd, values))
-        return Command(argv, env, (self.root or Path()) / cwd, run.timeout_seconds, run.stall_seconds, run.log_bytes)
+        if baseline:
+            argv += [fill(text, values) for text in baseline.argv]
+            env |= {name: fill(text, values) for name, text in baseline.env.items()}
+        return Command(
+            argv=argv,
+            env=env,
+            cwd=(self.root or Path()) / fill(run.cwd, values),
+            timeout_seconds=run.timeout_seconds,
+            stall_seconds=run.stall_seconds,
+            log_bytes=run.log_bytes,
+            package=run.package,
+        )
 
 
 def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config: Mapping[str, Any]) -> list[str]:
@@ -80,8 +104,9 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     lacking = []
     if adapter.root is None:
         lacking.append(f"directory {manifest.directory} (or suites/{manifest.directory}) in the workspace")
-    if "*" not in manifest.agents and agent not in manifest.agents:
-        lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(manifest.agents)})")
+    able = [*manifest.agents, *manifest.baselines]
+    if ANY_AGENT not in able and agent not in able:
+        lacking.append(f"agent '{agent}' (this benchmark runs: {', '.join(able)})")
     lacking += [
         f"option {name} (--extra '{{\"{name}\": …}}'): {option.help}".rstrip(": ")
         for name, option in manifest.options.items()
@@ -94,11 +119,24 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
     if find_python(requires.python_version) is None:
         version = requires.python_version
         lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
-    for check in requires.checks:
-        needless = check.unless is not None and config.get(check.unless) is True
-        if not needless and check.argv[0] not in absent and (failure := _failure(check, adapter.root, environ)):
+    for check, folder in _checks(adapter, agent, config):
+        if check.argv[0] not in absent and (failure := _failure(check, folder, environ)):
             lacking.append(failure)
     return lacking
+
+
+def _checks(adapter: Adapter, agent: str, config: Mapping[str, Any]) -> Iterator[tuple[Check, Path | None]]:
+    """The checks to make, each with its folder. Where a mock plays, or nobody asks a model, no harness is needed."""
+    manifest = adapter.manifest
+    for check in manifest.requires.checks:
+        if not check.is_needless(agent, config):
+            yield check, adapter.root
+    if adapter.harnesses is None or not manifest.asks_model(agent) or manifest.is_mock(config):
+        return
+    said = {check.name for check in manifest.requires.checks}
+    for check in adapter.harnesses.checks:
+        if check.name not in said and not check.is_needless(agent, config):
+            yield check, adapter.harnesses.workspace
 
 
 def _failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str | None:

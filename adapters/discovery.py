@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from .adapter import Adapter, Source
-from .manifest import Manifest, ManifestError, load_manifest, read_toml
+from .adapter import Adapter, Harnesses, Source
+from .manifest import Check, Manifest, ManifestError, load_manifest, read_toml
 
 MANIFEST = "benchmark.toml"
 WORKSPACE_FILE = "benchmarks.toml"
@@ -26,19 +26,39 @@ _NEVER = {"benchmark_results", "__pycache__", "node_modules"}
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter."""
+    """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter.
+
+    `excluded` are the folders that are no benchmarks, each with the reason that was given, or none.
+    """
 
     adapters: dict[str, Adapter]
     problems: list[ManifestError]
     directories: list[str]
     uncovered: list[str]
+    excluded: dict[str, str]
 
 
-class _Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out."""
+class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
+
+    `checks` are for agents, made in the workspace. One of ours stands for a kind of workspace that has all the paths of
+    `recognised_by`, and no such file.
+    """
 
     directories: list[str] | None = None
-    exclude: list[str] = []
+    exclude: list[str] | dict[str, str] = []
+    recognised_by: list[str] = []
+    checks: list[Check] = []
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why the folders of a glob are left out; nothing where no reason is given."""
+        return self.exclude if isinstance(self.exclude, dict) else dict.fromkeys(self.exclude, "")
+
+    def reason(self, name: str) -> str | None:
+        """Why a folder is left out; None where it is not."""
+        matches = (why for glob, why in self.reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
+        return next(matches, None)
 
 
 def discover(workspace: Path) -> Discovery:
@@ -47,7 +67,10 @@ def discover(workspace: Path) -> Discovery:
     A broken manifest becomes one of `problems` and takes no other down.
     """
     problems: list[ManifestError] = []
-    directories = _benchmark_directories(workspace, problems)
+    choice = _read_workspace_file(workspace, problems)
+    names = _folder_names(workspace, choice)
+    excluded = {name: why for name in names if (why := choice.reason(name)) is not None}
+    directories = [name for name in names if name not in excluded]
     adapters: dict[str, Adapter] = {}
     for found in (
         _from_files(sorted(_HERE.glob(f"suites/*/{MANIFEST}")), "suite", workspace, problems),
@@ -66,27 +89,31 @@ def discover(workspace: Path) -> Discovery:
         for adapter in adapters.values()
         if adapter.source != "suite" and adapter.manifest.needs_directory
     }
+    harnesses = Harnesses(workspace, choice.checks)
+    for id, adapter in adapters.items():
+        if choice.checks and adapter.source != "suite" and adapter.manifest.needs_directory:
+            adapters[id] = msgspec.structs.replace(adapter, harnesses=harnesses)
     return Discovery(
         adapters=dict(sorted(adapters.items())),
         problems=problems,
         directories=directories,
         uncovered=[name for name in directories if not {name, Path(name).name} & covered],
+        excluded=excluded,
     )
 
 
-def _benchmark_directories(workspace: Path, problems: list[ManifestError]) -> list[str]:
+def known_workspaces() -> Iterator[WorkspaceFile]:
+    """What this program knows of the workspaces of others."""
+    return (msgspec.convert(read_toml(file), WorkspaceFile) for file in sorted(_HERE.glob("workspaces/*.toml")))
+
+
+def _folder_names(workspace: Path, choice: WorkspaceFile) -> list[str]:
     """Paths relative to the workspace: its folders, and those of its `suites/` instead of that folder itself."""
-    choice = _read_choice(workspace / WORKSPACE_FILE, problems)
     if choice.directories is not None:
         found = {path for pattern in choice.directories for path in workspace.glob(pattern) if path.is_dir()}
     else:
         found = {path for path in _folders(workspace) if path.name != "suites"} | {*_folders(workspace / "suites")}
-    names = sorted(path.relative_to(workspace).as_posix() for path in found if _may_be_benchmark(path))
-    return [
-        name
-        for name in names
-        if not any(fnmatch(name, pattern) or fnmatch(Path(name).name, pattern) for pattern in choice.exclude)
-    ]
+    return sorted(path.relative_to(workspace).as_posix() for path in found if _may_be_benchmark(path))
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -97,23 +124,26 @@ def _may_be_benchmark(path: Path) -> bool:
     return path.name not in _NEVER and not path.name.startswith(".")
 
 
-def _read_choice(path: Path, problems: list[ManifestError]) -> _Choice:
+def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> WorkspaceFile:
+    path = workspace / WORKSPACE_FILE
     if not path.is_file():
-        return _Choice()
+        like = (one for one in known_workspaces() if all((workspace / part).exists() for part in one.recognised_by))
+        return next(like, WorkspaceFile())
     try:
-        tables = read_toml(path)
-        choice = msgspec.convert(tables, _Choice)
+        choice = msgspec.convert(read_toml(path), WorkspaceFile)
         for pattern in choice.directories or ():
             if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        problems.append(ManifestError(path, location.strip("`."), f"{reason} (there are: directories, exclude)"))
+        problems.append(
+            ManifestError(path, location.strip("`."), f"{reason} (there are: directories, exclude, checks)")
+        )
     except ManifestError as problem:
         problems.append(problem)
     else:
         return choice
-    return _Choice()
+    return WorkspaceFile()
 
 
 def _from_files(

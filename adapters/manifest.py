@@ -28,6 +28,11 @@ PLACEHOLDERS = (
 )
 """What may stand between braces in a command, its folder and its environment; `value` only in an option."""
 
+EACH_VALUE = "{values}"
+"""An argument of a list option that stands for an argument per item."""
+
+ANY_AGENT = "*"
+
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _TYPO_SIMILARITY = 0.75
@@ -52,10 +57,16 @@ LOG_BYTES = 64 * 1024 * 1024
 
 
 class RunSpec(_Table, frozen=True, kw_only=True):
-    """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take."""
+    """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take.
+
+    `agent_argv` are further arguments by the agent's label; those of "*" are for the agents that it does not name.
+    `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called.
+    """
 
     argv: list[str]
     cwd: str = "."
+    package: str | None = None
+    agent_argv: dict[str, list[str]] = {}
     timeout_seconds: float = 3600
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
@@ -105,12 +116,25 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
 class Check(_Table, frozen=True, kw_only=True):
     """A command that must exit with 0 within a few seconds, and what is missing where it does not.
 
-    It runs in the benchmark's directory. `unless` names a bool option that, where true, makes it needless.
+    It runs in the benchmark's directory. `unless` names options, one or several: with a bool that is true, or another
+    one that has a value, it is needless. With `agents` it is for those alone.
     """
 
     name: str
     argv: list[str]
-    unless: str | None = None
+    unless: str | list[str] = []
+    agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
+
+    def is_needless(self, agent: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run by that agent with that configuration can do without it."""
+        if ANY_AGENT not in self.agents and agent not in self.agents:
+            return True
+        return any(config.get(name) not in (None, False) for name in self.waivers)
+
+    @property
+    def waivers(self) -> list[str]:
+        """`unless` as a list."""
+        return [self.unless] if isinstance(self.unless, str) else self.unless
 
 
 class Requires(_Table, frozen=True, kw_only=True):
@@ -128,15 +152,33 @@ class Requires(_Table, frozen=True, kw_only=True):
     checks: list[Check] = []
 
 
+class Baseline(_Table, frozen=True, kw_only=True):
+    """A player of no skill, or of all skill: random, constant or perfect answers that the suite itself can give.
+
+    Its name is the label of an agent. It asks no model, and its runs are synthetic. `argv` comes after all other
+    arguments; `score` stands for the score's path where a result tells of all players.
+    """
+
+    argv: list[str] = []
+    env: dict[str, str] = {}
+    score: str | None = None
+    help: str = ""
+
+
 class ResultSpec(_Table, frozen=True, kw_only=True):
-    """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath."""
+    """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath.
+
+    The score is divided by `out_of`, where there is one; so is `chance`, the score of guessing.
+    """
 
     files: list[str]
     score: str
+    out_of: str | None = None
     unit: str
     higher_is_better: bool = True
     samples: str | None = None
     stderr: str | None = None
+    chance: str | None = None
     metrics: dict[str, str] = {}
     usage: dict[str, str] = {}
     valid: str | None = None
@@ -145,7 +187,7 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every JMESPath expression, with its key."""
-        for key in ("score", "samples", "stderr", "valid", "synthetic"):
+        for key in ("score", "out_of", "samples", "stderr", "chance", "valid", "synthetic"):
             if (expression := getattr(self, key)) is not None:
                 yield f"result.{key}", expression
         for table in ("metrics", "usage"):
@@ -177,14 +219,36 @@ class Manifest(_Table, frozen=True, kw_only=True):
     homepage: str = ""
     version: str = ""
     tags: list[str] = []
-    agents: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
     default_agent: str = "eliza"
     run: RunSpec
     requires: Requires = Requires()
     resources: Resources = Resources()
     options: dict[str, Option] = {}
+    baselines: dict[str, Baseline] = {}
     result: ResultSpec
     high_score: HighScore | None = None
+
+    def asks_model(self, agent: str) -> bool:
+        """Whether a run by that agent needs a provider."""
+        return self.requires.model and agent not in self.baselines
+
+    def played_by(self, agent: str) -> Manifest:
+        """The same, with the path of that agent's score: a baseline may have its own."""
+        baseline = self.baselines.get(agent)
+        if baseline is None or baseline.score is None:
+            return self
+        return msgspec.structs.replace(self, result=msgspec.structs.replace(self.result, score=baseline.score))
+
+    def is_mock(self, config: Mapping[str, Any]) -> bool:
+        """Whether a switch is on that makes runs synthetic: something plays in place of the agent."""
+        return any(config.get(name) is True and True in option.synthetic for name, option in self.options.items())
+
+    def is_synthetic(self, agent: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run by that agent with that configuration counts as synthetic, whatever its result says."""
+        return agent in self.baselines or any(
+            config.get(name) is not None and config[name] in option.synthetic for name, option in self.options.items()
+        )
 
 
 def load_manifest(path: Path, directory: str | None = None) -> Manifest:
@@ -273,7 +337,7 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
     table: Any = tables
     for part in before.split("."):
         table = table.get(part, {}) if isinstance(table, dict) else {}
-    kind: Any = Option if before == "options" else str
+    kind: Any = {"options": Option, "baselines": Baseline}.get(before, str)
     for name, value in table.items() if isinstance(table, dict) else ():
         try:
             msgspec.convert(value, kind)
@@ -285,8 +349,9 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
 
 def _fields_at(key: str) -> tuple[str, ...]:
     kinds = {"": Manifest, "run": RunSpec, "requires": Requires, "result": ResultSpec, "high_score": HighScore}
+    kinds |= {"options": Option, "baselines": Baseline}
     first = key.partition(".")[0]
-    kind = Option if first == "options" else Check if key.startswith("requires.checks") else kinds.get(key, Manifest)
+    kind = Check if key.startswith("requires.checks") else kinds.get(first, Manifest)
     return kind.__struct_fields__
 
 
@@ -298,21 +363,24 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
     if not manifest.agents:
         yield "agents", 'names nobody; ["*"] means every agent'
-    if "*" not in manifest.agents and manifest.default_agent not in manifest.agents:
+    if ANY_AGENT not in manifest.agents and manifest.default_agent not in manifest.agents:
         yield "default_agent", f"'{manifest.default_agent}' is none of agents ({', '.join(manifest.agents)})"
     yield from _run_faults(manifest.run)
     yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+    for name, baseline in manifest.baselines.items():
+        yield from _baseline_faults(name, baseline)
     version = manifest.requires.python_version
     if version is not None and not re.fullmatch(r"3\.\d+", version):
         yield "requires.python_version", f"'{version}' is no version such as 3.12"
     if version is not None and not manifest.requires.python:
         yield "requires.python_version", "there is no environment: requires.python names no package"
     for check in manifest.requires.checks:
-        waiving = manifest.options.get(check.unless) if check.unless else None
-        if check.unless and (waiving is None or waiving.type != "bool"):
-            yield "requires.checks", f"unless = '{check.unless}' names no bool option"
+        for name in check.waivers:
+            waiving = manifest.options.get(name)
+            if waiving is None or (waiving.type != "bool" and waiving.default is not None):
+                yield "requires.checks", f"unless = '{name}' names no bool option, nor another one without a default"
         if not check.argv:
             yield "requires.checks", f"'{check.name}' has an empty argv"
     for key, expression in manifest.result.expressions():
@@ -330,9 +398,14 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
         yield "run.argv", "names no command"
     for text in run.argv:
         yield from _text_faults("run.argv", text)
+    for agent, arguments in run.agent_argv.items():
+        for text in arguments:
+            yield from _text_faults(f"run.agent_argv.{agent}", text)
     yield from _text_faults("run.cwd", run.cwd)
     for name, text in run.env.items():
         yield from _text_faults(f"run.env.{name}", text)
+    if run.package is not None and not run.package.isidentifier():
+        yield "run.package", f"'{run.package}' is no name of a Python package"
     if not (math.isfinite(run.timeout_seconds) and run.timeout_seconds > 0):
         yield "run.timeout_seconds", "is no positive number of seconds"
     if run.stall_seconds is not None and not (math.isfinite(run.stall_seconds) and run.stall_seconds > 0):
@@ -367,8 +440,11 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
     if (option.argv is None) == (option.env is None):
         yield key, "needs either argv or env: how the benchmark is told its value"
     for text in option.argv or ():
+        if text == EACH_VALUE and option.type == "list":
+            continue
         yield from _text_faults(f"{key}.argv", text, in_option=True)
-    for part, values in (("default", [option.default]), ("choices", option.choices or [])):
+    parts = (("default", [option.default]), ("choices", option.choices or []), ("synthetic", option.synthetic))
+    for part, values in parts:
         for value in values:
             try:
                 coerce(option, value)
@@ -380,6 +456,18 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield f"{key}.required", "a secret cannot be required: name its variable in requires.env"
     if option.secret_as(name) and option.default is not None:
         yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
+
+
+def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]:
+    key = f"baselines.{name}"
+    if not baseline.argv and not baseline.env and baseline.score is None:
+        yield key, "has none of argv, env and score, so it would be as any other agent"
+    if baseline.score is not None:
+        yield from _expression_faults(f"{key}.score", baseline.score)
+    for text in baseline.argv:
+        yield from _text_faults(f"{key}.argv", text)
+    for variable, text in baseline.env.items():
+        yield from _text_faults(f"{key}.env.{variable}", text)
 
 
 def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,8 @@ class OptionError(ValueError):
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable.
 
-    Without a value for one that is `required` the benchmark cannot run.
+    Without a value for one that is `required` the benchmark cannot run. With one of the values in `synthetic`, such as
+    a mock in place of the model, a run measures nothing, and counts as synthetic.
     """
 
     type: Kind
@@ -34,6 +35,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     help: str = ""
     secret: bool = False
     choices: list[Any] | None = None
+    synthetic: list[Any] = []
 
     def secret_as(self, name: str) -> bool:
         """Whether the option holds a secret: because it says so, or by its name."""

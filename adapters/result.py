@@ -23,6 +23,9 @@ LARGEST_VALUE_BYTES = 64 * 1024
 _DEEPEST = 32
 """Levels of tables within tables that a metric may have."""
 
+CHANCE = "chance"
+"""The metric that holds the score of guessing, in the unit of the score."""
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
@@ -153,12 +156,13 @@ def _load(path: Path) -> Any:
 
 
 def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
+    chance = _score(spec, spec.chance, document)
     return Reading(
         path=path,
-        score=_number(_search(spec.score, document)),
+        score=_score(spec, spec.score, document),
         samples=_count(_search(spec.samples, document)),
         stderr=_number(_search(spec.stderr, document)),
-        metrics=_table(spec.metrics, document),
+        metrics=_table(spec.metrics, document) | ({} if chance is None else {CHANCE: chance}),
         usage={name: value for name, value in _table(spec.usage, document).items() if _number(value) is not None},
         synthetic=_search(spec.synthetic, document) is True,
     )
@@ -169,13 +173,28 @@ def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
     if spec.valid is not None and (valid := _search(spec.valid, document)) is not True:
         failure = ("invalid_result", f"'{spec.valid}' is {_shown(valid)}")
     elif reading.score is None:
-        failure = ("no_score", f"'{spec.score}' is {_shown(_search(spec.score, document))}, no finite number")
+        failure = ("no_score", _no_score(spec, document))
     elif spec.samples is not None and not reading.samples:
         failure = ("no_samples", f"'{spec.samples}' is {_shown(_search(spec.samples, document))}, no count of samples")
     if failure is None:
         return reading
     assert reading.path is not None  # noqa: S101 - for the type checker: it was read from there
     return msgspec.structs.replace(reading, reason=failure[0], error=f"{reading.path.name}: {failure[1]}")
+
+
+def _score(spec: ResultSpec, expression: str | None, document: Any) -> float | None:
+    score = _number(_search(expression, document))
+    if spec.out_of is None or score is None:
+        return score
+    most = _number(_search(spec.out_of, document))
+    return _number(score / most) if most else None
+
+
+def _no_score(spec: ResultSpec, document: Any) -> str:
+    found = _search(spec.score, document)
+    if _number(found) is None or spec.out_of is None:
+        return f"'{spec.score}' is {_shown(found)}, no finite number"
+    return f"'{spec.out_of}' is {_shown(_search(spec.out_of, document))}, by which no score can be divided"
 
 
 def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:

@@ -105,6 +105,7 @@ class Started(Event, frozen=True, kw_only=True):
     eliza_version: str | None = None
     provenance: Json = {}
     owner: Owner | None = None
+    synthetic: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):

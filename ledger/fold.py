@@ -159,6 +159,7 @@ def _start(event: Started, record: Record) -> Run:
         comparison_key=event.comparison_key,
         last_seen_at=record.at,
         owner=event.owner,
+        synthetic=event.synthetic,
         provenance=event.provenance,
         first_seq=record.seq,
         last_seq=record.seq,

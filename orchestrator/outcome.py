@@ -19,14 +19,18 @@ TELEMETRY = "telemetry.jsonl"
 PROGRESS = "progress.jsonl"
 
 
-def weigh(manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float) -> Finished | Failed:
+def weigh(
+    manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float, synthetic: bool
+) -> Finished | Failed:
     """The terminal event of a run whose child has ended; `started_at` in Unix seconds, before the child began.
+
+    With `synthetic` it is a synthetic one, whatever its result says of itself.
 
     A run has succeeded only with an allowed exit code and a valid result of its own. What a failed one left is kept
     in the event all the same, for diagnosis. The reference high score is not known here: see `against`.
     """
     reading = read_result(manifest, output_dir=folder / OUTPUT, cwd=cwd, started_at=started_at)
-    known = _known(manifest, exit, reading, folder)
+    known = {**_known(manifest, exit, reading, folder), "synthetic": synthetic or reading.synthetic}
     failure = _why_failed(manifest, exit, reading, folder)
     if failure is None:
         return Finished(**known)
@@ -65,7 +69,6 @@ def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> di
         "usage": {**summarize_calls(folder / OUTPUT / TELEMETRY), **reading.usage},
         "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
         "result_json_path": str(reading.path) if reading.path else None,
-        "synthetic": reading.synthetic,
         "notes": exit.notes,
     }
 

@@ -137,7 +137,7 @@ def make_plan(
     lacking: dict[bytes, list[str]] = {}
     for cell, effective in zip(cells, _configure(cells, known), strict=True):
         manifest = cell.adapter.manifest
-        target = cell.target if manifest.requires.model else NO_TARGET
+        target = cell.target if manifest.asks_model(cell.agent) else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
         key = msgspec.json.encode([manifest.id, cell.agent, target.endpoint.provider.name, effective.config])
         if (unmet := lacking.get(key)) is None:

@@ -108,7 +108,14 @@ def _outcome(run: Run, folder: Path, adapter: Adapter | None) -> Finished | Fail
     began = parse_utc(run.started_at)
     ended = (folder / EXIT_STATUS).stat().st_mtime
     exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
-    outcome = weigh(adapter.manifest, exit, folder=folder, cwd=Path(run.cwd), started_at=began.timestamp())
+    outcome = weigh(
+        adapter.manifest.played_by(run.agent),
+        exit,
+        folder=folder,
+        cwd=Path(run.cwd),
+        started_at=began.timestamp(),
+        synthetic=run.synthetic,
+    )
     return replace(outcome, ended_at=datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from ..adapters.adapter import Command
 from ..adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
 from ..ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ..ledger.fold import Run
@@ -184,6 +186,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
             },
             owner=this_process(),
+            synthetic=manifest.is_synthetic(planned.agent, planned.config),
         )
 
     def _placeholders(self, planned: PlannedRun, prepared: Prepared, run_id: str) -> dict[str, str]:
@@ -210,7 +213,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return never_began(*(prepared.failure or ("environment", "no endpoint")))
         placeholders = self._placeholders(planned, prepared, run.run_id)
         command = planned.adapter.command(planned.config, planned.secrets, placeholders)
-        own = {**granted.environment(), **command.env}
+        own = {**granted.environment(), **command.env, **self._importable(command, folder)}
         child = Child(
             argv=command.argv,
             environment=self._child_environment(planned, prepared.endpoint, run, folder, own),
@@ -224,7 +227,24 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
         started_at = time.time()
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
-        return weigh(planned.adapter.manifest, exit, folder=folder, cwd=command.cwd, started_at=started_at)
+        return weigh(
+            planned.adapter.manifest.played_by(planned.agent),
+            exit,
+            folder=folder,
+            cwd=command.cwd,
+            started_at=started_at,
+            synthetic=run.synthetic,
+        )
+
+    def _importable(self, command: Command, folder: Path) -> dict[str, str]:
+        """PYTHONPATH with a folder where the workspace has the name that the benchmark knows it by."""
+        if command.package is None:
+            return {}
+        packages = folder / "packages"
+        packages.mkdir()
+        (packages / command.package).symlink_to(self.workspace.root, target_is_directory=True)
+        known = command.env.get("PYTHONPATH") or self.environ.get("PYTHONPATH")
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(packages), known)))}
 
     def _child_environment(
         self, planned: PlannedRun, endpoint: Endpoint, run: Run, folder: Path, own: Mapping[str, str]

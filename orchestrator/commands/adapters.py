@@ -1,7 +1,8 @@
-"""`adapters validate`, `test` and `schema`: for whoever writes a manifest."""
+"""`adapters validate`, `test`, `schema` and `catalogue`: for whoever writes a manifest, or looks for one."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from ...adapters.discovery import MANIFEST, WORKSPACE_FILE, discover
+from ...adapters.catalogue import catalogue_page
+from ...adapters.discovery import MANIFEST, WORKSPACE_FILE, discover, known_workspaces
 from ...adapters.manifest import Manifest, ManifestError, find_faults, load_manifest
 from ...adapters.result import Reading, read_file
 from ...adapters.schema import line_of, manifest_schema
@@ -89,6 +91,13 @@ def test(place: Place, benchmark: str, result: Path, as_json: bool) -> int:
 def schema() -> None:
     """Print the JSON Schema of benchmark.toml, for editors."""
     print_json(manifest_schema())
+
+
+@command.command()
+def catalogue() -> None:
+    """Print the page of every benchmark that is known without a workspace, in Markdown."""
+    [elizaos] = known_workspaces()
+    print(catalogue_page(discover(Path(os.devnull)).adapters.values(), elizaos), end="")
 
 
 def _manifests(path: Path, *, is_asked_for: bool) -> Iterator[Path]:

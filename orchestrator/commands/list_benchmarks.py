@@ -48,6 +48,8 @@ def command(place: Place, agent: str | None, provider: str | None, as_json: bool
         )
         covered = len(found.directories) - len(found.uncovered)
         print(f"\n{len(rows)} benchmarks; {covered} of {len(found.directories)} benchmark directories covered")
+        if reasons := {name: why for name, why in found.excluded.items() if why}:
+            print("\nno benchmarks:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
     for problem in found.problems:
         print(f"broken manifest: {problem}", file=sys.stderr)
     if found.uncovered:
@@ -64,7 +66,7 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
     label = agent or manifest.default_agent
     defaults = effective_config(manifest.id, manifest.options, {}).config
     unmet = missing(adapter, agent=label, environ=os.environ, config=defaults)
-    unmet += lacking if manifest.requires.model else []
+    unmet += lacking if manifest.asks_model(label) else []
     return {
         "id": manifest.id,
         "name": manifest.name,
@@ -73,6 +75,7 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
         "homepage": manifest.homepage,
         "tags": manifest.tags,
         "agents": manifest.agents,
+        "baselines": list(manifest.baselines),
         "agent": label,
         "source": adapter.source,
         "runnable": not unmet,
@@ -97,6 +100,7 @@ def _document(found: Discovery, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "benchmarks": rows,
         "directories": found.directories,
         "uncovered": found.uncovered,
+        "excluded": found.excluded,
         "problems": [
             {"path": str(problem.path), "key": problem.key, "reason": problem.reason} for problem in found.problems
         ],

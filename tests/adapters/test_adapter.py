@@ -53,6 +53,50 @@ def test_braces_in_a_value_are_no_placeholders(make):
     assert command.argv[-1] == "{model} {value}"
 
 
+def test_a_list_becomes_one_argument_or_many(make):
+    options = {
+        "ids": {"type": "list", "argv": ["--ids", "{values}"]},
+        "lengths": {"type": "list", "argv": ["--lengths", "{value}"]},
+    }
+    command = make(options=options).command({"ids": ["a", 2], "lengths": [1, 2]}, {}, PLACEHOLDERS)
+    assert command.argv[2:] == ["--ids", "a", "2", "--lengths", "1,2"]
+
+
+def test_arguments_by_agent_and_those_of_a_baseline_instead(make):
+    run = {
+        "argv": ["x"],
+        "agent_argv": {"bare-model": ["--provider", "{provider}"], "*": ["--harness", "{agent}"]},
+        "env": {"HARNESS": "{agent}"},
+    }
+    options = {"n": {"type": "int", "argv": ["--n", "{value}"]}}
+    baselines = {"random": {"argv": ["--play", "random"], "env": {"HARNESS": "none"}}}
+    adapter = make(run=run, options=options, baselines=baselines)
+
+    def started(agent):
+        return adapter.command({"n": 1}, {}, {**PLACEHOLDERS, "agent": agent})
+
+    assert started("bare-model").argv == ["x", "--provider", "<provider>", "--n", "1"]
+    assert started("hermes").argv == ["x", "--harness", "hermes", "--n", "1"]
+    assert started("random").argv == ["x", "--n", "1", "--play", "random"]
+    assert started("random").env["HARNESS"] == "none"
+
+
+def test_a_baseline_asks_no_model_and_is_synthetic_as_some_values_are(make):
+    options = {
+        "mock": {"type": "bool", "argv": ["--mock"], "synthetic": [True]},
+        "data": {"type": "str", "argv": ["{value}"], "synthetic": ["fixture"]},
+    }
+    baselines = {"perfect": {"score": "oracle"}}
+    adapter = make(agents=["eliza"], options=options, baselines=baselines)
+    manifest = adapter.manifest
+    assert manifest.asks_model("eliza") and not manifest.asks_model("perfect")
+    assert manifest.is_synthetic("perfect", {}) and not manifest.is_synthetic("eliza", {"mock": False, "data": "full"})
+    assert manifest.is_synthetic("eliza", {"mock": True}) and manifest.is_synthetic("eliza", {"data": "fixture"})
+    assert lacking(adapter, agent="perfect") == []
+    assert lacking(adapter, agent="other") == ["agent 'other' (this benchmark runs: eliza, perfect)"]
+    assert manifest.played_by("perfect").result.score == "oracle" and manifest.played_by("eliza") is manifest
+
+
 def lacking(adapter, *, agent="eliza", environ=None, config=None):
     return missing(adapter, agent=agent, environ=environ or {"PATH": "/usr/bin:/bin"}, config=config or {})
 
@@ -90,3 +134,12 @@ def test_a_check_must_succeed_unless_an_option_makes_it_needless(make):
     assert told[0].startswith("a daemon (") and told[0].endswith("exit 3)")
     assert told[1] == "a tool (no-such-tool: No such file or directory)"
     assert len(lacking(adapter, config={"dry": True})) == 1
+
+
+def test_a_check_is_for_some_agents_and_several_options_make_it_needless(make):
+    checks = [{"name": "data", "argv": ["false"], "agents": ["eliza"], "unless": ["mock", "file"]}]
+    options = {"mock": {"type": "bool", "argv": ["-m"]}, "file": {"type": "str", "argv": ["{value}"]}}
+    adapter = make(requires={"checks": checks}, options=options)
+    assert len(lacking(adapter, config={"mock": False})) == 1
+    assert lacking(adapter, config={"mock": True}) == lacking(adapter, config={"file": "f"}) == []
+    assert lacking(adapter, agent="hermes") == []

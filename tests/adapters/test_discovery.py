@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.adapters import discovery
+from benchmarks.adapters.adapter import missing
 from benchmarks.adapters.discovery import discover
 
 MANIFEST = """
@@ -93,6 +94,49 @@ def test_the_workspace_says_which_folders_are_none(workspace):
     assert discover(root).directories == ["one", "two"]
     (root / "benchmarks.toml").write_text('directories = ["t*"]')
     assert discover(root).directories == ["two"]
+
+
+def test_why_a_folder_is_none_is_told(workspace):
+    root, add = workspace
+    for name in ("one", "gateway"):
+        add(name)
+    (root / "benchmarks.toml").write_text('[exclude]\n"gate*" = "carries requests"')
+    found = discover(root)
+    assert (found.directories, found.excluded) == (["one"], {"gateway": "carries requests"})
+
+
+def test_a_checkout_of_elizaos_is_recognised_unless_it_says_something_itself(workspace):
+    root, _ = workspace
+    for file in ("registry/commands.py", "suites/orchestrator/adapters.py", "suites/mine/x", "docs/x"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    found = discover(root)
+    assert found.directories == found.uncovered == ["suites/mine"]
+    assert set(found.excluded) == {"registry", "docs", "suites/orchestrator"} and all(found.excluded.values())
+    (root / "benchmarks.toml").write_text('exclude = ["docs"]')
+    assert discover(root).directories == ["registry", "suites/mine", "suites/orchestrator"]
+    (root / "benchmarks.toml").unlink()
+    (root / "registry" / "commands.py").unlink()
+    assert discover(root).excluded == {}
+
+
+def test_what_an_agent_of_the_workspace_needs(workspace):
+    root, add = workspace
+    add("mine", "mine")
+    text = (root / "mine" / "benchmark.toml").read_text()
+    options = '[options.mock]\ntype = "bool"\nargv = ["--mock"]\nsynthetic = [true]\n'
+    (root / "mine" / "benchmark.toml").write_text(text + "\n" + options)
+    (root / "benchmarks.toml").write_text(
+        '[[checks]]\nname = "hermes"\nargv = ["test", "-e", "hermes"]\nagents = ["hermes"]'
+    )
+
+    def lacking(agent, **config):
+        return missing(discover(root).adapters["mine"], agent=agent, environ={"PATH": "/usr/bin:/bin"}, config=config)
+
+    assert lacking("hermes") == ["hermes (test -e hermes: exit 1)"]
+    assert lacking("eliza") == lacking("hermes", mock=True) == []
+    (root / "hermes").touch()
+    assert lacking("hermes") == []
 
 
 @pytest.mark.parametrize(

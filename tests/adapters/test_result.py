@@ -157,3 +157,14 @@ def test_artifacts_are_all_regular_files_of_the_output_with_size_and_digest(tmp_
         ("output/b/two.txt", 3, sha256(b"two").hexdigest()),
         ("output/one.txt", 3, sha256(b"one").hexdigest()),
     ]
+
+
+def test_a_score_and_the_chance_of_it_are_parts_of_something(read):
+    write(read.output / "result.json", {"score": 45, "of": 60, "guess": 15})
+    reading = read(out_of="of", chance="guess")
+    assert (reading.score, reading.metrics) == (0.75, {"chance": 0.25})
+    assert read(out_of="`100`").score == 0.45
+    write(read.output / "result.json", {"score": 45, "of": 0})
+    reading = read(out_of="of")
+    assert (reading.score, reading.reason) == (None, "no_score")
+    assert "'of' is 0, by which no score can be divided" in reading.error

@@ -50,7 +50,12 @@ def test_a_key_is_found_or_else_the_table_around_it(key, line):
 def test_the_schema_has_every_key_and_refuses_others():
     schema = manifest_schema()
     structs = {"": manifest.Manifest, "RunSpec": manifest.RunSpec, "Requires": manifest.Requires, "Option": Option}
-    structs |= {"ResultSpec": manifest.ResultSpec, "Resources": manifest.Resources, "HighScore": manifest.HighScore}
+    structs |= {
+        "ResultSpec": manifest.ResultSpec,
+        "Resources": manifest.Resources,
+        "HighScore": manifest.HighScore,
+        "Baseline": manifest.Baseline,
+    }
     for name, struct in structs.items():
         table = schema["$defs"][name] if name else schema
         assert set(table["properties"]) == set(struct.__struct_fields__)

@@ -169,6 +169,7 @@ def everything() -> list[NewEvent]:
             signature="s",
             preimage={"benchmark_id": "b"},
             comparison_key="c",
+            synthetic=attempt == 2,
             attempt=attempt,
             agent="eliza",
             provider="groq",
