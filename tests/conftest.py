@@ -215,7 +215,9 @@ class Histories:
         metrics = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3)
         outcome = {"score": scores, "metrics": metrics, "unit": st.sampled_from(["ratio", "s", None])}
         run_events = st.one_of(
-            st.builds(cls.started, st.sampled_from("xyz"), model=st.sampled_from(["m1", "m2"]), synthetic=st.booleans()),
+            st.builds(
+                cls.started, st.sampled_from("xyz"), model=st.sampled_from(["m1", "m2"]), synthetic=st.booleans()
+            ),
             st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
             st.builds(cls.finished, **outcome, synthetic=st.booleans(), late=st.booleans()),
             st.builds(cls.failed, score=scores, late=st.booleans()),
