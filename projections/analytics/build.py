@@ -84,7 +84,7 @@ def open_analytics(workspace: Workspace, store: EventReader) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         database = Path(folder) / NAME
-        with _told(database):
+        with _told(database, store):
             _rebuild(database, workspace, store, Path(folder) / "cache")
         yield database
 
@@ -95,7 +95,7 @@ def refresh(workspace: Workspace, store: EventReader) -> Path:
     Readers keep the file that they have open. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database), _told(database):
+    with exclusive(database), _told(database, store):
         state = _read_state(database)
         if state is None or not _follow(database, workspace, store, state):
             _rebuild(database, workspace, store, workspace.results / _CACHE)
@@ -229,11 +229,13 @@ def _building(database: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _told(database: Path) -> Iterator[None]:
-    """What goes wrong with the file, as an AnalyticsError."""
+def _told(database: Path, store: EventReader) -> Iterator[None]:
+    """What goes wrong with the file, as an AnalyticsError; where it is an event that can't be read, LedgerDamaged."""
     import duckdb
 
     try:
         yield
     except (OSError, duckdb.Error) as problem:
+        for _ in store.read():  # It knows the place of an event that its writer should not have written.
+            pass
         raise AnalyticsError(f"{database} cannot be built: {problem}") from problem
