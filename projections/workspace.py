@@ -34,10 +34,18 @@ class Workspace(msgspec.Struct, frozen=True):
         """The JSON projection."""
         return self.results / "viewer_data.json"
 
+    def group_folder(self, run_group_id: str) -> Path:
+        """The folder of a run group; every part of a path is one plain name, whatever an event says."""
+        return self.results / _plain_name(run_group_id)
+
     def run_folder(self, run_group_id: str, benchmark_directory: str, benchmark_id: str, run_id: str) -> Path:
         """The folder of one run: its logs, and below `output/` what the benchmark wrote.
 
-        Every part is one plain name, whatever an event says: no part leads out of the results.
+        No part leads out of the results.
         """
-        parts = (run_group_id, f"{benchmark_directory}__{benchmark_id}", run_id)
-        return self.results.joinpath(*(part.replace("/", "_").replace("..", "_") for part in parts))
+        home = _plain_name(f"{benchmark_directory}__{benchmark_id}")
+        return self.group_folder(run_group_id).joinpath(home, _plain_name(run_id))
+
+
+def _plain_name(part: str) -> str:
+    return part.replace("/", "_").replace("..", "_")

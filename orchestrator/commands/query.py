@@ -17,6 +17,7 @@ from ...ledger.store import EventReader
 from ...projections.analytics.query import run_query
 from ...projections.analytics.sandbox import Limits, QueryResult
 from ...projections.analytics.schema import View, describe
+from ...projections.exports.tables import spreadsheet_cell
 from ..usage import UsageError, nearest
 from .place import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from .table import print_table
@@ -123,8 +124,8 @@ def _as_json(result: QueryResult) -> dict[str, Any]:
 
 def _print_csv(result: QueryResult) -> None:
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(name for name, _ in result.columns)
-    table.writerows([_text(value) for value in row] for row in result.rows)
+    table.writerow(spreadsheet_cell(name) for name, _ in result.columns)
+    table.writerows([_csv_text(value) for value in row] for row in result.rows)
 
 
 def _print_table(result: QueryResult) -> None:
@@ -139,6 +140,11 @@ def _print_table(result: QueryResult) -> None:
         print(f"no rows of {', '.join(names)}")
         return
     print_table(names, [[_short(value) for value in row] for row in result.rows], right=numbers)
+
+
+def _csv_text(value: Any) -> object:
+    # A number that is less than nothing is no formula.
+    return spreadsheet_cell(value) if isinstance(value, str) else _text(value)
 
 
 def _short(value: Any) -> str:

@@ -41,6 +41,12 @@ SELECT stream AS benchmark_id, data ->> '$.label' AS label, CAST(data ->> '$.val
   recorded_at AS published_at, seq
 FROM fold_events WHERE type = 'high_score_published' ORDER BY seq
 """
+# The data of events is nearly all of the file: with zstd it is a quarter as large, and written in half the time.
+_EVENTS = """
+CREATE TABLE events (
+  seq BIGINT, recorded_at TIMESTAMP, type VARCHAR, stream VARCHAR, version BIGINT, data JSON USING COMPRESSION zstd
+)
+"""
 _TABLES = """
 CREATE TABLE samples (
   run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON
@@ -62,7 +68,7 @@ def _sql(name: str) -> str:
 def _version() -> int:
     import duckdb
 
-    content = "\n".join((_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _TABLES, duckdb.__version__))
+    content = "\n".join((_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _TABLES, duckdb.__version__))
     return int.from_bytes(sha256(content.encode()).digest()[:4])
 
 
@@ -78,7 +84,7 @@ def open_analytics(workspace: Workspace, store: EventReader) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         database = Path(folder) / NAME
-        with _told(database):
+        with _told(database, store):
             _rebuild(database, workspace, store, Path(folder) / "cache")
         yield database
 
@@ -89,7 +95,7 @@ def refresh(workspace: Workspace, store: EventReader) -> Path:
     Readers keep the file that they have open. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database), _told(database):
+    with exclusive(database), _told(database, store):
         state = _read_state(database)
         if state is None or not _follow(database, workspace, store, state):
             _rebuild(database, workspace, store, workspace.results / _CACHE)
@@ -147,7 +153,8 @@ def _rebuild(database: Path, workspace: Workspace, store: EventReader, cache: Pa
         if files:
             names = ", ".join(quoted(str(file)) for file in files)
             parts.insert(0, f"SELECT * FROM read_parquet([{names}])")  # noqa: S608 - quoted paths
-        connection.execute(f"CREATE TABLE events AS {' UNION ALL '.join(parts)}")
+        connection.execute(_EVENTS)
+        connection.execute(f"INSERT INTO events {' UNION ALL '.join(parts)}")
         _fold(connection, "FROM events")
         connection.execute(
             f"CREATE TABLE high_scores AS {_HIGH_SCORES};"
@@ -222,11 +229,13 @@ def _building(database: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _told(database: Path) -> Iterator[None]:
-    """What goes wrong with the file, as an AnalyticsError."""
+def _told(database: Path, store: EventReader) -> Iterator[None]:
+    """What goes wrong with the file, as an AnalyticsError; where it is an event that can't be read, LedgerDamaged."""
     import duckdb
 
     try:
         yield
     except (OSError, duckdb.Error) as problem:
+        for _ in store.read():  # It knows the place of an event that its writer should not have written.
+            pass
         raise AnalyticsError(f"{database} cannot be built: {problem}") from problem

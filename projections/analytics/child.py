@@ -5,6 +5,9 @@ that SQL be treated like code. So the system's limits stand around DuckDB's: add
 processor seconds, and an alarm. This script imports nothing of ours: it is started by its path.
 """
 
+import json
+import math
+import re
 import resource
 import signal
 import sys
@@ -21,10 +24,13 @@ _AROUND = 1024 * _MIB
 _SAFE_CATALOG = frozenset(
     f"duckdb_{name}" for name in "columns constraints functions indexes keywords schemas tables types views".split()
 )
-_REFUSED = frozenset(
-    "current_setting query query_table which_secret write_log pg_settings force_checkpoint checkpoint".split()
+_TABLE_FUNCTIONS = _SAFE_CATALOG | frozenset(
+    "range generate_series unnest repeat repeat_row json_each json_tree icu_calendar_names pg_timezone_names".split()
 )
-"""They tell where files are, run text that nobody has looked at, or do something."""
+"""Those that make rows of nothing but their arguments, or tell of the views. All others read, run or set something."""
+
+_REFUSED = frozenset("current_setting json_execute_serialized_sql json_serialize_plan which_secret write_log".split())
+"""Functions that tell where files are, look at text that nobody has checked, or do something."""
 
 
 class Refused(Exception):
@@ -46,9 +52,8 @@ def main() -> None:
     except duckdb.Error as problem:
         # An allocation that the system refused comes as an error of any kind.
         told = str(problem)
-        answer = (
-            {"exceeded": "memory_mb"} if "bad_alloc" in told or "failed to allocate" in told.lower() else {"bad": told}
-        )
+        is_allocation = "bad_alloc" in told or "failed to allocate" in told.lower()
+        answer = {"exceeded": "memory_mb"} if is_allocation else {"bad": in_one_line(told, request["sql"])}
     sys.stdout.buffer.write(msgspec.json.encode(answer))
     sys.stdout.buffer.flush()
 
@@ -64,8 +69,12 @@ def run(database: str, sql: str, limits: dict[str, Any]) -> dict[str, Any]:
     connection = open_sealed(database, limits)
     bound_process(limits)
     begin = time.perf_counter()
-    relation = connection.sql(sql)
-    columns = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    try:
+        relation = connection.sql(sql)
+        columns = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    except duckdb.Error:
+        connection.execute(f"EXPLAIN\n{sql}")  # It says where, which a relation does not.
+        raise
     plain = relation.project(", ".join(_plain(place, kind) for place, (_, kind) in enumerate(columns, 1)))
     rows, truncated = fetch(plain, columns, limits)
     return {"columns": columns, "rows": rows, "truncated": truncated, "seconds": time.perf_counter() - begin}
@@ -79,13 +88,41 @@ def check(sql: str) -> None:
     if tree.get("error"):
         told = tree.get("error_message", "it can't be read")
         if tree.get("error_type") == "parser":
-            raise Refused(f"Parser Error: {told}")
+            raise Refused(f"Parser Error: {told}{_place(sql, _characters(sql, int(tree.get('position', 0))))}")
         raise Refused("only one SELECT is allowed (also FROM, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES)")
     if len(tree["statements"]) != 1:
         raise Refused(f"these are {len(tree['statements'])} statements: only one SELECT is allowed")
-    for name in _names(tree):
-        if name in _REFUSED or (name.startswith(("duckdb_", "pragma_")) and name not in _SAFE_CATALOG):
+    for kind, name in _names(tree):
+        is_table = kind == "table" and (name == "pg_settings" or name.startswith("duckdb_"))
+        if name in _REFUSED or ((kind == "table function" or is_table) and name not in _TABLE_FUNCTIONS):
             raise Refused(f"{name} is not allowed here: it is about the database's surroundings, not the history")
+
+
+def in_one_line(told: str, sql: str) -> str:
+    """What DuckDB says, with the place in the SQL that its second part points to.
+
+    That part quotes a line, perhaps cut short at `...`, with carets below; its number may count lines that are ours.
+    """
+    text, _, pointer = told.partition("\n\nLINE ")
+    text = " ".join(text.split())
+    found = re.match(r"(\d+: )(.*)\n( *)\^", pointer)
+    if not found:
+        return text
+    shown, column = found[2], len(found[3]) - len("LINE ") - len(found[1])
+    if shown.startswith("..."):
+        shown, column = shown[3:], column - 3
+    begin = sql.find(shown.removesuffix("..."))
+    return text if begin < 0 else text + _place(sql, begin + column)
+
+
+def _place(sql: str, offset: int) -> str:
+    line, column = sql.count("\n", 0, offset) + 1, offset - sql.rfind("\n", 0, offset)
+    return f" (line {line}, column {column})"
+
+
+def _characters(sql: str, size: int) -> int:
+    """How many characters the first `size` bytes are."""
+    return len(sql.encode()[:size].decode(errors="ignore"))
 
 
 def without_end(sql: str) -> str:
@@ -99,14 +136,17 @@ def without_end(sql: str) -> str:
     return raw[:end].decode()
 
 
-def _names(node: Any) -> list[str]:
-    """The functions and tables that a parsed statement names."""
-    found: list[str] = []
+def _names(node: Any) -> list[tuple[str, str]]:
+    """The functions, table functions and tables that a parsed statement names, each with which of them it is."""
+    found: list[tuple[str, str]] = []
     rest = [node]
     while rest:
         part = rest.pop()
         if isinstance(part, dict):
-            found += [part[key].lower() for key in ("function_name", "table_name") if isinstance(part.get(key), str)]
+            if part.get("type") == "TABLE_FUNCTION":
+                found.append(("table function", part["function"]["function_name"].lower()))
+            kinds = {"function_name": "function", "table_name": "table"}
+            found += [(kind, part[key].lower()) for key, kind in kinds.items() if isinstance(part.get(key), str)]
             rest += part.values()
         elif isinstance(part, list):
             rest += part
@@ -187,13 +227,29 @@ def fetch(
         values = list(row)
         for place in as_json:
             if values[place] is not None:
-                values[place] = msgspec.Raw(values[place].encode())
+                values[place] = decoded(values[place])
         line = msgspec.json.encode(values)
         size += len(line)
         if size > limits["answer_mb"] * _MIB:
             raise TooLong
         pieces.append(line)
     return msgspec.Raw(b"[" + b",".join(pieces) + b"]"), len(rows) > limits["rows"]
+
+
+def decoded(text: str) -> Any:
+    """The value of JSON as DuckDB writes it: a number that JSON does not have becomes None, as it does elsewhere."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return _finite(json.loads(text))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def _read(told: bytes, returncode: int, seconds: float, limits: Limits) -> Query
     try:
         answer = msgspec.json.decode(told, type=_Answer)
     except msgspec.DecodeError:
-        if returncode > 0:
+        if returncode >= 0:
             raise QueryError(f"the process that asks ended with code {returncode}, and no answer") from None
         # Killed: by its clock, by the memory it could not get, or by the system.
         raise (_too_slow(limits) if seconds >= limits.seconds else _too_big(limits)) from None

@@ -40,7 +40,7 @@ _VIEWS = (
         recorded_at TIMESTAMP when it was recorded, UTC
         type VARCHAR what happened, such as finished
         stream VARCHAR the run, group or benchmark that it is about
-        version BIGINT the version of the event's shape
+        version BIGINT its position in its stream, from 1
         data JSON what it says; docs/events.md
         """,
     ),

@@ -37,7 +37,7 @@ def csv_table(runs: Iterable[Run]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(value) for value in run_values(run)] for run in runs)
+    writer.writerows([spreadsheet_cell(value) for value in run_values(run)] for run in runs)
     return text.getvalue().encode()
 
 
@@ -60,5 +60,6 @@ def parquet_table(runs: Sequence[Run]) -> bytes:
         return table.read_bytes()
 
 
-def _cell(value: object) -> object:
+def spreadsheet_cell(value: object) -> object:
+    """A value that no spreadsheet takes for a formula; see `csv_table`."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -38,6 +38,11 @@ def test_a_table_json_csv_and_parquet_say_the_same(asked, tmp_path):
         assert found.fetchall()[1][:2] == ("two", 0.75)
 
 
+def test_no_cell_of_a_csv_is_a_formula_of_a_spreadsheet(bench):
+    told = bench("query", "SELECT '=1+1' AS \"@a\", -1.5 AS b, NULL AS c, [-1] AS d", "--csv").stdout
+    assert list(csv.reader(io.StringIO(told))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
+
+
 def test_sql_from_a_file_and_of_the_past(asked, tmp_path):
     file = tmp_path / "question.sql"
     file.write_text("-- how many?\nSELECT count(*) AS n FROM runs;\n")
@@ -78,7 +83,7 @@ def test_where_nothing_has_run_there_is_nothing_and_nothing_is_made(bench):
         (("query", "SELECT 1", "--file", "x"), "give the SQL, or --file"),
         (("query", "--file", "none.sql"), "none.sql cannot be read: No such file"),
         (("query", "SELECT 1", "--json", "--csv"), "choose one of"),
-        (("query", "SELEC 1"), "syntax error"),
+        (("query", "SELEC 1"), 'benchmarks: Parser Error: syntax error at or near "SELEC" (line 1, column 1)\n'),
         (("query", "SELECT 1", "--parquet", "/no/where/x.parquet"), "cannot be written"),
         (("query", "SELECT 1", "--as-of", "yesterday"), "yesterday"),
         (("query", "SELECT count(*) FROM range(10000000) a, range(10000000)", "--timeout", "0.5"), "--timeout"),
