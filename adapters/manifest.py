@@ -60,7 +60,8 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take.
 
     `agent_argv` are further arguments by the agent's label; those of "*" are for the agents that it does not name.
-    `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called.
+    `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called. `keys`
+    are variables with keys that it may have, besides its provider's.
     """
 
     argv: list[str]
@@ -74,6 +75,7 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     ok_exit_codes: list[int] = msgspec.field(default_factory=lambda: [0])
     transient_exit_codes: list[int] = []
     transient_errors: list[str] = []
+    keys: list[str] = []
 
 
 class Resources(_Table, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -149,10 +150,21 @@ def _load(path: Path) -> Any:
     size = path.stat().st_size
     if size > LARGEST_BYTES:
         raise ValueError(f"{size} bytes are no result; a result has at most {LARGEST_BYTES}")
-    document = msgspec.json.decode(path.read_bytes())
+    document = _decode(path.read_bytes())
     if not isinstance(document, dict | list):
         raise ValueError("neither a JSON object nor a list")
     return document
+
+
+def _decode(content: bytes) -> Any:
+    """The value of a JSON text; null for the NaN and Infinity that Python programs write and no JSON has."""
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError as problem:
+        try:
+            return json.loads(content, parse_constant=lambda name: None)
+        except ValueError:
+            raise problem from None
 
 
 def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -117,7 +117,7 @@ def resolve(provider: Provider, *, base_url: str | None, environ: Mapping[str, s
     )
 
 
-def without_other_keys(environ: Mapping[str, str], provider: Provider) -> dict[str, str]:
-    """The environment without the key of any provider but this one."""
-    others = {name for other in providers().values() for name in other.key_variables} - {*provider.key_variables}
+def without_other_keys(environ: Mapping[str, str], provider: Provider, kept: Iterable[str] = ()) -> dict[str, str]:
+    """The environment without the key of any provider but this one, and those in the variables to be kept."""
+    others = {name for other in providers().values() for name in other.key_variables} - {*provider.key_variables, *kept}
     return {name: value for name, value in environ.items() if name not in others}

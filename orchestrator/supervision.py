@@ -250,8 +250,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         self, planned: PlannedRun, endpoint: Endpoint, run: Run, folder: Path, own: Mapping[str, str]
     ) -> dict[str, str]:
         output = str(folder / OUTPUT)
+        manifest = planned.adapter.manifest
         return {
-            **without_other_keys(self.environ, endpoint.provider),
+            **without_other_keys(self.environ, endpoint.provider, [*manifest.run.keys, *manifest.requires.env]),
             **endpoint.environment(),
             "BENCHMARK_MODEL_PROVIDER": planned.provider,
             "BENCHMARK_MODEL_NAME": planned.model,

@@ -83,10 +83,18 @@ def test_only_a_finite_number_is_a_score(read, score):
     assert read().score is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN}', "5", '"text"', "\x00", "[" * 10**5])
+@pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN', "5", '"text"', "\x00", "[" * 10**5])
 def test_what_is_no_json_object_is_a_bad_result(read, text):
     write(read.output / "result.json", text)
     assert read().reason == "bad_result"
+
+
+def test_numbers_that_no_json_has_are_null(read):
+    write(read.output / "result.json", '{"score": NaN, "other": Infinity}')
+    assert read().reason == "no_score"
+    write(read.output / "result.json", '{"score": 0.5, "recall": NaN, "cost": -Infinity}')
+    reading = read(metrics={"recall": "recall", "cost": "cost"})
+    assert (reading.score, reading.metrics) == (0.5, {})
 
 
 def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):

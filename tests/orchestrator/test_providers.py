@@ -48,6 +48,12 @@ def test_no_child_gets_the_key_of_another_provider():
     assert kept == {"HOME": "/h", "GROQ_API_KEY": "k"}
 
 
+def test_a_judges_key_is_kept():
+    environ = {"GROQ_API_KEY": "k", "OPENAI_API_KEY": "o", "CEREBRAS_API_KEY": "c"}
+    kept = without_other_keys(environ, find_provider("groq"), ["CEREBRAS_API_KEY"])
+    assert kept == {"GROQ_API_KEY": "k", "CEREBRAS_API_KEY": "c"}
+
+
 def test_an_unknown_provider_is_told_with_the_nearest():
     with pytest.raises(UsageError, match="did you mean anthropic"):
         find_provider("antropic")
