@@ -38,6 +38,8 @@ def sign(
 
 def canonical(value: Any) -> Any:
     """A JSON value in the one form that equal values share. Raises ValueError for a number that JSON can't hold."""
+    if isinstance(value, str | int):
+        return value  # Most are.
     if isinstance(value, dict):
         return {key: canonical(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):

@@ -42,10 +42,21 @@ class State(msgspec.Struct, frozen=True):
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """The records in pieces that `apply` takes."""
+    """The records in pieces that `apply` takes: of BATCH, and what else of the last one's stream follows at once.
+
+    A group that skips ten thousand signatures is so loaded and stored once, and not with each thousand of them.
+    """
     rest = iter(records)
-    while batch := list(itertools.islice(rest, BATCH)):
+    batch = list(itertools.islice(rest, BATCH))
+    while batch:
+        stream, following = batch[-1].stream, None
+        for record in rest:
+            if record.stream != stream:
+                following = record
+                break
+            batch.append(record)
         yield batch
+        batch = [] if following is None else [following, *itertools.islice(rest, BATCH - 1)]
 
 
 def apply(connection: sqlite3.Connection, batch: list[Record]) -> State:
