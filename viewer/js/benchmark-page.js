@@ -178,7 +178,7 @@ function spreadPanel({ repeats, task }, signal) {
     ),
   );
   const label = `The spread of the scores of ${several.length} agents with models that ran more than once`;
-  return panel("Spread over repeats", [several.length ? chart(spec, { label, signal }) : "", h("div", { class: "scroll" }, table)]);
+  return panel("Spread over repeats", [several.length ? chart(spec, { label, signal }) : "", h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Repeats" }, table)]);
 }
 
 /** @param {any[]} attempts */

@@ -32,7 +32,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     }
     const tasks = grouped(standings);
     const columns = [...new Set(standings.map((/** @type {any} */ one) => nameOf(one, across)))].sort();
-    summary.textContent = `${count(new Set(standings.map((/** @type {any} */ one) => one.task.benchmark_id)).size)} benchmarks, ${count(columns.length)} ${across}s`;
+    summary.textContent = `${count(new Set(standings.map((/** @type {any} */ one) => one.task.benchmark_id)).size)} benchmarks, ${count(columns.length)} ${across}${columns.length === 1 ? "" : "s"}`;
     if (place.firstChild !== board) place.replaceChildren(board);
     keep(tabs, ACROSS.map(([value, text]) => [value, value === across, () => h("button", { type: "button", "aria-pressed": String(value === across), onclick: () => choose(value) }, text)]));
     keep(board, [

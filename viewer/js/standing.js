@@ -1,6 +1,7 @@
 // A run's score against the reference that held, and against the history of its task.
 
 import { get } from "./api.js";
+import { runsLink } from "./address.js";
 import { h, s } from "./dom.js";
 import { score } from "./format.js";
 import { difference, facts, runLink } from "./parts.js";
@@ -46,7 +47,7 @@ function drawn(points, run) {
     return path;
   };
   const dot = (/** @type {Row} */ point, /** @type {number} */ index) =>
-    s("a", { href: runLink(point.run_id), tabindex: "-1" }, s("circle", { cx: x(index), cy: y(point.score), r: 3 }, s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`)));
+    s("circle", { cx: x(index), cy: y(point.score), r: 3, onclick: () => (location.hash = runLink(point.run_id)) }, s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`));
   const at = points.findIndex((point) => point.run_id === run.run_id);
   const told = `The last ${points.length} scores of this task, from ${score(least)} to ${score(most)}`;
   return h(
@@ -60,6 +61,6 @@ function drawn(points, run) {
       s("g", { class: "dots" }, points.map(dot)),
       at >= 0 && s("circle", { class: "this", cx: x(at), cy: y(points[at].score), r: 6 }),
     ),
-    h("figcaption", { class: "key" }, at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"), h("span", {}, h("i", {}), "own best"), h("span", {}, h("i", { class: "reference" }), "reference"), h("span", {}, `${score(least)} to ${score(most)}, ${points.length} runs`)),
+    h("figcaption", { class: "key" }, at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"), h("span", {}, h("i", {}), "own best"), h("span", {}, h("i", { class: "reference" }), "reference"), h("span", {}, `${score(least)} to ${score(most)}, `, h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, `${points.length} runs`))),
   );
 }

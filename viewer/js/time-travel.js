@@ -87,7 +87,7 @@ class TimeTravel extends HTMLElement {
 
   /** @param {string} first @param {string} second */
   #say(first, second) {
-    this.#told.replaceChildren(h("strong", {}, first), " ", h("span", { class: "soft" }, `· ${second}`));
+    this.#told.replaceChildren(h("strong", {}, first), " ", h("span", { class: "soft" }, second));
   }
 
   async #measure() {
