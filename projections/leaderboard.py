@@ -21,6 +21,11 @@ Doubtful = Literal["imported", "synthetic", "late", "retracted"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
 """Kinds of runs that count only where somebody asks for them."""
 
+CHANCE = "chance"
+"""The metric that holds the score of guessing, as a benchmark's manifest or result tells it."""
+RANDOM = "random"
+"""The agent whose runs are random answers: their mean is the score of guessing, where no metric tells it."""
+
 
 class Judged(Protocol):
     """What decides whether a run's score counts: a whole `Run` has it, and so has a row of the score columns."""
@@ -76,6 +81,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     `rank` is among those of the same task by the mean, from 1; equals share one. `config` are the task's options,
     `task_options` those of them that tell it from other tasks of its benchmark. `delta_to_high_score` = mean -
     `high_score.value`, None where the reference is in another unit; for a lower-is-better task, below 0 is ahead.
+    `chance` is the score of guessing, as the newest run that tells it says, else the mean of runs by random answers;
+    `above_chance` is by how much the mean is better than that. None where nobody knows it.
     """
 
     task: Task
@@ -94,6 +101,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     best_score: float
     high_score: HighScore | None = None
     delta_to_high_score: float | None = None
+    chance: float | None = None
+    above_chance: float | None = None
 
 
 def leaderboard(
@@ -107,7 +116,9 @@ def leaderboard(
     `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
     count too: without it imported, synthetic, late and retracted runs count nowhere.
     """
-    eligible = [run for run in runs if is_eligible(run, include)]
+    everything = list(runs)
+    eligible = [run for run in everything if is_eligible(run, include)]
+    chances = _chances(everything)
     by_task: dict[Task, list[Run]] = defaultdict(list)
     for run in eligible:
         by_task[task_of(run)].append(run)
@@ -118,7 +129,9 @@ def leaderboard(
         reference = (high_scores or {}).get(task.benchmark_id)
         if reference is not None and not reference.measures(task.unit or None, task.higher_is_better):
             reference = None
-        standings += _rank([_standing(task, telling[task], some, reference) for some in _by_contender(by_task[task])])
+        chance = chances.get(task)
+        contenders = _by_contender(by_task[task])
+        standings += _rank([_standing(task, telling[task], some, reference, chance) for some in contenders])
     return standings
 
 
@@ -191,7 +204,29 @@ def _by_contender(runs: Iterable[Run]) -> list[list[Run]]:
     return [contenders[key] for key in sorted(contenders)]
 
 
-def _standing(task: Task, telling: Json, runs: Sequence[Run], reference: HighScore | None) -> Standing:
+def chance_of(run: Run) -> float | None:
+    """The score of guessing, where the run told it."""
+    told = run.metrics.get(CHANCE)
+    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
+
+
+def _chances(runs: Iterable[Run]) -> dict[Task, float]:
+    """The score of guessing on each task where it is known."""
+    told: dict[Task, float] = {}
+    guessed: dict[Task, list[Run]] = defaultdict(list)
+    for run in runs:
+        if not run.counts or run.score is None:
+            continue
+        if (chance := chance_of(run)) is not None:
+            told[task_of(run)] = chance
+        if run.agent == RANDOM:
+            guessed[task_of(run)].append(run)
+    return {task: score_of(some).mean for task, some in guessed.items()} | told
+
+
+def _standing(
+    task: Task, telling: Json, runs: Sequence[Run], reference: HighScore | None, chance: float | None
+) -> Standing:
     score, latest, best = score_of(runs), runs[-1], best_of(runs)
     assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
     return Standing(
@@ -211,6 +246,8 @@ def _standing(task: Task, telling: Json, runs: Sequence[Run], reference: HighSco
         best_score=best.score,
         high_score=reference,
         delta_to_high_score=score.mean - reference.value if reference else None,
+        chance=chance,
+        above_chance=None if chance is None else task.improvement(score.mean - chance),
     )
 
 

@@ -16,8 +16,19 @@ def standings_table(standings: Iterable[Standing]) -> Table:
     return _table(
         map(_standing, standings),
         empty="benchmark rank agent provider model mean unit latest_run".split(),
-        right=("rank", "mean", "repeats", "runs", "latest", "best", "high_score", "delta"),
-        dispensable=("latest_run", "runs", "provider", "high_score", "latest", "unit", "repeats", "best", "options"),
+        right=("rank", "mean", "repeats", "runs", "latest", "best", "high_score", "delta", "chance", "above chance"),
+        dispensable=(
+            "latest_run",
+            "chance",
+            "runs",
+            "provider",
+            "high_score",
+            "latest",
+            "unit",
+            "repeats",
+            "best",
+            "options",
+        ),
     )
 
 
@@ -89,6 +100,8 @@ def _standing(standing: Standing) -> dict[str, str]:
         "best": format_score(standing.best_score),
         "high_score": format_score(standing.high_score.value if standing.high_score else None),
         "delta": format_signed(standing.delta_to_high_score),
+        "chance": format_score(standing.chance),
+        "above chance": format_signed(standing.above_chance),
         "latest_run": standing.latest_run_id,
     }
 

@@ -132,3 +132,20 @@ def test_every_standing_is_what_counting_by_hand_gives(make_run, table):
         if a.task == b.task and a.score.mean != b.score.mean:
             ahead = a.score.mean > b.score.mean if a.task.higher_is_better else a.score.mean < b.score.mean
             assert (a.rank < b.rank) is ahead
+
+
+def test_the_score_of_guessing_is_told_by_a_run_or_shown_by_random_answers(make_run):
+    random = [
+        make_run(score, agent="random", synthetic=True, extra_config={"repeat": n}) for n, score in ((1, 0.2), (2, 0.3))
+    ]
+    [standing] = leaderboard([*random, make_run(0.75)])
+    assert (standing.chance, standing.above_chance) == (0.25, 0.5)
+    [told] = leaderboard([make_run(0.75, metrics={"chance": 0.5}), *random])
+    assert (told.chance, told.above_chance) == (0.5, 0.25), "what the benchmark itself says comes first"
+    [unknown] = leaderboard([make_run(0.75), make_run(0.1, agent="random", comparison_key="other", synthetic=True)])
+    assert (unknown.chance, unknown.above_chance) == (None, None)
+
+
+def test_above_chance_is_turned_where_lower_is_better(make_run):
+    [standing] = leaderboard([make_run(2.0, higher_is_better=False, metrics={"chance": 5})])
+    assert (standing.chance, standing.above_chance) == (5.0, 3.0)

@@ -11,6 +11,7 @@ import msgspec
 
 from ...ledger.events import ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
+from ...projections.leaderboard import CHANCE, chance_of, is_eligible
 from ...projections.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
 
 MOST_ERROR = 500
@@ -22,7 +23,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `best_so_far` is the best own score of the same task when this run ended, itself included, `previous_best` the one
     before it; both are None for a run that counts in no record. A negative `delta_to_best` is better where
-    `higher_is_better` is false.
+    `higher_is_better` is false. `chance` is the score of guessing, where the run told it.
     """
 
     run_id: str
@@ -68,6 +69,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_seq: int
     last_seq: int
     stale: bool = False
+    chance: float | None = None
 
     @property
     def counts(self) -> bool:
@@ -76,8 +78,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def competes(self) -> bool:
-        """Whether the run may hold a record: a real success of our own with a score."""
-        return self.counts and self.score is not None and not self.synthetic and self.imported is None
+        """Whether the run may hold a record: a real success of our own with a score, and not reported late."""
+        return is_eligible(self)
 
     @property
     def task(self) -> Task:
@@ -104,6 +106,11 @@ _SELECT = ", ".join(
     f"substr({column.name}, 1, {MOST_ERROR + 1})" if column.field == "error" else column.name
     for column in map(_BY_FIELD.__getitem__, _NAMES)
 )
+# To look for the word is much faster than to read the JSON, and mostly enough.
+_CHANCE = (
+    f"CASE WHEN instr(metrics_json, '\"{CHANCE}\"') AND json_type(metrics_json, '$.{CHANCE}') IN ('real', 'integer') "
+    f"THEN json_extract(metrics_json, '$.{CHANCE}') + 0.0 END"
+)
 _RETRACTED = msgspec.json.Decoder(Retracted)
 _IMPORTED = msgspec.json.Decoder(ImportSource)
 _PROGRESS = msgspec.json.Decoder(Progress)
@@ -114,6 +121,7 @@ def row_of(run: Run) -> RunRow:
     given: dict[str, Any] = {name: getattr(run, name) for name in _OF_RUN}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
     given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost(run.usage))
+    given["chance"] = chance_of(run)
     if run.ended_at and run.status != "running":
         given["last_seen_at"] = run.ended_at
     return RunRow(**given)
@@ -121,14 +129,17 @@ def row_of(run: Run) -> RunRow:
 
 def as_run(row: RunRow) -> Run:
     """The run of a row, as far as the row tells: what a leaderboard or a comparison asks."""
-    return Run(**{name: getattr(row, name) for name in _OF_RUN}, signature="", created_at=row.started_at)
+    metrics = {} if row.chance is None else {CHANCE: row.chance}
+    return Run(
+        **{name: getattr(row, name) for name in _OF_RUN}, signature="", created_at=row.started_at, metrics=metrics
+    )
 
 
 def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[RunRow]:
     """The rows of an open `orchestrator.sqlite` in the order of their first event; `where` is SQL from WHERE on."""
     configs: dict[str, Json] = {}
     references: dict[float, float] = {}
-    query = f"SELECT {_SELECT}, {', '.join(_TOKENS)} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
+    query = f"SELECT {_SELECT}, {', '.join(_TOKENS)}, {_CHANCE} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
     for told in connection.execute(query, values):
         yield _load(told, configs, references)
 
@@ -139,6 +150,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
         run_id, group, benchmark, directory, status, reason, attempt, agent, provider, model, started, ended, duration,
         score, stderr, unit, higher, samples, label, reference, delta, error, synthetic, late, recovered, retracted,
         imported, progress, seen, config, key, first_seq, last_seq, usage, read, written, total, calls,
+        chance,
     ) = told  # fmt: skip
     if config not in configs:
         configs[config] = msgspec.json.decode(config or "{}")
@@ -181,6 +193,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
         comparison_key=intern(key),
         first_seq=first_seq,
         last_seq=last_seq,
+        chance=None if chance is None else references.setdefault(chance, chance),
     )
 
 

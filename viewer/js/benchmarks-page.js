@@ -106,7 +106,7 @@ function row(standings, columns, across) {
 /** Several standings meet in a cell where one model ran with several agents, or the other way round: the best is shown. */
 function cell(/** @type {any[]} */ standings, /** @type {any} */ task, /** @type {{ least: number, most: number }} */ { least, most }) {
   const best = standings.reduce((one, other) => (other.rank < one.rank ? other : one));
-  const { score: found, rank, runs, latest_score, latest_at, delta_to_high_score, best_score } = best;
+  const { score: found, rank, runs, latest_score, latest_at, delta_to_high_score, best_score, above_chance } = best;
   const share = most > least ? (task.higher_is_better ? (found.mean - least) / (most - least) : (most - found.mean) / (most - least)) : 1;
   const shade = most > least ? 1 + Math.round(share * (SHADES - 1)) : SHADES;
   const told = [
@@ -116,6 +116,7 @@ function cell(/** @type {any[]} */ standings, /** @type {any} */ task, /** @type
     `best ${score(best_score)}`,
     found.stderr === null ? "no error known" : `± ${score(found.stderr)} from ${found.stderr_of}`,
     delta_to_high_score === null ? "" : `${signed(delta_to_high_score)} against the reference`,
+    above_chance === null ? "" : `${signed(above_chance)} against guessing`,
     standings.length > 1 ? `the best of ${standings.length}: ${best.agent} with ${best.provider}:${best.model}` : `${best.agent} with ${best.provider}:${best.model}`,
   ].filter(Boolean);
   return h(
