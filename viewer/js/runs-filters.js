@@ -9,6 +9,7 @@ const SHEETS = [
   ["model", "Model"],
   ["provider", "Provider"],
   ["reason", "Failure"],
+  ["group", "Group"],
 ];
 const STATUSES = ["succeeded", "failed", "running"];
 const SPANS = [
@@ -22,7 +23,7 @@ const HOUR_MS = 3_600_000;
 const MANY = 10; // From so many values on, a sheet can be searched.
 
 /** The parameters of an address that keep runs. */
-export const FILTERS = ["q", "status", ...SHEETS.map(([name]) => name), "group", "since", "until"];
+export const FILTERS = ["q", "status", ...SHEETS.map(([name]) => name), "since", "until"];
 
 export class RunsFilters {
   /**
@@ -175,7 +176,7 @@ class Sheet {
       counted.textContent = count(number);
     });
     this.more.hidden = shown.length > 0 && !this.#leftOut;
-    this.more.textContent = shown.length ? `${count(this.#leftOut)} rarer ones are not listed; the search above the table finds them.` : "None like that.";
+    this.more.textContent = shown.length ? `${count(this.#leftOut)} more are not listed; the search above the table finds them.` : "None like that.";
   }
 
   /** @param {string} value */
