@@ -20,16 +20,19 @@ from .table import print_table
 @click.command()
 @click.option("--agent", help="Judge for this agent instead of each benchmark's own.")
 @click.option("--provider", help="Judge for this provider too: is its key here?")
+@click.option("--all", "everything", is_flag=True, help="In the table, too, what needs a folder that is not here.")
 @json_option
 @in_place
-def command(place: Place, agent: str | None, provider: str | None, as_json: bool) -> int:
+def command(place: Place, agent: str | None, provider: str | None, everything: bool, as_json: bool) -> int:
     """Show every benchmark, and whether it can run here; where not, everything that is missing.
 
     Exit code 2 where a benchmark directory of the workspace has no benchmark, or a manifest is broken.
     """
     lacking = resolve(find_provider(provider), base_url=None, environ=os.environ).missing() if provider else []
     found = discover(place.workspace.root)
-    rows = [_row(adapter, agent, lacking) for adapter in found.adapters.values()]
+    # What is made for a checkout that this workspace is not would hide the rest.
+    elsewhere = [] if everything or as_json else [a for a in found.adapters.values() if a.root is None]
+    rows = [_row(adapter, agent, lacking) for adapter in found.adapters.values() if adapter not in elsewhere]
     if as_json:
         print_json(_document(found, rows))
     else:
@@ -48,6 +51,9 @@ def command(place: Place, agent: str | None, provider: str | None, as_json: bool
         )
         covered = len(found.directories) - len(found.uncovered)
         print(f"\n{len(rows)} benchmarks; {covered} of {len(found.directories)} benchmark directories covered")
+        if elsewhere:
+            names = ", ".join(adapter.id for adapter in elsewhere)
+            print(f"\n{len(elsewhere)} more need their checkout as the workspace (--all says what else): {names}")
         if reasons := {name: why for name, why in found.excluded.items() if why}:
             print("\nno benchmarks:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
     for problem in found.problems:

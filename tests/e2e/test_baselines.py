@@ -81,3 +81,11 @@ def test_another_agent_is_told_of_the_baselines(quiz):
     quiz.run("quiz", more=("--agent", "wrong"))
     [event] = quiz.events("incompatible")
     assert event["data"]["missing"] == ["agent 'wrong' (this benchmark runs: bare-model, random)"]
+
+
+def test_what_needs_a_checkout_is_named_in_one_line(quiz):
+    table = quiz("list-benchmarks", code=None).stdout
+    assert "quiz " in table and "missing: directory OSWorld" not in table
+    [line] = [line for line in table.splitlines() if "need their checkout as the workspace" in line]
+    assert "osworld" in line and "quiz" not in line
+    assert "missing: directory OSWorld" in quiz("list-benchmarks", "--all", code=None).stdout
