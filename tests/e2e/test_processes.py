@@ -112,6 +112,22 @@ def test_the_result_of_a_child_that_finished_without_its_orchestrator_is_adopted
     assert len(bench.runs()) == 1, "an adopted success is a success"
 
 
+def test_what_is_adopted_of_a_mock_stays_synthetic(bench, tmp_path):
+    path = gate(tmp_path)
+    mock = '[options.mock]\ntype = "bool"\nargv = ["--mock"]\nsynthetic = [true]\n'
+    bench.add("slow", SLOW + RESULT, more=mock)
+    asked = ("--extra", '{"mock": true}')
+    process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", *asked, GATE=str(path))
+    assert "started" in process.stderr.readline()
+    with path.open("w"):
+        family = orchestrated(process)
+        process.kill()
+        process.communicate()
+    psutil.wait_procs(family, timeout=20)
+    [row] = json.loads(bench("recover-stale-runs", "--stale-seconds", "0", "--json").stdout)
+    assert (row["status"], row["score"], row["synthetic"]) == ("succeeded", 0.75, True)
+
+
 @pytest.mark.parametrize("ends", [True, False])
 def test_the_error_of_a_lost_run_tells_what_is_known_of_its_child(bench, tmp_path, ends):
     path = gate(tmp_path)
