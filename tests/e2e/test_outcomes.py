@@ -21,7 +21,7 @@ WRITE = 'output.joinpath("result.json").write_text({!r})\n'
         ("os.kill(os.getpid(), 11)", "signal", None),
         ("pass", "no_result", None),
         (WRITE.format("{broken"), "bad_result", None),
-        (WRITE.format('{"score": NaN, "n": 2}'), "bad_result", None),
+        (WRITE.format('{"score": NaN, "n": 2}'), "no_score", None),
         (WRITE.format('{"n": 2}'), "no_score", None),
         (WRITE.format('{"score": "0.9", "n": 2}'), "no_score", None),
         (WRITE.format('{"score": true, "n": 2}'), "no_score", None),
@@ -170,6 +170,22 @@ def test_what_a_child_is_told(bench):
     assert told["GROQ_API_KEY"] == told["OPENAI_API_KEY"] == "gsk-12345678"
     assert "ANTHROPIC_API_KEY" not in told, "no key of another provider"
     assert {"BENCHMARK_TELEMETRY_JSONL", "BENCHMARK_PROGRESS_FILE", "BENCHMARK_RUN_ROOT"} <= told.keys()
+
+
+def test_a_child_may_have_the_keys_that_its_manifest_names(bench):
+    code = "output.joinpath('env.json').write_text(json.dumps(dict(os.environ)))\n" + RESULT
+    bench.add("judged", code, run='keys = ["ANTHROPIC_API_KEY"]', more='[requires]\nenv = ["CEREBRAS_API_KEY"]\n')
+    keys = {
+        "GROQ_API_KEY": "g" * 12,
+        "ANTHROPIC_API_KEY": "a" * 12,
+        "CEREBRAS_API_KEY": "c" * 12,
+        "XAI_API_KEY": "x" * 12,
+    }
+    bench("run", "--benchmarks", "judged", "--model", "m1", **keys)
+    [path] = bench.results.rglob("env.json")
+    told = json.loads(path.read_text())
+    assert (told["ANTHROPIC_API_KEY"], told["CEREBRAS_API_KEY"]) == ("a" * 12, "c" * 12)
+    assert "XAI_API_KEY" not in told
 
 
 def test_calls_that_a_child_reports_become_its_usage(bench):
