@@ -120,16 +120,16 @@ def test_validate_of_the_workspace_finds_an_id_that_is_taken_twice(bench):
 
 
 def test_a_result_is_tried_on_a_manifest_before_anything_runs(bench, tmp_path):
-    bench.add("mine", result='valid = "n > `0`"')
+    bench.add("own_quiz", result='valid = "n > `0`"')
     result = tmp_path / "result.json"
     result.write_text('{"score": 0.25, "n": 4, "usage": {"in": 7}}')
-    told = json.loads(bench("adapters", "test", "mine", "--result", str(result), "--json").stdout)
+    told = json.loads(bench("adapters", "test", "own_quiz", "--result", str(result), "--json").stdout)
     assert (told["score"], told["samples"], told["usage"], told["reason"]) == (0.25, 4, {"input_tokens": 7}, None)
     result.write_text('{"score": 0.25, "n": 0}')
-    assert "failed: invalid_result" in bench("adapters", "test", "mine", "--result", str(result), code=1).stdout
-    by_path = bench("adapters", "test", str(bench.root / "mine" / "benchmark.toml"), "--result", str(result), code=1)
+    assert "failed: invalid_result" in bench("adapters", "test", "own_quiz", "--result", str(result), code=1).stdout
+    by_path = bench("adapters", "test", str(bench.root / "own_quiz" / "benchmark.toml"), "--result", str(result), code=1)
     assert "failed: invalid_result" in by_path.stdout
-    assert "did you mean mine?" in bench("adapters", "test", "mien", "--result", str(result), code=2).stderr
+    assert "did you mean own_quiz?" in bench("adapters", "test", "own_quzi", "--result", str(result), code=2).stderr
 
 
 def test_an_installed_package_adds_adapters(bench, tmp_path):
