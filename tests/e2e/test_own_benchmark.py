@@ -127,7 +127,9 @@ def test_a_result_is_tried_on_a_manifest_before_anything_runs(bench, tmp_path):
     assert (told["score"], told["samples"], told["usage"], told["reason"]) == (0.25, 4, {"input_tokens": 7}, None)
     result.write_text('{"score": 0.25, "n": 0}')
     assert "failed: invalid_result" in bench("adapters", "test", "own_quiz", "--result", str(result), code=1).stdout
-    by_path = bench("adapters", "test", str(bench.root / "own_quiz" / "benchmark.toml"), "--result", str(result), code=1)
+    by_path = bench(
+        "adapters", "test", str(bench.root / "own_quiz" / "benchmark.toml"), "--result", str(result), code=1
+    )
     assert "failed: invalid_result" in by_path.stdout
     assert "did you mean own_quiz?" in bench("adapters", "test", "own_quzi", "--result", str(result), code=2).stderr
 
