@@ -1,5 +1,6 @@
 // One run: it follows the run while it is under way, and keeps what somebody is reading as it is.
 
+import { hash } from "./address.js";
 import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
@@ -103,7 +104,7 @@ function headPanel(run, standing, chart) {
       {},
       h("h1", {}, run.benchmark_id),
       h("div", { class: "id mono" }, run.run_id),
-      h("p", { class: "about" }, h("span", { class: "badges" }, statusBadge(run), marks(run)), h("span", {}, run.agent), h("span", {}, `${run.provider}:${run.model}`), times),
+      h("p", { class: "about" }, h("span", { class: "badges" }, statusBadge(run), marks(run)), h("span", {}, run.agent), h("span", {}, `${run.provider}:${run.model}`), times, stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare …")),
     ),
     h("div", { class: "run-score" }, h("strong", {}, (running ? scoreOf(run) : scored(run.score, null, run.unit)) || "—"), run.stderr !== null && stands && h("span", { class: "soft" }, "± ", scored(run.stderr, null, null)), !unitText(run.unit) && stands && h("span", { class: "soft" }, run.unit ?? "")),
     stands && h("div", { class: "standing" }, standingFacts(run, standing), chart),
