@@ -33,11 +33,15 @@ export function notesPanel(run) {
 
 /** @param {Run} run @param {Run} standing */
 export function metricsPanel(run, standing) {
-  const usage = Object.entries(run.usage ?? {}).filter(([name]) => name !== "cost_usd").map(([name, value]) => /** @type {[string, any]} */ ([name.replaceAll("_", " "), number(value)]));
+  const { cost_usd: _, price, ...used } = run.usage ?? {};
+  const usage = flatten(used).map(([name, value]) => /** @type {[string, any]} */ ([name.replaceAll("_", " "), value]));
   /** @type {[string, any][]} */
-  const rows = [["samples", count(run.samples)], ...flatten(run.metrics), ...usage, ["cost", cost(standing.cost_usd)]];
-  return rows.some(([, value]) => value) ? panel("Metrics and usage", facts(rows)) : null;
+  const rows = [["samples", count(run.samples)], ...flatten(run.metrics), ...usage, ["cost", standing.cost_usd !== null && standing.cost_usd !== undefined ? [cost(standing.cost_usd), price && h("span", { class: "soft" }, ` at ${priceText(price)}`)] : ""]];
+  return rows.some(([, value]) => value?.length) ? panel("Metrics and usage", facts(rows)) : null;
 }
+
+/** The price by which a cost was told. @param {any} price */
+const priceText = ({ input, output, source, date }) => `${cost(input)} for a million tokens read, ${cost(output)} written (${source}, ${date})`;
 
 /** @param {Run | null} value @param {string} [prefix] @param {(value: any) => any} [written] @returns {[string, any][]} */
 function flatten(value, prefix = "", written = number) {
