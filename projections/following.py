@@ -17,15 +17,19 @@ from ..ledger.chain import GENESIS
 from ..ledger.events import Heartbeat, HighScorePublished, Imported, Record, Started
 from ..ledger.fold import Group, Run, makes_idle
 from ..ledger.history import History
-from .rows import group_values, load_group, load_run, run_values
+from .rows import bound, group_values, load_group, load_run, run_values
 from .schema import GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
 
 BATCH = 1_000
-"""Events folded at once: few enough that what is made of them stays in the processor's cache until it is stored."""
+"""Events that are stored together."""
+
+_FOLDED_AT_ONCE = 250
+"""Events that are read and folded together: few enough that they stay in the processor's cache."""
 
 _PUT_RUN = upsert("benchmark_runs", RUN_NAMES, "run_id")
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
+_PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
 _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
 _RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
 _AT_ONCE = 500
@@ -41,38 +45,63 @@ class State(msgspec.Struct, frozen=True):
     at: str
 
 
-def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """The records in pieces that `apply` takes: of BATCH, and what else of the last one's stream follows at once.
-
-    A group that skips ten thousand signatures is so loaded and stored once, and not with each thousand of them.
-    """
+def batches(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
+    """The records in pieces that a `Follower` takes; each is to be read to its end before the next."""
     rest = iter(records)
-    batch = list(itertools.islice(rest, BATCH))
-    while batch:
-        stream, following = batch[-1].stream, None
-        for record in rest:
-            if record.stream != stream:
-                following = record
-                break
-            batch.append(record)
-        yield batch
-        batch = [] if following is None else [following, *itertools.islice(rest, BATCH - 1)]
+    for first in rest:
+        yield itertools.chain([first], itertools.islice(rest, BATCH - 1))
 
 
-def apply(connection: sqlite3.Connection, batch: list[Record]) -> State:
-    """Bring the tables from the event before the batch to its last one, inside the caller's transaction."""
-    known = _load(connection, batch)
-    runs, groups = dict(known.runs), dict(known.groups)
-    history = known.read(_without_idle_beats(batch, runs))
-    connection.executemany(_PUT_GROUP, map(group_values, _changed(history.groups, groups)))
-    connection.executemany(_PUT_RUN, map(run_values, _changed(history.runs, runs)))
-    connection.executemany(_PUT_HIGH_SCORE, _published(batch))
-    connection.executemany(
-        "INSERT INTO ledger_problems VALUES (?, ?)", [(problem.seq, problem.text) for problem in history.problems]
-    )
-    state = State(history.seq, history.hash, history.at)
-    write_state(connection, state)
-    return state
+class Follower:
+    """Brings the tables of a connection from batch to batch, inside the caller's transactions.
+
+    It remembers what the last batch left in the tables: most runs and groups that go on were there just now.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._runs: dict[str, Run] = {}
+        self._groups: dict[str, Group] = {}
+
+    def apply(self, batch: Iterable[Record]) -> State:
+        """Bring the tables from the event before the batch to its last one."""
+        rest, history, high_scores = iter(batch), History(), []
+        while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
+            self._load(records, history)
+            history.read(_without_idle_beats(records, history.runs))
+            high_scores += _published(records)
+        put = self._connection.executemany
+        put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
+        put(_PUT_RUN, map(bound, map(run_values, _changed(history.runs, self._runs))))
+        put(_PUT_HIGH_SCORE, high_scores)
+        put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
+        self._runs, self._groups = history.runs, history.groups
+        state = State(history.seq, history.hash, history.at)
+        write_state(self._connection, state)
+        return state
+
+    def _load(self, records: list[Record], history: History) -> None:
+        """Give the history the runs and groups that go on in these records, as the tables know them."""
+        begun: dict[str, bool] = {}
+        for record in records:
+            begun.setdefault(record.stream, record.version > 1)  # A new stream begins at version 1.
+        unknown = []
+        for stream, is_older in begun.items():
+            if not is_older or stream in history.runs or stream in history.groups:
+                continue
+            if run := self._runs.get(stream):
+                history.runs[stream] = run
+            elif group := self._groups.get(stream):
+                history.groups[stream] = group
+            else:
+                unknown.append(stream)
+        for first in range(0, len(unknown), _AT_ONCE):
+            some = tuple(unknown[first : first + _AT_ONCE])
+            marks = ", ".join("?" * len(some))
+            for run in read_runs(self._connection, f"WHERE run_id IN ({marks})", some):
+                history.runs[run.run_id] = self._runs[run.run_id] = run
+            for group in read_groups(self._connection, f"WHERE run_group_id IN ({marks})", some):
+                history.groups[group.run_group_id] = self._groups[group.run_group_id] = group
 
 
 def write_state(connection: sqlite3.Connection, state: State) -> None:
@@ -97,23 +126,6 @@ def read_groups(connection: sqlite3.Connection, where: str = "", values: tuple[o
     """The groups in the order in which they were opened; `where` as in `read_runs`."""
     order = "" if "ORDER BY" in where else " ORDER BY rowid"
     return map(load_group, connection.execute(f"{_GROUPS} {where}{order}", values))
-
-
-def _load(connection: sqlite3.Connection, batch: list[Record]) -> History:
-    """The history of the streams that go on in the batch, as the tables know it. A new stream begins at version 1."""
-    begun: dict[str, bool] = {}
-    for record in batch:
-        begun.setdefault(record.stream, record.version > 1)
-    streams = [stream for stream, is_known in begun.items() if is_known]
-    history = History()
-    for first in range(0, len(streams), _AT_ONCE):
-        some = tuple(streams[first : first + _AT_ONCE])
-        marks = ", ".join("?" * len(some))
-        history.runs.update((run.run_id, run) for run in read_runs(connection, f"WHERE run_id IN ({marks})", some))
-        history.groups.update(
-            (group.run_group_id, group) for group in read_groups(connection, f"WHERE run_group_id IN ({marks})", some)
-        )
-    return history
 
 
 def _without_idle_beats(batch: list[Record], known: Collection[str]) -> list[Record]:

@@ -59,6 +59,8 @@ _RUN_JSON, _GROUP_JSON = (
 )
 _RUN_INTEGERS = tuple(place for place, column in enumerate(RUN_COLUMNS) if column.kind == "INTEGER")
 
+_NULL = float("nan")
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -103,6 +105,15 @@ def group_values(group: Group) -> list[Any]:
         if (value := values[place]) is not None:
             values[place] = _encode(value).decode()
     return values
+
+
+def bound(values: list[Any]) -> list[Any]:
+    """The same values for SQLite, which takes NaN for NULL.
+
+    For each None and each bool, Python's `sqlite3` first looks for an adapter: of all that storing a run cost, that
+    was a third.
+    """
+    return [_NULL if value is None else +value if value is True or value is False else value for value in values]
 
 
 def _within(value: int | None) -> int | None:

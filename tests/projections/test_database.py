@@ -158,19 +158,20 @@ def test_a_killed_writers_journal_does_not_spoil_a_file_built_anew(filled, tmp_p
 def test_a_file_that_is_spoilt_in_its_middle_is_built_anew_when_that_shows(store, histories, tmp_path):
     from benchmarks.ledger.events import Annotated, NewEvent
 
-    for number in range(300):
-        histories.append_anyway(store, [_event(histories, number)])
+    histories.append_anyway(store, [_event(histories, number) for number in range(1_000)])
     path, expected = tmp_path / "db.sqlite", tmp_path / "expected.sqlite"
     refresh(path, store)
     pages = bytearray(path.read_bytes())
-    for start in range(len(pages) // 4096 // 3 * 4096, len(pages) - 8192, 4096):
+    size = int.from_bytes(pages[16:18])
+    assert len(pages) > 30 * size
+    for start in range(len(pages) // size // 2 * size, len(pages) - size, size):
         pages[start : start + 100] = b"\xff" * 100
     path.write_bytes(pages)
     with open_readonly(path) as connection:
-        assert database.read_state(connection).position == 300, "its checkpoint can still be read"
-    remarks = [NewEvent(f"run_{number}", Annotated(author="a", note="n")) for number in range(300)]
+        assert database.read_state(connection).position == 1_000, "its checkpoint can still be read"
+    remarks = [NewEvent(f"run_{number}", Annotated(author="a", note="n")) for number in range(1_000)]
     histories.append_anyway(store, remarks)
-    assert refresh(path, store).position == 600
+    assert refresh(path, store).position == 2_000
     rebuild(expected, store)
     assert path.read_bytes() == expected.read_bytes()
 

@@ -20,6 +20,7 @@ from benchmarks.ledger.events import Annotated, Heartbeat, NewEvent, Record
 from benchmarks.ledger.fold import evolve, makes_idle
 from benchmarks.projections import database
 from benchmarks.projections.database import open_readonly, read_runs, read_state, rebuild, refresh
+from benchmarks.projections.following import Follower
 from benchmarks.projections.viewer_data import update_dataset, write_dataset
 
 READER = """
@@ -123,15 +124,15 @@ def test_readers_never_wait_for_a_follower_that_is_at_work(store, add, tmp_path,
     refresh(path, store)
     add(2)
     seen = []
-    apply = database.apply
+    apply = Follower.apply
 
-    def read_meanwhile(connection, batch):
-        state = apply(connection, batch)
+    def read_meanwhile(self, batch):
+        state = apply(self, batch)
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as reader:
             seen.append(reader.execute("SELECT count(*) FROM benchmark_runs").fetchone()[0])
         return state
 
-    monkeypatch.setattr(database, "apply", read_meanwhile)
+    monkeypatch.setattr(Follower, "apply", read_meanwhile)
     assert refresh(path, store).position == 6
     assert seen == [1]
 
@@ -227,13 +228,13 @@ def test_the_checkpoint_is_never_ahead_of_the_rows(store, add, tmp_path, monkeyp
     add(1)
     refresh(path, store)
     add(2)
-    apply = database.apply
+    apply = Follower.apply
 
-    def fail(connection, batch):
-        apply(connection, batch)
+    def fail(self, batch):
+        apply(self, batch)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(database, "apply", fail)
+    monkeypatch.setattr(Follower, "apply", fail)
     with pytest.raises(KeyboardInterrupt):
         refresh(path, store)
     with open_readonly(path) as connection:
