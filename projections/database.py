@@ -214,7 +214,8 @@ def _beside(path: Path) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
             connection.executescript(
                 # A run takes about 2 kB: on larger pages, fewer of them are read and written.
-                "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE"
+                "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                "PRAGMA locking_mode = EXCLUSIVE"
             )
             yield connection
         with file.open("rb") as written:
