@@ -61,7 +61,7 @@ _RUN_INTEGERS = tuple(place for place, column in enumerate(RUN_COLUMNS) if colum
 
 _NULL = float("nan")
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder().encode
 
 
 def token_counts(run: Run) -> list[int | None]:
