@@ -17,9 +17,6 @@ CREATE OR REPLACE TEMP MACRO bounded(number) AS
     CAST(greatest(-9223372036854775807::HUGEINT, least(9223372036854775807::HUGEINT, number)) AS BIGINT)
   END;
 
-CREATE OR REPLACE TEMP MACRO token_count(usage, name) AS
-  CASE WHEN json_type(usage, '$.' || name) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN whole(usage ->> ('$.' || name)) END;
-
 -- Whether the fields `names` of an object are of these JSON types, or left out.
 CREATE OR REPLACE TEMP MACRO fields_are(object, paths, types) AS list_has_all(types, json_type(object, paths));
 
@@ -239,17 +236,23 @@ told AS (
   LEFT JOIN beats w ON b.stream = w.stream
   LEFT JOIN remarks r ON b.stream = r.stream
 ),
+used AS (
+  SELECT *, json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",
+    "cached_tokens": "JSON", "calls": "JSON", "call_count": "JSON"}') AS u
+  FROM told
+),
 counted AS (
   SELECT *,
-    token_count(usage_json, 'input_tokens') AS _input,
-    token_count(usage_json, 'output_tokens') AS _output,
-    token_count(usage_json, 'total_tokens') AS _total,
-    token_count(usage_json, 'cached_tokens') AS _cached,
-    CASE WHEN json_exists(usage_json, '$.calls') THEN token_count(usage_json, 'calls')
-      ELSE token_count(usage_json, 'call_count') END AS _calls
-  FROM told
+    whole(u.input_tokens) AS _input,
+    whole(u.output_tokens) AS _output,
+    whole(u.total_tokens) AS _total,
+    whole(u.cached_tokens) AS _cached,
+    CASE WHEN u.calls IS NOT NULL THEN whole(u.calls)
+      WHEN u.call_count IS NOT NULL AND NOT json_exists(usage_json, '$.calls') THEN whole(u.call_count)
+    END AS _calls
+  FROM used
 )
-SELECT * EXCLUDE (ended_seq, _input, _output, _total, _cached, _calls),
+SELECT * EXCLUDE (u, ended_seq, _input, _output, _total, _cached, _calls),
   bounded(_input) AS input_tokens,
   bounded(_output) AS output_tokens,
   bounded(coalesce(_total, _input + _output)) AS total_tokens,
