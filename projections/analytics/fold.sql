@@ -49,16 +49,12 @@ CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
 
 CREATE OR REPLACE TEMP VIEW folded_runs AS
 WITH
-run_events AS NOT MATERIALIZED (
-  SELECT seq, recorded_at, type, stream, data FROM fold_events
-  WHERE type IN ('started', 'heartbeat', 'finished', 'failed', 'recovered', 'annotated', 'retracted', 'imported')
-),
 -- A run begins with the first event that can begin it.
 firsts AS (
   SELECT stream, min(seq) AS first_seq FROM (
-    SELECT stream, seq FROM run_events WHERE type = 'started'
+    SELECT stream, seq FROM fold_events WHERE type = 'started'
     UNION ALL
-    SELECT stream, seq FROM run_events WHERE type = 'imported' AND is_run_row(data -> '$.run')
+    SELECT stream, seq FROM fold_events WHERE type = 'imported' AND is_run_row(data -> '$.run')
   ) GROUP BY stream
 ),
 begun AS MATERIALIZED (
@@ -79,7 +75,9 @@ begun AS MATERIALIZED (
         "notes": "JSON", "recovered": "BOOLEAN", "retracted": "JSON", "annotations": "JSON", "progress": "JSON",
         "lease_seconds": "DOUBLE", "owner": "JSON", "provenance": "JSON"}'
     ) AS d
-  FROM run_events e JOIN firsts f ON e.seq = f.first_seq
+  FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
+  -- That is known of them already; it is said again so that only these events are read and joined.
+  WHERE e.type IN ('started', 'imported')
 ),
 open_runs AS MATERIALIZED (
   SELECT stream, first_seq, NOT is_import OR d.status = 'running' AS is_running,
@@ -88,7 +86,7 @@ open_runs AS MATERIALIZED (
 ),
 closings AS MATERIALIZED (
   SELECT seq, stream, type, type <> 'recovered' AND coalesce(CAST(data -> '$.late' AS BOOLEAN), false) AS is_late
-  FROM run_events WHERE type IN ('finished', 'failed', 'recovered')
+  FROM fold_events WHERE type IN ('finished', 'failed', 'recovered')
 ),
 -- It ends with the first closing event that is no late one.
 ends AS MATERIALIZED (
@@ -109,7 +107,8 @@ outcomes AS MATERIALIZED (
         "high_score": {"label": "VARCHAR", "value": "DOUBLE", "source": "VARCHAR"}, "delta_to_high_score": "DOUBLE",
         "synthetic": "BOOLEAN", "notes": "JSON", "reason": "VARCHAR", "error": "VARCHAR"}'
     ) AS o
-  FROM run_events e JOIN ends x ON e.seq = x.ended_seq
+  FROM fold_events e JOIN ends x ON e.seq = x.ended_seq
+  WHERE e.type IN ('finished', 'failed', 'recovered')
 ),
 -- What the owner of a run that was given up reports afterwards is kept, once, and changes nothing else.
 late_reports AS (
@@ -121,23 +120,28 @@ late_reports AS (
     AND (NOT b.is_running OR c.seq > o.ended_seq)
   GROUP BY c.stream
 ),
+-- Most events are heartbeats, so they are joined once.
+alive AS (
+  SELECT b.stream, b.first_seq, coalesce(x.ended_seq, 9223372036854775807) AS ended_seq
+  FROM open_runs b LEFT JOIN ends x ON b.stream = x.stream
+  WHERE b.is_running
+),
 beats AS (
   SELECT e.stream, max(e.seq) AS seq, arg_max({'at': e.recorded_at, 'data': e.data}, e.seq) AS last,
     arg_max(e.data, e.seq) FILTER (
       -- Looking for a text is many times faster than parsing, and nearly always enough.
       CASE WHEN contains(e.data, 'null') THEN json_type(e.data, '$.progress') = 'OBJECT' ELSE true END
     ) AS with_progress
-  FROM run_events e
-  JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
-  LEFT JOIN ends x ON e.stream = x.stream
-  WHERE e.type = 'heartbeat' AND b.is_running AND (x.ended_seq IS NULL OR e.seq < x.ended_seq)
+  FROM fold_events e
+  JOIN alive b ON e.stream = b.stream AND e.seq > b.first_seq AND e.seq < b.ended_seq
+  WHERE e.type = 'heartbeat'
   GROUP BY e.stream
 ),
 remarks AS (
   SELECT e.stream, max(e.seq) AS seq,
     list(e.data ORDER BY e.seq) FILTER (e.type = 'annotated') AS annotations,
     arg_max(e.data, e.seq) FILTER (e.type = 'retracted') AS retracted
-  FROM run_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+  FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
   WHERE e.type IN ('annotated', 'retracted')
   GROUP BY e.stream
 ),
@@ -217,9 +221,9 @@ told AS (
     coalesce(CASE WHEN e.has_outcome THEN e.o.notes WHEN b.is_import THEN b.d.notes END, '[]') AS notes_json,
     (b.is_import AND coalesce(b.d.recovered, false)) OR coalesce(e.type = 'recovered', false) AS recovered,
     coalesce(r.retracted, CASE WHEN b.is_import THEN b.d.retracted END) AS retracted_json,
-    to_json(list_concat(
+    CASE WHEN b.is_import OR r.annotations IS NOT NULL THEN to_json(list_concat(
       CASE WHEN b.is_import THEN json_extract(b.d.annotations, '$[*]') END, r.annotations
-    )) AS annotations_json,
+    )) ELSE '[]' END AS annotations_json,
     b.source AS imported_json,
     coalesce(w.with_progress -> '$.progress', CASE WHEN b.is_import THEN b.d.progress END) AS progress_json,
     CASE WHEN e.has_outcome THEN e.recorded_at ELSE coalesce(w.last.at, b.recorded_at) END AS last_seen_at,
@@ -265,23 +269,19 @@ FROM counted;
 
 CREATE OR REPLACE TEMP VIEW folded_groups AS
 WITH
-group_events AS NOT MATERIALIZED (
-  SELECT seq, recorded_at, type, stream, data FROM fold_events
-  WHERE type IN ('group_opened', 'skipped', 'incompatible', 'group_closed')
-),
 opened AS (
-  SELECT stream, min(seq) AS first_seq FROM group_events WHERE type = 'group_opened' GROUP BY stream
+  SELECT stream, min(seq) AS first_seq FROM fold_events WHERE type = 'group_opened' GROUP BY stream
 ),
 closed AS (
   SELECT e.stream, min(e.seq) AS last_seq
-  FROM group_events e JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
+  FROM fold_events e JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
   WHERE e.type = 'group_closed' GROUP BY e.stream
 ),
 between_them AS (
   SELECT e.stream,
     list(e.data ORDER BY e.seq) FILTER (e.type = 'skipped') AS skipped,
     list(e.data ORDER BY e.seq) FILTER (e.type = 'incompatible') AS incompatible
-  FROM group_events e
+  FROM fold_events e
   JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
   LEFT JOIN closed c ON e.stream = c.stream
   WHERE e.type IN ('skipped', 'incompatible') AND (c.last_seq IS NULL OR e.seq < c.last_seq)
@@ -301,9 +301,10 @@ SELECT
   to_json(coalesce(m.incompatible, [])) AS incompatible_json,
   nullif(b.data -> '$.owner', 'null') AS owner_json,
   b.seq AS first_seq
-FROM group_events b
+FROM fold_events b
 JOIN opened o ON b.seq = o.first_seq
 LEFT JOIN closed c ON b.stream = c.stream
-LEFT JOIN group_events e ON e.seq = c.last_seq
+LEFT JOIN fold_events e ON e.seq = c.last_seq AND e.type = 'group_closed'
 LEFT JOIN between_them m ON b.stream = m.stream
+WHERE b.type = 'group_opened'
 ORDER BY b.seq;
