@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,14 @@ from .table import print_table
 
 _WIDEST = 60
 _DEFAULT = Limits()
+_MOST = {"seconds": 86_400, "rows": 10**9, "mib": 1 << 20}
+"""What the system that sets the limits still takes."""
+
+
+def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # It is neither below nor above any bound.
+        raise click.BadParameter("nan is no number of seconds")
+    return value
 
 
 @click.command()
@@ -33,13 +42,34 @@ _DEFAULT = Limits()
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option("--parquet", metavar="FILE", help="Write the rows as Parquet.")
 @click.option(
-    "--rows", type=click.IntRange(1), default=_DEFAULT.rows, show_default=True, help="Answer so many at most."
+    "--rows",
+    type=click.IntRange(1, _MOST["rows"]),
+    default=_DEFAULT.rows,
+    show_default=True,
+    help="Answer so many at most.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), default=_DEFAULT.seconds, show_default=True, metavar="SECONDS"
+    "--timeout",
+    type=click.FloatRange(0, _MOST["seconds"], min_open=True),
+    callback=_number,
+    default=_DEFAULT.seconds,
+    show_default=True,
+    metavar="SECONDS",
 )
-@click.option("--memory", type=click.IntRange(64), default=_DEFAULT.memory_mb, show_default=True, metavar="MIB")
-@click.option("--max-answer", type=click.IntRange(1), default=_DEFAULT.answer_mb, show_default=True, metavar="MIB")
+@click.option(
+    "--memory",
+    type=click.IntRange(64, _MOST["mib"]),
+    default=_DEFAULT.memory_mb,
+    show_default=True,
+    metavar="MIB",
+)
+@click.option(
+    "--max-answer",
+    type=click.IntRange(1, _MOST["mib"]),
+    default=_DEFAULT.answer_mb,
+    show_default=True,
+    metavar="MIB",
+)
 @as_of_option("Ask the history as it was known then.")
 @json_option
 @in_place
