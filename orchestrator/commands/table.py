@@ -10,6 +10,8 @@ from ...projections.tables import Table
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
 
+_UNPRINTABLE = dict.fromkeys((*range(32), *range(127, 160)), "?") | {ord(space): " " for space in "\t\n\v\f\r"}
+
 
 def print_table(
     columns: Sequence[str],
@@ -23,11 +25,17 @@ def print_table(
     On a terminal with colours, and without as many of the `dispensable` columns, the first ones first, as it takes to
     fit; elsewhere plain text with every column and no line cut short.
     """
-    rows = list(rows)
+    columns, right = [_on_a_line(name) for name in columns], [_on_a_line(name) for name in right]
+    rows = [[_on_a_line(cell) for cell in row] for row in rows]
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         _print_rich(columns, rows, right, dispensable)
     else:
         _print_plain(columns, rows, right)
+
+
+def _on_a_line(text: str) -> str:
+    """What a model, a person or a query named must neither break its row nor tell the terminal anything."""
+    return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
 def show(table: Table) -> None:

@@ -43,6 +43,11 @@ def test_no_cell_of_a_csv_is_a_formula_of_a_spreadsheet(bench):
     assert list(csv.reader(io.StringIO(told))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
 
 
+def test_a_row_of_a_table_is_one_line_and_no_command_to_a_terminal(bench):
+    told = bench("query", "SELECT 'a' || chr(10) || 'b' || chr(27) || '[31m' AS \"x\ny\"").stdout
+    assert told.splitlines() == ["x y", "a b?[31m"]
+
+
 def test_sql_from_a_file_and_of_the_past(asked, tmp_path):
     file = tmp_path / "question.sql"
     file.write_text("-- how many?\nSELECT count(*) AS n FROM runs;\n")
