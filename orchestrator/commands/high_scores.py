@@ -15,6 +15,7 @@ from ...projections.tables import format_score
 from ..datasets import update_all
 from ..high_scores import by_hand
 from ..plan import choose
+from ..usage import UsageError, nearest
 from .history import open_as_of
 from .place import Place, as_of_option, in_place, json_option, note, print_json
 from .table import show
@@ -40,8 +41,13 @@ def _show(place: Place, benchmark: str | None, as_of: str | None, as_json: bool)
         chosen = [*holding(history).values()]
     else:
         chosen = [score for score in history if score.benchmark_id == benchmark]
+        if not chosen and benchmark not in (known := discover(place.workspace.root).adapters):
+            names = {*known, *(score.benchmark_id for score in history)}
+            raise UsageError(f"unknown benchmark '{benchmark}'{nearest(benchmark, names)}")
     if as_json:
         print_json(chosen)
+    elif benchmark is not None and not chosen:
+        print(f"no reference score of {benchmark} yet: high-scores set publishes one")
     elif not chosen:
         print("no reference scores yet: run publishes those of the manifests, high-scores set one of yours")
     else:

@@ -98,6 +98,7 @@ BAD_INPUT = [
     (["high-scores", "set", "quiz", "--value", "1.2", "--label", "x", "--source", "y"], "is no ratio"),
     (["high-scores", "set", "quiz", "--value", "nan", "--label", "x", "--source", "y"], "is no finite number"),
     (["high-scores", "set", "quiz", "--value", "85%", "--label", "x", "--source", "y"], "did you mean 0.85?"),
+    (["high-scores", "--benchmark", "qiz"], "did you mean quiz?"),
     (["leaderboard", "--as-of", "never"], "neither a time"),
 ]
 
@@ -183,6 +184,9 @@ def test_an_empty_ledger_has_nothing_to_show(bench):
     assert "no scores yet" in bench("leaderboard").stdout
     assert json.loads(bench("high-scores", "--json").stdout) == []
     assert "no reference scores yet" in bench("high-scores").stdout
+    bench.add("quiz", ASKED)
+    assert "no reference score of quiz yet" in bench("high-scores", "--benchmark", "quiz").stdout
+    assert json.loads(bench("high-scores", "--benchmark", "quiz", "--json").stdout) == []
     assert "the ledger has no runs yet" in bench("compare", "a", "b", code=2).stderr
     assert "no group with runs" in bench("check", "--baseline", "best", code=2).stderr
     assert not bench.results.exists()
