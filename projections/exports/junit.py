@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ...ledger.fold import Run
 from ..check import Check
+from ..tables import format_options
 
 _NEVER_RAN = ("start", "environment", "workspace", "orchestrator_lost")
 
@@ -19,15 +20,16 @@ def check_report(check: Check) -> bytes:
     """A check as a test suite with a case for each score: worse is a failure, without a baseline it is skipped."""
     suite = Element(
         "testsuite",
-        name=f"{check.checked} against {check.baseline}",
+        name=clean(f"{check.checked} against {check.baseline}"),
         tests=str(len(check.scores)),
         failures=str(sum(score.result in ("worse", "failed") for score in check.scores)),
         skipped=str(sum(score.result == "no baseline" for score in check.scores)),
         errors="0",
     )
     for score in check.scores:
-        name = f"{score.agent} with {score.provider}:{score.model}"
-        case = SubElement(suite, "testcase", classname=score.task.benchmark_id, name=clean(name))
+        options = f" ({format_options(score.task_options)})" if score.task_options else ""
+        name = f"{score.agent} with {score.provider}:{score.model}{options}"
+        case = SubElement(suite, "testcase", classname=clean(score.task.benchmark_id), name=clean(name))
         if score.result == "no baseline":
             SubElement(case, "skipped", message=clean(score.reason))
         elif score.result != "ok":

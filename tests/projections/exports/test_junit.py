@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from benchmarks.projections.exports.junit import runs_report
+from benchmarks.projections.check import check
+from benchmarks.projections.exports.junit import check_report, runs_report
+from benchmarks.projections.samples import SampleScores
 
 
 def test_a_suite_for_each_benchmark_and_a_case_for_each_run(make_run):
@@ -31,3 +33,14 @@ def test_a_suite_for_each_benchmark_and_a_case_for_each_run(make_run):
     assert error.find("error").text == "no wheel"
     assert running.find("skipped").get("message") == "running" and retracted.find("skipped") is not None
     assert retracted.find("properties") is None, "a retracted score is no score"
+
+
+def test_each_score_of_a_check_is_a_case_of_its_own(make_run):
+    runs = [make_run(0.5, comparison_key=key, extra_config={"n": n}) for key, n in (("k1", 10), ("k2", 164))]
+    checked = check(
+        runs, lambda some: some.runs, lambda _: SampleScores(), checked="model a\x1b[31m", against="itself \ud800"
+    )
+    [suite] = ElementTree.fromstring(check_report(checked)).findall("testsuite")
+    assert suite.get("name") == "model a?[31m against itself ?"
+    names = [case.get("name") for case in suite.findall("testcase")]
+    assert names == ["bare-model with local:m (n=10)", "bare-model with local:m (n=164)"]
