@@ -48,9 +48,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean of at least one value."""
-    # From the first value on: so equal values have exactly that mean, and no error.
-    return values[0] + math.fsum(value - values[0] for value in values) / len(values)
+    """The arithmetic mean of at least one value, the same in whatever order; of equal values exactly that value."""
+    if min(values) == max(values):
+        return values[0]  # A third of three times 0.1 is not quite 0.1: what agrees must have no error.
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -61,8 +65,8 @@ def standard_error(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     middle = mean(values)
-    variance = math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
-    return math.sqrt(variance / len(values))
+    # The square of a very large number is none; a hypotenuse knows how to do without.
+    return math.hypot(*(value - middle for value in values)) / math.sqrt(len(values) * (len(values) - 1))
 
 
 def unpaired(first: Estimate, second: Estimate) -> Difference:

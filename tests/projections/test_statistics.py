@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -23,6 +24,16 @@ from benchmarks.projections.statistics import (
 )
 
 scores = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30)
+
+
+def test_the_mean_heeds_no_order_and_that_of_equals_is_exact():
+    assert len({mean(scores) for scores in itertools.permutations([1, 0, 1])}) == 1
+    assert all(mean([score] * count) == score for score in (0.1, 0.3, 1e-9) for count in range(1, 50))
+
+
+def test_very_large_scores_have_a_mean_and_an_error():
+    assert mean([1.5e308, 1.7e308]) == pytest.approx(1.6e308)
+    assert standard_error([1e200, 3e200]) == pytest.approx(1e200)
 
 
 def test_the_standard_error_of_zeros_and_ones_is_that_of_a_proportion():
