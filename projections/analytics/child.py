@@ -93,7 +93,7 @@ def check(sql: str) -> None:
     if len(tree["statements"]) != 1:
         raise Refused(f"these are {len(tree['statements'])} statements: only one SELECT is allowed")
     for kind, name in _names(tree):
-        is_table = kind == "table" and (name == "pg_settings" or name.startswith("duckdb_"))
+        is_table = kind == "table" and (name == "pg_settings" or name.startswith(("duckdb_", "pragma_")))
         if name in _REFUSED or ((kind == "table function" or is_table) and name not in _TABLE_FUNCTIONS):
             raise Refused(f"{name} is not allowed here: it is about the database's surroundings, not the history")
 

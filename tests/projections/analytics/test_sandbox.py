@@ -145,6 +145,7 @@ def test_what_is_wrong_is_told_in_one_line_with_its_place(query, sql, told):
         ),
         ("SELECT json_serialize_plan('FROM duckdb_databases()')", "json_serialize_plan is not allowed"),
         ("SELECT * FROM pragma_database_list()", "pragma_database_list is not allowed"),
+        ("SELECT file FROM pragma_database_list", "pragma_database_list is not allowed"),
         ("WITH x AS (SELECT path FROM duckdb_databases()) SELECT * FROM x", "duckdb_databases is not allowed"),
         ("DESCRIBE SELECT * FROM duckdb_databases()", "duckdb_databases is not allowed"),
     ],
