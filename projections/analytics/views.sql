@@ -2,8 +2,10 @@
 
 CREATE VIEW metrics AS
 SELECT r.run_id, r.benchmark_id, r.agent, r.provider, r.model, r.status, r.counts, r.ended_at,
-  -- '$.depth.0' is the metric 'depth.0'; a name that is no plain word stands quoted.
-  substr(m.fullkey, 3) AS metric,
+  -- '$.depth."pass@1"' is the metric 'depth.pass@1'. DuckDB quotes every name that is no plain word.
+  CASE WHEN contains(m.fullkey, '"') THEN
+    regexp_replace(regexp_replace(substr(m.fullkey, 3), '"((?:[^"\\]|\\.)*)"', '\1', 'g'), '\\(.)', '\1', 'g')
+  ELSE substr(m.fullkey, 3) END AS metric,
   CASE WHEN m.type IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN CAST(m.atom AS DOUBLE) END AS value,
   m.type AS type,
   m.atom ->> '$' AS text

@@ -291,6 +291,27 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
     assert records == list(simple_history(place.store.read()))
 
 
+def test_the_name_of_a_metric_is_its_path_without_quotes(histories, tmp_path):
+    place = Place(tmp_path)
+    metrics = {"pass@1": 0.5, "a.b": {"f1-score": 1, "0": [True, {"x y": "z"}]}, "none": None, 'say "it"': 2}
+    histories.append_anyway(
+        place.store,
+        [NewEvent("run_1", histories.started()), NewEvent("run_1", histories.finished(metrics=metrics))],
+    )
+    with (
+        open_analytics(place.workspace, place.store) as database,
+        duckdb.connect(str(database), read_only=True) as asked,
+    ):
+        told = asked.execute("SELECT metric, value, text FROM metrics ORDER BY metric").fetchall()
+    assert told == [
+        ("a.b.0[0]", None, "true"),
+        ("a.b.0[1].x y", None, "z"),
+        ("a.b.f1-score", 1.0, "1"),
+        ("pass@1", 0.5, "0.5"),
+        ('say "it"', 2.0, "2"),
+    ]
+
+
 def near(value):
     return round(value, 9) if isinstance(value, float) else value
 
