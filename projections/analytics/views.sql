@@ -85,7 +85,9 @@ standings AS (
 SELECT
   benchmark_id, comparison_key,
   rank() OVER (
-    PARTITION BY benchmark_id, comparison_key, unit, upwards ORDER BY CASE WHEN upwards THEN -mean ELSE mean END
+    PARTITION BY benchmark_id, comparison_key, unit, upwards
+    -- The mean of 0.4 and 0.2 is a little more than 0.3, and no better.
+    ORDER BY CAST(format('{:.12g}', CASE WHEN upwards THEN -mean ELSE mean END) AS DOUBLE)
   ) AS rank,
   agent, provider, model, mean, stderr, stderr_of, repeats, unit, upwards AS higher_is_better, runs,
   latest.score AS latest_score, latest.run_id AS latest_run_id, latest.at AS latest_at,

@@ -75,6 +75,12 @@ def test_the_rank_goes_by_the_direction_and_equals_share_one(make_run, higher_is
     assert [standing.rank for standing in standings] == [1, 2, 2, 4]
 
 
+def test_means_that_differ_by_rounding_only_share_a_rank(make_run):
+    runs = [make_run(0.3, model="once"), make_run(0.1, model="behind")]
+    runs += [make_run(score, model="twice", extra_config={"repeat": n}) for n, score in ((1, 0.4), (2, 0.2))]
+    assert {standing.model: standing.rank for standing in leaderboard(runs)} == {"once": 1, "twice": 1, "behind": 3}
+
+
 def test_lower_is_better_has_the_lowest_as_its_best(make_run):
     [standing] = leaderboard([make_run(score, higher_is_better=False) for score in (3.0, 1.0, 2.0)])
     assert standing.best_score == 1.0

@@ -244,7 +244,7 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
         if number % 4 == 3:
             events.append(
                 NewEvent(
-                    benchmark, HighScorePublished(label=name, value=score / 4, source="s", higher_is_better=upwards)
+                    benchmark, HighScorePublished(label=name, value=score / 10, source="s", higher_is_better=upwards)
                 )
             )
         events += [
@@ -252,7 +252,7 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
             NewEvent(
                 name,
                 histories.finished(
-                    score / 4, unit="ratio", higher_is_better=upwards, stderr=0.1 if has_error else None, **kind
+                    score / 10, unit="ratio", higher_is_better=upwards, stderr=0.1 if has_error else None, **kind
                 ),
             ),
         ]
