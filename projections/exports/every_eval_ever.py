@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -79,7 +80,7 @@ def write_documents(
 
 
 def _document(run: Run, evaluator: Evaluator) -> Json:
-    ended = f"{parse_utc(run.ended_at or run.started_at).timestamp():.6f}"
+    ended = f"{_ended(run).timestamp():.6f}"
     model_id = run.model if "/" in run.model else f"{run.provider}/{run.model}"
     return {
         "schema_version": SCHEMA_VERSION,
@@ -111,6 +112,13 @@ def _document(run: Run, evaluator: Evaluator) -> Json:
         "model_info": _model(run, model_id),
         "evaluation_results": [_result(run)],
     }
+
+
+def _ended(run: Run) -> datetime:
+    try:
+        return parse_utc(run.ended_at or run.started_at)
+    except ValueError:
+        return parse_utc(run.created_at)  # Who imports it may have written anything; this is the ledger's own.
 
 
 def _model(run: Run, model_id: str) -> Json:

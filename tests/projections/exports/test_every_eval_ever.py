@@ -54,6 +54,13 @@ def test_documents_are_valid(make_run, validator, changes):
     assert [problem.message for problem in validator.iter_errors(document)] == []
 
 
+def test_an_imported_time_that_is_none_gives_way_to_that_of_the_import(make_run, validator):
+    run = make_run(0.25, doubt="imported", started_at="long ago", ended_at="later", created_at="2026-11-23T10:00:00Z")
+    [document] = documents([run], Evaluator())
+    assert document["retrieved_timestamp"] == "1795428000.000000"
+    assert validator.is_valid(document)
+
+
 def test_the_schema_finds_what_is_wrong(make_run, validator):
     [document] = documents([make_run(0.25)], Evaluator())
     del document["evaluation_results"][0]["metric_config"]["lower_is_better"]
