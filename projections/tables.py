@@ -9,6 +9,7 @@ import msgspec
 
 from ..ledger.events import Json
 
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 
@@ -35,6 +36,11 @@ def markdown(table: Table) -> str:
 def escape_markdown(text: str) -> str:
     """Text on one line, in which nothing is markup."""
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def xml_text(text: str) -> str:
+    """Text without what XML 1.0 can't hold, such as control characters (section 2.2 of its specification)."""
+    return _NO_XML.sub("?", text)
 
 
 def format_score(score: float | None, stderr: float | None = None) -> str:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ...ledger.fold import Run
 from ..check import Check
-from ..tables import format_options
+from ..tables import format_options, xml_text
 
 _NEVER_RAN = ("start", "environment", "workspace", "orchestrator_lost")
-
-_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def check_report(check: Check) -> bytes:
     """A check as a test suite with a case for each score: worse is a failure, without a baseline it is skipped."""
     suite = Element(
         "testsuite",
-        name=clean(f"{check.checked} against {check.baseline}"),
+        name=xml_text(f"{check.checked} against {check.baseline}"),
         tests=str(len(check.scores)),
         failures=str(sum(score.result in ("worse", "failed") for score in check.scores)),
         skipped=str(sum(score.result == "no baseline" for score in check.scores)),
@@ -29,11 +26,11 @@ def check_report(check: Check) -> bytes:
     for score in check.scores:
         options = f" ({format_options(score.task_options)})" if score.task_options else ""
         name = f"{score.agent} with {score.provider}:{score.model}{options}"
-        case = SubElement(suite, "testcase", classname=clean(score.task.benchmark_id), name=clean(name))
+        case = SubElement(suite, "testcase", classname=xml_text(score.task.benchmark_id), name=xml_text(name))
         if score.result == "no baseline":
-            SubElement(case, "skipped", message=clean(score.reason))
+            SubElement(case, "skipped", message=xml_text(score.reason))
         elif score.result != "ok":
-            failure = SubElement(case, "failure", type=score.result, message=clean(score.reason))
+            failure = SubElement(case, "failure", type=score.result, message=xml_text(score.reason))
             if score.score and score.baseline and score.allowed is not None:
                 failure.text = (
                     f"score {score.score.mean:.6g}, baseline {score.baseline.mean:.6g}, "
@@ -57,7 +54,7 @@ def runs_report(runs: Iterable[Run]) -> bytes:
 def _suite(benchmark_id: str, runs: list[Run]) -> Element:
     suite = Element(
         "testsuite",
-        name=clean(benchmark_id),
+        name=xml_text(benchmark_id),
         tests=str(len(runs)),
         failures=str(sum(_ending(run) == "failure" for run in runs)),
         errors=str(sum(_ending(run) == "error" for run in runs)),
@@ -66,19 +63,21 @@ def _suite(benchmark_id: str, runs: list[Run]) -> Element:
     )
     for run in runs:
         name = f"{run.agent} with {run.provider}:{run.model} ({run.run_id})"
-        case = SubElement(suite, "testcase", classname=clean(benchmark_id), name=clean(name))
+        case = SubElement(suite, "testcase", classname=xml_text(benchmark_id), name=xml_text(name))
         case.set("time", f"{run.duration_seconds or 0:.3f}")
         if run.counts and run.score is not None:
             properties = SubElement(case, "properties")
             for key in ("score", "unit", "stderr", "samples", "high_score_value", "delta_to_high_score"):
                 if (value := getattr(run, key)) is not None:
-                    SubElement(properties, "property", name=key, value=clean(str(value)))
+                    SubElement(properties, "property", name=key, value=xml_text(str(value)))
         ending = _ending(run)
         if ending == "skipped":
             SubElement(case, "skipped", message=run.status if run.retracted is None else "retracted")
         elif ending:
-            problem = SubElement(case, ending, type=clean(run.reason or run.status), message=clean(run.reason or ""))
-            problem.text = clean(run.error or "")
+            problem = SubElement(
+                case, ending, type=xml_text(run.reason or run.status), message=xml_text(run.reason or "")
+            )
+            problem.text = xml_text(run.error or "")
     return suite
 
 
@@ -98,8 +97,3 @@ def document(*suites: Element) -> bytes:
     indent(root)
     content: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return content + b"\n"
-
-
-def clean(text: str) -> str:
-    """Text without what XML 1.0 can't hold, such as control characters (section 2.2 of its specification)."""
-    return _NO_XML.sub("?", text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ...ledger.events import Json
+from ..tables import xml_text
 
 VEGA_LITE = "5.21"
 
@@ -18,7 +20,7 @@ def draw_svg(spec: Json, *, prefix: str = "") -> str:
     """
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
+    drawn: str = vl_convert.vegalite_to_svg(_drawable(spec), vl_version=VEGA_LITE, allowed_base_urls=[])
     return _NAMED.sub(rf"\g<1>{prefix}", drawn) if prefix else drawn
 
 
@@ -26,5 +28,14 @@ def draw_png(spec: Json, *, scale: float = 2.0) -> bytes:
     """The picture as PNG, with `scale` pixels for a CSS pixel. Raises ValueError for what is no specification."""
     import vl_convert
 
-    drawn: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])
+    drawn: bytes = vl_convert.vegalite_to_png(_drawable(spec), vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])
     return drawn
+
+
+def _drawable(part: Any) -> Any:
+    """The same without what an SVG can't hold: at a control character vl-convert would end this process."""
+    if isinstance(part, dict):
+        return {name: _drawable(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_drawable(value) for value in part]
+    return xml_text(part) if isinstance(part, str) else part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -147,3 +148,11 @@ def test_the_baseline_of_a_part_is_the_whole_history(make_run):
     before, now = make_run(0.9, run_group_id="rg_1"), make_run(0.5, run_group_id="rg_2")
     [score] = report_of([now], history=[before, now]).check.scores
     assert (score.result, score.baseline.mean) == ("worse", 0.9)
+
+
+def test_a_name_with_control_characters_is_drawn(make_run):
+    """The library that draws ends the whole process at an SVG that is no XML."""
+    runs = [make_run(0.1, agent="\x1b[31ma\x00"), make_run(0.2, agent="\x1b[31ma\x00", run_group_id="rg_2")]
+    for chart in report_of(runs).charts:
+        ElementTree.fromstring(draw_svg(chart.spec))
+        assert draw_png(chart.spec).startswith(b"\x89PNG")
