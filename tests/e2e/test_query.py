@@ -38,6 +38,13 @@ def test_a_table_json_csv_and_parquet_say_the_same(asked, tmp_path):
         assert found.fetchall()[1][:2] == ("two", 0.75)
 
 
+def test_parquet_has_every_row_of_a_long_answer(bench, tmp_path):
+    file = tmp_path / "long.parquet"
+    bench("query", "SELECT i, map {'k' || i: i} AS m, NULL AS n FROM range(120) r(i)", "--parquet", str(file))
+    with duckdb.connect() as reader:
+        assert reader.read_parquet(str(file)).fetchall() == [(i, {f"k{i}": i}, None) for i in range(120)]
+
+
 def test_no_cell_of_a_csv_is_a_formula_of_a_spreadsheet(bench):
     told = bench("query", "SELECT '=1+1' AS \"@a\", -1.5 AS b, NULL AS c, [-1] AS d", "--csv").stdout
     assert list(csv.reader(io.StringIO(told))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
