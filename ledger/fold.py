@@ -263,7 +263,7 @@ def _with_outcome(
         high_score_value=reference.value if reference else None,
         high_score_source=reference.source if reference else None,
         delta_to_high_score=event.delta_to_high_score,
-        synthetic=event.synthetic,
+        synthetic=run.synthetic or event.synthetic,
         notes=event.notes,
         last_seen_at=record.at,
         last_seq=record.seq,

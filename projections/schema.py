@@ -9,7 +9,7 @@ from .rows import GROUP_COLUMNS, HIGH_SCORE_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS,
 NAME = "orchestrator"
 """Of the row in `projection_state`."""
 
-_MEANING = 2
+_MEANING = 3
 """Raised where the same columns come to say something else."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]

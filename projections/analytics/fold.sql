@@ -216,7 +216,7 @@ told AS (
     coalesce(CASE WHEN e.has_outcome THEN e.o.usage WHEN b.is_import THEN b.d.usage END, '{}') AS usage_json,
     CASE WHEN e.has_outcome THEN e.o.high_score.source WHEN b.is_import THEN b.d.high_score_source
     END AS high_score_source,
-    coalesce(CASE WHEN e.has_outcome THEN e.o.synthetic ELSE b.d.synthetic END, false) AS synthetic,
+    coalesce(b.d.synthetic, false) OR coalesce(e.has_outcome AND e.o.synthetic, false) AS synthetic,
     (b.is_import AND coalesce(b.d.late, false)) OR l.late_seq IS NOT NULL AS late,
     coalesce(CASE WHEN e.has_outcome THEN e.o.notes WHEN b.is_import THEN b.d.notes END, '[]') AS notes_json,
     (b.is_import AND coalesce(b.d.recovered, false)) OR coalesce(e.type = 'recovered', false) AS recovered,

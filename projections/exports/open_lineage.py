@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
+from ...ledger.identity import parse_utc
 from ..rows import token_counts
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -52,7 +53,7 @@ def _event(kind: str, at: str, run: Run, namespace: str, more: Json) -> Json:
         facets["parent"] = _facet(_FACETS["parent"], **group)
     return {
         "eventType": kind,
-        "eventTime": at,
+        "eventTime": _time(at, run),
         "run": {"runId": run_uuid(run.run_id), "facets": facets},
         "job": {"namespace": namespace, "name": run.benchmark_id, "facets": {}},
         "inputs": [],
@@ -60,6 +61,14 @@ def _event(kind: str, at: str, run: Run, namespace: str, more: Json) -> Json:
         "producer": PRODUCER,
         "schemaURL": SCHEMA_URL,
     }
+
+
+def _time(at: str, run: Run) -> str:
+    try:
+        parse_utc(at)
+    except ValueError:
+        return run.created_at  # Who imports it may have written anything; this is the ledger's own.
+    return at
 
 
 def _identity(run: Run) -> Json:

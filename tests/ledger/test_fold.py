@@ -87,6 +87,12 @@ def test_an_adopted_result_is_a_success(ledger, histories):
     assert (run.status, run.score, run.recovered, run.counts) == ("succeeded", 0.75, True, True)
 
 
+def test_a_run_that_began_as_synthetic_stays_so(ledger, histories):
+    ledger.append("run_1", histories.started(synthetic=True))
+    ledger.append("run_1", histories.finished(0.9))
+    assert run_of(ledger).synthetic
+
+
 def test_a_retracted_run_stays_and_counts_nowhere(ledger, histories):
     ledger.append("run_1", histories.started())
     ledger.append("run_1", histories.finished())

@@ -33,6 +33,11 @@ def test_a_run_has_a_start_and_one_end(make_run, changes, kinds):
         assert all({"_producer", "_schemaURL"} <= facet.keys() for facet in event["run"]["facets"].values())
 
 
+def test_an_imported_time_that_is_none_gives_way_to_that_of_the_import(make_run):
+    run = make_run(0.25, doubt="imported", started_at="long ago", ended_at="later", created_at=ENDED)
+    assert [event["eventTime"] for event in run_events([run], "ns")] == [ENDED, ENDED]
+
+
 def test_the_end_tells_the_score_or_the_error_and_the_parent_is_the_group(make_run):
     good, bad, other = (
         make_run(0.5, ended_at=ENDED, samples=4),
