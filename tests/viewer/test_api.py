@@ -368,3 +368,13 @@ def test_another_name_is_known_once_it_is_allowed(store, workspace):
     assert client.simulate_get("/healthz", headers={"Host": "Bench.Example:8877"}).status_code == 200
     refused = client.simulate_get("/healthz", headers={"Host": "evil.example"})
     assert refused.status_code == 403 and "--allowed-host" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_a_remembered_answer_is_given_to_who_reads_alone(client, add, method):
+    add("run_a")
+    for _ in range(2):
+        client.simulate_get("/api/runs")
+    answer = client.simulate_request(method, "/api/runs")
+    assert answer.status_code == (200 if method == "OPTIONS" else 405)
+    assert "GET" in answer.headers["Allow"] and "run_a" not in answer.text
