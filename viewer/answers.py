@@ -48,7 +48,9 @@ class Replies:
         self._bytes = 0
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Gives an answer that still holds."""
+        """Gives an answer that still holds, to who reads."""
+        if req.method not in ("GET", "HEAD"):
+            return
         reply = self._replies.get(req.relative_uri)
         if reply is not None and reply.view is not None and reply.view is self._archive.peek():
             resp.complete = True

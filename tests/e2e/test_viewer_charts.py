@@ -150,3 +150,16 @@ def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):
     page.get_by_text("score_history", exact=True).click()
     page.get_by_role("button", name="is_record").click()
     assert page.get_by_label("SQL").input_value().endswith("is_record")
+
+
+def test_the_spread_keeps_the_providers_of_one_model_apart(live, histories):
+    page, url, _, store = live
+    for number in range(4):
+        start = histories.started(provider=["groq", "local"][number // 2], model="one")
+        events = [NewEvent(f"run_{number}", start), NewEvent(f"run_{number}", histories.finished(number / 10))]
+        histories.append_anyway(store, events)
+    page.goto(url + "#/benchmarks/b")
+    spread = page.get_by_role("region", name="Repeats")
+    expect(spread).to_contain_text("groq:one")
+    expect(spread).to_contain_text("local:one")
+    expect(page.locator("main svg").get_by_text("bare-model · groq:one")).to_be_visible()

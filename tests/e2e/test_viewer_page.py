@@ -117,3 +117,37 @@ def test_while_the_server_is_away_the_page_stays_and_says_so(browser, serving, t
             expect(page.locator("#notice")).to_be_hidden(timeout=20_000)
             page.clock.run_for(4_000)
             expect(page.get_by_text("0.625").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_long_names_fit_into_every_page(browser, serving, tmp_path, histories, width):
+    workspace = Workspace(tmp_path / "w")
+    store = JsonlStore(workspace.ledger, notice=print)
+    long = "woob_webarena_with_a_very_long_benchmark_name_indeed"
+    names = [f"run_{long}_20261123T074259Z_1_0000012{number}" for number in range(6)]
+    events = []
+    for number, name in enumerate(names):
+        start = histories.started(benchmark_id=long, benchmark_directory=long, model="m-" * 30, agent="a-" * 30)
+        # Records first, and then what got worse.
+        score = [10.5, 20.5, 90.5, 3.5, 2.5, 1.5][number]
+        events += [NewEvent(name, start), NewEvent(name, histories.finished(score, stderr=0.1, unit="%"))]
+    histories.append_anyway(store, events)
+    addresses = [
+        ("#/", ".entry"),
+        ("#/runs", "tr[data-run]"),
+        (f"#/runs/{names[0]}", ".timeline li"),
+        ("#/benchmarks", "main table"),
+        (f"#/benchmarks/{long}", "main table"),
+        ("#/compare?" + "&".join(f"of={name}" for name in names), ".tile"),
+        ("#/compare?" + "&".join(f"of={name}" for name in names[:2]), ".tile"),
+    ]
+    beyond = """[...document.querySelectorAll(".panel")].filter((one) =>
+        [...one.querySelectorAll("strong, .name, .delta, .soft")].some((part) => !part.closest(".scroll, svg, .samples")
+        && part.getBoundingClientRect().right > one.getBoundingClientRect().right + 1)).map((one) => one.innerText)"""
+    with serving(workspace.root) as url, browser.new_page(viewport={"width": width, "height": 900}) as page:
+        for address, ready in addresses:
+            page.goto("about:blank")
+            page.goto(url + address)
+            page.locator(ready).first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{address} scrolls sideways"
+            assert page.evaluate(beyond) == [], f"{address}: what a panel holds stands beside it"

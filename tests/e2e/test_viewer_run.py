@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from playwright.sync_api import expect
 
-from benchmarks.ledger.events import Heartbeat, NewEvent, Progress
+from benchmarks.ledger.events import Artifact, Heartbeat, NewEvent, Progress
 from benchmarks.ledger.identity import this_process
+from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
@@ -95,3 +99,20 @@ def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories
     expect(page.locator(".run-score strong")).to_have_text("0.500")
     assert page.locator("ol.timeline details[open]").count() == 1
     assert output.inner_text().count("first") == 1
+
+
+def test_many_samples_scroll_in_their_panel_and_leave_no_empty_page_below(browser, serving, tmp_path, histories):
+    workspace = Workspace(tmp_path / "w")
+    store = JsonlStore(workspace.ledger, notice=print)
+    content = b"".join(b'{"id": "%d", "correct": true}\n' % number for number in range(100))
+    file = workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "samples.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    artifact = Artifact("output/samples.jsonl", len(content), sha256(content).hexdigest())
+    events = [NewEvent("run_a", histories.started()), NewEvent("run_a", histories.finished(artifacts=[artifact]))]
+    histories.append_anyway(store, events)
+    with serving(workspace.root) as url, browser.new_page(viewport={"width": 1280, "height": 900}) as page:
+        page.goto(url + "#/runs/run_a")
+        expect(page.locator(".sample")).to_have_count(100)
+        end = page.locator("main").evaluate("main => main.getBoundingClientRect().bottom + scrollY")
+        assert page.evaluate("document.documentElement.scrollHeight") <= max(end, 900) + 100

@@ -368,3 +368,23 @@ def test_another_name_is_known_once_it_is_allowed(store, workspace):
     assert client.simulate_get("/healthz", headers={"Host": "Bench.Example:8877"}).status_code == 200
     refused = client.simulate_get("/healthz", headers={"Host": "evil.example"})
     assert refused.status_code == 403 and "--allowed-host" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS"])
+def test_a_remembered_answer_is_given_to_who_reads_alone(client, add, method):
+    add("run_a")
+    for _ in range(2):
+        client.simulate_get("/api/runs")
+    answer = client.simulate_request(method, "/api/runs")
+    assert answer.status_code == (200 if method == "OPTIONS" else 405)
+    assert "GET" in answer.headers["Allow"] and "run_a" not in answer.text
+
+
+def test_samples_that_were_recorded_and_are_gone_are_told_and_are_no_error(client, add, workspace):
+    add("run_a", files={"output/samples.jsonl": b'{"id": "1"}'})
+    (workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "samples.jsonl").unlink()
+    answer = client.simulate_get("/api/runs/run_a/samples")
+    assert answer.status_code == 200
+    assert (answer.json["samples"], answer.json["gone"]) == ([], "output/samples.jsonl")
+    add("run_b", files={"output/samples.jsonl": b'{"id": "1"}'})
+    assert client.simulate_get("/api/runs/run_b/samples").json["gone"] is None

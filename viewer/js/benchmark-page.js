@@ -155,7 +155,7 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
 function spreadPanel({ repeats, task }, signal) {
   if (!repeats.length) return null;
   const several = repeats.filter((/** @type {any} */ one) => one.runs > 1);
-  const values = several.flatMap((/** @type {any} */ one) => one.scores.map((/** @type {number} */ value) => ({ who: `${one.agent} · ${one.model}`, score: value })));
+  const values = several.flatMap((/** @type {any} */ one) => one.scores.map((/** @type {number} */ value) => ({ who: `${one.agent} · ${one.provider}:${one.model}`, score: value })));
   const spec = {
     data: { values },
     height: { step: 26 },
@@ -173,7 +173,7 @@ function spreadPanel({ repeats, task }, signal) {
       "tbody",
       {},
       repeats.map((/** @type {any} */ one) =>
-        h("tr", {}, h("td", {}, one.agent), h("td", {}, one.model), h("td", { class: "number" }, count(one.runs)), h("td", { class: "number" }, score(one.mean, one.stderr)), h("td", { class: "number" }, score(one.least)), h("td", { class: "number" }, score(one.most))),
+        h("tr", {}, h("td", {}, one.agent), h("td", {}, `${one.provider}:${one.model}`), h("td", { class: "number" }, count(one.runs)), h("td", { class: "number" }, score(one.mean, one.stderr)), h("td", { class: "number" }, score(one.least)), h("td", { class: "number" }, score(one.most))),
       ),
     ),
   );

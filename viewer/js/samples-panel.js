@@ -52,12 +52,12 @@ export class SamplesPanel {
       return;
     }
     if (mine !== this.#turn || !answer) return;
-    const { samples, total, right, wrong, unreadable } = answer.value;
+    const { samples, total, right, wrong, unreadable, gone } = answer.value;
     if (!further) this.list.replaceChildren();
     this.list.append(...samples.map(entry));
     this.#offset = offset + samples.length;
     if (!query.correct && !query.q) {
-      this.element.hidden = !total && !unreadable;
+      this.element.hidden = !total && !unreadable && !gone;
       this.buttons[0].querySelector(".count")?.replaceChildren(count(total));
     }
     this.buttons[1].querySelector(".count")?.replaceChildren(count(right));
@@ -65,7 +65,8 @@ export class SamplesPanel {
     this.head.hidden = !total;
     this.more.hidden = this.#offset >= total;
     this.more.textContent = `Show more samples (${count(total - this.#offset)})`;
-    if (unreadable) this.#tell(`${count(unreadable)} lines of samples.jsonl cannot be read.`, "error");
+    if (gone) this.#tell(`${gone} was recorded, but is not in the run's folder any more.`, "soft");
+    else if (unreadable) this.#tell(`${count(unreadable)} lines of samples.jsonl cannot be read.`, "error");
     else this.#tell(total ? "" : "No sample is like that.", "soft");
   }
 

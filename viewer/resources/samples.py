@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -21,13 +22,17 @@ _MOST_LINE = 8 * 1024 * 1024
 
 
 class SampleList(msgspec.Struct, frozen=True):
-    """A page of samples. `total` counts what the filters keep, `right` and `wrong` the whole file."""
+    """A page of samples. `total` counts what the filters keep, `right` and `wrong` the whole file.
+
+    `gone` names the file where the run recorded one that is not in its folder any more.
+    """
 
     samples: list[dict[str, Any]]
     total: int
     right: int
     wrong: int
     unreadable: int
+    gone: str | None = None
 
 
 class Samples:
@@ -52,7 +57,12 @@ class Samples:
         first, end = asked["offset"], asked["offset"] + asked["limit"]
         samples: list[dict[str, Any]] = []
         total = right = wrong = unreadable = 0
-        for text, sample in read_samples(self._site, find_run(self._site, run_id)):
+        run = find_run(self._site, run_id)
+        recorded = _recorded(run)
+        if recorded is not None and not os.path.lexists(self._site.archive.folder(run) / recorded):
+            answer(req, resp, SampleList(samples, total, right, wrong, unreadable, gone=recorded))
+            return
+        for text, sample in read_samples(self._site, run):
             if sample is None:
                 unreadable += 1
                 continue
@@ -72,7 +82,7 @@ class Samples:
 
 def read_samples(site: Site, run: Run) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     """The lines of a run's `samples.jsonl`, each as a sample; None for what is none. Raises HTTPNotFound."""
-    recorded = next((a.path for a in run.artifacts if PurePosixPath(a.path).name == "samples.jsonl"), None)
+    recorded = _recorded(run)
     if recorded is None:
         return
     file, _ = open_artifact(run, site.archive.folder(run), recorded)
@@ -80,6 +90,10 @@ def read_samples(site: Site, run: Run) -> Iterator[tuple[bytes, dict[str, Any] |
         for line in _lines(file):
             if line.strip():
                 yield line, _sample(line)
+
+
+def _recorded(run: Run) -> str | None:
+    return next((a.path for a in run.artifacts if PurePosixPath(a.path).name == "samples.jsonl"), None)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
