@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ from ...provenance import repository
 from ...recovery import provably_dead, recover
 from ...redaction import Redactor, secrets_of
 from ...repetitions import repetitions_of
+from ...retries import LONGEST_SECONDS
 from ...targets import DEFAULT_MODEL
 from ...usage import UsageError
 from ..place import Place, in_place, note
@@ -47,7 +49,19 @@ from .asked import DEFAULT_PROVIDER, Asked
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
-SECONDS = AMOUNT = click.FloatRange(min=0, min_open=True)
+
+class _Amount(click.FloatRange):
+    """A finite number above 0: `nan` is in no range and outside of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no amount.", param, ctx)
+        return number
+
+
+SECONDS = AMOUNT = _Amount(min=0, min_open=True)
+RETRY_SECONDS = _Amount(min=0, min_open=True, max=LONGEST_SECONDS)
 
 
 class _ManyValues(click.Command):
@@ -100,7 +114,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
 @click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
 @click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
-@click.option("--retry-delay", type=SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
+@click.option("--retry-delay", type=RETRY_SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
 @click.option("--max-cost", type=AMOUNT, metavar="USD", help="Begin no run once so much is spent.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no run once so many are used.")
 @click.option("--max-minutes", type=AMOUNT, metavar="N", help="Begin no run once so long is over.")
