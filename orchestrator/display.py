@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
@@ -61,6 +62,21 @@ def outcome_line(run: Run) -> str:
     return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
 
 
+def discard(stream: TextIO) -> None:
+    """Lead what is written there to nowhere, since nobody reads it any more: also what Python flushes at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _say(text: str) -> None:
+    """Print on stderr, where somebody still reads it: a run must not fail because nobody does."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
 class Silence:
     """For whoever asked for quiet: nothing but what went wrong."""
 
@@ -76,7 +92,7 @@ class Silence:
     def ended(self, run: Run) -> None:
         """Tell of a failure."""
         if run.status != "succeeded":
-            print(outcome_line(run), file=sys.stderr, flush=True)
+            _say(outcome_line(run))
 
     def close(self) -> None:
         """Nothing to do."""
@@ -91,7 +107,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print it."""
         with self._lock:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
         """Print the run's id, so that it can be looked at meanwhile."""

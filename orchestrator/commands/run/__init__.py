@@ -31,7 +31,7 @@ from ...campaign_file import load_campaign_file
 from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
 from ...datasets import update_all
-from ...display import Display, open_display
+from ...display import Display, discard, open_display
 from ...execution import Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
@@ -139,7 +139,11 @@ def command(place: Place, **options: Any) -> int:
         return 0
     campaign, result, ledger = finished
     update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
-    _tell(result, campaign, ledger, asked)
+    try:
+        _tell(result, campaign, ledger, asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
@@ -202,7 +206,7 @@ def _teller(
     """What is called with the records of each append; `stack` ends it."""
     tellers: list[Callable[[list[Record]], None]] = []
     if asked.as_json:
-        tellers.append(_print_events)
+        tellers.append(_event_printer(display))
     if asked.notify is not None:
 
         def source() -> str:
@@ -219,10 +223,24 @@ def _teller(
     return tell
 
 
-def _print_events(records: list[Record]) -> None:
-    # One write: the events of several jobs come from several threads.
-    sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
-    sys.stdout.flush()
+def _event_printer(display: Display) -> Callable[[list[Record]], None]:
+    """Prints events on stdout. Whoever reads them may have seen enough: the campaign goes on without him."""
+    is_heard = True
+
+    def tell(records: list[Record]) -> None:
+        nonlocal is_heard
+        if not is_heard:
+            return
+        try:
+            # One write: the events of several jobs come from several threads.
+            sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
+            sys.stdout.flush()
+        except OSError as problem:
+            is_heard = False
+            discard(sys.stdout)
+            display.note(f"no further events are printed: {problem.strerror}")
+
+    return tell
 
 
 def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Prices) -> None:
@@ -263,7 +281,10 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
     def end(number: int, _: FrameType | None) -> None:
         cancellation.request()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # Under nohup it means nothing: the campaign outlives its terminal.
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
