@@ -38,6 +38,7 @@ from ...notification import Notifier
 from ...plan import PlannedRun, make_plan, secrets_of_plan
 from ...prices import FILE_NAME, Prices, own_prices
 from ...provenance import repository
+from ...providers import NO_MODEL
 from ...recovery import provably_dead, recover
 from ...redaction import Redactor, secrets_of
 from ...repetitions import repetitions_of
@@ -247,7 +248,9 @@ def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Price
     """A limit on what is spent holds only where it is known what is spent."""
     if allowance.max_cost is None:
         return
-    unknown = dict.fromkeys(str(one.target) for one in plan if prices.find(one.provider, one.model) is None)
+    unknown = dict.fromkeys(
+        str(one.target) for one in plan if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
+    )
     if unknown:
         raise UsageError(
             f"--max-cost: no price is known for {', '.join(unknown)}; give one in {FILE_NAME} of the workspace or with "
