@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..projections.tables import format_score
+from .outcome import in_a_line
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -58,8 +59,7 @@ def outcome_line(run: Run) -> str:
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    why = (run.error or "").partition("\n")[0]
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {in_a_line(run.error or '')}"
 
 
 def discard(stream: TextIO) -> None:

@@ -46,6 +46,14 @@ def test_quiet_tells_of_failures_only(bench):
     assert done.stderr.startswith("bad: failed (exit_code)") and "good" not in done.stderr
 
 
+def test_a_failure_is_told_with_the_last_line_of_stderr(bench):
+    bench.add("bad", 'print("first\\n\\x1b]0;title\\x07\\x1b[31mthe \\0reason\\x1b[0m", file=sys.stderr); sys.exit(3)')
+    told = bench.run("bad", code=1)
+    assert told.splitlines()[-1].endswith(": exit code 3: the reason")
+    [run] = bench.runs()
+    assert run["error"] == "exit code 3; the last of stderr:\nfirst\nthe reason"
+
+
 def test_the_events_are_printed_as_they_are_recorded(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
