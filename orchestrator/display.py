@@ -54,12 +54,12 @@ def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
-def outcome_line(run: Run) -> str:
-    """A run's end in one line."""
+def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
+    """A run's end in one line; with the last line of a failed child's stderr, unless nothing of it may be quoted."""
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {in_a_line(run.error or '')}"
+    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {in_a_line(run.error or '', quotes_child=quotes_child)}"
 
 
 def discard(stream: TextIO) -> None:
@@ -129,7 +129,7 @@ class Groups(Lines):
 
     def ended(self, run: Run) -> None:
         """Print a group, and an error where it failed."""
-        line = outcome_line(run).replace("%", "%25")
+        line = outcome_line(run, quotes_child=False).replace("%", "%25")
         # What a child printed must not be taken for a command to the runner.
         resume = secrets.token_hex(8)
         told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]

@@ -98,12 +98,12 @@ def _signal_of(return_code: int | None) -> str | None:
         return None
 
 
-def in_a_line(error: str) -> str:
+def in_a_line(error: str, *, quotes_child: bool) -> str:
     """An error in a line: what happened, and the very last of stderr, where it tells of it."""
     what, *more = error.strip().splitlines() or [""]
     if not what.endswith(_STDERR_FOLLOWS) or not more:
         return what
-    last = more[-1].strip()
+    last = more[-1].strip() if quotes_child else ""
     told = last if len(last) <= _LONGEST_LAST_LINE else f"{last[: _LONGEST_LAST_LINE - 2]} …"
     return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; "), told]))
 
