@@ -59,7 +59,8 @@ def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {in_a_line(run.error or '', quotes_child=quotes_child)}"
+    why = in_a_line(run.error or "", quotes_child=quotes_child)
+    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
 
 
 def discard(stream: TextIO) -> None:
