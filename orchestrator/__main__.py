@@ -112,8 +112,9 @@ def _run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except BrokenPipeError:
-        # Python would flush again at its end, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from .display import discard
+
+        discard(sys.stdout)
         return 0
     except Exception as problem:
         code = _exit_code(problem)

@@ -104,11 +104,16 @@ def load_campaign_file(path: Path) -> Loaded:
     try:
         raw = path.read_bytes()
         content = tomllib.loads(raw.decode())
-        return Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
+        loaded = Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
     except OSError as problem:
         raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
     except (ValueError, msgspec.ValidationError) as problem:
         raise UsageError(f"the campaign file {path} makes no sense: {problem}") from problem
+    for options in (loaded.file.options, *loaded.file.matrix.options):
+        own = options.get(PER_BENCHMARK, {})
+        if not isinstance(own, dict) or not all(isinstance(one, dict) for one in own.values()):
+            raise UsageError(f"{path}: {PER_BENCHMARK} is no table of benchmark ids, each with a table of options")
+    return loaded
 
 
 FindTarget = Callable[[str, str | None, str | None], Target]
@@ -123,8 +128,9 @@ def cells_of(loaded: Loaded, known: Mapping[str, Adapter], find_target: FindTarg
     file = loaded.file
     matrix = file.matrix
     adapters = list(known.values()) if matrix.benchmarks == EVERYTHING else choose(list(matrix.benchmarks), known)
-    for name, axis in (("benchmarks", adapters), ("models", matrix.models), ("options", matrix.options)):
-        if not axis:
+    axes = {"benchmarks": adapters, "agents": matrix.agents, "models": matrix.models, "options": matrix.options}
+    for name, axis in axes.items():
+        if axis is not None and not axis:
             raise UsageError(f"{loaded.path}: matrix.{name} is empty")
     cells = [
         Cell(adapter, agent, target, _merged(file.options, options))

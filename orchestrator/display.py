@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..projections.tables import format_score
+from .outcome import in_a_line
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -52,13 +54,28 @@ def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
     return Bars() if sys.stderr.isatty() else Lines()
 
 
-def outcome_line(run: Run) -> str:
-    """A run's end in one line."""
+def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
+    """A run's end in one line; with the last line of a failed child's stderr, unless nothing of it may be quoted."""
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
         return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    why = (run.error or "").partition("\n")[0]
+    why = in_a_line(run.error or "", quotes_child=quotes_child)
     return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+
+
+def discard(stream: TextIO) -> None:
+    """Lead what is written there to nowhere, since nobody reads it any more: also what Python flushes at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _say(text: str) -> None:
+    """Print on stderr, where somebody still reads it: a run must not fail because nobody does."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
 
 
 class Silence:
@@ -76,7 +93,7 @@ class Silence:
     def ended(self, run: Run) -> None:
         """Tell of a failure."""
         if run.status != "succeeded":
-            print(outcome_line(run), file=sys.stderr, flush=True)
+            _say(outcome_line(run))
 
     def close(self) -> None:
         """Nothing to do."""
@@ -91,7 +108,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print it."""
         with self._lock:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
         """Print the run's id, so that it can be looked at meanwhile."""
@@ -113,7 +130,7 @@ class Groups(Lines):
 
     def ended(self, run: Run) -> None:
         """Print a group, and an error where it failed."""
-        line = outcome_line(run).replace("%", "%25")
+        line = outcome_line(run, quotes_child=False).replace("%", "%25")
         # What a child printed must not be taken for a command to the runner.
         resume = secrets.token_hex(8)
         told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]

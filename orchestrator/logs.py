@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 TAIL_BYTES = 1024 * 1024
 """Of what is more than a log may hold, so much of the end is kept: there stands what went wrong."""
+
+
+_CONTROLS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles and links
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+"""What would change the terminal of whoever reads an error; lines and tabs stay."""
 
 
 class BoundedLog:
@@ -53,11 +62,11 @@ class BoundedLog:
 
 
 def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
-    """The end of a log, for an error text."""
+    """The end of a log, for an error text: without the colours and other controls of a terminal."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - limit))
-            text = file.read().decode(errors="replace")
+            text = _CONTROLS.sub("", file.read().decode(errors="replace"))
     except OSError:
         return ""
     return "\n".join(text.strip().splitlines()[-lines:])

@@ -18,6 +18,9 @@ OUTPUT = "output"
 TELEMETRY = "telemetry.jsonl"
 PROGRESS = "progress.jsonl"
 
+_STDERR_FOLLOWS = "the last of stderr:"
+_LONGEST_LAST_LINE = 200
+
 
 def weigh(
     manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float, synthetic: bool
@@ -95,7 +98,17 @@ def _signal_of(return_code: int | None) -> str | None:
         return None
 
 
+def in_a_line(error: str, *, quotes_child: bool) -> str:
+    """An error in a line: what happened, and the very last of stderr, where it tells of it."""
+    what, *more = error.strip().splitlines() or [""]
+    if not what.endswith(_STDERR_FOLLOWS) or not more:
+        return what
+    last = more[-1].strip() if quotes_child else ""
+    told = last if len(last) <= _LONGEST_LAST_LINE else f"{last[: _LONGEST_LAST_LINE - 2]} …"
+    return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; "), told]))
+
+
 def with_stderr(error: str, folder: Path) -> str:
     """An error with the last lines of a run's stderr, where it has any."""
     told = last_lines(folder / "stderr.log")
-    return "; ".join(filter(None, [error, f"the last of stderr:\n{told}" if told else ""]))
+    return "; ".join(filter(None, [error, f"{_STDERR_FOLLOWS}\n{told}" if told else ""]))

@@ -86,22 +86,25 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget
 
     def perform(self, planned: PlannedRun, granted: Grant) -> None:
-        """Run a piece of work, unless somebody else has claimed or done it meanwhile, or nothing may begin any more.
+        """Run a piece of work, unless somebody else has claimed or done it meanwhile, or the campaign is cancelled.
 
-        `granted` is what the child may use. A failure that may pass is followed by further
-        runs, as many as were asked for. Every terminal event is in the ledger when this returns. Raises what
+        `granted` is what the child may use. A failure that may pass is followed by further runs, as many as were asked
+        for and the budget allows; whether it allows the first one is for whoever took the work to say. Every terminal
+        event is in the ledger when this returns. Raises what
         `Ledger.decide` raises.
         """
         waits = itertools.islice(delays(self.retries.first_seconds), self.retries.most)
-        while not self.cancellation.requested and not self.budget.exceeded():
+        while not self.cancellation.requested:
             outcome = self._run(planned, granted)
             if not isinstance(outcome, Failed) or not is_transient(outcome, planned.adapter.manifest):
                 return
             wait = next(waits, None)
-            if wait is None:
+            if wait is None or self.budget.exceeded():
                 return
             self.display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s")
             self.cancellation.wait(wait)
+            if self.budget.exceeded():
+                return
 
     def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import threading
 
 import pytest
 
@@ -43,12 +46,51 @@ def test_quiet_tells_of_failures_only(bench):
     assert done.stderr.startswith("bad: failed (exit_code)") and "good" not in done.stderr
 
 
+def test_a_failure_is_told_with_the_last_line_of_stderr(bench):
+    bench.add("bad", 'print("first\\n\\x1b]0;title\\x07\\x1b[31mthe \\0reason\\x1b[0m", file=sys.stderr); sys.exit(3)')
+    told = bench.run("bad", code=1)
+    assert told.splitlines()[-1].endswith(": exit code 3: the reason")
+    [run] = bench.runs()
+    assert run["error"] == "exit code 3; the last of stderr:\nfirst\nthe reason"
+
+
 def test_the_events_are_printed_as_they_are_recorded(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
     done = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", "--json", "--jobs", "2", code=1)
     assert sorted(done.stdout.splitlines()) == sorted(bench("ledger", "log", "--json").stdout.splitlines())
     assert "succeeded" not in done.stderr
+
+
+@pytest.mark.parametrize("gone", [["stdout"], ["stdout", "stderr"]])
+@pytest.mark.parametrize("mode", [["--json"], ["--quiet"], []])
+def test_a_campaign_goes_on_when_nobody_reads_what_it_prints(bench, mode, gone):
+    bench.add("good")
+    bench.add("bad", "sys.exit(3)")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        command = bench.command("run", "--benchmarks", "good", "bad", "--provider", "ollama", *mode)
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **dict.fromkeys(gone, closed)}
+        done = subprocess.run(command, env=bench.environ, timeout=60, **streams)
+    assert done.returncode == 1
+    log = [json.loads(line) for line in bench("ledger", "log", "--json").stdout.splitlines()]
+    [end] = [event["data"] for event in log if event["type"] == "group_closed"]
+    assert (end["reason"], end["counts"]["succeeded"], end["counts"]["failed"]) == ("completed", 1, 1)
+
+
+def test_under_nohup_a_campaign_outlives_its_terminal(slow):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = slow.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(slow.gate))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "started" in process.stderr.readline()
+    process.send_signal(signal.SIGHUP)
+    # Opening the gate waits for its reader, and where the run was ended there is none.
+    threading.Thread(target=slow.gate.write_text, args=("",), daemon=True).start()
+    process.communicate()
+    assert process.returncode == 0
 
 
 def test_nothing_is_printed_twice_for_a_skip(bench):

@@ -27,6 +27,12 @@ def test_a_benchmark_without_a_model_needs_no_key_and_says_so(bench):
     assert [run["attempt"] for run in bench.runs()] == [1, 2]
 
 
+def test_a_benchmark_without_a_model_costs_nothing_and_needs_no_price(bench):
+    bench.add("timing", more="[requires]\nmodel = false")
+    bench("run", "--benchmarks", "timing", "--max-cost", "1")
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
+
+
 def test_a_benchmark_without_a_model_gets_no_providers_key(bench):
     bench.add("timing", TELLS, result='metrics = { told = "metrics" }', more="[requires]\nmodel = false" + REQUIRED)
     bench("run", "--benchmarks", "timing", "--extra", '{"path": "x"}', GROQ_API_KEY="gsk-very-secret")

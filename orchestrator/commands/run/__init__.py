@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -30,16 +31,18 @@ from ...campaign_file import load_campaign_file
 from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
 from ...datasets import update_all
-from ...display import Display, open_display
+from ...display import Display, discard, open_display
 from ...execution import Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
 from ...plan import PlannedRun, make_plan, secrets_of_plan
 from ...prices import FILE_NAME, Prices, own_prices
 from ...provenance import repository
+from ...providers import NO_MODEL
 from ...recovery import provably_dead, recover
 from ...redaction import Redactor, secrets_of
 from ...repetitions import repetitions_of
+from ...retries import LONGEST_SECONDS
 from ...targets import DEFAULT_MODEL
 from ...usage import UsageError
 from ..place import Place, in_place, note
@@ -47,7 +50,19 @@ from .asked import DEFAULT_PROVIDER, Asked
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
-SECONDS = AMOUNT = click.FloatRange(min=0, min_open=True)
+
+class _Amount(click.FloatRange):
+    """A finite number above 0: `nan` is in no range and outside of none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no amount.", param, ctx)
+        return number
+
+
+SECONDS = AMOUNT = _Amount(min=0, min_open=True)
+RETRY_SECONDS = _Amount(min=0, min_open=True, max=LONGEST_SECONDS)
 
 
 class _ManyValues(click.Command):
@@ -100,7 +115,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
 @click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
 @click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
-@click.option("--retry-delay", type=SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
+@click.option("--retry-delay", type=RETRY_SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
 @click.option("--max-cost", type=AMOUNT, metavar="USD", help="Begin no run once so much is spent.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no run once so many are used.")
 @click.option("--max-minutes", type=AMOUNT, metavar="N", help="Begin no run once so long is over.")
@@ -125,7 +140,11 @@ def command(place: Place, **options: Any) -> int:
         return 0
     campaign, result, ledger = finished
     update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
-    _tell(result, campaign, ledger, asked)
+    try:
+        _tell(result, campaign, ledger, asked)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
@@ -188,7 +207,7 @@ def _teller(
     """What is called with the records of each append; `stack` ends it."""
     tellers: list[Callable[[list[Record]], None]] = []
     if asked.as_json:
-        tellers.append(_print_events)
+        tellers.append(_event_printer(display))
     if asked.notify is not None:
 
         def source() -> str:
@@ -205,17 +224,33 @@ def _teller(
     return tell
 
 
-def _print_events(records: list[Record]) -> None:
-    # One write: the events of several jobs come from several threads.
-    sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
-    sys.stdout.flush()
+def _event_printer(display: Display) -> Callable[[list[Record]], None]:
+    """Prints events on stdout. Whoever reads them may have seen enough: the campaign goes on without him."""
+    is_heard = True
+
+    def tell(records: list[Record]) -> None:
+        nonlocal is_heard
+        if not is_heard:
+            return
+        try:
+            # One write: the events of several jobs come from several threads.
+            sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
+            sys.stdout.flush()
+        except OSError as problem:
+            is_heard = False
+            discard(sys.stdout)
+            display.note(f"no further events are printed: {problem.strerror}")
+
+    return tell
 
 
 def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Prices) -> None:
     """A limit on what is spent holds only where it is known what is spent."""
     if allowance.max_cost is None:
         return
-    unknown = dict.fromkeys(str(one.target) for one in plan if prices.find(one.provider, one.model) is None)
+    unknown = dict.fromkeys(
+        str(one.target) for one in plan if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
+    )
     if unknown:
         raise UsageError(
             f"--max-cost: no price is known for {', '.join(unknown)}; give one in {FILE_NAME} of the workspace or with "
@@ -249,7 +284,10 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
     def end(number: int, _: FrameType | None) -> None:
         cancellation.request()
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # Under nohup it means nothing: the campaign outlives its terminal.
+    before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
