@@ -120,7 +120,14 @@ def _run(arguments: list[str]) -> int:
         code = _exit_code(problem)
         if code is None:
             raise
-        return _complain(f"benchmarks: {problem}", code)
+        return _complain(f"benchmarks: {_in_words(problem)}", code)
+
+
+def _in_words(problem: Exception) -> str:
+    """An error's own words; of one that nobody put into words, the file and what is wrong with it."""
+    if isinstance(problem, OSError) and problem.filename is not None and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}"
+    return str(problem)
 
 
 def _refuse_broken_text(arguments: list[str]) -> None:

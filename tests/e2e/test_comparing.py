@@ -100,6 +100,7 @@ BAD_INPUT = [
     (["high-scores", "set", "quiz", "--value", "85%", "--label", "x", "--source", "y"], "did you mean 0.85?"),
     (["high-scores", "--benchmark", "qiz"], "did you mean quiz?"),
     (["leaderboard", "--as-of", "never"], "neither a time"),
+    (["export", "--format", "csv", "--output", "missing/x.csv"], "missing/x.csv: No such file or directory"),
 ]
 
 
