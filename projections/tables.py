@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import msgspec
 from ..ledger.events import Json
 
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MOST_DIGITS = 6
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 
@@ -44,17 +46,28 @@ def xml_text(text: str) -> str:
 
 
 def format_score(score: float | None, stderr: float | None = None) -> str:
-    """A score, with its standard error where there is one."""
+    """A score, with its standard error where there is one; the viewer's page writes it alike (`js/format.js`).
+
+    The error has as many digits as the score, and more where it would look like none.
+    """
     if score is None:
         return ""
-    return _number(score) if stderr is None else f"{_number(score)} ± {_number(stderr)}"
+    digits = 3 if abs(score) < 10 else 1 if abs(score) < 1000 else 0
+    if stderr is None:
+        return _number(score, digits)
+    needed = max(digits, -math.floor(math.log10(abs(stderr))) if stderr else 0)
+    if _is_tiny(score) or needed > _MOST_DIGITS:
+        return f"{_number(score, digits)} ± {_number(stderr, digits)}"
+    return f"{score:,.{needed}f} ± {stderr:,.{needed}f}"
 
 
-def _number(value: float) -> str:
-    """Three digits that say something: microseconds must not look like nothing."""
-    if 0 < abs(value) < 0.001:
-        return f"{value:.3g}"
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+def _number(value: float, digits: int) -> str:
+    """Microseconds must not look like nothing."""
+    return f"{value:.3g}" if _is_tiny(value) else f"{value:,.{digits}f}"
+
+
+def _is_tiny(value: float) -> bool:
+    return 0 < abs(value) < 0.001
 
 
 def format_p(p_value: float | None) -> str:

@@ -11,6 +11,7 @@ import benchmarks.viewer
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.projections.tables import format_score
 from benchmarks.projections.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -117,6 +118,15 @@ def test_while_the_server_is_away_the_page_stays_and_says_so(browser, serving, t
             expect(page.locator("#notice")).to_be_hidden(timeout=20_000)
             page.clock.run_for(4_000)
             expect(page.get_by_text("0.625").first).to_be_visible()
+
+
+def test_the_page_writes_scores_as_the_commands_do(page):
+    scores = [0, 0.5, -0.25, 0.0017, 0.00079, 0.0000123, 2.66e-9, 9.9994, 12.34, 99.96, 123.4, 1234.6, 8_000_000]
+    pairs = [(score, error) for score in scores for error in (None, 0, 0.04, 0.00079, 0.0004, 3e-5, 1e-9, 17)]
+    written = (
+        "async pairs => { const { score } = await import('/js/format.js'); return pairs.map(one => score(...one)) }"
+    )
+    assert page.evaluate(written, pairs) == [format_score(*pair) for pair in pairs]
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -9,12 +9,35 @@ export const statusSymbol = (/** @type {string} */ status) => SYMBOLS[status] ??
 
 const BARE = new Set(["ratio", "accuracy", "score"]);
 
-/** A score as a number: 0.412, 67.7; with its standard error where there is one. @param {Value} value @param {Value} [stderr] */
+const MOST_DIGITS = 6;
+
+/** @param {number} value @param {number} digits */
+const fixed = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** A value below a thousandth: three digits that say something. @param {number} value */
+function tiny(value) {
+  const rounded = Number(value.toPrecision(3));
+  if (Math.abs(rounded) >= 0.0001) return String(rounded);
+  const [figures, power] = rounded.toExponential().split("e-");
+  return `${figures}e-${power.padStart(2, "0")}`;
+}
+
+const isTiny = (/** @type {number} */ value) => value !== 0 && Math.abs(value) < 0.001;
+
+/**
+ * A score as a number: 0.412, 67.7, 1.23e-05; with its standard error where there is one, which has as many digits, and
+ * more where it would look like none. The commands write it alike (`projections/tables.py`).
+ *
+ * @param {Value} value @param {Value} [stderr]
+ */
 export function score(value, stderr) {
   if (value === null || value === undefined) return "";
   const digits = Math.abs(value) < 10 ? 3 : Math.abs(value) < 1000 ? 1 : 0;
-  const text = (/** @type {number} */ number) => number.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return stderr === null || stderr === undefined ? text(value) : `${text(value)} ± ${text(stderr)}`;
+  const alone = (/** @type {number} */ number) => (isTiny(number) ? tiny(number) : fixed(number, digits));
+  if (stderr === null || stderr === undefined) return alone(value);
+  const needed = Math.max(digits, stderr ? -Math.floor(Math.log10(Math.abs(stderr))) : 0);
+  if (isTiny(value) || needed > MOST_DIGITS) return `${alone(value)} ± ${alone(stderr)}`;
+  return `${fixed(value, needed)} ± ${fixed(stderr, needed)}`;
 }
 
 /** The unit to write behind a score: none for a ratio, which is what a bare number means. */
@@ -23,9 +46,7 @@ export const unitText = (/** @type {string | null | undefined} */ unit) => (!uni
 /** A difference with its sign. @param {Value} value */
 export function signed(value) {
   if (value === null || value === undefined) return "";
-  const size = Math.abs(value);
-  const text = size > 0 && size < 0.0005 ? size.toPrecision(1) : score(size); // A difference is never written as none.
-  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${text}`;
+  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${score(Math.abs(value))}`;
 }
 
 /** Whether a delta is good news: "better", "worse" or "". @param {Value} delta @param {boolean | null | undefined} higherIsBetter */
