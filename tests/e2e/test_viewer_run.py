@@ -70,10 +70,14 @@ def test_the_score_stands_against_reference_and_history(page, url):
 
 def test_a_run_that_is_not_there_is_told(browser, url):
     page = browser.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(url + "#/runs/run_nobody")
     page.get_by_text("run_nobody").wait_for()
     page.get_by_role("button", name="Try again").wait_for()
+    page.wait_for_load_state("networkidle")
     page.close()
+    assert [one for one in asked if "run_nobody/" in one] == [], "nothing is asked about a run that is not there"
 
 
 def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories):

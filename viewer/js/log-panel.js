@@ -34,7 +34,7 @@ export class LogPanel {
     this.path = `${runPath(runId)}/logs`;
     this.signal = signal;
     this.name = "stdout";
-    this.text = h("pre", { class: "log mono", tabindex: "0", "aria-label": "Output", onscroll: () => this.#scrolled() });
+    this.text = h("pre", { class: "log mono", tabindex: "0", "aria-label": "Output", onscroll: () => this.#scrolled() }, h("span", { class: "soft" }, "…"));
     this.buttons = ["stdout", "stderr"].map((name) => h("button", { type: "button", "aria-pressed": "false", "data-log": name, onclick: () => this.show(name) }, name));
     const search = settled(() => this.#find(), TYPING_MS);
     this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: "Search the log", "aria-label": "Search the log", oninput: search, onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#forget() }));
@@ -46,14 +46,19 @@ export class LogPanel {
     this.raw = raw;
     const tools = h("div", { class: "log-tools" }, this.search, h("label", {}, this.following, "follow"), this.whole, raw, this.told);
     this.element = panel("Output", [tools, this.matches, this.text], h("span", { class: "tabs" }, this.buttons), { "data-panel": "output" });
-    this.show("stdout");
+    this.#name(this.name);
+  }
+
+  /** @param {string} name */
+  #name(name) {
+    this.name = name;
+    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.log === name));
+    this.raw.setAttribute("href", `${this.path}/${name}`);
   }
 
   /** @param {string} name */
   show(name) {
-    this.name = name;
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.log === name));
-    this.raw.setAttribute("href", `${this.path}/${name}`);
+    this.#name(name);
     this.#forget();
     return this.#restart(-PIECE);
   }
