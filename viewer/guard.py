@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import falcon
 
-COOKIE = "viewer_token"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # No inline code, no other origin, no frame: text of a ledger can't become a program in the page.
@@ -85,17 +84,24 @@ class Guard:
     def _check_token(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
         given = req.params.get("token", "")
         if isinstance(given, str) and _equal(given, token):
-            resp.set_cookie(COOKIE, token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/")
+            resp.set_cookie(
+                _cookie(req), token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/"
+            )
             return
         kind, _, carried = (req.get_header("Authorization") or "").partition(" ")
         if kind.lower() == "bearer" and _equal(carried.strip(), token):
             return
-        if not any(_equal(kept, token) for kept in req.get_cookie_values(COOKIE) or ()):
+        if not any(_equal(kept, token) for kept in req.get_cookie_values(_cookie(req)) or ()):
             raise falcon.HTTPUnauthorized(
                 title="a token is needed",
                 description="open the URL that serve-viewer printed, with its ?token=...",
                 challenges=["Bearer"],
             )
+
+
+def _cookie(req: falcon.Request) -> str:
+    """The cookie's name: browsers keep one jar for all ports of a host, where another viewer may listen too."""
+    return f"viewer_token_{req.env['SERVER_PORT']}"
 
 
 def _equal(given: str, token: str) -> bool:

@@ -283,7 +283,7 @@ def test_with_a_token_only_who_has_it_may_look(store, workspace):
     assert answer.status_code == 200
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
-    assert client.simulate_get("/api/runs", cookies={"viewer_token": "t0ken"}).status_code == 200
+    assert client.simulate_get("/api/runs", cookies={"viewer_token_80": "t0ken"}).status_code == 200
 
 
 def test_asking_never_appends(client, add, store):

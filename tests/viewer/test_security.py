@@ -75,10 +75,21 @@ def test_nothing_but_the_health_is_told_without_the_token(store, workspace, add)
     for wrong in ("Bearer wrong", "Basic t0ken", "Bearer", "t0ken", "Bearer t0ken\u00e9", "bearer  "):
         assert client.simulate_get("/api/runs", headers={"Authorization": wrong}).status_code == 401
     assert client.simulate_get("/api/runs?token=t0ken&token=t0ken").status_code == 401
-    assert client.simulate_get("/api/runs", headers={"Cookie": "viewer_token="}).status_code == 401
+    assert client.simulate_get("/api/runs", headers={"Cookie": "viewer_token_80="}).status_code == 401
     assert client.simulate_get("/api/runs", headers={"Authorization": "Bearer t0ken"}).status_code == 200
     # What was remembered for who has it is not given to who has not.
     assert client.simulate_get("/api/runs").status_code == 401
+
+
+def test_two_viewers_of_one_host_keep_a_cookie_each(store, workspace):
+    client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
+    asked = client.simulate_get("/?token=t0ken", port=8877, host="127.0.0.1")
+    [cookie] = asked.cookies.values()
+    assert (cookie.name, cookie.value) == ("viewer_token_8877", "t0ken")
+    assert cookie.http_only and cookie.path == "/" and asked.headers["set-cookie"].endswith("SameSite=Strict")
+    both = {"viewer_token_8877": "t0ken", "viewer_token_8878": "of another"}
+    assert client.simulate_get("/api/runs", port=8877, cookies=both).status_code == 200
+    assert client.simulate_get("/api/runs", port=8878, cookies=both).status_code == 401
 
 
 def test_the_token_is_compared_in_constant_time(monkeypatch, store, workspace):
@@ -87,7 +98,7 @@ def test_the_token_is_compared_in_constant_time(monkeypatch, store, workspace):
     compared = []
     monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
-    assert client.simulate_get("/api/runs", cookies={"viewer_token": "guess"}).status_code == 401
+    assert client.simulate_get("/api/runs", cookies={"viewer_token_80": "guess"}).status_code == 401
     assert (b"guess", b"t0ken") in compared
 
 
