@@ -31,7 +31,11 @@ class Parameter(msgspec.Struct, frozen=True):
     is_needed: bool = False
 
 
-AS_OF = Parameter("as_of", "what was known at that moment: a position of the ledger, or a time")
+AS_OF = Parameter(
+    "as_of",
+    "what was known at that moment: a position of the ledger up to its last event (400 beyond it), or a time; a time "
+    "still to come is answered with all that is known, and `head.past` is false",
+)
 
 
 def limit(default: int, most: int) -> Parameter:

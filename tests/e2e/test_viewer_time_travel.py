@@ -40,6 +40,23 @@ def test_a_date_leads_there_too(page):
     expect(page.locator("time-travel")).to_contain_text("2020-01-01 00:00:00 UTC")
 
 
+def test_a_moment_that_is_not_past_is_said_to_be_none(page, url):
+    page.goto(url + "?as_of=2999-01-01T00:00:00Z#/")
+    expect(page.locator("time-travel")).to_contain_text("2999-01-01 00:00:00 UTC is still to come")
+    expect(page.locator(".intro")).to_contain_text("132 runs of")
+    page.goto(url + "?as_of=264#/")
+    expect(page.locator("time-travel")).to_contain_text("Nothing has happened since")
+
+
+def test_a_position_that_the_ledger_has_not_reached_is_told(browser, url):
+    page = browser.new_page()
+    page.goto(url + "?as_of=265#/")
+    page.get_by_text("there is no event 265 yet").wait_for()
+    page.get_by_role("button", name="Back to now").click()
+    expect(page.locator(".intro")).to_contain_text("132 runs of")
+    page.close()
+
+
 def test_a_run_of_later_is_not_known(browser, url):
     page = browser.new_page()
     page.goto(url + "?as_of=100#/runs/run_full")

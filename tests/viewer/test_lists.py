@@ -113,6 +113,18 @@ def test_rows_have_tokens_cost_errors_and_what_a_table_sorts_by(client, add, sto
     assert set(COLUMNS.values()) <= a.keys()
 
 
+@pytest.mark.parametrize("path", ["/api/runs", "/api/overview", "/api/runs/run_a", "/api/leaderboard"])
+def test_what_is_beyond_the_last_event_is_not_answered_as_now_in_silence(client, add, path):
+    add("run_a")
+    beyond = client.simulate_get(f"{path}?as_of=3")
+    assert (beyond.status_code, beyond.json["title"]) == (400, "bad parameter as_of")
+    assert "no event 3 yet" in beyond.json["detail"] and "last is 2" in beyond.json["detail"]
+    assert client.simulate_get(f"{path}?as_of=2").status_code == 200
+    assert client.simulate_get(f"{path}?as_of=2999-01-01T00:00:00Z").status_code == 200
+    add("run_b")
+    assert client.simulate_get(f"{path}?as_of=3").status_code == 200
+
+
 def test_every_answer_can_be_had_as_of_then(client, add, store):
     add("run_a", 0.5)
     published = HighScorePublished(label="x", value=0.8, source="y")

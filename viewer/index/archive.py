@@ -94,6 +94,8 @@ class Archive:
         position = None if as_of is None else self._position(as_of)
         with self._lock:
             self._follow()
+            if position is not None and position > (last := self._view.head.position):
+                raise NoSuchMoment(f"there is no event {position} yet: the ledger's last is {last}")
             yield self._view if position is None else self._past(position)
 
     def peek(self, as_of: str | None = None) -> View:

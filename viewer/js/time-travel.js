@@ -69,8 +69,10 @@ class TimeTravel extends HTMLElement {
     this.#date.min = (this.#extent.first_at ?? "").slice(0, 19);
     if (document.activeElement !== this.#date) this.#date.value = at ? at.slice(0, 19) : "";
     if (past && head) {
-      const when = /^\d+$/.test(ledger.asOf ?? "") ? moment(at) : moment(ledger.asOf);
-      this.#say(`As it was known ${when ? `at ${when}` : "before the first event"}`, `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`);
+      const isTime = !/^\d+$/.test(ledger.asOf ?? "");
+      const when = isTime ? moment(ledger.asOf) : moment(at);
+      if (!head.past) this.#say(isTime && Date.parse(ledger.asOf ?? "") > Date.now() ? `${when} is still to come` : "Nothing has happened since", `this is all that is known so far, up to event ${count(head.position)}, the last`);
+      else this.#say(`As it was known ${when ? `at ${when}` : "before the first event"}`, `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`);
     } else if (!past) this.#say("Now", "move the slider, or choose a date, to see what was known then");
   }
 
