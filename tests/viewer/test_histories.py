@@ -76,12 +76,22 @@ def test_the_overview(client, add, store, histories):
     assert [run["run_id"] for run in told["records"]] == ["run_1"], "the first score of all beats nothing"
     worse = [(some["run"]["run_id"], some["before"]["run_id"], some["is_significant"]) for some in told["regressions"]]
     assert worse == [("run_4", "run_3", None), ("run_2", "run_1", True)]
+    assert (told["records_total"], told["regressions_total"]) == (1, 2)
     assert [(some["reason"], some["runs"], some["latest_run_id"]) for some in told["failures"]] == [
         ("timeout", 1, "run_5")
     ]
     assert len(told["activity"]) == 366
     assert {day["date"]: (day["succeeded"], day["failed"]) for day in told["activity"]}["2026-11-23"] == (5, 1)
     assert client.simulate_get("/api/overview?days=0").status_code == 400
+
+
+def test_records_and_regressions_are_all_counted_though_not_all_are_listed(client, add):
+    for number in range(13):
+        for score in (number, number - 0.5):
+            add(f"run_{number}_{score}", score, start={"model": f"m{number}"}, ended_at=ended(number))
+    told = client.simulate_get("/api/overview?days=365").json
+    assert (len(told["records"]), told["records_total"]) == (10, 12)
+    assert (len(told["regressions"]), told["regressions_total"]) == (10, 13)
 
 
 def test_where_lower_is_better_a_regression_is_up(client, add):

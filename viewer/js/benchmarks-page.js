@@ -1,7 +1,7 @@
 // The leaderboard as a matrix: benchmarks down, models or agents across; colour shows who is ahead on each task.
 
 import { benchmarkLink, hash, runLink } from "./address.js";
-import { h, keep } from "./dom.js";
+import { breakable, h, keep } from "./dom.js";
 import { follow } from "./follow.js";
 import { count, direction, score, signed, unitText } from "./format.js";
 import { scored, when } from "./parts.js";
@@ -70,7 +70,7 @@ function matrix(tasks, columns, across) {
   const head = h(
     "thead",
     {},
-    h("tr", {}, h("th", { scope: "col", class: "benchmark" }, "Benchmark"), h("th", { scope: "col", class: "number" }, "Reference"), columns.map((name) => h("th", { scope: "col", class: "contender" }, name))),
+    h("tr", {}, h("th", { scope: "col", class: "benchmark" }, "Benchmark"), h("th", { scope: "col", class: "number" }, "Reference"), columns.map((name) => h("th", { scope: "col", class: "contender" }, breakable(name)))),
   );
   return h(
     "div",
@@ -91,7 +91,7 @@ function row(standings, columns, across) {
     h(
       "th",
       { scope: "row", class: "benchmark" },
-      h("a", { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` }, task.benchmark_id),
+      h("a", { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` }, breakable(task.benchmark_id)),
       options.length ? h("span", { class: "soft options" }, options.join(" ")) : "",
       h("span", { class: "soft" }, `${unitText(task.unit) || task.unit || ""}${task.higher_is_better ? "" : " ↓ lower is better"}`),
     ),

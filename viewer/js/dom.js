@@ -28,6 +28,9 @@ function dress(element, attributes, children) {
   return element;
 }
 
+/** A name that may go on in the next line behind its marks, and not within its words. @param {string} name */
+export const breakable = (name) => name.split(/(?<=[_/:.-])/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+
 /** Says something to those who listen to the page, once. @param {string} text */
 export function announce(text) {
   const status = /** @type {HTMLElement} */ (document.getElementById("status"));

@@ -23,8 +23,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const place = h("div", {});
   main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Overview"), summary, spans), place);
 
-  const board = { tiles: h("div", { class: "tiles" }), wide: h("div", {}), narrow: h("div", {}) };
-  const columns = h("div", { class: "columns" }, board.wide, board.narrow);
+  const board = { tiles: h("div", { class: "tiles" }), now: h("div", { class: "now" }), before: h("div", { class: "before" }), changes: h("div", { class: "changes" }) };
+  const columns = h("div", { class: "columns" }, board.now, board.changes, board.before);
 
   function drawSpans() {
     const button = (/** @type {string[]} */ [value, text]) => h("button", { type: "button", "aria-pressed": String(value === days), onclick: () => choose(value) }, text);
@@ -48,15 +48,17 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     }
     if (place.firstChild !== board.tiles) place.replaceChildren(board.tiles, columns);
     keep(board.tiles, tiles(data));
-    keep(board.wide, [
+    keep(board.now, [
       ["running", [data.running, [...ledger.stale], ledger.asOf === null], () => runningPanel(data.running, counts)],
       ["finished", data.finished, () => finishedPanel(data.finished)],
+    ]);
+    keep(board.before, [
       ["activity", data.activity, () => activityPanel(data.activity)],
       ["failures", data.failures, () => failuresPanel(data.failures, data.since)],
     ]);
-    keep(board.narrow, [
-      ["records", data.records, () => recordsPanel(data.records)],
-      ["regressions", data.regressions, () => regressionsPanel(data.regressions)],
+    keep(board.changes, [
+      ["records", [data.records, data.records_total], () => recordsPanel(data.records, data.records_total)],
+      ["regressions", [data.regressions, data.regressions_total], () => regressionsPanel(data.regressions, data.regressions_total)],
     ]);
     return ready();
   }

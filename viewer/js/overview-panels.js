@@ -1,7 +1,7 @@
 // The panels of the start page.
 
 import { runLink, runsLink } from "./address.js";
-import { h, s } from "./dom.js";
+import { breakable, h, s } from "./dom.js";
 import { count, duration, score } from "./format.js";
 import { ledger } from "./ledger.js";
 import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusBadge, when } from "./parts.js";
@@ -11,16 +11,15 @@ import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusB
 const MOST_BARS = 92;
 
 /** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
-export function tiles({ counts, activity, records, regressions, since }) {
+export function tiles({ counts, activity, records_total, regressions, regressions_total, since }) {
   const sum = (/** @type {string} */ name) => activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
-  const more = (/** @type {Row[]} */ list) => (list.length >= 10 ? `${list.length}+` : count(list.length));
   /** @type {[string, any, string, string, string][]} */
   const told = [
     ["running", count(counts.running), counts.stale ? `${count(counts.stale)} without a sign of life` : "under way", runsLink({ status: "running" }), counts.stale ? "warn" : counts.running ? "live" : ""],
     ["succeeded", count(sum("succeeded")), "runs in this time", runsLink({ status: "succeeded", since }), ""],
     ["failed", count(sum("failed")), "runs in this time", runsLink({ status: "failed", since }), sum("failed") ? "bad" : ""],
-    ["new records", more(records), "best own scores beaten", "", records.length ? "good" : ""],
-    ["regressions", more(regressions), "worse than the run before", "", regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : ""],
+    ["new records", count(records_total), "best own scores beaten", "", records_total ? "good" : ""],
+    ["regressions", count(regressions_total), "worse than the run before", "", regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : ""],
   ];
   return told.map((tile) => [tile[0], tile, () => figure(...tile)]);
 }
@@ -60,26 +59,27 @@ export function finishedPanel(runs) {
       { "data-run": run.run_id },
       h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
       h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
-      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score")),
-      h("td", { class: "number", "data-label": "to reference" }, difference(run.delta_to_high_score, run.higher_is_better)),
-      h("td", { class: "number", "data-label": "took" }, duration(run.duration_seconds)),
-      h("td", { class: "number" }, when(run.ended_at)),
+      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"), h("div", { class: "who" }, difference(run.delta_to_high_score, run.higher_is_better))),
+      h("td", { class: "number" }, when(run.ended_at), h("div", { class: "who soft" }, duration(run.duration_seconds))),
     ),
   );
-  return panel("Finished last", table("Runs that ended last", ["Run", "Status", ["Score"], ["Δ reference"], ["Took"], ["Ended"]], rows), link);
+  return panel("Finished last", table("Runs that ended last", ["Run", "Status", ["Score, Δ reference"], ["Ended, took"]], rows), link);
 }
 
-/** @param {Row[]} runs */
-export function recordsPanel(runs) {
+/** How many there are beyond those that are listed. @param {Row[]} listed @param {number} total */
+const newest = (listed, total) => (total > listed.length ? h("span", { class: "soft" }, `the newest ${count(listed.length)} of ${count(total)}`) : "");
+
+/** @param {Row[]} runs @param {number} total */
+export function recordsPanel(runs, total) {
   if (!runs.length) return panel("New records", nothing("No own best score was beaten in this time."));
   const rows = runs.map((run) =>
     h("li", {}, h("div", { class: "entry" }, name(run), h("strong", {}, scored(run.score, null, run.unit)), difference(run.delta_to_best, run.higher_is_better)), h("div", { class: "who soft" }, who(run), ", best before ", score(run.previous_best), " · ", when(run.ended_at))),
   );
-  return panel("New records", h("ul", { class: "plain entries" }, rows));
+  return panel("New records", h("ul", { class: "plain entries" }, rows), newest(runs, total));
 }
 
-/** @param {Row[]} regressions */
-export function regressionsPanel(regressions) {
+/** @param {Row[]} regressions @param {number} total */
+export function regressionsPanel(regressions, total) {
   if (!regressions.length) return panel("Regressions", nothing("No agent with a model got worse in this time."));
   const sure = (/** @type {boolean | null} */ is) => (is ? h("span", { class: "mark record bad", title: "The difference is more than 1.96 of its standard errors" }, "significant") : h("span", { class: "soft", title: "The difference is within 1.96 of its standard errors, or no error is known" }, is === null ? "error unknown" : "within noise"));
   const rows = regressions.map(({ run, before, delta, stderr, is_significant: is }) =>
@@ -90,7 +90,7 @@ export function regressionsPanel(regressions) {
       h("div", { class: "who soft" }, who(run), ", ", h("a", { href: runLink(before.run_id) }, `${score(before.score)} before`), " · ", when(run.ended_at), " · ", sure(is)),
     ),
   );
-  return panel("Regressions", h("ul", { class: "plain entries" }, rows));
+  return panel("Regressions", h("ul", { class: "plain entries" }, rows), newest(regressions, total));
 }
 
 /** @param {Row[]} failures @param {string} since */
@@ -153,7 +153,7 @@ function bars(days, noun) {
 }
 
 const nothing = (/** @type {string} */ text) => h("p", { class: "soft" }, text);
-const name = (/** @type {Row} */ run) => h("a", { class: "run", href: runLink(run.run_id) }, run.benchmark_id);
+const name = (/** @type {Row} */ run) => h("a", { class: "run", href: runLink(run.run_id) }, breakable(run.benchmark_id));
 const who = (/** @type {Row} */ run) => `${run.agent} · ${run.model}`;
 
 /** @param {string} caption @param {(string | string[])[]} headings a heading in a list stands above numbers @param {HTMLElement[]} rows */

@@ -63,13 +63,15 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The start page."""
+    """The start page; of records and regressions the newest, and how many there are in all."""
 
     counts: Counts
     running: list[RunRow]
     finished: list[RunRow]
     records: list[RunRow]
+    records_total: int
     regressions: list[Regression]
+    regressions_total: int
     failures: list[Failures]
     activity: list[Day]
     since: str
@@ -105,6 +107,7 @@ def summarise(view: View, days: int) -> Summary:
     running = [row for row in table.rows if row.status == "running"]
     recent = [row for row in table.rows if row.ended_at is not None and row.ended_at >= since]
     records = [row for row in recent if row.is_record and row.previous_best is not None]
+    regressions = _regressions(table.rows, since)
     return Summary(
         counts=Counts(
             runs=len(table.rows),
@@ -117,7 +120,9 @@ def summarise(view: View, days: int) -> Summary:
         running=view.marked(heapq.nsmallest(_RUNNING, running, key=lambda row: row.last_seen_at)),
         finished=_last_ended([row for row in table.rows if row.ended_at is not None]),
         records=_last_ended(records),
-        regressions=_regressions(table.rows, since),
+        records_total=len(records),
+        regressions=heapq.nlargest(_LISTED, regressions, key=lambda regression: regression.run.ended_at or ""),
+        regressions_total=len(regressions),
         failures=_failures(recent),
         activity=_activity(recent, now, days) if view.head.at else [],
         since=since,
@@ -130,7 +135,7 @@ def _last_ended(rows: list[RunRow]) -> list[RunRow]:
 
 
 def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
-    """Of those whose newest score is of that time, the newest first."""
+    """Of those whose newest score is of that time."""
     newest: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
     for row in reversed(rows):
         if row.competes and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
@@ -147,7 +152,7 @@ def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
             found.append(
                 Regression(run, before, delta, stderr, None if stderr is None else abs(delta) > _Z_95 * stderr)
             )
-    return heapq.nlargest(_LISTED, found, key=lambda regression: regression.run.ended_at or "")
+    return found
 
 
 def _failures(rows: list[RunRow]) -> list[Failures]:
