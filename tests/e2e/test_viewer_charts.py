@@ -43,7 +43,7 @@ def scores(live, histories):
                 events += [NewEvent(run, started), NewEvent(run, ended)]
     histories.append_anyway(store, events)
     yield page, url
-    assert told == [], "nothing that the page's policy forbids, and no error"
+    assert told == [], "nothing that the page's policy forbids, no error, and no warning"
 
 
 def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
@@ -72,7 +72,7 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
 
 def is_wrong(message):
     # A browser tells of every 400, also of those that a test asks for.
-    return message.type == "error" and "400 (Bad Request)" not in message.text
+    return message.type in ("error", "warning") and "400 (Bad Request)" not in message.text
 
 
 def test_the_matrix_shows_who_is_ahead_whichever_way_is_better(scores):
@@ -124,6 +124,29 @@ def test_models_are_compared_and_the_address_says_which(scores):
     expect(row).to_contain_text("−0.400 worse")
     page.get_by_role("button", name="Leave out model:small").click()
     page.get_by_text("Choose two to six").wait_for()
+
+
+def test_letters_stand_for_the_names_of_sides_where_there_is_little_room(live, histories):
+    page, url, _, store = live
+    for number in range(3):
+        events = [NewEvent(f"run_{number}", histories.started(str(number)))]
+        events.append(NewEvent(f"run_{number}", histories.finished(number / 10, stderr=0.02)))
+        histories.append_anyway(store, events)
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto(url + "#/compare?of=run_0&of=run_1&of=run_2")
+    chart = page.get_by_role("img", name=re.compile("differences to run_0"))
+    chart.locator(".mark-symbol path").first.wait_for(timeout=20_000)
+    words = chart.locator("svg text").all_text_contents()
+    assert "difference to A; to the right is better" in words and {"B", "C"} <= set(words)
+    beyond = """svg => {
+        const { left, right } = svg.getBoundingClientRect();
+        const texts = [...svg.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
+        return texts.filter(([, box]) => box.left < left - 1 || box.right > right + 1).map(([words]) => words);
+    }"""
+    assert chart.locator("svg").evaluate(beyond) == []
+    for letter in page.locator(".sides .letter").all():
+        box = letter.bounding_box()
+        assert box and box["width"] == box["height"]
 
 
 def test_what_cannot_be_compared_is_told(scores):

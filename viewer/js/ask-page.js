@@ -8,6 +8,7 @@ import { count } from "./format.js";
 import { failure, loading } from "./states.js";
 
 const ROWS = 1000;
+const MOST_BARS = 50;
 const NUMBERS = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/;
 const TIMES = /^(TIMESTAMP.*|DATE)$/;
 
@@ -166,10 +167,11 @@ function chartOf(columns, rows) {
   }
   if (words.length) {
     const label = words.map((column) => `datum['${escaped(column.name)}']`).join(" + ' · ' + ");
+    const bars = values.slice(0, MOST_BARS);
     return {
-      data: { values: values.slice(0, 50) },
+      data: { values: bars },
       transform: [{ calculate: label, as: "_who" }],
-      height: { step: 24 },
+      height: 24 * new Set(bars.map((bar) => JSON.stringify(words.map((column) => bar[escaped(column.name)])))).size,
       mark: { type: "bar" },
       encoding: { y: { field: "_who", type: "nominal", title: null, sort: null }, x: y, tooltip },
     };

@@ -158,7 +158,7 @@ function spreadPanel({ repeats, task }, signal) {
   const values = several.flatMap((/** @type {any} */ one) => one.scores.map((/** @type {number} */ value) => ({ who: `${one.agent} · ${one.provider}:${one.model}`, score: value })));
   const spec = {
     data: { values },
-    height: { step: 26 },
+    height: 26 * several.length,
     layer: [
       { mark: { type: "tick", thickness: 2, opacity: 0.55 }, encoding: { x: { field: "score", type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false } }, y: { field: "who", type: "nominal", title: null } } },
       { mark: { type: "point", filled: true, size: 70 }, encoding: { x: { field: "score", type: "quantitative", aggregate: "mean" }, y: { field: "who", type: "nominal" } } },

@@ -51,7 +51,7 @@ export function chart(spec, { label, signal, link }) {
       const embed = await drawer();
       if (signal.aborted || mine !== turn) return;
       // `ast`: expressions are interpreted, since the page's policy allows no code that is made from text.
-      const next = await embed(inside, { width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec, config: theme() }, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+      const next = await embed(inside, { width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec, config: theme(element.clientWidth) }, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } });
       if (signal.aborted || mine !== turn) return next.finalize();
       drawn?.finalize();
       drawn = next;
@@ -92,7 +92,8 @@ const CATEGORIES = {
   dark: ["#56b4e9", "#ff9f5a", "#3fd0a5", "#e79ac6", "#e6c34a", "#a2abbd"],
 };
 
-function theme() {
+/** @param {number} width of the chart: names leave most of it to what is drawn */
+function theme(width) {
   const style = getComputedStyle(document.body);
   // A variable that is `light-dark(…)` stays that text; a colour that is used is resolved.
   const probe = h("span", {});
@@ -108,7 +109,7 @@ function theme() {
     background: "transparent",
     font: style.fontFamily,
     view: { stroke: null },
-    axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400, labelLimit: 240 },
+    axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400, labelLimit: Math.min(240, width * 0.38) },
     legend: { symbolOpacity: 1, labelColor: text, titleColor: soft, orient: "bottom", title: null, labelFontSize: 12, columns: 3, labelLimit: 260 },
     header: { labelColor: text, titleColor: soft },
     title: { color: text },

@@ -167,7 +167,7 @@ function differences({ rows, sides }, signal) {
   const values = rows.flatMap((/** @type {any} */ row) =>
     row.contrasts.flatMap((/** @type {any} */ contrast, /** @type {number} */ at) =>
       contrast && contrast.low !== null
-        ? [{ benchmark: [row.task.benchmark_id, row.agent, row.model].filter(Boolean).join(" · "), side: sides[at].name, unit: row.task.unit, ...turned(contrast, row.task.higher_is_better) }]
+        ? [{ benchmark: [row.task.benchmark_id, row.agent, row.model].filter(Boolean).join(" · "), side: letter(at), name: sides[at].name, unit: row.task.unit, ...turned(contrast, row.task.higher_is_better) }]
         : [],
     ),
   );
@@ -175,20 +175,22 @@ function differences({ rows, sides }, signal) {
   if (!values.length || units.size > 1) return null; // Scores of several units have no common axis.
   const y = { field: "benchmark", type: "nominal", title: null };
   const offset = sides.length > 2 ? { yOffset: { field: "side" } } : {};
+  const color = { field: "side", type: "nominal" };
+  const lines = new Set(values.map((/** @type {any} */ value) => value.benchmark)).size;
   const spec = {
     data: { values },
-    height: { step: sides.length > 2 ? 16 : 28 },
+    height: lines * Math.max(28, 20 * (sides.length - 1)),
     layer: [
       { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [4, 4] }, encoding: { x: { field: "at", type: "quantitative" } } },
-      { mark: { type: "rule", strokeWidth: 2 }, encoding: { x: { field: "low", type: "quantitative", title: `difference to ${sides[0].name}; to the right is better` }, x2: { field: "high" }, y, ...offset, color: { field: "side", type: "nominal" } } },
-      { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { x: { field: "improvement", type: "quantitative" }, y, ...offset, color: { field: "side", type: "nominal" }, tooltip: [{ field: "side" }, { field: "improvement", format: ".3f" }, { field: "verdict" }] } },
+      { mark: { type: "rule", strokeWidth: 2 }, encoding: { x: { field: "low", type: "quantitative", title: "difference to A; to the right is better" }, x2: { field: "high" }, y, ...offset, color } },
+      { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { x: { field: "improvement", type: "quantitative" }, y, ...offset, color, tooltip: [{ field: "name", title: "side" }, { field: "told", title: "improvement" }, { field: "verdict", title: "verdict" }] } },
     ],
   };
   return panel("Differences, with 95% intervals", chart(spec, { label: `${values.length} differences to ${sides[0].name}, with their intervals; the table says the same`, signal }), "", { class: "panel wide" });
 }
 
 /** @param {any} contrast @param {boolean} upwards */
-const turned = ({ improvement, low, high, verdict }, upwards) => ({ improvement, verdict, low: upwards ? low : -high, high: upwards ? high : -low });
+const turned = ({ improvement, low, high, verdict }, upwards) => ({ improvement, verdict, told: signed(improvement), low: upwards ? low : -high, high: upwards ? high : -low });
 
 /** Two runs, sample by sample. @param {any[]} runs @param {AbortSignal} signal */
 function samplesPanel(runs, signal) {
