@@ -48,6 +48,12 @@ def test_a_moment_that_is_not_past_is_said_to_be_none(page, url):
     expect(page.locator("time-travel")).to_contain_text("Nothing has happened since")
 
 
+def test_a_page_that_asks_nothing_of_the_history_says_the_moment_too(page, url):
+    page.goto(url + "?as_of=100#/ask")
+    expect(page.locator("time-travel")).to_contain_text("As it was known after event 100")
+    expect(page.get_by_label("Position in the ledger")).to_have_value("100")
+
+
 def test_a_position_that_the_ledger_has_not_reached_is_told(browser, url):
     page = browser.new_page()
     page.goto(url + "?as_of=265#/")

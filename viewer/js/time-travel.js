@@ -73,7 +73,13 @@ class TimeTravel extends HTMLElement {
       const when = isTime ? moment(ledger.asOf) : moment(at);
       if (!head.past) this.#say(isTime && Date.parse(ledger.asOf ?? "") > Date.now() ? `${when} is still to come` : "Nothing has happened since", `this is all that is known so far, up to event ${count(head.position)}, the last`);
       else this.#say(`As it was known ${when ? `at ${when}` : "before the first event"}`, `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`);
-    } else if (!past) this.#say("Now", "move the slider, or choose a date, to see what was known then");
+    } else if (past) {
+      // A page without an answer about the history: what was asked for is all that is known of the moment.
+      const asked = ledger.asOf ?? "";
+      const isPosition = /^\d+$/.test(asked);
+      if (isPosition && document.activeElement !== this.#slider) this.#slider.value = asked;
+      this.#say(isPosition ? `As it was known after event ${count(Number(asked))}` : `As it was known at ${moment(asked)}`, "what came later is not shown");
+    } else this.#say("Now", "move the slider, or choose a date, to see what was known then");
   }
 
   /** @param {number} position */
