@@ -103,7 +103,8 @@ class Replies:
 
 
 def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
-    if tag not in (req.get_header("If-None-Match") or ""):
+    # Weak comparison (RFC 9110, 13.1.2): a proxy may have taken the mark of a weak tag away.
+    if not any(known in ("*", tag[3:-1]) for known in req.if_none_match or ()):
         return False
     resp.status = falcon.HTTP_304
     return True

@@ -113,6 +113,17 @@ def test_rows_have_tokens_cost_errors_and_what_a_table_sorts_by(client, add, sto
     assert set(COLUMNS.values()) <= a.keys()
 
 
+def test_a_tag_is_compared_whole_and_weakly(client, add):
+    add("run_a")
+    tag = client.simulate_get("/api/runs").headers["etag"]
+
+    def asked(known):
+        return client.simulate_get("/api/runs", headers={"If-None-Match": known}).status_code
+
+    assert [asked(known) for known in (tag, tag.removeprefix("W/"), f'"x", {tag}', "*")] == [304] * 4
+    assert [asked(known) for known in ('"x"', tag[:-2] + '"', tag[:-1] + 'x"', f'"{tag[:9]}"')] == [200] * 4
+
+
 @pytest.mark.parametrize("path", ["/api/runs", "/api/overview", "/api/runs/run_a", "/api/leaderboard"])
 def test_what_is_beyond_the_last_event_is_not_answered_as_now_in_silence(client, add, path):
     add("run_a")

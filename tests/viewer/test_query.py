@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 from benchmarks.viewer.resources.query import EXAMPLES
 
 
@@ -20,6 +22,14 @@ def test_a_select_is_answered_now_and_as_of_then(client, add):
     assert (len(short["rows"]), short["truncated"]) == (1, True)
     then = ask(client, sql, as_of="2").json
     assert then["rows"] == [["run_a", 0.5]] and then["head"]["past"]
+
+
+def test_a_packed_question_is_refused_and_never_unpacked(client, add):
+    add("run_a")
+    bomb = gzip.compress(b'{"sql": "' + b"x" * 10_000_000)
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    refused = client.simulate_post("/api/query", body=bomb, headers=headers)
+    assert (refused.status_code, refused.json["title"]) == (415, "a packed body")
 
 
 def test_what_is_no_question_is_refused(client, add):

@@ -90,6 +90,8 @@ def _read(req: falcon.Request) -> Query:
     """The question. Raises HTTPUnsupportedMediaType: a form of a foreign page can't ask; HTTPBadRequest."""
     if (req.content_type or "").partition(";")[0].strip() != falcon.MEDIA_JSON:
         raise falcon.HTTPUnsupportedMediaType(title="no JSON", description='send {"sql": "SELECT …"} as JSON')
+    if req.get_header("Content-Encoding"):
+        raise falcon.HTTPUnsupportedMediaType(title="a packed body", description="send the question as it is, unpacked")
     try:
         asked = msgspec.json.decode(req.bounded_stream.read(), type=Query)
     except msgspec.DecodeError as problem:
