@@ -59,8 +59,8 @@ export function finishedPanel(runs) {
       { "data-run": run.run_id },
       h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
       h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
-      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"), h("div", { class: "who" }, difference(run.delta_to_high_score, run.higher_is_better))),
-      h("td", { class: "number" }, when(run.ended_at), h("div", { class: "who soft" }, duration(run.duration_seconds))),
+      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"), h("div", { class: "who", "data-label": "to reference" }, difference(run.delta_to_high_score, run.higher_is_better))),
+      h("td", { class: "number" }, when(run.ended_at), h("div", { class: "who soft", "data-label": "took" }, duration(run.duration_seconds))),
     ),
   );
   return panel("Finished last", table("Runs that ended last", ["Run", "Status", ["Score, Δ reference"], ["Ended, took"]], rows), link);

@@ -136,11 +136,11 @@ class ViewList(msgspec.Struct, frozen=True):
 EXAMPLES = [
     Example(
         "The leaderboard",
-        "SELECT benchmark_id, agent, model, mean, stderr, repeats FROM leaderboard ORDER BY benchmark_id, rank",
+        "SELECT benchmark_id, agent, model, repeats, stderr, mean FROM leaderboard ORDER BY benchmark_id, rank",
     ),
     Example(
         "How each record was reached",
-        "SELECT ended_at, benchmark_id, model, score, best_before FROM score_history WHERE is_record ORDER BY ended_at",
+        "SELECT ended_at, benchmark_id, model, best_before, score FROM score_history WHERE is_record ORDER BY ended_at",
     ),
     Example(
         "Failures by reason",
