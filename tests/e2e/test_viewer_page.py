@@ -70,7 +70,7 @@ def test_the_theme_can_be_changed_and_is_remembered(page):
 def test_the_skip_link_leads_to_the_content_and_not_to_another_page(page, url, address):
     page.goto(url + address)
     page.reload()
-    page.wait_for_selector("main h1:visible")
+    page.wait_for_selector("main h1:not(.visually-hidden)")
     title = page.locator("main h1").inner_text()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
