@@ -279,3 +279,16 @@ def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"]
+
+
+@pytest.mark.parametrize("spoilt", ["viewer_data.json", "orchestrator.sqlite"])
+def test_a_projection_that_cannot_be_written_is_told_and_changes_neither_summary_nor_exit_code(bench, spoilt):
+    bench.add("good")
+    bench.add("bad", "sys.exit(3)")
+    in_the_way = bench.results / spoilt / "file"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    said = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", code=1)
+    assert "1 succeeded, 1 failed" in said.stdout
+    assert "Every run is recorded all the same" in said.stderr and spoilt in said.stderr
+    assert "1 skipped" in bench("run", "--benchmarks", "good", "--provider", "ollama", code=0).stdout

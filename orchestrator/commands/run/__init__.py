@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from ....ledger.codec import line_of
 from ....ledger.events import Record
 from ....ledger.ledger import Ledger
 from ....ledger.store import EventStore
+from ....projections.database import ProjectionError
 from ....projections.workspace import Workspace
 from ...again import find_original, repetition_of, the_same
 from ...budget import Allowance
@@ -139,7 +141,7 @@ def command(place: Place, **options: Any) -> int:
     if finished is None:
         return 0
     campaign, result, ledger = finished
-    update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
+    _project(place, ledger)
     try:
         _tell(result, campaign, ledger, asked)
         sys.stdout.flush()
@@ -148,6 +150,15 @@ def command(place: Place, **options: Any) -> int:
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
+
+
+def _project(place: Place, ledger: Ledger) -> None:
+    """Bring the projections up to date. One that can't be written is told: the ledger has all that it would say."""
+    try:
+        update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
+    except (ProjectionError, OSError, sqlite3.Error) as problem:
+        told = str(problem).rstrip(".")
+        note(f"{told}. Every run is recorded all the same; once that is mended: benchmarks export-viewer-data")
 
 
 def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result, Ledger] | None:
