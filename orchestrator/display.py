@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..projections.tables import format_score
 from .outcome import in_a_line
+from .streams import Lasting, say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -63,21 +63,6 @@ def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
     return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
 
 
-def discard(stream: TextIO) -> None:
-    """Lead what is written there to nowhere, since nobody reads it any more: also what Python flushes at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-def _say(text: str) -> None:
-    """Print on stderr, where somebody still reads it: a run must not fail because nobody does."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        discard(sys.stderr)
-
-
 class Silence:
     """For whoever asked for quiet: nothing but what went wrong."""
 
@@ -93,7 +78,7 @@ class Silence:
     def ended(self, run: Run) -> None:
         """Tell of a failure."""
         if run.status != "succeeded":
-            _say(outcome_line(run))
+            say(outcome_line(run))
 
     def close(self) -> None:
         """Nothing to do."""
@@ -108,7 +93,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print it."""
         with self._lock:
-            _say(text)
+            say(text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
         """Print the run's id, so that it can be looked at meanwhile."""
@@ -148,7 +133,7 @@ class Bars:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Live
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=cast("TextIO", Lasting(sys.stderr)), highlight=False)
         self._live = Live(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),

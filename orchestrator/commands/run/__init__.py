@@ -33,7 +33,7 @@ from ...campaign_file import load_campaign_file
 from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
 from ...datasets import update_all
-from ...display import Display, discard, open_display
+from ...display import Display, open_display
 from ...execution import Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
@@ -45,6 +45,7 @@ from ...recovery import provably_dead, recover
 from ...redaction import Redactor, secrets_of
 from ...repetitions import repetitions_of
 from ...retries import LONGEST_SECONDS
+from ...streams import discard
 from ...targets import DEFAULT_MODEL
 from ...usage import UsageError
 from ..place import Place, in_place, note
@@ -145,7 +146,7 @@ def command(place: Place, **options: Any) -> int:
     try:
         _tell(result, campaign, ledger, asked)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
     if result.interrupted:
         return 130
