@@ -55,12 +55,17 @@ def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
 
 
 def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
-    """A run's end in one line; with the last line of a failed child's stderr, unless nothing of it may be quoted."""
+    """A run's end in one line, with its notes.
+
+    The last line of a failed child's stderr stands in it, unless nothing of the child may be quoted.
+    """
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
-        return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    why = in_a_line(run.error or "", quotes_child=quotes_child)
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+        told = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+    else:
+        why = in_a_line(run.error or "", quotes_child=quotes_child)
+        told = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+    return "; ".join([told, *run.notes])
 
 
 class Silence:

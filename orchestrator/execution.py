@@ -33,6 +33,8 @@ RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 _SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
+_NAMED = 10
+"""So many processes that were left behind are named; there may be thousands."""
 _DRAIN_SECONDS = 2.0
 """How long to wait for the end of the output when the child is gone and everything it left was ended."""
 
@@ -154,10 +156,15 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         reason=reason,
         error=errors[reason],
         notes=[
-            *([] if reason or not left else [f"left processes behind, which were ended: {', '.join(left)}"]),
+            *([] if reason or not left else [_left_behind(left)]),
             *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
         ],
     )
+
+
+def _left_behind(left: Sequence[str]) -> str:
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    return f"left processes behind, which were ended: {', '.join(left[:_NAMED])}{more}"
 
 
 def marker_of(run_id: str) -> str:

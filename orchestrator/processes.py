@@ -63,9 +63,11 @@ def _name(pid: int) -> str | None:
     if process_start(pid) is None:
         return None
     try:
-        return Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").strip()
+        name = Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").removesuffix("\n")
     except OSError:
         return "process"
+    # A process gives itself its name, of any bytes: it is shown in a line, on a terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in name) or "process"
 
 
 def end_processes(pids: Iterable[int], *, grace_seconds: float) -> int:

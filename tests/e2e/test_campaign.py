@@ -195,3 +195,19 @@ def test_github_gets_groups_and_a_summary(bench, tmp_path):
     assert quiet.returncode == 0
     missing = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "where")}
     assert "cannot be written" in bench("run", "--benchmarks", "one", "--provider", "ollama", **missing).stderr
+
+
+LEAVES_ONE = """
+import subprocess
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+"""
+
+
+def test_what_is_left_behind_is_told_where_the_campaign_is_watched(bench, tmp_path):
+    bench.add("leaves", LEAVES_ONE + TOKENS)
+    summary = tmp_path / "summary.md"
+    for environ in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}):
+        said = bench.run("leaves", more=("--force",), **environ)
+        told = [line for line in said.splitlines() if "left processes behind, which were ended: python" in line]
+        assert len(told) == 1 and "leaves: 0.100 in" in told[0]
+    assert "left processes behind" in summary.read_text()

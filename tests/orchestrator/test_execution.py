@@ -227,3 +227,9 @@ def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp
         orchestrator.wait()
     psutil.wait_procs(family, timeout=20)
     assert read_exit_status(tmp_path) == 0
+
+
+def test_of_many_processes_left_behind_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    code = "import os, time\nfor _ in range(30):\n    if not os.fork():\n        os.setsid(); time.sleep(600)"
+    [note] = run(tmp_path, code).notes
+    assert note.count("(") == 10 and note.endswith(" and 20 more")
