@@ -33,6 +33,8 @@ RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 _SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
+GRACE_SECONDS = 5.0
+"""What has to end is asked to, and has so long before it is killed."""
 _NAMED = 10
 """So many processes that were left behind are named; there may be thousands."""
 _DRAIN_SECONDS = 2.0
@@ -46,9 +48,11 @@ class Cancellation:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self.requested = False
+        self.is_urgent = False
 
     def request(self) -> None:
-        """End all of them, and let none begin."""
+        """End all of them, and let none begin. Asked for once more, they are given no time to end by themselves."""
+        self.is_urgent = self.requested
         self.requested = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"!")
@@ -92,7 +96,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
     inherits: Sequence[int] = ()
-    grace_seconds: float = 5.0
+    grace_seconds: float = GRACE_SECONDS
 
 
 def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
@@ -130,7 +134,12 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
             for fd in writes:
                 os.close(fd)
         # The child's process group, and those of its processes that left the group.
-        end_family = functools.partial(end_marked, marker_of(child.environment[RUN_ID_VARIABLE]), group=process.pid)
+        end_family = functools.partial(
+            end_marked,
+            marker_of(child.environment[RUN_ID_VARIABLE]),
+            group=process.pid,
+            is_urgent=lambda: cancellation.is_urgent,
+        )
         try:
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,23 @@ def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
         ("first", "failed", "interrupted")
     ] * 2
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2
+
+
+def test_an_interrupt_says_what_it_waits_for_and_a_second_one_waits_no_longer(bench):
+    bench.add("deaf", "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w')\ntime.sleep(600)")
+    process = bench.start("run", "--benchmarks", "deaf", "--provider", "ollama")
+    assert "started run_deaf" in process.stderr.readline()
+    while not list(bench.root.rglob("deaf/deaf")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    first = process.stderr.readline()
+    assert "interrupting" in first and "5 s" in first and "once more" in first, "said before it waits"
+    process.send_signal(signal.SIGINT)
+    second = process.stderr.readline()
+    assert "killing" in second, "said before the run is over"
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert bench.runs()[0]["reason"] == "interrupted"
 
 
 FLAKY = """

@@ -8,8 +8,10 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -34,7 +36,7 @@ from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
 from ...datasets import update_all
 from ...display import Display, open_display
-from ...execution import Cancellation
+from ...execution import GRACE_SECONDS, Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
 from ...plan import PlannedRun, make_plan, secrets_of_plan
@@ -52,6 +54,9 @@ from ..place import Place, in_place, note
 from .asked import DEFAULT_PROVIDER, Asked
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+_INTERRUPTING = (
+    f"interrupting: what runs is asked to end, and killed after {GRACE_SECONDS:g} s; interrupt once more to kill it now"
+)
 
 
 class _Amount(click.FloatRange):
@@ -291,11 +296,26 @@ def _conduct(campaign: Campaign, ledger: Ledger, redactor: Redactor, display: Di
 
 @contextlib.contextmanager
 def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends."""
+    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends.
+
+    A second one kills them at once. Both are told as they come.
+    """
+    # A signal may come while somebody prints: the handler passes on what it has to say, and a thread says it.
+    told: SimpleQueue[str | None] = SimpleQueue()
 
     def end(number: int, _: FrameType | None) -> None:
+        if not cancellation.requested:
+            told.put(_INTERRUPTING)
+        elif not cancellation.is_urgent:
+            told.put("killing what still runs")
         cancellation.request()
 
+    def tell() -> None:
+        while (text := told.get()) is not None:
+            display.note(text)
+
+    teller = threading.Thread(target=tell, name="signals", daemon=True)
+    teller.start()
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)  # Under nohup it means nothing: the campaign outlives its terminal.
@@ -305,6 +325,8 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.put(None)
+        teller.join()
         if cancellation.requested:
             display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
 
