@@ -130,6 +130,15 @@ def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench
     assert "cost" in bench("show-run", first["run_id"]).stdout
 
 
+def test_what_is_done_or_cannot_run_needs_no_price(bench, campaign):
+    bench.add("lacking", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
+    where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
+    asked = ("run", "--benchmarks", "one", "lacking", "--provider", "openai-compatible", "--model", "m")
+    bench(*asked, **where)
+    assert "1 skipped, 1 incompatible" in bench(*asked, "--max-cost", "1", **where).stdout
+    assert "no price is known" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
+
+
 def test_time_ends_it_too(bench, campaign):
     campaign("--max-minutes", "0.000001")
     assert bench.runs() == []

@@ -24,16 +24,17 @@ from ....ledger.chain import GENESIS
 from ....ledger.checkpoint import origin_of
 from ....ledger.codec import line_of
 from ....ledger.events import Record
+from ....ledger.history import History
 from ....ledger.ledger import Ledger
 from ....ledger.store import EventStore
 from ....projections.database import ProjectionError
 from ....projections.workspace import Workspace
 from ...again import find_original, repetition_of, the_same
-from ...budget import Allowance
 from ...campaign import Campaign, Result, conduct
 from ...campaign_file import load_campaign_file
 from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
+from ...claim import Policy, judge
 from ...datasets import update_all
 from ...display import Display, open_display
 from ...execution import GRACE_SECONDS, Cancellation
@@ -189,10 +190,11 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
         if original:
             plan = [the_same(original, plan)]
         prices = own_prices(place.workspace.root, asked.prices, os.environ)
-        _refuse_unpriced(asked.allowance, plan, prices)
         changes: Mapping[str, Change] = {}
         if asked.rerun_changed:
             changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
+        if asked.allowance.max_cost is not None:
+            _refuse_unpriced(_due(ledger.history(), plan, asked.policy, changes), prices)
         if asked.dry_run:
             from .preview import preview, show
 
@@ -261,12 +263,21 @@ def _event_printer(display: Display) -> Callable[[list[Record]], None]:
     return tell
 
 
-def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Prices) -> None:
+def _due(history: History, plan: list[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> list[PlannedRun]:
+    """What may have to be run: also what runs now, since whoever runs it may turn out to be gone."""
+    due = []
+    for planned in plan:
+        if not planned.missing:
+            verdict = judge(history, planned, policy, changes)
+            if verdict.run or verdict.reason == "running_elsewhere":
+                due.append(planned)
+    return due
+
+
+def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:
     """A limit on what is spent holds only where it is known what is spent."""
-    if allowance.max_cost is None:
-        return
     unknown = dict.fromkeys(
-        str(one.target) for one in plan if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
+        str(one.target) for one in due if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
     )
     if unknown:
         raise UsageError(
