@@ -92,6 +92,14 @@ def test_a_dry_run_tells_what_why_and_how_long_and_records_nothing(bench, campai
     assert f"2 of {len(told['work'])} would run" in table and "3,000 tokens" in table
 
 
+def test_options_that_do_not_fit_are_told_with_the_file(campaign):
+    campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed", "sede"))
+    assert f"{campaign.file}: none of the chosen benchmarks has an option 'sede'" in campaign(code=2).stderr
+    campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed = 2", "seed = 'x'"))
+    told = campaign(code=2).stderr
+    assert f"{campaign.file}: one, option seed:" in told and "--extra" not in told
+
+
 def test_the_file_gives_flags_and_the_command_line_others(bench, campaign):
     campaign.file.write_text(FILE + "\n[run]\nrepeats = 2\nretries = 4\n")
     campaign("--retries", "1", "--max-tokens", "1")

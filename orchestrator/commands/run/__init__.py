@@ -186,6 +186,7 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             repeats=repetition_of(original) if original else asked.repeats,
             environ=os.environ,
             capacity=capacity,
+            source=str(asked.campaign.path) if asked.campaign else "--extra",
         )
         if original:
             plan = [the_same(original, plan)]
