@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import select
 import selectors
 import subprocess
 import time
@@ -60,10 +59,6 @@ class Cancellation:
     def fileno(self) -> int:
         """Readable from the request on, for ever."""
         return self._read
-
-    def wait(self, seconds: float) -> None:
-        """Return when that time has passed, or with the request."""
-        select.select([self._read], [], [], seconds)
 
     def close(self) -> None:
         """Let go of the pipe."""

@@ -287,6 +287,22 @@ def test_retries_have_an_end_and_are_for_what_may_pass(bench, tmp_path):
     assert len(bench.runs("--benchmark", "broken")) == 1
 
 
+def test_what_waits_for_its_next_try_keeps_nothing_from_others(bench, tmp_path):
+    more = '[resources]\nexclusive = ["docker"]'
+    bench.add("flaky", FLAKY + RESULT, more=more)
+    bench.add("other", RESULT, more=more)
+    arguments = ("run", "--benchmarks", "flaky", "other", "--provider", "ollama", "--retries", "1")
+    process = bench.start(*arguments, "--retry-delay", "30", TRIES=str(tmp_path / "tries"))
+    while "the next try is in" not in process.stderr.readline():
+        pass
+    assert "started run_other" in process.stderr.readline()
+    assert process.stderr.readline().startswith("other: 0.5")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert [run["status"] for run in bench.runs()] == ["failed", "succeeded"]
+
+
 def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     arguments = ("run", "--benchmarks", "flaky", "--provider", "ollama", "--retries", "3", "--retry-delay", "100")
