@@ -112,7 +112,7 @@ def _run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted", 130)
     except BrokenPipeError:
-        from .display import discard
+        from .streams import discard
 
         discard(sys.stdout)
         return 0
@@ -162,10 +162,11 @@ def _exit_code(problem: Exception) -> int | None:
 
 def _complain(line: str, code: int) -> int:
     from .redaction import Redactor, secrets_of
+    from .streams import say
 
     # It may name what was given: an address with its password, an option with the value of a variable.
     line = re.sub(r"(?<=://)[^/\s@]+(?=@)", "[redacted]", line)
-    print(Redactor(secrets_of(os.environ)).text(line), file=sys.stderr)
+    say(Redactor(secrets_of(os.environ)).text(line))
     return code
 
 

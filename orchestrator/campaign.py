@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,8 +38,9 @@ from .provenance import workspace_provenance
 from .recovery import count
 from .redaction import Redactor
 from .reservation import lock_folder
+from .retries import Retries
 from .schedule import Schedule, longest_first
-from .supervision import Limits, Retries, Supervisor
+from .supervision import Limits, Supervisor
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +107,6 @@ def conduct(
                 display=display,
                 cancellation=cancellation,
                 limits=campaign.limits,
-                retries=campaign.retries,
                 prices=campaign.prices,
                 budget=budget,
             )
@@ -200,17 +200,28 @@ def _perform_all(
     def is_over() -> bool:
         return cancellation.requested or supervisor.budget.exceeded() is not None
 
+    waits: dict[str, Iterator[float]] = {}
+
+    def retry(planned: PlannedRun) -> None:
+        wait = next(waits.setdefault(planned.signature.digest, campaign.retries.waits()), None)
+        if wait is not None and not is_over():
+            display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s, or when there is room")
+            schedule.put_back(planned, wait)
+
     def work() -> None:
         while taken := schedule.take(is_over):
             planned, grant = taken
             try:
-                supervisor.perform(planned, grant)
+                may_pass = supervisor.perform(planned, grant)
             except BaseException:
                 # The ledger can't be written, or so: nothing that follows could be recorded.
                 cancellation.request()
                 raise
             finally:
                 schedule.give_back(grant)
+            # What waits for its next try holds nothing meanwhile.
+            if may_pass:
+                retry(planned)
 
     if campaign.jobs == 1:
         work()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
+from datetime import date
+from datetime import time as clock_time
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..adapters.adapter import Adapter
+from ..adapters.options import nearest
 from ..ledger.events import Json
 from .plan import PER_BENCHMARK, Cell, choose
 from .targets import Target
@@ -104,6 +107,7 @@ def load_campaign_file(path: Path) -> Loaded:
     try:
         raw = path.read_bytes()
         content = tomllib.loads(raw.decode())
+        _check(content)
         loaded = Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
     except OSError as problem:
         raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
@@ -114,6 +118,57 @@ def load_campaign_file(path: Path) -> Loaded:
         if not isinstance(own, dict) or not all(isinstance(one, dict) for one in own.values()):
             raise UsageError(f"{path}: {PER_BENCHMARK} is no table of benchmark ids, each with a table of options")
     return loaded
+
+
+def _check(content: Json) -> None:
+    """What is told better than by the types. Raises ValueError."""
+    matrix = content.get("matrix")
+    tables: list[tuple[str, Any, type[msgspec.Struct]]] = [
+        ("", content, CampaignFile),
+        ("matrix", matrix, Matrix),
+        ("run", content.get("run"), Settings),
+    ]
+    if isinstance(matrix, dict):
+        tables += _rows("matrix.models", matrix.get("models"), Model)
+        named = matrix.get("benchmarks")
+        if isinstance(named, str) and named != EVERYTHING:
+            raise ValueError(f"matrix.benchmarks is a list of ids, or \"{EVERYTHING}\", and not '{named}'")
+    tables += _rows("exclude", content.get("exclude"), Exclude)
+    tables += _rows("override", content.get("override"), Override)
+    for where, table, kind in tables:
+        if isinstance(table, dict):
+            _refuse_unknown(where, table, kind)
+    for number, rule in enumerate(content.get("exclude") or [], 1):
+        if rule == {}:
+            raise ValueError(f"exclude {number} is empty: it would leave nothing; say what it is to leave out")
+    _refuse_moments("", content)
+
+
+def _rows(where: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, Any, type[msgspec.Struct]]]:
+    """The tables of a list, each with its place. What is no list is told by the types."""
+    return [(f"{where} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
+
+
+def _refuse_unknown(where: str, table: Json, kind: type[msgspec.Struct]) -> None:
+    known = sorted(kind.__struct_fields__)
+    for key in table:
+        if key not in known:
+            guess = nearest(key, known)
+            hint = f"did you mean {guess}?" if guess else f"there are {', '.join(known)}"
+            raise ValueError(f"unknown key '{key}'{f' in {where}' if where else ''}: {hint}")
+
+
+def _refuse_moments(where: str, value: Any) -> None:
+    """TOML has dates and times, options have not: which text is meant is for the author to say."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_moments(f"{where}.{key}".lstrip("."), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_moments(f"{where}[{index}]", inner)
+    elif isinstance(value, date | clock_time):  # A datetime is a date, too.
+        kind = "date" if isinstance(value, date) else "time"
+        raise ValueError(f"{where} is a {kind}; write it as a text, in quotes")
 
 
 FindTarget = Callable[[str, str | None, str | None], Target]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..projections.tables import format_score
 from .outcome import in_a_line
+from .streams import Lasting, say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -55,27 +55,17 @@ def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
 
 
 def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
-    """A run's end in one line; with the last line of a failed child's stderr, unless nothing of it may be quoted."""
+    """A run's end in one line, with its notes.
+
+    The last line of a failed child's stderr stands in it, unless nothing of the child may be quoted.
+    """
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
-        return f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
-    why = in_a_line(run.error or "", quotes_child=quotes_child)
-    return f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
-
-
-def discard(stream: TextIO) -> None:
-    """Lead what is written there to nowhere, since nobody reads it any more: also what Python flushes at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-def _say(text: str) -> None:
-    """Print on stderr, where somebody still reads it: a run must not fail because nobody does."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        discard(sys.stderr)
+        told = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+    else:
+        why = in_a_line(run.error or "", quotes_child=quotes_child)
+        told = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+    return "; ".join([told, *run.notes])
 
 
 class Silence:
@@ -93,7 +83,7 @@ class Silence:
     def ended(self, run: Run) -> None:
         """Tell of a failure."""
         if run.status != "succeeded":
-            _say(outcome_line(run))
+            say(outcome_line(run))
 
     def close(self) -> None:
         """Nothing to do."""
@@ -108,7 +98,7 @@ class Lines:
     def note(self, text: str) -> None:
         """Print it."""
         with self._lock:
-            _say(text)
+            say(text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
         """Print the run's id, so that it can be looked at meanwhile."""
@@ -148,7 +138,7 @@ class Bars:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Live
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(file=cast("TextIO", Lasting(sys.stderr)), highlight=False)
         self._live = Live(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),

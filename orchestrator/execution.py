@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import select
 import selectors
 import subprocess
 import time
@@ -33,6 +32,10 @@ RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 _SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
+GRACE_SECONDS = 5.0
+"""What has to end is asked to, and has so long before it is killed."""
+_NAMED = 10
+"""So many processes that were left behind are named; there may be thousands."""
 _DRAIN_SECONDS = 2.0
 """How long to wait for the end of the output when the child is gone and everything it left was ended."""
 
@@ -44,9 +47,11 @@ class Cancellation:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self.requested = False
+        self.is_urgent = False
 
     def request(self) -> None:
-        """End all of them, and let none begin."""
+        """End all of them, and let none begin. Asked for once more, they are given no time to end by themselves."""
+        self.is_urgent = self.requested
         self.requested = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"!")
@@ -54,10 +59,6 @@ class Cancellation:
     def fileno(self) -> int:
         """Readable from the request on, for ever."""
         return self._read
-
-    def wait(self, seconds: float) -> None:
-        """Return when that time has passed, or with the request."""
-        select.select([self._read], [], [], seconds)
 
     def close(self) -> None:
         """Let go of the pipe."""
@@ -90,7 +91,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
     inherits: Sequence[int] = ()
-    grace_seconds: float = 5.0
+    grace_seconds: float = GRACE_SECONDS
 
 
 def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
@@ -128,7 +129,12 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
             for fd in writes:
                 os.close(fd)
         # The child's process group, and those of its processes that left the group.
-        end_family = functools.partial(end_marked, marker_of(child.environment[RUN_ID_VARIABLE]), group=process.pid)
+        end_family = functools.partial(
+            end_marked,
+            marker_of(child.environment[RUN_ID_VARIABLE]),
+            group=process.pid,
+            is_urgent=lambda: cancellation.is_urgent,
+        )
         try:
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
@@ -154,10 +160,15 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         reason=reason,
         error=errors[reason],
         notes=[
-            *([] if reason or not left else [f"left processes behind, which were ended: {', '.join(left)}"]),
+            *([] if reason or not left else [_left_behind(left)]),
             *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
         ],
     )
+
+
+def _left_behind(left: Sequence[str]) -> str:
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    return f"left processes behind, which were ended: {', '.join(left[:_NAMED])}{more}"
 
 
 def marker_of(run_id: str) -> str:

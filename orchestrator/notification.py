@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 import msgspec
@@ -65,10 +66,12 @@ class Notifier:
         while (record := self._queue.get()) is not None:
             try:
                 self._post(record)
-            except (OSError, ValueError) as problem:
+            except (OSError, ValueError, HTTPException) as problem:
                 self._failures += 1
                 if self._failures == 1:
                     what = getattr(problem, "reason", None) or problem
+                    if isinstance(problem, HTTPException):
+                        what = "it answers something that is no HTTP"
                     self._complain(f"--notify: {self._host} did not take {record.type} of {record.stream}: {what}")
 
     def _post(self, record: Record) -> None:

@@ -19,7 +19,7 @@ TELEMETRY = "telemetry.jsonl"
 PROGRESS = "progress.jsonl"
 
 _STDERR_FOLLOWS = "the last of stderr:"
-_LONGEST_LAST_LINE = 200
+_LONGEST_SAID = 200
 
 
 def weigh(
@@ -99,13 +99,15 @@ def _signal_of(return_code: int | None) -> str | None:
 
 
 def in_a_line(error: str, *, quotes_child: bool) -> str:
-    """An error in a line: what happened, and the very last of stderr, where it tells of it."""
+    """An error in a line: what happened, and what was said to it: of a child's stderr the last, of uv all that fits."""
     what, *more = error.strip().splitlines() or [""]
-    if not what.endswith(_STDERR_FOLLOWS) or not more:
+    if not what.endswith(":") or not more:
         return what
-    last = more[-1].strip() if quotes_child else ""
-    told = last if len(last) <= _LONGEST_LAST_LINE else f"{last[: _LONGEST_LAST_LINE - 2]} …"
-    return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; "), told]))
+    said = more[-1:] if what.endswith(_STDERR_FOLLOWS) else more
+    told = " ".join(" ".join(said).split()) if quotes_child else ""
+    if len(told) > _LONGEST_SAID:
+        told = f"{told[: _LONGEST_SAID - 2]} …"
+    return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; ").removesuffix(":"), told]))
 
 
 def with_stderr(error: str, folder: Path) -> str:

@@ -127,15 +127,16 @@ def make_plan(
     repeats: int,
     environ: Mapping[str, str],
     capacity: Capacity,
+    source: str = "--extra",
 ) -> list[PlannedRun]:
     """The pieces of work of a request, in the order of its cells, repetitions of one beside each other.
 
-    Cells that come to the same work are one. Raises UsageError for options that no benchmark which is given them knows,
-    or whose value does not fit.
+    Cells that come to the same work are one. `source` is where their options stand. Raises UsageError for
+    options that no benchmark which is given them knows, or whose value does not fit.
     """
     plan: dict[str, PlannedRun] = {}
     lacking: dict[bytes, list[str]] = {}
-    for cell, effective in zip(cells, _configure(cells, known), strict=True):
+    for cell, effective in zip(cells, _configure(cells, known, source), strict=True):
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent) else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
@@ -175,7 +176,7 @@ def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
     return [*map(secrets_of_url, addresses), *(planned.secrets for planned in plan if planned.secrets)]
 
 
-def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter]) -> list[EffectiveConfig]:
+def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter], source: str) -> list[EffectiveConfig]:
     """The effective configuration of each cell."""
     configs = []
     takers: dict[str, list[Adapter]] = {}
@@ -186,7 +187,7 @@ def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter]) -> list[Effe
         try:
             config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra)
         except OptionError as problem:
-            raise UsageError(f"--extra: {problem}") from problem
+            raise UsageError(f"{source}: {problem}") from problem
         configs.append(config)
         for name in cell.extra:
             if name != PER_BENCHMARK:
@@ -195,7 +196,7 @@ def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter]) -> list[Effe
             strangers[name] = strangers.get(name, 0) + 1
     for name, adapters in takers.items():
         if strangers.get(name, 0) == len(adapters):
-            raise UsageError(_unknown_option(name, {adapter.id: adapter for adapter in adapters}))
+            raise UsageError(f"{source}: {_unknown_option(name, {adapter.id: adapter for adapter in adapters})}")
     return configs
 
 
@@ -204,4 +205,4 @@ def _unknown_option(name: str, adapters: Mapping[str, Adapter]) -> str:
     guess = nearest(name, options)
     hint = f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
     who = f"{next(iter(adapters))} has no" if len(adapters) == 1 else "none of the chosen benchmarks has an"
-    return f"--extra: {who} option '{name}': {hint}"
+    return f"{who} option '{name}': {hint}"

@@ -7,6 +7,7 @@ of costs stays true when prices change.
 from __future__ import annotations
 
 import functools
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -104,8 +105,11 @@ def read_prices(file: Path) -> tuple[Price, ...]:
     except (ValueError, msgspec.ValidationError) as problem:
         raise UsageError(f"the prices {file} make no sense: {problem}") from problem
     for row in rows:
-        if min(row.input, row.output, row.cached_input or 0.0) < 0:
-            raise UsageError(f"the prices {file} make no sense: {row.provider} {row.model} has a price below zero")
+        if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
+            raise UsageError(
+                f"the prices {file} make no sense: {row.provider} {row.model} has a price below zero, "
+                "or one that is no number"
+            )
     return rows
 
 

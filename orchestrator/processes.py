@@ -30,15 +30,17 @@ def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
     return {pid for pid in _find(marker, group, lambda _: None) if process_start(pid) is not None}
 
 
-def end_marked(marker: str, *, group: int | None = None, grace_seconds: float) -> list[str]:
+def end_marked(
+    marker: str, *, group: int | None = None, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False
+) -> list[str]:
     """End every process of a run, also those that were born while others were being ended; their names and ids.
 
-    They are asked, and after `grace_seconds` killed.
+    They are asked, and killed after `grace_seconds`, or as soon as it `is_urgent`.
     """
     seen = _find(marker, group, lambda _: None)
     # Some have come to their end by themselves just now.
     ended = {pid: name for pid in sorted(seen) if (name := _name(pid))}
-    end_processes(seen, grace_seconds=grace_seconds)
+    end_processes(seen, grace_seconds=grace_seconds, is_urgent=is_urgent)
     if group is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
@@ -63,21 +65,23 @@ def _name(pid: int) -> str | None:
     if process_start(pid) is None:
         return None
     try:
-        return Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").strip()
+        name = Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").removesuffix("\n")
     except OSError:
         return "process"
+    # A process gives itself its name, of any bytes: it is shown in a line, on a terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in name) or "process"
 
 
-def end_processes(pids: Iterable[int], *, grace_seconds: float) -> int:
+def end_processes(pids: Iterable[int], *, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> int:
     """Ask processes to end, and kill those that have not after `grace_seconds`; how many there were.
 
-    Returns when all of them are gone or out of reach.
+    Nobody is waited for once it `is_urgent`. Returns when all of them are gone or out of reach.
     """
     waiting = {pid: start for pid in pids if (start := process_start(pid)) is not None}
     count = len(waiting)
     if grace_seconds > 0:
         _signal(waiting, signal.SIGTERM)
-        _await_end(waiting, time.monotonic() + grace_seconds)
+        _await_end(waiting, time.monotonic() + grace_seconds, is_urgent)
     _signal(waiting, signal.SIGKILL)
     _await_end(waiting, time.monotonic() + 5.0)
     return count
@@ -93,8 +97,8 @@ def _signal(waiting: dict[int, float], number: signal.Signals) -> None:
             del waiting[pid]  # It became another user's process: not ours to end.
 
 
-def _await_end(waiting: dict[int, float], until: float) -> None:
-    while waiting and time.monotonic() < until:
+def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
+    while waiting and time.monotonic() < until and not is_urgent():
         for pid, start in list(waiting.items()):
             # A number that was given to another process in between names a new start time.
             if process_start(pid) != start:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Iterator
+
+import msgspec
 
 from ..adapters.manifest import Manifest
 from ..ledger.events import Failed
 
 LONGEST_SECONDS = 300.0
+
+
+class Retries(msgspec.Struct, frozen=True):
+    """How often a run whose failure may pass is tried again, and how long to wait before the first time."""
+
+    most: int = 0
+    first_seconds: float = 2.0
+
+    def waits(self) -> Iterator[float]:
+        """Seconds to wait before each next try; no more when it is not to be tried again."""
+        return itertools.islice(delays(self.first_seconds), self.most)
+
 
 _REASONS = {"timeout", "stalled"}
 _PASSING = re.compile(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,6 +40,14 @@ class Grant(msgspec.Struct, frozen=True):
         return self.reservation.fds if self.reservation else ()
 
 
+class _Pending(msgspec.Struct, frozen=True, eq=False):
+    """Work that somebody is to take, from the moment on when it is `due`."""
+
+    planned: PlannedRun
+    due: float = 0.0
+    was_taken: bool = False
+
+
 class Schedule:
     """Hands out pieces of work in their order, each as soon as what it takes is free. Safe for many threads.
 
@@ -54,7 +63,7 @@ class Schedule:
         locks: Path | None = None,
         announce: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._pending = list(work)
+        self._pending = [_Pending(planned) for planned in work]
         self._capacity = capacity
         self._locks = locks
         self._announce = announce
@@ -69,21 +78,28 @@ class Schedule:
         """
         with self._changed:
             while self._pending and not is_over():
-                for index, planned in enumerate(self._pending):
-                    if grant := self._grant(planned.adapter.manifest.resources):
-                        del self._pending[index]
+                now = time.monotonic()
+                due = [one for one in self._pending if one.due <= now]
+                for one in due:
+                    if grant := self._grant(one.planned.adapter.manifest.resources):
+                        self._pending.remove(one)
                         self._granted.append(grant)
-                        return planned, grant
-                if not self._granted and not self._has_announced:
+                        return one.planned, grant
+                if due and not self._granted and not self._has_announced:
                     self._has_announced = True
-                    self._announce(_waiting_for(self._pending[0]))
+                    self._announce(_waiting_for(due[0].planned))
                 self._changed.wait(_LOOK_SECONDS)
         return None
 
     @property
     def left(self) -> int:
         """How many pieces of work nobody has taken."""
-        return len(self._pending)
+        return sum(not one.was_taken for one in self._pending)
+
+    def put_back(self, planned: PlannedRun, seconds: float) -> None:
+        """Work is to be taken once more, not before so many seconds from now, and then before all that is new."""
+        with self._changed:
+            self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
 
     def give_back(self, grant: Grant) -> None:
         """A run is over."""

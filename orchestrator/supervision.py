@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import sys
@@ -36,7 +35,7 @@ from .prices import Prices, priced
 from .provenance import run_provenance
 from .providers import Endpoint, without_other_keys
 from .redaction import Redactor
-from .retries import delays, is_transient
+from .retries import is_transient
 from .schedule import Grant
 from .telemetry import ProgressFile
 
@@ -59,13 +58,6 @@ class Limits(msgspec.Struct, frozen=True):
     stall_seconds: float | None = None
 
 
-class Retries(msgspec.Struct, frozen=True):
-    """How often a run whose failure may pass is tried again, and how long to wait before the first time."""
-
-    most: int = 0
-    first_seconds: float = 2.0
-
-
 class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     """Performs the runs of one group; safe to use from several threads."""
 
@@ -81,30 +73,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     cancellation: Cancellation
     changes: Mapping[str, Change] = {}
     limits: Limits = Limits()
-    retries: Retries = Retries()
     prices: Prices
     budget: Budget
 
-    def perform(self, planned: PlannedRun, granted: Grant) -> None:
+    def perform(self, planned: PlannedRun, granted: Grant) -> bool:
         """Run a piece of work, unless somebody else has claimed or done it meanwhile, or the campaign is cancelled.
 
-        `granted` is what the child may use. A failure that may pass is followed by further runs, as many as were asked
-        for and the budget allows; whether it allows the first one is for whoever took the work to say. Every terminal
-        event is in the ledger when this returns. Raises what
+        `granted` is what the child may use. Whether the budget allows it is for whoever took the work to say. Returns
+        whether the run failed in a way that may pass; its terminal event is in the ledger by then. Raises what
         `Ledger.decide` raises.
         """
-        waits = itertools.islice(delays(self.retries.first_seconds), self.retries.most)
-        while not self.cancellation.requested:
-            outcome = self._run(planned, granted)
-            if not isinstance(outcome, Failed) or not is_transient(outcome, planned.adapter.manifest):
-                return
-            wait = next(waits, None)
-            if wait is None or self.budget.exceeded():
-                return
-            self.display.note(f"{planned.adapter.id}: this may pass; the next try is in {wait:.0f} s")
-            self.cancellation.wait(wait)
-            if self.budget.exceeded():
-                return
+        outcome = None if self.cancellation.requested else self._run(planned, granted)
+        return isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest)
 
     def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""

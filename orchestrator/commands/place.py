@@ -16,6 +16,7 @@ import msgspec
 from ...ledger import past
 from ...ledger.store import EventStore, open_store
 from ...projections.workspace import RESULTS, Workspace
+from ..streams import say
 from ..usage import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,7 +38,7 @@ class Place(msgspec.Struct, frozen=True):
 
 def note(text: str) -> None:
     """Something worth a line on stderr."""
-    print(text, file=sys.stderr)
+    say(text)
 
 
 def in_place(command: Command) -> Command:

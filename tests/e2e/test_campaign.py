@@ -92,6 +92,14 @@ def test_a_dry_run_tells_what_why_and_how_long_and_records_nothing(bench, campai
     assert f"2 of {len(told['work'])} would run" in table and "3,000 tokens" in table
 
 
+def test_options_that_do_not_fit_are_told_with_the_file(campaign):
+    campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed", "sede"))
+    assert f"{campaign.file}: none of the chosen benchmarks has an option 'sede'" in campaign(code=2).stderr
+    campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed = 2", "seed = 'x'"))
+    told = campaign(code=2).stderr
+    assert f"{campaign.file}: one, option seed:" in told and "--extra" not in told
+
+
 def test_the_file_gives_flags_and_the_command_line_others(bench, campaign):
     campaign.file.write_text(FILE + "\n[run]\nrepeats = 2\nretries = 4\n")
     campaign("--retries", "1", "--max-tokens", "1")
@@ -128,6 +136,15 @@ def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench
     assert first["usage"]["cost_usd"] == pytest.approx(0.2)
     assert first["usage"]["price"] == {"input": 100.0, "output": 200.0, "source": "me", "date": "2026-11-01"}
     assert "cost" in bench("show-run", first["run_id"]).stdout
+
+
+def test_what_is_done_or_cannot_run_needs_no_price(bench, campaign):
+    bench.add("lacking", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
+    where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
+    asked = ("run", "--benchmarks", "one", "lacking", "--provider", "openai-compatible", "--model", "m")
+    bench(*asked, **where)
+    assert "1 skipped, 1 incompatible" in bench(*asked, "--max-cost", "1", **where).stdout
+    assert "no price is known" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
 
 
 def test_time_ends_it_too(bench, campaign):
@@ -195,3 +212,19 @@ def test_github_gets_groups_and_a_summary(bench, tmp_path):
     assert quiet.returncode == 0
     missing = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "where")}
     assert "cannot be written" in bench("run", "--benchmarks", "one", "--provider", "ollama", **missing).stderr
+
+
+LEAVES_ONE = """
+import subprocess
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+"""
+
+
+def test_what_is_left_behind_is_told_where_the_campaign_is_watched(bench, tmp_path):
+    bench.add("leaves", LEAVES_ONE + TOKENS)
+    summary = tmp_path / "summary.md"
+    for environ in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}):
+        said = bench.run("leaves", more=("--force",), **environ)
+        told = [line for line in said.splitlines() if "left processes behind, which were ended: python" in line]
+        assert len(told) == 1 and "leaves: 0.100 in" in told[0]
+    assert "left processes behind" in summary.read_text()

@@ -68,3 +68,10 @@ def test_a_failed_build_says_what_uv_said_and_the_others_are_built(bench):
     assert "unknown benchmark 'goood': did you mean good?" in bench("environments", "build", "goood", code=2).stderr
     assert "say --all" in bench("environments", "build", code=2).stderr
     assert "no environments begin with 'zz'" in bench("environments", "remove", "zz", code=2).stderr
+
+
+def test_the_line_of_a_run_without_its_environment_tells_what_uv_said(bench):
+    bench.add("bad", more='[requires]\npython = ["no-such-package-of-anybody==0.0.1"]\n')
+    said = bench.run("bad", code=1)
+    [line] = [line for line in said.splitlines() if line.startswith("bad: failed (environment)")]
+    assert "could not be built; uv said: " in line and "no-such-package-of-anybody" in line.partition("uv said")[2]

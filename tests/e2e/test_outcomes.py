@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,23 @@ def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2
 
 
+def test_an_interrupt_says_what_it_waits_for_and_a_second_one_waits_no_longer(bench):
+    bench.add("deaf", "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w')\ntime.sleep(600)")
+    process = bench.start("run", "--benchmarks", "deaf", "--provider", "ollama")
+    assert "started run_deaf" in process.stderr.readline()
+    while not list(bench.root.rglob("deaf/deaf")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    first = process.stderr.readline()
+    assert "interrupting" in first and "5 s" in first and "once more" in first, "said before it waits"
+    process.send_signal(signal.SIGINT)
+    second = process.stderr.readline()
+    assert "killing" in second, "said before the run is over"
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert bench.runs()[0]["reason"] == "interrupted"
+
+
 FLAKY = """
 tries = pathlib.Path(os.environ["TRIES"])
 number = len(tries.read_text()) if tries.exists() else 0
@@ -269,6 +287,22 @@ def test_retries_have_an_end_and_are_for_what_may_pass(bench, tmp_path):
     assert len(bench.runs("--benchmark", "broken")) == 1
 
 
+def test_what_waits_for_its_next_try_keeps_nothing_from_others(bench, tmp_path):
+    more = '[resources]\nexclusive = ["docker"]'
+    bench.add("flaky", FLAKY + RESULT, more=more)
+    bench.add("other", RESULT, more=more)
+    arguments = ("run", "--benchmarks", "flaky", "other", "--provider", "ollama", "--retries", "1")
+    process = bench.start(*arguments, "--retry-delay", "30", TRIES=str(tmp_path / "tries"))
+    while "the next try is in" not in process.stderr.readline():
+        pass
+    assert "started run_other" in process.stderr.readline()
+    assert process.stderr.readline().startswith("other: 0.5")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert [run["status"] for run in bench.runs()] == ["failed", "succeeded"]
+
+
 def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     arguments = ("run", "--benchmarks", "flaky", "--provider", "ollama", "--retries", "3", "--retry-delay", "100")
@@ -279,3 +313,16 @@ def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"]
+
+
+@pytest.mark.parametrize("spoilt", ["viewer_data.json", "orchestrator.sqlite"])
+def test_a_projection_that_cannot_be_written_is_told_and_changes_neither_summary_nor_exit_code(bench, spoilt):
+    bench.add("good")
+    bench.add("bad", "sys.exit(3)")
+    in_the_way = bench.results / spoilt / "file"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    said = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", code=1)
+    assert "1 succeeded, 1 failed" in said.stdout
+    assert "Every run is recorded all the same" in said.stderr and spoilt in said.stderr
+    assert "1 skipped" in bench("run", "--benchmarks", "good", "--provider", "ollama", code=0).stdout

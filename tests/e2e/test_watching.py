@@ -79,6 +79,21 @@ def test_a_campaign_goes_on_when_nobody_reads_what_it_prints(bench, mode, gone):
     assert (end["reason"], end["counts"]["succeeded"], end["counts"]["failed"]) == ("completed", 1, 1)
 
 
+def test_bars_go_on_when_their_terminal_is_gone(slow):
+    terminal, stream = os.openpty()
+    command = slow.command("run", "--benchmarks", "slow", "--provider", "ollama")
+    environ = {**slow.environ, "TERM": "xterm", "GATE": str(slow.gate)}
+    process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environ, start_new_session=True)
+    os.close(stream)
+    shown = b""
+    while b"slow" not in shown:
+        shown += os.read(terminal, 4096)
+    os.close(terminal)
+    threading.Thread(target=slow.gate.write_text, args=("",), daemon=True).start()
+    assert process.wait(60) == 0
+    assert [run["status"] for run in slow.runs()] == ["succeeded"]
+
+
 def test_under_nohup_a_campaign_outlives_its_terminal(slow):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

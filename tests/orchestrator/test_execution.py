@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def run(
     tick: Callable[[], bool] = lambda: False,
     argv: list[str] | None = None,
     cwd: Path | None = None,
+    grace: float = 1,
 ) -> Exit:
     child = Child(
         argv=argv or [sys.executable, "-c", code],
@@ -48,7 +50,7 @@ def run(
         timeout_seconds=timeout,
         stall_seconds=stall,
         log_bytes=log_bytes,
-        grace_seconds=1,
+        grace_seconds=grace,
     )
     return execute(child, redactor=redactor or Redactor({}), cancellation=cancellation or Cancellation(), tick=tick)
 
@@ -227,3 +229,32 @@ def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp
         orchestrator.wait()
     psutil.wait_procs(family, timeout=20)
     assert read_exit_status(tmp_path) == 0
+
+
+def test_of_many_processes_left_behind_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    code = "import os, time\nfor _ in range(30):\n    if not os.fork():\n        os.setsid(); time.sleep(600)"
+    [note] = run(tmp_path, code).notes
+    assert note.count("(") == 10 and note.endswith(" and 20 more")
+
+
+def test_a_second_request_kills_what_was_given_time_to_end(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    code = "import signal, time; signal.signal(15, lambda *_: open('asked', 'w')); print('up'); time.sleep(600)"
+    stubborn = code + "\nwhile True: time.sleep(600)"
+
+    def insist() -> None:
+        while not (tmp_path / "stdout.log").exists() or b"up" not in (tmp_path / "stdout.log").read_bytes():
+            time.sleep(0.01)
+        cancellation.request()
+        while not (tmp_path / "asked").exists():
+            time.sleep(0.01)
+        cancellation.request()
+
+    thread = threading.Thread(target=insist)
+    thread.start()
+    # With a grace that is longer than any test may take.
+    argv = [sys.executable, "-u", "-c", stubborn]
+    ended = run(tmp_path, "", argv=argv, timeout=1000, grace=1000, cancellation=cancellation)
+    thread.join()
+    assert ended.reason == "interrupted"
+    assert not marked_processes(marker_of(RUN_ID))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,6 +93,23 @@ def test_a_server_that_refuses_is_complained_of_once_without_the_urls_secret(ser
     assert len(records) == 4 and len(server.posted) == 2
     assert len(complaints) == 1 and "127.0.0.1 did not take failed of run_0: " in complaints[0]
     assert "token" not in complaints[0]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_speaks_no_http_is_complained_of(tell):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with listening.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-nothing\r\n")
+            listening.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        [complaint], _ = tell(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join()
+    assert "127.0.0.1 did not take failed of run_0: it answers something that is no HTTP" in complaint
 
 
 def test_nobody_there_fails_nothing(tell):

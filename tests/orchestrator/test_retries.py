@@ -10,12 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.adapters.adapter import Adapter
-from benchmarks.adapters.manifest import Manifest, Resources, ResultSpec, RunSpec
+from benchmarks.adapters.manifest import Manifest, ResultSpec, RunSpec
 from benchmarks.ledger.events import Failed
 from benchmarks.orchestrator.budget import Allowance, Budget
-from benchmarks.orchestrator.retries import LONGEST_SECONDS, delays, is_transient
-from benchmarks.orchestrator.schedule import Grant
-from benchmarks.orchestrator.supervision import Retries, Supervisor
+from benchmarks.orchestrator.campaign import _perform_all
+from benchmarks.orchestrator.capacity import UNRATIONED
+from benchmarks.orchestrator.retries import LONGEST_SECONDS, Retries, delays, is_transient
 
 MANIFEST = Manifest(
     id="b",
@@ -67,18 +67,19 @@ def test_each_wait_is_about_twice_as_long_and_none_too_long():
     assert list(itertools.islice(delays(2.0), 12)) != waits, "not all come back at once"
 
 
-def test_work_that_was_taken_is_begun_and_tried_again_only_while_the_budget_lasts(monkeypatch):
-    """What a campaign counts as not begun is what nobody took: work taken as another run spent the rest is begun."""
+@pytest.mark.parametrize(("tokens", "runs"), [(0, 3), (1, 1)])
+def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
     begun = []
-    monkeypatch.setattr(Supervisor, "_run", lambda *_: begun.append(1) or failed("timeout"))
-    fields = dict.fromkeys(Supervisor.__struct_fields__)
-    cancellation = SimpleNamespace(requested=False, wait=lambda _: None)
-    display = SimpleNamespace(note=lambda _: None)
+    budget = Budget(Allowance(max_tokens=1))
+
+    def perform(*_):
+        begun.append(1)
+        budget.spend({"total_tokens": tokens})
+        return True
+
     adapter = Adapter(manifest=MANIFEST, source="suite", origin=Path(), root=None, sha256="")
-    for spent, runs in ((0, 3), (1, 1)):
-        begun.clear()
-        budget = Budget(Allowance(max_tokens=1))
-        budget.spend({"total_tokens": spent})
-        given = {"cancellation": cancellation, "display": display, "budget": budget, "retries": Retries(2)}
-        Supervisor(**{**fields, **given}).perform(SimpleNamespace(adapter=adapter), Grant(Resources()))
-        assert len(begun) == runs
+    planned = SimpleNamespace(adapter=adapter, signature=SimpleNamespace(digest="d"))
+    supervisor = SimpleNamespace(display=SimpleNamespace(note=lambda _: None), budget=budget, perform=perform)
+    campaign = SimpleNamespace(capacity=UNRATIONED, retries=Retries(2, 0.01), jobs=1)
+    left = _perform_all(supervisor, [planned], campaign, SimpleNamespace(requested=False))
+    assert (len(begun), left) == (runs, 0)

@@ -70,6 +70,20 @@ def test_gpus_are_handed_out_by_name_and_once():
     assert take(Schedule([work()], MACHINE))[1].environment() == {}
 
 
+def test_what_is_put_back_holds_nothing_and_then_comes_first():
+    schedule = Schedule([work("a", gpus=2), work("b", gpus=2), work("c")], MACHINE)
+    again, grant = take(schedule)
+    schedule.give_back(grant)
+    schedule.put_back(again, 1000)
+    planned, grant = take(schedule)
+    assert (planned.name, schedule.left) == ("b", 1), "its GPUs are free meanwhile"
+    schedule.give_back(grant)
+    schedule.put_back(planned, 0)
+    assert take(schedule)[0].name == "b"
+    assert take(schedule)[0].name == "c"
+    assert (take(schedule), schedule.left) == (None, 0), "what is tried again was begun"
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.booleans()), max_size=12), st.integers(1, 4))
 def test_everything_is_done_once_and_never_too_much_at_a_time(asked, threads):
     todo = [work(str(n), cpus=c, gpus=g, exclusive=["x"] if e else []) for n, (c, g, e) in enumerate(asked)]

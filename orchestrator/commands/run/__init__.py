@@ -6,9 +6,12 @@ import contextlib
 import math
 import os
 import signal
+import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -21,18 +24,20 @@ from ....ledger.chain import GENESIS
 from ....ledger.checkpoint import origin_of
 from ....ledger.codec import line_of
 from ....ledger.events import Record
+from ....ledger.history import History
 from ....ledger.ledger import Ledger
 from ....ledger.store import EventStore
+from ....projections.database import ProjectionError
 from ....projections.workspace import Workspace
 from ...again import find_original, repetition_of, the_same
-from ...budget import Allowance
 from ...campaign import Campaign, Result, conduct
 from ...campaign_file import load_campaign_file
 from ...capacity import UNRATIONED, this_machine
 from ...changes import Change, find_changes
+from ...claim import Policy, judge
 from ...datasets import update_all
-from ...display import Display, discard, open_display
-from ...execution import Cancellation
+from ...display import Display, open_display
+from ...execution import GRACE_SECONDS, Cancellation
 from ...local_model import EMBEDDED
 from ...notification import Notifier
 from ...plan import PlannedRun, make_plan, secrets_of_plan
@@ -43,12 +48,16 @@ from ...recovery import provably_dead, recover
 from ...redaction import Redactor, secrets_of
 from ...repetitions import repetitions_of
 from ...retries import LONGEST_SECONDS
+from ...streams import discard
 from ...targets import DEFAULT_MODEL
 from ...usage import UsageError
 from ..place import Place, in_place, note
 from .asked import DEFAULT_PROVIDER, Asked
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+_INTERRUPTING = (
+    f"interrupting: what runs is asked to end, and killed after {GRACE_SECONDS:g} s; interrupt once more to kill it now"
+)
 
 
 class _Amount(click.FloatRange):
@@ -139,15 +148,24 @@ def command(place: Place, **options: Any) -> int:
     if finished is None:
         return 0
     campaign, result, ledger = finished
-    update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
+    _project(place, ledger)
     try:
         _tell(result, campaign, ledger, asked)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
+
+
+def _project(place: Place, ledger: Ledger) -> None:
+    """Bring the projections up to date. One that can't be written is told: the ledger has all that it would say."""
+    try:
+        update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
+    except (ProjectionError, OSError, sqlite3.Error) as problem:
+        told = str(problem).rstrip(".")
+        note(f"{told}. Every run is recorded all the same; once that is mended: benchmarks export-viewer-data")
 
 
 def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result, Ledger] | None:
@@ -168,14 +186,16 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             repeats=repetition_of(original) if original else asked.repeats,
             environ=os.environ,
             capacity=capacity,
+            source=str(asked.campaign.path) if asked.campaign else "--extra",
         )
         if original:
             plan = [the_same(original, plan)]
         prices = own_prices(place.workspace.root, asked.prices, os.environ)
-        _refuse_unpriced(asked.allowance, plan, prices)
         changes: Mapping[str, Change] = {}
         if asked.rerun_changed:
             changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
+        if asked.allowance.max_cost is not None:
+            _refuse_unpriced(_due(ledger.history(), plan, asked.policy, changes), prices)
         if asked.dry_run:
             from .preview import preview, show
 
@@ -244,12 +264,21 @@ def _event_printer(display: Display) -> Callable[[list[Record]], None]:
     return tell
 
 
-def _refuse_unpriced(allowance: Allowance, plan: list[PlannedRun], prices: Prices) -> None:
+def _due(history: History, plan: list[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> list[PlannedRun]:
+    """What may have to be run: also what runs now, since whoever runs it may turn out to be gone."""
+    due = []
+    for planned in plan:
+        if not planned.missing:
+            verdict = judge(history, planned, policy, changes)
+            if verdict.run or verdict.reason == "running_elsewhere":
+                due.append(planned)
+    return due
+
+
+def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:
     """A limit on what is spent holds only where it is known what is spent."""
-    if allowance.max_cost is None:
-        return
     unknown = dict.fromkeys(
-        str(one.target) for one in plan if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
+        str(one.target) for one in due if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
     )
     if unknown:
         raise UsageError(
@@ -279,11 +308,26 @@ def _conduct(campaign: Campaign, ledger: Ledger, redactor: Redactor, display: Di
 
 @contextlib.contextmanager
 def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends."""
+    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends.
+
+    A second one kills them at once. Both are told as they come.
+    """
+    # A signal may come while somebody prints: the handler passes on what it has to say, and a thread says it.
+    told: SimpleQueue[str | None] = SimpleQueue()
 
     def end(number: int, _: FrameType | None) -> None:
+        if not cancellation.requested:
+            told.put(_INTERRUPTING)
+        elif not cancellation.is_urgent:
+            told.put("killing what still runs")
         cancellation.request()
 
+    def tell() -> None:
+        while (text := told.get()) is not None:
+            display.note(text)
+
+    teller = threading.Thread(target=tell, name="signals", daemon=True)
+    teller.start()
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)  # Under nohup it means nothing: the campaign outlives its terminal.
@@ -293,6 +337,8 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        told.put(None)
+        teller.join()
         if cancellation.requested:
             display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
 

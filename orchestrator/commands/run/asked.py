@@ -15,7 +15,8 @@ from ...claim import Policy
 from ...plan import Cell, PlannedRun, choose, parse_extra
 from ...providers import NO_MODEL
 from ...redaction import names_a_secret
-from ...supervision import Limits, Retries
+from ...retries import Retries
+from ...supervision import Limits
 from ...targets import Target, find_target
 from ...usage import UsageError
 

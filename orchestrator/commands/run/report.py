@@ -87,12 +87,12 @@ def write_step_summary(file: Path, result: Result) -> None:
     """Append the campaign as Markdown to the file that a GitHub Actions step shows as its summary. Raises OSError."""
     rows = [
         f"| {_escaped(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
-        f"| {_escaped(_shortened(run.error or ''))} | {run.run_id} |"
+        f"| {_escaped(_shortened('; '.join([*filter(None, [run.error]), *run.notes])))} | {run.run_id} |"
         for run in result.runs
     ]
     lines = [f"### Benchmarks: {summary(result)}", ""]
     if rows:
-        lines += ["| benchmark | status | score | error | run |", "|---|---|--:|---|---|", *rows, ""]
+        lines += ["| benchmark | status | score | error, notes | run |", "|---|---|--:|---|---|", *rows, ""]
     with file.open("a", encoding="utf-8") as summary_file:
         summary_file.write("\n".join(lines) + "\n")
 
