@@ -18,7 +18,10 @@ import msgspec
 from ..ledger.events import Event
 from .providers import providers
 
-_SECRET_NAME = re.compile(r"(^|[_-])(api_?key|key|token|secret|password|passwd|credentials?)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(^|[_-])(api_?key|key|key_base|token|secret|password|passwd|passphrase|credentials?)([_-]?\d+)?$", re.IGNORECASE
+)
+"""At the end of a name, or before a number: SSH_KEY_PATH holds no secret, but a path that is in every second line."""
 _SHORTEST = 6
 """A shorter value is too likely a part of ordinary text: replacing it would garble logs and hide nothing."""
 
@@ -31,8 +34,8 @@ class Redactor:
     def __init__(self, *secrets: Mapping[str, str]) -> None:
         self._marks: dict[str, str] = {}
         for name, value in itertools.chain.from_iterable(some.items() for some in secrets):
-            # A secret with a quote or a backslash looks different inside a JSON text.
-            for form in (value, json.dumps(value)[1:-1]):
+            # A secret with a quote, a backslash or an umlaut looks different inside a JSON text, in one of two ways.
+            for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
                 if len(form) >= _SHORTEST:
                     self._marks.setdefault(form, f"[redacted:{name}]")
         forms = sorted(self._marks, key=len, reverse=True)

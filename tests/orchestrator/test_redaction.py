@@ -50,11 +50,15 @@ def test_an_event_is_redacted_in_every_field() -> None:
 
 def test_a_secret_inside_a_json_text_is_found_in_its_escaped_form() -> None:
     assert Redactor(SECRETS).text(r'{"k": "pass\"word\\x"}') == '{"k": "[redacted:QUOTED]"}'
+    both = Redactor({"BOTH": 'sch"lüssel'})
+    assert both.text(r'["sch\"lüssel", "sch\"l\u00fcssel"]') == '["[redacted:BOTH]", "[redacted:BOTH]"]'
 
 
 def test_variables_hold_secrets_by_their_names_and_short_values_are_left_alone() -> None:
     found = secrets_of({"GROQ_API_KEY": "k" * 9, "MY_TOKEN": "t" * 9, "MAX_TOKENS": "4096", "HOME": "/x", "A_KEY": ""})
     assert set(found) == {"GROQ_API_KEY", "MY_TOKEN"}
+    numbered = {"GITHUB_TOKEN_2": "t" * 9, "API_KEY1": "k" * 9, "SECRET_KEY_BASE": "b" * 9, "KEY_PATH": "/home/me/key"}
+    assert set(secrets_of(numbered)) == {"GITHUB_TOKEN_2", "API_KEY1", "SECRET_KEY_BASE"}
     assert Redactor({"A_TOKEN": "true"}).text("this is true") == "this is true"
 
 
