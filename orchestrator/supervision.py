@@ -46,6 +46,7 @@ _LEAST_FREE = 50 * 1024 * 1024
 class Prepared(msgspec.Struct, frozen=True):
     """What was made ready for a run before it was claimed; `failure` is (reason, error) where that went wrong."""
 
+    grant: Grant
     endpoint: Endpoint | None
     environment: Environment | None
     failure: tuple[str, str] | None = None
@@ -89,7 +90,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
         """One run, from claim to record; None where it did not come to one."""
         with contextlib.ExitStack() as held:
-            prepared = self._prepare(planned, held)
+            prepared = self._prepare(planned, granted, held)
             if self.cancellation.requested:
                 return None
             run = self._claim(planned, prepared)
@@ -98,7 +99,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             try:
-                outcome = self._outcome(planned, prepared, run, granted)
+                outcome = self._outcome(planned, prepared, run)
             except OSError as problem:
                 # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
                 outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
@@ -107,18 +108,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             self._record(run, outcome)
             return outcome
 
-    def _prepare(self, planned: PlannedRun, held: contextlib.ExitStack) -> Prepared:
+    def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
         """What the run needs, kept for it until `held` is closed."""
         if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
-            return Prepared(None, None, ("environment", told))
+            return Prepared(granted, None, None, ("environment", told))
         try:
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
             environment = None
             if spec := spec_of(planned.adapter.manifest.requires):
                 environment = held.enter_context(in_use(spec, announce=self.display.note))
         except (EnvironmentBuildError, ModelUnavailable) as problem:
-            return Prepared(None, None, ("environment", str(problem)))
-        return Prepared(endpoint, environment)
+            return Prepared(granted, None, None, ("environment", str(problem)))
+        return Prepared(granted, endpoint, environment)
 
     def _claim(self, planned: PlannedRun, prepared: Prepared) -> Run | None:
         """Append `started`, or `skipped` where the work is done or under way by now."""
@@ -167,6 +168,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 "benchmarks": self.provenance["benchmarks"],
                 "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
+                "gpus": list(prepared.grant.gpus),
             },
             owner=this_process(),
             synthetic=manifest.is_synthetic(planned.agent, planned.config),
@@ -189,18 +191,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         manifest = planned.adapter.manifest
         return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
 
-    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run, granted: Grant) -> Finished | Failed:
+    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
         (folder / OUTPUT).mkdir(parents=True)
         if prepared.failure or prepared.endpoint is None:
             return never_began(*(prepared.failure or ("environment", "no endpoint")))
         placeholders = self._placeholders(planned, prepared, run.run_id)
         command = planned.adapter.command(planned.config, planned.secrets, placeholders)
-        own = {**granted.environment(), **command.env, **self._importable(command, folder)}
+        own = {**prepared.grant.environment(), **command.env, **self._importable(command, folder)}
         child = Child(
             argv=command.argv,
             environment=self._child_environment(planned, prepared.endpoint, run, folder, own),
-            inherits=granted.fds,
+            inherits=prepared.grant.fds,
             cwd=command.cwd,
             folder=folder,
             timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,

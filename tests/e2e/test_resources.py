@@ -56,6 +56,8 @@ def test_each_run_has_gpus_of_its_own(bench):
     said = {run["benchmark_id"]: (bench.results / run["stdout_path"]).read_text().strip() for run in bench.runs()}
     assert said["none"] == "gpu 4,7", "what asks for nothing finds what it would have found"
     assert {said["one"], said["two"]} <= {"gpu 4", "gpu 7"}
+    given = {run["benchmark_id"]: " ".join(["gpu", *run["provenance"]["gpus"]]) for run in bench.runs()}
+    assert given == {**said, "none": "gpu"}, "which ones it had stands in the record"
 
 
 def test_what_the_machine_will_never_have_makes_a_benchmark_incompatible(bench):
