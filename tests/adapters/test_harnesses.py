@@ -145,6 +145,8 @@ def test_deepeval(read):
     reading = read("deepeval", "test_run_20261123_212045.json", document)
     assert (reading.score, reading.samples, reading.reason) == (pytest.approx(1 / 3), 3, None)
     assert read("deepeval", "test_run_20261123_212045.json", {**document, "testCases": []}).reason == "no_score"
+    document["metricsScores"][0]["errors"] = 1
+    assert read("deepeval", "test_run_20261123_212045.json", document).reason == "invalid_result"
 
 
 def test_harbor(read):

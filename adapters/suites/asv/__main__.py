@@ -26,7 +26,7 @@ def run() -> None:
     arguments.add_argument("--attributes", type=comma_list, default=[])
     given = arguments.parse_args()
     output = given.output_dir.absolute()
-    commit = _commit(given.project, given.commit)
+    commit = commit_of(given.project, given.commit)
     config = _own_config(given.project.absolute(), output)
     argv = [*_ASV, "run", "--config", str(config), "--show-stderr"]
     if given.existing:
@@ -46,9 +46,13 @@ def run() -> None:
     need_success(code, "asv")
 
 
-def _commit(project: Path, name: str) -> str:
+def commit_of(project: Path, name: str) -> str:
+    """The id of a project's commit, by any of its names.
+
+    Raises SuiteError where there is none.
+    """
     done = subprocess.run(
-        ["git", "-C", str(project), "rev-parse", f"{name}^{{commit}}"], capture_output=True, text=True
+        ["git", "-C", str(project), "rev-parse", "--verify", f"{name}^{{commit}}"], capture_output=True, text=True
     )
     if done.returncode:
         raise SuiteError(f"{project} has no commit {name}: {done.stderr.strip()}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from benchmarks.adapters.suites.asv.__main__ import commit_of
 from benchmarks.adapters.suites.asv.measurements import summarize
 from benchmarks.adapters.suites.helm.stats import choose_metric, means, tokens
 from benchmarks.adapters.suites.suitekit.command import SuiteError
@@ -75,6 +77,13 @@ def test_the_model_is_the_one_that_the_server_names(models):
 
 
 ASV = {"result_columns": ["result", "params"], "results": {}, "commit_hash": "c"}
+
+
+def test_asv_says_in_one_line_that_a_project_has_no_such_commit(tmp_path):
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    with pytest.raises(SuiteError, match=r"has no commit nowhere: fatal: .*") as told:
+        commit_of(tmp_path, "nowhere")
+    assert "\n" not in str(told.value)
 
 
 def test_asv_adds_up_times_alone_and_a_failure_is_one():
