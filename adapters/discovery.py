@@ -41,8 +41,8 @@ class Discovery(msgspec.Struct, frozen=True):
 class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
 
-    `checks` are for agents, made in the workspace. One of ours stands for a kind of workspace that has all the paths of
-    `recognised_by`, and no such file.
+    `checks` are for agents, made in the workspace. One of ours tells what is known of every workspace that has all the
+    paths of `recognised_by`; a workspace's own file adds to it, and comes first.
     """
 
     directories: list[str] | None = None
@@ -107,6 +107,12 @@ def known_workspaces() -> Iterator[WorkspaceFile]:
     return (msgspec.convert(read_toml(file), WorkspaceFile) for file in sorted(_HERE.glob("workspaces/*.toml")))
 
 
+def _recognise(workspace: Path) -> WorkspaceFile:
+    """What this program knows of workspaces of that kind."""
+    kinds = (one for one in known_workspaces() if all((workspace / path).exists() for path in one.recognised_by))
+    return next(kinds, WorkspaceFile())
+
+
 def _folder_names(workspace: Path, choice: WorkspaceFile) -> list[str]:
     """Paths relative to the workspace: its folders, and those of its `suites/` instead of that folder itself."""
     if choice.directories is not None:
@@ -125,13 +131,13 @@ def _may_be_benchmark(path: Path) -> bool:
 
 
 def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> WorkspaceFile:
+    known = _recognise(workspace)
     path = workspace / WORKSPACE_FILE
     if not path.is_file():
-        like = (one for one in known_workspaces() if all((workspace / part).exists() for part in one.recognised_by))
-        return next(like, WorkspaceFile())
+        return known
     try:
-        choice = msgspec.convert(read_toml(path), WorkspaceFile)
-        for pattern in choice.directories or ():
+        own = msgspec.convert(read_toml(path), WorkspaceFile)
+        for pattern in own.directories or ():
             if not pattern or pattern.startswith("/") or ".." in pattern.split("/"):
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
@@ -142,8 +148,12 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
     except ManifestError as problem:
         problems.append(problem)
     else:
-        return choice
-    return WorkspaceFile()
+        return WorkspaceFile(
+            directories=known.directories if own.directories is None else own.directories,
+            exclude={**own.reasons, **{glob: why for glob, why in known.reasons.items() if glob not in own.reasons}},
+            checks=[*known.checks, *own.checks],
+        )
+    return known
 
 
 def _from_files(

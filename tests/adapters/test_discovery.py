@@ -105,16 +105,23 @@ def test_why_a_folder_is_none_is_told(workspace):
     assert (found.directories, found.excluded) == (["one"], {"gateway": "carries requests"})
 
 
-def test_a_checkout_of_elizaos_is_recognised_unless_it_says_something_itself(workspace):
-    root, _ = workspace
+def test_a_checkout_of_elizaos_is_recognised_and_its_own_file_adds_to_what_is_known(workspace):
+    root, add = workspace
+    add("suites/extra", "extra")
     for file in ("registry/commands.py", "suites/orchestrator/adapters.py", "suites/mine/x", "docs/x"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).touch()
     found = discover(root)
-    assert found.directories == found.uncovered == ["suites/mine"]
+    assert found.directories == ["suites/extra", "suites/mine"] and found.uncovered == ["suites/mine"]
     assert set(found.excluded) == {"registry", "docs", "suites/orchestrator"} and all(found.excluded.values())
-    (root / "benchmarks.toml").write_text('exclude = ["docs"]')
-    assert discover(root).directories == ["registry", "suites/mine", "suites/orchestrator"]
+    known = found.adapters["extra"].harnesses
+    for text in ('exclude = ["mine"]', "exclude = 5"):
+        (root / "benchmarks.toml").write_text(text)
+        assert {"registry", "docs", "suites/orchestrator"} <= set(discover(root).excluded)
+        assert discover(root).adapters["extra"].harnesses == known and known.checks
+    (root / "benchmarks.toml").write_text('[exclude]\nmine = ""\ndocs = "our own reason"')
+    assert discover(root).directories == ["suites/extra"]
+    assert discover(root).excluded["docs"] == "our own reason"
     (root / "benchmarks.toml").unlink()
     (root / "registry" / "commands.py").unlink()
     assert discover(root).excluded == {}
