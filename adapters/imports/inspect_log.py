@@ -38,6 +38,9 @@ else:
 KIND = "inspect-log"
 
 _CONFIG = ("limit", "epochs", "sample_id", "message_limit", "token_limit", "time_limit")
+_LARGEST_MEMBER = 256 * 1024 * 1024
+"""Bytes of a header or of a piece of the journal: without samples, which stand apart, they have a few megabytes."""
+
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
 
@@ -52,7 +55,7 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
         with ZipFile(path) as archive:
             members = set(archive.namelist())
             if "header.json" in members:
-                header = _member(archive, "header.json")
+                header = table(_member(archive, "header.json"))
             else:
                 journal = _member(archive, "_journal/start.json")
                 summaries = [_member(archive, name) for name in sorted(members) if "_journal/summaries/" in name]
@@ -121,6 +124,9 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
 
 
 def _member(archive: ZipFile, name: str) -> Any:
+    # No more than this is unpacked, whatever the archive's directory says: a few kilobytes can hold gigabytes.
+    if (size := archive.getinfo(name).file_size) > _LARGEST_MEMBER:
+        raise ValueError(f"{name} would unpack to {size} bytes, and no log has more than {_LARGEST_MEMBER} there")
     return decode_json(archive.read(name))
 
 

@@ -128,7 +128,8 @@ def _of_folder(folder: Path, choices: Choices) -> Source | None:
 
 def _of_file(path: Path, choices: Choices) -> Source | None:
     if path.suffix == ".eval":
-        return Source(inspect_log.KIND, path, [path], partial(inspect_log.read_archive, path, choices.metric))
+        read_archive = partial(inspect_log.read_archive, path, choices.metric)
+        return Source(inspect_log.KIND, path, [path], partial(_reading, path, read_archive))
     if path.suffix == ".csv":
         read = partial(csv_table.read, path, choices.columns, choices.constants)
         return Source(csv_table.KIND, path, [path], read)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
+from benchmarks.adapters.imports import inspect_log
 from benchmarks.adapters.imports.found import UnreadableResult
 from benchmarks.adapters.imports.reading import Choices, find_sources
 from benchmarks.adapters.manifest import load_manifest
@@ -313,3 +315,24 @@ def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_told(writte
         read(tmp_path / "sub" / "log.eval")
     with pytest.raises(UnreadableResult, match="of no format that is known"):
         read(tmp_path / "settings.json")
+
+
+@pytest.mark.parametrize("header", [{"status": "success"}, [1], {"eval": {"task": 5}, "results": {"scores": 3}}, "x"])
+def test_an_archive_whose_header_breaks_the_rules_is_told(tmp_path, header):
+    with ZipFile(tmp_path / "odd.eval", "w") as archive:
+        archive.writestr("header.json", json.dumps(header))
+    try:
+        run = one(tmp_path / "odd.eval", "inspect-log")
+    except UnreadableResult as problem:
+        assert problem.path == tmp_path / "odd.eval"
+    else:
+        assert run.score is None and run.status == "failed"
+
+
+def test_an_archive_that_would_unpack_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
+    with ZipFile(tmp_path / "bomb.eval", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", " " * 5_000_000)
+    monkeypatch.setattr(inspect_log, "_LARGEST_MEMBER", 4_000_000)
+    monkeypatch.setattr(inspect_log.ZipFile, "read", None)
+    with pytest.raises(UnreadableResult, match="would unpack to 5000000 bytes"):
+        read(tmp_path / "bomb.eval")
