@@ -198,7 +198,7 @@ def _reading(path: Path, read: Callable[[], list[ForeignRun]]) -> list[ForeignRu
     """What a reader finds. A document that fits a format and breaks its rules is told as one that can't be read."""
     try:
         return read()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
         raise UnreadableResult(
             path, f"not of the shape that it seems to be: {type(problem).__name__}: {problem}"
         ) from problem

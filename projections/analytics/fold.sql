@@ -17,6 +17,9 @@ CREATE OR REPLACE TEMP MACRO bounded(number) AS
     CAST(greatest(-9223372036854775807::HUGEINT, least(9223372036854775807::HUGEINT, number)) AS BIGINT)
   END;
 
+-- As a text: a cast of JSON makes numbers of true and of "5", too.
+CREATE OR REPLACE TEMP MACRO token_count(value) AS whole(CAST(value AS VARCHAR));
+
 -- Whether the fields `names` of an object are of these JSON types, or left out.
 CREATE OR REPLACE TEMP MACRO fields_are(object, paths, types) AS list_has_all(types, json_type(object, paths));
 
@@ -247,12 +250,12 @@ used AS (
 ),
 counted AS (
   SELECT *,
-    whole(u.input_tokens) AS _input,
-    whole(u.output_tokens) AS _output,
-    whole(u.total_tokens) AS _total,
-    whole(u.cached_tokens) AS _cached,
-    CASE WHEN u.calls IS NOT NULL THEN whole(u.calls)
-      WHEN u.call_count IS NOT NULL AND NOT json_exists(usage_json, '$.calls') THEN whole(u.call_count)
+    token_count(u.input_tokens) AS _input,
+    token_count(u.output_tokens) AS _output,
+    token_count(u.total_tokens) AS _total,
+    token_count(u.cached_tokens) AS _cached,
+    CASE WHEN u.calls IS NOT NULL THEN token_count(u.calls)
+      WHEN u.call_count IS NOT NULL AND NOT json_exists(usage_json, '$.calls') THEN token_count(u.call_count)
     END AS _calls
   FROM used
 )

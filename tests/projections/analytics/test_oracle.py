@@ -160,6 +160,19 @@ def test_of_a_ledger_without_segments(data, histories, tmp_path_factory):
     place.store.close()
 
 
+def test_of_usage_that_is_no_count(histories, tmp_path):
+    """A result can say anything of its tokens."""
+    odd = [None, True, False, "5", "", 5, 5.0, 5.5, -1, 10**19, 10**30, 10**309, 1e300, [1], {"a": 1}]
+    used = [{"input_tokens": value, "output_tokens": 7} for value in odd]
+    used += [{name: value} for name in ("total_tokens", "cached_tokens", "calls", "call_count") for value in odd]
+    used += [{"calls": value, "call_count": 3} for value in odd] + [{"input_tokens": 10**18, "output_tokens": 10**19}]
+    place = Place(tmp_path)
+    for number, usage in enumerate(used):
+        ended = histories.finished(usage=usage)
+        histories.append_anyway(place.store, [NewEvent(f"run_{number}", one) for one in (histories.started(), ended)])
+    assert differences(place.by_sql(), place.by_python()) == []
+
+
 def test_an_event_that_cannot_be_read_is_damage_of_the_ledger(histories, tmp_path):
     """Its chain is whole: another program wrote it. What is there already stays as it is."""
     place = Place(tmp_path)
