@@ -101,7 +101,8 @@ CREATE VIEW campaigns AS
 WITH ended AS (
   SELECT run_group_id, count(*) AS runs, count_if(status = 'succeeded')::BIGINT AS succeeded, count_if(status = 'failed')::BIGINT AS failed,
     count_if(status = 'running')::BIGINT AS running, count_if(counts)::BIGINT AS counting, sum(duration_seconds) AS run_seconds,
-    sum(total_tokens)::BIGINT AS total_tokens
+    -- A single run may claim the largest integer there is.
+    least(sum(total_tokens), 9223372036854775807)::BIGINT AS total_tokens
   FROM runs GROUP BY run_group_id
 )
 SELECT

@@ -170,7 +170,10 @@ def test_of_usage_that_is_no_count(histories, tmp_path):
     for number, usage in enumerate(used):
         ended = histories.finished(usage=usage)
         histories.append_anyway(place.store, [NewEvent(f"run_{number}", one) for one in (histories.started(), ended)])
+    histories.append_anyway(place.store, [NewEvent("rg_1", histories.opened())])
     assert differences(place.by_sql(), place.by_python()) == []
+    with open_analytics(place.workspace, place.store) as database, duckdb.connect(str(database)) as connection:
+        assert connection.execute("SELECT total_tokens FROM campaigns").fetchall() == [(2**63 - 1,)]
 
 
 def test_an_event_that_cannot_be_read_is_damage_of_the_ledger(histories, tmp_path):
