@@ -6,7 +6,9 @@ The shape is that of log format version 2: https://inspect.aisi.org.uk/eval-logs
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,12 @@ else:
 
 KIND = "inspect-log"
 
+_LARGEST_MEMBER = 64 * 1024 * 1024
+"""What a header or a summary may have, unpacked: an archive of a few kilobytes can hold gigabytes."""
+
+_BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
+"""What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
+
 _CONFIG = ("limit", "epochs", "sample_id", "message_limit", "token_limit", "time_limit")
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
@@ -55,10 +63,10 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
                 header = _member(archive, "header.json")
             else:
                 journal = _member(archive, "_journal/start.json")
-                summaries = [_member(archive, name) for name in sorted(members) if "_journal/summaries/" in name]
-                done = sum(len(rows(summary)) for summary in summaries)
+                summaries = (name for name in members if "_journal/summaries/" in name)
+                done = sum(len(rows(_member(archive, name))) for name in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
-    except (BadZipFile, ZstdError, KeyError, EOFError, ValueError, NotImplementedError, OSError) as problem:
+    except _BROKEN as problem:
         raise UnreadableResult(path, f"no whole Inspect log: {problem}") from problem
     return read(header, path, metric)
 
@@ -121,7 +129,11 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
 
 
 def _member(archive: ZipFile, name: str) -> Any:
-    return decode_json(archive.read(name))
+    with archive.open(name) as member:
+        content = member.read(_LARGEST_MEMBER + 1)
+    if len(content) > _LARGEST_MEMBER:
+        raise ValueError(f"{name} in it has more than {_LARGEST_MEMBER} bytes")
+    return decode_json(content)
 
 
 def _scores(results: Document) -> Iterator[tuple[str, str, float]]:
