@@ -171,8 +171,6 @@ def load(path: Path) -> Document:
     try:
         parts = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         return {name: msgspec.json.decode(part) for name, part in parts.items() if name not in _SKIPPED_KEYS}
-    except msgspec.ValidationError:
-        return {}
     except (msgspec.DecodeError, RecursionError):
         pass
     try:

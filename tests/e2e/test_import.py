@@ -83,4 +83,7 @@ def test_bad_usage_is_told(bench, tmp_path):
     assert "there is no" in bench("import", str(tmp_path / "nothing"), code=2).stderr
     (tmp_path / "empty").mkdir()
     assert "nothing to import" in bench("import", str(tmp_path / "empty"), code=2).stderr
-    assert "no NAME=VALUE" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
+    assert "no FIELD=" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
+    told = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
+    assert "there is no field 'unti'; did you mean unit?; there are benchmark, model" in told
+    assert "--map names score twice" in bench("import", str(tmp_path), *["--map", "score=a"] * 2, code=2).stderr

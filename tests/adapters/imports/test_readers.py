@@ -240,13 +240,16 @@ def test_a_csv_with_a_mapping(written):
     [
         ("a,score\nx,1\n", {}, "which column is benchmark, model.*--map benchmark=COLUMN"),
         ("benchmark,model,score\nx,y,1\n", {"columns": {"score": "nope"}}, "no column nope for score"),
-        ("benchmark,model,score\nx,y,1\n", {"columns": {"scoer": "score"}}, "a line has no scoer"),
         ("benchmark,model,score\nx,y,1\nx,y,high\n", {}, "line 3: the score 'high' is no number"),
         ("benchmark,model,score\nx,y\n", {}, "line 2: not as many cells as the 3"),
         ("benchmark,model,score\nx,,1\n", {}, "line 2: the benchmark or the model is empty"),
         ("benchmark,model,score\n", {}, "a heading and no line"),
         ("benchmark,model,score,started_at\nx,y,1,soon\n", {}, "started_at is 'soon'"),
         ("benchmark,model,score,higher_is_better\nx,y,1,up\n", {}, "neither true nor false"),
+        ("benchmark,model,score,samples\nx,y,1,many\n", {}, "line 2: samples is 'many', no whole number from 0"),
+        ("benchmark,model,score,stderr\nx,y,1,±1\n", {}, "line 2: stderr is '±1', no number"),
+        ("benchmark,model,score,score\nx,y,1,2\n", {}, "2 columns are called score: which one is meant"),
+        ("benchmark,model,score\nx,y,85\n", {"constants": {"unit": "ratio"}}, "85 is no ratio .* may be percent"),
         ('benchmark,model,score\n"x,y,1\n', {}, "no CSV"),
     ],
 )
@@ -350,6 +353,8 @@ def test_numbers_and_letters_that_no_event_can_hold_are_read_around(written):
     run = one(written(header), "inspect-log")
     assert run.config["task_args"] == {"half": "a?b", "most": None, "least": [None]}
     assert set(run.metrics) == {"includes/accuracy", "includes/stderr"} and run.score == 0.4
+    with pytest.raises(UnreadableResult, match="no JSON"):
+        read(written(f'{{"results": [{{"command": "x", "mean": {"9" * 5000}}}]}}'))
     deep = "[" * 100_000 + "]" * 100_000
     with pytest.raises(UnreadableResult, match="no JSON"):
         read(written(f'{{"status": {deep}}}'))
