@@ -14,7 +14,7 @@ from ...adapters.imports.reading import Choices, Source, find_sources
 from ...ledger.ledger import Ledger
 from ...projections.tables import format_score
 from ..datasets import update_all
-from ..importing import Found, known, read_source, take_in
+from ..importing import Found, compare, read_source, take_in
 from ..redaction import Redactor, secrets_of
 from ..usage import UsageError, nearest
 from .place import Place, in_place, json_option, note, print_json
@@ -57,21 +57,26 @@ def command(
     store = place.store()
     ledger = Ledger(store)
     if dry_run:
-        fresh = {one.run_id for one in found} - known(found, ledger.history())
+        before = compare(found, ledger.history())
     else:
-        fresh = take_in(found, ledger, Redactor(secrets_of(os.environ)))
-        if fresh:
+        before = take_in(found, ledger, Redactor(secrets_of(os.environ)))
+        if before.fresh:
             update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     distinct = {one.run_id: one for one in found}
     if as_json:
         print_json(
             {
-                "runs": [_row(one, one.run_id in fresh) for one in distinct.values()],
+                "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
                 "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
             }
         )
     else:
-        _show(list(distinct.values()), fresh, dry_run)
+        _show(list(distinct.values()), before.fresh, dry_run)
+    if before.otherwise:
+        note(
+            f"{len(before.otherwise)} of those that were there already have another score, unit or option in the "
+            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time"
+        )
     for problem in problems:
         note(f"not imported: {problem}")
     return 1 if problems else 0

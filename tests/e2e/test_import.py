@@ -70,6 +70,18 @@ def test_a_csv_needs_its_columns_named(bench, tmp_path):
     assert (run["benchmark_id"], run["model"], run["score"], run["unit"]) == ("gsm8k", "m1", 0.5, "ratio")
 
 
+def test_the_same_file_read_otherwise_is_told_and_changes_nothing(bench, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("benchmark,model,score,acc\ngsm8k,m1,0.5,0.7\n")
+    assert bench("import", str(table)).stderr == "" and bench("import", str(table)).stderr == ""
+    for change in (["--map", "score=acc"], ["--set", "unit=ratio"], ["--set", "config.shots=5"], ["--set", "agent=a"]):
+        for dry in ([], ["--dry-run"]):
+            told = bench("import", str(table), *change, *dry).stderr
+            assert "1 of those that were there already have another score, unit or option" in told
+    [run] = bench.runs()
+    assert (run["score"], run["unit"], run["agent"]) == (0.5, "score", "")
+
+
 def test_secrets_of_an_imported_file_stay_out(bench, tmp_path):
     header = json.loads((SAMPLES / "inspect-header.json").read_text())
     header["eval"]["task_args"] = {"judge_api_key": "sk-very-secret", "note": "with gsk-also-secret in it"}
