@@ -21,7 +21,7 @@ LARGE_BYTES = 256 * 1024
 """From this size on, a process of its own reads it."""
 LARGEST_VALUE_BYTES = 64 * 1024
 """A metric is a number, a word, a small table; what takes more as JSON is left out, and told in its place."""
-_DEEPEST = 32
+DEEPEST = 32
 """Levels of tables within tables that a metric may have."""
 
 CHANCE = "chance"
@@ -217,15 +217,16 @@ def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
 
 def _within_reason(value: Any) -> Any:
     """A value as an event should hold it: of a summary, and not the whole of what was measured."""
-    if not _is_shallow(value, _DEEPEST):
-        return f"[left out: more than {_DEEPEST} levels deep]"
+    if not is_shallow(value, DEEPEST):
+        return f"[left out: more than {DEEPEST} levels deep]"
     size = len(msgspec.json.encode(value))
     return value if size <= LARGEST_VALUE_BYTES else f"[left out: {size} bytes]"
 
 
-def _is_shallow(value: Any, levels: int) -> bool:
+def is_shallow(value: Any, levels: int) -> bool:
+    """Whether a value has no more levels of tables and lists within each other than that."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
+    return levels > 0 and all(is_shallow(part, levels - 1) for part in parts)
 
 
 def _search(expression: str | None, document: Any) -> Any:

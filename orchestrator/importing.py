@@ -16,7 +16,7 @@ from ..ledger.events import Imported, ImportSource, Json, NewEvent
 from ..ledger.history import History
 from ..ledger.ledger import Ledger
 from .redaction import Redactor, without_named_secrets
-from .signature import sign
+from .signature import Signature, sign
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -33,27 +33,41 @@ def read_source(source: Source) -> list[Found]:
     return [Found(_run_id(origin, run), origin, run) for run in source.read()]
 
 
-def known(found: Iterable[Found], history: History) -> set[str]:
-    """The ids of those runs that the ledger has."""
-    return {one.run_id for one in found if one.run_id in history.runs}
+class Comparison(msgspec.Struct, frozen=True):
+    """What the ledger has of runs that were read, by their ids: not yet, or with another score, unit or options."""
+
+    fresh: set[str]
+    otherwise: set[str]
 
 
-def take_in(found: Sequence[Found], ledger: Ledger, redactor: Redactor) -> set[str]:
-    """Append an `imported` event for each run that the ledger does not have; the ids of those that are new.
+def compare(found: Iterable[Found], history: History) -> Comparison:
+    """Which of those runs the ledger does not have, and which it has, but read otherwise."""
+    fresh, otherwise = set(), set()
+    for one in found:
+        known = history.runs.get(one.run_id)
+        if known is None:
+            fresh.add(one.run_id)
+        elif (known.score, known.unit, known.signature) != (one.run.score, one.run.unit, _signature(one.run).digest):
+            otherwise.add(one.run_id)
+    return Comparison(fresh, otherwise)
+
+
+def take_in(found: Sequence[Found], ledger: Ledger, redactor: Redactor) -> Comparison:
+    """Append an `imported` event for each run that the ledger does not have; how it was before.
 
     Raises what `Ledger.decide` raises.
     """
     events = {one.run_id: redactor.event(Imported(source=one.source, run=_row(one.run))) for one in found}
-    fresh: set[str] = set()
+    before = Comparison(set(), set())
 
     def decide(history: History) -> list[NewEvent]:
-        fresh.clear()
-        fresh.update(events.keys() - history.runs.keys())
-        return [NewEvent(run_id, event) for run_id, event in events.items() if run_id in fresh]
+        nonlocal before
+        before = compare(found, history)
+        return [NewEvent(run_id, event) for run_id, event in events.items() if run_id in before.fresh]
 
     if events:
         ledger.decide(decide)
-    return fresh
+    return before
 
 
 def _run_id(origin: ImportSource, run: ForeignRun) -> str:
@@ -63,19 +77,17 @@ def _run_id(origin: ImportSource, run: ForeignRun) -> str:
 
 def _row(run: ForeignRun) -> Json:
     """The fields of a run row, without secrets."""
-    config = without_named_secrets(run.config)
-    who = {"agent": run.agent, "provider": run.provider, "model": run.model}
-    signature = sign(
-        benchmark_id=run.benchmark_id, benchmark_directory=run.harness, **who, extra_config=msgspec.to_builtins(config)
-    )
+    signature = _signature(run)
     row: Json = {
-        **who,
+        "agent": run.agent,
+        "provider": run.provider,
+        "model": run.model,
         "benchmark_id": run.benchmark_id,
         "benchmark_directory": run.harness,
         "status": run.status,
         "signature": signature.digest,
         "comparison_key": signature.comparison_key,
-        "extra_config": config,
+        "extra_config": without_named_secrets(run.config),
         "metrics": run.metrics,
         "usage": run.usage,
         "synthetic": run.synthetic,
@@ -85,3 +97,14 @@ def _row(run: ForeignRun) -> Json:
         "reason error score unit higher_is_better samples stderr started_at ended_at duration_seconds benchmark_version"
     )
     return row | {name: value for name in optional.split() if (value := getattr(run, name)) is not None}
+
+
+def _signature(run: ForeignRun) -> Signature:
+    return sign(
+        benchmark_id=run.benchmark_id,
+        benchmark_directory=run.harness,
+        agent=run.agent,
+        provider=run.provider,
+        model=run.model,
+        extra_config=msgspec.to_builtins(without_named_secrets(run.config)),
+    )

@@ -18,7 +18,15 @@ FIELDS = (
 """What a column can be, besides `metrics.NAME` and `config.NAME`."""
 
 _REQUIRED = ("benchmark", "model", "score")
+_NUMBERS = ("stderr", "duration_seconds")
+_COUNTS = ("samples", "input_tokens", "output_tokens")
+_TIMES = ("started_at", "ended_at")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
+
+
+def is_field(name: str) -> bool:
+    """Whether a column can be that."""
+    return name in FIELDS or name.startswith(("metrics.", "config."))
 
 
 def read(path: Path, columns: Mapping[str, str], constants: Mapping[str, str]) -> list[ForeignRun]:
@@ -51,14 +59,13 @@ def read(path: Path, columns: Mapping[str, str], constants: Mapping[str, str]) -
 
 def _sources(path: Path, there: list[str], columns: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, str]:
     """The column of each field that has one."""
-    for field in (*columns, *constants):
-        if field not in FIELDS and not field.startswith(("metrics.", "config.")):
-            raise UnreadableResult(path, f"a line has no {field}: there are {', '.join(FIELDS)}, metrics.…, config.…")
     for field, column in columns.items():
         if column not in there:
             raise UnreadableResult(path, f"no column {column} for {field}: there are {', '.join(there)}")
-    same = {name: name for name in there if name in FIELDS or name.startswith(("metrics.", "config."))}
+    same = {name: name for name in there if is_field(name)}
     sources = {field: column for field, column in {**same, **columns}.items() if field not in constants}
+    if twice := [column for column in sources.values() if there.count(column) > 1]:
+        raise UnreadableResult(path, f"{there.count(twice[0])} columns are called {twice[0]}: which one is meant?")
     if lacking := [field for field in _REQUIRED if field not in sources and field not in constants]:
         told = " ".join(f"--map {field}=COLUMN" for field in lacking)
         raise UnreadableResult(
@@ -76,9 +83,17 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     direction = values.get("higher_is_better", "").lower()
     if direction not in _TRUTH:
         raise ValueError(f"higher_is_better is '{direction}', neither true nor false")
-    for field in ("started_at", "ended_at"):
-        if values.get(field) and moment(values[field]) is None:
-            raise ValueError(f"{field} is '{values[field]}', no time such as 2026-11-23T10:00:00Z")
+    unit = values.get("unit") or "score"
+    if unit == "ratio" and not 0 <= score <= 1:
+        raise ValueError(f"the score {score:g} is no ratio between 0 and 1; its unit may be percent")
+    for fields, read, wanted in (
+        (_TIMES, moment, "time such as 2026-11-23T10:00:00Z"),
+        (_NUMBERS, number, "number"),
+        (_COUNTS, count, "whole number from 0"),
+    ):
+        for field in fields:
+            if values.get(field) and read(values[field]) is None:
+                raise ValueError(f"{field} is '{values[field]}', no {wanted}")
     return ForeignRun(
         name=f"line {line}",
         harness=values.get("harness") or "csv",
@@ -87,7 +102,7 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
         provider=values.get("provider", ""),
         model=values["model"],
         score=score,
-        unit=values.get("unit") or "score",
+        unit=unit,
         higher_is_better=_TRUTH[direction],
         samples=count(values.get("samples")),
         stderr=number(values.get("stderr")),

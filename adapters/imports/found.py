@@ -79,6 +79,15 @@ def _printable(value: Any) -> Any:
     return [_printable(item) for item in value] if isinstance(value, list) else value
 
 
+def without_nonfinite(value: Any) -> Any:
+    """A JSON value with null for NaN and Infinity, which no signature can be made of."""
+    if isinstance(value, dict):
+        return {key: without_nonfinite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nonfinite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def slug(text: str) -> str:
     """A benchmark's id, as manifests have them, made from any name."""
     return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-")[:80] or "unnamed"

@@ -6,7 +6,9 @@ The shape is that of log format version 2: https://inspect.aisi.org.uk/eval-logs
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,13 @@ else:
 
 KIND = "inspect-log"
 
-_CONFIG = ("limit", "epochs", "sample_id", "message_limit", "token_limit", "time_limit")
-_LARGEST_MEMBER = 256 * 1024 * 1024
-"""Bytes of a header or of a piece of the journal: without samples, which stand apart, they have a few megabytes."""
+_LARGEST_MEMBER = 64 * 1024 * 1024
+"""What a header or a summary may have, unpacked: an archive of a few kilobytes can hold gigabytes."""
 
+_BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
+"""What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
+
+_CONFIG = ("limit", "epochs", "sample_id", "message_limit", "token_limit", "time_limit")
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
 
@@ -55,13 +60,13 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
         with ZipFile(path) as archive:
             members = set(archive.namelist())
             if "header.json" in members:
-                header = table(_member(archive, "header.json"))
+                header = _member(archive, "header.json")
             else:
                 journal = _member(archive, "_journal/start.json")
-                summaries = [_member(archive, name) for name in sorted(members) if "_journal/summaries/" in name]
-                done = sum(len(rows(summary)) for summary in summaries)
+                summaries = (name for name in members if "_journal/summaries/" in name)
+                done = sum(len(rows(_member(archive, name))) for name in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
-    except (BadZipFile, ZstdError, KeyError, EOFError, ValueError, NotImplementedError, OSError) as problem:
+    except _BROKEN as problem:
         raise UnreadableResult(path, f"no whole Inspect log: {problem}") from problem
     return read(header, path, metric)
 
@@ -124,10 +129,11 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
 
 
 def _member(archive: ZipFile, name: str) -> Any:
-    # No more than this is unpacked, whatever the archive's directory says: a few kilobytes can hold gigabytes.
-    if (size := archive.getinfo(name).file_size) > _LARGEST_MEMBER:
-        raise ValueError(f"{name} would unpack to {size} bytes, and no log has more than {_LARGEST_MEMBER} there")
-    return decode_json(archive.read(name))
+    with archive.open(name) as member:
+        content = member.read(_LARGEST_MEMBER + 1)
+    if len(content) > _LARGEST_MEMBER:
+        raise ValueError(f"{name} in it has more than {_LARGEST_MEMBER} bytes")
+    return decode_json(content)
 
 
 def _scores(results: Document) -> Iterator[tuple[str, str, float]]:

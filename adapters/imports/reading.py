@@ -11,12 +11,16 @@ from typing import Any
 
 import msgspec
 
+from ..result import DEEPEST, is_shallow
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
-from .found import Document, ForeignRun, UnreadableResult, decode_json, table
+from .found import Document, ForeignRun, UnreadableResult, decode_json, table, without_nonfinite
 
 _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
 """What no reader reads, and what makes logs large."""
+
+_LARGEST_BYTES = 2 * 1024**3
+"""What a JSON file may have: logs with their samples are large, and all of it is in memory once."""
 
 _NO_FOLDERS = {".git", "__pycache__", "env", "node_modules"}
 _NO_RESULTS = {"asv.conf.json"}
@@ -119,17 +123,26 @@ def _of_folder(folder: Path, choices: Choices) -> Source | None:
         files = [file for file in (spec, stats) if file.is_file()]
         return Source(helm.KIND, folder, files, partial(_read_helm, folder, stats in files, choices.metric))
     config, result = folder / harbor.CONFIG, folder / harbor.RESULT
-    if config.is_file() and harbor.fits(load(config)):
-        trials = sorted(folder.glob(f"*/{harbor.RESULT}"))
+    if _is_harbor_job(config):
+        trials = sorted(path for path in folder.glob(f"*/{harbor.RESULT}") if path.is_file())
         files = [config, *([result] if result.is_file() else []), *trials]
         return Source(harbor.KIND, folder, files, partial(_read_harbor, folder, trials, choices.metric))
     return None
 
 
+def _is_harbor_job(config: Path) -> bool:
+    try:
+        return config.is_file() and harbor.fits(load(config))
+    except UnreadableResult:
+        # Many programs have a `config.json`: it is told as one file of the folder, and the others are read.
+        return False
+
+
 def _of_file(path: Path, choices: Choices) -> Source | None:
+    if path.exists() and not path.is_file():
+        raise UnreadableResult(path, "no regular file")  # A pipe would be waited for.
     if path.suffix == ".eval":
-        read_archive = partial(inspect_log.read_archive, path, choices.metric)
-        return Source(inspect_log.KIND, path, [path], partial(_reading, path, read_archive))
+        return Source(inspect_log.KIND, path, [path], partial(_read_archive, path, choices.metric))
     if path.suffix == ".csv":
         read = partial(csv_table.read, path, choices.columns, choices.constants)
         return Source(csv_table.KIND, path, [path], read)
@@ -148,14 +161,15 @@ def load(path: Path) -> Document:
     Raises UnreadableResult.
     """
     try:
+        size = path.stat().st_size
+        if size > _LARGEST_BYTES:
+            raise UnreadableResult(path, f"{size} bytes; a JSON file is read up to {_LARGEST_BYTES}")
         content = path.read_bytes()
     except OSError as problem:
         raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
     try:
         parts = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         return {name: msgspec.json.decode(part) for name, part in parts.items() if name not in _SKIPPED_KEYS}
-    except msgspec.ValidationError:
-        return {}
     except (msgspec.DecodeError, RecursionError):
         pass
     try:
@@ -182,6 +196,10 @@ def _read_json(format: _JsonFormat, document: Document, path: Path, metric: str 
     return _reading(path, lambda: format.read(document, path, metric))
 
 
+def _read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
+    return _reading(path, lambda: inspect_log.read_archive(path, metric))
+
+
 def _read_helm(folder: Path, has_ended: bool, metric: str | None) -> list[ForeignRun]:
     stats = _load_list(folder / helm.STATS) if has_ended else None
     return _reading(folder, lambda: helm.read(load(folder / helm.RUN_SPEC), stats, folder, metric))
@@ -197,11 +215,15 @@ def _read_harbor(folder: Path, trials: list[Path], metric: str | None) -> list[F
 def _reading(path: Path, read: Callable[[], list[ForeignRun]]) -> list[ForeignRun]:
     """What a reader finds. A document that fits a format and breaks its rules is told as one that can't be read."""
     try:
-        return read()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
+        runs = read()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as problem:
         raise UnreadableResult(
             path, f"not of the shape that it seems to be: {type(problem).__name__}: {problem}"
         ) from problem
+    for run in runs:
+        if not all(is_shallow(part, DEEPEST) for part in (run.config, run.metrics, run.provenance)):
+            raise UnreadableResult(path, f"{run.name}: what it says of itself is more than {DEEPEST} levels deep")
+    return [msgspec.structs.replace(run, config=without_nonfinite(run.config)) for run in runs]
 
 
 def _load_list(path: Path) -> list[Any]:

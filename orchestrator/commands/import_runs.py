@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
+from ...adapters.imports.csv_table import FIELDS, is_field
 from ...adapters.imports.found import UnreadableResult
 from ...adapters.imports.reading import Choices, Source, find_sources
 from ...ledger.ledger import Ledger
 from ...projections.tables import format_score
 from ..datasets import update_all
-from ..importing import Found, known, read_source, take_in
+from ..importing import Found, compare, read_source, take_in
 from ..redaction import Redactor, secrets_of
-from ..usage import UsageError
+from ..usage import UsageError, nearest
 from .place import Place, in_place, json_option, note, print_json
 from .table import print_table
 
@@ -45,7 +46,7 @@ def command(
     of Every Eval Ever, exports of pytest-benchmark and hyperfine, results of asv, and CSV. Imported runs are marked
     as such and hold no record. Exit code 1 where a file could not be read; the others are imported all the same.
     """
-    choices = Choices(metric, _pairs("--map", columns), _pairs("--set", constants))
+    choices = Choices(metric, _fields("--map", columns), _fields("--set", constants))
     problems: list[UnreadableResult] = []
     for path in paths:
         if not path.exists():
@@ -56,21 +57,26 @@ def command(
     store = place.store()
     ledger = Ledger(store)
     if dry_run:
-        fresh = {one.run_id for one in found} - known(found, ledger.history())
+        before = compare(found, ledger.history())
     else:
-        fresh = take_in(found, ledger, Redactor(secrets_of(os.environ)))
-        if fresh:
+        before = take_in(found, ledger, Redactor(secrets_of(os.environ)))
+        if before.fresh:
             update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     distinct = {one.run_id: one for one in found}
     if as_json:
         print_json(
             {
-                "runs": [_row(one, one.run_id in fresh) for one in distinct.values()],
+                "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
                 "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
             }
         )
     else:
-        _show(list(distinct.values()), fresh, dry_run)
+        _show(list(distinct.values()), before.fresh, dry_run)
+    if before.otherwise:
+        note(
+            f"{len(before.otherwise)} of those that were there already have another score, unit or option in the "
+            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time"
+        )
     for problem in problems:
         note(f"not imported: {problem}")
     return 1 if problems else 0
@@ -86,14 +92,19 @@ def _read(source: Source, problems: list[UnreadableResult]) -> list[Found]:
     return []
 
 
-def _pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
+def _fields(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    fields: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} '{text}' is no NAME=VALUE")
-        pairs[name] = value
-    return pairs
+            raise UsageError(f"{option} '{text}' is no FIELD=…")
+        if not is_field(name):
+            there = f"there are {', '.join(FIELDS)}, metrics.NAME, config.NAME"
+            raise UsageError(f"{option}: there is no field '{name}'{nearest(name, FIELDS)}; {there}")
+        if name in fields:
+            raise UsageError(f"{option} names {name} twice")
+        fields[name] = value
+    return fields
 
 
 def _row(one: Found, is_new: bool) -> dict[str, Any]:

@@ -70,6 +70,18 @@ def test_a_csv_needs_its_columns_named(bench, tmp_path):
     assert (run["benchmark_id"], run["model"], run["score"], run["unit"]) == ("gsm8k", "m1", 0.5, "ratio")
 
 
+def test_the_same_file_read_otherwise_is_told_and_changes_nothing(bench, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("benchmark,model,score,acc\ngsm8k,m1,0.5,0.7\n")
+    assert bench("import", str(table)).stderr == "" and bench("import", str(table)).stderr == ""
+    for change in (["--map", "score=acc"], ["--set", "unit=ratio"], ["--set", "config.shots=5"], ["--set", "agent=a"]):
+        for dry in ([], ["--dry-run"]):
+            told = bench("import", str(table), *change, *dry).stderr
+            assert "1 of those that were there already have another score, unit or option" in told
+    [run] = bench.runs()
+    assert (run["score"], run["unit"], run["agent"]) == (0.5, "score", "")
+
+
 def test_secrets_of_an_imported_file_stay_out(bench, tmp_path):
     header = json.loads((SAMPLES / "inspect-header.json").read_text())
     header["eval"]["task_args"] = {"judge_api_key": "sk-very-secret", "note": "with gsk-also-secret in it"}
@@ -83,4 +95,7 @@ def test_bad_usage_is_told(bench, tmp_path):
     assert "there is no" in bench("import", str(tmp_path / "nothing"), code=2).stderr
     (tmp_path / "empty").mkdir()
     assert "nothing to import" in bench("import", str(tmp_path / "empty"), code=2).stderr
-    assert "no NAME=VALUE" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
+    assert "no FIELD=" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
+    told = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
+    assert "there is no field 'unti'; did you mean unit?; there are benchmark, model" in told
+    assert "--map names score twice" in bench("import", str(tmp_path), *["--map", "score=a"] * 2, code=2).stderr

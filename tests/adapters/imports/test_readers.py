@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tracemalloc
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 
-from benchmarks.adapters.imports import inspect_log
 from benchmarks.adapters.imports.found import UnreadableResult
 from benchmarks.adapters.imports.reading import Choices, find_sources
 from benchmarks.adapters.manifest import load_manifest
@@ -239,13 +240,16 @@ def test_a_csv_with_a_mapping(written):
     [
         ("a,score\nx,1\n", {}, "which column is benchmark, model.*--map benchmark=COLUMN"),
         ("benchmark,model,score\nx,y,1\n", {"columns": {"score": "nope"}}, "no column nope for score"),
-        ("benchmark,model,score\nx,y,1\n", {"columns": {"scoer": "score"}}, "a line has no scoer"),
         ("benchmark,model,score\nx,y,1\nx,y,high\n", {}, "line 3: the score 'high' is no number"),
         ("benchmark,model,score\nx,y\n", {}, "line 2: not as many cells as the 3"),
         ("benchmark,model,score\nx,,1\n", {}, "line 2: the benchmark or the model is empty"),
         ("benchmark,model,score\n", {}, "a heading and no line"),
         ("benchmark,model,score,started_at\nx,y,1,soon\n", {}, "started_at is 'soon'"),
         ("benchmark,model,score,higher_is_better\nx,y,1,up\n", {}, "neither true nor false"),
+        ("benchmark,model,score,samples\nx,y,1,many\n", {}, "line 2: samples is 'many', no whole number from 0"),
+        ("benchmark,model,score,stderr\nx,y,1,±1\n", {}, "line 2: stderr is '±1', no number"),
+        ("benchmark,model,score,score\nx,y,1,2\n", {}, "2 columns are called score: which one is meant"),
+        ("benchmark,model,score\nx,y,85\n", {"constants": {"unit": "ratio"}}, "85 is no ratio .* may be percent"),
         ('benchmark,model,score\n"x,y,1\n', {}, "no CSV"),
     ],
 )
@@ -274,6 +278,60 @@ def test_a_truncated_archive_is_told_wherever_it_was_cut(tmp_path, name):
             read(path)
 
 
+@pytest.mark.parametrize("compression", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+def test_a_damaged_archive_is_told_whatever_compressed_it(tmp_path, compression):
+    path = tmp_path / "log.eval"
+    with ZipFile(path, "w", compression) as archive:
+        archive.write(SAMPLES / "inspect-header.json", "header.json")
+    content = path.read_bytes()
+    for at in range(100, len(content) - 100, 20):
+        path.write_bytes(content[:at] + bytes(20) + content[at + 20 :])
+        with pytest.raises(UnreadableResult, match="no whole Inspect log"):
+            read(path)
+
+
+def test_an_encrypted_archive_and_one_without_a_task_are_told(tmp_path):
+    path = tmp_path / "log.eval"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("header.json", '{"eval": 5}')
+    with pytest.raises(UnreadableResult, match="not of the shape that it seems to be: KeyError: 'task'"):
+        read(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UnreadableResult, match="is encrypted"):
+        read(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_a_header_is_not_unpacked_whole(tmp_path, monkeypatch):
+    path = tmp_path / "log.eval"
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", "0" * 100_000_000)
+    monkeypatch.setattr("benchmarks.adapters.imports.inspect_log._LARGEST_MEMBER", 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableResult, match=r"header.json in it has more than 1000000 bytes"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "pipe.eval", "pipe.csv"])
+def test_a_pipe_is_told_and_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UnreadableResult, match="no regular file"):
+        read(tmp_path, columns={"model": "model"})
+
+
+def test_a_file_that_no_memory_would_hold_is_told(tmp_path):
+    path = tmp_path / "huge.json"
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3 + 1)
+    with pytest.raises(UnreadableResult, match="2147483649 bytes; a JSON file is read up to 2147483648"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     "name", ["inspect-header.json", "lm-eval-results.json", "every-eval-ever.json", "hyperfine.json"]
 )
@@ -289,15 +347,44 @@ def test_a_value_of_another_type_is_read_around_or_told_and_never_a_traceback(wr
 
 def test_numbers_and_letters_that_no_event_can_hold_are_read_around(written):
     header = document("inspect-header.json")
-    header["eval"]["task_args"] = {"half": "a\ud800b"}
+    header["eval"]["task_args"] = {"half": "a\ud800b", "most": float("inf"), "least": [float("nan")]}
     header["results"]["scores"][0]["metrics"]["odd"] = {"name": "odd", "value": 10**400}
     header["results"]["scores"][0]["metrics"]["none"] = {"name": "none", "value": float("nan")}
     run = one(written(header), "inspect-log")
-    assert run.config["task_args"] == {"half": "a?b"}
+    assert run.config["task_args"] == {"half": "a?b", "most": None, "least": [None]}
     assert set(run.metrics) == {"includes/accuracy", "includes/stderr"} and run.score == 0.4
+    with pytest.raises(UnreadableResult, match="no JSON"):
+        read(written(f'{{"results": [{{"command": "x", "mean": {"9" * 5000}}}]}}'))
     deep = "[" * 100_000 + "]" * 100_000
     with pytest.raises(UnreadableResult, match="no JSON"):
         read(written(f'{{"status": {deep}}}'))
+
+
+@pytest.mark.parametrize("levels", [40, 900])
+def test_what_is_nested_too_deep_to_be_shown_is_told(written, levels):
+    found = document("pytest-benchmark.json")
+    for _ in range(levels):
+        found["benchmarks"][0]["params"] = {"a": found["benchmarks"][0]["params"]}
+    with pytest.raises(UnreadableResult, match=r"levels deep|nested too deep"):
+        read(written(found))
+
+
+def test_rewards_whose_sum_is_no_number_are_told(tmp_path):
+    job = shutil.copytree(SAMPLES / "harbor-job", tmp_path / "job")
+    for trial in job.glob("*/result.json"):
+        content = json.loads(trial.read_text())
+        content["verifier_result"] = {"rewards": {"reward": 1.7e308}}
+        trial.write_text(json.dumps(content))
+    with pytest.raises(UnreadableResult, match="OverflowError"):
+        read(job)
+
+
+def test_a_config_of_another_program_hides_no_result_beside_it(written, tmp_path):
+    shutil.copy(SAMPLES / "hyperfine.json", tmp_path / "a.json")
+    written("{ // settings, with comments\n}", "config.json")
+    told: list[UnreadableResult] = []
+    assert [source.path.name for source in find_sources([tmp_path], Choices(), told.append)] == ["a.json"]
+    assert [problem.path.name for problem in told] == ["config.json"]
 
 
 def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_told(written, tmp_path):
@@ -327,12 +414,3 @@ def test_an_archive_whose_header_breaks_the_rules_is_told(tmp_path, header):
         assert problem.path == tmp_path / "odd.eval"
     else:
         assert run.score is None and run.status == "failed"
-
-
-def test_an_archive_that_would_unpack_to_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
-    with ZipFile(tmp_path / "bomb.eval", "w", ZIP_DEFLATED) as archive:
-        archive.writestr("header.json", " " * 5_000_000)
-    monkeypatch.setattr(inspect_log, "_LARGEST_MEMBER", 4_000_000)
-    monkeypatch.setattr(inspect_log.ZipFile, "read", None)
-    with pytest.raises(UnreadableResult, match="would unpack to 5000000 bytes"):
-        read(tmp_path / "bomb.eval")
