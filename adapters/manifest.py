@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
-from .options import Option, OptionError, coerce, nearest
+from .options import Kind, Option, OptionError, coerce, nearest
 
 PLACEHOLDERS = (
     "python",
@@ -33,7 +34,8 @@ EACH_VALUE = "{values}"
 
 ANY_AGENT = "*"
 
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+ID_RULE = "lower-case letters, digits, - and _, beginning with a letter or digit, at most 80"
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _TYPO_SIMILARITY = 0.75
 """From this likeness on, an unknown name between braces is taken for a slip, and not for text of the command."""
@@ -327,6 +329,8 @@ def _where(message: str, tables: dict[str, Any]) -> tuple[str, str]:
     if match := re.match(r"Object contains unknown field `(.+)`", reason):
         guess = nearest(match[1], _fields_at(key))
         return ".".join(filter(None, (key, match[1]))), "unknown key" + (f"; did you mean {guess}?" if guess else "")
+    if reason.startswith("Invalid enum value"):
+        return key, f"{reason[0].lower() + reason[1:]}: there are {', '.join(get_args(Kind))}"
     if match := re.match(r"Object missing required field `(.+)`", reason):
         return ".".join(filter(None, (key, match[1]))), "is missing"
     return key, reason[0].lower() + reason[1:]
@@ -360,10 +364,13 @@ def _fields_at(key: str) -> tuple[str, ...]:
 def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """What msgspec's types can't say: (key, reason)."""
     if not is_id(manifest.id):
-        yield "id", f"'{manifest.id}' is no id: lower-case letters, digits, - and _, beginning with no sign"
+        yield "id", f"'{manifest.id}' is no id: {ID_RULE}"
     if not manifest.directory or manifest.directory.startswith(("/", ".")) or ".." in manifest.directory.split("/"):
         yield "directory", f"'{manifest.directory}' is no benchmark directory: a name below the workspace"
-    if not manifest.agents:
+    for key, text in (("name", manifest.name), ("result.unit", manifest.result.unit)):
+        if not text.strip():
+            yield key, "is empty"
+    if not manifest.agents or "" in manifest.agents:
         yield "agents", 'names nobody; ["*"] means every agent'
     if ANY_AGENT not in manifest.agents and manifest.default_agent not in manifest.agents:
         yield "default_agent", f"'{manifest.default_agent}' is none of agents ({', '.join(manifest.agents)})"
@@ -373,6 +380,8 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield from _option_faults(name, option)
     for name, baseline in manifest.baselines.items():
         yield from _baseline_faults(name, baseline)
+        if name in manifest.agents:
+            yield f"baselines.{name}", "is one of agents too, whose runs would all count as synthetic"
     version = manifest.requires.python_version
     if version is not None and not re.fullmatch(r"3\.\d+", version):
         yield "requires.python_version", f"'{version}' is no version such as 3.12"
@@ -385,6 +394,8 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
                 yield "requires.checks", f"unless = '{name}' names no bool option, nor another one without a default"
         if not check.argv:
             yield "requires.checks", f"'{check.name}' has an empty argv"
+        for text in check.argv:
+            yield from _argument_faults("requires.checks", text)
     for key, expression in manifest.result.expressions():
         yield from _expression_faults(key, expression)
     if not manifest.result.files:
@@ -392,6 +403,8 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for pattern in manifest.result.files:
         if pattern.startswith("/") or ".." in pattern.split("/") or not pattern:
             yield "result.files", f"'{pattern}' must stay below the output folder"
+        else:
+            yield from _glob_faults("result.files", pattern)
     yield from high_score_faults(manifest)
 
 
@@ -405,6 +418,7 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
             yield from _text_faults(f"run.agent_argv.{agent}", text)
     yield from _text_faults("run.cwd", run.cwd)
     for name, text in run.env.items():
+        yield from _variable_faults(f"run.env.{name}", name)
         yield from _text_faults(f"run.env.{name}", text)
     if run.package is not None and not run.package.isidentifier():
         yield "run.package", f"'{run.package}' is no name of a Python package"
@@ -421,6 +435,10 @@ def _run_faults(run: RunSpec) -> Iterator[tuple[str, str]]:
             yield "run.transient_errors", f"'{pattern}' is no regular expression: {problem}"
     if not run.ok_exit_codes:
         yield "run.ok_exit_codes", "allows no exit code, so no run could succeed"
+    for key, codes in (("ok_exit_codes", run.ok_exit_codes), ("transient_exit_codes", run.transient_exit_codes)):
+        for code in codes:
+            if not 0 <= code <= 255:
+                yield f"run.{key}", f"{code} is no exit code: there are 0 to 255"
 
 
 def _resource_faults(resources: Resources) -> Iterator[tuple[str, str]]:
@@ -441,10 +459,14 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield key, "this name has a meaning of its own in --extra; choose another"
     if (option.argv is None) == (option.env is None):
         yield key, "needs either argv or env: how the benchmark is told its value"
+    if option.env is not None:
+        yield from _variable_faults(f"{key}.env", option.env)
     for text in option.argv or ():
         if text == EACH_VALUE and option.type == "list":
             continue
         yield from _text_faults(f"{key}.argv", text, in_option=True)
+    if option.argv is not None and option.type != "bool" and not _tells_value(option):
+        yield f"{key}.argv", "does not tell the value: one of its texts must hold {value}"
     parts = (("default", [option.default]), ("choices", option.choices or []), ("synthetic", option.synthetic))
     for part, values in parts:
         for value in values:
@@ -460,6 +482,11 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield f"{key}.default", "a secret has no default: it would stand in every manifest and signature"
 
 
+def _tells_value(option: Option) -> bool:
+    each = option.type == "list" and EACH_VALUE in (option.argv or ())
+    return each or any(match[2] == "value" for text in option.argv or () for match in _PLACEHOLDER.finditer(text))
+
+
 def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]:
     key = f"baselines.{name}"
     if not baseline.argv and not baseline.env and baseline.score is None:
@@ -469,10 +496,12 @@ def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]
     for text in baseline.argv:
         yield from _text_faults(f"{key}.argv", text)
     for variable, text in baseline.env.items():
+        yield from _variable_faults(f"{key}.env.{variable}", variable)
         yield from _text_faults(f"{key}.env.{variable}", text)
 
 
 def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tuple[str, str]]:
+    yield from _argument_faults(key, text)
     known = PLACEHOLDERS if in_option else PLACEHOLDERS[:-1]
     for match in _PLACEHOLDER.finditer(text):
         name = match[2]
@@ -482,6 +511,23 @@ def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tu
             yield key, f"{{value}} in '{text}': only an option has a value"
         elif guess := next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_SIMILARITY)), None):
             yield key, f"unknown placeholder {{{name}}} in '{text}': did you mean {{{guess}}}?"
+
+
+def _argument_faults(key: str, text: str) -> Iterator[tuple[str, str]]:
+    if "\0" in text:
+        yield key, "holds a NUL character, which neither a command nor a variable can have"
+
+
+def _variable_faults(key: str, name: str) -> Iterator[tuple[str, str]]:
+    if not name or "=" in name or "\0" in name:
+        yield key, f"'{name}' is no name of a variable"
+
+
+def _glob_faults(key: str, pattern: str) -> Iterator[tuple[str, str]]:
+    try:
+        any(Path(os.devnull).glob(pattern))
+    except (ValueError, IndexError) as problem:
+        yield key, f"'{pattern}' is no pattern of file names: {problem}"
 
 
 def _expression_faults(key: str, expression: str) -> Iterator[tuple[str, str]]:

@@ -146,8 +146,15 @@ def _bool(value: Any) -> bool:
 
 def _str(value: Any) -> str:
     if not isinstance(value, str):
-        raise OptionError(f'{_shown(value)} is no text; write "{_shown(value)}"')
-    return value
+        advice = "" if isinstance(value, list | dict) else f'; write "{_shown(value)}"'
+        raise OptionError(f"{_shown(value)} is no text{advice}")
+    return _without_nul(value)
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise OptionError(f"{_shown(text)} holds a NUL character, which neither a command nor a variable can have")
+    return text
 
 
 def _list(value: Any) -> list[Any]:
@@ -168,6 +175,8 @@ def _inner(value: Any) -> Any:
         return _object(value)
     if isinstance(value, list):
         return _list(value)
+    if isinstance(value, str):
+        return _without_nul(value)
     if isinstance(value, float) and _finite(value).is_integer():
         return int(value)
     return value

@@ -7,7 +7,7 @@ from importlib.resources import files
 import click
 
 from ...adapters.discovery import MANIFEST, discover
-from ...adapters.manifest import is_id
+from ...adapters.manifest import ID_RULE, is_id
 from ..usage import UsageError
 from .place import Place, in_place, note
 
@@ -23,7 +23,7 @@ def command(place: Place, name: str) -> None:
     Nothing that is there already is overwritten.
     """
     if not is_id(name):
-        raise UsageError(f"'{name}' is no id: lower-case letters, digits, - and _, beginning with a letter or digit")
+        raise UsageError(f"'{name}' is no id: {ID_RULE}")
     root = place.workspace.root
     folder = root / name
     if folder.exists():
