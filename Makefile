@@ -22,8 +22,8 @@ test: $(VENV)/developing chromium ## run every test, style and type checks among
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
 	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py
 
-reliability: $(VENV)/developing ## the long form of the tests of reliability: 1 GiB of output, 20 kills
-	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py
+reliability: $(VENV)/developing ## the long form of the reliability tests: floods, kills and attacks
+	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py tests/e2e/attacks
 
 check: $(VENV)/developing types ## ruff, mypy and tsc
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
