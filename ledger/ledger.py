@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from .events import Event, NewEvent, Record
 from .history import History
-from .numbering import exhaust
-from .store import EventStore
+from .store import EventStore, exhaust
 
 T = TypeVar("T")
 Decision = Callable[[History], Sequence[NewEvent]]

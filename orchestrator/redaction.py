@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from ..ledger.events import Event
-from .providers import providers
+from .models.providers import providers
 
 _SECRET_NAME = re.compile(
     r"(^|[_-])(api_?key|key|key_base|token|secret|password|passwd|passphrase|credentials?)([_-]?\d+)?$", re.IGNORECASE

@@ -36,7 +36,7 @@ from benchmarks.ledger.events import (
     Skipped,
     Started,
 )
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 
 # A busy machine is no fault of a test; and what fails can be played again from what is printed.
 settings.register_profile("here", deadline=None, print_blob=True)

@@ -13,8 +13,8 @@ import pytest
 
 from benchmarks.adapters import manifest
 from benchmarks.adapters.options import Option
+from benchmarks.cli.main import COMMANDS
 from benchmarks.ledger.events import EVENT_TYPES
-from benchmarks.orchestrator.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import falcon
 
-from ..ledger.chain import BadLine
 from ..ledger.errors import LedgerError
+from ..ledger.storage.chain import BadLine
 from ..ledger.store import EventStore
 from ..projections.workspace import Workspace
-from .answers import Replies, ledger_problem, no_such_moment, problem_json
-from .guard import LOOPBACK, Guard
+from .api.answers import Replies, ledger_problem, no_such_moment, problem_json
+from .api.guard import LOOPBACK, Guard
+from .api.metrics import Metrics
+from .api.openapi import Description, Route
+from .api.site import Site
 from .index.archive import Archive, NoSuchMoment
-from .metrics import Metrics
-from .openapi import Description, Route
 from .resources.artifacts import ArtifactFile, Artifacts
 from .resources.benchmarks import Benchmarks, OneBenchmark
 from .resources.charts import ChartFile, Charts
@@ -28,16 +29,15 @@ from .resources.leaderboard import Standings
 from .resources.ledger import LedgerExtent
 from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
-from .resources.page import PageFile
+from .resources.page_files import PageFile
 from .resources.query import AskQuery, QueryViews
 from .resources.run import Events, OneRun
 from .resources.runs import Runs
 from .resources.samples import Samples
-from .resources.site import Site
 from .resources.status import Health, PrometheusMetrics
 from .resources.stream import Stream
 
-_HERE = Path(__file__).parent
+_PAGE = Path(__file__).with_name("page")
 
 
 def create_app(
@@ -77,7 +77,7 @@ def create_app(
     app.add_route("/charts/{name}", ChartFile(charts))
     # Each file has a route of its own, made here: no path of a request ever becomes a path of the disk.
     for file in page_files():
-        path = "/" + file.relative_to(_HERE).as_posix()
+        path = "/" + file.relative_to(_PAGE).as_posix()
         app.add_route("/" if path == "/index.html" else path, PageFile(file))
     return app
 
@@ -112,4 +112,4 @@ def _routes(site: Site, most_streams: int) -> list[Route]:
 def page_files() -> list[Path]:
     """The files that make up the page."""
     patterns = ("index.html", "*.svg", "css/*.css", "js/**/*.js")
-    return sorted(file for pattern in patterns for file in _HERE.glob(pattern))
+    return sorted(file for pattern in patterns for file in _PAGE.glob(pattern))

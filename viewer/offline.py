@@ -13,10 +13,10 @@ import falcon.testing
 import msgspec
 
 from ..ledger.store import EventStore
-from ..projections.chart_bundle import chart_bundle
+from ..projections.render.chart_bundle import chart_bundle
 from .app import create_app
 
-_HERE = Path(__file__).parent
+_PAGE = Path(__file__).with_name("page")
 _ROWS_AT_ONCE = 1000
 _DAYS = (1, 7, 30, 365)
 _IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+)\.js"')
@@ -86,10 +86,10 @@ class _Asked:
 
 def _page(inside: dict[str, Any], charts: str) -> str:
     """The page's own files in one: styles and scripts inline, modules by an import map."""
-    page = (_HERE / "index.html").read_text(encoding="utf-8")
+    page = (_PAGE / "index.html").read_text(encoding="utf-8")
     page = page.replace('<html lang="en">', '<html lang="en" data-inside>')
     page = _STYLESHEET.sub(lambda found: f"<style>\n{_read('css', found[1])}</style>\n", page)
-    icon = base64.b64encode((_HERE / "icon.svg").read_bytes()).decode()
+    icon = base64.b64encode((_PAGE / "icon.svg").read_bytes()).decode()
     page = page.replace("/icon.svg", f"data:image/svg+xml;base64,{icon}")
     page = page.replace('<script src="/js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
     start = '<script type="module">import "page/offline.js"; import("page/main.js");</script>'
@@ -102,7 +102,7 @@ def _page(inside: dict[str, Any], charts: str) -> str:
 def _modules() -> str:
     """The import map: each module as an address that holds it."""
     imports = {}
-    for file in sorted((_HERE / "js").glob("*.js")):
+    for file in sorted((_PAGE / "js").glob("*.js")):
         text = _IMPORT.sub(r'\1"page/\2.js"', file.read_text(encoding="utf-8"))
         imports[f"page/{file.name}"] = f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
     return f'<script type="importmap">{msgspec.json.encode({"imports": imports}).decode()}</script>'
@@ -120,4 +120,4 @@ def _script(text: str) -> str:
 
 
 def _read(folder: str, name: str) -> str:
-    return (_HERE / folder / name).read_text(encoding="utf-8")
+    return (_PAGE / folder / name).read_text(encoding="utf-8")

@@ -17,15 +17,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...ledger.chain import Head
 from ...ledger.past import Past
+from ...ledger.storage.chain import Head
 from ...ledger.store import EventReader
-from ..database import ProjectionError, exclusive, is_place_of
-from ..following import State
+from ..sqlite.database import ProjectionError, exclusive, is_place_of
+from ..sqlite.following import State
 from ..workspace import Workspace
-from .samples import load_samples
-from .schema import describe
+from .sample_tables import load_samples
 from .source import events_of, quoted, sealed_parquet, spool
+from .views import describe
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...ledger.chain import BrokenChain, Head, follow
 from ...ledger.errors import LedgerDamaged
-from ...ledger.jsonl import JsonlStore
-from ...ledger.manifest import BadManifest, Sealed, read_manifest
-from ...ledger.segments import list_segments, unlike
+from ...ledger.storage.chain import BrokenChain, Head, follow
+from ...ledger.storage.inventory import BadManifest, Sealed, read_manifest
+from ...ledger.storage.jsonl import JsonlStore
+from ...ledger.storage.segments import list_segments, unlike
 from ...ledger.store import EventReader
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.ledger.events import Artifact, Heartbeat, HighScoreReference, NewEvent, Progress
 from benchmarks.ledger.identity import this_process
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
 CHROMIUM = [

@@ -11,8 +11,8 @@ from collections import Counter
 import pytest
 
 from benchmarks.ledger.events import Started
-from benchmarks.ledger.store import open_store
-from benchmarks.ledger.verify import verify
+from benchmarks.ledger.proof.verify import verify
+from benchmarks.ledger.storage.open import open_store
 
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
 
@@ -20,7 +20,7 @@ CLAIMER = """
 import random, sys
 from benchmarks.ledger.events import GroupOpened, NewEvent, Request, Started
 from benchmarks.ledger.ledger import Ledger
-from benchmarks.ledger.store import open_store
+from benchmarks.ledger.storage.open import open_store
 
 url, name, seed, work = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 ledger = Ledger(open_store(url, notice=print))

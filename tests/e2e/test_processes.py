@@ -172,7 +172,7 @@ def test_an_owner_that_comes_back_after_recovery_is_heard_and_changes_nothing(be
         "import sys\n"
         "from benchmarks.ledger import identity\n"
         "identity.host_name.cache_clear(); identity.socket.gethostname = lambda: 'elsewhere'\n"
-        "from benchmarks.orchestrator.__main__ import main\n"
+        "from benchmarks.cli.main import main\n"
         "main()\n"
     )
     elsewhere = [

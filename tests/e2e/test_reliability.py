@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.orchestrator.processes import marked_processes
+from benchmarks.orchestrator.machine.processes import marked_processes
 
 IS_FULL = os.environ.get("RELIABILITY") == "1"
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
@@ -119,7 +119,7 @@ KINDS = {
 # The program as it is, which notes the most memory that it ever took (of its own image: VmHWM begins with exec).
 MEASURED = """
 import atexit, os, pathlib, re
-from benchmarks.orchestrator.__main__ import main
+from benchmarks.cli.main import main
 def note():
     status = pathlib.Path("/proc/self/status").read_text()
     pathlib.Path(os.environ["PEAK_FILE"]).write_text(re.search(r"VmHWM:\\s*(\\d+) kB", status)[1])

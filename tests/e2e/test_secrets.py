@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmarks.orchestrator.processes import marked_processes
+from benchmarks.orchestrator.machine.processes import marked_processes
 
 KEY = "gsk-from-env-1234"
 OPTION = "from-extra-5678"

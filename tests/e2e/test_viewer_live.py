@@ -41,7 +41,7 @@ def test_the_overview_shows_progress_age_and_what_is_stale(live, histories):
 
 
 def test_a_stale_run_is_marked_before_anybody_recovers_it(browser, serving, tmp_path, histories):
-    from benchmarks.ledger import jsonl
+    from benchmarks.ledger.storage import jsonl
     from benchmarks.projections.workspace import Workspace
 
     workspace = Workspace(tmp_path / "w")

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 import benchmarks.viewer
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.identity import this_process
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.projections.tables import format_score
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.render.text import format_score
 from benchmarks.projections.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -50,7 +50,7 @@ def test_every_page_fits_and_axe_finds_nothing(page, url):
 
 
 def test_the_page_with_its_scripts_is_small():
-    here = Path(benchmarks.viewer.__file__).parent
+    here = Path(benchmarks.viewer.__file__).with_name("page")
     files = [here / "index.html", *here.glob("css/*.css"), *here.glob("js/**/*.js")]
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from benchmarks.ledger.events import Artifact, Heartbeat, NewEvent, Progress
 from benchmarks.ledger.identity import this_process
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
 pytestmark = pytest.mark.browser

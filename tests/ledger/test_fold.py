@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.ledger.errors import ImpossibleTransition
 from benchmarks.ledger.events import Annotated, Counts, GroupClosed, Heartbeat, Progress, Retracted, Skipped
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.storage.jsonl import JsonlStore
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from benchmarks.ledger import follow as following
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.follow import follow_lines
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.ledger.sqlite import SqliteStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.storage.sqlite import SqliteStore
 
 
 def append(store, *notes: str) -> None:

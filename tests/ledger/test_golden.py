@@ -13,8 +13,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.ledger import codec
-from benchmarks.ledger.chain import BadLine
 from benchmarks.ledger.events import (
     EVENT_TYPES,
     Annotated,
@@ -43,12 +41,14 @@ from benchmarks.ledger.events import (
     Started,
     Unknown,
 )
-from benchmarks.ledger.exchange import copy
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.ledger.sqlite import SqliteStore
+from benchmarks.ledger.proof.verify import verify
+from benchmarks.ledger.storage import codec
+from benchmarks.ledger.storage.chain import BadLine
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.storage.sqlite import SqliteStore
+from benchmarks.ledger.transfer.exchange import copy
 from benchmarks.ledger.upcasting import UPCASTERS
-from benchmarks.ledger.verify import verify
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 NAMES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from benchmarks.ledger.events import HighScorePublished, HighScoreReference
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.storage.jsonl import JsonlStore
 
 
 def published(value: float, benchmark_id: str = "b"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.ledger import codec
+from benchmarks.ledger.storage import codec
 from benchmarks.projections.analytics.build import NAME, refresh
 from benchmarks.projections.analytics.sandbox import Limits, ask
 from benchmarks.projections.workspace import Workspace

@@ -17,12 +17,12 @@ import psutil
 
 from benchmarks.adapters.discovery import discover
 from benchmarks.ledger.events import Finished, NewEvent, Started
-from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.ledger import Ledger
-from benchmarks.orchestrator.campaign_file import cells_of, load_campaign_file
-from benchmarks.orchestrator.capacity import UNRATIONED
-from benchmarks.orchestrator.plan import PlannedRun, make_plan
-from benchmarks.orchestrator.targets import find_target
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.orchestrator.machine.capacity import UNRATIONED
+from benchmarks.orchestrator.models.targets import find_target
+from benchmarks.orchestrator.planning.campaign_file import cells_of, load_campaign_file
+from benchmarks.orchestrator.planning.plan import PlannedRun, make_plan
 
 from .figures import Table, command, in_turns, seconds
 

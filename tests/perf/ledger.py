@@ -14,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
-from benchmarks.ledger import codec
 from benchmarks.ledger.events import (
     Artifact,
     Counts,
@@ -30,8 +29,9 @@ from benchmarks.ledger.events import (
     Started,
 )
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.projections.database import rebuild
+from benchmarks.ledger.storage import codec
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.sqlite.database import rebuild
 
 from .figures import Table, in_turns, seconds
 
@@ -118,7 +118,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from benchmarks.ledger.events import NewEvent
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from tests.perf.ledger import BEAT
 
 store = JsonlStore(Path(sys.argv[1]), notice=print)
@@ -262,7 +262,7 @@ REPLAYER = """
 import resource, sys
 from pathlib import Path
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 
 history = History(details=False).read(JsonlStore(Path(sys.argv[1]), notice=print).read(details=False))
 print(len(history.runs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

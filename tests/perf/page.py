@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.ledger.events import NewEvent
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
 from .figures import Table

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
-from benchmarks.ledger import codec
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.projections.database import open_readonly, rebuild, refresh
-from benchmarks.projections.viewer_data import update_dataset, write_dataset
+from benchmarks.ledger.storage import codec
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.sqlite.database import open_readonly, rebuild, refresh
+from benchmarks.projections.sqlite.viewer_data import update_dataset, write_dataset
 
 from .figures import Table, in_turns, seconds
 from .ledger import DECODE, fill, one_run, read_lines_of
@@ -23,8 +23,8 @@ RUNS = 108_700
 BUILDER = """
 import sys
 from pathlib import Path
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.projections.database import rebuild
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.sqlite.database import rebuild
 
 rebuild(Path(sys.argv[2]), JsonlStore(Path(sys.argv[1]), notice=print))
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])

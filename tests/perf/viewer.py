@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.ledger.events import Counts, Failed, GroupClosed, NewEvent
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
 from .figures import Table

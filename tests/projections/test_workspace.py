@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.projections.reading import open_history
+from benchmarks.projections.sqlite.opening import open_history
 from benchmarks.projections.workspace import Workspace
 
 

@@ -242,7 +242,7 @@ def test_benchmarks_are_summed_up(client, add, store):
 
 
 def test_the_dataset_is_the_one_that_is_exported(client, add, store, workspace):
-    from benchmarks.orchestrator.datasets import rebuild_all
+    from benchmarks.projections.sqlite.refresh import rebuild_all
 
     add("run_a")
     rebuild_all(workspace.database, workspace.viewer_data, store, notice=print)
@@ -361,7 +361,7 @@ def test_a_ledger_that_cannot_be_read_is_told_and_not_hidden(client, add, store)
 
 
 def test_another_name_is_known_once_it_is_allowed(store, workspace):
-    from benchmarks.viewer.guard import LOOPBACK
+    from benchmarks.viewer.api.guard import LOOPBACK
 
     app = create_app(workspace.root, store, hosts=LOOPBACK | {"bench.example"})
     client = falcon.testing.TestClient(app)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gzip
 
-from benchmarks.projections import chart_bundle as bundling
-from benchmarks.projections.chart_bundle import chart_bundle
+from benchmarks.projections.render import chart_bundle as bundling
+from benchmarks.projections.render.chart_bundle import chart_bundle
 
 
 def test_it_is_served_under_the_name_of_its_content(client):

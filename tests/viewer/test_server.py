@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from benchmarks.viewer.server import PortInUse, ViewerError, serve
+from benchmarks.viewer.server.server import PortInUse, ViewerError, serve
 
 
 def visit(url, **headers):

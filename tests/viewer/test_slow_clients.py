@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from benchmarks.ledger.events import NewEvent
-from benchmarks.viewer import channels
+from benchmarks.viewer.server import channels
 
 from .test_server import serve_while, visit
 

@@ -96,10 +96,10 @@ def test_a_run_that_gets_a_record_from_another_is_told_too(client, add, store, h
 def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, workspace, add, histories):
     import threading
 
-    from benchmarks.viewer.answers import Replies
+    from benchmarks.viewer.api.answers import Replies
+    from benchmarks.viewer.api.metrics import Metrics
+    from benchmarks.viewer.api.site import Site
     from benchmarks.viewer.index.archive import Archive
-    from benchmarks.viewer.metrics import Metrics
-    from benchmarks.viewer.resources.site import Site
     from benchmarks.viewer.resources.stream import Stream, _Teller
 
     add("run_a", end=False)

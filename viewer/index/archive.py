@@ -14,17 +14,17 @@ from pathlib import Path
 
 import msgspec
 
-from ...ledger.chain import GENESIS, BadLine
 from ...ledger.errors import ImpossibleTransition, LedgerError
 from ...ledger.fold import Run, evolve
 from ...ledger.past import Past, limit_of
 from ...ledger.staleness import is_stale
+from ...ledger.storage.chain import GENESIS, BadLine
 from ...ledger.store import EventStore
-from ...projections.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
+from ...projections.sqlite.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
 from .row import RunRow, read_rows, row_of
-from .table import Question, RunTable
+from .run_table import Question, RunTable
 
 _PASTS = 8
 _TIMES = 64

@@ -11,8 +11,8 @@ import msgspec
 
 from ...ledger.events import ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
-from ...projections.leaderboard import CHANCE, chance_of, is_eligible
-from ...projections.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
+from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
+from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
 
 MOST_ERROR = 500
 """Characters of an error that a list shows; a run's own page has all."""

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 import falcon
 import msgspec
 
-from ..answers import answer
-from ..parameters import Form, Parameter
-from .files import PIECE, file_size, open_artifact, send_piece
+from ..api.answers import answer
+from ..api.parameters import Form, Parameter
+from ..api.run_files import PIECE, file_size, open_artifact, send_piece
+from ..api.site import Site
 from .run import find_run
-from .site import Site
 
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _TEXTS = frozenset(

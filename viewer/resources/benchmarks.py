@@ -12,13 +12,13 @@ import falcon
 import msgspec
 
 from ...ledger.events import Json
-from ...projections.high_scores import HighScore
+from ...projections.scores.high_scores import HighScore
+from ..api.parameters import AS_OF, Form, Parameter, limit
+from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.row import RunRow, Task
-from ..index.table import RunTable
-from ..parameters import AS_OF, Form, Parameter, limit
+from ..index.run_table import RunTable
 from .high_scores import references, references_that_hold
-from .site import Site
 
 _RECENT = 20
 _MOST_POINTS = 5000

@@ -7,9 +7,9 @@ import threading
 import falcon
 import msgspec
 
-from ...projections.chart_bundle import ChartBundle, chart_bundle
-from ..answers import answer, pack, send_packed
-from ..parameters import Form
+from ...projections.render.chart_bundle import ChartBundle, chart_bundle
+from ..api.answers import answer, pack, send_packed
+from ..api.parameters import Form
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 

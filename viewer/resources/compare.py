@@ -9,18 +9,18 @@ import falcon
 import msgspec
 
 from ...ledger.fold import Run
-from ...projections.comparison import Comparison, compare
-from ...projections.database import read_groups
-from ...projections.samples import SampleScores, read_samples
-from ...projections.selection import Catalogue, SelectionError, select
-from ..answers import answer
+from ...projections.scores.comparison import Comparison, compare
+from ...projections.scores.samples import SampleScores, read_samples
+from ...projections.scores.selection import Catalogue, SelectionError, select
+from ...projections.sqlite.database import read_groups
+from ..api.answers import answer
+from ..api.parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
+from ..api.site import Site
 from ..index.archive import Head, NoSuchMoment
 from ..index.row import RunRow, as_run
-from ..parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
 from . import samples
 from .leaderboard import INCLUDE
 from .run import find_run
-from .site import Site
 
 _MOST_SIDES = 6
 _SHOWN = ("both", "only_a", "only_b", "neither")

@@ -7,10 +7,10 @@ from typing import Any
 import falcon
 
 from ...ledger.past import Past
-from ...projections.reading import open_apart
-from ...projections.viewer_data import build_dataset
-from ..parameters import AS_OF, Form
-from .site import Site
+from ...projections.sqlite.opening import open_apart
+from ...projections.sqlite.viewer_data import build_dataset
+from ..api.parameters import AS_OF, Form
+from ..api.site import Site
 
 
 class ViewerData:

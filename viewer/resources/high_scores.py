@@ -5,10 +5,10 @@ from __future__ import annotations
 import falcon
 import msgspec
 
-from ...projections.high_scores import HighScore, holding, read_history
+from ...projections.scores.high_scores import HighScore, holding, read_history
+from ..api.parameters import AS_OF, Form, Parameter
+from ..api.site import Site
 from ..index.archive import Archive, Head, View
-from ..parameters import AS_OF, Form, Parameter
-from .site import Site
 
 
 class Reference(HighScore, frozen=True, kw_only=True):

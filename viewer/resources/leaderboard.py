@@ -8,12 +8,12 @@ from typing import Any
 import falcon
 import msgspec
 
-from ...projections.leaderboard import DOUBTFUL, Standing, leaderboard
+from ...projections.scores.leaderboard import DOUBTFUL, Standing, leaderboard
+from ..api.parameters import AS_OF, Form, Parameter
+from ..api.site import Site
 from ..index.archive import Head
 from ..index.row import RunRow, as_run
-from ..parameters import AS_OF, Form, Parameter
 from .high_scores import references_that_hold
-from .site import Site
 
 INCLUDE = Parameter("include", "count these kinds of runs too", "choice", choices=DOUBTFUL, is_list=True)
 _FILTERS = ("benchmark", "agent", "provider", "model")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import falcon
 import msgspec
 
+from ..api.parameters import Form
+from ..api.site import Site
 from ..index.archive import Head, View
-from ..parameters import Form
-from .site import Site
 
 _MARKS = 200
 

@@ -9,11 +9,11 @@ from typing import BinaryIO
 import falcon
 import msgspec
 
-from ..answers import answer
-from ..parameters import OFFSET, Form, Parameter, limit
-from .files import PIECE, open_inside, send_piece
+from ..api.answers import answer
+from ..api.parameters import OFFSET, Form, Parameter, limit
+from ..api.run_files import PIECE, open_inside, send_piece
+from ..api.site import Site
 from .run import find_run
-from .site import Site
 
 LOGS = {"stdout": "stdout.log", "stderr": "stderr.log"}
 

@@ -11,10 +11,10 @@ import falcon
 import msgspec
 
 from ...ledger.identity import parse_utc
+from ..api.parameters import AS_OF, Form, Parameter
+from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.row import RunRow
-from ..parameters import AS_OF, Form, Parameter
-from .site import Site
 
 _Z_95 = 1.96
 _RUNNING = 50

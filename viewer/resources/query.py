@@ -9,10 +9,10 @@ import falcon
 import msgspec
 
 from ...ledger.past import Past
-from ..answers import answer
+from ..api.answers import answer
+from ..api.parameters import Form
+from ..api.site import Site
 from ..index.archive import Head
-from ..parameters import Form
-from .site import Site
 
 _AT_ONCE = 2
 _SECONDS = 20.0
@@ -161,7 +161,7 @@ class QueryViews:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The list."""
-        from ...projections.analytics.schema import describe
+        from ...projections.analytics.views import describe
 
         self.parameters.read(req)
         views = [

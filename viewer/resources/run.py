@@ -8,17 +8,17 @@ from typing import Any
 import falcon
 import msgspec
 
-from ...ledger.chain import GENESIS, BadLine, check
-from ...ledger.codec import decode
 from ...ledger.fold import Run
+from ...ledger.storage.chain import GENESIS, BadLine, check
+from ...ledger.storage.codec import decode
 from ...ledger.store import EventReader
-from ...projections.database import read_groups
-from ...projections.rows import event_row, run_row
-from ..answers import answer
+from ...projections.sqlite.database import read_groups
+from ...projections.sqlite.rows import event_row, run_row
+from ..api.answers import answer
+from ..api.parameters import AS_OF, Form
+from ..api.run_files import file_size
+from ..api.site import Site
 from ..index.archive import Head, View
-from ..parameters import AS_OF, Form
-from .files import file_size
-from .site import Site
 
 
 class Standing(msgspec.Struct, frozen=True):

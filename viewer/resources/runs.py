@@ -10,13 +10,13 @@ import falcon
 import msgspec
 
 from ...ledger.fold import Status
+from ..api.download import send_csv, send_json
+from ..api.parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
+from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
 from ..index.row import RunRow
-from ..index.table import FILTERS, Question
-from ..parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
-from .download import send_csv, send_json
-from .site import Site
+from ..index.run_table import FILTERS, Question
 
 MOST_ROWS = 1000
 

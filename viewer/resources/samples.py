@@ -11,11 +11,11 @@ import falcon
 import msgspec
 
 from ...ledger.fold import Run
-from ..answers import answer
-from ..parameters import OFFSET, Form, Parameter, limit
-from .files import open_artifact
+from ..api.answers import answer
+from ..api.parameters import OFFSET, Form, Parameter, limit
+from ..api.run_files import open_artifact
+from ..api.site import Site
 from .run import find_run
-from .site import Site
 
 MOST_SAMPLES = 500
 _MOST_LINE = 8 * 1024 * 1024

@@ -7,8 +7,8 @@ from typing import get_args
 import falcon
 
 from ...ledger.fold import Status
-from ..parameters import Form
-from .site import Site
+from ..api.parameters import Form
+from ..api.site import Site
 
 
 class Health:

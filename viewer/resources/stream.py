@@ -15,9 +15,9 @@ from typing import Any
 import falcon
 import msgspec
 
+from ..api.parameters import MOST_NUMBER, Form, NoQuestion, Parameter
+from ..api.site import Site
 from ..index.archive import Archive, View
-from ..parameters import MOST_NUMBER, Form, NoQuestion, Parameter
-from .site import Site
 
 RETRY_MS = 700
 LOOK_EVERY = 0.15

@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.ledger.chain import seal
 from benchmarks.ledger.errors import LedgerDamaged
 from benchmarks.ledger.events import Finished, HighScorePublished, NewEvent, Started
 from benchmarks.ledger.history import History
-from benchmarks.ledger.jsonl import JsonlStore
-from benchmarks.ledger.sqlite import SqliteStore
+from benchmarks.ledger.storage.chain import seal
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.projections.analytics.build import open_analytics
-from benchmarks.projections.database import read_runs
-from benchmarks.projections.high_scores import holding, read_history
-from benchmarks.projections.leaderboard import leaderboard
-from benchmarks.projections.reading import open_history
-from benchmarks.projections.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
+from benchmarks.projections.scores.high_scores import holding, read_history
+from benchmarks.projections.scores.leaderboard import leaderboard
+from benchmarks.projections.sqlite.database import read_runs
+from benchmarks.projections.sqlite.opening import open_history
+from benchmarks.projections.sqlite.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
 from benchmarks.projections.workspace import Workspace
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -37,7 +37,7 @@ EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "20"))
 FOLLOWER = """
 import sys
 from pathlib import Path
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.workspace import Workspace
 

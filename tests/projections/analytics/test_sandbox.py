@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from benchmarks.ledger.events import NewEvent
-from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.analytics.child import open_sealed
 from benchmarks.projections.analytics.sandbox import BadQuery, LimitExceeded, Limits, ask
-from benchmarks.projections.analytics.schema import describe
+from benchmarks.projections.analytics.views import describe
 from benchmarks.projections.workspace import Workspace
 
 

@@ -1,0 +1,69 @@
+"""`compare`: runs, groups, models, agents or times side by side."""
+
+from __future__ import annotations
+
+import click
+
+from ...orchestrator.errors import UsageError
+from ...projections.render.score_tables import comparison_table
+from ...projections.render.text import escape_markdown, markdown
+from ...projections.scores.comparison import Comparison, Side, compare
+from ...projections.scores.leaderboard import Doubtful
+from ...projections.scores.samples import sample_reader
+from ...projections.scores.selection import select
+from ..context import Place, in_place, json_option, print_json
+from ..histories import include_option, load_catalogue
+from ..printing import show
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="A B [C ...]")
+@include_option
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@json_option
+@in_place
+def command(
+    place: Place, specs: tuple[str, ...], include: frozenset[Doubtful], as_markdown: bool, as_json: bool
+) -> None:
+    """Compare B (and C ...) with A, benchmark by benchmark, and tell differences from noise.
+
+    Each is a run or a group (an id, or its beginning), a model (MODEL or PROVIDER:MODEL), an agent, or as-of:TIME (a
+    time or a position of the ledger, or now). Where a name means several things, say which: run:, group:, model: or
+    agent: before it.
+
+    Scores are compared sample by sample where both sides have samples.jsonl, else by their standard errors; the
+    p-values are corrected for being many (Holm). Scores with other options or units are not compared, but named.
+    """
+    if len(specs) < 2:
+        raise UsageError("compare needs two or more: benchmarks compare A B; leaderboard shows what there is")
+    catalogue = load_catalogue(place, include)
+    comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace))
+    if as_json:
+        print_json(comparison)
+        return
+    table = comparison_table(comparison)
+    if as_markdown:
+        print(markdown(table) + "\n")
+    elif table.rows:
+        show(table)
+        print()
+    for line in _summary(comparison):
+        print(f"- {escape_markdown(line)}" if as_markdown else line)
+
+
+def _summary(comparison: Comparison) -> list[str]:
+    first, *others = comparison.sides
+    lines = [f"A is {_described(first)}"]
+    for tally, side in zip(comparison.tallies, others, strict=True):
+        told = f"{tally.wins} better, {tally.losses} worse, {tally.ties} no different beyond noise"
+        unknown = f", {tally.unknown} of unknown noise" if tally.unknown else ""
+        lines.append(f"B is {_described(side)}: {told} (p < {comparison.level:g}){unknown}")
+    if not comparison.rows:
+        lines.append("nothing can be compared")
+    lines += [f"{some.benchmark_id}: not compared with {some.side}: {some.reason}" for some in comparison.unlike]
+    return lines
+
+
+def _described(side: Side) -> str:
+    who = f" of {side.contenders[0]}" if len(side.contenders) == 1 else ""
+    return f"{side.kind} {side.name} ({side.runs} {'run' if side.runs == 1 else 'runs'}{who})"

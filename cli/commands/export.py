@@ -1,0 +1,108 @@
+"""`export`: the history in the formats of others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast, get_args
+
+import click
+import msgspec
+
+from ...ledger.events import Json
+from ...ledger.fold import Run
+from ...orchestrator.errors import UsageError
+from ...projections.render.exports.every_eval_ever import Evaluator, Relationship, documents, write_documents
+from ...projections.render.exports.junit import runs_report
+from ...projections.render.exports.open_lineage import run_events
+from ...projections.render.exports.tabular import csv_table, json_table, parquet_table
+from ...projections.scores.leaderboard import Doubtful, is_eligible
+from ...projections.scores.samples import SamplesUnusable, read_rows
+from ...projections.scores.selection import find
+from ...projections.sqlite.database import read_runs
+from ..context import Place, as_of_option, in_place, note
+from ..histories import include_option, load_catalogue, open_as_of
+
+_TABLES: dict[str, Callable[[list[Run]], bytes]] = {
+    "csv": csv_table,
+    "parquet": parquet_table,
+    "json": json_table,
+    "junit": runs_report,
+}
+FORMATS = (*_TABLES, "every-eval-ever", "openlineage")
+
+
+@click.command()
+@click.argument("what", required=False)
+@click.option("--format", "kind", type=click.Choice(FORMATS), required=True, help="What to write.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file to write instead of stdout; for every-eval-ever a folder, which gets a document for each run, "
+    "and its samples.",
+)
+@click.option("--organization", default="unknown", help="every-eval-ever: who evaluated.")
+@click.option(
+    "--relationship",
+    type=click.Choice(get_args(Relationship)),
+    default="other",
+    help="every-eval-ever: how they stand to the makers of the models.",
+)
+@click.option("--namespace", default="benchmarks", help="openlineage: the namespace of the jobs.")
+@include_option
+@as_of_option("The runs as the ledger had them then.")
+@in_place
+def command(
+    place: Place,
+    what: str | None,
+    kind: str,
+    output: Path | None,
+    organization: str,
+    relationship: str,
+    namespace: str,
+    include: frozenset[Doubtful],
+    as_of: str | None,
+) -> None:
+    """Export all runs, or those of WHAT (a run, group, model or agent, as for compare).
+
+    csv, json and parquet have a row for each run, whatever became of it; openlineage its events, a line each; junit a
+    test case. every-eval-ever has only scores that count: see --include.
+    """
+    runs = _runs(place, what, as_of)
+    if kind == "every-eval-ever":
+        evaluator = Evaluator(organization, cast(Relationship, relationship))
+        scored = [run for run in runs if is_eligible(run, include)]
+        if output is not None:
+            written = write_documents(scored, evaluator, output, lambda run: _rows(run, place))
+            note(f"{len(written)} documents below {output}")
+            return
+        content = msgspec.json.encode(documents(scored, evaluator)) + b"\n"
+    elif kind == "openlineage":
+        content = b"".join(msgspec.json.encode(event) + b"\n" for event in run_events(runs, namespace))
+    else:
+        content = _TABLES[kind](runs)
+    if output is not None:
+        output.write_bytes(content)
+        note(f"{len(runs)} runs in {output}")
+    elif kind == "parquet" and sys.stdout.isatty():
+        raise UsageError("parquet is nothing to read on a terminal: give --output FILE")
+    else:
+        sys.stdout.buffer.write(content)
+
+
+def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
+    if what is None:
+        with open_as_of(place, as_of) as history:
+            return list(read_runs(history))
+    if as_of is not None:
+        raise UsageError("WHAT and --as-of exclude each other; as-of:TIME is a WHAT, too")
+    selection = find(what, load_catalogue(place))
+    return sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
+
+
+def _rows(run: Run, place: Place) -> list[Json]:
+    try:
+        return read_rows(run, place.workspace)
+    except SamplesUnusable:
+        return []

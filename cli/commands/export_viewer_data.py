@@ -1,0 +1,61 @@
+"""`export-viewer-data`: both projections, built anew from the ledger; or the viewer as one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...ledger.past import Past
+from ...ledger.store import EventStore
+from ...orchestrator.errors import UsageError
+from ...projections.sqlite.refresh import rebuild_all
+from ..context import Place, as_of_option, in_place, limit_of, note
+
+
+@click.command()
+@as_of_option("The history as it was then, in a folder of its own.")
+@click.option("--html", metavar="FILE", help="Write the viewer with its data inside as one HTML file instead.")
+@click.option(
+    "--details",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="With --html: of so many runs, the newest, also their configuration and events.",
+)
+@click.option("--no-charts", is_flag=True, help="With --html: without the script that draws charts (0.9 MB).")
+@in_place
+def command(place: Place, as_of: str | None, html: str | None, details: int, no_charts: bool) -> None:
+    """Rebuild orchestrator.sqlite and viewer_data.json from the ledger, and print the path of the latter.
+
+    The same ledger gives the same bytes. With --as-of (an ISO 8601 time, or the position of an event) they stand in
+    benchmark_results/as-of-SEQ/, and the current ones stay as they are.
+
+    --html writes a page that opens from the disk, without any server: the overview, all runs with their filters, the
+    leaderboard and each benchmark. It holds no logs and no samples, and can neither compare nor ask.
+    """
+    store = place.store()
+    if html is not None:
+        if as_of is not None:
+            raise UsageError("--html shows the present: leave out --as-of")
+        _write_page(place, store, Path(html), details, with_charts=not no_charts)
+        return
+    if as_of is None:
+        print(rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note))
+        return
+    past = Past(store, limit_of(as_of))
+    position = max((record.seq for record in past.read()), default=0)
+    now = place.workspace
+    folder = now.results / f"as-of-{position}"
+    print(rebuild_all(folder / now.database.name, folder / now.viewer_data.name, past, notice=note))
+
+
+def _write_page(place: Place, store: EventStore, file: Path, details: int, *, with_charts: bool) -> None:
+    from ...viewer.offline import write_page
+
+    try:
+        runs = write_page(place.workspace.root, store, file, details=details, with_charts=with_charts)
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be written: {problem.strerror}") from problem
+    note(f"{runs} runs in {file}, {file.stat().st_size / 1e6:.1f} MB")
+    print(file)

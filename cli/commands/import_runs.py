@@ -1,0 +1,149 @@
+"""`import`: results of runs that were made elsewhere, brought into the ledger."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...adapters.imports.csv_table import FIELDS, is_field
+from ...adapters.imports.found import UnreadableResult
+from ...adapters.imports.reading import Choices, Source, find_sources
+from ...ledger.ledger import Ledger
+from ...orchestrator.errors import UsageError, nearest
+from ...orchestrator.recording.importing import Found, compare, read_source, take_in
+from ...orchestrator.redaction import Redactor, secrets_of
+from ...projections.render.text import format_score
+from ...projections.sqlite.refresh import update_all
+from ..context import Place, in_place, json_option, note, print_json
+from ..printing import print_table
+
+
+@click.command("import")
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--metric", help="Take this metric for the score instead of the file's first.")
+@click.option(
+    "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="CSV: the column of benchmark, model, score, …"
+)
+@click.option("--set", "constants", multiple=True, metavar="FIELD=VALUE", help="CSV: what every line has in common.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@json_option
+@in_place
+def command(
+    place: Place,
+    paths: tuple[Path, ...],
+    metric: str | None,
+    columns: tuple[str, ...],
+    constants: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Import results of runs that were made elsewhere, from files and folders; a second time adds nothing.
+
+    Known are logs of Inspect (.eval, .json), results of lm-eval, run folders of HELM, job folders of Harbor, records
+    of Every Eval Ever, exports of pytest-benchmark and hyperfine, results of asv, and CSV. Imported runs are marked
+    as such and hold no record. Exit code 1 where a file could not be read; the others are imported all the same.
+    """
+    choices = Choices(metric, _fields("--map", columns), _fields("--set", constants))
+    problems: list[UnreadableResult] = []
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"there is no {path}")
+    found = [one for source in find_sources(paths, choices, problems.append) for one in _read(source, problems)]
+    if not found and not problems:
+        raise UsageError(f"nothing to import in {', '.join(map(str, paths))}: no file of a format that is known")
+    store = place.store()
+    ledger = Ledger(store)
+    if dry_run:
+        before = compare(found, ledger.history())
+    else:
+        before = take_in(found, ledger, Redactor(secrets_of(os.environ)))
+        if before.fresh:
+            update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    distinct = {one.run_id: one for one in found}
+    if as_json:
+        print_json(
+            {
+                "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
+                "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
+            }
+        )
+    else:
+        _show(list(distinct.values()), before.fresh, dry_run)
+    if before.otherwise:
+        note(
+            f"{len(before.otherwise)} of those that were there already have another score, unit or option in the "
+            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time"
+        )
+    for problem in problems:
+        note(f"not imported: {problem}")
+    return 1 if problems else 0
+
+
+def _read(source: Source, problems: list[UnreadableResult]) -> list[Found]:
+    try:
+        return read_source(source)
+    except UnreadableResult as problem:
+        problems.append(problem)
+    except OSError as problem:
+        problems.append(UnreadableResult(source.path, f"cannot be read: {problem.strerror}"))
+    return []
+
+
+def _fields(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} '{text}' is no FIELD=…")
+        if not is_field(name):
+            there = f"there are {', '.join(FIELDS)}, metrics.NAME, config.NAME"
+            raise UsageError(f"{option}: there is no field '{name}'{nearest(name, FIELDS)}; {there}")
+        if name in fields:
+            raise UsageError(f"{option} names {name} twice")
+        fields[name] = value
+    return fields
+
+
+def _row(one: Found, is_new: bool) -> dict[str, Any]:
+    return {
+        "run_id": one.run_id,
+        "new": is_new,
+        "kind": one.source.kind,
+        "path": one.source.path,
+        "sha256": one.source.sha256,
+        "benchmark_id": one.run.benchmark_id,
+        "status": one.run.status,
+        "reason": one.run.reason,
+        "model": one.run.model,
+        "score": one.run.score,
+        "unit": one.run.unit,
+    }
+
+
+def _show(found: list[Found], fresh: set[str], dry_run: bool) -> None:
+    if found:
+        print_table(
+            ["benchmark", "status", "model", "score", "unit", "samples", "kind", "new", "run_id"],
+            [
+                [
+                    one.run.benchmark_id,
+                    one.run.status + (f" ({one.run.reason})" if one.run.reason else ""),
+                    one.run.model,
+                    format_score(one.run.score, one.run.stderr),
+                    one.run.unit or "",
+                    str(one.run.samples or ""),
+                    one.source.kind,
+                    "yes" if one.run_id in fresh else "no",
+                    one.run_id,
+                ]
+                for one in found
+            ],
+            right={"score", "samples"},
+            dispensable=["kind", "samples", "unit"],
+        )
+        print()
+    verb = "would be imported" if dry_run else "imported"
+    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were there already")

@@ -1,0 +1,152 @@
+"""`ledger export`, `import`, `copy`, `import-sqlite` and `repair`: a ledger on its way, and one that was hurt."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import click
+
+from ....ledger.errors import LedgerError
+from ....ledger.events import LEDGER_STREAM, Repaired
+from ....ledger.ledger import Ledger
+from ....ledger.proof.verify import verify
+from ....ledger.storage.chain import Head
+from ....ledger.storage.jsonl import JsonlStore
+from ....ledger.storage.open import open_store
+from ....ledger.transfer.exchange import FILE_ENDINGS, LinesFile, export_lines, head_of
+from ....ledger.transfer.exchange import copy as copy_ledger
+from ....ledger.transfer.merge import Source, take_in
+from ....orchestrator.errors import UsageError
+from ....orchestrator.recording.migration import import_sqlite as migrate
+from ....projections.sqlite.refresh import update_all
+from ...context import Place, in_place, note
+
+
+@click.command()
+@click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@in_place
+def export(place: Place, target: Path) -> None:
+    """Write the ledger, proven line by line, to FILE (.jsonl or .jsonl.gz) or as a ledger of its own to DIR.
+
+    Into a DIR that holds an earlier export, only what is new is written.
+    """
+    store = place.store()
+    if target.name.endswith(FILE_ENDINGS):
+        if not target.parent.is_dir():
+            raise UsageError(f"there is no folder {target.parent}")
+        head = export_lines(store, target)
+        print(f"{target}: {head.seq} events, head {head.hash}")
+        return
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is no folder, and its name ends with neither of {', '.join(FILE_ENDINGS)}")
+    added = copy_ledger(store, JsonlStore(target, notice=note))
+    print(f"{target}: {added} events were new there")
+
+
+@click.command("import")
+@click.argument("source", metavar="FILE|DIR|URL")
+@in_place
+def import_(place: Place, source: str) -> None:
+    """Take in the events of another ledger: an export, a ledger's folder, or its URL. A second time adds nothing.
+
+    Where the other one continues this ledger (or is where this one began), the chain goes on as it is. Any other is
+    merged: events, ids and times stay as they are and are numbered anew here, and their own chain can still be proven.
+    """
+    store = place.store()
+    taken = take_in(store, _source(source), name=Path(source).name)
+    if taken.added:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    how = "the same history" if taken.is_same_chain else "merged"
+    print(f"{taken.added} events added, {taken.known} were here already ({how})")
+
+
+def _source(source: str) -> Source:
+    if "://" not in source:
+        path = Path(source)
+        if not path.exists():
+            raise UsageError(f"there is no {path}")
+        if path.is_file():
+            return LinesFile(path)
+    store = open_store(source, notice=note)
+    if not store.files():
+        raise UsageError(f"there is no ledger in {source}")
+    return store
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.pass_context
+def copy(ctx: click.Context, source: str, target: str) -> None:
+    """Copy the ledger FROM to TO, each a folder or a URL such as sqlite:///path/of/file, with its chain kept.
+
+    TO is empty, or an earlier copy: then only what is new is copied.
+    """
+    here = open_store(source, notice=note)
+    if not here.files():
+        raise UsageError(f"there is no ledger in {source}")
+    there = open_store(target, notice=note)
+    added = copy_ledger(here, there)
+    there.close()
+    print(f"{target}: {added} events were new there")
+
+
+@click.command("import-sqlite")
+@click.argument("database", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@in_place
+def import_sqlite(place: Place, database: Path) -> None:
+    """Bring the runs of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
+
+    Imported runs are marked as such and count for no record. Rows of work that was skipped are left out.
+    """
+    store = place.store()
+    done = migrate(database, Ledger(store))
+    if done.added:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    print(
+        f"{done.added} runs imported, {done.known} were there already; "
+        f"{done.no_runs} rows of skipped or incompatible work are no runs and were left out"
+    )
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do it. Without this, only tell what would be done.")
+@click.option("--reason", default="", help="Why no better copy can be put in its place; it is recorded.")
+@in_place
+def repair(place: Place, yes: bool, reason: str) -> int:
+    """Cut off what can't be proven any more, keep it in quarantine, and record that this was done.
+
+    The last resort: events behind a break are lost to the chain. A copy that is whole is always better; `ledger verify`
+    names the files to restore.
+    """
+    store = place.store()
+    report = verify(store)
+    if not report.damage and not report.torn_bytes:
+        print(f"nothing to repair: {report.position} events, head {report.head_hash}")
+        return 0
+    for finding in report.damage:
+        print(f"damage: {finding.text}")
+    for remark in report.notes:
+        print(f"note: {remark}")
+    if not yes:
+        print(f"with --yes, what stands behind event {report.position} is moved to quarantine")
+        return 3 if report.damage else 1
+    kept = store.cut()
+    head: Head = head_of(store.prove())
+    event = Repaired(
+        author=getpass.getuser(),
+        reason=reason or "; ".join(finding.text for finding in report.damage) or "a torn last line",
+        position=head.seq,
+        head_hash=head.hash,
+        quarantined=[path.name for path in kept],
+    )
+    record = Ledger(store).append(LEDGER_STREAM, event)
+    for path in kept:
+        print(f"kept: {path}")
+    print(f"repaired: events 1 to {head.seq} stand as they were written; event {record.seq} tells of the repair")
+    try:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    except LedgerError as problem:
+        note(f"the tables could not be made anew: {problem}")
+    return 0

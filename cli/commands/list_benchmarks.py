@@ -1,0 +1,113 @@
+"""`list-benchmarks`: every adapter, whether it can run here, and whether every benchmark directory has one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from ...adapters.adapter import Adapter, missing
+from ...adapters.discovery import Discovery, discover
+from ...adapters.options import effective_config
+from ...orchestrator.models.providers import find_provider, resolve
+from ..context import Place, in_place, json_option, print_json
+from ..printing import print_table
+
+
+@click.command()
+@click.option("--agent", help="Judge for this agent instead of each benchmark's own.")
+@click.option("--provider", help="Judge for this provider too: is its key here?")
+@click.option("--all", "everything", is_flag=True, help="In the table, too, what needs a folder that is not here.")
+@json_option
+@in_place
+def command(place: Place, agent: str | None, provider: str | None, everything: bool, as_json: bool) -> int:
+    """Show every benchmark, and whether it can run here; where not, everything that is missing.
+
+    Exit code 2 where a benchmark directory of the workspace has no benchmark, or a manifest is broken.
+    """
+    lacking = resolve(find_provider(provider), base_url=None, environ=os.environ).missing() if provider else []
+    found = discover(place.workspace.root)
+    # What is made for a checkout that this workspace is not would hide the rest.
+    elsewhere = [] if everything or as_json else [a for a in found.adapters.values() if a.root is None]
+    rows = [_row(adapter, agent, lacking) for adapter in found.adapters.values() if adapter not in elsewhere]
+    if as_json:
+        print_json(_document(found, rows))
+    else:
+        print_table(
+            ["benchmark", "runs here", "agent", "source", "what it is, or what is missing"],
+            [
+                [
+                    row["id"],
+                    "yes" if row["runnable"] else "no",
+                    row["agent"],
+                    row["source"],
+                    row["description"] if row["runnable"] else "missing: " + "; ".join(row["missing"]),
+                ]
+                for row in rows
+            ],
+        )
+        covered = len(found.directories) - len(found.uncovered)
+        print(f"\n{len(rows)} benchmarks; {covered} of {len(found.directories)} benchmark directories covered")
+        if elsewhere:
+            names = ", ".join(adapter.id for adapter in elsewhere)
+            print(f"\n{len(elsewhere)} more need their checkout as the workspace (--all says what else): {names}")
+        if reasons := {name: why for name, why in found.excluded.items() if why}:
+            print("\nno benchmarks:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
+    for problem in found.problems:
+        print(f"broken manifest: {problem}", file=sys.stderr)
+    if found.uncovered:
+        names = ", ".join(found.uncovered)
+        print(
+            f"not covered: {names}. Give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace",
+            file=sys.stderr,
+        )
+    return 2 if found.problems or found.uncovered else 0
+
+
+def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, Any]:
+    manifest = adapter.manifest
+    label = agent or manifest.default_agent
+    defaults = effective_config(manifest.id, manifest.options, {}).config
+    unmet = missing(adapter, agent=label, environ=os.environ, config=defaults)
+    unmet += lacking if manifest.asks_model(label) else []
+    return {
+        "id": manifest.id,
+        "name": manifest.name,
+        "directory": manifest.directory,
+        "description": manifest.description,
+        "homepage": manifest.homepage,
+        "tags": manifest.tags,
+        "agents": manifest.agents,
+        "baselines": list(manifest.baselines),
+        "agent": label,
+        "source": adapter.source,
+        "runnable": not unmet,
+        "missing": unmet,
+        "unit": manifest.result.unit,
+        "higher_is_better": manifest.result.higher_is_better,
+        "high_score": msgspec.to_builtins(manifest.high_score),
+        "options": {
+            name: {
+                "type": option.type,
+                "default": option.default,
+                "required": option.required,
+                "help": option.help,
+            }
+            for name, option in manifest.options.items()
+        },
+    }
+
+
+def _document(found: Discovery, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "benchmarks": rows,
+        "directories": found.directories,
+        "uncovered": found.uncovered,
+        "excluded": found.excluded,
+        "problems": [
+            {"path": str(problem.path), "key": problem.key, "reason": problem.reason} for problem in found.problems
+        ],
+    }

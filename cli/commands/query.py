@@ -1,0 +1,224 @@
+"""`query`: one SELECT over the history."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from ...ledger.past import Past
+from ...ledger.store import EventReader
+from ...orchestrator.errors import UsageError, nearest
+from ...projections.analytics.query import run_query
+from ...projections.analytics.sandbox import Limits, QueryResult
+from ...projections.analytics.views import View, describe
+from ...projections.render.exports.tabular import spreadsheet_cell
+from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
+from ..printing import print_table
+
+_WIDEST = 60
+_DEFAULT = Limits()
+_ROWS_AT_ONCE = 50
+"""Ten times as fast as one by one; with more of them, the statement takes longer to read."""
+_MOST = {"seconds": 86_400, "rows": 10**9, "mib": 1 << 20}
+"""What the system that sets the limits still takes."""
+
+
+def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # It is neither below nor above any bound.
+        raise click.BadParameter("nan is no number of seconds")
+    return value
+
+
+@click.command()
+@click.argument("sql", required=False)
+@click.option("--file", metavar="FILE", help="Ask what stands in FILE; - is stdin.")
+@click.option("--list", "listed", is_flag=True, help="Show the views; with a view's name instead of SQL, its columns.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--parquet", metavar="FILE", help="Write the rows as Parquet.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, _MOST["rows"]),
+    default=_DEFAULT.rows,
+    show_default=True,
+    help="Answer so many at most.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, _MOST["seconds"], min_open=True),
+    callback=_number,
+    default=_DEFAULT.seconds,
+    show_default=True,
+    metavar="SECONDS",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(64, _MOST["mib"]),
+    default=_DEFAULT.memory_mb,
+    show_default=True,
+    metavar="MIB",
+)
+@click.option(
+    "--max-answer",
+    type=click.IntRange(1, _MOST["mib"]),
+    default=_DEFAULT.answer_mb,
+    show_default=True,
+    metavar="MIB",
+)
+@as_of_option("Ask the history as it was known then.")
+@json_option
+@in_place
+def command(
+    place: Place,
+    sql: str | None,
+    file: str | None,
+    listed: bool,
+    as_csv: bool,
+    parquet: str | None,
+    rows: int,
+    timeout: float,
+    memory: int,
+    max_answer: int,
+    as_of: str | None,
+    as_json: bool,
+) -> None:
+    """Ask the history one SELECT, such as "SELECT model, mean FROM leaderboard".
+
+    It is run in a process of its own that can read nothing but the history, for a bounded time. Other DuckDB clients
+    can open analytics.duckdb in the results, which holds the same views.
+    """
+    if [as_csv, as_json, parquet is not None].count(True) > 1:
+        raise UsageError("choose one of --json, --csv and --parquet")
+    if listed:
+        _list(sql, as_json=as_json)
+        return
+    limits = Limits(seconds=timeout, memory_mb=memory, rows=rows, answer_mb=max_answer)
+    store: EventReader = place.store()
+    if as_of is not None:
+        store = Past(store, limit_of(as_of))
+    result = run_query(place.workspace, store, _question(sql, file), limits)
+    if parquet is not None:
+        _write_parquet(result, Path(parquet))
+    elif as_json:
+        print_json(_as_json(result))
+    elif as_csv:
+        _print_csv(result)
+    else:
+        _print_table(result)
+    if result.truncated and not as_json:
+        note(f"only the first {rows} rows: --rows answers more")
+
+
+def _question(sql: str | None, file: str | None) -> str:
+    if (sql is None) == (file is None):
+        raise UsageError("give the SQL, or --file; --list shows what there is to ask for")
+    if file is None:
+        return sql or ""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{file} cannot be read: {getattr(problem, 'strerror', None) or 'no UTF-8'}") from problem
+
+
+def _list(name: str | None, *, as_json: bool) -> None:
+    views = {view.name: view for view in describe()}
+    if name is not None and name not in views:
+        hint = nearest(name, views) or f"; there are {', '.join(views)}"
+        raise UsageError(f"no view '{name}'{hint}")
+    if as_json:
+        print_json([views[name]] if name else list(views.values()))
+    elif name:
+        _print_columns(views[name])
+    else:
+        print_table(["view", "a row is"], [[view.name, view.about] for view in views.values()])
+        print("\nbenchmarks query --list VIEW shows the columns of one")
+
+
+def _print_columns(view: View) -> None:
+    print(f"{view.name}: {view.about}\n")
+    print_table(["column", "type", "what it holds"], [msgspec.structs.astuple(column) for column in view.columns])
+
+
+def _as_json(result: QueryResult) -> dict[str, Any]:
+    return {
+        "columns": [{"name": name, "type": kind} for name, kind in result.columns],
+        "rows": result.rows,
+        "truncated": result.truncated,
+    }
+
+
+def _print_csv(result: QueryResult) -> None:
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(spreadsheet_cell(name) for name, _ in result.columns)
+    table.writerows([_csv_text(value) for value in row] for row in result.rows)
+
+
+def _print_table(result: QueryResult) -> None:
+    names = [name for name, _ in result.columns]
+    numbers = [
+        name
+        for place, name in enumerate(names)
+        if any(isinstance(row[place], int | float) for row in result.rows)
+        and all(row[place] is None or isinstance(row[place], int | float) for row in result.rows)
+    ]
+    if not result.rows:
+        print(f"no rows of {', '.join(names)}")
+        return
+    print_table(names, [[_short(value) for value in row] for row in result.rows], right=numbers)
+
+
+def _csv_text(value: Any) -> object:
+    # A number that is less than nothing is no formula.
+    return spreadsheet_cell(value) if isinstance(value, str) else _text(value)
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else _text(value)
+    text = " ".join(text.split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _write_parquet(result: QueryResult, file: Path) -> None:
+    """The rows with the types of the answer. Raises UsageError where the file can't be written."""
+    import duckdb
+
+    with contextlib.closing(duckdb.connect()) as connection, _told(file):
+        typed = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}" {kind}' for name, kind in result.columns)
+        connection.execute(f"CREATE TABLE answer ({typed})")
+        marks = f"({', '.join(f'CAST(? AS {kind})' for _, kind in result.columns)})"
+        for begin in range(0, len(result.rows), _ROWS_AT_ONCE):
+            rows = result.rows[begin : begin + _ROWS_AT_ONCE]
+            values = [_typed(value, kind) for row in rows for value, (_, kind) in zip(row, result.columns, strict=True)]
+            connection.execute(f"INSERT INTO answer VALUES {', '.join([marks] * len(rows))}", values)  # noqa: S608 - marks
+        connection.table("answer").write_parquet(str(file))
+    note(f"{len(result.rows)} rows in {file}")
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """A plain value as DuckDB reads it into a column of that type."""
+    if kind == "JSON" and value is not None:
+        return msgspec.json.encode(value).decode()
+    return value.removesuffix("Z") if isinstance(value, str) and kind.startswith("TIMESTAMP") else value
+
+
+@contextlib.contextmanager
+def _told(file: Path) -> Iterator[None]:
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, OSError) as problem:
+        raise UsageError(f"{file} cannot be written: {problem}") from problem

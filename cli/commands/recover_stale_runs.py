@@ -1,0 +1,55 @@
+"""`recover-stale-runs`: close what a dead orchestrator left open."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ...adapters.discovery import discover
+from ...ledger.fold import Run
+from ...ledger.ledger import Ledger
+from ...ledger.staleness import is_stale
+from ...orchestrator.models.prices import own_prices
+from ...orchestrator.redaction import Redactor, secrets_of
+from ...orchestrator.running.recovery import recover
+from ...projections.sqlite.refresh import rebuild_all
+from ...projections.sqlite.rows import run_row
+from ..context import Place, in_place, json_option, note, print_json
+
+
+@click.command()
+@click.option(
+    "--stale-seconds",
+    type=click.FloatRange(min=0),
+    help="How old the last sign of life must be (default: 300, or what the run itself promised, where that is more).",
+)
+@json_option
+@in_place
+def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
+    """Close runs that gave no sign of life for so long, and whose process is not provably alive.
+
+    A result that such a run's benchmark did finish is adopted. Then the viewer's dataset is rebuilt.
+    """
+    store = place.store()
+    recovered: list[Run] = []
+    still_open = 0
+    if next(store.read(), None):
+        ledger = Ledger(store)
+        adapters = discover(place.workspace.root).adapters
+        recovered = recover(
+            ledger,
+            lambda run: is_stale(run, stale_seconds),
+            workspace=place.workspace,
+            adapters=adapters,
+            prices=own_prices(place.workspace.root, None, os.environ),
+            redactor=Redactor(secrets_of(os.environ)),
+        )
+        still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
+        rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    if as_json:
+        print_json([run_row(run) for run in recovered])
+        return
+    for run in recovered:
+        print(f"{run.run_id}: {run.error or f'its result was adopted, score {run.score}'}")
+    print(f"{len(recovered)} runs recovered; {still_open} still running")

@@ -1,0 +1,176 @@
+"""What `run` was asked for: its options as one record, and the cells and the request that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ....adapters.adapter import Adapter
+from ....ledger.events import Json, Request, Started
+from ....orchestrator.errors import UsageError
+from ....orchestrator.models.providers import NO_MODEL
+from ....orchestrator.models.targets import Target, find_target
+from ....orchestrator.planning.again import extra_of
+from ....orchestrator.planning.campaign_file import Loaded, cells_of
+from ....orchestrator.planning.claim import Policy
+from ....orchestrator.planning.plan import Cell, PlannedRun, choose, parse_extra
+from ....orchestrator.redaction import names_a_secret
+from ....orchestrator.running.budget import Allowance
+from ....orchestrator.running.retries import Retries
+from ....orchestrator.running.supervision import Limits
+
+DEFAULT_PROVIDER = "groq"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of `run`, as they were given; the names are those of the options."""
+
+    campaign: Loaded | None
+    benchmarks: Sequence[str]
+    everything: bool
+    agent: str | None
+    provider: str | None
+    base_url: str | None
+    model: str | None
+    extra: str
+    rerun_failed: bool
+    force: bool
+    rerun_changed: bool
+    again: str | None
+    jobs: int
+    repeats: int
+    timeout: float | None
+    stall: float | None
+    retries: int
+    retry_delay: float
+    max_cost: float | None
+    max_tokens: int | None
+    max_minutes: float | None
+    prices: str | None
+    notify: str | None
+    dry_run: bool
+    quiet: bool
+    explained: bool
+    as_json: bool
+
+    def check(self) -> None:
+        """Raises UsageError for options that exclude each other."""
+        if self.rerun_failed and self.force:
+            raise UsageError("--rerun-failed and --force exclude each other")
+        what = self.everything or self.agent or self.extra != "{}"
+        if self.campaign and (self.benchmarks or what or self.provider or self.model or self.base_url or self.again):
+            raise UsageError(
+                "--campaign says what is run: leave out --benchmarks, --all, --agent, --provider, --base-url, --model, "
+                "--extra, --again"
+            )
+        if self.again and (self.benchmarks or what or self.repeats != 1):
+            raise UsageError(
+                "--again takes all from that run: leave out --benchmarks, --all, --agent, --extra, --repeats"
+            )
+
+    @property
+    def policy(self) -> Policy:
+        """What counts as done."""
+        return "force" if self.force or self.again else "rerun_failed" if self.rerun_failed else "once"
+
+    @property
+    def limits(self) -> Limits:
+        """What ends a run early."""
+        return Limits(self.timeout, self.stall)
+
+    @property
+    def tries(self) -> Retries:
+        """How often what failed is tried again."""
+        return Retries(self.retries, self.retry_delay)
+
+    @property
+    def allowance(self) -> Allowance:
+        """What the campaign may spend."""
+        return Allowance(self.max_cost, self.max_tokens, self.max_minutes)
+
+    def cells(self, original: Started | None, known: Mapping[str, Adapter], environ: Mapping[str, str]) -> list[Cell]:
+        """What is to be run. `original` is the run that --again names. Raises UsageError."""
+        if self.campaign:
+
+            def find(provider: str, model: str | None, base_url: str | None) -> Target:
+                return find_target(provider, model, base_url=base_url, environ=environ)
+
+            return cells_of(self.campaign, known, find)
+        provider, model = self.provider or DEFAULT_PROVIDER, self.model
+        if original and original.provider != NO_MODEL:
+            provider, model = original.provider, model or original.model
+        target = find_target(provider, model, base_url=self.base_url, environ=environ)
+        if original:
+            [adapter] = choose([original.benchmark_id], known)
+            return [Cell(adapter, original.agent, target, extra_of(original))]
+        extra = parse_extra(self.extra)
+        return [
+            Cell(adapter, self.agent or adapter.manifest.default_agent, target, extra)
+            for adapter in self._chosen(known)
+        ]
+
+    def request(self, cells: Sequence[Cell], plan: Sequence[PlannedRun]) -> Request:
+        """The request as it stands in the ledger."""
+        secret = {name for cell in cells for name, option in cell.adapter.manifest.options.items() if option.secret}
+        agent, extra = self.agent, cells[0].extra
+        if self.campaign:
+            matrix = self.campaign.file.matrix
+            agent, extra = ", ".join(matrix.agents or []) or None, self.campaign.file.options
+        elif self.again:
+            agent = cells[0].agent
+        return Request(
+            benchmarks=list(dict.fromkeys(planned.adapter.id for planned in plan)),
+            agent=agent,
+            provider=", ".join(dict.fromkeys(planned.provider for planned in plan)),
+            model=", ".join(dict.fromkeys(planned.model for planned in plan)),
+            extra=_without_secrets(extra, secret),
+            flags=self._flags(secret),
+        )
+
+    def _flags(self, secret: set[str]) -> Json:
+        flags: Json = {"rerun_failed": self.rerun_failed, "force": self.force}
+        if self.rerun_changed:
+            flags["rerun_changed"] = True
+        if self.again:
+            flags["again"] = self.again
+        flags |= {"jobs": self.jobs, "repeats": self.repeats, "retries": self.retries}
+        for name in ("timeout", "stall", "max_cost", "max_tokens", "max_minutes"):
+            if (value := getattr(self, name)) is not None:
+                flags[name] = value
+        if self.campaign:
+            flags["campaign"] = {
+                "name": self.campaign.name,
+                "sha256": self.campaign.sha256,
+                "content": _without_secrets(self.campaign.content, secret),
+            }
+        return flags
+
+    def _chosen(self, known: Mapping[str, Adapter]) -> list[Adapter]:
+        ids = [benchmark_id for value in self.benchmarks for benchmark_id in value.split(",") if benchmark_id]
+        if self.everything and ids:
+            raise UsageError("--all and --benchmarks exclude each other")
+        if not self.everything and not ids:
+            raise UsageError(
+                "which benchmarks? Name them with --benchmarks, say --all, or give a --campaign; list-benchmarks shows "
+                "them"
+            )
+        return list(known.values()) if self.everything else choose(ids, known)
+
+
+def _without_secrets(options: Json, secret: set[str]) -> Json:
+    """Options as they may stand in the ledger."""
+
+    def hide(value: object) -> object:
+        if isinstance(value, list):
+            return [hide(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: f"[redacted:{key}]" if key in secret or names_a_secret(key) else hide(item)
+            for key, item in value.items()
+        }
+
+    hidden = hide(options)
+    assert isinstance(hidden, dict)  # noqa: S101 - for the type checker: an object stays one
+    return hidden

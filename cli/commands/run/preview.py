@@ -1,0 +1,145 @@
+"""`run --dry-run`: what would be done, why, and what it is expected to take, by the runs that came before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ....ledger.events import Json
+from ....ledger.fold import Run
+from ....ledger.history import History
+from ....ledger.identity import liveness
+from ....orchestrator.models.prices import Prices, cost_of
+from ....orchestrator.planning.changes import Change
+from ....orchestrator.planning.claim import Policy, explain, judge
+from ....orchestrator.planning.plan import PlannedRun, distinctions
+from ....orchestrator.running.budget import tokens_of
+from ....orchestrator.running.schedule import Experience
+from ....projections.render.text import format_options
+from ...context import print_json
+from ...printing import print_table
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be done with a piece of work: `run`, `skip`, or that it is `incompatible`.
+
+    `options` are those in which it differs from other work on the benchmark. Seconds, tokens and US dollars are what
+    the run took that was most like it; None where there is none.
+    """
+
+    benchmark_id: str
+    agent: str
+    provider: str
+    model: str
+    options: Json
+    signature: str
+    would: str
+    why: str
+    seconds: float | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+
+
+def preview(
+    history: History, plan: Sequence[PlannedRun], policy: Policy, changes: Mapping[str, Change], prices: Prices
+) -> list[Preview]:
+    """What `run` would do now; a run whose owner is provably gone would be recovered first.
+
+    The history must have its details.
+    """
+    experience = Experience(history)
+    return [
+        _preview(history, planned, options, policy, changes, prices, experience)
+        for planned, options in zip(plan, distinctions(plan), strict=True)
+    ]
+
+
+def _preview(
+    history: History,
+    planned: PlannedRun,
+    options: Json,
+    policy: Policy,
+    changes: Mapping[str, Change],
+    prices: Prices,
+    experience: Experience,
+) -> Preview:
+    would, why = _verdict(history, planned, policy, changes)
+    like = experience.most_like(planned) if would == "run" else None
+    return Preview(
+        benchmark_id=planned.adapter.id,
+        agent=planned.agent,
+        provider=planned.provider,
+        model=planned.model,
+        options=options,
+        signature=planned.signature.digest,
+        would=would,
+        why=why,
+        seconds=like.duration_seconds if like else None,
+        tokens=tokens_of(like.usage) if like else None,
+        cost_usd=_cost(like, planned, prices),
+    )
+
+
+def _verdict(history: History, planned: PlannedRun, policy: Policy, changes: Mapping[str, Change]) -> tuple[str, str]:
+    if planned.missing:
+        return "incompatible", "; ".join(planned.missing)
+    live = history.live_run(planned.signature.digest)
+    if live and liveness(live.owner) == "dead":
+        return "run", f"{live.run_id} was left open by a dead orchestrator"
+    verdict = judge(history, planned, policy, changes)
+    return "run" if verdict.run else "skip", explain(history, planned, verdict).partition(": ")[2]
+
+
+def _cost(like: Run | None, planned: PlannedRun, prices: Prices) -> float | None:
+    price = prices.find(planned.provider, planned.model)
+    return cost_of(like.usage, price) if like and price else None
+
+
+def show(rows: Sequence[Preview], *, as_json: bool) -> None:
+    """Print a preview, with its totals."""
+    due = [row for row in rows if row.would == "run"]
+    if as_json:
+        print_json({"work": rows, "would_run": len(due), "expected": _totals(due)})
+        return
+    columns = ["benchmark", "agent", "model", "options", "would", "time", "tokens", "cost", "why"]
+    dispensable = ["agent", "cost", "tokens"]
+    print_table(columns, map(_cells, rows), right=["time", "tokens", "cost"], dispensable=dispensable)
+    unknown = sum(row.seconds is None for row in due)
+    totals = _totals(due)
+    expected = [
+        *([f"about {_time(totals['seconds'])}"] if totals["seconds"] else []),
+        *([f"{totals['tokens']:,.0f} tokens"] if totals["tokens"] else []),
+        *([f"${totals['cost_usd']:.4g}"] if totals["cost_usd"] else []),
+        *([f"{unknown} without any history"] if unknown else []),
+    ]
+    print(f"\n{len(due)} of {len(rows)} would run" + (f": {', '.join(expected)}" if expected else ""))
+
+
+def _totals(due: Sequence[Preview]) -> dict[str, float]:
+    return {
+        "seconds": sum(row.seconds or 0 for row in due),
+        "tokens": sum(row.tokens or 0 for row in due),
+        "cost_usd": sum(row.cost_usd or 0 for row in due),
+    }
+
+
+def _cells(row: Preview) -> list[str]:
+    return [
+        row.benchmark_id,
+        row.agent,
+        f"{row.provider}:{row.model}",
+        format_options(row.options),
+        row.would,
+        "" if row.seconds is None else _time(row.seconds),
+        "" if row.tokens is None else f"{row.tokens:,}",
+        "" if row.cost_usd is None else f"${row.cost_usd:.4g}",
+        row.why,
+    ]
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

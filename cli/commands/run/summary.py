@@ -1,0 +1,109 @@
+"""What `run` says at its end: its runs, its repetitions together, and how the campaign closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ....ledger.fold import Run
+from ....orchestrator.models.prices import COST
+from ....orchestrator.planning.repetitions import Repetitions
+from ....orchestrator.running.campaign import Result
+from ....projections.render.text import format_options, format_score
+from ...printing import print_table
+
+_ERROR_LENGTH = 300
+_RIGHT = ["score", "high_score", "delta", "samples", "tokens", "cost", "seconds"]
+_COLUMNS = ["benchmark", "status", *_RIGHT, "run_id"]
+_DISPENSABLE = ["run_id", "samples", "high_score", "tokens", "cost", "delta", "seconds"]
+
+
+def report(result: Result, repetitions: Sequence[Repetitions]) -> None:
+    """Tables on stdout, then one line of counts."""
+    if result.runs:
+        rows = [_cells(run) for run in result.runs]
+        # A column that says nothing only takes room.
+        shown = [name for index, name in enumerate(_COLUMNS) if name != "cost" or any(row[index] for row in rows)]
+        kept = [_COLUMNS.index(name) for name in shown]
+        print_table(shown, [[row[i] for i in kept] for row in rows], right=_RIGHT, dispensable=_DISPENSABLE)
+        print()
+    if repetitions:
+        _print_repetitions(repetitions)
+        print()
+    print(f"{result.run_group_id}: {summary(result)}")
+
+
+def summary(result: Result) -> str:
+    """The counts of a campaign in a line; and why it stopped early, where it did."""
+    counts = result.counts
+    told = (
+        f"{counts.succeeded} succeeded, {counts.failed} failed, {counts.skipped} skipped, "
+        f"{counts.incompatible} incompatible"
+    )
+    return f"{told}; {'; '.join(result.notes)}" if result.notes else told
+
+
+def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
+    columns = ["benchmark", "agent", "model", "options", "repeats", "mean", "spread", "least", "most"]
+    print_table(
+        columns,
+        [
+            [
+                one.benchmark_id,
+                one.agent,
+                f"{one.provider}:{one.model}",
+                format_options(one.options),
+                f"{len(one.scores)} of {one.asked}",
+                format_score(one.mean, one.stderr),
+                "" if one.deviation is None else f"{one.deviation:.3f}",
+                format_score(min(one.scores)),
+                format_score(max(one.scores)),
+            ]
+            for one in repetitions
+        ],
+        right=columns[4:],
+        dispensable=["agent", "least", "most"],
+    )
+
+
+def _cells(run: Run) -> list[str]:
+    tokens, cost = run.usage.get("total_tokens"), run.usage.get(COST)
+    delta = run.delta_to_high_score
+    return [
+        run.benchmark_id,
+        run.status + (f" ({run.reason})" if run.reason else " (synthetic)" if run.synthetic else ""),
+        format_score(run.score, run.stderr),
+        format_score(run.high_score_value),
+        "" if delta is None else f"{delta:+.3f}",
+        "" if run.samples is None else str(run.samples),
+        "" if tokens is None else str(tokens),
+        f"${cost:.4g}" if isinstance(cost, int | float) and cost else "",
+        "" if run.duration_seconds is None else f"{run.duration_seconds:.1f}",
+        run.run_id,
+    ]
+
+
+def write_step_summary(file: Path, result: Result) -> None:
+    """Append the campaign as Markdown to the file that a GitHub Actions step shows as its summary. Raises OSError."""
+    rows = [
+        f"| {_escaped(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
+        f"| {_escaped(_shortened('; '.join([*filter(None, [run.error]), *run.notes])))} | {run.run_id} |"
+        for run in result.runs
+    ]
+    lines = [f"### Benchmarks: {summary(result)}", ""]
+    if rows:
+        lines += ["| benchmark | status | score | error, notes | run |", "|---|---|--:|---|---|", *rows, ""]
+    with file.open("a", encoding="utf-8") as summary_file:
+        summary_file.write("\n".join(lines) + "\n")
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 2]} …"
+
+
+def _escaped(text: str) -> str:
+    # No table, link or HTML of somebody else in our table.
+    for mark in ("\\", "|", "<", "[", "`", "*", "_"):
+        text = text.replace(mark, "\\" + mark)
+    return text

@@ -1,0 +1,108 @@
+"""`show-run`: one run, with everything that the ledger says of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from ...ledger.events import Json, Record
+from ...ledger.fold import Run
+from ...ledger.store import EventStore
+from ...orchestrator.errors import UsageError
+from ...projections.render.text import format_score
+from ...projections.sqlite.database import read_runs
+from ...projections.sqlite.opening import open_history
+from ...projections.sqlite.rows import event_row, run_row
+from ..context import Place, in_place, json_option, print_json
+from ..printing import print_facts
+
+
+@click.command()
+@click.argument("run_id")
+@json_option
+@in_place
+def command(place: Place, run_id: str, as_json: bool) -> None:
+    """Show the run RUN_ID with its configuration, result and events; the beginning of an id is enough."""
+    store = place.store()
+    with open_history(place.workspace, store) as history:
+        run = _find(list(read_runs(history, "WHERE substr(run_id, 1, ?) = ?", (len(run_id), run_id))), run_id)
+    events = list(_events(store, run))
+    if as_json:
+        print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
+        return
+    print_facts(_facts(run))
+    print("\nevents")
+    for record in events:
+        print(f"  {record.seq:>6}  {record.at}  {record.type:<10}  {record.hash[:12]}")
+
+
+def _find(candidates: list[Run], run_id: str) -> Run:
+    if len(candidates) == 1:
+        return candidates[0]
+    exact = [run for run in candidates if run.run_id == run_id]
+    if exact:
+        return exact[0]
+    if candidates:
+        raise UsageError(
+            f"{len(candidates)} runs begin with '{run_id}', such as {candidates[0].run_id}; give more of it"
+        )
+    raise UsageError(f"no run '{run_id}' in the ledger; show-runs lists them")
+
+
+def _events(store: EventStore, run: Run) -> Iterator[Record]:
+    return store.read(after=run.first_seq - 1, stream=run.run_id)
+
+
+def _facts(run: Run) -> dict[str, str]:
+    delta = run.delta_to_high_score
+    return {
+        "run": run.run_id,
+        "benchmark": run.benchmark_id,
+        "status": run.status + (f" ({run.reason})" if run.reason else ""),
+        "error": run.error or "",
+        "notes": "\n".join(run.notes),
+        "score": format_score(run.score, run.stderr) + (f" {run.unit}" if run.unit and run.score is not None else ""),
+        "samples": "" if run.samples is None else str(run.samples),
+        "high score": f"{format_score(run.high_score_value)} ({run.high_score_label}, {run.high_score_source})"
+        if run.high_score_label
+        else "",
+        "delta": "" if delta is None else f"{delta:+.4f}",
+        "metrics": _lines(run.metrics),
+        "usage": _lines(run.usage),
+        "agent": run.agent,
+        "model": f"{run.provider}:{run.model}",
+        "config": _lines(run.extra_config),
+        "attempt": str(run.attempt),
+        "group": run.run_group_id,
+        "started": run.started_at,
+        "ended": run.ended_at or "",
+        "seconds": "" if run.duration_seconds is None else f"{run.duration_seconds:.3f}",
+        "command": shlex.join(run.command),
+        "cwd": run.cwd,
+        "stdout": run.stdout_path,
+        "stderr": run.stderr_path,
+        "result": run.result_json_path or "",
+        "artifacts": "\n".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
+        "commit": run.benchmarks_commit or "",
+        "signature": run.signature,
+        "provenance": _lines(run.provenance),
+        "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
+    }
+
+
+def _lines(values: Json) -> str:
+    return "\n".join(f"{name}: {_told(value)}" for name, value in sorted(values.items()) if value not in (None, [], {}))
+
+
+def _told(value: object) -> str:
+    """A value of JSON as a person reads it: lists and objects without their brackets where they hold plain values."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "none"
+    if isinstance(value, dict) and not any(isinstance(item, list | dict) and item for item in value.values()):
+        return ", ".join(f"{name}={_told(item)}" for name, item in value.items())
+    return msgspec.json.encode(value).decode()

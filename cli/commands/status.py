@@ -1,0 +1,72 @@
+"""`status`: what runs now, everywhere, with the age of the last sign of life."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from ...ledger.events import Progress
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.identity import liveness, parse_utc
+from ...ledger.staleness import is_stale, silence
+from ...projections.sqlite.rows import Row, run_row
+from ..context import Place, in_place, json_option, print_json
+from ..printing import print_table
+
+RIGHT = ("running", "silent")
+
+
+@click.command()
+@json_option
+@in_place
+def command(place: Place, as_json: bool) -> None:
+    """Show what runs now, on every machine that shares the ledger, and how long each has given no sign of life.
+
+    A run is alive or dead where its process can be looked for, and unknown where it is another machine's; it is stale
+    once it has been silent for longer than it said.
+    """
+    history = History().read(place.store().read())
+    running = list(history.open_runs())
+    if as_json:
+        print_json([_row(run) for run in running])
+        return
+    if not running:
+        print("nothing runs")
+        return
+    print_table(
+        ["run_id", "model", "where", "state", "progress", "running", "silent"], map(_cells, running), right=RIGHT
+    )
+
+
+def _row(run: Run) -> Row:
+    seconds = round(silence(run), 1)
+    return {**run_row(run), "liveness": liveness(run.owner), "stale": is_stale(run), "silent_seconds": seconds}
+
+
+def _cells(run: Run) -> list[str]:
+    owner = run.owner
+    age = (datetime.now(UTC) - parse_utc(run.started_at)).total_seconds()
+    return [
+        run.run_id,
+        run.model,
+        f"{owner.host}, process {owner.pid}" if owner else "",
+        "stale" if is_stale(run) else liveness(owner),
+        _progress(run.progress),
+        _duration(age),
+        _duration(silence(run)),
+    ]
+
+
+def _progress(progress: Progress | None) -> str:
+    if progress is None:
+        return ""
+    far = f"{progress.done:g}" + (f" of {progress.total:g}" if progress.total else "")
+    return f"{far} {progress.note}".strip()[:60]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(max(0, seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,159 @@
+"""What a person sees while a campaign runs: bars on a terminal, plain lines anywhere else. All of it on stderr."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TextIO, cast
+
+from ..ledger.events import Progress
+from ..ledger.fold import Run
+from ..orchestrator.running.display import Display
+from ..orchestrator.running.outcome import in_a_line
+from ..projections.render.text import format_score
+from .streams import Lasting, say
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
+    """Bars where stderr is a terminal, else lines; where quiet is asked for, failures only.
+
+    In a step of GitHub Actions each run is a group that can be folded, and a failure stands out.
+    """
+    if is_quiet:
+        return Silence()
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return Groups()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
+    """A run's end in one line, with its notes.
+
+    The last line of a failed child's stderr stands in it, unless nothing of the child may be quoted.
+    """
+    took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
+    if run.status == "succeeded":
+        told = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+    else:
+        why = in_a_line(run.error or "", quotes_child=quotes_child)
+        told = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+    return "; ".join([told, *run.notes])
+
+
+class Silence:
+    """For whoever asked for quiet: nothing but what went wrong."""
+
+    def note(self, text: str) -> None:
+        """Nobody wants to know."""
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Nobody wants to know."""
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """Nobody wants to know."""
+
+    def ended(self, run: Run) -> None:
+        """Tell of a failure."""
+        if run.status != "succeeded":
+            say(outcome_line(run))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Lines:
+    """For log files and pipes: a line at each start and end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        with self._lock:
+            say(text)
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Print the run's id, so that it can be looked at meanwhile."""
+        self.note(f"{benchmark_id}: started {run_id}")
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """A log file is spared."""
+
+    def ended(self, run: Run) -> None:
+        """Print how it ended."""
+        self.note(outcome_line(run))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Groups(Lines):
+    """For the log of GitHub Actions: a group for each run, written at its end, so that groups never mix."""
+
+    def ended(self, run: Run) -> None:
+        """Print a group, and an error where it failed."""
+        line = outcome_line(run, quotes_child=False).replace("%", "%25")
+        # What a child printed must not be taken for a command to the runner.
+        resume = secrets.token_hex(8)
+        told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]
+        told += [*(run.error or "").splitlines(), f"::{resume}::", "::endgroup::"]
+        if run.status != "succeeded":
+            told.append(f"::error title={run.benchmark_id}::{line}")
+        self.note("\n".join(told))
+
+
+class Bars:
+    """For a terminal: one bar for each run under way."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Live
+
+        self._console = Console(file=cast("TextIO", Lasting(sys.stderr)), highlight=False)
+        self._live = Live(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._live.start()
+
+    def note(self, text: str) -> None:
+        """Print it above the bars."""
+        self._live.console.print(text, markup=False)
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Add a bar."""
+        self._tasks[run_id] = self._live.add_task(benchmark_id, total=None, note="")
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """Move the bar."""
+        from rich.markup import escape
+
+        self._live.update(
+            self._tasks[run_id], completed=progress.done, total=progress.total, note=escape(progress.note[:60])
+        )
+
+    def ended(self, run: Run) -> None:
+        """Turn the bar into a line."""
+        from rich.text import Text
+
+        if run.run_id in self._tasks:
+            self._live.remove_task(self._tasks.pop(run.run_id))
+        style = "green" if run.status == "succeeded" else "red"
+        self._live.console.print(Text(outcome_line(run), style))
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        self._live.stop()

@@ -1,0 +1,89 @@
+"""Tables for people on stdout."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from ..projections.render.text import Table
+
+STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
+
+_UNPRINTABLE = dict.fromkeys((*range(32), *range(127, 160)), "?") | {ord(space): " " for space in "\t\n\v\f\r"}
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    dispensable: Sequence[str] = (),
+) -> None:
+    """Rows under their headings; the columns in `right` are set to the right.
+
+    On a terminal with colours, and without as many of the `dispensable` columns, the first ones first, as it takes to
+    fit; elsewhere plain text with every column and no line cut short.
+    """
+    columns, right = [_on_a_line(name) for name in columns], [_on_a_line(name) for name in right]
+    rows = [[_on_a_line(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        _print_rich(columns, rows, right, dispensable)
+    else:
+        _print_plain(columns, rows, right)
+
+
+def _on_a_line(text: str) -> str:
+    """What a model, a person or a query named must neither break its row nor tell the terminal anything."""
+    return text if text.isprintable() else text.translate(_UNPRINTABLE)
+
+
+def show(table: Table) -> None:
+    """The same for a table of scores."""
+    print_table(table.columns, table.rows, right=table.right, dispensable=table.dispensable)
+
+
+def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    for row in (columns, *rows):
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, columns, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def _print_rich(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str], dispensable: Sequence[str]
+) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    widths = {name: max(len(row[i]) for row in (columns, *rows)) + 2 for i, name in enumerate(columns)}
+    hidden = []
+    for name in dispensable:
+        if sum(widths.values()) <= console.width:
+            break
+        hidden.append(name)
+        del widths[name]
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name in widths:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        cells = [cell for name, cell in zip(columns, row, strict=True) if name in widths]
+        table.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in cells))
+    console.print(table)
+    if hidden:
+        console.print(f"(a wider terminal shows {', '.join(hidden)} too)", style="dim")
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Names and values, one a line; what is empty is left out."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        if value:
+            indented = value.replace("\n", "\n" + " " * (width + 2))
+            print(f"{name.ljust(width)}  {indented}")

@@ -1,0 +1,158 @@
+"""What is wrong with the files of a JSONL ledger, told in full, and the way to go on without what can't be proven."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import LedgerDamaged
+from ..identity import utc_now
+from ..store import Finding
+from . import codec, disk
+from .chain import GENESIS, BadLine
+from .inventory import NAME as MANIFEST
+from .inventory import NOTHING_SEALED, BadManifest, read_manifest, seal, write_manifest
+from .segments import (
+    Cursor,
+    decode_piece,
+    first_seq,
+    last_event,
+    list_segments,
+    read_whole_lines,
+    seal_all,
+    unfinished_bytes,
+    walk_chain,
+)
+
+QUARANTINE = "quarantine"
+
+
+def examine(folder: Path, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
+    """What there is to say beyond the chain: further breaks, segments that are not what was sealed, a torn tail."""
+    breaks = [broken] if broken else []
+    if broken:
+        for told in _behind(folder, broken):
+            if isinstance(told, LedgerDamaged):
+                breaks.append(told)
+                yield Finding(told.trusted + 1, f"damaged too: {told.place}: {told.reason}")
+            else:
+                yield told
+    elif segments := list_segments(folder):
+        yield from _torn_tail(segments[-1])
+    yield from _unlike_manifest(folder, {problem.file.name for problem in breaks})
+
+
+def _unlike_manifest(folder: Path, named: set[str]) -> Iterator[Finding]:
+    """Segments that are gone, or not the files that were sealed; but for those that were named already."""
+    try:
+        manifest = read_manifest(folder)
+    except BadManifest as problem:
+        yield Finding(0, f"{problem}. The segments are the ledger, and are judged by themselves")
+        return
+    segments = {segment.name: segment for segment in list_segments(folder)}
+    for sealed in manifest.segments:
+        segment = segments.get(sealed.name)
+        if segment is None:
+            yield Finding(sealed.first_seq, f"{sealed.name} is missing: {MANIFEST} has it with {sealed.count} events")
+        elif sealed.name not in named and (
+            (last := last_event(segment)) is None or seal(segment, first_seq(segment), last) != sealed
+        ):
+            yield Finding(sealed.first_seq, f"{sealed.name} is not the file that was sealed, as {MANIFEST} has it")
+
+
+def _behind(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str]:
+    """What stands behind the first break: further breaks, and (as notes) the stretches that fit together."""
+    segments = _segments_behind(folder, broken)
+    while segments:
+        begin = first_seq(segments[0])
+        cursor = Cursor(seq=begin - 1, hash=_previous_hash(segments[0]), segment=segments[0])
+        try:
+            for _ in walk_chain(folder, cursor):
+                pass
+        except LedgerDamaged as problem:
+            yield problem
+            segments = _segments_behind(folder, problem)
+        else:
+            yield from _torn_tail(segments[-1])
+            segments = []
+        if cursor.seq >= begin:
+            yield f"events {begin} to {cursor.seq} fit together, and are proven once what is before them is restored"
+
+
+def _segments_behind(folder: Path, broken: LedgerDamaged) -> list[Path]:
+    """The segments that a break says nothing about: with the one that it names where all that is missing is before."""
+    is_gap = broken.offset == 0 and first_seq(broken.file) > broken.trusted + 1
+    return [
+        segment for segment in list_segments(folder) if segment > broken.file or (is_gap and segment == broken.file)
+    ]
+
+
+def _previous_hash(segment: Path) -> str:
+    """The hash that a segment's first line claims to follow."""
+    lines = next(read_whole_lines(segment), b"\n")
+    try:
+        return codec.decode(codec.split(lines)[0]).prev
+    except BadLine:
+        return GENESIS  # Following the chain from here names what is wrong with the line.
+
+
+def _torn_tail(segment: Path) -> Iterator[str]:
+    if torn := unfinished_bytes(segment):
+        yield f"{segment.name} ends with {torn} bytes of an unfinished line, which no writer acknowledged"
+
+
+def move_tail(segment: Path, offset: int, quarantine: Path) -> Path:
+    """Move what stands behind `offset` to a file in the quarantine; its path. Raises OSError, with nothing lost."""
+    disk.make_folder(quarantine)
+    kept = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
+    with segment.open("rb") as file:
+        file.seek(offset)
+        disk.replace_file(kept, file.read())
+    fd = disk.open_file(segment, os.O_WRONLY)
+    try:
+        disk.truncate(fd, offset)
+        disk.sync(fd)
+    finally:
+        os.close(fd)
+    return kept
+
+
+def cut_off(folder: Path) -> list[Path]:
+    """Move all that can't be proven to the quarantine; the files there. Call it under the lock. Raises OSError.
+
+    Where the garbage is only behind the last event of a segment, and the next one goes on from there, nothing else
+    is touched.
+    """
+    quarantine = folder / QUARANTINE
+    kept: list[Path] = []
+    while True:
+        cursor = Cursor()
+        try:
+            for lines in walk_chain(folder, cursor):
+                for _ in decode_piece(lines, cursor):
+                    pass
+        except LedgerDamaged as problem:
+            behind = [segment for segment in list_segments(folder) if segment > problem.file]
+            if problem.offset:
+                kept.append(move_tail(problem.file, problem.offset, quarantine))
+            else:
+                behind.insert(0, problem.file)
+            if not (behind and first_seq(behind[0]) == problem.trusted + 1 and problem.offset):
+                kept += [_put_away(segment, quarantine) for segment in behind]
+        else:
+            if cursor.segment is not None and unfinished_bytes(cursor.segment):
+                kept.append(move_tail(cursor.segment, cursor.offset, quarantine))
+            break
+    if segments := list_segments(folder):
+        write_manifest(folder, seal_all(segments[:-1], NOTHING_SEALED))
+    return kept
+
+
+def _put_away(segment: Path, quarantine: Path) -> Path:
+    disk.make_folder(quarantine)
+    kept = quarantine / f"{segment.stem}-0-{utc_now().replace(':', '')}.part"
+    disk.rename(segment, kept)
+    disk.sync_folder(quarantine)
+    disk.sync_folder(segment.parent)
+    return kept

@@ -1,0 +1,362 @@
+"""The default store: a folder of JSONL segments, one lock, one hash chain.
+
+An append takes the lock, catches up with what others wrote, decides, writes whole lines with one `write`, releases
+the lock, and then syncs. Releasing before the sync lets processes share syncs: `fdatasync` covers every earlier byte
+of the file, so whoever is told "done" has his event, and all before it, on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from pathlib import Path
+
+from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
+from ..events import Record
+from ..store import Accept, Decide, Finding, Notice, exhaust
+from . import codec, disk
+from .chain import BadLine, BrokenChain, follow
+from .damage import cut_off, examine, move_tail
+from .inventory import NOTHING_SEALED, BadManifest, Manifest, read_manifest, write_manifest
+from .locking import LedgerLock
+from .numbering import Numbering
+from .segments import (
+    Cursor,
+    decode_piece,
+    last_segment_name,
+    list_segments,
+    read_lines,
+    read_records,
+    seal_all,
+    segment_name,
+    unfinished_bytes,
+    walk_chain,
+)
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+"""A segment of this size is sealed: the next event begins a new one."""
+
+_TAIL_BYTES = 1024 * 1024
+"""Up to so much that others wrote is read in one piece."""
+
+
+class JsonlStore:
+    """Keeps records in `folder`, which is made on the first append."""
+
+    def __init__(self, folder: Path, *, notice: Notice, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.folder = folder
+        self.url = f"jsonl://{folder}"
+        self._notice = notice
+        self._segment_bytes = segment_bytes
+        self._lock = LedgerLock(folder / ".lock")
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin as a handle that has opened nothing yet."""
+        self._fd: int | None = None
+        self._open_segment: Path | None = None
+        self._sealed_fds: list[int] = []
+        self._dead: OutcomeUnknown | None = None
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._cursor = Cursor()
+        self._numbering = Numbering()
+        self._positions: dict[str, int] | None = None
+        self._is_sealed = False
+        self._seen_changes = -1
+
+    def read(
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
+    ) -> Iterator[Record]:
+        """The records behind position `after`; see `EventReader.read`. A torn last line is not there yet."""
+        return read_records(self.folder, after, stream=stream, types=types, details=details)
+
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The lines behind position `after`, as they stand in the files."""
+        return read_lines(self.folder, after)
+
+    def revision(self) -> Hashable:
+        """The name and size of the last segment."""
+        name = last_segment_name(self.folder)
+        return None if name is None else (name, os.stat(f"{self.folder}/{name}").st_size)  # noqa: PTH116 - asked often
+
+    def prove(self) -> Iterator[bytes]:
+        """Every line, with the chain proven up to it."""
+        return walk_chain(self.folder, Cursor())
+
+    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
+        """Every record, with the chain proven up to it."""
+        cursor = Cursor()
+        for lines in walk_chain(self.folder, cursor):
+            yield from decode_piece(lines, cursor, details=details)
+
+    def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
+        """Further breaks, segments unlike their entry in the manifest, and the torn last line."""
+        return examine(self.folder, broken)
+
+    def torn_bytes(self) -> int:
+        """What stands behind the last newline of the last segment."""
+        segments = list_segments(self.folder)
+        return unfinished_bytes(segments[-1]) if segments else 0
+
+    def files(self) -> list[Path]:
+        """The segments."""
+        return list_segments(self.folder)
+
+    def append(self, decide: Decide, accept: Accept) -> list[Record]:
+        """Append what `decide` returns; see `EventStore.append`."""
+        self._begin()
+        try:
+            unseen = self._catch_up()
+            fresh = decide(unseen)
+            exhaust(unseen)
+            if not fresh:
+                return []
+            batch = self._numbering.number(fresh, self._find)
+            if batch.added:
+                accept(batch.added)
+                self._write(b"".join(batch.lines))
+                self._move_on(batch.added)
+            elif self._cursor.segment is not None:
+                # Whoever wrote what was found may have died before his sync: ours must cover it.
+                self._open(self._cursor.segment)
+            return batch.answer
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
+
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy; see `EventStore.append_lines`."""
+        count = 0
+        try:
+            with self._writing():
+                exhaust(self._catch_up())
+                for good in self._numbering.continued_by(lines):
+                    self._write(b"".join(line + b"\n" for line in good))
+                    self._move_on([codec.decode(line) for line in good])
+                    count += len(good)
+        except LedgerUnwritable as problem:
+            raise problem.after(count) from problem
+        finally:
+            if count:
+                self.sync()
+        return count
+
+    def sync(self) -> None:
+        """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
+        if self._dead:
+            raise self._dead
+        # No lock here: appends of other threads and processes go on meanwhile, and share this sync.
+        if (fd := self._fd) is not None:
+            self._sync(fd)
+
+    def cut(self) -> list[Path]:
+        """Move whatever can't be proven to the quarantine; see `EventStore.cut`."""
+        with self._writing(), _named(self.folder):
+            kept = cut_off(self.folder)
+            self._lock.retire()
+            return kept
+
+    def close(self) -> None:
+        """Close every file; the next append opens them again and reads the ledger from its start."""
+        self._release()
+        self._lock.close()
+
+    def __del__(self) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        fds = [fd for fd in (self._fd, *self._sealed_fds) if fd is not None]
+        self._forget()
+        for fd in fds:
+            os.close(fd)
+
+    def _begin(self) -> None:
+        """From here on no other thread or process can append; whoever called this releases the lock.
+
+        After an error he rewinds, too, so that the next one reads all of it anew.
+        """
+        if self._lock.acquire():
+            self._release()
+        if self._dead:
+            self._lock.release()
+            raise self._dead
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._begin()
+        try:
+            yield
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
+
+    def _catch_up(self) -> Iterator[Record]:
+        """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
+        if self._fd is None or self._seen_changes != self._lock.changes:
+            return self._walk()
+        # The usual case, and the hot one where many processes write: the segment has grown, by little.
+        unseen = os.fstat(self._fd).st_size - self._cursor.offset
+        if unseen == 0:
+            return iter(())
+        lines = os.pread(self._fd, unseen, self._cursor.offset) if 0 < unseen <= _TAIL_BYTES else b""
+        if lines.endswith(b"\n"):
+            # What can't be followed here is told by the walk, with its place.
+            with contextlib.suppress(BadLine, BrokenChain):
+                return iter(self._follow_tail(lines))
+        return self._walk()
+
+    def _follow_tail(self, lines: bytes) -> list[Record]:
+        single = codec.split(lines)
+        head = follow(single, self._numbering.head)
+        records = codec.decode_lines(lines, details=False)
+        self._follow(records)
+        self._cursor.seq, self._cursor.hash = head.seq, head.hash
+        self._cursor.offset += len(lines)
+        self._cursor.line += len(single)
+        return records
+
+    def _walk(self) -> Iterator[Record]:
+        self._seen_changes = self._lock.changes
+        # A writer that has read up to here has proven it; one that begins trusts what was sealed.
+        manifest = self._read_manifest()
+        trusted = NOTHING_SEALED if self._cursor.seq else manifest
+        for lines in walk_chain(self.folder, self._cursor, trusted):
+            for records in decode_piece(lines, self._cursor, details=False):
+                self._follow(records)
+                yield from records
+        if (segment := self._cursor.segment) is not None:
+            self._quarantine_torn_tail(segment)
+            # Whoever sealed it died before the next one began.
+            self._is_sealed = manifest.of(segment) is not None
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            return read_manifest(self.folder)
+        except BadManifest:
+            return NOTHING_SEALED  # Nothing is trusted then, so all is proven; `ledger verify` tells.
+
+    def _follow(self, records: list[Record]) -> None:
+        self._numbering.follow(records)
+        if self._positions is not None:
+            self._positions.update((record.id, record.seq) for record in records)
+
+    def _move_on(self, written: list[Record]) -> None:
+        self._follow(written)
+        self._cursor.seq, self._cursor.hash = self._numbering.head.seq, self._numbering.head.hash
+        self._cursor.line += len(written)
+
+    def _find(self, id: str) -> Record | None:
+        # Most writers never give an id of their own, and a long ledger has many.
+        if self._positions is None:
+            self._positions = {record.id: record.seq for record in self.read()}
+        position = self._positions.get(id)
+        return None if position is None else next(self.read(after=position - 1))
+
+    def _quarantine_torn_tail(self, segment: Path) -> None:
+        offset = self._cursor.offset
+        size = segment.stat().st_size
+        if size == offset:
+            return
+        quarantine = self.folder / "quarantine"
+        try:
+            kept = move_tail(segment, offset, quarantine)
+        except OSError as problem:
+            raise LedgerUnwritable(
+                f"cannot move the torn last line of {segment} to {quarantine}: {problem.strerror}. Nothing was "
+                f"recorded; make both writable, with some space, and try again"
+            ) from problem
+        self._notice(
+            f"ledger: a crash tore the last line of {segment.name}; its {size - offset} bytes, never acknowledged, "
+            f"were moved to {kept}"
+        )
+
+    def _write(self, lines: bytes) -> None:
+        fd = self._active()
+        start = self._cursor.offset
+        try:
+            disk.write_all(fd, lines)
+        except OSError as problem:
+            try:
+                disk.truncate(fd, start)
+            except OSError:
+                # What is there now may look like a whole event to others, so nothing can be said of it.
+                raise self._die(f"a write to {self._cursor.segment} failed half way: {problem.strerror}") from problem
+            advice = "free some space" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "look after the disk"
+            raise LedgerUnwritable(
+                f"cannot append to {self._cursor.segment}: {problem.strerror}. Nothing was recorded; {advice}"
+            ) from problem
+        self._cursor.offset = start + len(lines)
+
+    def _active(self) -> int:
+        """The open file of the segment that takes the next event; begins a new one where the last one is full."""
+        segment = self._cursor.segment
+        if segment is not None and self._cursor.offset < self._segment_bytes and not self._is_sealed:
+            return self._open(segment)
+        if segment is not None:
+            # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
+            self._sync(self._open(segment))
+            with _named(self.folder):
+                write_manifest(self.folder, seal_all(list_segments(self.folder), self._read_manifest()))
+                self._lock.announce()
+                self._seen_changes = self._lock.changes
+        segment = self.folder / segment_name(self._numbering.head.seq + 1)
+        fd = self._open(segment, os.O_CREAT | os.O_EXCL)
+        self._cursor.segment, self._cursor.offset, self._cursor.line = segment, 0, 0
+        self._is_sealed = False
+        return fd
+
+    def _open(self, segment: Path, flags: int = 0) -> int:
+        if self._fd is not None and (self._open_segment is segment or self._open_segment == segment):
+            return self._fd
+        try:
+            fd = disk.open_file(segment, os.O_RDWR | os.O_APPEND | flags)
+        except OSError as problem:
+            raise LedgerUnwritable(
+                f"cannot append to {segment}: {problem.strerror}. Nothing was recorded; make it writable"
+            ) from problem
+        if self._fd is not None:
+            # Another thread may still be waiting for its sync, so the file stays open until close().
+            self._sealed_fds.append(self._fd)
+        self._fd, self._open_segment = fd, segment
+        try:
+            # Also where it was there: whoever made it may have died before its name was on disk.
+            disk.sync_folder(self.folder)
+        except OSError as problem:
+            raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
+        return fd
+
+    def _sync(self, fd: int) -> None:
+        try:
+            disk.sync(fd)
+        except OSError as problem:
+            raise self._die(f"the sync of the ledger in {self.folder} failed: {problem.strerror}") from problem
+
+    def _die(self, what: str) -> OutcomeUnknown:
+        self._dead = OutcomeUnknown(
+            f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
+        )
+        return self._dead
+
+
+@contextlib.contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Tells an error of the disk as one of this ledger."""
+    try:
+        yield
+    except OSError as problem:
+        raise LedgerUnwritable(
+            f"cannot write in {folder}: {problem.strerror}. Nothing was recorded; make it writable, with some space"
+        ) from problem

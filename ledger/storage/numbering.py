@@ -1,0 +1,106 @@
+"""What every store does with new events before it writes them: each gets its place, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import msgspec
+
+from ..errors import EventConflict, OtherHistory, WrongExpectedVersion
+from ..events import NewEvent, Record
+from ..identity import utc_now, uuid7
+from . import codec
+from .chain import BrokenChain, Head, follow
+
+_COPIED_AT_ONCE = 1024 * 1024
+
+Find = Callable[[str], Record | None]
+"""The record with that id that is in the ledger already."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """New events with their places: the lines to write (with newlines), their records, and the caller's answer.
+
+    `answer` has a record for each event that was asked for: of those that were there before, the first one.
+    """
+
+    lines: list[bytes]
+    added: list[Record]
+    answer: list[Record]
+
+
+class Numbering:
+    """The head of the ledger, and the version of each stream, as one writer knows them."""
+
+    def __init__(self) -> None:
+        self.head = Head()
+        self._versions: dict[str, int] = {}
+
+    def follow(self, records: Iterable[Record]) -> None:
+        """Move on by records that are in the ledger."""
+        record = None
+        for record in records:
+            self._versions[record.stream] = record.version
+        if record is not None:
+            self.head = Head(record.seq, record.hash)
+
+    def number(self, fresh: Sequence[NewEvent], find: Find) -> Batch:
+        """Give each event that is really new its place. Changes nothing here: what was written is then followed.
+
+        Raises EventConflict, WrongExpectedVersion and UnreadableEvent.
+        """
+        seq, digest, now = self.head.seq, self.head.hash, utc_now()
+        versions: dict[str, int] = {}
+        pending: dict[str, Record] = {}
+        batch = Batch([], [], [])
+        for new in fresh:
+            first = None if new.id is None else pending.get(new.id) or find(new.id)
+            version = versions.get(new.stream, self._versions.get(new.stream, 0))
+            if first is None and new.expected_version not in (None, version):
+                raise WrongExpectedVersion(new.stream, expected=new.expected_version or 0, actual=version)
+            line, record = codec.encode(
+                new, seq=seq + 1, id=new.id or uuid7(), at=new.at or now, version=version + 1, prev=digest
+            )
+            if first is not None:
+                if (first.stream, first.type, first.data) != (record.stream, record.type, record.data):
+                    raise EventConflict(f"event id {new.id} is at position {first.seq} already, with other content")
+                batch.answer.append(first)
+                continue
+            seq, digest, versions[new.stream] = record.seq, record.hash, record.version
+            if new.id is not None:
+                pending[new.id] = record
+            batch.lines.append(line)
+            batch.added.append(record)
+            batch.answer.append(record)
+        return batch
+
+    def continued_by(self, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """The lines, in pieces, as long as each continues the chain; what is written is to be followed.
+
+        Raises OtherHistory for the first line that does not, after those before it, and BadLine for one that can't be
+        read.
+        """
+        for some in _pieces(lines):
+            try:
+                follow(some, self.head)
+            except BrokenChain as problem:
+                if problem.index:
+                    yield some[: problem.index]
+                raise OtherHistory(
+                    f"what should follow event {problem.head.seq} is of another history: {problem.reason}"
+                ) from problem
+            yield some
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The lines, as many at once as memory is well spent on."""
+    some: list[bytes] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        size += len(line)
+        if size >= _COPIED_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some

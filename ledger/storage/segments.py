@@ -1,0 +1,310 @@
+"""The files of a JSONL ledger: segments named by the position of their first event, read without a lock."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ..errors import LedgerDamaged
+from ..events import Record
+from . import codec
+from .chain import GENESIS, BadLine, BrokenChain, Head, follow
+from .inventory import NAME as MANIFEST
+from .inventory import NOTHING_SEALED, Manifest, Sealed, seal
+
+CHUNK = 64 * 1024
+"""Bytes read at once. Larger chunks decode slower: the records of a chunk no longer fit the processor's cache."""
+
+_NAME = re.compile(r"\d{20}\.jsonl")
+_POSITION = re.compile(rb'\{"seq":(\d{1,18}),')
+
+
+def segment_name(first_seq: int) -> str:
+    """The file name of the segment whose first event is at `first_seq`."""
+    return f"{first_seq:020d}.jsonl"
+
+
+def first_seq(segment: Path) -> int:
+    """The position of a segment's first event, from its name."""
+    return int(segment.stem)
+
+
+def list_segments(folder: Path) -> list[Path]:
+    """The segments of a ledger in order; none where the folder is missing."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
+
+
+def last_segment_name(folder: Path) -> str | None:
+    """The name of the segment that grows; None where there is none. For whoever asks a thousand times a second."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return max(filter(_NAME.fullmatch, names), default=None)
+
+
+def read_whole_lines(segment: Path, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of a segment from `offset` on, in pieces that end with a newline.
+
+    What follows the last newline is left out: a writer is still at it, or a crash tore it.
+    """
+    with segment.open("rb") as file:
+        file.seek(offset)
+        rest = b""
+        while chunk := file.read(CHUNK):
+            cut = chunk.rfind(b"\n") + 1
+            if cut:
+                yield rest + chunk[:cut]
+                rest = chunk[cut:]
+            else:
+                rest += chunk
+
+
+class Cursor(msgspec.Struct):
+    """A place in a ledger: the last event that was read, its hash, and where the next byte lies."""
+
+    seq: int = 0
+    hash: str = GENESIS
+    segment: Path | None = None
+    offset: int = 0
+    line: int = 0
+
+    def damaged(self, reason: str) -> LedgerDamaged:
+        """The error that says that what follows this place is not what was written."""
+        return LedgerDamaged(self.segment or Path(segment_name(1)), self.line + 1, self.offset, self.seq, reason)
+
+
+def walk_chain(folder: Path, cursor: Cursor, trusted: Manifest = NOTHING_SEALED) -> Iterator[bytes]:
+    """Everything behind `cursor`, in order, in pieces of whole lines; the cursor moves along.
+
+    Of the segments that the `trusted` manifest has, size and last hash are compared; in all others, each line is
+    proven to continue the chain. Raises LedgerDamaged at the first line that does not, and where a sealed segment
+    ends without a newline or the next one does not begin where it should.
+    """
+    for segment in list_segments(folder):
+        if cursor.segment is not None and segment < cursor.segment:
+            continue
+        if segment != cursor.segment:
+            if cursor.segment is not None and cursor.offset != cursor.segment.stat().st_size:
+                raise cursor.damaged("a sealed segment ends in the middle of a line")
+            cursor.segment, cursor.offset, cursor.line = segment, 0, 0
+            if first_seq(segment) != cursor.seq + 1:
+                raise cursor.damaged(f"the segment should begin at event {cursor.seq + 1}: one is missing before it")
+        sealed = trusted.of(segment) if cursor.offset == 0 else None
+        if sealed:
+            yield from _walk_sealed(segment, cursor, sealed)
+            continue
+        for lines in read_whole_lines(segment, cursor.offset):
+            yield from _prove(lines, cursor)
+
+
+def _walk_sealed(segment: Path, cursor: Cursor, sealed: Sealed) -> Iterator[bytes]:
+    if fault := unlike(segment, sealed):
+        raise cursor.damaged(fault)
+    for lines in read_whole_lines(segment):
+        _advance(cursor, Head(cursor.seq + (count := lines.count(b"\n")), ""), len(lines), count)
+        yield lines
+    cursor.seq, cursor.hash = sealed.last_seq, sealed.last_hash
+
+
+def unlike(segment: Path, sealed: Sealed) -> str | None:
+    """What tells a segment from the one that was sealed, by its size and its last event; None where nothing does."""
+    size = segment.stat().st_size
+    if size != sealed.bytes:
+        return f"the sealed segment has {size} bytes, and {sealed.bytes} in {MANIFEST}"
+    if last_event(segment) != Head(sealed.last_seq, sealed.last_hash):
+        return f"the last event of the sealed segment is not the one in {MANIFEST}"
+    return None
+
+
+def last_event(segment: Path) -> Head | None:
+    """What the last whole line of a segment says that it is; None where it says nothing."""
+    with segment.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        block = 4096
+        while True:
+            start = max(0, size - block)
+            file.seek(start)
+            lines = file.read(size - start).split(b"\n")
+            if len(lines) > 2 or start == 0:
+                break
+            block *= 8
+    line = lines[-2] if len(lines) > 1 else b""
+    try:
+        return Head(codec.read_envelope(line).seq, line[-66:-2].decode())
+    except (BadLine, UnicodeDecodeError):
+        return None
+
+
+def _prove(lines: bytes, cursor: Cursor) -> Iterator[bytes]:
+    """The same lines, once they are proven; where one is bad, those before it, with the cursor there."""
+    single = codec.split(lines)
+    try:
+        head = follow(single, Head(cursor.seq, cursor.hash))
+    except BrokenChain as problem:
+        good = b"".join(line + b"\n" for line in single[: problem.index])
+        _advance(cursor, problem.head, len(good), problem.index)
+        if good:
+            yield good
+        raise cursor.damaged(problem.reason) from problem
+    _advance(cursor, head, len(lines), len(single))
+    yield lines
+
+
+def _advance(cursor: Cursor, head: Head, size: int, count: int) -> None:
+    cursor.seq, cursor.hash = head.seq, head.hash
+    cursor.offset += size
+    cursor.line += count
+
+
+def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Iterator[list[Record]]:
+    """The records of proven lines that end at `cursor`.
+
+    Raises LedgerDamaged where one is no event of ours, after the records before it.
+    """
+    try:
+        yield codec.decode_lines(lines, details=details)
+        return
+    except BadLine:
+        single = codec.split(lines)
+    place = Cursor(cursor.seq - len(single), "", cursor.segment, cursor.offset - len(lines), cursor.line - len(single))
+    good: list[Record] = []
+    for line in single:
+        try:
+            good.append(codec.decode(line))
+        except BadLine as problem:
+            if good:
+                yield good
+            # This is what its writer wrote: a program that does not keep to the event types.
+            told = f"the hash chain is whole, but an event can't be read: {problem}"
+            raise place.damaged(told) from problem
+        _advance(place, Head(place.seq + 1), len(line) + 1, 1)
+
+
+def read_records(
+    folder: Path,
+    after: int = 0,
+    *,
+    stream: str | None = None,
+    types: Collection[str] | None = None,
+    details: bool = True,
+) -> Iterator[Record]:
+    """The records behind position `after`, of a stream or of some types, without a check of the chain.
+
+    Raises LedgerDamaged for a line that is no event.
+    """
+    if stream is not None or types is not None:
+        yield from _read_some(folder, after, stream, types)
+        return
+    for segment, offset, lines in _read_pieces(folder, after):
+        try:
+            records = codec.decode_lines(lines, details=details)
+        except BadLine as problem:
+            line = _count_lines(segment, offset) + 1
+            trusted = first_seq(segment) + line - 2
+            raise LedgerDamaged(segment, line, offset, trusted, f"in or after this line: {problem}") from problem
+        if records and records[0].seq > after:
+            yield from records
+        else:
+            yield from (record for record in records if record.seq > after)
+
+
+def _read_some(folder: Path, after: int, stream: str | None, types: Collection[str] | None) -> Iterator[Record]:
+    # Looking for bytes is many times faster than decoding: only lines that may be meant are decoded.
+    named = None if stream is None else b'"stream":%b,' % msgspec.json.encode(stream)
+    typed = None if types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in types]
+    for segment, offset, lines in _read_pieces(folder, after):
+        for number, line in enumerate(codec.split(lines)):
+            if (named is not None and named not in line) or (
+                typed is not None and not any(kind in line for kind in typed)
+            ):
+                continue
+            try:
+                record = codec.decode(line)
+            except BadLine as problem:
+                place = _count_lines(segment, offset) + number + 1
+                trusted = first_seq(segment) + place - 2
+                raise LedgerDamaged(segment, place, offset, trusted, str(problem)) from problem
+            if record.seq > after and stream in (None, record.stream) and (types is None or record.type in types):
+                yield record
+
+
+def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
+    """Whole lines from a little before event `after` + 1 on, each piece with its segment and its offset there."""
+    segments = list_segments(folder)
+    for number, segment in enumerate(segments):
+        if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
+            continue
+        offset = _seek(segment, after)
+        for lines in read_whole_lines(segment, offset):
+            yield segment, offset, lines
+            offset += len(lines)
+
+
+def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
+    """The lines (without newlines) of the events behind position `after`, as they stand in the files."""
+    for _, _, lines in _read_pieces(folder, after):
+        for line in codec.split(lines):
+            position = _POSITION.match(line)
+            if position is None or int(position[1]) > after:
+                yield line
+
+
+def unfinished_bytes(segment: Path) -> int:
+    """How many bytes stand behind the last newline of a segment."""
+    with segment.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        start = end
+        while start > 0:
+            start = max(0, start - CHUNK)
+            file.seek(start)
+            newline = file.read(CHUNK).rfind(b"\n")
+            if newline >= 0:
+                return end - (start + newline + 1)
+        return end
+
+
+def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
+    """The manifest with an entry for each of these segments: none of them will change any more.
+
+    Raises OSError, and LedgerDamaged for a segment without an end.
+    """
+    entries = []
+    for segment in segments:
+        if (entry := manifest.of(segment)) is None:
+            last = last_event(segment)
+            if last is None:
+                raise Cursor(segment=segment).damaged("its last line is no event")
+            entry = seal(segment, first_seq(segment), last)
+        entries.append(entry)
+    return Manifest(1, entries)
+
+
+def _seek(segment: Path, after: int) -> int:
+    """A place at the start of a line, at most a chunk before the line of event `after` + 1: found by bisection."""
+    if after < first_seq(segment):
+        return 0
+    with segment.open("rb") as file:
+        low, high = 0, file.seek(0, os.SEEK_END)
+        while high - low > CHUNK:
+            middle = (low + high) // 2
+            file.seek(middle)
+            file.readline()
+            start = file.tell()
+            position = _POSITION.match(file.readline())
+            if position and start < high and int(position[1]) <= after:
+                low = start
+            else:
+                high = middle
+        return low
+
+
+def _count_lines(segment: Path, end: int) -> int:
+    with segment.open("rb") as file:
+        return file.read(end).count(b"\n")

@@ -1,0 +1,448 @@
+"""A store in one SQLite file: the same lines, a row each, with columns to look them up by.
+
+Commits and checkpoints happen under a lock of our own beside the file: SQLite before 3.51.3 can lose or corrupt with
+several connections (its WAL-reset race needs a checkpoint beside a commit), and its busy wait starves writers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown, UnsupportedLedger
+from ..events import Record
+from ..identity import utc_now
+from ..store import Accept, Decide, Finding, Notice, exhaust
+from . import codec, disk
+from .chain import BadLine, BrokenChain, Head, follow
+from .locking import LedgerLock
+from .numbering import Numbering
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL, type TEXT NOT NULL, stream TEXT NOT NULL,
+  version INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (stream, version)
+) STRICT
+"""
+_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ROWS_AT_ONCE = 500
+_LOG_BYTES = 4 * 1024 * 1024
+"""A write-ahead log of this size is moved into the file."""
+_BUSY_SECONDS = 30.0
+_SAFE_SINCE = (3, 51, 3)
+_SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BESIDE = ("-wal", "-shm", "-journal")
+
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process, which a forked child must neither use nor close."""
+
+
+class SqliteStore:
+    """Keeps records in the file `path`, which is made on the first append."""
+
+    def __init__(self, path: Path, *, notice: Notice) -> None:
+        self.path = path
+        self.url = f"sqlite://{path}"
+        self._notice = notice
+        self._lock = LedgerLock(path.with_name(f"{path.name}.lock"))
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+        self._dead: OutcomeUnknown | None = None
+        self._numbering = Numbering()
+
+    def read(
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
+    ) -> Iterator[Record]:
+        """The records behind position `after`; see `EventReader.read`."""
+        for lines in self._pieces(after, stream, types):
+            for line in lines:
+                try:
+                    yield codec.decode(line)
+                except BadLine as problem:
+                    raise self._damaged(after, f"in or after this row: {problem}") from problem
+
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The lines behind position `after`, as they stand in the rows."""
+        for lines in self._pieces(after):
+            yield from lines
+
+    def revision(self) -> Hashable:
+        """The position of the last row."""
+        with self._reading() as connection:
+            return _last_seq(connection) if connection else 0
+
+    def prove(self) -> Iterator[bytes]:
+        """Every line, with the chain proven up to it."""
+        for lines in self._prove(self._pieces(), Head()):
+            yield b"".join(line + b"\n" for line in lines)
+
+    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
+        """Every record, with the chain proven up to it."""
+        seq = 0
+        for lines in self._prove(self._pieces(), Head()):
+            yield from self._decode(lines, seq, details=details)
+            seq += len(lines)
+
+    def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
+        """What SQLite itself finds wrong with the file, and rows whose columns do not say what their line says."""
+        with self._reading() as connection:
+            if connection is None:
+                return
+            try:
+                for (told,) in connection.execute("PRAGMA integrity_check(20)"):
+                    if told != "ok":
+                        yield Finding(0, f"{self.path.name}: {told}")
+                for row in connection.execute("SELECT seq, id, at, type, stream, version, line FROM events"):
+                    if told := _unlike_its_line(row):
+                        yield Finding(row[0], f"{self.path.name}, row {row[0]}: {told}")
+                if broken and (last := _last_seq(connection)) > broken.trusted:
+                    yield f"the last row is {last}: up to {last - broken.trusted} events stand behind the break"
+            except sqlite3.DatabaseError as problem:
+                yield Finding(0, f"{self.path.name}: {problem}")
+        if sqlite3.sqlite_version_info < _SAFE_SINCE:
+            yield (
+                f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: no program but this one may write to "
+                f"{self.path.name} while it is in use"
+            )
+
+    def torn_bytes(self) -> int:
+        """None, ever: what a crash tore, SQLite itself takes back."""
+        return 0
+
+    def files(self) -> list[Path]:
+        """The database."""
+        return [self.path] if self.path.exists() else []
+
+    def append(self, decide: Decide, accept: Accept) -> list[Record]:
+        """Append what `decide` returns; see `EventStore.append`. It is durable when this returns."""
+        with self._writing() as connection:
+            unseen = self._catch_up(connection)
+            fresh = decide(unseen)
+            exhaust(unseen)
+            if not fresh:
+                return []
+            batch = self._numbering.number(fresh, lambda id: _find(connection, id))
+            if batch.added:
+                accept(batch.added)
+                self._insert(connection, batch.added, [line[:-1] for line in batch.lines])
+            else:
+                # Whoever wrote what was found may have died before his sync: a checkpoint begins with one.
+                self._sync_found(connection)
+            return batch.answer
+
+    def _sync_found(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.DatabaseError as problem:
+            raise self._die(f"the sync of {self.path} failed: {problem}") from problem
+
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy; see `EventStore.append_lines`."""
+        count = 0
+        try:
+            with self._writing() as connection:
+                exhaust(self._catch_up(connection))
+                for good in self._numbering.continued_by(lines):
+                    self._insert(connection, [codec.decode(line) for line in good], good)
+                    count += len(good)
+        except LedgerUnwritable as problem:
+            raise problem.after(count) from problem
+        return count
+
+    def sync(self) -> None:
+        """Every append was durable when it returned. Raises OutcomeUnknown where one was not."""
+        if self._dead:
+            raise self._dead
+
+    def cut(self) -> list[Path]:
+        """Put a file with what can be proven in place of this one; see `EventStore.cut`."""
+        with self._writing():
+            proven = self.path.with_name(f"{self.path.name}.proven-{os.getpid()}")
+            quarantine = self.path.with_name(f"{self.path.name}.quarantine")
+            try:
+                if not self._copy_proven(proven):
+                    return []
+                quarantine.mkdir(exist_ok=True)
+                self._disconnect()
+                kept = quarantine / f"{self.path.name}-{utc_now().replace(':', '')}"
+                for ending in _BESIDE:
+                    beside = self.path.with_name(self.path.name + ending)
+                    if beside.exists():
+                        disk.rename(beside, kept.with_name(kept.name + ending))
+                disk.rename(self.path, kept)
+                disk.rename(proven, self.path)
+                disk.sync_folder(self.path.parent)
+                disk.sync_folder(quarantine)
+            except (OSError, sqlite3.Error) as problem:
+                raise LedgerUnwritable(f"cannot repair {self.path}: {problem}. It is as it was") from problem
+            finally:
+                for ending in ("", *_BESIDE):
+                    proven.with_name(proven.name + ending).unlink(missing_ok=True)
+            self._lock.retire()
+            return [kept]
+
+    def _copy_proven(self, path: Path) -> bool:
+        """Whether there is something that can't be proven; all that can then stands in the file `path`."""
+        path.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            copy.execute(_SCHEMA)
+            copy.execute("BEGIN")
+            damaged = False
+            try:
+                for records in self.prove_records():
+                    lines = self.read_lines(after=records[0].seq - 1)
+                    copy.executemany(_INSERT, (_row(record, next(lines)) for record in records))
+            except LedgerDamaged:
+                damaged = True
+            copy.execute("COMMIT")
+        return damaged or any(isinstance(told, Finding) for told in self.examine(None))
+
+    def close(self) -> None:
+        """Let go of the file; the next append opens it again and reads the ledger from its start."""
+        if self._connection is not None and self._pid == os.getpid():
+            # The last connection that closes moves the log into the file: under the lock, too.
+            self._lock.acquire()
+            try:
+                self._disconnect()
+            finally:
+                self._lock.release()
+        self._lock.close()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            if self._pid == os.getpid():
+                self._connection.close()
+            else:
+                _inherited.append(self._connection)
+        self._connection = None
+        self._dead = None
+        self._numbering = Numbering()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
+        is_new = self._lock.acquire()
+        try:
+            if is_new:
+                self._disconnect()
+            if self._dead:
+                raise self._dead
+            if self._connection is None:
+                self._connection, self._pid = self._connect(), os.getpid()
+            yield self._connection
+        except BaseException:
+            self._numbering = Numbering()
+            raise
+        finally:
+            self._lock.release()
+
+    def _connect(self) -> sqlite3.Connection:
+        _holds_events(self.path)
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute(_SCHEMA)
+        except sqlite3.DatabaseError as problem:
+            raise self._refused(problem) from problem
+        return connection
+
+    def _insert(self, connection: sqlite3.Connection, records: list[Record], lines: list[bytes]) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(_INSERT, map(_row, records, lines))
+        except sqlite3.DatabaseError as problem:
+            _roll_back(connection)
+            raise self._refused(problem) from problem
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError as problem:
+            if _code(problem) == sqlite3.SQLITE_IOERR:
+                raise self._die(f"the commit to {self.path} failed: {problem}") from problem
+            _roll_back(connection)
+            raise self._refused(problem) from problem
+        self._numbering.follow(records)
+        with contextlib.suppress(OSError, sqlite3.DatabaseError):  # Next time, then: the commit stands.
+            if os.stat(f"{self.path}-wal").st_size > _LOG_BYTES:  # noqa: PTH116 - hot
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _die(self, what: str) -> OutcomeUnknown:
+        self._dead = OutcomeUnknown(
+            f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
+        )
+        return self._dead
+
+    def _refused(self, problem: sqlite3.DatabaseError) -> LedgerUnwritable | LedgerDamaged:
+        if _code(problem) in _SPOILT:
+            return self._damaged(self._numbering.head.seq, str(problem))
+        return LedgerUnwritable(
+            f"cannot append to {self.path}: {problem}. Nothing was recorded; make it writable, with some space"
+        )
+
+    def _catch_up(self, connection: sqlite3.Connection) -> Iterator[Record]:
+        head = self._numbering.head
+        for lines in self._prove(_select(connection, head.seq), head):
+            for records in self._decode(lines, self._numbering.head.seq, details=False):
+                self._numbering.follow(records)
+                yield from records
+
+    def _prove(self, pieces: Iterable[list[bytes]], head: Head) -> Iterator[list[bytes]]:
+        try:
+            for lines in pieces:
+                try:
+                    head = follow(lines, head)
+                except BrokenChain as problem:
+                    if problem.index:
+                        yield lines[: problem.index]
+                    raise self._damaged(problem.head.seq, problem.reason) from problem
+                yield lines
+        except sqlite3.DatabaseError as problem:
+            raise self._damaged(head.seq, str(problem)) from problem
+
+    def _decode(self, lines: list[bytes], seq: int, *, details: bool = True) -> Iterator[list[Record]]:
+        """The records of lines that follow event `seq`. Raises LedgerDamaged, after the records before the bad one."""
+        try:
+            yield codec.decode_lines(b"\n".join(lines) + b"\n", details=details)
+            return
+        except BadLine:
+            good: list[Record] = []
+        for number, line in enumerate(lines):
+            try:
+                good.append(codec.decode(line))
+            except BadLine as problem:
+                if good:
+                    yield good
+                told = f"the hash chain is whole, but an event can't be read: {problem}"
+                raise self._damaged(seq + number, told) from problem
+
+    def _damaged(self, trusted: int, reason: str) -> LedgerDamaged:
+        return LedgerDamaged(self.path, trusted + 1, None, trusted, reason)
+
+    def _pieces(
+        self, after: int = 0, stream: str | None = None, types: Collection[str] | None = None
+    ) -> Iterator[list[bytes]]:
+        with self._reading() as connection:
+            if connection is not None:
+                try:
+                    yield from _select(connection, after, stream, types)
+                except sqlite3.DatabaseError as problem:
+                    raise self._damaged(after, str(problem)) from problem
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection that can't write; None where there is no ledger yet."""
+        if not _holds_events(self.path):
+            yield None
+            return
+        connection = _open_readonly(self.path)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that can't write. Raises UnsupportedLedger for a file that can't be read from here."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _connect(uri)
+    except sqlite3.OperationalError as problem:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise UnsupportedLedger(
+                f"{path} cannot be read here: {problem}. Its newest events are in {log.name}, which takes a folder "
+                f"that can be written; copy all of its files to one of yours"
+            ) from problem
+    try:
+        # A folder that can't be written holds no log either, so the file is all there is.
+        return _connect(f"{uri}&immutable=1")
+    except sqlite3.OperationalError as problem:
+        raise UnsupportedLedger(f"{path} cannot be read: {problem}") from problem
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema")
+    except sqlite3.OperationalError:
+        connection.close()
+        raise
+    except sqlite3.DatabaseError:
+        pass  # Damaged: whoever reads on is told.
+    return connection
+
+
+def _holds_events(path: Path) -> bool:
+    """Whether the file is a ledger; not yet one where its maker was killed. Raises UnsupportedLedger for another's."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with contextlib.closing(_open_readonly(path)) as connection:
+        try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        except sqlite3.DatabaseError:
+            return True  # Damaged, perhaps: whoever reads is told.
+    if tables and "events" not in tables:
+        raise UnsupportedLedger(f"{path} is a database of something else, and no ledger; give another file")
+    return bool(tables)
+
+
+def _select(
+    connection: sqlite3.Connection, after: int, stream: str | None = None, types: Collection[str] | None = None
+) -> Iterator[list[bytes]]:
+    """The lines behind a position, in pieces, each of a short transaction: no reader keeps the log from shrinking."""
+    wanted = ["seq > ?"]
+    values: list[object] = []
+    if stream is not None:
+        wanted.append("stream = ?")
+        values.append(stream)
+    if types is not None:
+        wanted.append(f"type IN ({', '.join('?' * len(types))})")
+        values += types
+    query = f"SELECT seq, line FROM events WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT {_ROWS_AT_ONCE}"  # noqa: S608
+    while rows := connection.execute(query, (after, *values)).fetchall():
+        yield [line for _, line in rows]
+        after = rows[-1][0]
+
+
+def _row(record: Record, line: bytes) -> tuple[object, ...]:
+    return (record.seq, record.id, record.at, record.type, record.stream, record.version, line)
+
+
+def _find(connection: sqlite3.Connection, id: str) -> Record | None:
+    row = connection.execute("SELECT line FROM events WHERE id = ?", (id,)).fetchone()
+    return codec.decode(row[0]) if row else None
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+def _unlike_its_line(row: tuple[Any, ...]) -> str | None:
+    try:
+        envelope = codec.read_envelope(bytes(row[-1]))
+    except BadLine:
+        return None  # The chain says it already.
+    told = (envelope.seq, envelope.id, envelope.at, envelope.type, envelope.stream, envelope.version)
+    return None if told == row[:-1] else "its columns are not what its line says"
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.DatabaseError):
+        connection.execute("ROLLBACK")
+
+
+def _code(problem: sqlite3.Error) -> int:
+    """The primary error code; 0 for errors of Python's own binding."""
+    return int(getattr(problem, "sqlite_errorcode", 0)) & 0xFF

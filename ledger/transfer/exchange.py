@@ -1,0 +1,134 @@
+"""A ledger on its way: one file of lines to hand over, and a copy in another kind of store, with the chain kept."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import os
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from io import BufferedIOBase
+from pathlib import Path
+
+from ..errors import LedgerDamaged, LedgerError, LedgerUnwritable, OtherHistory
+from ..events import Record
+from ..storage import codec
+from ..storage.chain import BadLine, BrokenChain, Head, follow, last_of
+from ..store import EventStore
+
+_LINES_AT_ONCE = 1_000
+
+FILE_ENDINGS = (".jsonl", ".jsonl.gz")
+"""A path that ends so is one file of lines."""
+
+
+class UnreadableFile(LedgerError):
+    """A file that was given as an export of a ledger and is none."""
+
+
+class LinesFile:
+    """A file with the lines of a ledger, from its first one on; packed where its name ends with `.gz`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = str(path)
+
+    def read(
+        self,
+        after: int = 0,
+        *,
+        stream: str | None = None,
+        types: Collection[str] | None = None,
+        details: bool = True,
+    ) -> Iterator[Record]:
+        """The records behind position `after`; see `EventReader.read`."""
+        for number, line in enumerate(self.read_lines(after), after + 1):
+            try:
+                record = codec.decode(line)
+            except BadLine as problem:
+                raise LedgerDamaged(self.path, number, None, number - 1, str(problem)) from problem
+            if stream in (None, record.stream) and (types is None or record.type in types):
+                yield record
+
+    def read_lines(self, after: int = 0) -> Iterator[bytes]:
+        """The lines behind position `after`."""
+        with _open(self.path) as file:
+            try:
+                for line in itertools.islice(file, after, None):
+                    if line.endswith(b"\n"):
+                        yield line[:-1]
+            except (OSError, EOFError, zlib.error) as problem:
+                raise UnreadableFile(f"{self.path} cannot be read: {problem}") from problem
+
+    def prove(self) -> Iterator[bytes]:
+        """Every line, in pieces, each proven to continue the chain. Raises LedgerDamaged."""
+        head = Head()
+        lines = self.read_lines()
+        while some := list(itertools.islice(lines, _LINES_AT_ONCE)):
+            try:
+                head = follow(some, head)
+            except BrokenChain as problem:
+                seq = problem.head.seq
+                raise LedgerDamaged(self.path, seq + 1, None, seq, problem.reason) from problem
+            yield b"".join(line + b"\n" for line in some)
+
+
+def _open(path: Path) -> BufferedIOBase:
+    try:
+        return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
+    except OSError as problem:
+        raise UnreadableFile(f"{path} cannot be read: {problem.strerror or problem}") from problem
+
+
+def export_lines(store: EventStore, path: Path) -> Head:
+    """Write every line of a ledger, each proven, to one file; its head. The file is there whole, or not at all.
+
+    Raises LedgerDamaged and LedgerUnwritable.
+    """
+    head = Head()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        # No name and no time in what is packed: the same ledger gives the same file.
+        with beside.open("wb") as raw, _packer(raw) if path.name.endswith(".gz") else raw as file:
+            for lines in store.prove():
+                file.write(lines)
+                head = last_of(lines)
+        beside.replace(path)
+    except OSError as problem:
+        raise LedgerUnwritable(f"cannot write {path}: {problem.strerror}") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+    return head
+
+
+def _packer(raw: BufferedIOBase) -> BufferedIOBase:
+    return gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
+
+
+def copy(source: EventStore, target: EventStore) -> int:
+    """Bring the ledger `source` to the store `target` line by line; how many were new there.
+
+    The target is empty, or an earlier copy. Raises LedgerDamaged where either is damaged, OtherHistory where the target
+    holds something else, and what `EventStore.append_lines` raises.
+    """
+    there = head_of(target.prove())
+    here = next(source.read(after=there.seq - 1), None) if there.seq else None
+    if there.seq and (here is None or here.hash != there.hash):
+        raise OtherHistory(
+            f"{target.url} is no earlier copy of {source.url}: its event {there.seq} is not the one there. "
+            f"Nothing was written; give an empty place, or merge with `ledger import`"
+        )
+    return target.append_lines(itertools.islice(_lines(source.prove()), there.seq, None))
+
+
+def head_of(pieces: Iterable[bytes]) -> Head:
+    """The head behind proven lines."""
+    head = Head()
+    for lines in pieces:
+        head = last_of(lines)
+    return head
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for lines in pieces:
+        yield from codec.split(lines)

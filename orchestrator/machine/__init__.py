@@ -1,0 +1,1 @@
+"""What a run needs of this machine: processors and memory, locks, processes, log files."""

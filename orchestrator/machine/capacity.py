@@ -1,0 +1,61 @@
+"""What this machine has for runs to share."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import msgspec
+
+from ...adapters.manifest import Resources
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """Cores, bytes of memory, and the GPUs by the names that CUDA_VISIBLE_DEVICES takes."""
+
+    cpus: float
+    memory: int
+    gpus: tuple[str, ...]
+
+    def lacking(self, asked: Resources) -> list[str]:
+        """What a run needs that this machine will never have; empty where it can run."""
+        lacking = []
+        if asked.cpus > self.cpus:
+            lacking.append(f"{asked.cpus:g} cores (this machine has {self.cpus:g})")
+        if asked.memory_bytes > self.memory:
+            told = f"{asked.memory_bytes / 2**30:.1f} GiB of memory (this machine has {self.memory / 2**30:.1f})"
+            lacking.append(told)
+        if asked.gpus > len(self.gpus):
+            lacking.append(f"{asked.gpus} GPUs (this machine has {len(self.gpus)})")
+        return lacking
+
+
+UNRATIONED = Capacity(math.inf, sys.maxsize, ())
+"""Where no run says what it takes, nobody need know what there is."""
+
+
+def this_machine(environ: Mapping[str, str]) -> Capacity:
+    """What this process may use: CUDA_VISIBLE_DEVICES, where it is set, names the GPUs."""
+    import psutil
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = _split(visible) if visible is not None else _installed_gpus()
+    return Capacity(float(cpus), psutil.virtual_memory().total, gpus)
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in names.split(",") if name.strip() and name.strip() != "-1")
+
+
+def _installed_gpus() -> tuple[str, ...]:
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(found.stdout.split())

@@ -1,0 +1,174 @@
+"""Processes of other programs: which belong to a run, and how they are brought to an end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from ...ledger.identity import process_start
+
+_POLL_SECONDS = 0.01
+_GIVE_UP_SECONDS = 5.0
+"""So long what is left is killed again and again: it may fork as fast as it is found."""
+_CLEAN_LOOKS = 3
+"""How often nothing must be found, before a family that did not end when it was asked to is over."""
+_NEWEST = 16
+_AT_ONCE = 64 * 1024
+_PROC = "/proc"
+
+
+def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
+    """The processes whose environment holds `marker` (as `NAME=value`), or that belong to the process group `group`.
+
+    A process that left its group and session is found by the marker: an environment is inherited across both.
+    Zombies and this process itself are left out.
+    """
+    return {pid for pid in _find(marker, group, lambda _: None) if process_start(pid) is not None}
+
+
+def end_marked(
+    marker: str, *, group: int | None = None, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False
+) -> list[str]:
+    """End every process of a run, also those that were born while others were being ended; their names and ids.
+
+    They are asked, and killed after `grace_seconds`, or as soon as it `is_urgent`.
+    """
+    seen = _find(marker, group, lambda _: None)
+    # Some have come to their end by themselves just now.
+    ended = {pid: name for pid in sorted(seen) if (name := _name(pid))}
+    end_processes(seen, grace_seconds=grace_seconds, is_urgent=is_urgent)
+    if group is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+    # What forks and ends all the time is gone when a list of processes is complete: it is killed where it is seen.
+    until = time.monotonic() + _GIVE_UP_SECONDS
+    clean = 0 if seen else _CLEAN_LOOKS
+    while clean < _CLEAN_LOOKS and time.monotonic() < until:
+        killed = _find(marker, group, _kill)
+        if killed <= ended.keys():
+            time.sleep(_POLL_SECONDS if killed else 0)
+        ended |= dict.fromkeys(killed - ended.keys(), "process")
+        clean = 0 if killed else clean + 1
+    return [f"{name} ({pid})" for pid, name in ended.items()]
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _name(pid: int) -> str | None:
+    if process_start(pid) is None:
+        return None
+    try:
+        name = Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").removesuffix("\n")
+    except OSError:
+        return "process"
+    # A process gives itself its name, of any bytes: it is shown in a line, on a terminal.
+    return "".join(letter if letter.isprintable() else "?" for letter in name) or "process"
+
+
+def end_processes(pids: Iterable[int], *, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> int:
+    """Ask processes to end, and kill those that have not after `grace_seconds`; how many there were.
+
+    Nobody is waited for once it `is_urgent`. Returns when all of them are gone or out of reach.
+    """
+    waiting = {pid: start for pid in pids if (start := process_start(pid)) is not None}
+    count = len(waiting)
+    if grace_seconds > 0:
+        _signal(waiting, signal.SIGTERM)
+        _await_end(waiting, time.monotonic() + grace_seconds, is_urgent)
+    _signal(waiting, signal.SIGKILL)
+    _await_end(waiting, time.monotonic() + 5.0)
+    return count
+
+
+def _signal(waiting: dict[int, float], number: signal.Signals) -> None:
+    for pid in list(waiting):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            del waiting[pid]
+        except PermissionError:
+            del waiting[pid]  # It became another user's process: not ours to end.
+
+
+def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
+    while waiting and time.monotonic() < until and not is_urgent():
+        for pid, start in list(waiting.items()):
+            # A number that was given to another process in between names a new start time.
+            if process_start(pid) != start:
+                del waiting[pid]
+        if waiting:
+            time.sleep(_POLL_SECONDS)
+
+
+def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int]:
+    """The processes of a run, some of which may be gone by now; `act` is called with each as soon as it is seen."""
+    search = _by_proc(marker.encode(), group) if Path(_PROC, "self").exists() else _by_psutil(marker, group)
+    seen = set()
+    for pid in search:
+        if pid != os.getpid() and pid not in seen:
+            act(pid)
+            seen.add(pid)
+    return seen
+
+
+def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
+    # This runs at the end of every run, over every process of the machine: plain system calls, and no more of them
+    # than it takes.
+    needle = b"\0" + marker + b"\0"
+    for pid in _numbers():
+        try:
+            is_ours = _is_ours(pid, needle, group)
+        except OSError:
+            continue  # It ended meanwhile, or belongs to another user.
+        if is_ours:
+            yield pid
+
+
+def _is_ours(pid: int, needle: bytes, group: int | None) -> bool:
+    if os.getpgid(pid) == group:
+        # A zombie stays in its group until its parent looks; there is nothing left to end.
+        return process_start(pid) is not None
+    return needle in _environment(pid)
+
+
+def _numbers() -> Iterator[int]:
+    """The numbers of all processes; the newest, which may not live for long, before and after the others."""
+    yield from _newest()
+    yield from [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - only names are needed
+    yield from _newest()
+
+
+def _newest() -> Iterable[int]:
+    last = int(Path(_PROC, "loadavg").read_text().split()[-1])
+    return range(last + _NEWEST, last - _NEWEST, -1)
+
+
+def _environment(pid: int) -> bytes:
+    """What /proc tells of a process's environment, with a NUL before and behind each assignment."""
+    file = os.open(b"/proc/%d/environ" % pid, os.O_RDONLY)
+    try:
+        text = piece = os.read(file, _AT_ONCE)
+        while len(piece) == _AT_ONCE:
+            text += (piece := os.read(file, _AT_ONCE))
+    finally:
+        os.close(file)
+    return b"\0" + text + b"\0"
+
+
+def _by_psutil(marker: str, group: int | None) -> Iterator[int]:
+    import psutil
+
+    name, _, value = marker.partition("=")
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if os.getpgid(process.pid) == group or process.environ().get(name) == value:
+                yield process.pid

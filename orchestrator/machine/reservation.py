@@ -1,0 +1,58 @@
+"""What one run of this machine may have at a time, whichever orchestrator runs it: a lock of the kernel for each name.
+
+A lock is held as long as any process has its file open: the orchestrator, and the benchmark that inherits it. So it
+outlives an orchestrator that is killed, ends with the last process of the run, and nobody has to tidy up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from ...adapters.environment import cache_folder
+
+
+def lock_folder() -> Path:
+    """Where the locks are, for every workspace of this user. Raises OSError where it cannot be made."""
+    folder = cache_folder() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Reservation:
+    """Names that are held together; `fds` are the files that a process inherits to hold them, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held = contextlib.ExitStack()
+        self.fds: list[int] = []
+
+    def add(self, names: Iterable[str], *, least: int) -> list[str]:
+        """Hold `least` of the names, those that nobody holds; fewer where there are not so many."""
+        got: list[str] = []
+        for name in names:
+            if len(got) == least:
+                break
+            if self._lock(name):
+                got.append(name)
+        return got
+
+    def release(self) -> None:
+        """Let go of all of them."""
+        self._held.close()
+
+    def _lock(self, name: str) -> bool:
+        # A name may be of any text.
+        fd = os.open(self._folder / sha256(name.encode()).hexdigest()[:32], os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        self._held.callback(os.close, fd)
+        self.fds.append(fd)
+        return True

@@ -1,0 +1,87 @@
+"""The endpoints that a campaign's runs find their models at: a provider's address, or a server of our own.
+
+A server is started when the first run asks for its model. It stays for the runs that follow, until the campaign is over
+or another model has to be served while nobody uses it: two models may not fit into one machine's memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, serve
+from .providers import Endpoint
+from .targets import Target
+
+
+class ModelUnavailable(Exception):
+    """The local model cannot be served; the message says why."""
+
+
+class _Server:
+    """A model that is served here, and how many runs use it."""
+
+    def __init__(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.users = 0
+        self.endpoint: Endpoint | None = None
+
+
+class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
+    """Gives endpoints to runs; safe for many threads. Leaving the context stops every server, whatever happens."""
+
+    def __init__(self, *, log_path: Path, announce: Callable[[str], None]) -> None:
+        self._log_path = log_path
+        self._announce = announce
+        self._lock = threading.Lock()
+        self._servers: dict[str, _Server] = {}
+        self._failures: dict[str, ModelUnavailable] = {}
+
+    @contextlib.contextmanager
+    def lease(self, target: Target) -> Iterator[Endpoint]:
+        """The target's endpoint, ready to answer for the length of the context.
+
+        Raises ModelUnavailable, the same to everyone who asks for that model.
+        """
+        if not target.is_served_here:
+            yield target.endpoint
+            return
+        with self._lock:
+            server = self._servers.get(target.model) or self._start(target)
+            server.users += 1
+        try:
+            assert server.endpoint is not None  # noqa: S101 - for the type checker: it was started
+            yield server.endpoint
+        finally:
+            with self._lock:
+                server.users -= 1
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers.values():
+            server.stack.close()
+
+    def _start(self, target: Target) -> _Server:
+        if failure := self._failures.get(target.model):
+            raise failure
+        for model in [model for model, server in self._servers.items() if not server.users]:
+            self._servers.pop(model).stack.close()
+        from ...adapters.environment import EnvironmentBuildError, EnvironmentSpec, ensure
+
+        server = _Server()
+        try:
+            environment = ensure(EnvironmentSpec(REQUIREMENTS, NO_DEPS), announce=self._announce)
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            ready = server.stack.enter_context(
+                serve(target.asked, python=environment.python, log_path=self._log_path, announce=self._announce)
+            )
+        except (EnvironmentBuildError, LocalModelError) as problem:
+            failure = ModelUnavailable(f"the local model cannot be served: {problem}")
+            self._failures[target.model] = failure
+            raise failure from problem
+        server.endpoint = replace(target.endpoint, base_url=ready.base_url, model_sha256=ready.model_sha256)
+        self._servers[target.model] = server
+        return server

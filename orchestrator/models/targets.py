@@ -1,0 +1,55 @@
+"""Where a run's model answers: a provider's endpoint, and the model there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ..errors import UsageError
+from .local_model import EMBEDDED, LocalModelError, model_label
+from .providers import NO_MODEL, WITHOUT_MODEL, Endpoint, find_provider, resolve
+
+LOCAL = "local"
+"""The provider whose models this machine serves itself."""
+
+DEFAULT_MODEL = "qwen3"
+"""The model where none is named, as users of the first orchestrator know it."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An endpoint and a model; `asked` is how the model was named, `model` its name in the ledger.
+
+    The two differ for a model file: its name in the ledger carries a part of its digest.
+    """
+
+    endpoint: Endpoint
+    asked: str
+    model: str
+
+    @property
+    def is_served_here(self) -> bool:
+        """Whether a server has to be started for it."""
+        return self.endpoint.provider.name == LOCAL and not self.endpoint.base_url
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.provider.name}:{self.model}"
+
+
+NO_TARGET = Target(WITHOUT_MODEL, NO_MODEL, NO_MODEL)
+"""Of a benchmark that asks no model."""
+
+
+def find_target(provider: str, model: str | None, *, base_url: str | None, environ: Mapping[str, str]) -> Target:
+    """The target of a provider's name and a model. Raises UsageError where there is no such provider or model."""
+    endpoint = resolve(find_provider(provider), base_url=base_url, environ=environ)
+    is_served_here = endpoint.provider.name == LOCAL and not endpoint.base_url
+    asked = (EMBEDDED if is_served_here else DEFAULT_MODEL) if model is None else model
+    if not asked.strip():
+        raise UsageError("--model is empty")
+    if not is_served_here:
+        return Target(endpoint, asked, asked)
+    try:
+        return Target(endpoint, asked, model_label(asked))
+    except LocalModelError as problem:
+        raise UsageError(str(problem)) from problem

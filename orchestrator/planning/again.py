@@ -1,0 +1,41 @@
+"""Repeating a run as it was: the same benchmark, agent, provider, model and effective options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ledger.events import REPEAT, Json, Started
+from ...ledger.ledger import Ledger
+from ..errors import UsageError
+from .plan import PER_BENCHMARK, PlannedRun
+from .signature import difference
+
+
+def find_original(ledger: Ledger, run_id: str) -> Started:
+    """The `started` event of a run. Raises UsageError where the ledger has none, as of an imported run."""
+    for record in ledger.store.read(stream=run_id, types=[Started.type]):
+        if isinstance(record.data, Started):
+            return record.data
+    raise UsageError(f"no run '{run_id}' was started in this ledger; show-runs lists the runs")
+
+
+def extra_of(original: Started) -> Json:
+    """The `--extra` that leads to the options of a run. Secret options are not recorded: they come from elsewhere."""
+    config = {name: value for name, value in original.extra_config.items() if name != REPEAT}
+    return {PER_BENCHMARK: {original.benchmark_id: config}}
+
+
+def repetition_of(original: Started) -> int:
+    """Which repetition of its work a run was, from 1."""
+    number = original.extra_config.get(REPEAT, 1)
+    return number if isinstance(number, int) else 1
+
+
+def the_same(original: Started, plan: Sequence[PlannedRun]) -> PlannedRun:
+    """The piece of work that is the same as the run's. Raises UsageError, with what is different, where none is."""
+    last = plan[-1]
+    if last.signature.digest != original.signature:
+        before = {name: value for name, value in original.preimage.items() if name in last.signature.preimage}
+        changes = difference(before, last.signature.preimage)
+        raise UsageError(f"{original.benchmark_id} can't be run as it was: {'; '.join(changes)}")
+    return last

@@ -1,0 +1,114 @@
+"""The claim: whether a piece of work has to be done, decided while nobody else can append to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from ...ledger.events import Skipped
+from ...ledger.fold import Run
+from ...ledger.history import History
+from .changes import Change
+from .plan import PlannedRun
+from .signature import difference
+
+Policy = Literal["once", "rerun_failed", "force"]
+"""What counts as done: `once` any success, `rerun_failed` a success of the last attempt, `force` nothing."""
+
+
+_NO_CHANGES: Mapping[str, Change] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether to run, why (one word, and more where there is more to say), and the run that decided."""
+
+    run: bool
+    reason: str
+    decided_by: Run | None = None
+    detail: str = ""
+
+    def skipped(self, planned: PlannedRun) -> Skipped:
+        """The event that records a verdict not to run."""
+        return Skipped(
+            benchmark_id=planned.adapter.id,
+            signature=planned.signature.digest,
+            reason=self.reason,
+            existing_run_id=self.decided_by.run_id if self.decided_by else None,
+        )
+
+
+def judge(
+    history: History, planned: PlannedRun, policy: Policy, changes: Mapping[str, Change] = _NO_CHANGES
+) -> Verdict:
+    """Whether a piece of work has to be done.
+
+    A signature with a live run is never claimed a second time, whatever the policy. A success that stands in `changes`
+    is none any more.
+    """
+    attempts = history.attempts(planned.signature.digest)
+    if live := history.live_run(planned.signature.digest):
+        return Verdict(False, "running_elsewhere", live)
+    if not attempts:
+        return Verdict(True, "never_ran")
+    last = attempts[-1]
+    if policy == "force":
+        return Verdict(True, "forced", last)
+    change = changes.get(planned.signature.digest)
+    if change and any(run.run_id == change.run_id and _is_last_success(run, attempts) for run in attempts):
+        return Verdict(True, "changed", history.runs[change.run_id], change.what)
+    if policy == "rerun_failed":
+        return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
+    success = next((run for run in reversed(attempts) if run.counts), None)
+    return Verdict(False, "already_succeeded", success) if success else Verdict(True, _why_not_done(last), last)
+
+
+def _is_last_success(run: Run, attempts: list[Run]) -> bool:
+    return run is next((one for one in reversed(attempts) if one.counts), None)
+
+
+def _why_not_done(last: Run) -> str:
+    return "retracted" if last.retracted else "last_failed"
+
+
+def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
+    """The verdict in a sentence: which event, or which field of the signature, decided."""
+    run = verdict.decided_by
+    if verdict.reason == "never_ran":
+        return f"runs: {_nearest_signature(history, planned)}"
+    assert run is not None  # noqa: S101 - for the type checker: every other verdict names its run
+    at = run.ended_at or run.started_at
+    where = run.owner.host if run.owner else "another host"
+    texts = {
+        "running_elsewhere": f"skipped: {run.run_id} is under way, on {where}",
+        "forced": f"runs: --force, after {run.run_id} ({run.status})",
+        "last_succeeded": f"skipped: the last attempt, {run.run_id}, succeeded at {at} (event {run.last_seq})",
+        "already_succeeded": f"skipped: {run.run_id} succeeded at {at} (event {run.last_seq})",
+        "last_failed": f"runs: the last attempt, {run.run_id}, failed at {at} ({run.reason}, event {run.last_seq})",
+        "retracted": f"runs: {run.run_id} was retracted (event {run.last_seq})",
+        "changed": f"runs: {run.run_id} succeeded with another benchmark: {verdict.detail}",
+    }
+    return texts[verdict.reason]
+
+
+def _nearest_signature(history: History, planned: PlannedRun) -> str:
+    """Why no run holds this signature: what is different from the run of the benchmark that comes nearest."""
+    nearest: tuple[int, Run, list[str]] | None = None
+    for run in history.runs.values():
+        if run.benchmark_id != planned.adapter.id or run.imported:
+            continue
+        before = {
+            "benchmark_directory": run.benchmark_directory,
+            "agent": run.agent,
+            "provider": run.provider,
+            "model": run.model,
+            "extra_config": run.extra_config,
+        }
+        now = {key: planned.signature.preimage[key] for key in before}
+        changes = difference(before, now)
+        if nearest is None or len(changes) <= nearest[0]:
+            nearest = (len(changes), run, changes)
+    if nearest is None:
+        return "the ledger has no run of this benchmark"
+    return f"no run has this signature; from {nearest[1].run_id} differ {'; '.join(nearest[2])}"

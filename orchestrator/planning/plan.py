@@ -1,0 +1,208 @@
+"""The plan: which pieces of work a request means, each with its effective configuration and signature.
+
+A request is a list of cells: a benchmark for an agent on a target, with options. One `run` command makes a row of them,
+a campaign file (see `campaign_file`) a whole matrix.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ...adapters.adapter import Adapter, missing
+from ...adapters.options import EffectiveConfig, OptionError, effective_config, nearest
+from ...ledger.events import REPEAT, Json
+from ...projections.render.text import format_options
+from ..errors import UsageError
+from ..machine.capacity import Capacity
+from ..models.targets import NO_TARGET, Target
+from ..redaction import secrets_of_url
+from .signature import Signature, sign
+
+PER_BENCHMARK = "per_benchmark"
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """A benchmark to run for an agent on a target; `extra` is what `--extra` would say."""
+
+    adapter: Adapter
+    agent: str
+    target: Target
+    extra: Json
+
+
+class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of work: a benchmark with its effective configuration, agent and target.
+
+    `secrets` are the values of its secret options; `missing` names all that this machine lacks for it.
+    """
+
+    adapter: Adapter
+    agent: str
+    target: Target
+    config: Json
+    secrets: dict[str, str]
+    signature: Signature
+    missing: list[str]
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider."""
+        return self.target.endpoint.provider.name
+
+    @property
+    def model(self) -> str:
+        """The name under which the model stands in the ledger."""
+        return self.target.model
+
+
+def distinctions(plan: Sequence[PlannedRun]) -> list[Json]:
+    """For each piece of work, the options in which it differs from others of its benchmark."""
+    values: dict[str, dict[str, set[bytes]]] = {}
+    for planned in plan:
+        of_benchmark = values.setdefault(planned.adapter.id, {})
+        for name, value in planned.config.items():
+            of_benchmark.setdefault(name, set()).add(msgspec.json.encode(value))
+    counts = Counter((planned.adapter.id, name) for planned in plan for name in planned.config)
+    total = Counter(planned.adapter.id for planned in plan)
+    return [
+        {
+            name: value
+            for name, value in planned.config.items()
+            if len(values[planned.adapter.id][name]) > 1 or counts[planned.adapter.id, name] < total[planned.adapter.id]
+        }
+        for planned in plan
+    ]
+
+
+def titles(plan: Sequence[PlannedRun]) -> list[str]:
+    """A name for each piece of work: its benchmark, and what tells it from others of that benchmark."""
+    whose: dict[str, set[tuple[str, str, str]]] = {}
+    for planned in plan:
+        whose.setdefault(planned.adapter.id, set()).add((planned.agent, planned.provider, planned.model))
+    return [
+        " ".join(
+            [
+                planned.adapter.id,
+                *([planned.agent, str(planned.target)] if len(whose[planned.adapter.id]) > 1 else []),
+                *([format_options(options)] if options else []),
+            ]
+        )
+        for planned, options in zip(plan, distinctions(plan), strict=True)
+    ]
+
+
+def choose(asked: Sequence[str], known: Mapping[str, Adapter]) -> list[Adapter]:
+    """The adapters of the ids that were asked for, each once. Raises UsageError with the nearest id."""
+    chosen = {}
+    for benchmark_id in asked:
+        adapter = known.get(benchmark_id)
+        if adapter is None:
+            guess = nearest(benchmark_id, known)
+            hint = f"did you mean {guess}?" if guess else "list-benchmarks names those there are"
+            raise UsageError(f"unknown benchmark '{benchmark_id}': {hint}")
+        chosen[benchmark_id] = adapter
+    return list(chosen.values())
+
+
+def parse_extra(text: str) -> Json:
+    """The object of `--extra`. Raises UsageError where the text is no JSON object."""
+    try:
+        extra = msgspec.json.decode(text)
+    except msgspec.DecodeError as problem:
+        raise UsageError(f"--extra is no JSON: {problem}") from problem
+    if not isinstance(extra, dict):
+        raise UsageError(f"--extra is no JSON object, but {text.strip()[:40]}")
+    if not isinstance(extra.get(PER_BENCHMARK, {}), dict):
+        raise UsageError(f"--extra: {PER_BENCHMARK} is no object of benchmark ids")
+    return extra
+
+
+def make_plan(
+    cells: Sequence[Cell],
+    *,
+    known: Mapping[str, Adapter],
+    repeats: int,
+    environ: Mapping[str, str],
+    capacity: Capacity,
+    source: str = "--extra",
+) -> list[PlannedRun]:
+    """The pieces of work of a request, in the order of its cells, repetitions of one beside each other.
+
+    Cells that come to the same work are one. `source` is where their options stand. Raises UsageError for
+    options that no benchmark which is given them knows, or whose value does not fit.
+    """
+    plan: dict[str, PlannedRun] = {}
+    lacking: dict[bytes, list[str]] = {}
+    for cell, effective in zip(cells, _configure(cells, known, source), strict=True):
+        manifest = cell.adapter.manifest
+        target = cell.target if manifest.asks_model(cell.agent) else NO_TARGET
+        # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
+        key = msgspec.json.encode([manifest.id, cell.agent, target.endpoint.provider.name, effective.config])
+        if (unmet := lacking.get(key)) is None:
+            unmet = lacking[key] = [
+                *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
+                *target.endpoint.missing(),
+                *capacity.lacking(manifest.resources),
+            ]
+        for number in range(1, repeats + 1):
+            config = effective.config if number == 1 else {**effective.config, REPEAT: number}
+            signature = sign(
+                benchmark_id=manifest.id,
+                benchmark_directory=manifest.directory,
+                agent=cell.agent,
+                provider=target.endpoint.provider.name,
+                model=target.model,
+                extra_config=config,
+            )
+            planned = PlannedRun(
+                adapter=cell.adapter,
+                agent=cell.agent,
+                target=target,
+                config=config,
+                secrets=effective.secrets,
+                missing=unmet,
+                signature=signature,
+            )
+            plan.setdefault(signature.digest, planned)
+    return list(plan.values())
+
+
+def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
+    """The values that its options and the addresses of its models keep secret, by their names."""
+    addresses = {planned.target.endpoint.base_url or "" for planned in plan}
+    return [*map(secrets_of_url, addresses), *(planned.secrets for planned in plan if planned.secrets)]
+
+
+def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter], source: str) -> list[EffectiveConfig]:
+    """The effective configuration of each cell."""
+    configs = []
+    takers: dict[str, list[Adapter]] = {}
+    strangers: dict[str, int] = {}
+    for cell in cells:
+        for benchmark_id in cell.extra.get(PER_BENCHMARK, {}):
+            choose([benchmark_id], known)
+        try:
+            config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra)
+        except OptionError as problem:
+            raise UsageError(f"{source}: {problem}") from problem
+        configs.append(config)
+        for name in cell.extra:
+            if name != PER_BENCHMARK:
+                takers.setdefault(name, []).append(cell.adapter)
+        for name in config.unknown:
+            strangers[name] = strangers.get(name, 0) + 1
+    for name, adapters in takers.items():
+        if strangers.get(name, 0) == len(adapters):
+            raise UsageError(f"{source}: {_unknown_option(name, {adapter.id: adapter for adapter in adapters})}")
+    return configs
+
+
+def _unknown_option(name: str, adapters: Mapping[str, Adapter]) -> str:
+    options = {option for adapter in adapters.values() for option in adapter.manifest.options}
+    guess = nearest(name, options)
+    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
+    who = f"{next(iter(adapters))} has no" if len(adapters) == 1 else "none of the chosen benchmarks has an"
+    return f"{who} option '{name}': {hint}"

@@ -1,0 +1,78 @@
+"""Independent repetitions of one piece of work, taken together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from ...ledger.events import REPEAT, Json
+from ...ledger.history import History
+from ...projections.scores.statistics import mean, standard_error
+from .plan import PlannedRun, distinctions
+
+
+class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
+    """The scores of the repetitions of a benchmark for one agent and model; at least one of `asked` succeeded.
+
+    `options` are those in which it differs from other work on the benchmark.
+    """
+
+    benchmark_id: str
+    agent: str
+    provider: str
+    model: str
+    options: Json
+    asked: int
+    scores: list[float]
+
+    @property
+    def mean(self) -> float:
+        """The mean score."""
+        return mean(self.scores)
+
+    @property
+    def deviation(self) -> float | None:
+        """The sample standard deviation (divided by n - 1): how far repetitions spread; None for one alone."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def stderr(self) -> float | None:
+        """The standard error of the mean; None for one alone."""
+        return standard_error(self.scores)
+
+
+def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
+    """The repetitions of a plan, whoever ran them and when; only what was asked for more than once."""
+    if not any(REPEAT in planned.config for planned in plan):
+        return []  # A campaign of ten thousand cells need not look for them.
+    together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
+    options: dict[str, Json] = {}
+    for planned, differing in zip(plan, distinctions(plan), strict=True):
+        options[planned.signature.digest] = {name: value for name, value in differing.items() if name != REPEAT}
+        key = (planned.signature.comparison_key, planned.agent, planned.provider, planned.model)
+        together.setdefault(key, []).append(planned)
+    found = []
+    for some in together.values():
+        successes = [_last_success(history, planned) for planned in some]
+        scores = [score for score in successes if score is not None]
+        if len(some) > 1 and scores:
+            first = some[0]
+            found.append(
+                Repetitions(
+                    benchmark_id=first.adapter.id,
+                    agent=first.agent,
+                    provider=first.provider,
+                    model=first.model,
+                    options=options[first.signature.digest],
+                    asked=len(some),
+                    scores=scores,
+                )
+            )
+    return found
+
+
+def _last_success(history: History, planned: PlannedRun) -> float | None:
+    attempts = reversed(history.attempts(planned.signature.digest))
+    return next((run.score for run in attempts if run.counts), None)

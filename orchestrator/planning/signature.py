@@ -1,0 +1,73 @@
+"""What makes two runs the same work: the signature, and the looser key under which scores compare."""
+
+from __future__ import annotations
+
+import math
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from ...ledger.events import REPEAT, Json
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """The identity of a piece of work; `preimage` is what was hashed."""
+
+    digest: str
+    preimage: Json
+    comparison_key: str
+
+
+def sign(
+    *, benchmark_id: str, benchmark_directory: str, agent: str, provider: str, model: str, extra_config: Json
+) -> Signature:
+    """The signature of running a benchmark with its effective configuration.
+
+    SHA-256 of the canonical JSON: keys sorted, no spaces, a whole number without a fraction, provider in lower case.
+    The comparison key leaves out who answered, and which repetition it was.
+    """
+    work = {"benchmark_id": benchmark_id, "benchmark_directory": benchmark_directory}
+    asked = {"agent": agent, "provider": provider.lower(), "model": model}
+    preimage = canonical({**work, **asked, "extra_config": extra_config})
+    task = {key: value for key, value in preimage["extra_config"].items() if key != REPEAT}
+    return Signature(_digest(preimage), preimage, _digest({**work, "extra_config": task}))
+
+
+def canonical(value: Any) -> Any:
+    """A JSON value in the one form that equal values share. Raises ValueError for a number that JSON can't hold."""
+    if isinstance(value, str | int):
+        return value  # Most are.
+    if isinstance(value, dict):
+        return {key: canonical(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is no JSON number")
+        return int(value) if value.is_integer() else value
+    return value
+
+
+def difference(before: Json, after: Json, path: str = "") -> list[str]:
+    """The fields that tell two pre-images apart, each as `extra_config.seed: 42 -> 43`."""
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            changes += difference(old, new, f"{path}{key}.")
+        else:
+            changes.append(f"{path}{key}: {_show(old)} -> {_show(new)}")
+    return changes
+
+
+def _show(value: Any) -> str:
+    return "(none)" if value is None else value if isinstance(value, str) else _encode(value).decode()
+
+
+def _digest(value: Json) -> str:
+    return sha256(_encode(value)).hexdigest()

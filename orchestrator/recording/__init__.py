@@ -1,0 +1,1 @@
+"""Events about what did not run here: reference scores, imported runs, migrated histories."""

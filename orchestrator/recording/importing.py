@@ -1,0 +1,110 @@
+"""Runs that were made elsewhere become `imported` events: each once, whatever its file is called by then.
+
+A run's id is made from the digest of the content that it was read from, so that the same file is the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+import msgspec
+
+from ...adapters.imports.found import ForeignRun
+from ...adapters.imports.reading import Source
+from ...ledger.events import Imported, ImportSource, Json, NewEvent
+from ...ledger.history import History
+from ...ledger.ledger import Ledger
+from ..planning.signature import Signature, sign
+from ..redaction import Redactor, without_named_secrets
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A run that was read: its id here, and where it stands."""
+
+    run_id: str
+    source: ImportSource
+    run: ForeignRun
+
+
+def read_source(source: Source) -> list[Found]:
+    """The runs of a source. Raises UnreadableResult, and OSError."""
+    origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
+    return [Found(_run_id(origin, run), origin, run) for run in source.read()]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What the ledger has of runs that were read, by their ids: not yet, or with another score, unit or options."""
+
+    fresh: set[str]
+    otherwise: set[str]
+
+
+def compare(found: Iterable[Found], history: History) -> Comparison:
+    """Which of those runs the ledger does not have, and which it has, but read otherwise."""
+    fresh, otherwise = set(), set()
+    for one in found:
+        known = history.runs.get(one.run_id)
+        if known is None:
+            fresh.add(one.run_id)
+        elif (known.score, known.unit, known.signature) != (one.run.score, one.run.unit, _signature(one.run).digest):
+            otherwise.add(one.run_id)
+    return Comparison(fresh, otherwise)
+
+
+def take_in(found: Sequence[Found], ledger: Ledger, redactor: Redactor) -> Comparison:
+    """Append an `imported` event for each run that the ledger does not have; how it was before.
+
+    Raises what `Ledger.decide` raises.
+    """
+    events = {one.run_id: redactor.event(Imported(source=one.source, run=_row(one.run))) for one in found}
+    before = Comparison(set(), set())
+
+    def decide(history: History) -> list[NewEvent]:
+        nonlocal before
+        before = compare(found, history)
+        return [NewEvent(run_id, event) for run_id, event in events.items() if run_id in before.fresh]
+
+    if events:
+        ledger.decide(decide)
+    return before
+
+
+def _run_id(origin: ImportSource, run: ForeignRun) -> str:
+    digest = sha256(f"{origin.sha256}\n{run.name}".encode()).hexdigest()
+    return f"run_{run.benchmark_id}_imported_{digest[:16]}"
+
+
+def _row(run: ForeignRun) -> Json:
+    """The fields of a run row, without secrets."""
+    signature = _signature(run)
+    row: Json = {
+        "agent": run.agent,
+        "provider": run.provider,
+        "model": run.model,
+        "benchmark_id": run.benchmark_id,
+        "benchmark_directory": run.harness,
+        "status": run.status,
+        "signature": signature.digest,
+        "comparison_key": signature.comparison_key,
+        "extra_config": without_named_secrets(run.config),
+        "metrics": run.metrics,
+        "usage": run.usage,
+        "synthetic": run.synthetic,
+        "provenance": {**run.provenance, "name": run.name},
+    }
+    optional = (
+        "reason error score unit higher_is_better samples stderr started_at ended_at duration_seconds benchmark_version"
+    )
+    return row | {name: value for name in optional.split() if (value := getattr(run, name)) is not None}
+
+
+def _signature(run: ForeignRun) -> Signature:
+    return sign(
+        benchmark_id=run.benchmark_id,
+        benchmark_directory=run.harness,
+        agent=run.agent,
+        provider=run.provider,
+        model=run.model,
+        extra_config=msgspec.to_builtins(without_named_secrets(run.config)),
+    )

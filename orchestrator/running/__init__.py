@@ -1,0 +1,1 @@
+"""A campaign at work: schedule, supervise and execute runs, and record what each came to."""

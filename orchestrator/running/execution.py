@@ -1,0 +1,266 @@
+"""One child process from start to end: its logs, its time limit, and that nothing of it stays behind.
+
+The child runs under a shell of one line that notes its exit status in a file beside the logs. So the next
+orchestrator can tell a child that finished after its own orchestrator was killed from one that did not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ...adapters.manifest import LOG_BYTES
+from ..machine.logs import BoundedLog
+from ..machine.processes import end_marked
+from ..redaction import Redactor
+
+EXIT_STATUS = "exit_status"
+"""The file beside the logs that holds the child's exit status once it has ended."""
+
+RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
+"""The variable that names its run to a child."""
+
+# $0 is the file of the exit status, the arguments are the command.
+_SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
+_CHUNK = 64 * 1024
+_TICK_SECONDS = 0.5
+GRACE_SECONDS = 5.0
+"""What has to end is asked to, and has so long before it is killed."""
+_NAMED = 10
+"""So many processes that were left behind are named; there may be thousands."""
+_DRAIN_SECONDS = 2.0
+"""How long to wait for the end of the output when the child is gone and everything it left was ended."""
+
+
+class Cancellation:
+    """Asks every child process under way to end; safe to use in a signal handler."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self.requested = False
+        self.is_urgent = False
+
+    def request(self) -> None:
+        """End all of them, and let none begin. Asked for once more, they are given no time to end by themselves."""
+        self.is_urgent = self.requested
+        self.requested = True
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write, b"!")
+
+    def fileno(self) -> int:
+        """Readable from the request on, for ever."""
+        return self._read
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self._read)
+        os.close(self._write)
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a child ended. `reason` is None for an end of its own; `notes` tell what else there is to know."""
+
+    return_code: int | None
+    duration_seconds: float
+    reason: str | None = None
+    error: str = ""
+    notes: list[str] = []
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE.
+
+    It keeps the files open that it `inherits`. It is ended after `timeout_seconds`, and after `stall_seconds` without
+    output or progress. Each of its two logs holds at most about `log_bytes`.
+    """
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    cwd: Path
+    folder: Path
+    timeout_seconds: float
+    stall_seconds: float | None = None
+    log_bytes: int = LOG_BYTES
+    inherits: Sequence[int] = ()
+    grace_seconds: float = GRACE_SECONDS
+
+
+def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
+    """Run a child to its end; `tick` is called about twice a second meanwhile, and says whether there is progress.
+
+    When this returns or raises, no process that the child started is left. A command that can't be started is an
+    Exit with reason `start`.
+    """
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        logs = [BoundedLog(child.folder / f"{name}.log", child.log_bytes) for name in ("stdout", "stderr")]
+        for log in logs:
+            stack.callback(log.close)
+        pipes = [os.pipe(), os.pipe()]
+        reads, writes = [pipe[0] for pipe in pipes], [pipe[1] for pipe in pipes]
+        for fd in reads:
+            stack.callback(os.close, fd)
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", _SHELL, str(child.folder / EXIT_STATUS), *child.argv],
+                cwd=child.cwd,
+                env=dict(child.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=writes[0],
+                stderr=writes[1],
+                start_new_session=True,
+                # The child keeps the reading ends open too: should this process be killed, its next print must not
+                # kill the child with a broken pipe.
+                pass_fds=[*reads, *child.inherits],
+            )
+        except OSError as problem:
+            error = f"cannot start in {child.cwd}: {problem.strerror}"
+            return Exit(return_code=None, duration_seconds=0.0, reason="start", error=error)
+        finally:
+            for fd in writes:
+                os.close(fd)
+        # The child's process group, and those of its processes that left the group.
+        end_family = functools.partial(
+            end_marked,
+            marker_of(child.environment[RUN_ID_VARIABLE]),
+            group=process.pid,
+            is_urgent=lambda: cancellation.is_urgent,
+        )
+        try:
+            pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
+            reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
+            if reason:
+                end_family(grace_seconds=child.grace_seconds)
+            return_code = process.wait()
+            duration = time.monotonic() - began
+            left = end_family(grace_seconds=child.grace_seconds)
+            pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
+        except BaseException:
+            end_family(grace_seconds=0)
+            process.wait()
+            raise
+    errors = {
+        "timeout": f"no end after {child.timeout_seconds:g} s",
+        "stalled": f"no output and no progress for {child.stall_seconds or 0:g} s",
+        "interrupted": "the orchestrator was interrupted",
+        None: "",
+    }
+    return Exit(
+        return_code=return_code,
+        duration_seconds=duration,
+        reason=reason,
+        error=errors[reason],
+        notes=[
+            *([] if reason or not left else [_left_behind(left)]),
+            *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
+        ],
+    )
+
+
+def _left_behind(left: Sequence[str]) -> str:
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    return f"left processes behind, which were ended: {', '.join(left[:_NAMED])}{more}"
+
+
+def marker_of(run_id: str) -> str:
+    """The assignment that tells the processes of a run from all others, in whatever session they are."""
+    return f"{RUN_ID_VARIABLE}={run_id}"
+
+
+def read_exit_status(folder: Path) -> int | None:
+    """The exit status that a child noted in its run's folder; None where it did not come to its end."""
+    try:
+        return int((folder / EXIT_STATUS).read_text())
+    except (OSError, ValueError):
+        return None  # Not there, or torn by a crash: no proof of an end.
+
+
+class _Pump:
+    """Moves a child's output into its logs until it ends, its time is up, or somebody asks for its end."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        pipes: list[tuple[int, BoundedLog]],
+        redactor: Redactor,
+        cancellation: Cancellation,
+    ) -> None:
+        self._process = process
+        self._selector = selectors.DefaultSelector()
+        self._open = {fd: (log, redactor.stream()) for fd, log in pipes}
+        for fd in self._open:
+            os.set_blocking(fd, False)
+            self._selector.register(fd, selectors.EVENT_READ)
+        self._selector.register(cancellation, selectors.EVENT_READ)
+        self._cancellation = cancellation
+        self._last_sign = time.monotonic()
+        self._pidfd = _open_pidfd(process.pid)
+        if self._pidfd is not None:
+            self._selector.register(self._pidfd, selectors.EVENT_READ)
+
+    def run(self, *, deadline: float, stall: float | None, tick: Callable[[], bool]) -> str | None:
+        """Returns why the child has to be ended; None when it ended by itself."""
+        # Without a pidfd the end of the child is only seen by looking.
+        step = _TICK_SECONDS if self._pidfd is not None else 0.02
+        next_tick = time.monotonic() + _TICK_SECONDS
+        while self._process.poll() is None:
+            now = time.monotonic()
+            if self._cancellation.requested:
+                return "interrupted"
+            if now >= deadline:
+                return "timeout"
+            if stall is not None and now >= self._last_sign + stall:
+                return "stalled"
+            if now >= next_tick:
+                if tick():
+                    self._last_sign = now
+                next_tick = now + _TICK_SECONDS
+            self._step(max(0.0, min(step, deadline - now)))
+        return None
+
+    def drain(self, *, until: float) -> None:
+        """Take what is left in the pipes, then close."""
+        self._selector.unregister(self._cancellation)
+        if self._pidfd is not None:
+            self._selector.unregister(self._pidfd)
+            os.close(self._pidfd)
+        while self._open and (left := until - time.monotonic()) > 0:
+            self._step(left)
+        for log, stream in self._open.values():
+            log.write(stream.flush())
+        self._selector.close()
+
+    def _step(self, timeout: float) -> None:
+        for key, _ in self._selector.select(timeout):
+            if key.fd in self._open:
+                self._read(key.fd)
+
+    def _read(self, fd: int) -> None:
+        log, stream = self._open[fd]
+        try:
+            piece = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return
+        if piece:
+            self._last_sign = time.monotonic()
+            log.write(stream.feed(piece))
+        else:
+            log.write(stream.flush())
+            self._selector.unregister(fd)
+            del self._open[fd]
+
+
+def _open_pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None  # Not a Linux of today: the pump looks often instead.

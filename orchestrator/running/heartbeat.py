@@ -1,0 +1,39 @@
+"""When a run gives a sign of life: seldom enough that a long campaign's ledger is not mostly heartbeats.
+
+A beat comes when the run has lived twice as long as at the last one, and with each tenth of its progress. It promises
+how long the silence behind it may be, so that nobody takes the run for dead meanwhile. (On the same machine nobody
+does anyway: there the process itself is looked for.)
+"""
+
+from __future__ import annotations
+
+from ...ledger.events import Heartbeat, Progress
+
+FIRST_SECONDS = 5.0
+LONGEST_SECONDS = 3600.0
+"""No silence is longer than this."""
+STEP = 0.1 - 1e-9  # 0.3 - 0.2 is less than 0.1
+"""The share of the whole work that is worth a beat, where STEP_SECONDS have passed, too."""
+STEP_SECONDS = 30.0
+_MARGIN_SECONDS = 60.0
+
+
+class Pulse:
+    """The heartbeats of one run; times are seconds of any clock that only goes forward."""
+
+    def __init__(self, now: float) -> None:
+        self._start = now
+        self._last = now
+        self._gap = FIRST_SECONDS
+        self._share = 0.0
+
+    def beat(self, now: float, progress: Progress | None) -> Heartbeat | None:
+        """The heartbeat that is due now; None where none is."""
+        share = progress.done / progress.total if progress and progress.total else 0.0
+        silence = now - self._last
+        has_stepped = share - self._share >= STEP and silence >= STEP_SECONDS
+        if silence < self._gap and not has_stepped:
+            return None
+        self._last, self._share = now, share
+        self._gap = min(max(now - self._start, FIRST_SECONDS), LONGEST_SECONDS)
+        return Heartbeat(progress=progress, lease_seconds=round(2 * self._gap + _MARGIN_SECONDS, 1))

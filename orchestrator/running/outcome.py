@@ -1,0 +1,116 @@
+"""What a run came to: its exit and what it left behind, weighed into a `finished` or a `failed` event."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+from ...adapters.manifest import Manifest
+from ...adapters.result import Reading, list_artifacts, read_result
+from ...ledger.events import Artifact, Failed, Finished, HighScoreReference, Outcome
+from ...ledger.identity import utc_now
+from ..machine.logs import last_lines
+from .execution import Exit
+from .telemetry import summarize_calls
+
+OUTPUT = "output"
+TELEMETRY = "telemetry.jsonl"
+PROGRESS = "progress.jsonl"
+
+_STDERR_FOLLOWS = "the last of stderr:"
+_LONGEST_SAID = 200
+
+
+def weigh(
+    manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float, synthetic: bool
+) -> Finished | Failed:
+    """The terminal event of a run whose child has ended; `started_at` in Unix seconds, before the child began.
+
+    With `synthetic` it is a synthetic one, whatever its result says of itself.
+
+    A run has succeeded only with an allowed exit code and a valid result of its own. What a failed one left is kept
+    in the event all the same, for diagnosis. The reference high score is not known here: see `against`.
+    """
+    reading = read_result(manifest, output_dir=folder / OUTPUT, cwd=cwd, started_at=started_at)
+    known = {**_known(manifest, exit, reading, folder), "synthetic": synthetic or reading.synthetic}
+    failure = _why_failed(manifest, exit, reading, folder)
+    if failure is None:
+        return Finished(**known)
+    reason, error = failure
+    return Failed(**known, reason=reason, error=error)
+
+
+def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str, Any]:
+    """The fields of an outcome that measure it against a reference: delta = score - reference.
+
+    A synthetic result is measured against nothing.
+    """
+    if reference is None or outcome.synthetic:
+        return {}
+    delta = None if outcome.score is None else outcome.score - reference.value
+    return {"high_score": reference, "delta_to_high_score": delta}
+
+
+def never_began(reason: str, error: str) -> Failed:
+    """The terminal event of a run whose child could not be started."""
+    return Failed(ended_at=utc_now(), duration_seconds=0.0, reason=reason, error=error)
+
+
+def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> dict[str, Any]:
+    result = manifest.result
+    return {
+        "ended_at": utc_now(),
+        "duration_seconds": round(exit.duration_seconds, 6),
+        "return_code": exit.return_code,
+        "score": reading.score,
+        "unit": result.unit,
+        "higher_is_better": result.higher_is_better,
+        "samples": reading.samples,
+        "stderr": reading.stderr,
+        "metrics": reading.metrics,
+        "usage": {**summarize_calls(folder / OUTPUT / TELEMETRY), **reading.usage},
+        "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
+        "result_json_path": str(reading.path) if reading.path else None,
+        "notes": exit.notes,
+    }
+
+
+def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> tuple[str, str] | None:
+    if exit.reason:
+        return exit.reason, with_stderr(exit.error, folder)
+    if exit.return_code not in manifest.run.ok_exit_codes:
+        if killer := _signal_of(exit.return_code):
+            return "signal", with_stderr(f"killed by {killer}", folder)
+        return "exit_code", with_stderr(f"exit code {exit.return_code}", folder)
+    if reading.reason:
+        return reading.reason, with_stderr(reading.error or reading.reason, folder)
+    return None
+
+
+def _signal_of(return_code: int | None) -> str | None:
+    """The signal that ended a child: the shell around it reports 128 and the number; minus it if it hit the shell."""
+    if return_code is None or 0 <= return_code <= 128:
+        return None
+    try:
+        return signal.Signals(return_code - 128 if return_code > 0 else -return_code).name
+    except ValueError:
+        return None
+
+
+def in_a_line(error: str, *, quotes_child: bool) -> str:
+    """An error in a line: what happened, and what was said to it: of a child's stderr the last, of uv all that fits."""
+    what, *more = error.strip().splitlines() or [""]
+    if not what.endswith(":") or not more:
+        return what
+    said = more[-1:] if what.endswith(_STDERR_FOLLOWS) else more
+    told = " ".join(" ".join(said).split()) if quotes_child else ""
+    if len(told) > _LONGEST_SAID:
+        told = f"{told[: _LONGEST_SAID - 2]} …"
+    return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; ").removesuffix(":"), told]))
+
+
+def with_stderr(error: str, folder: Path) -> str:
+    """An error with the last lines of a run's stderr, where it has any."""
+    told = last_lines(folder / "stderr.log")
+    return "; ".join(filter(None, [error, f"{_STDERR_FOLLOWS}\n{told}" if told else ""]))

@@ -1,0 +1,123 @@
+"""What a run was made with: commits, versions, machine. Recorded in `started`, so that a result can be traced back."""
+
+from __future__ import annotations
+
+import functools
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ...adapters.adapter import Adapter
+from ...adapters.environment import Environment
+from ...ledger.events import Json
+from ...ledger.identity import host_name
+
+_GIT_SECONDS = 10
+
+
+@functools.cache
+def own_version() -> str:
+    """This program's version."""
+    try:
+        return version("benchmark-orchestrator")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def repository(folder: Path) -> Json:
+    """The git commit of a folder and whether it has uncommitted changes; empty where no repository keeps it.
+
+    A folder that a surrounding repository ignores is not kept by it: that commit would say nothing of the folder.
+    """
+    if not folder.is_dir() or (commit := _git(folder, "rev-parse", "HEAD")) is None:
+        return {}
+    if _git(folder, "check-ignore", "--quiet", ".") is not None:
+        return {}
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no", ".")
+    return {"commit": commit, "dirty": bool(status)} if status is not None else {"commit": commit}
+
+
+def workspace_provenance(workspace: Path) -> Json:
+    """Commits and versions of the workspace and of its `eliza/`, where there is one."""
+    eliza = workspace / "eliza"
+    inside = eliza.is_dir()
+    return {
+        "benchmarks": repository(workspace),
+        "eliza": repository(eliza) if inside else {},
+        "eliza_version": _package_version(eliza / "package.json") if inside else None,
+    }
+
+
+def run_provenance(adapter: Adapter, environment: Environment | None) -> Json:
+    """The manifest, the isolated environment and the machine of a run."""
+    return {
+        "orchestrator": own_version(),
+        "manifest": {"source": adapter.source, "file": adapter.origin.name, "sha256": adapter.sha256},
+        "environment": {
+            "key": environment.key,
+            "packages_sha256": environment.packages_sha256,
+            "python": environment.python_version,
+        }
+        if environment
+        else None,
+        "packages": environment.packages if environment else [],
+        "machine": dict(_machine()),
+    }
+
+
+@functools.cache
+def _machine() -> tuple[tuple[str, str | int | tuple[str, ...] | None], ...]:
+    import psutil
+
+    return (
+        ("host", host_name()),
+        ("system", platform.system()),
+        ("release", platform.release()),
+        ("architecture", platform.machine()),
+        ("cpu", _cpu_name()),
+        ("cores", psutil.cpu_count(logical=True)),
+        ("memory_bytes", psutil.virtual_memory().total),
+        ("gpus", _gpu_names()),
+        ("python", sys.version.split()[0]),
+        ("interpreter", platform.python_implementation()),
+    )
+
+
+def _gpu_names() -> tuple[str, ...]:
+    """The GPUs with their memory, by nvidia-smi; none where there is none, or no such command."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(found.stdout.strip().splitlines())
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _package_version(file: Path) -> str | None:
+    try:
+        found = json.loads(file.read_bytes()).get("version")
+    except (OSError, ValueError, AttributeError):
+        return None  # Somebody's package.json that says nothing: there is no version to record.
+    return found if isinstance(found, str) else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git answers about a folder; None where it answers with an error, is missing, or takes too long."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,145 @@
+"""Recovery: what a dead orchestrator left open is brought to its end, once.
+
+Processes that still work for a dead owner are ended first. A child that came to its end by itself has its result
+adopted, weighed as any other; everything else has failed as `orchestrator_lost`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ...adapters.adapter import Adapter
+from ...ledger.events import Counts, Event, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer
+from ...ledger.fold import Group, Run
+from ...ledger.history import History
+from ...ledger.identity import host_name, liveness, parse_utc, this_process
+from ...ledger.ledger import Ledger
+from ...ledger.staleness import silence
+from ...projections.workspace import Workspace
+from ..machine.processes import end_marked
+from ..models.prices import Prices, priced
+from ..redaction import Redactor
+from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
+from .outcome import against, weigh, with_stderr
+
+_GRACE_SECONDS = 5.0
+
+IsLost = Callable[[Run], bool]
+
+
+def provably_dead(run: Run) -> bool:
+    """Whether the run's owner is provably gone."""
+    return liveness(run.owner) == "dead"
+
+
+def recover(
+    ledger: Ledger,
+    is_lost: IsLost,
+    *,
+    workspace: Workspace,
+    adapters: Mapping[str, Adapter],
+    prices: Prices,
+    redactor: Redactor,
+) -> list[Run]:
+    """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
+
+    Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
+    `Ledger.decide` raises.
+    """
+    lost = ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
+    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices, redactor)]
+    _close_groups(ledger)
+    return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
+
+
+def _recover_run(
+    ledger: Ledger,
+    run: Run,
+    is_lost: IsLost,
+    workspace: Workspace,
+    adapters: Mapping[str, Adapter],
+    prices: Prices,
+    redactor: Redactor,
+) -> bool:
+    folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+    if run.owner is None or run.owner.host == host_name():
+        end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
+    adopted, left = None, ""
+    outcome = _outcome(run, folder, adapters.get(run.benchmark_id))
+    if isinstance(outcome, Finished):
+        adopted = priced(outcome, prices.find(run.provider, run.model))
+    else:
+        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr("", folder)
+
+    def decide(history: History) -> list[NewEvent]:
+        now = history.runs[run.run_id]
+        if now.status != "running" or not is_lost(now):
+            return []
+        result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
+        return [NewEvent(run.run_id, redactor.event(_recovered(now, result, left)))]
+
+    return bool(ledger.decide(decide))
+
+
+def _recovered(run: Run, adopted: Finished | None, left: str) -> Event:
+    """The event; `left` is what there is to say of a child without a valid result."""
+    owner = run.owner
+    who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
+    state = "is gone" if liveness(owner) == "dead" else "gave no sign of life"
+    me = this_process()
+    return Recovered(
+        reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", left])),
+        last_seen_at=run.last_seen_at,
+        stale_seconds=round(silence(run), 3),
+        by=Recoverer(me.host, me.pid),
+        adopted=adopted,
+    )
+
+
+def _outcome(run: Run, folder: Path, adapter: Adapter | None) -> Finished | Failed | None:
+    """What a child came to that ended by itself while nobody watched; None where that is not known."""
+    status = read_exit_status(folder)
+    if status is None or adapter is None:
+        return None
+    began = parse_utc(run.started_at)
+    ended = (folder / EXIT_STATUS).stat().st_mtime
+    exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
+    outcome = weigh(
+        adapter.manifest.played_by(run.agent),
+        exit,
+        folder=folder,
+        cwd=Path(run.cwd),
+        started_at=began.timestamp(),
+        synthetic=run.synthetic,
+    )
+    return replace(outcome, ended_at=datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+
+
+def _close_groups(ledger: Ledger) -> None:
+    """Close every group whose owner is gone and that has no open run."""
+
+    def decide(now: History) -> list[NewEvent]:
+        abandoned = [group for group in now.open_groups() if liveness(group.owner) == "dead"]
+        return [
+            NewEvent(group.run_group_id, GroupClosed(counts=count(now, group.run_group_id), reason="orchestrator_lost"))
+            for group in abandoned
+            if all(run.status != "running" for run in now.runs_of(group.run_group_id))
+        ]
+
+    ledger.decide(decide)
+
+
+def count(history: History, run_group_id: str) -> Counts:
+    """How the pieces of work of a group ended, so far: of several tries at one, the last counts."""
+    group: Group = history.groups[run_group_id]
+    runs = {run.signature: run for run in history.runs_of(run_group_id)}.values()
+    return Counts(
+        succeeded=sum(run.status == "succeeded" for run in runs),
+        failed=sum(run.status == "failed" for run in runs),
+        skipped=len(group.skipped),
+        incompatible=len(group.incompatible),
+    )

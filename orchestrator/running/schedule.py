@@ -1,0 +1,186 @@
+"""Which run may begin next beside those under way: what cannot share a machine does not.
+
+A manifest's `[resources]` say what a run takes. What it does not say is not rationed: `--jobs` alone limits it then.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ...adapters.manifest import Resources
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ..machine.capacity import Capacity
+from ..machine.reservation import Reservation
+from ..planning.plan import PlannedRun
+
+_LOOK_SECONDS = 0.2
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What a run was given, until it is over."""
+
+    resources: Resources
+    gpus: tuple[str, ...] = ()
+    reservation: Reservation | None = None
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which a child finds its GPUs; none where it asked for none."""
+        return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
+
+    @property
+    def fds(self) -> Sequence[int]:
+        """The files that a child keeps open, so that nobody else is given the same while it lives."""
+        return self.reservation.fds if self.reservation else ()
+
+
+class _Pending(msgspec.Struct, frozen=True, eq=False):
+    """Work that somebody is to take, from the moment on when it is `due`."""
+
+    planned: PlannedRun
+    due: float = 0.0
+    was_taken: bool = False
+
+
+class Schedule:
+    """Hands out pieces of work in their order, each as soon as what it takes is free. Safe for many threads.
+
+    With a folder of `locks`, GPUs and exclusive words are free when no other orchestrator's run has them, either;
+    `announce` is told when that is all that is waited for.
+    """
+
+    def __init__(
+        self,
+        work: Sequence[PlannedRun],
+        capacity: Capacity,
+        *,
+        locks: Path | None = None,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._pending = [_Pending(planned) for planned in work]
+        self._capacity = capacity
+        self._locks = locks
+        self._announce = announce
+        self._has_announced = False
+        self._granted: list[Grant] = []
+        self._changed = threading.Condition()
+
+    def take(self, is_over: Callable[[], bool]) -> tuple[PlannedRun, Grant] | None:
+        """The next piece of work that fits beside those under way; None where there is none left, or it `is_over`.
+
+        Waits where something is left and nothing fits.
+        """
+        with self._changed:
+            while self._pending and not is_over():
+                now = time.monotonic()
+                due = [one for one in self._pending if one.due <= now]
+                for one in due:
+                    if grant := self._grant(one.planned.adapter.manifest.resources):
+                        self._pending.remove(one)
+                        self._granted.append(grant)
+                        return one.planned, grant
+                if due and not self._granted and not self._has_announced:
+                    self._has_announced = True
+                    self._announce(_waiting_for(due[0].planned))
+                self._changed.wait(_LOOK_SECONDS)
+        return None
+
+    @property
+    def left(self) -> int:
+        """How many pieces of work nobody has taken."""
+        return sum(not one.was_taken for one in self._pending)
+
+    def put_back(self, planned: PlannedRun, seconds: float) -> None:
+        """Work is to be taken once more, not before so many seconds from now, and then before all that is new."""
+        with self._changed:
+            self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
+
+    def give_back(self, grant: Grant) -> None:
+        """A run is over."""
+        if grant.reservation:
+            grant.reservation.release()
+        with self._changed:
+            self._granted.remove(grant)
+            self._changed.notify_all()
+
+    def _grant(self, asked: Resources) -> Grant | None:
+        taken = [grant.resources for grant in self._granted]
+        free_gpus = [name for name in self._capacity.gpus if not any(name in grant.gpus for grant in self._granted)]
+        fits = (
+            sum(one.cpus for one in taken) + asked.cpus <= self._capacity.cpus
+            and sum(one.memory_bytes for one in taken) + asked.memory_bytes <= self._capacity.memory
+            and asked.gpus <= len(free_gpus)
+            and not any(set(one.exclusive) & set(asked.exclusive) for one in taken)
+        )
+        if not fits:
+            return None
+        if self._locks is None or not (asked.gpus or asked.exclusive):
+            return Grant(asked, tuple(free_gpus[: asked.gpus]))
+        return _reserved(asked, free_gpus, Reservation(self._locks))
+
+
+def _waiting_for(planned: PlannedRun) -> str:
+    asked = planned.adapter.manifest.resources
+    what = [*asked.exclusive, *([f"{asked.gpus} GPU{'s' * (asked.gpus > 1)}"] if asked.gpus else [])]
+    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator has"
+
+
+def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
+    words = set(asked.exclusive)
+    has_words = len(reservation.add([f"exclusive {word}" for word in words], least=len(words))) == len(words)
+    gpus = reservation.add([f"gpu {name}" for name in free_gpus], least=asked.gpus) if has_words else []
+    if not has_words or len(gpus) < asked.gpus:
+        reservation.release()
+        return None
+    return Grant(asked, tuple(name.removeprefix("gpu ") for name in gpus), reservation)
+
+
+class Experience:
+    """What earlier runs tell of work that is to be done."""
+
+    def __init__(self, history: History) -> None:
+        self._last: dict[tuple[str, ...], Run] = {}
+        for run in history.runs.values():
+            if run.status == "succeeded" and run.duration_seconds is not None:
+                for key in _likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
+                    self._last[key] = run
+
+    def most_like(self, planned: PlannedRun) -> Run | None:
+        """The run that a piece of work is expected to be like; None where its benchmark never succeeded.
+
+        The last run of the same work tells best, then the last one of the same task by the same model, then the last
+        one of the same task, then the last one at all.
+        """
+        signature = planned.signature
+        keys = _likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
+        return next((self._last[key] for key in keys if key in self._last), None)
+
+
+def _likenesses(benchmark_id: str, signature: str, comparison_key: str, model: str) -> list[tuple[str, ...]]:
+    task = (benchmark_id, comparison_key)
+    return [
+        ("same work", benchmark_id, signature),
+        ("same model", *task, model),
+        ("same task", *task),
+        ("same benchmark", benchmark_id),
+    ]
+
+
+def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedRun]:
+    """The work with what is expected to take longest at its head: so the last run is a short one.
+
+    What was never run may be long, and comes first.
+    """
+    experience = Experience(history)
+
+    def seconds(planned: PlannedRun) -> float:
+        like = experience.most_like(planned)
+        return math.inf if like is None or like.duration_seconds is None else like.duration_seconds
+
+    return sorted(work, key=lambda planned: -seconds(planned))

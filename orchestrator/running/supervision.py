@@ -1,0 +1,300 @@
+"""One run: claimed, executed, watched and recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from ...adapters.adapter import Command
+from ...adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
+from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.identity import this_process
+from ...ledger.ledger import Ledger
+from ...projections.workspace import Workspace
+from ..models.endpoints import Endpoints, ModelUnavailable
+from ..models.prices import Prices, priced
+from ..models.providers import Endpoint, without_other_keys
+from ..planning.changes import Change
+from ..planning.claim import Policy, judge
+from ..planning.plan import PlannedRun
+from ..redaction import Redactor
+from .budget import Budget
+from .display import Display
+from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+from .heartbeat import Pulse
+from .identifiers import new_run_id
+from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
+from .provenance import run_provenance
+from .retries import is_transient
+from .schedule import Grant
+from .telemetry import ProgressFile
+
+_LEAST_FREE = 50 * 1024 * 1024
+"""Bytes that must be free before any run begins: for its logs, and the events that tell of it."""
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What was made ready for a run before it was claimed; `failure` is (reason, error) where that went wrong."""
+
+    grant: Grant
+    endpoint: Endpoint | None
+    environment: Environment | None
+    failure: tuple[str, str] | None = None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What somebody asked for instead of the manifests' own limits."""
+
+    timeout_seconds: float | None = None
+    stall_seconds: float | None = None
+
+
+class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
+    """Performs the runs of one group; safe to use from several threads."""
+
+    workspace: Workspace
+    ledger: Ledger
+    run_group_id: str
+    policy: Policy
+    endpoints: Endpoints
+    environ: Mapping[str, str]
+    provenance: Json
+    redactor: Redactor
+    display: Display
+    cancellation: Cancellation
+    changes: Mapping[str, Change] = {}
+    limits: Limits = Limits()
+    prices: Prices
+    budget: Budget
+
+    def perform(self, planned: PlannedRun, granted: Grant) -> bool:
+        """Run a piece of work, unless somebody else has claimed or done it meanwhile, or the campaign is cancelled.
+
+        `granted` is what the child may use. Whether the budget allows it is for whoever took the work to say. Returns
+        whether the run failed in a way that may pass; its terminal event is in the ledger by then. Raises what
+        `Ledger.decide` raises.
+        """
+        outcome = None if self.cancellation.requested else self._run(planned, granted)
+        return isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest)
+
+    def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
+        """One run, from claim to record; None where it did not come to one."""
+        with contextlib.ExitStack() as held:
+            prepared = self._prepare(planned, granted, held)
+            if self.cancellation.requested:
+                return None
+            run = self._claim(planned, prepared)
+            if run is None:
+                return None
+            self.display.started(run.run_id, run.benchmark_id)
+            outcome: Finished | Failed
+            try:
+                outcome = self._outcome(planned, prepared, run)
+            except OSError as problem:
+                # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
+                outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
+            outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
+            self.budget.spend(outcome.usage)
+            self._record(run, outcome)
+            return outcome
+
+    def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
+        """What the run needs, kept for it until `held` is closed."""
+        if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
+            return Prepared(granted, None, None, ("environment", told))
+        try:
+            endpoint = held.enter_context(self.endpoints.lease(planned.target))
+            environment = None
+            if spec := spec_of(planned.adapter.manifest.requires):
+                environment = held.enter_context(in_use(spec, announce=self.display.note))
+        except (EnvironmentBuildError, ModelUnavailable) as problem:
+            return Prepared(granted, None, None, ("environment", str(problem)))
+        return Prepared(granted, endpoint, environment)
+
+    def _claim(self, planned: PlannedRun, prepared: Prepared) -> Run | None:
+        """Append `started`, or `skipped` where the work is done or under way by now."""
+
+        def decide(history: History) -> list[NewEvent]:
+            verdict = judge(history, planned, self.policy, self.changes)
+            if not verdict.run:
+                return [NewEvent(self.run_group_id, verdict.skipped(planned))]
+            attempt = len(history.attempts(planned.signature.digest)) + 1
+            run_id = new_run_id(planned.adapter.id, attempt)
+            return [NewEvent(run_id, self.redactor.event(self._started(planned, prepared, run_id, attempt)))]
+
+        [record] = self.ledger.decide(decide)
+        if not isinstance(record.data, Started):
+            self.display.note(f"{planned.adapter.id}: skipped, somebody else has done it or is at it")
+            return None
+        return self.ledger.look(lambda history: history.runs[record.stream])
+
+    def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int) -> Started:
+        manifest = planned.adapter.manifest
+        folder = self._folder(planned, run_id)
+        hidden = {name: f"[redacted:{name}]" for name in planned.secrets}
+        command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
+        return Started(
+            run_group_id=self.run_group_id,
+            benchmark_id=manifest.id,
+            benchmark_directory=manifest.directory,
+            signature=planned.signature.digest,
+            preimage=planned.signature.preimage,
+            comparison_key=planned.signature.comparison_key,
+            attempt=attempt,
+            agent=planned.agent,
+            provider=planned.provider,
+            model=planned.model,
+            extra_config=planned.config,
+            command=list(command.argv),
+            cwd=str(command.cwd),
+            stdout_path=str(folder / "stdout.log"),
+            stderr_path=str(folder / "stderr.log"),
+            benchmark_version=manifest.version or None,
+            benchmarks_commit=self.provenance["benchmarks"].get("commit"),
+            eliza_commit=self.provenance["eliza"].get("commit"),
+            eliza_version=self.provenance["eliza_version"],
+            provenance={
+                **run_provenance(planned.adapter, prepared.environment),
+                "benchmarks": self.provenance["benchmarks"],
+                "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
+                "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
+                "gpus": list(prepared.grant.gpus),
+            },
+            owner=this_process(),
+            synthetic=manifest.is_synthetic(planned.agent, planned.config),
+        )
+
+    def _placeholders(self, planned: PlannedRun, prepared: Prepared, run_id: str) -> dict[str, str]:
+        return {
+            "python": str(prepared.environment.python) if prepared.environment else sys.executable,
+            "model": planned.model,
+            "provider": planned.provider,
+            "base_url": (prepared.endpoint.base_url if prepared.endpoint else None) or "",
+            "agent": planned.agent,
+            "output_dir": str(self._folder(planned, run_id) / OUTPUT),
+            "run_id": run_id,
+            "workspace": str(self.workspace.root),
+            "suite_dir": str(planned.adapter.root or ""),
+        }
+
+    def _folder(self, planned: PlannedRun, run_id: str) -> Path:
+        manifest = planned.adapter.manifest
+        return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
+
+    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
+        folder = self._folder(planned, run.run_id)
+        (folder / OUTPUT).mkdir(parents=True)
+        if prepared.failure or prepared.endpoint is None:
+            return never_began(*(prepared.failure or ("environment", "no endpoint")))
+        placeholders = self._placeholders(planned, prepared, run.run_id)
+        command = planned.adapter.command(planned.config, planned.secrets, placeholders)
+        own = {**prepared.grant.environment(), **command.env, **self._importable(command, folder)}
+        child = Child(
+            argv=command.argv,
+            environment=self._child_environment(planned, prepared.endpoint, run, folder, own),
+            inherits=prepared.grant.fds,
+            cwd=command.cwd,
+            folder=folder,
+            timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,
+            stall_seconds=self.limits.stall_seconds or command.stall_seconds,
+            log_bytes=command.log_bytes,
+        )
+        watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
+        started_at = time.time()
+        exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
+        return weigh(
+            planned.adapter.manifest.played_by(planned.agent),
+            exit,
+            folder=folder,
+            cwd=command.cwd,
+            started_at=started_at,
+            synthetic=run.synthetic,
+        )
+
+    def _importable(self, command: Command, folder: Path) -> dict[str, str]:
+        """PYTHONPATH with a folder where the workspace has the name that the benchmark knows it by."""
+        if command.package is None:
+            return {}
+        packages = folder / "packages"
+        packages.mkdir()
+        (packages / command.package).symlink_to(self.workspace.root, target_is_directory=True)
+        known = command.env.get("PYTHONPATH") or self.environ.get("PYTHONPATH")
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(packages), known)))}
+
+    def _child_environment(
+        self, planned: PlannedRun, endpoint: Endpoint, run: Run, folder: Path, own: Mapping[str, str]
+    ) -> dict[str, str]:
+        output = str(folder / OUTPUT)
+        manifest = planned.adapter.manifest
+        return {
+            **without_other_keys(self.environ, endpoint.provider, [*manifest.run.keys, *manifest.requires.env]),
+            **endpoint.environment(),
+            "BENCHMARK_MODEL_PROVIDER": planned.provider,
+            "BENCHMARK_MODEL_NAME": planned.model,
+            "MODEL_NAME": planned.model,
+            "BENCHMARK_AGENT": planned.agent,
+            "BENCHMARK_HARNESS": planned.agent,
+            RUN_ID_VARIABLE: run.run_id,
+            "BENCHMARK_RUN_ROOT": str(folder),
+            "BENCHMARK_RUN_DIR": output,
+            "BENCHMARK_OUTPUT_DIR": output,
+            "BENCHMARK_OUTPUT_ROOT": output,
+            "BENCHMARK_TELEMETRY_JSONL": str(folder / OUTPUT / TELEMETRY),
+            "BENCHMARK_PROGRESS_FILE": str(folder / PROGRESS),
+            **own,
+        }
+
+    def _record(self, run: Run, outcome: Finished | Failed) -> None:
+        outcome = self.redactor.event(outcome)
+
+        def decide(history: History) -> list[NewEvent]:
+            now = history.runs[run.run_id]
+            # Somebody who took this process for dead has recovered the run: what it came to is told all the same.
+            late = now.status != "running"
+            measured = against(outcome, history.reference(run.benchmark_id))
+            return [NewEvent(run.run_id, replace(outcome, late=late, **measured))]
+
+        self.ledger.decide(decide)
+        self.display.ended(self.ledger.look(lambda history: history.runs[run.run_id]))
+
+
+def _short_of_space(folder: Path, asked: int) -> str | None:
+    """What is wrong with the free space for a run that asks for so much; None where it suffices."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free, needed = shutil.disk_usage(there).free, max(asked, _LEAST_FREE)
+    if free >= needed:
+        return None
+    return f"{free / 2**20:.0f} MiB are free in {folder}, and a run needs {needed / 2**20:.0f} MiB: free some space"
+
+
+class Watch:
+    """Looks after a run between its start and its end: shows its progress, and beats its heart."""
+
+    def __init__(
+        self, run_id: str, progress: ProgressFile, ledger: Ledger, display: Display, redactor: Redactor
+    ) -> None:
+        self._run_id = run_id
+        self._progress = progress
+        self._ledger = ledger
+        self._display = display
+        self._redactor = redactor
+        self._pulse = Pulse(time.monotonic())
+
+    def tick(self) -> bool:
+        """Called about twice a second while the child runs; whether it has come further since."""
+        has_moved = self._progress.look()
+        if has_moved and (latest := self._progress.latest):
+            self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
+        if beat := self._pulse.beat(time.monotonic(), self._progress.latest):
+            self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)
+        return has_moved

@@ -1,0 +1,1 @@
+"""What people and other programs read: text, tables, charts, reports and exports."""

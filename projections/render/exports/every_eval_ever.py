@@ -1,0 +1,235 @@
+"""Every Eval Ever: the EvalEval coalition's common format for results, version 0.3.0, a document for each run.
+
+Source: github.com/evaleval/every_eval_ever, `eval.schema.json` and `instance_level_eval.schema.json`. What a ledger
+does not say is not made up: the model's developer is the part of its name before a slash, or left out, and whether its
+weights are open is `unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from ....ledger.events import Json
+from ....ledger.fold import Run
+from ....ledger.identity import parse_utc
+from ...scores.statistics import Z_95
+
+SCHEMA_VERSION = "0.3.0"
+
+Relationship = Literal["first_party", "third_party", "collaborative", "other"]
+
+_UNITS = {"ratio": "proportion"}
+_BOUNDS = {"ratio": (0, 1), "percent": (0, 100), "%": (0, 100)}
+_OWN_MACHINE = {"local", "ollama", "vllm"}
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Evaluator(msgspec.Struct, frozen=True):
+    """Who evaluated, and how they stand to the makers of the models."""
+
+    organization: str = "unknown"
+    relationship: Relationship = "other"
+
+
+def documents(runs: Sequence[Run], evaluator: Evaluator) -> list[Json]:
+    """A document for each run with a score; the runs must be those that count."""
+    return [_document(run, evaluator) for run in runs if run.score is not None]
+
+
+def write_documents(
+    runs: Sequence[Run], evaluator: Evaluator, folder: Path, read_rows: Callable[[Run], Sequence[Json]]
+) -> list[Path]:
+    """Write each document to `folder`, at the path that the coalition's data store gives it. Raises OSError.
+
+    `data/<benchmark>/<developer>/<model>/<uuid>.json`; the UUID comes from the run's id, so that writing again gives
+    the same files. Samples of question and answer (`read_rows` gives them, or none) stand beside it, as
+    `<uuid>_samples.jsonl`.
+    """
+    paths = []
+    for run in runs:
+        if run.score is None:
+            continue
+        developer, model = _names(run)
+        # The store wants a random UUID (version 4), but the same run must not become another file.
+        name = UUID(bytes=sha256(run.run_id.encode()).digest()[:16], version=4)
+        path = folder / "data" / _part(run.benchmark_id) / _part(developer) / _part(model) / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = _document(run, evaluator)
+        if instances := _instances(document, read_rows(run)):
+            lines = b"".join(msgspec.json.encode(instance) + b"\n" for instance in instances)
+            beside = path.with_name(f"{name}_samples.jsonl")
+            beside.write_bytes(lines)
+            document["detailed_evaluation_results"] = {
+                "format": "jsonl",
+                "file_path": beside.relative_to(folder).as_posix(),
+                "hash_algorithm": "sha256",
+                "checksum": sha256(lines).hexdigest(),
+                "total_rows": len(instances),
+            }
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        paths.append(path)
+    return paths
+
+
+def _document(run: Run, evaluator: Evaluator) -> Json:
+    ended = f"{_ended(run).timestamp():.6f}"
+    model_id = run.model if "/" in run.model else f"{run.provider}/{run.model}"
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "evaluation_id": f"{run.benchmark_id}/{model_id}/{ended}",
+        "evaluation_timestamp": run.started_at,
+        "retrieved_timestamp": ended,
+        "source_metadata": {
+            "source_name": "Benchmark Orchestrator",
+            "source_type": "evaluation_run",
+            "source_organization_name": evaluator.organization,
+            "evaluator_relationship": evaluator.relationship,
+            "additional_details": _texts(
+                {
+                    "run_id": run.run_id,
+                    "run_group_id": run.run_group_id,
+                    "signature": run.signature,
+                    "attempt": run.attempt,
+                    "ledger_position": run.last_seq,
+                    "imported_from": run.imported,
+                    "synthetic": run.synthetic,
+                }
+            ),
+        },
+        "eval_library": {
+            "name": "benchmark-orchestrator",
+            "version": str(run.provenance.get("orchestrator") or "unknown"),
+            "additional_details": _texts({"manifest": run.provenance.get("manifest")}),
+        },
+        "model_info": _model(run, model_id),
+        "evaluation_results": [_result(run)],
+    }
+
+
+def _ended(run: Run) -> datetime:
+    try:
+        return parse_utc(run.ended_at or run.started_at)
+    except ValueError:
+        return parse_utc(run.created_at)  # Who imports it may have written anything; this is the ledger's own.
+
+
+def _model(run: Run, model_id: str) -> Json:
+    developer, _ = _names(run)
+    return {
+        "name": run.model,
+        "id": model_id,
+        **({} if developer == "unknown" else {"developer": developer}),
+        "inference_platform": run.provider,
+        "additional_details": {
+            "deployment_type": "self_deployed" if run.provider in _OWN_MACHINE else "unknown",
+            "model_availability": "unknown",
+            **_texts({"model_sha256": run.provenance.get("model_sha256")}),
+        },
+    }
+
+
+def _result(run: Run) -> Json:
+    unit = run.unit or ""
+    least, most = _BOUNDS.get(unit, (None, None))
+    options = {"options": run.extra_config, "comparison_key": run.comparison_key}
+    return {
+        "evaluation_result_id": run.run_id,
+        "evaluation_name": run.benchmark_id,
+        "evaluation_timestamp": run.ended_at or run.started_at,
+        "source_data": {
+            "dataset_name": run.benchmark_id,
+            "source_type": "other",
+            "additional_details": _texts(options | {"benchmark_version": run.benchmark_version}),
+        },
+        "metric_config": {
+            "metric_id": f"{run.benchmark_id}.score",
+            "metric_name": "score",
+            "metric_unit": _UNITS.get(unit, unit),
+            "lower_is_better": run.higher_is_better is False,
+            "score_type": "continuous",
+            "min_score": least,
+            "max_score": most,
+        },
+        "score_details": {
+            "score": run.score,
+            "details": _texts({"metrics": run.metrics, "usage": run.usage}),
+            **({"uncertainty": uncertainty} if (uncertainty := _uncertainty(run)) else {}),
+        },
+        "generation_config": {"additional_details": _texts({"agent": run.agent} | options)},
+    }
+
+
+def _uncertainty(run: Run) -> Json:
+    known: dict[str, Any] = {} if run.samples is None else {"num_samples": run.samples}
+    if run.stderr is not None and run.score is not None:
+        reach = Z_95 * run.stderr
+        known["standard_error"] = {"value": run.stderr, "method": "as reported by the benchmark"}
+        known["confidence_interval"] = {
+            "lower": run.score - reach,
+            "upper": run.score + reach,
+            "confidence_level": 0.95,
+            "method": "normal approximation",
+        }
+    return known
+
+
+def _instances(document: Json, rows: Sequence[Json]) -> list[Json]:
+    """The records of samples (`instance_level_eval.schema.json`); none where a sample is no question with an answer."""
+    if not all(isinstance(row.get("input"), str) and isinstance(row.get("output"), str) for row in rows):
+        return []
+    return [_instance(document, row) for row in rows]
+
+
+def _instance(document: Json, row: Json) -> Json:
+    [result] = document["evaluation_results"]
+    reference = [_text(row["expected"])] if row.get("expected") is not None else []
+    tokens = [row.get(name) for name in ("input_tokens", "output_tokens")]
+    read, written = [count if isinstance(count, int) and count >= 0 else None for count in tokens]
+    instance: Json = {
+        "schema_version": SCHEMA_VERSION,
+        "evaluation_id": document["evaluation_id"],
+        "model_id": document["model_info"]["id"],
+        "evaluation_name": result["evaluation_name"],
+        "evaluation_result_id": result["evaluation_result_id"],
+        "sample_id": str(row["id"]),
+        "sample_hash": sha256("".join([row["input"], *reference]).encode(errors="surrogatepass")).hexdigest(),
+        "interaction_type": "single_turn",
+        "input": {"raw": row["input"], "reference": reference},
+        "output": {"raw": [row["output"]]},
+        "answer_attribution": [],
+        "evaluation": {"score": row["score"], "is_correct": row.get("correct", row["score"] == 1) is True},
+    }
+    if read is not None and written is not None:
+        total = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+        instance["token_usage"] = total
+    if isinstance(latency := row.get("latency_ms"), int | float) and latency >= 0:
+        instance["performance"] = {"latency_ms": latency}
+    return instance
+
+
+def _names(run: Run) -> tuple[str, str]:
+    """The model's developer as far as its name tells it, and its name."""
+    developer, slash, model = run.model.rpartition("/")
+    return (developer.partition("/")[0], model) if slash and developer else ("unknown", run.model)
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path that leads nowhere else."""
+    return _NO_NAME.sub("_", name).strip(".") or "_"
+
+
+def _texts(facts: Json) -> dict[str, str]:
+    """What is known of them, as the texts that the format asks for; what has structure as JSON."""
+    return {name: _text(value) for name, value in facts.items() if value not in (None, "", {}, [], False)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

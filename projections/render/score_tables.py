@@ -1,0 +1,159 @@
+"""Standings, comparisons and checks as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..scores.check import Check, CheckedScore
+from ..scores.comparison import Comparison, Contrast, Row
+from ..scores.high_scores import HighScore
+from ..scores.leaderboard import Score, Standing
+from .text import Table, format_options, format_p, format_score, format_signed, format_unit
+
+
+def standings_table(standings: Iterable[Standing]) -> Table:
+    """The leaderboard."""
+    return _table(
+        map(_standing, standings),
+        empty="benchmark rank agent provider model mean unit latest_run".split(),
+        right=("rank", "mean", "repeats", "runs", "latest", "best", "high_score", "delta", "chance", "above chance"),
+        dispensable=(
+            "latest_run",
+            "chance",
+            "runs",
+            "provider",
+            "high_score",
+            "latest",
+            "unit",
+            "repeats",
+            "best",
+            "options",
+        ),
+    )
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """A line for each task and side but the first; B is the side that is compared with the first one, A."""
+    several = len(comparison.sides) > 2
+    return _table(
+        (
+            _contrast(row, contrast, row.scores[place], comparison.sides[place].name if several else "")
+            for row in comparison.rows
+            for place, contrast in enumerate(row.contrasts)
+            if contrast is not None
+        ),
+        empty="benchmark A B delta verdict".split(),
+        right=("A", "B", "delta", "p (Holm)", "samples +/=/-"),
+        dispensable=("note", "method", "unit", "options", "95% interval"),
+    )
+
+
+def check_table(check: Check) -> Table:
+    """A line for each score that was checked."""
+    return _table(
+        map(_checked, check.scores),
+        empty="result benchmark agent model baseline score reason".split(),
+        right=("baseline", "score", "drop", "allowed", "p (Holm)"),
+        dispensable=("p (Holm)", "agent", "allowed", "unit", "options", "model"),
+    )
+
+
+def high_scores_table(high_scores: Iterable[HighScore]) -> Table:
+    """A line for each reference."""
+    return _table(
+        map(_high_score, high_scores),
+        empty="benchmark value unit label source".split(),
+        right=("value",),
+        dispensable=("source", "by", "published", "date"),
+    )
+
+
+def check_sentence(check: Check) -> str:
+    """What a check came to."""
+    count = {name: sum(score.result == name for score in check.scores) for name in ("worse", "failed", "no baseline")}
+    told = ", ".join([f"{check.compared} compared", *(f"{number} {name}" for name, number in count.items() if number)])
+    return f"{'passed' if check.passed else 'failed'}: {check.checked} against {check.baseline}: {told}"
+
+
+def _table(
+    lines: Iterable[dict[str, str]], *, empty: Sequence[str], right: Sequence[str], dispensable: Sequence[str]
+) -> Table:
+    """Without the columns in which nothing stands; `empty` are those of a table without lines."""
+    rows = list(lines)
+    columns = [name for name in rows[0] if any(row[name] for row in rows)] if rows else empty
+    return Table(columns, [[row[name] for name in columns] for row in rows], right, dispensable)
+
+
+def _standing(standing: Standing) -> dict[str, str]:
+    return {
+        "benchmark": standing.task.benchmark_id,
+        "options": format_options(standing.task_options),
+        "rank": str(standing.rank),
+        "agent": standing.agent,
+        "provider": standing.provider,
+        "model": standing.model,
+        "mean": format_score(standing.score.mean, standing.score.stderr),
+        "unit": format_unit(standing.task.unit, standing.task.higher_is_better),
+        "repeats": str(standing.score.repeats),
+        "runs": str(standing.runs),
+        "latest": format_score(standing.latest_score),
+        "best": format_score(standing.best_score),
+        "high_score": format_score(standing.high_score.value if standing.high_score else None),
+        "delta": format_signed(standing.delta_to_high_score),
+        "chance": format_score(standing.chance),
+        "above chance": format_signed(standing.above_chance),
+        "latest_run": standing.latest_run_id,
+    }
+
+
+def _high_score(score: HighScore) -> dict[str, str]:
+    return {
+        "benchmark": score.benchmark_id,
+        "value": format_score(score.value),
+        "unit": format_unit(score.unit or "", score.higher_is_better),
+        "label": score.label,
+        "date": score.date or "",
+        "published": score.published_at[:10],
+        "by": score.author or "manifest",
+        "source": score.source,
+    }
+
+
+def _contrast(row: Row, contrast: Contrast, other: Score | None, side: str) -> dict[str, str]:
+    first = row.scores[0]
+    return {
+        "benchmark": row.task.benchmark_id,
+        "options": format_options(row.task_options),
+        "agent": row.agent or "",
+        "model": row.model or "",
+        "B is": side,
+        "A": format_score(first.mean, first.stderr) if first else "",
+        "B": format_score(other.mean, other.stderr) if other else "",
+        "delta": format_signed(contrast.delta),
+        "95% interval": ""
+        if contrast.low is None
+        else f"{format_signed(contrast.low)} to {format_signed(contrast.high)}",
+        "unit": format_unit(row.task.unit, row.task.higher_is_better),
+        "p (Holm)": format_p(contrast.adjusted_p),
+        "verdict": contrast.verdict,
+        "samples +/=/-": "" if contrast.pairs is None else f"{contrast.wins}/{contrast.ties}/{contrast.losses}",
+        "method": contrast.method or "",
+        "note": contrast.note,
+    }
+
+
+def _checked(score: CheckedScore) -> dict[str, str]:
+    return {
+        "result": score.result,
+        "benchmark": score.task.benchmark_id,
+        "options": format_options(score.task_options),
+        "agent": score.agent,
+        "model": f"{score.provider}:{score.model}",
+        "baseline": format_score(score.baseline.mean, score.baseline.stderr) if score.baseline else "",
+        "score": format_score(score.score.mean, score.score.stderr) if score.score else "",
+        "drop": format_signed(score.drop),
+        "allowed": "" if score.allowed is None else f"{score.allowed:.3f}",
+        "unit": format_unit(score.task.unit, score.task.higher_is_better),
+        "p (Holm)": format_p(score.contrast.adjusted_p if score.contrast else None),
+        "reason": score.reason,
+    }

@@ -1,0 +1,1 @@
+"""What scores say: leaderboard, comparison, check, and the statistics behind them."""

@@ -1,0 +1,298 @@
+"""The gate: whether scores got worse than a baseline, by more than is allowed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from ...ledger.events import Json
+from ...ledger.fold import Run
+from .comparison import Contrast, adjust, contrast
+from .leaderboard import (
+    Doubtful,
+    Score,
+    Task,
+    best_of,
+    is_eligible,
+    score_of,
+    task_config,
+    task_of,
+    telling_options,
+)
+from .samples import SampleReader
+
+Result = Literal["ok", "worse", "failed", "no baseline"]
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """How much worse a score may be: in its unit, or (`relative`) as a share of the baseline's score."""
+
+    drop: float = 0.0
+    relative: bool = False
+
+    def of(self, baseline: float) -> float:
+        """The allowed drop from a baseline's score, in the unit of the task."""
+        return self.drop * abs(baseline) if self.relative else self.drop
+
+
+class CheckedScore(msgspec.Struct, frozen=True, kw_only=True):
+    """A task, agent and model that was checked; `task_options` tell the task from others of its benchmark.
+
+    `drop` is by how much it is worse than the baseline in the unit of the task (below 0: it is better), `allowed` how
+    much it may be. `reason` says in words why the result is what it is.
+    """
+
+    task: Task
+    config: Json
+    task_options: Json
+    agent: str
+    provider: str
+    model: str
+    result: Result
+    reason: str
+    run_ids: list[str]
+    score: Score | None = None
+    baseline: Score | None = None
+    drop: float | None = None
+    allowed: float | None = None
+    contrast: Contrast | None = None
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found: `checked` and `baseline` in words, one score after the other, the worst first."""
+
+    checked: str
+    baseline: str
+    significant: bool
+    passed: bool
+    compared: int
+    scores: list[CheckedScore]
+
+
+class Candidates(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs of one benchmark with its options, of one agent and model, that are to be checked.
+
+    `runs` are those that count, in the order of their start. Where there are none, `failed` is the newest failure.
+    `first_seq` is the position of the first of all of them.
+    """
+
+    benchmark_id: str
+    comparison_key: str
+    agent: str
+    provider: str
+    model: str
+    runs: list[Run]
+    failed: Run | None
+    first_seq: int
+
+    def is_task_of(self, run: Run) -> bool:
+        """Whether a run of the same benchmark and options has its score in the same unit.
+
+        A failure may not know the unit of the score that it does not have.
+        """
+        return not self.runs or task_of(run) == task_of(self.runs[-1])
+
+
+Baseline = Callable[[Candidates], Sequence[Run]]
+"""The runs of one agent and model that candidates are measured against; none: the baseline has nothing for them."""
+
+
+def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
+    """The best run before the first that is checked, of the same agent and model; `across`: of any.
+
+    `history` are runs that count, in the order of their start.
+    """
+
+    work = _by_work(history)
+
+    def find(candidates: Candidates) -> Sequence[Run]:
+        earlier = _earlier(work, candidates, across)
+        return [best_of(earlier)] if earlier else []
+
+    return find
+
+
+def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
+    """The runs of the group that ran it last before the first that is checked; otherwise as `best_before`."""
+
+    work = _by_work(history)
+
+    def find(candidates: Candidates) -> Sequence[Run]:
+        earlier = _earlier(work, candidates, across)
+        return _of_one_contender([run for run in earlier if run.run_group_id == earlier[-1].run_group_id])
+
+    return find
+
+
+def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
+    """These runs, as far as they are of the same task, agent and model; `across`: of the best agent and model."""
+
+    work = _by_work(runs)
+
+    def find(candidates: Candidates) -> Sequence[Run]:
+        return _of_one_contender(_same(work, candidates, across))
+
+    return find
+
+
+def last_run(runs: Iterable[Run]) -> list[Run]:
+    """Of each benchmark with its options, agent and model the runs of the group that ran it last, in order.
+
+    For the check of a model or of a whole history: what came before is what it is measured against.
+    """
+    by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.status != "running":
+            by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
+    newest = [run for some in by_work.values() for run in some if run.run_group_id == some[-1].run_group_id]
+    return sorted(newest, key=lambda run: run.first_seq)
+
+
+def check(
+    runs: Sequence[Run],
+    baseline: Baseline,
+    read_samples: SampleReader,
+    *,
+    checked: str,
+    against: str,
+    allowances: Mapping[str, Allowance] | None = None,
+    significant: bool = False,
+    include: Collection[Doubtful] = (),
+) -> Check:
+    """Whether any of `runs` got worse than its baseline by more than is allowed, or failed where that has a score.
+
+    `allowances` are those of single benchmarks by id, and of all others under ""; none is 0. With `significant`, a drop
+    counts only if it is more than noise too (`comparison.contrast`, corrected for all that is checked); where nothing
+    is known of the noise, it counts. `checked` and `against` are the words for the report.
+    """
+    found = [_measure(some, baseline(some), read_samples) for some in _candidates(runs, include)]
+    adjusted = adjust([one.contrast for one in found])
+    given = allowances or {}
+    telling = telling_options({one.task: one.config for one in found})
+    scores = []
+    for one, corrected in zip(found, adjusted, strict=True):
+        allowed = given.get(one.task.benchmark_id, given.get("", Allowance()))
+        told = msgspec.structs.replace(one, contrast=corrected, task_options=telling[one.task])
+        scores.append(_judge(told, allowed, significant))
+    scores.sort(key=lambda score: (_WORST_FIRST.index(score.result), score.task.benchmark_id, score.agent, score.model))
+    return Check(
+        checked=checked,
+        baseline=against,
+        significant=significant,
+        passed=all(score.result in ("ok", "no baseline") for score in scores),
+        compared=sum(score.baseline is not None for score in scores),
+        scores=scores,
+    )
+
+
+_WORST_FIRST: tuple[Result, ...] = ("failed", "worse", "no baseline", "ok")
+
+
+def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Candidates]:
+    by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
+    for run in runs:
+        by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
+    found = []
+    for (benchmark_id, comparison_key, agent, provider, model), some in by_work.items():
+        scored = [run for run in some if is_eligible(run, include)]
+        if not scored and some[-1].status != "failed":
+            continue  # Under way, or nothing that counts: there is nothing to say of it.
+        # What was measured in another unit than the newest is not of its task.
+        same = [run for run in scored if task_of(run) == task_of(scored[-1])]
+        found.append(
+            Candidates(
+                benchmark_id=benchmark_id,
+                comparison_key=comparison_key,
+                agent=agent,
+                provider=provider,
+                model=model,
+                runs=same,
+                failed=None if scored else some[-1],
+                first_seq=some[0].first_seq,
+            )
+        )
+    return found
+
+
+def _measure(candidates: Candidates, baseline: Sequence[Run], read_samples: SampleReader) -> CheckedScore:
+    """A score beside its baseline, not judged yet."""
+    known = candidates.runs or baseline
+    tried = candidates.runs or ([candidates.failed] if candidates.failed else [])
+    task = task_of(known[-1]) if known else Task(candidates.benchmark_id, candidates.comparison_key, "", True)
+    measured = CheckedScore(
+        task=task,
+        config=task_config(tried[-1]),
+        task_options={},
+        agent=candidates.agent,
+        provider=candidates.provider,
+        model=candidates.model,
+        result="no baseline",
+        reason="the baseline has no such score",
+        run_ids=[run.run_id for run in tried],
+        score=score_of(candidates.runs) if candidates.runs else None,
+        baseline=score_of(baseline) if baseline else None,
+    )
+    if candidates.failed is not None:
+        reason = f"failed ({candidates.failed.reason}), where the baseline has a score"
+        return msgspec.structs.replace(measured, result="failed", reason=reason) if baseline else measured
+    if not baseline:
+        return measured
+    against = contrast(task, baseline, candidates.runs, read_samples)
+    return msgspec.structs.replace(measured, contrast=against, drop=-against.improvement)
+
+
+def _judge(score: CheckedScore, allowance: Allowance, significant: bool) -> CheckedScore:
+    if score.contrast is None or score.baseline is None or score.drop is None:
+        return score
+    allowed = allowance.of(score.baseline.mean)
+    verdict = score.contrast.verdict
+    # 0.82 - 0.80 is a little more than 0.02 in floating point.
+    if score.drop <= allowed + 1e-9 * max(1.0, abs(score.baseline.mean)):
+        result, reason = "ok", "not worse" if score.drop <= 0 else "within what is allowed"
+    else:
+        result = "ok" if significant and verdict == "no difference" else "worse"
+        reason = ("worse by more than is allowed" if allowed else "worse") + _OF_NOISE[verdict]
+    return msgspec.structs.replace(score, allowed=allowed, result=result, reason=reason)
+
+
+_OF_NOISE = {
+    "worse": ", and by more than noise",
+    "no difference": ", but not by more than noise",
+    "unknown": ", and nothing is known of the noise",
+}
+
+
+def _contender(run: Run) -> tuple[str, str, str]:
+    return run.agent, run.provider, run.model
+
+
+_Work = Mapping[tuple[str, str], Sequence[Run]]
+
+
+def _by_work(runs: Iterable[Run]) -> _Work:
+    """The runs by benchmark and options: there may be a thousand candidates, and a hundred thousand runs."""
+    work: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        work[run.benchmark_id, run.comparison_key].append(run)
+    return work
+
+
+def _same(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
+    own = (candidates.agent, candidates.provider, candidates.model)
+    runs = work.get((candidates.benchmark_id, candidates.comparison_key), ())
+    return [run for run in runs if candidates.is_task_of(run) and (across or _contender(run) == own)]
+
+
+def _earlier(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
+    return [run for run in _same(work, candidates, across) if run.first_seq < candidates.first_seq]
+
+
+def _of_one_contender(runs: Sequence[Run]) -> list[Run]:
+    """The runs of the agent and model with the best score: those of several have no mean."""
+    if not runs:
+        return []
+    best = _contender(best_of(runs))
+    return [run for run in runs if _contender(run) == best]

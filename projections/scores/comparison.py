@@ -1,0 +1,324 @@
+"""Selections of runs side by side: the scores on each task, and which differences are more than noise."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from ...ledger.events import Json
+from ...ledger.fold import Run
+from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
+from .samples import SampleReader
+from .selection import Kind, Selection
+from .statistics import Z_95, Difference, Estimate, Method, holm, mean, paired, unpaired
+
+LEVEL = 0.05
+"""A difference is more than noise where its adjusted p-value is below this."""
+
+Dimension = Literal["agent", "model"]
+Verdict = Literal["better", "worse", "no difference", "unknown"]
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of what is compared: how many runs it has, and of which agents and models, each as `agent with model`."""
+
+    name: str
+    kind: Kind
+    runs: int
+    contenders: list[str]
+
+
+class Contrast(msgspec.Struct, frozen=True, kw_only=True):
+    """A side against the first one on a task: `delta` = its score - the first one's, in the unit of the task.
+
+    `improvement` is the same, turned so that positive is better.
+
+    `low` and `high` bound the 95% confidence interval; None where no standard error is known. `method` made the
+    `p_value`, which is `adjusted_p` after Holm's correction for all contrasts of the comparison; both None where
+    nothing is known of the noise. `pairs`, `wins`, `ties` and `losses` count samples, seen from this side; None where
+    they could not be paired, and `note` says why. The `verdict` is by the direction of the task, too.
+    """
+
+    delta: float
+    improvement: float
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: Method | None = None
+    p_value: float | None = None
+    adjusted_p: float | None = None
+    pairs: int | None = None
+    wins: int | None = None
+    ties: int | None = None
+    losses: int | None = None
+    verdict: Verdict = "unknown"
+    note: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A task with the score of each side (None: it has none there), and each side's contrast with the first.
+
+    `agent` and `model` are given where the comparison is matched by them. `contrasts` begins with None, for the first
+    side itself.
+    """
+
+    task: Task
+    config: Json
+    task_options: Json
+    agent: str | None
+    model: str | None
+    scores: list[Score | None]
+    contrasts: list[Contrast | None]
+
+
+class Unlike(msgspec.Struct, frozen=True):
+    """A benchmark on which a side can't be compared with the first one, and why not."""
+
+    benchmark_id: str
+    side: str
+    reason: str
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """On how many tasks a side is better or worse than the first by more than noise, and on how many nobody can say."""
+
+    side: str
+    wins: int
+    ties: int
+    losses: int
+    unknown: int
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two or more sides on every task that the first one and another have in common.
+
+    `matched_by` says what had to be equal beside the task: where a side has several agents or models, each is compared
+    with its own.
+    """
+
+    sides: list[Side]
+    matched_by: list[Dimension]
+    level: float
+    rows: list[Row]
+    tallies: list[Tally]
+    unlike: list[Unlike]
+
+
+def compare(selections: Sequence[Selection], read_samples: SampleReader) -> Comparison:
+    """Every selection against the first one, task by task.
+
+    A difference is tested sample by sample where both sides have the samples of the ledger's own files
+    (`samples.sample_reader`), else by the standard errors; over all contrasts by Holm's correction. Scores of unlike
+    options, units or directions are never compared: `unlike` names them.
+    """
+    dimensions = _matched_dimensions(selections)
+    tables = [_by_key(selection.runs, dimensions) for selection in selections]
+    shared = sorted(key for key in tables[0] if any(key in table for table in tables[1:]))
+    telling = telling_options({key.task: task_config(tables[0][key][-1]) for key in shared})
+    rows = [_row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples) for key in shared]
+    contrasts = iter(adjust([contrast for row in rows for contrast in row.contrasts]))
+    rows = [msgspec.structs.replace(row, contrasts=[next(contrasts) for _ in row.contrasts]) for row in rows]
+    return Comparison(
+        sides=[
+            Side(some.name, some.kind, len(some.runs), sorted({contender(run) for run in some.runs}))
+            for some in selections
+        ],
+        matched_by=dimensions,
+        level=LEVEL,
+        rows=rows,
+        tallies=[_tally(some.name, rows, place) for place, some in enumerate(selections[1:], 1)],
+        unlike=[
+            Unlike(benchmark_id, some.name, reason)
+            for some, table in zip(selections[1:], tables[1:], strict=True)
+            for benchmark_id, reason in _differences(selections[0].name, tables[0], some.name, table)
+        ],
+    )
+
+
+def contrast(task: Task, first: Sequence[Run], second: Sequence[Run], read_samples: SampleReader) -> Contrast:
+    """`second` against `first`: runs of one task, each of one agent and model. Not corrected for many: see `adjust`."""
+    before, after = score_of(first), score_of(second)
+    delta = after.mean - before.mean
+    if before.run_ids == after.run_ids:
+        return Contrast(improvement=0.0, delta=0.0, verdict="no difference", note="the same runs")
+    pairs = _pair(_counted(first, before), _counted(second, after), read_samples)
+    if isinstance(pairs, str):
+        tested = unpaired(_estimate(first, before), _estimate(second, after))
+        return _contrast(task, delta, tested, note=f"not paired: {pairs}")
+    tested = paired(*pairs)
+    gains = [task.improvement(b - a) for a, b in zip(*pairs, strict=True)]
+    return _contrast(
+        task,
+        delta,
+        tested,
+        pairs=len(gains),
+        wins=sum(gain > 0 for gain in gains),
+        ties=sum(gain == 0 for gain in gains),
+        losses=sum(gain < 0 for gain in gains),
+    )
+
+
+def adjust(contrasts: Sequence[Contrast | None]) -> list[Contrast | None]:
+    """The contrasts with their p-values corrected for being so many (Holm), and what they then say."""
+    adjusted = iter(holm([some.p_value for some in contrasts if some is not None and some.p_value is not None]))
+    return [
+        some if some is None or some.p_value is None else _judged(some, next(adjusted))  #
+        for some in contrasts
+    ]
+
+
+def _judged(some: Contrast, adjusted_p: float) -> Contrast:
+    verdict: Verdict = "no difference"
+    if adjusted_p < LEVEL:
+        verdict = "better" if some.improvement > 0 else "worse"
+    return msgspec.structs.replace(some, adjusted_p=adjusted_p, verdict=verdict)
+
+
+def _contrast(task: Task, delta: float, tested: Difference, **more: Any) -> Contrast:
+    reach = None if tested.stderr is None else Z_95 * tested.stderr
+    return Contrast(
+        delta=delta,
+        improvement=task.improvement(delta),
+        stderr=tested.stderr,
+        low=None if reach is None else delta - reach,
+        high=None if reach is None else delta + reach,
+        method=tested.method,
+        p_value=tested.p_value,
+        **more,
+    )
+
+
+class _Key(msgspec.Struct, frozen=True, order=True):
+    """What must be equal for two scores to stand in one row; empty where it need not be."""
+
+    task: Task
+    agent: str
+    model: str
+
+
+def _matched_dimensions(selections: Sequence[Selection]) -> list[Dimension]:
+    """What some side has several of. The past and the present are always compared like with like."""
+    of_times = any(selection.kind == "as-of" for selection in selections)
+
+    def varies(dimension: Dimension) -> bool:
+        return any(len({_value(run, dimension) for run in selection.runs}) > 1 for selection in selections)
+
+    return [dimension for dimension in ("agent", "model") if of_times or varies(dimension)]
+
+
+def contender(run: Run) -> str:
+    """Who made a run: its agent, and the model with its provider."""
+    return f"{run.agent} with {run.provider}:{run.model}"
+
+
+def _value(run: Run, dimension: Dimension) -> str:
+    return run.agent if dimension == "agent" else f"{run.provider}:{run.model}"
+
+
+def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key, list[Run]]:
+    table: dict[_Key, list[Run]] = defaultdict(list)
+    for run in runs:
+        agent = _value(run, "agent") if "agent" in dimensions else ""
+        model = _value(run, "model") if "model" in dimensions else ""
+        table[_Key(task_of(run), agent, model)].append(run)
+    return dict(table)
+
+
+def _row(key: _Key, telling: Json, sides: Sequence[Sequence[Run]], read_samples: SampleReader) -> Row:
+    first = sides[0]
+    return Row(
+        task=key.task,
+        config=task_config(first[-1]),
+        task_options=telling,
+        agent=key.agent or None,
+        model=key.model or None,
+        scores=[score_of(runs) if runs else None for runs in sides],
+        contrasts=[None, *(contrast(key.task, first, runs, read_samples) if runs else None for runs in sides[1:])],
+    )
+
+
+def _counted(runs: Sequence[Run], score: Score) -> list[Run]:
+    return [run for run in runs if run.run_id in score.run_ids]
+
+
+def _estimate(runs: Sequence[Run], score: Score) -> Estimate:
+    """A score with what is known of its noise.
+
+    The repetitions of a task ask the same questions, so what their runs report of the choice of questions does not
+    average out: their mean is no surer than they are on average. Where they report nothing, there is their scatter.
+    """
+    counted = _counted(runs, score)
+    reported = [run.stderr for run in counted if run.stderr is not None]
+    if len(reported) == len(counted):
+        sizes = [run.samples for run in counted if run.samples is not None and run.samples > 1]
+        return Estimate(score.mean, mean(reported), min(sizes) - 1 if sizes else math.inf)
+    return Estimate(score.mean, score.stderr, score.repeats - 1 if score.stderr_of == "repeats" else math.inf)
+
+
+def _pair(
+    first: Sequence[Run], second: Sequence[Run], read_samples: SampleReader
+) -> tuple[list[float], list[float]] | str:
+    """The scores of both sides, sample by sample in one order; or why there are none."""
+    by_side: list[dict[str, float]] = []
+    for runs in (first, second):
+        read = [read_samples(run) for run in runs]
+        if problem := next(
+            (f"{run.run_id}: {some.problem}" for run, some in zip(runs, read, strict=True) if some.problem), ""
+        ):
+            return problem
+        if any(some.scores.keys() != read[0].scores.keys() for some in read):
+            return "the repetitions have different samples"
+        # The same question asked in several repetitions: its mean (Miller 2024, section 3.1).
+        by_side.append({name: mean([some.scores[name] for some in read]) for name in read[0].scores})
+    before, after = by_side
+    if before.keys() != after.keys():
+        return f"the samples are not the same ({len(before.keys() & after.keys())} in common)"
+    return [*before.values()], [after[name] for name in before]
+
+
+def _tally(side: str, rows: Sequence[Row], place: int) -> Tally:
+    verdicts = [some.verdict for row in rows if (some := row.contrasts[place]) is not None]
+    return Tally(
+        side=side,
+        wins=verdicts.count("better"),
+        ties=verdicts.count("no difference"),
+        losses=verdicts.count("worse"),
+        unknown=verdicts.count("unknown"),
+    )
+
+
+_Table = Mapping[_Key, Sequence[Run]]
+
+
+def _differences(first: str, before: _Table, side: str, after: _Table) -> Iterator[tuple[str, str]]:
+    """The benchmarks of two sides that have no row in common, each with the reason."""
+    common = {key.task.benchmark_id for key in before.keys() & after.keys()}
+    ours = {key.task.benchmark_id: key for key in before}
+    theirs = {key.task.benchmark_id: key for key in after}
+    for benchmark_id in sorted((ours.keys() | theirs.keys()) - common):
+        if benchmark_id in ours and benchmark_id in theirs:
+            a, b = ours[benchmark_id], theirs[benchmark_id]
+            yield benchmark_id, _difference(a, before[a][-1], b, after[b][-1])
+        else:
+            yield benchmark_id, f"only {first if benchmark_id in ours else side} has a score"
+
+
+def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:
+    if a.task.comparison_key != b.task.comparison_key:
+        options = telling_options({a.task: task_config(before), b.task: task_config(after)})
+        names = sorted(options[a.task].keys() | options[b.task].keys())
+        told = ", ".join(f"{n}: {_shown(options[a.task], n)} and {_shown(options[b.task], n)}" for n in names)
+        return f"other options ({told})" if told else "other options"
+    if a.task.unit != b.task.unit:
+        return f"other units ({a.task.unit or 'none'} and {b.task.unit or 'none'})"
+    if a.task.higher_is_better != b.task.higher_is_better:
+        return "for one of them lower is better"
+    return f"other agents or models ({contender(before)} and {contender(after)})"
+
+
+def _shown(options: Json, name: str) -> str:
+    return msgspec.json.encode(options[name]).decode() if name in options else "none"

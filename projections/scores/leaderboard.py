@@ -1,0 +1,266 @@
+"""The leaderboard: what each agent with each model scored on each task, and who is ahead.
+
+A task is a benchmark with its options: what runs with one `comparison_key` share. Scores of different tasks, units or
+directions never meet in an average, a best or a rank.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal, Protocol, get_args
+
+import msgspec
+
+from ...ledger.events import REPEAT, Json
+from ...ledger.fold import Run
+from .high_scores import HighScore
+from .statistics import mean, standard_error
+
+Doubtful = Literal["imported", "synthetic", "late", "retracted"]
+DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
+"""Kinds of runs that count only where somebody asks for them."""
+
+CHANCE = "chance"
+"""The metric that holds the score of guessing, as a benchmark's manifest or result tells it."""
+RANDOM = "random"
+"""The agent whose runs are random answers: their mean is the score of guessing, where no metric tells it."""
+
+
+class Judged(Protocol):
+    """What decides whether a run's score counts: a whole `Run` has it, and so has a row of the score columns."""
+
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def score(self) -> float | None: ...  # noqa: D102
+    @property
+    def imported(self) -> object: ...  # noqa: D102
+    @property
+    def synthetic(self) -> bool: ...  # noqa: D102
+    @property
+    def late(self) -> bool: ...  # noqa: D102
+    @property
+    def retracted(self) -> object: ...  # noqa: D102
+
+
+class Task(msgspec.Struct, frozen=True, order=True):
+    """What two scores must share to be compared: the benchmark, its options, the unit and the direction.
+
+    `comparison_key` is the digest of benchmark and options; an empty unit means that none was said.
+    """
+
+    benchmark_id: str
+    comparison_key: str
+    unit: str
+    higher_is_better: bool
+
+    def improvement(self, delta: float) -> float:
+        """A difference of scores, turned so that positive is better."""
+        return delta if self.higher_is_better else -delta
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of the newest run of each repetition, with its standard error.
+
+    `stderr` comes from the scatter of the repetitions where there are several, else it is what the one run reported of
+    its samples; None where neither is known. `samples` are those of one run.
+    """
+
+    mean: float
+    stderr: float | None
+    stderr_of: Literal["repeats", "samples"] | None
+    repeats: int
+    samples: int | None
+    run_ids: list[str]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the leaderboard: an agent with a model on a task, over all its runs that count.
+
+    `rank` is among those of the same task by the mean, from 1; equals share one. `config` are the task's options,
+    `task_options` those of them that tell it from other tasks of its benchmark. `delta_to_high_score` = mean -
+    `high_score.value`, None where the reference is in another unit; for a lower-is-better task, below 0 is ahead.
+    `chance` is the score of guessing, as the newest run that tells it says, else the mean of runs by random answers;
+    `above_chance` is by how much the mean is better than that. None where nobody knows it.
+    """
+
+    task: Task
+    config: Json
+    task_options: Json
+    agent: str
+    provider: str
+    model: str
+    rank: int
+    runs: int
+    score: Score
+    latest_run_id: str
+    latest_score: float
+    latest_at: str
+    best_run_id: str
+    best_score: float
+    high_score: HighScore | None = None
+    delta_to_high_score: float | None = None
+    chance: float | None = None
+    above_chance: float | None = None
+
+
+def leaderboard(
+    runs: Iterable[Run],
+    high_scores: Mapping[str, HighScore] | None = None,
+    *,
+    include: Collection[Doubtful] = (),
+) -> list[Standing]:
+    """The standings of runs that stand in the order of their start, by benchmark, newest task and rank.
+
+    `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
+    count too: without it imported, synthetic, late and retracted runs count nowhere.
+    """
+    everything = list(runs)
+    eligible = [run for run in everything if is_eligible(run, include)]
+    chances = _chances(everything)
+    by_task: dict[Task, list[Run]] = defaultdict(list)
+    for run in eligible:
+        by_task[task_of(run)].append(run)
+    telling = telling_options({task: task_config(some[-1]) for task, some in by_task.items()})
+    newest = {task_of(run): -place for place, run in enumerate(eligible)}
+    standings = []
+    for task in sorted(by_task, key=lambda task: (task.benchmark_id, newest[task])):
+        reference = (high_scores or {}).get(task.benchmark_id)
+        if reference is not None and not reference.measures(task.unit or None, task.higher_is_better):
+            reference = None
+        chance = chances.get(task)
+        contenders = _by_contender(by_task[task])
+        standings += _rank([_standing(task, telling[task], some, reference, chance) for some in contenders])
+    return standings
+
+
+def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
+    """Whether a run's score counts: a success with a score, and none of the doubtful kinds but those in `include`."""
+    return run.status == "succeeded" and run.score is not None and not doubts(run).difference(include)
+
+
+def doubts(run: Judged) -> set[Doubtful]:
+    """The doubtful kinds that a run is of."""
+    kinds: dict[Doubtful, bool] = {
+        "imported": run.imported is not None,
+        "synthetic": run.synthetic,
+        "late": run.late,
+        "retracted": run.retracted is not None,
+    }
+    return {kind for kind, holds in kinds.items() if holds}
+
+
+def task_of(run: Run) -> Task:
+    """The task that a run's score belongs to. A run that names no direction is taken for higher-is-better."""
+    return Task(run.benchmark_id, run.comparison_key, run.unit or "", run.higher_is_better is not False)
+
+
+def task_config(run: Run) -> Json:
+    """A run's options without the number of the repetition."""
+    return {name: value for name, value in run.extra_config.items() if name != REPEAT}
+
+
+def score_of(runs: Sequence[Run]) -> Score:
+    """The score of runs of one task, agent and model that stand in the order of their start; at least one.
+
+    Of several attempts at one repetition the newest counts: what came before it may be of an older benchmark.
+    """
+    newest = {str(run.extra_config.get(REPEAT, 1)): run for run in runs}
+    repeats = [newest[number] for number in sorted(newest, key=lambda number: (len(number), number))]
+    scores = [run.score for run in repeats if run.score is not None]
+    scatter = standard_error(scores)
+    reported = repeats[0].stderr if len(repeats) == 1 else None
+    return Score(
+        mean=mean(scores),
+        stderr=scatter if scatter is not None else reported,
+        stderr_of="repeats" if scatter is not None else "samples" if reported is not None else None,
+        repeats=len(repeats),
+        samples=repeats[-1].samples,
+        run_ids=[run.run_id for run in repeats],
+    )
+
+
+def best_of(runs: Sequence[Run]) -> Run:
+    """The eligible run with the best score of one task; the first of equals."""
+    return max(runs, key=lambda run: task_of(run).improvement(run.score or 0.0))
+
+
+def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:
+    """Of each task's options those in which the tasks of its benchmark differ; all agree: none."""
+    telling: dict[Task, Json] = {}
+    for task, config in configs.items():
+        others = [other for of, other in configs.items() if of.benchmark_id == task.benchmark_id]
+        telling[task] = {
+            name: value for name, value in config.items() if any(other.get(name) != value for other in others)
+        }
+    return telling
+
+
+def _by_contender(runs: Iterable[Run]) -> list[list[Run]]:
+    contenders: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        contenders[run.agent, run.provider, run.model].append(run)
+    return [contenders[key] for key in sorted(contenders)]
+
+
+def chance_of(run: Run) -> float | None:
+    """The score of guessing, where the run told it."""
+    told = run.metrics.get(CHANCE)
+    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
+
+
+def _chances(runs: Iterable[Run]) -> dict[Task, float]:
+    """The score of guessing on each task where it is known."""
+    told: dict[Task, float] = {}
+    guessed: dict[Task, list[Run]] = defaultdict(list)
+    for run in runs:
+        if not run.counts or run.score is None:
+            continue
+        if (chance := chance_of(run)) is not None:
+            told[task_of(run)] = chance
+        if run.agent == RANDOM:
+            guessed[task_of(run)].append(run)
+    return {task: score_of(some).mean for task, some in guessed.items()} | told
+
+
+def _standing(
+    task: Task, telling: Json, runs: Sequence[Run], reference: HighScore | None, chance: float | None
+) -> Standing:
+    score, latest, best = score_of(runs), runs[-1], best_of(runs)
+    assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
+    return Standing(
+        task=task,
+        config=task_config(latest),
+        task_options=telling,
+        agent=latest.agent,
+        provider=latest.provider,
+        model=latest.model,
+        rank=0,
+        runs=len(runs),
+        score=score,
+        latest_run_id=latest.run_id,
+        latest_score=latest.score,
+        latest_at=latest.ended_at or latest.started_at,
+        best_run_id=best.run_id,
+        best_score=best.score,
+        high_score=reference,
+        delta_to_high_score=score.mean - reference.value if reference else None,
+        chance=chance,
+        above_chance=None if chance is None else task.improvement(score.mean - chance),
+    )
+
+
+def _rank(standings: list[Standing]) -> list[Standing]:
+    """Standings of one task, the best first, each with its rank."""
+
+    def place_of(standing: Standing) -> float:
+        # The mean of 0.4 and 0.2 is a little more than 0.3, and no better. The view in SQL does the same.
+        return float(f"{-standing.task.improvement(standing.score.mean):.12g}")
+
+    standings.sort(key=place_of)
+    ranked: list[Standing] = []
+    for place, standing in enumerate(standings, 1):
+        is_equal = bool(ranked) and place_of(ranked[-1]) == place_of(standing)
+        ranked.append(msgspec.structs.replace(standing, rank=ranked[-1].rank if is_equal else place))
+    return ranked

@@ -1,0 +1,197 @@
+"""What many runs come to: the latest scores, and one row a benchmark, model and agent.
+
+Every run is seen once, the newest first, and only what a row says of it is kept: memory does not grow with history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from ...ledger.events import Json
+from ...ledger.fold import Run
+from .leaderboard import Judged, is_eligible
+
+
+class Standing(Judged, Protocol):
+    """What of a run is asked for here: a whole `Run` has it, and so has a `Score`."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+    @property
+    def benchmark_id(self) -> str: ...  # noqa: D102
+    @property
+    def agent(self) -> str: ...  # noqa: D102
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def started_at(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str | None: ...  # noqa: D102
+    @property
+    def higher_is_better(self) -> bool | None: ...  # noqa: D102
+    @property
+    def comparison_key(self) -> str: ...  # noqa: D102
+    @property
+    def counts(self) -> bool: ...  # noqa: D102
+
+
+class Score(msgspec.Struct, frozen=True, gc=False):
+    """A run without what no summary asks for; `imported` and `retracted` are None where it was not."""
+
+    run_id: str
+    benchmark_id: str
+    status: str
+    agent: str
+    provider: str
+    model: str
+    started_at: str
+    score: float | None
+    unit: str | None
+    higher_is_better: bool | None
+    comparison_key: str
+    synthetic: bool
+    late: bool
+    retracted: object
+    imported: object
+
+    @property
+    def counts(self) -> bool:
+        """As `Run.counts`."""
+        return self.status == "succeeded" and self.retracted is None
+
+
+def is_better(run: Standing, other: Standing | None) -> bool:
+    """Whether a run's score beats the other's, by the direction of its unit; any score beats none."""
+    if run.score is None:
+        return False
+    return other is None or other.score is None or _goodness(run) > _goodness(other)
+
+
+def _goodness(run: Standing) -> float:
+    assert run.score is not None  # noqa: S101 - for the type checker
+    # In a row of a table, false is 0.
+    return -run.score if run.higher_is_better is not None and not run.higher_is_better else run.score
+
+
+def _scale(run: Standing) -> tuple[str, str | None, bool | None]:
+    """What two scores must share to be compared."""
+    return run.comparison_key, run.unit, run.higher_is_better
+
+
+class _OfBenchmark:
+    """The best is the best of those that can be compared with the newest score: same task, unit and direction."""
+
+    def __init__(self, newest: Standing) -> None:
+        self.runs = self.succeeded = 0
+        self.newest = newest
+        self.latest: Standing | None = None
+        self.scale: object = None
+        self.record: Standing | None = None
+
+    def add(self, run: Standing, *, is_candidate: bool) -> None:
+        self.runs += 1
+        self.succeeded += run.counts
+        if self.latest is None and run.status != "running":
+            self.latest = run
+        if is_candidate:
+            scale = _scale(run)
+            if self.scale is None:
+                self.scale = scale
+            if scale == self.scale and is_better(run, self.record):
+                self.record = run
+
+    def row(self, benchmark_id: str) -> Json:
+        latest, record = self.latest or self.newest, self.record
+        return {
+            "benchmark_id": benchmark_id,
+            "runs": self.runs,
+            "succeeded_runs": self.succeeded,
+            "best_score": record.score if record else None,
+            "latest_run_id": latest.run_id,
+            "latest_started_at": latest.started_at,
+            "latest_model": latest.model,
+            "latest_provider": latest.provider,
+            "best_run_id": record.run_id if record else None,
+            "unit": record.unit if record else latest.unit,
+        }
+
+
+class _OfRunner:
+    """Of a model or an agent. Scores of several units have no average and no best: those are None then."""
+
+    def __init__(self) -> None:
+        self.runs = self.succeeded = self.scored = 0
+        self.total = 0.0
+        self.scales: set[tuple[str | None, bool | None]] = set()
+        self.record: Standing | None = None
+
+    def add(self, run: Standing, *, is_candidate: bool) -> None:
+        self.runs += 1
+        self.succeeded += run.counts
+        if is_candidate and run.score is not None:
+            self.scored += 1
+            self.total += run.score
+            self.scales.add((run.unit, run.higher_is_better))
+            if is_better(run, self.record):
+                self.record = run
+
+    def row(self, key: str, name: str) -> Json:
+        record = self.record if len(self.scales) == 1 else None
+        return {
+            key: name,
+            "runs": self.runs,
+            "succeeded_runs": self.succeeded,
+            "average_score": self.total / self.scored if record else None,
+            "best_score": record.score if record else None,
+            "unit": record.unit if record else None,
+        }
+
+
+class Summaries:
+    """The summaries of runs that were added newest first."""
+
+    def __init__(self, runs: Iterable[Standing]) -> None:
+        self._latest: dict[tuple[str, str, str, str], str] = {}
+        self._benchmarks: dict[str, _OfBenchmark] = {}
+        self._models: dict[str, _OfRunner] = {}
+        self._agents: dict[str, _OfRunner] = {}
+        for run in runs:
+            self._add(run)
+
+    def _add(self, run: Standing) -> None:
+        is_candidate = is_eligible(run)
+        if run.counts:
+            self._latest.setdefault((run.benchmark_id, run.agent, run.provider, run.model), run.run_id)
+        if (benchmark := self._benchmarks.get(run.benchmark_id)) is None:
+            benchmark = self._benchmarks[run.benchmark_id] = _OfBenchmark(run)
+        benchmark.add(run, is_candidate=is_candidate)
+        for of, name in ((self._models, f"{run.provider}:{run.model}"), (self._agents, run.agent)):
+            if (runner := of.get(name)) is None:
+                runner = of[name] = _OfRunner()
+            runner.add(run, is_candidate=is_candidate)
+
+    def latest_scores(self) -> list[str]:
+        """The run with the newest score that counts of each benchmark, agent, provider and model, in their order."""
+        return [self._latest[key] for key in sorted(self._latest)]
+
+    def benchmarks(self) -> list[Json]:
+        """One row a benchmark: how many runs, the best score, the latest run."""
+        return [self._benchmarks[name].row(name) for name in sorted(self._benchmarks)]
+
+    def models(self) -> list[Json]:
+        """One row a model, with its provider."""
+        return [self._models[name].row("model_key", name) for name in sorted(self._models)]
+
+    def agents(self) -> list[Json]:
+        """One row an agent."""
+        return [self._agents[name].row("agent", name) for name in sorted(self._agents)]
+
+
+def benchmark_summary(runs: Iterable[Run]) -> list[Json]:
+    """One row a benchmark, of runs that stand newest first."""
+    return Summaries(runs).benchmarks()

@@ -1,0 +1,1 @@
+"""`orchestrator.sqlite` and `viewer_data.json`: tables and a document that follow the ledger."""

@@ -1,0 +1,162 @@
+"""How the tables of `orchestrator.sqlite` follow the ledger: batch by batch, rows and checkpoint together.
+
+Building anew is following from the first event on. A batch is folded on the runs and groups that it is about, and no
+others, so that memory does not grow with the history.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from ...ledger.events import Heartbeat, HighScorePublished, Imported, Record, Started
+from ...ledger.fold import Group, Run, makes_idle
+from ...ledger.history import History
+from ...ledger.storage.chain import GENESIS
+from .rows import bound, group_values, load_group, load_run, run_values
+from .tables import GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
+
+BATCH = 1_000
+"""Events that are stored together."""
+
+_FOLDED_AT_ONCE = 250
+"""Events that are read and folded together: few enough that they stay in the processor's cache."""
+
+_PUT_RUN = upsert("benchmark_runs", RUN_NAMES, "run_id")
+_PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
+_PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
+_PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
+_GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
+_RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
+_AT_ONCE = 500
+
+T = TypeVar("T", Run, Group)
+
+
+class State(msgspec.Struct, frozen=True):
+    """How far the projection has followed the ledger, and the time of the last event it knows."""
+
+    position: int
+    head_hash: str
+    at: str
+
+
+def batches(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
+    """The records in pieces that a `Follower` takes; each is to be read to its end before the next."""
+    rest = iter(records)
+    for first in rest:
+        yield itertools.chain([first], itertools.islice(rest, BATCH - 1))
+
+
+class Follower:
+    """Brings the tables of a connection from batch to batch, inside the caller's transactions.
+
+    It remembers what the last batch left in the tables: most runs and groups that go on were there just now.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._runs: dict[str, Run] = {}
+        self._groups: dict[str, Group] = {}
+
+    def apply(self, batch: Iterable[Record]) -> State:
+        """Bring the tables from the event before the batch to its last one."""
+        rest, history, high_scores = iter(batch), History(), []
+        while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
+            self._load(records, history)
+            history.read(_without_idle_beats(records, history.runs))
+            high_scores += _published(records)
+        put = self._connection.executemany
+        put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
+        put(_PUT_RUN, map(bound, map(run_values, _changed(history.runs, self._runs))))
+        put(_PUT_HIGH_SCORE, high_scores)
+        put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
+        self._runs, self._groups = history.runs, history.groups
+        state = State(history.seq, history.hash, history.at)
+        write_state(self._connection, state)
+        return state
+
+    def _load(self, records: list[Record], history: History) -> None:
+        """Give the history the runs and groups that go on in these records, as the tables know them."""
+        begun: dict[str, bool] = {}
+        for record in records:
+            begun.setdefault(record.stream, record.version > 1)  # A new stream begins at version 1.
+        unknown = []
+        for stream, is_older in begun.items():
+            if not is_older or stream in history.runs or stream in history.groups:
+                continue
+            if run := self._runs.get(stream):
+                history.runs[stream] = run
+            elif group := self._groups.get(stream):
+                history.groups[stream] = group
+            else:
+                unknown.append(stream)
+        for first in range(0, len(unknown), _AT_ONCE):
+            some = tuple(unknown[first : first + _AT_ONCE])
+            marks = ", ".join("?" * len(some))
+            for run in read_runs(self._connection, f"WHERE run_id IN ({marks})", some):
+                history.runs[run.run_id] = self._runs[run.run_id] = run
+            for group in read_groups(self._connection, f"WHERE run_group_id IN ({marks})", some):
+                history.groups[group.run_group_id] = self._groups[group.run_group_id] = group
+
+
+def write_state(connection: sqlite3.Connection, state: State) -> None:
+    """Note the checkpoint."""
+    connection.execute(
+        "INSERT OR REPLACE INTO projection_state VALUES (?, ?, ?, ?, ?)",
+        (NAME, VERSION, *msgspec.structs.astuple(state)),
+    )
+
+
+START = State(0, GENESIS, "")
+"""Before the first event."""
+
+
+def read_runs(connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()) -> Iterator[Run]:
+    """The runs in the order of their start; `where` is SQL from WHERE on, with `?` for `values`."""
+    order = "" if "ORDER BY" in where else " ORDER BY rowid"
+    return map(load_run, connection.execute(f"{_RUNS} {where}{order}", values))
+
+
+def read_groups(connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()) -> Iterator[Group]:
+    """The groups in the order in which they were opened; `where` as in `read_runs`."""
+    order = "" if "ORDER BY" in where else " ORDER BY rowid"
+    return map(load_group, connection.execute(f"{_GROUPS} {where}{order}", values))
+
+
+def _without_idle_beats(batch: list[Record], known: Collection[str]) -> list[Record]:
+    """The batch without the heartbeats that the next one of their run makes idle: most events are heartbeats."""
+    begun = set(known)
+    last_beat: dict[str, int] = {}
+    kept: list[Record | None] = []
+    for record in batch:
+        event, stream = record.data, record.stream
+        if type(event) is Heartbeat:
+            # A beat before its run's first event is a problem, and told as one.
+            if stream in begun:
+                before = last_beat.get(stream)
+                if before is not None and makes_idle(event, kept[before].data):  # type: ignore[union-attr, arg-type]
+                    kept[before] = None
+                last_beat[stream] = len(kept)
+        elif stream in last_beat:
+            del last_beat[stream]
+        elif type(event) is Started or type(event) is Imported:
+            begun.add(stream)
+        kept.append(record)
+    return [record for record in kept if record is not None]
+
+
+def _changed(after: dict[str, T], before: dict[str, T]) -> Iterator[T]:
+    return (one for name, one in after.items() if before.get(name) is not one)
+
+
+def _published(batch: list[Record]) -> list[tuple[object, ...]]:
+    return [
+        (record.seq, record.stream, *msgspec.structs.astuple(record.data), record.at)
+        for record in batch
+        if type(record.data) is HighScorePublished
+    ]

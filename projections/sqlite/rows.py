@@ -1,0 +1,167 @@
+"""How a run or a group becomes a row, and a row becomes a run again.
+
+A row has the names that readers of the first orchestrator know. In a table, structured values stand as JSON text in
+columns that end in `_json`; elsewhere the ending is off and the value decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from ...ledger.events import HighScorePublished, Record, Unknown
+from ...ledger.fold import Group, Run
+
+Row = dict[str, Any]
+
+TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "call_count")
+"""Counts of a run's model calls, taken from its usage; they stand behind a run's own columns."""
+
+_TEXT = {"str", "str | None", "Status"}
+_REAL = {"float", "float | None"}
+_FLAG = {"bool", "bool | None"}
+_INTEGER = {"int", "int | None"} | _FLAG
+_LARGEST = 2**63 - 1
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column of a table: its name there, the field that it holds, its SQLite type, and whether it holds JSON.
+
+    A flag is true, false or null, and 1, 0 or null in the table.
+    """
+
+    name: str
+    field: str
+    kind: str
+    json: bool
+    is_flag: bool
+
+
+def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
+    columns = []
+    annotations = {**struct.__annotations__}
+    for field in struct.__struct_fields__:
+        hint = annotations[field]
+        json = hint not in _TEXT | _REAL | _INTEGER
+        kind = "REAL" if hint in _REAL else "INTEGER" if hint in _INTEGER else "TEXT"
+        columns.append(Column(f"{field}_json" if json else field, field, kind, json, hint in _FLAG))
+    return tuple(columns)
+
+
+RUN_COLUMNS = _columns(Run)
+GROUP_COLUMNS = _columns(Group)
+HIGH_SCORE_COLUMNS = _columns(HighScorePublished)
+
+_RUN_JSON, _GROUP_JSON = (
+    tuple(place for place, column in enumerate(columns) if column.json) for columns in (RUN_COLUMNS, GROUP_COLUMNS)
+)
+_RUN_INTEGERS = tuple(place for place, column in enumerate(RUN_COLUMNS) if column.kind == "INTEGER")
+
+_NULL = float("nan")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def token_counts(run: Run) -> list[int | None]:
+    """The values of TOKEN_COLUMNS; None where the run's usage does not say, or says what is no count."""
+    usage = run.usage
+    if not usage:
+        return [None] * len(TOKEN_COLUMNS)
+    get = usage.get
+    read, written = _count(get("input_tokens")), _count(get("output_tokens"))
+    total = _count(get("total_tokens"))
+    if total is None and read is not None and written is not None:
+        total = read + written
+    return [read, written, total, _count(get("cached_tokens")), _count(get("calls", get("call_count")))]
+
+
+def _count(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def run_values(run: Run) -> list[Any]:
+    """The values of a run for RUN_COLUMNS and TOKEN_COLUMNS."""
+    # A hundred thousand runs come by here when the tables are built anew, so nothing is looked up by name.
+    values = list(astuple(run))
+    for place in _RUN_JSON:
+        if (value := values[place]) is not None:
+            values[place] = _encode(value).decode()
+    for place in _RUN_INTEGERS:
+        values[place] = _within(values[place])
+    values += map(_within, token_counts(run))
+    return values
+
+
+def group_values(group: Group) -> list[Any]:
+    """The values of a group for GROUP_COLUMNS."""
+    values = list(astuple(group))
+    for place in _GROUP_JSON:
+        if (value := values[place]) is not None:
+            values[place] = _encode(value).decode()
+    return values
+
+
+def bound(values: list[Any]) -> list[Any]:
+    """The same values for SQLite, which takes NaN for NULL.
+
+    For each None and each bool, Python's `sqlite3` first looks for an adapter: of all that storing a run cost, that
+    was a third.
+    """
+    return [_NULL if value is None else +value if value is True or value is False else value for value in values]
+
+
+def _within(value: int | None) -> int | None:
+    # SQLite's integers have 64 bits. Nobody counts further, but a result can say anything, and the ledger keeps it.
+    return value if value is None or -_LARGEST <= value <= _LARGEST else max(-_LARGEST, min(value, _LARGEST))
+
+
+def load_run(values: tuple[Any, ...]) -> Run:
+    """The run that `run_values` took apart."""
+    return msgspec.convert(_fields(values, RUN_COLUMNS), Run, strict=False)
+
+
+def load_group(values: tuple[Any, ...]) -> Group:
+    """The group that `group_values` took apart."""
+    return msgspec.convert(_fields(values, GROUP_COLUMNS), Group, strict=False)
+
+
+def _fields(values: tuple[Any, ...], columns: tuple[Column, ...]) -> Row:
+    return {
+        column.field: msgspec.json.decode(value) if column.json and value is not None else value
+        for column, value in zip(columns, values, strict=False)
+    }
+
+
+def run_row(run: Run) -> Row:
+    """A run as plain JSON values, as in `viewer_data.json` and `show-runs --json`."""
+    row: Row = msgspec.to_builtins(run)
+    row.update(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
+    return row
+
+
+def group_row(group: Group) -> Row:
+    """A group as plain JSON values."""
+    row: Row = msgspec.to_builtins(group)
+    return row
+
+
+def event_row(record: Record) -> Row:
+    """An event as it stands on its line: the keys in their order. Its data is for a JSON encoder."""
+    data: Any = record.data.raw if isinstance(record.data, Unknown) else record.data
+    return {
+        "seq": record.seq,
+        "id": record.id,
+        "at": record.at,
+        "type": record.type,
+        "stream": record.stream,
+        "version": record.version,
+        "data": data,
+        "prev": record.prev,
+        "hash": record.hash,
+    }

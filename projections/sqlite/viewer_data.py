@@ -1,0 +1,258 @@
+"""`viewer_data.json`: the whole history as one JSON document, in the shape that the first orchestrator gave it.
+
+Each run and each group stands on a line of its own, the newest first. So a document that follows the ledger is put
+together from the lines of the one before: only those of new and changed runs are made anew, the rest is copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import mmap
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ...ledger.store import EventReader
+from ..scores.high_scores import read_history
+from ..scores.summaries import Score, Summaries, benchmark_summary
+from .database import exclusive, is_place_of, read_state
+from .following import START, State
+from .rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, Row
+from .tables import GROUP_NAMES, NAME, RUN_NAMES, VERSION
+
+__all__ = ["benchmark_summary", "build_dataset", "render", "update_dataset", "write_dataset"]
+
+_LAYOUT = 1
+"""Raised where the same rows are written in another way."""
+
+_ROWS_AT_ONCE = 200
+_CHANGES_AT_MOST = 5_000
+"""Where more runs than these have changed, all are written anew."""
+_COPIED_AT_ONCE = 1024 * 1024
+_TAIL_BYTES = 4096
+
+_encode = msgspec.json.encode
+_lines = msgspec.json.Encoder().encode_lines
+
+
+class _Projection(msgspec.Struct, frozen=True):
+    """Of what a document was made; it stands at its end."""
+
+    name: str
+    version: int
+    position: int
+    head_hash: str
+    layout: int = 0
+
+
+class _Rows:
+    """How the rows of a table become lines of JSON; the texts in its `_json` columns go in as they are."""
+
+    def __init__(self, table: str, names: list[str], columns: tuple[Column, ...], more: tuple[str, ...] = ()) -> None:
+        fields = [*(column.field for column in columns), *more]
+        self.query = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608
+        self._row: Any = msgspec.defstruct("TableRow", [(field, Any) for field in fields], gc=False)
+        self._json = [place for place, column in enumerate(columns) if column.json]
+        self._flags = [place for place, column in enumerate(columns) if column.is_flag]
+
+    def encode(self, rows: Iterable[tuple[Any, ...]]) -> bytes:
+        """The rows as lines with a comma between them."""
+        # A line break inside a JSON text is always escaped.
+        return _lines(list(map(self._take, rows)))[:-1].replace(b"\n", b",\n")
+
+    def _take(self, row: tuple[Any, ...]) -> Any:
+        values = list(row)
+        for place in self._json:
+            if (text := values[place]) is not None:
+                values[place] = msgspec.Raw(text)
+        for place in self._flags:
+            if (flag := values[place]) is not None:
+                values[place] = flag != 0
+        return self._row(*values)
+
+    def pieces(self, connection: sqlite3.Connection) -> Iterator[bytes]:
+        """All of the table, the newest row first."""
+        rows = connection.execute(f"{self.query} ORDER BY rowid DESC")
+        between = b""
+        while some := rows.fetchmany(_ROWS_AT_ONCE):
+            yield between + self.encode(some)
+            between = b",\n"
+
+
+_RUNS = _Rows("benchmark_runs", RUN_NAMES, RUN_COLUMNS, TOKEN_COLUMNS)
+_GROUPS = _Rows("run_groups", GROUP_NAMES, GROUP_COLUMNS)
+_SCORE_NAMES = [f"{name}_json" if name in ("retracted", "imported") else name for name in Score.__struct_fields__]
+_SCORES = f"SELECT {', '.join(_SCORE_NAMES)} FROM benchmark_runs ORDER BY rowid DESC"  # noqa: S608
+_RUNS_BEGIN, _GROUPS_BEGIN = b',\n"runs":[\n', b'\n],\n"run_groups":[\n'
+
+
+def build_dataset(connection: sqlite3.Connection) -> Row:
+    """The dataset of an up-to-date `orchestrator.sqlite`: every run, newest first.
+
+    `generated_at` is the time of the last event, so that the same ledger gives the same document.
+    """
+    dataset: Row = msgspec.json.decode(b"".join(render(connection)))
+    return dataset
+
+
+def render(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """The document of an up-to-date `orchestrator.sqlite`, piece by piece."""
+    state = read_state(connection) or START
+    yield _beginning(state)
+    yield from _RUNS.pieces(connection)
+    yield from _ending(connection, state)
+
+
+def write_dataset(connection: sqlite3.Connection, path: Path) -> None:
+    """Write the document anew, in one step: a reader sees the old one or the new one, whole.
+
+    Raises ProjectionError where it can't be written.
+    """
+    with exclusive(path), _replacing(path) as file:
+        file.writelines(render(connection))
+
+
+def update_dataset(connection: sqlite3.Connection, path: Path, store: EventReader) -> None:
+    """Bring the document to where the tables are, to the same bytes as `write_dataset`, at the cost of what is new.
+
+    The part that did not change is copied from the old document; where nothing changed, nothing is written. Raises
+    ProjectionError where it can't be written, and LedgerDamaged.
+    """
+    state = read_state(connection) or START
+    with exclusive(path), _open_old(path) as old:
+        if old is None or not is_place_of(store, old.state):
+            plan = None
+        elif old.state.position >= state.position:
+            return  # Where another process was faster, its document is the newer one.
+        else:
+            plan = _plan(connection, old)
+        with _replacing(path) as file:
+            if plan is None or old is None:
+                file.writelines(render(connection))
+                return
+            file.write(_beginning(state))
+            for number, piece in enumerate(plan):
+                if number:
+                    file.write(b",\n")
+                if isinstance(piece, bytes):
+                    file.write(piece)
+                else:
+                    old.copy(piece, file)
+            file.writelines(_ending(connection, state))
+
+
+def _beginning(state: State) -> bytes:
+    return b'{"generated_at":' + _encode(state.at) + _RUNS_BEGIN
+
+
+def _ending(connection: sqlite3.Connection, state: State) -> Iterator[bytes]:
+    yield _GROUPS_BEGIN
+    yield from _GROUPS.pieces(connection)
+    summaries = Summaries(itertools.starmap(Score, connection.execute(_SCORES)))
+    latest = [
+        connection.execute(f"{_RUNS.query} WHERE run_id = ?", (run_id,)).fetchone()
+        for run_id in summaries.latest_scores()
+    ]
+    yield b'\n],\n"latest_scores":[\n' + _RUNS.encode(latest)
+    yield b'\n],\n"benchmark_summary":' + _encode(summaries.benchmarks())
+    yield b',\n"model_summary":' + _encode(summaries.models())
+    yield b',\n"agent_summary":' + _encode(summaries.agents())
+    yield b',\n"high_scores":' + _encode(read_history(connection))
+    made_of = _Projection(NAME, VERSION, state.position, state.head_hash, _LAYOUT)
+    yield b',\n"projection":' + _encode(made_of) + b"}\n"
+
+
+class _Old:
+    """The document as it was."""
+
+    def __init__(self, file: BinaryIO, text: mmap.mmap, state: State) -> None:
+        self._file = file
+        self._text = text
+        self.state = state
+        self.begin = text.find(_RUNS_BEGIN) + len(_RUNS_BEGIN)
+        self.end = text.rfind(_GROUPS_BEGIN)
+
+    def line_of(self, run_id: str, begin: int) -> range | None:
+        """Where the line of a run stands, with its comma and without its line break; looked for from `begin` on."""
+        found = self._text.find(b'\n{"run_id":' + _encode(run_id) + b",", begin - 1, self.end)
+        if found < 0:
+            return None
+        end = self._text.find(b"\n", found + 1, self.end)
+        return range(found + 1, end if end >= 0 else self.end)
+
+    def copy(self, piece: range, file: BinaryIO) -> None:
+        """Copy those bytes to another file."""
+        self._file.seek(piece.start)
+        left = len(piece)
+        while left and (some := self._file.read(min(left, _COPIED_AT_ONCE))):
+            file.write(some)
+            left -= len(some)
+
+
+@contextlib.contextmanager
+def _open_old(path: Path) -> Iterator[_Old | None]:
+    """The document at `path`; None where there is none, or it was not written by this version."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        _, found, tail = file.read().rpartition(b'\n"projection":')
+        try:
+            made_of = msgspec.json.decode(tail.removesuffix(b"}\n"), type=_Projection)
+        except msgspec.DecodeError:
+            made_of = None
+        if not found or made_of is None or (made_of.version, made_of.layout) != (VERSION, _LAYOUT):
+            yield None
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            old = _Old(file, text, State(made_of.position, made_of.head_hash, ""))
+            yield old if len(_RUNS_BEGIN) <= old.begin <= old.end + 1 else None
+
+
+def _plan(connection: sqlite3.Connection, old: _Old) -> list[bytes | range] | None:
+    """The lines of the runs, newest first: some made anew, the others as places in the old document.
+
+    None where writing all anew is as well.
+    """
+    query = f"{_RUNS.query} WHERE last_seq > ? ORDER BY rowid DESC LIMIT ?"
+    rows = connection.execute(query, (old.state.position, _CHANGES_AT_MOST + 1)).fetchall()
+    if len(rows) > _CHANGES_AT_MOST:
+        return None
+    first_seq = RUN_NAMES.index("first_seq")
+    new = [row for row in rows if row[first_seq] > old.state.position]
+    plan: list[bytes | range] = [_RUNS.encode(new)] if new else []
+    place = old.begin
+    for row in rows[len(new) :]:
+        line = old.line_of(row[0], place)
+        if line is None:
+            return None
+        if line.start > place:
+            plan.append(range(place, line.start - len(b",\n")))
+        plan.append(_RUNS.encode([row]))
+        place = line.stop + 1
+    if place < old.end:
+        plan.append(range(place, old.end))
+    return plan
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` at the end."""
+    build = path.with_name(f"{path.name}.build-{os.getpid()}")
+    try:
+        with build.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        build.replace(path)
+    finally:
+        build.unlink(missing_ok=True)

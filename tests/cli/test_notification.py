@@ -1,0 +1,140 @@
+"""Notifications: CloudEvents to a real server; and nothing that a server does holds anybody up."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks.cli import notification
+from benchmarks.cli.notification import Notifier
+from benchmarks.ledger.ledger import Ledger
+from benchmarks.orchestrator.errors import UsageError
+
+
+class Server(ThreadingHTTPServer):
+    """Keeps what is posted to it, and answers with `status` once `gate` is open."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.posted = []
+        self.status = 202
+        self.gate = threading.Event()
+        self.gate.set()
+        self.url = f"http://127.0.0.1:{self.server_port}/hook?token=secret"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.posted.append((self.path, self.headers["Content-Type"], json.loads(body)))
+        self.server.gate.wait(30)
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.gate.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def tell(store, histories):
+    """Append a run that fails, and one that succeeds, in a group; tell each event to a notifier."""
+
+    def tell(url):
+        complaints = []
+        notifier = Notifier(url, source=lambda: "ledger:here", complain=complaints.append)
+        ledger = Ledger(store, told=notifier.tell)
+        for number, end in enumerate((histories.failed(), histories.finished())):
+            ledger.append(f"run_{number}", histories.started(str(number)))
+            ledger.append(f"run_{number}", end)
+        notifier.close()
+        return complaints, list(store.read())
+
+    return tell
+
+
+def test_each_end_is_posted_as_a_cloud_event(server, tell):
+    complaints, records = tell(server.url)
+    assert complaints == []
+    assert [path for path, _, _ in server.posted] == ["/hook?token=secret"] * 2
+    assert {kind for _, kind, _ in server.posted} == {"application/cloudevents+json; charset=utf-8"}
+    failed, finished = (document for _, _, document in server.posted)
+    assert (failed["type"], finished["type"]) == ("benchmarks.failed", "benchmarks.finished")
+    assert failed["data"]["reason"] == "exit_code"
+    record = records[-1]
+    for attribute in ("specversion", "id", "source", "type", "subject", "datacontenttype"):
+        assert isinstance(finished[attribute], str) and finished[attribute], attribute
+    assert finished["specversion"] == "1.0"
+    assert (finished["source"], finished["subject"], finished["id"]) == ("ledger:here", record.stream, record.id)
+    assert (finished["ledgerseq"], finished["ledgerhash"]) == (record.seq, record.hash)
+    assert datetime.fromisoformat(finished["time"]).tzinfo is not None
+
+
+def test_a_server_that_refuses_is_complained_of_once_without_the_urls_secret(server, tell):
+    server.status = 500
+    complaints, records = tell(server.url)
+    assert len(records) == 4 and len(server.posted) == 2
+    assert len(complaints) == 1 and "127.0.0.1 did not take failed of run_0: " in complaints[0]
+    assert "token" not in complaints[0]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_speaks_no_http_is_complained_of(tell):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with listening.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"SSH-2.0-nothing\r\n")
+            listening.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        [complaint], _ = tell(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join()
+    assert "127.0.0.1 did not take failed of run_0: it answers something that is no HTTP" in complaint
+
+
+def test_nobody_there_fails_nothing(tell):
+    complaints, records = tell("http://127.0.0.1:9/")
+    assert len(records) == 4
+    assert len(complaints) == 1 and "refused" in complaints[0]
+
+
+def test_a_server_that_never_answers_holds_up_for_a_bounded_time(server, tell, monkeypatch):
+    monkeypatch.setattr(notification, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(notification, "LAST_SECONDS", 30.0)
+    server.gate.clear()
+    complaints, _ = tell(server.url)
+    assert len(complaints) == 1 and "timed out" in complaints[0]
+    assert len(server.posted) == 2, "the next one is tried all the same"
+
+
+def test_one_that_is_too_slow_at_the_end_is_left(server, tell, monkeypatch):
+    monkeypatch.setattr(notification, "LAST_SECONDS", 0.05)
+    server.gate.clear()
+    complaints, _ = tell(server.url)
+    assert complaints == ["--notify: 127.0.0.1 is too slow; the last notifications were not sent"]
+
+
+@pytest.mark.parametrize("url", ["", "example.org", "file:///etc/passwd", "http://", "ftp://example.org/x"])
+def test_what_is_no_url_is_refused(url):
+    with pytest.raises(UsageError, match="--notify takes a URL"):
+        Notifier(url, source=str, complain=print)

@@ -1,0 +1,85 @@
+"""Which failures may pass, and how long is waited."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from msgspec.structs import replace
+
+from benchmarks.adapters.adapter import Adapter
+from benchmarks.adapters.manifest import Manifest, ResultSpec, RunSpec
+from benchmarks.ledger.events import Failed
+from benchmarks.orchestrator.machine.capacity import UNRATIONED
+from benchmarks.orchestrator.running.budget import Allowance, Budget
+from benchmarks.orchestrator.running.campaign import _perform_all
+from benchmarks.orchestrator.running.retries import LONGEST_SECONDS, Retries, delays, is_transient
+
+MANIFEST = Manifest(
+    id="b",
+    name="b",
+    directory="b",
+    run=RunSpec(argv=["true"]),
+    result=ResultSpec(files=["x"], score="s", unit="u"),
+)
+
+
+def failed(reason: str, error: str = "", return_code: int = 1) -> Failed:
+    return Failed(ended_at="", reason=reason, error=error, return_code=return_code)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "passes"),
+    [
+        ("timeout", "", True),
+        ("stalled", "", True),
+        ("exit_code", "exit code 1; the last of stderr:\nHTTP 429: slow down", True),
+        ("exit_code", "openai.RateLimitError: ...", True),
+        ("exit_code", "ConnectionRefusedError: [Errno 111] Connection refused", True),
+        ("exit_code", "HTTP/1.1 503 Service Unavailable", True),
+        ("environment", "Temporary failure in name resolution", True),
+        ("exit_code", "AssertionError: 1429 is not 1503", False),
+        ("exit_code", "KeyError: 'score'", False),
+        ("bad_result", "429", False),
+        ("interrupted", "Connection refused", False),
+        ("no_score", "", False),
+    ],
+)
+def test_what_may_pass(reason, error, passes):
+    assert is_transient(failed(reason, error), MANIFEST) is passes
+
+
+def test_a_manifest_names_its_own():
+    run = replace(MANIFEST.run, transient_exit_codes=[75], transient_errors=["the moon is .*ing"])
+    manifest = replace(MANIFEST, run=run)
+    assert is_transient(failed("exit_code", return_code=75), manifest)
+    assert is_transient(failed("exit_code", "The moon is waning"), manifest)
+    assert not is_transient(failed("exit_code", return_code=75), MANIFEST)
+
+
+def test_each_wait_is_about_twice_as_long_and_none_too_long():
+    waits = list(itertools.islice(delays(2.0), 12))
+    for number, wait in enumerate(waits):
+        longest = min(2.0 * 2**number, LONGEST_SECONDS)
+        assert longest / 2 <= wait <= longest
+    assert list(itertools.islice(delays(2.0), 12)) != waits, "not all come back at once"
+
+
+@pytest.mark.parametrize(("tokens", "runs"), [(0, 3), (1, 1)])
+def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
+    begun = []
+    budget = Budget(Allowance(max_tokens=1))
+
+    def perform(*_):
+        begun.append(1)
+        budget.spend({"total_tokens": tokens})
+        return True
+
+    adapter = Adapter(manifest=MANIFEST, source="suite", origin=Path(), root=None, sha256="")
+    planned = SimpleNamespace(adapter=adapter, signature=SimpleNamespace(digest="d"))
+    supervisor = SimpleNamespace(display=SimpleNamespace(note=lambda _: None), budget=budget, perform=perform)
+    campaign = SimpleNamespace(capacity=UNRATIONED, retries=Retries(2, 0.01), jobs=1)
+    left = _perform_all(supervisor, [planned], campaign, SimpleNamespace(requested=False))
+    assert (len(begun), left) == (runs, 0)

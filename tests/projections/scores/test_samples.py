@@ -1,0 +1,78 @@
+"""The samples of a run: only those that the ledger recorded, and only where they make up its score."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from benchmarks.ledger.events import Artifact
+from benchmarks.projections.scores.samples import read_rows, read_samples
+from benchmarks.projections.workspace import Workspace
+
+GOOD = b'{"id": 1, "score": 0.5}\n\n{"id": "x", "correct": true}\n{"id": 1, "score": 0}\n'
+
+
+@pytest.fixture
+def recorded(make_run, tmp_path):
+    """Makes a run with that content as its samples.jsonl; its score is what the content averages to, or `score`."""
+    workspace = Workspace(tmp_path)
+
+    def record(content, *, score=0.625, path="output/samples.jsonl"):
+        run = make_run(score, artifacts=[Artifact(path, len(content), sha256(content).hexdigest())])
+        folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+        (folder / "output").mkdir(parents=True)
+        (folder / path).write_bytes(content)
+        return run, workspace, folder / path
+
+    return record
+
+
+def test_samples_are_scores_by_id_and_one_that_was_asked_twice_has_its_mean(recorded):
+    run, workspace, _ = recorded(GOOD)
+    read = read_samples(run, workspace)
+    assert (dict(read.scores), read.problem) == ({"1": 0.25, "x": 1.0}, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "samples.jsonl is empty"),
+        (b'{"id": 1, "score": 1}\n[1]\n', "line 2 of samples.jsonl is no JSON object"),
+        (b'{"id": 1, "sco', "line 1 of samples.jsonl is no JSON object"),
+        (b'{"id": 1, "score": NaN}\n', "line 1 of samples.jsonl"),
+        (b'{"id": 1, "score": 1e999}\n', "line 1 of samples.jsonl"),
+        (b'{"score": 1}\n', "line 1 of samples.jsonl has no id with a score"),
+        (b'{"id": 1, "score": "good"}\n', "line 1 of samples.jsonl has no id with a score"),
+        (b'{"id": 1, "score": 1}\n', "the samples do not average to the score"),
+    ],
+)
+def test_samples_that_are_none_say_why(recorded, content, told):
+    run, workspace, _ = recorded(content)
+    assert told in read_samples(run, workspace).problem
+
+
+def test_half_a_surrogate_pair_that_a_model_said_spoils_nothing(recorded):
+    run, workspace, _ = recorded(b'{"id": 1, "score": 1, "output": "\\ud83d!"}\n', score=1.0)
+    assert [row["output"] for row in read_rows(run, workspace)] == ["?!"]
+    assert dict(read_samples(run, workspace).scores) == {"1": 1.0}
+
+
+def test_a_file_that_was_changed_since_is_not_trusted(recorded):
+    run, workspace, file = recorded(GOOD)
+    file.write_bytes(GOOD.replace(b"0.5", b"0.9"))
+    assert read_samples(run, workspace).problem == "samples.jsonl is not the file that was recorded"
+    file.unlink()
+    assert read_samples(run, workspace).problem == "samples.jsonl is gone"
+
+
+def test_a_path_that_leads_out_of_the_runs_folder_is_not_followed(recorded, tmp_path):
+    run, workspace, file = recorded(GOOD)
+    outside = tmp_path / "elsewhere.jsonl"
+    file.rename(outside)
+    file.symlink_to(outside)
+    assert read_samples(run, workspace).problem == "samples.jsonl lies outside of the run's folder"
+
+
+def test_a_run_without_samples_says_so(make_run, tmp_path):
+    assert read_samples(make_run(0.5), Workspace(tmp_path)).problem == "no samples were recorded"

@@ -1,0 +1,162 @@
+"""The forms in which answers are given: JSON with an ETag, packed and remembered; errors as problem details."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+import falcon
+import msgspec
+
+from ..index.archive import Archive, Head, View
+
+_DETAILS = {
+    404: "nothing is at this address; the API is described at /api/openapi.json",
+    405: "the viewer only shows: it answers GET and HEAD",
+}
+_GZIP_FROM_BYTES = 1024
+_MOST_REMEMBERED_BYTES = 8 * 1024 * 1024
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    """An answer: its tag, its body, also packed where that is worth it, and the view that it is made of alone."""
+
+    tag: str
+    plain: bytes
+    packed: bytes | None
+    view: View | None
+
+    @property
+    def size(self) -> int:
+        return len(self.plain) + len(self.packed or b"")
+
+
+class Replies:
+    """Answers that were given and still hold, by their URL: twenty open pages ask the same.
+
+    As a middleware it gives those that hang on the history alone, before anybody looks at the question.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._lock = threading.Lock()
+        self._replies: OrderedDict[str, _Reply] = OrderedDict()
+        self._bytes = 0
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Gives an answer that still holds, to who reads."""
+        if req.method not in ("GET", "HEAD"):
+            return
+        reply = self._replies.get(req.relative_uri)
+        if reply is not None and reply.view is not None and reply.view is self._archive.peek():
+            resp.complete = True
+            resp.set_header("ETag", reply.tag)
+            if not _is_there(req, resp, reply.tag):
+                _send(req, resp, reply.plain, reply.packed)
+
+    def is_given(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
+        """Whether nothing has to be built: the asker has the answer already (`304`), or it is remembered.
+
+        An answer changes only with the ledger's head, with the URL, and with `more`.
+        """
+        tag = _tag(head, more)
+        resp.set_header("ETag", tag)
+        if _is_there(req, resp, tag):
+            return True
+        reply = self._replies.get(req.relative_uri)
+        if reply is None or reply.tag != tag:
+            return False
+        _send(req, resp, reply.plain, reply.packed)
+        return True
+
+    def give(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        value: Any,
+        head: Head,
+        more: Iterable[str],
+        *,
+        view: View | None = None,
+    ) -> None:
+        """A JSON answer, to be remembered; `view` where it hangs on that view of the present alone."""
+        plain = msgspec.json.encode(value)
+        reply = _Reply(_tag(head, more), plain, pack(plain), view)
+        resp.set_header("ETag", reply.tag)
+        self._remember(req.relative_uri, reply)
+        _send(req, resp, reply.plain, reply.packed)
+
+    def _remember(self, url: str, reply: _Reply) -> None:
+        if reply.size > _MOST_REMEMBERED_BYTES // 4:
+            return
+        with self._lock:
+            if old := self._replies.pop(url, None):
+                self._bytes -= old.size
+            self._replies[url] = reply
+            self._bytes += reply.size
+            while self._bytes > _MOST_REMEMBERED_BYTES:
+                self._bytes -= self._replies.popitem(last=False)[1].size
+
+
+def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
+    # Weak comparison (RFC 9110, 13.1.2): a proxy may have taken the mark of a weak tag away.
+    if not any(known in ("*", tag[3:-1]) for known in req.if_none_match or ()):
+        return False
+    resp.status = falcon.HTTP_304
+    return True
+
+
+def answer(req: falcon.Request, resp: falcon.Response, value: Any) -> None:
+    """A JSON answer that holds for this moment only."""
+    plain = msgspec.json.encode(value)
+    _send(req, resp, plain, pack(plain))
+
+
+def pack(plain: bytes) -> bytes | None:
+    """The bytes packed with gzip; None where that is not worth it."""
+    return gzip.compress(plain, compresslevel=1, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
+
+
+def send_packed(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: bytes | None) -> None:
+    """A body in the form that the asker can unpack."""
+    resp.data = plain
+    if packed is not None:
+        resp.append_header("Vary", "Accept-Encoding")
+        if "gzip" in (req.get_header("Accept-Encoding") or ""):
+            resp.data = packed
+            resp.set_header("Content-Encoding", "gzip")
+
+
+def _send(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: bytes | None) -> None:
+    resp.content_type = falcon.MEDIA_JSON
+    send_packed(req, resp, plain, packed)
+
+
+def _tag(head: Head, more: Iterable[str]) -> str:
+    text = "\n".join(more)
+    mark = sha256(text.encode()).hexdigest()[:8] if text else "0"
+    return f'W/"{head.position}-{head.hash[:16]}-{int(head.past)}-{mark}"'
+
+
+def no_such_moment(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
+    """What is said where `as_of` names no moment."""
+    raise falcon.HTTPBadRequest(title="bad parameter as_of", description=f"as_of: {problem}") from problem
+
+
+def ledger_problem(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
+    """What is said where the history cannot be read: the reason, as the ledger or the projection gives it."""
+    raise falcon.HTTPServiceUnavailable(title="the history cannot be read", description=str(problem)) from problem
+
+
+def problem_json(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    """Errors as RFC 9457 problem details."""
+    status = error.status_code
+    detail = error.description or _DETAILS.get(status, error.title)
+    resp.data = msgspec.json.encode({"type": "about:blank", "title": error.title, "status": status, "detail": detail})
+    resp.content_type = "application/problem+json"
+    # An answer that was begun may have left a tag: an error is no state of the history.
+    resp.delete_header("ETag")

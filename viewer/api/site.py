@@ -1,0 +1,69 @@
+"""What all resources share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import falcon
+import msgspec
+
+from ..index.archive import Archive, Head, View
+from ..index.row import RunRow
+from .answers import Replies
+from .metrics import Metrics
+
+
+def _stale(view: View) -> Iterable[str]:
+    return sorted(view.stale)
+
+
+class Site(msgspec.Struct, frozen=True):
+    """The history, the answers that are remembered, the counts of what was asked, and whether the server is to end.
+
+    One answer at a time is built slowly: together they would take as long, and the memory of all.
+    """
+
+    archive: Archive
+    replies: Replies
+    metrics: Metrics
+    closing: threading.Event
+    slow: threading.Lock
+
+    def answer(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        as_of: str | None,
+        build: Callable[[View], Any],
+        depends_on: Callable[[View], Iterable[str]] | None = None,
+    ) -> None:
+        """Answer with what `build` makes of the history, unless the asker has it, or somebody else asked the same.
+
+        An answer changes only with the URL, the state of the history (with what is stale in it), and what else it
+        `depends_on`. While it is built the history stands still, and nobody else is answered: it must be quick.
+        """
+        more = depends_on or _stale
+        view = self.archive.peek(as_of)
+        if self.replies.is_given(req, resp, view.head, more(view)):
+            return
+        with self.archive.look(as_of) as view:
+            value = build(view)
+        kept = view if depends_on is None and as_of is None else None
+        self.replies.give(req, resp, value, view.head, more(view), view=kept)
+
+    def answer_slowly(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        as_of: str | None,
+        build: Callable[[Sequence[RunRow], Head], Any],
+    ) -> None:
+        """The same where `build` takes its time: it is given the rows, and others are answered meanwhile."""
+        with self.slow:
+            with self.archive.look(as_of) as view:
+                rows = list(view.table.rows)
+            if not self.replies.is_given(req, resp, view.head, _stale(view)):
+                kept = view if as_of is None else None
+                self.replies.give(req, resp, build(rows, view.head), view.head, _stale(view), view=kept)

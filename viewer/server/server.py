@@ -1,0 +1,121 @@
+"""The viewer's server: waitress around the application, on one address, until somebody ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from types import FrameType
+
+from ...ledger.store import EventStore
+from ..api.guard import LOOPBACK
+from ..app import create_app
+
+THREADS = 8
+_MOST_STREAMS = 4
+"""Browsers open at most six connections to one server: with as many streams, their other requests would wait."""
+
+
+class ViewerError(Exception):
+    """The viewer cannot be served; the message says why, and what to change."""
+
+
+class PortInUse(ViewerError):
+    """Another program listens there already."""
+
+
+def serve(
+    workspace: Path,
+    store: EventStore,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    allowed_hosts: Collection[str] = (),
+    threads: int = THREADS,
+) -> None:
+    """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
+
+    On an address that others can reach, a visitor needs the token that stands in that URL. `allowed_hosts` are more
+    names under which the page may be visited, such as that of a proxy.
+    Raises PortInUse, and ViewerError where the address can't be had.
+    """
+    from .channels import create_limited_server
+
+    # A request that waits for a thread is no news.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    token = None if host in LOOPBACK else secrets.token_urlsafe(24)
+    listening = _listen(host, port)
+    with contextlib.closing(listening):
+        bound = listening.getsockname()[1]
+        closing = threading.Event()
+        app = create_app(
+            workspace,
+            store,
+            hosts=_names(host) | set(allowed_hosts),
+            token=token,
+            most_streams=min(threads // 2, _MOST_STREAMS),
+            closing=closing,
+            eager=True,
+        )
+        server = create_limited_server(app, listening, threads)
+        shown = f"[{host}]" if ":" in host else host
+        on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
+        with _ended_by_signals(closing), contextlib.suppress(KeyboardInterrupt):
+            server.run()
+        server.close()
+
+
+def _names(host: str) -> set[str]:
+    """The names under which a server on that address is visited."""
+    if host in LOOPBACK:
+        return set(LOOPBACK)
+    own = {host, socket.gethostname()}
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - only compared
+        with contextlib.suppress(OSError):
+            own |= {
+                info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None) if isinstance(info[4][0], str)
+            }
+    return own | LOOPBACK
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as problem:
+        raise ViewerError(f"'{host}' is no address of this machine: {problem.strerror}") from problem
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as problem:
+        listening.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"port {port} of {host} is in use; give another with --port (0 takes any free one)"
+            ) from problem
+        raise ViewerError(
+            f"cannot listen on {host} port {port}: {problem.strerror}; see --host and --port"
+        ) from problem
+    return listening
+
+
+@contextlib.contextmanager
+def _ended_by_signals(closing: threading.Event) -> Iterator[None]:
+    def end(number: int, _: FrameType | None) -> None:
+        closing.set()
+        raise KeyboardInterrupt  # What waitress ends its loop and its threads on.
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
