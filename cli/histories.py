@@ -16,7 +16,7 @@ from ..projections.scores.leaderboard import DOUBTFUL, Doubtful
 from ..projections.scores.selection import Catalogue
 from ..projections.sqlite.database import read_groups, read_runs
 from ..projections.sqlite.opening import open_apart, open_history
-from .context import Place, limit_of
+from .context import Place, limit_of, note
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,7 +25,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def open_as_of(place: Place, as_of: str | None) -> Iterator[sqlite3.Connection]:
     """The history as tables: now, or as the ledger had it then. Raises UsageError and LedgerDamaged."""
     store = place.store()
-    opened = open_history(place.workspace, store) if as_of is None else open_apart(Past(store, limit_of(as_of)))
+    opened = (
+        open_history(place.workspace, store, notice=note) if as_of is None else open_apart(Past(store, limit_of(as_of)))
+    )
     with opened as connection:
         yield connection
 

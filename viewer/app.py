@@ -12,6 +12,7 @@ import falcon
 from ..ledger.errors import LedgerError
 from ..ledger.storage.chain import BadLine
 from ..ledger.store import EventStore
+from ..projections.sqlite.keeping import Notice, ProjectionError
 from ..projections.workspace import Workspace
 from .api.answers import Replies, ledger_problem, no_such_moment, problem_json
 from .api.guard import LOOPBACK, Guard
@@ -49,13 +50,15 @@ def create_app(
     most_streams: int = 2,
     closing: threading.Event | None = None,
     eager: bool = False,
+    notice: Notice | None = None,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The application; `hosts` are the names under which it answers, and with a `token` only whoever has it.
 
     At most `most_streams` streams hold a thread at a time; they end when `closing` is set. An `eager` one reads the
-    history at once, in a thread of its own, and not when it is first asked.
+    history at once, in a thread of its own, and not when it is first asked. `notice` is given what another program has
+    changed in the projection.
     """
-    archive = Archive(Workspace(workspace), store)
+    archive = Archive(Workspace(workspace), store, notice)
     site = Site(archive, Replies(archive), Metrics(), closing or threading.Event(), threading.Lock())
     if eager:
         threading.Thread(target=archive.prepare, daemon=True).start()
@@ -64,7 +67,7 @@ def create_app(
     app.add_middleware(Guard(hosts, token))
     app.add_middleware(site.replies)
     app.set_error_serializer(problem_json)
-    for unreadable in (LedgerError, BadLine, sqlite3.DatabaseError):
+    for unreadable in (LedgerError, BadLine, ProjectionError, sqlite3.DatabaseError):
         app.add_error_handler(unreadable, ledger_problem)
     app.add_error_handler(NoSuchMoment, no_such_moment)
     app.req_options.strip_url_path_trailing_slash = True

@@ -103,7 +103,7 @@ def command(
     store: EventReader = place.store()
     if as_of is not None:
         store = Past(store, limit_of(as_of))
-    result = run_query(place.workspace, store, _question(sql, file), limits)
+    result = run_query(place.workspace, store, _question(sql, file), limits, notice=note)
     if parquet is not None:
         _write_parquet(result, Path(parquet))
     elif as_json:

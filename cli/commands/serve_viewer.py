@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...orchestrator.errors import UsageError
-from ..context import Place, in_place
+from ..context import Place, in_place, note
 
 
 @click.command()
@@ -27,6 +27,7 @@ def command(place: Place, host: str, port: int, allowed_host: tuple[str, ...]) -
             host=host,
             port=port,
             allowed_hosts=allowed_host,
+            notice=note,
             on_ready=lambda url: print(f"the viewer is at {url} (Ctrl-C ends it)", flush=True),
         )
     except ViewerError as problem:

@@ -16,7 +16,7 @@ from ...projections.render.text import format_score
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
 from ...projections.sqlite.rows import event_row, run_row
-from ..context import Place, in_place, json_option, print_json
+from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_facts
 
 
@@ -27,7 +27,7 @@ from ..printing import print_facts
 def command(place: Place, run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID with its configuration, result and events; the beginning of an id is enough."""
     store = place.store()
-    with open_history(place.workspace, store) as history:
+    with open_history(place.workspace, store, notice=note) as history:
         run = _find(list(read_runs(history, "WHERE substr(run_id, 1, ?) = ?", (len(run_id), run_id))), run_id)
     events = list(_events(store, run))
     if as_json:

@@ -10,7 +10,7 @@ from ...projections.render.text import format_score
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_apart, open_history
 from ...projections.sqlite.rows import run_row, token_counts
-from ..context import Place, as_of_option, in_place, json_option, limit_of, print_json
+from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
 
 RIGHT = ("score", "high_score", "delta", "tokens", "seconds")
@@ -44,7 +44,9 @@ def command(
     chosen = {name: value for name, value in filters.items() if value is not None}
     where = " AND ".join(f"{name} = ?" for name in chosen)
     store = place.store()
-    opened = open_history(place.workspace, store) if as_of is None else open_apart(Past(store, limit_of(as_of)))
+    opened = (
+        open_history(place.workspace, store, notice=note) if as_of is None else open_apart(Past(store, limit_of(as_of)))
+    )
     with opened as history:
         query = f"{'WHERE ' + where if where else ''} ORDER BY rowid DESC LIMIT ?"
         runs = list(read_runs(history, query, (*chosen.values(), limit)))

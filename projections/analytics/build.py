@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -20,9 +19,11 @@ from typing import TYPE_CHECKING
 from ...ledger.past import Past
 from ...ledger.storage.chain import Head
 from ...ledger.store import EventReader
-from ..sqlite.database import ProjectionError, exclusive, is_place_of
+from ..sqlite.database import is_place_of
 from ..sqlite.following import State
+from ..sqlite.keeping import KeptFile, Notice, ProjectionError, exclusive, replacing
 from ..workspace import Workspace
+from .plain_path import plain_path, plain_temporary_folder
 from .sample_tables import load_samples
 from .source import events_of, quoted, sealed_parquet, spool
 from .views import describe
@@ -61,6 +62,10 @@ class AnalyticsError(ProjectionError):
     """`analytics.duckdb` can't be built or opened; the ledger is untouched."""
 
 
+class _Touched(Exception):
+    """Another program has changed the file since it was looked at."""
+
+
 @functools.cache
 def _sql(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
@@ -75,47 +80,65 @@ def _version() -> int:
 
 
 @contextlib.contextmanager
-def open_analytics(workspace: Workspace, store: EventReader) -> Iterator[Path]:
+def open_analytics(workspace: Workspace, store: EventReader, *, notice: Notice | None = None) -> Iterator[Path]:
     """An up-to-date database, to be opened read-only while this lasts.
 
-    It is the workspace's own; of the ledger's past, and where the workspace has no results or can't be written, it is a
-    temporary one. Raises AnalyticsError and LedgerDamaged.
+    It is the workspace's own; of the ledger's past, and if the workspace has no results or can't be written, it is a
+    temporary one. `notice` is given what another program has changed. Raises AnalyticsError and LedgerDamaged.
     """
     if not isinstance(store, Past) and workspace.results.is_dir() and os.access(workspace.results, os.W_OK):
-        yield refresh(workspace, store)
+        database = refresh(workspace, store, notice=notice)
+        with plain_path(database.parent) as folder:
+            yield folder / NAME
         return
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        database = Path(folder) / NAME
-        with _told(database, store):
-            _rebuild(database, workspace, store, Path(folder) / "cache")
-        yield database
+    with plain_temporary_folder() as folder:
+        with _told(folder / NAME, store):
+            _rebuild(folder / NAME, workspace, store, folder / "cache")
+        yield folder / NAME
 
 
-def refresh(workspace: Workspace, store: EventReader) -> Path:
-    """Bring the workspace's `analytics.duckdb` up to the ledger's head; nothing is written where it is there already.
+def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None = None) -> Path:
+    """Bring the workspace's `analytics.duckdb` up to the ledger's head; nothing is written if it is there already.
 
-    Readers keep the file that they have open. Raises AnalyticsError and LedgerDamaged.
+    Readers keep the file that they have open. A file that another program has changed is built anew, and `notice` is
+    told. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database), _told(database, store):
-        state = _read_state(database)
-        if state is None or not _follow(database, workspace, store, state):
-            _rebuild(database, workspace, store, workspace.results / _CACHE)
+    with exclusive(database) as kept, _told(database, store), plain_path(workspace.results) as folder:
+        state = _read_state(folder / NAME) if _is_untouched(kept) else None
+        with contextlib.suppress(_Touched):
+            if state is not None and _follow(kept, folder, workspace, store, state):
+                return database
+        if notice is not None and kept.left is not None and os.path.lexists(database) and not _is_untouched(kept):
+            notice(f"{NAME} was changed, or copied here, since it was written: it is built anew from the ledger")
+        with _building(kept, folder) as build:
+            _rebuild(build, workspace, store, folder / _CACHE)
     return database
 
 
-def _follow(database: Path, workspace: Workspace, store: EventReader, state: Head) -> bool:
-    """Bring a database up from its checkpoint; False where that is no place of this ledger."""
+def _is_untouched(kept: KeptFile) -> bool:
+    """A log of changes beside the file would be applied by whoever opens it, and is never ours."""
+    return kept.is_untouched() and not os.path.lexists(_log_of(kept.path))
+
+
+def _log_of(database: Path) -> Path:
+    return database.with_name(f"{database.name}.wal")
+
+
+def _follow(kept: KeptFile, folder: Path, workspace: Workspace, store: EventReader, state: Head) -> bool:
+    """Bring a database up from its checkpoint; False if that is no place of this ledger, or the file changes."""
     if not is_place_of(store, State(state.seq, state.hash, "")):
         return False
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        tail = spool(store, state, Path(folder) / "tail.jsonl")
+    with plain_temporary_folder() as temporary:
+        tail = spool(store, state, temporary / "tail.jsonl")
         if tail is None:
             return False
         if tail.head == state:
             return True
-        with _building(database) as build:
-            shutil.copyfile(database, build)
+        with _building(kept, folder) as build:
+            shutil.copyfile(folder / NAME, build)
+            if not _is_untouched(kept):
+                raise _Touched
             with contextlib.closing(_connect(build)) as connection:
                 connection.execute("BEGIN")
                 connection.execute(f"INSERT INTO events {events_of(str(tail.path), longest=tail.longest)}")
@@ -132,24 +155,20 @@ def _follow(database: Path, workspace: Workspace, store: EventReader, state: Hea
                     "INSERT INTO runs FROM folded_runs; INSERT INTO run_groups FROM folded_groups;"
                 )
                 load_samples(
-                    connection, workspace, Path(folder), "run_id IN (FROM touched) AND run_id NOT IN (FROM ended)"
+                    connection, workspace, temporary, "run_id IN (FROM touched) AND run_id NOT IN (FROM ended)"
                 )
                 _put_state(connection, tail.head)
                 connection.execute("COMMIT")
     return True
 
 
-def _rebuild(database: Path, workspace: Workspace, store: EventReader, cache: Path) -> None:
-    with (
-        _building(database) as build,
-        tempfile.TemporaryDirectory(prefix="benchmarks-") as folder,
-        contextlib.closing(_connect(build)) as connection,
-    ):
+def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path) -> None:
+    with plain_temporary_folder() as folder, contextlib.closing(_connect(build)) as connection:
         files, sealed = sealed_parquet(store, cache, connection)
-        tail = spool(store, sealed, Path(folder) / "tail.jsonl")
+        tail = spool(store, sealed, folder / "tail.jsonl")
         if tail is None:
             # The sealed segments are not followed by what should follow them: the ledger knows where it breaks.
-            files, tail = [], spool(store, Head(), Path(folder) / "tail.jsonl")
+            files, tail = [], spool(store, Head(), folder / "tail.jsonl")
         assert tail is not None  # noqa: S101 - for the type checker: from its first event a ledger continues
         parts = [events_of(str(tail.path), longest=tail.longest)]
         if files:
@@ -164,7 +183,7 @@ def _rebuild(database: Path, workspace: Workspace, store: EventReader, cache: Pa
             "CREATE TABLE run_groups AS FROM folded_groups;"
         )
         connection.execute(_TABLES)
-        load_samples(connection, workspace, Path(folder), "true")
+        load_samples(connection, workspace, folder, "true")
         connection.execute(_sql("views.sql"))
         _comment(connection)
         _put_state(connection, tail.head)
@@ -217,19 +236,14 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def _building(database: Path) -> Iterator[Path]:
-    """A new file that takes the place of `database` at the end."""
-    for left in database.parent.glob(f"{NAME}.build-*"):
-        left.unlink()  # Of one who was killed: whoever builds here has the lock.
-    build = database.with_name(f"{NAME}.build-{os.getpid()}")
-    try:
-        yield build
-        with build.open("rb") as written:
-            os.fsync(written.fileno())
-        build.replace(database)
-    finally:
-        build.unlink(missing_ok=True)
-        build.with_name(f"{build.name}.wal").unlink(missing_ok=True)
+def _building(kept: KeptFile, folder: Path) -> Iterator[Path]:
+    """A new file, by its plain path, that takes the place of the database at the end."""
+    with replacing(kept) as build:
+        try:
+            yield folder / build.name
+            _log_of(kept.path).unlink(missing_ok=True)
+        finally:
+            _log_of(build).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ all of a ledger that has no segments, is spooled: copied line by line, with the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +22,12 @@ from ...ledger.storage.inventory import BadManifest, Sealed, read_manifest
 from ...ledger.storage.jsonl import JsonlStore
 from ...ledger.storage.segments import list_segments, unlike
 from ...ledger.store import EventReader
+from .plain_path import plain_path
 
 if TYPE_CHECKING:
     import duckdb
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised where the Parquet files come to hold something else."""
 
 _LINES_AT_ONCE = 500
@@ -97,7 +100,7 @@ def _damaged(store: EventReader, problem: BrokenChain) -> LedgerDamaged:
 def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyConnection) -> tuple[list[Path], Head]:
     """A Parquet file for each sealed segment of a JSONL ledger, and the head behind them; none for another ledger.
 
-    A file is made where it is missing: under a name of its own, then renamed, so that two processes may do it at once.
+    A file is made if it is missing, or if somebody changed it. Only one process at a time may do this for a cache.
     Raises LedgerDamaged where a segment is not what was sealed, and OSError.
     """
     if not isinstance(store, JsonlStore):
@@ -116,31 +119,64 @@ def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyC
             raise LedgerDamaged(segment, entry.count, entry.bytes, head.seq, fault)
         head = Head(entry.last_seq, entry.last_hash)
         sealed.append((segment, entry))
-    files = [cache / f"{entry.first_seq:020d}-{entry.sha256[:32]}-{_FORMAT}.parquet" for _, entry in sealed]
-    missing = [(segment, file) for (segment, _), file in zip(sealed, files, strict=True) if not file.exists()]
+    known = _known_files(cache)
+    files = [known.get(_name(entry)) for _, entry in sealed]
+    missing = [(segment, _name(entry)) for (segment, entry), file in zip(sealed, files, strict=True) if file is None]
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            for future in [pool.submit(_convert, segment, file, connection.cursor()) for segment, file in missing]:
-                future.result()
-    return files, head
+            tasks = [pool.submit(_convert, segment, cache / name, connection.cursor()) for segment, name in missing]
+            made = {name: task.result() for (_, name), task in zip(missing, tasks, strict=True)}
+    return [file or made[_name(entry)] for (_, entry), file in zip(sealed, files, strict=True)], head
 
 
-def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+def _name(entry: Sealed) -> str:
+    """The begin of a file's name: which segment it is made of, and how."""
+    return f"{entry.first_seq:020d}-{entry.sha256[:32]}-{_FORMAT}"
+
+
+def _known_files(cache: Path) -> dict[str, Path]:
+    """The files that are there, by the begin of their names, which end with the digest of what they hold.
+
+    A file that holds something else by now is removed, and so is what a killed process left.
+    """
+    known = {}
+    for file in sorted(cache.iterdir()) if cache.is_dir() else ():
+        name, _, digest = file.name.removesuffix(".parquet").rpartition("-")
+        if not file.is_symlink() and file.is_file() and file.suffix == ".parquet" and digest == _digest(file):
+            known[name] = file
+        else:
+            with contextlib.suppress(OSError):
+                file.unlink()
+    return known
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()[:32]
+
+
+def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -> Path:
+    """Write a segment as Parquet; the path of the file, whose name ends with the digest of what it holds."""
     import duckdb
 
     build = file.with_name(f"{file.name}.build-{os.getpid()}")
     target = f"{quoted(str(build))} (FORMAT parquet, COMPRESSION zstd)"
     try:
-        try:
-            connection.execute(f"COPY ({events_of(str(segment))}) TO {target}")
-        except duckdb.Error as problem:
-            if "maximum_object_size" not in str(problem):
-                raise
-            longest = segment.stat().st_size
-            connection.execute(f"COPY ({events_of(str(segment), longest=longest)}) TO {target}")
+        # A segment may lie in a folder whose name DuckDB takes for a pattern.
+        with plain_path(segment.parent) as folder:
+            source = str(folder / segment.name)
+            try:
+                connection.execute(f"COPY ({events_of(source)}) TO {target}")
+            except duckdb.Error as problem:
+                if "maximum_object_size" not in str(problem):
+                    raise
+                longest = segment.stat().st_size
+                connection.execute(f"COPY ({events_of(source, longest=longest)}) TO {target}")
         with build.open("rb") as written:
             os.fsync(written.fileno())
-        build.replace(file)
+        named = file.with_name(f"{file.name}-{_digest(build)}.parquet")
+        build.replace(named)
     finally:
         build.unlink(missing_ok=True)
+    return named

@@ -6,22 +6,26 @@ rollback journal, not a WAL: a swapped-in file must never meet the WAL of the on
 
 With a rollback journal, whoever reads stands in the way of a commit. So where a reader is slow, the file is not
 waited for: a copy follows the ledger instead, and is swapped in. The reader keeps the file that it has.
+
+A file that another program has changed is not believed (`keeping`): it is rebuilt, and the difference is reported.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...ledger.events import Record
 from ...ledger.storage.chain import GENESIS
 from ...ledger.store import EventReader
 from .following import START, Follower, State, batches, read_groups, read_runs, write_state
-from .tables import INDEXES, NAME, TABLES, VERSION
+from .keeping import KeptFile, Notice, ProjectionError, Seal, exclusive, replacing, seal_of
+from .remains import difference, put_aside
+from .tables import APPLICATION, INDEXES, NAME, TABLES, VERSION
 
 __all__ = [
     "NAME",
@@ -29,8 +33,8 @@ __all__ = [
     "ForeignDatabase",
     "ProjectionError",
     "State",
-    "exclusive",
     "is_place_of",
+    "open_current",
     "open_readonly",
     "read_groups",
     "read_runs",
@@ -47,37 +51,53 @@ _READER_SECONDS = 0.05
 
 _OPEN_ATTEMPTS = 20
 
-
-class ProjectionError(Exception):
-    """The projection can't be written; the ledger is untouched."""
+_IN_PLACE = 5_000
+"""Events that are applied to the file itself, in one commit. More go into a copy, so that no reader has to wait."""
 
 
 class ForeignDatabase(ProjectionError):
     """A database of another program lies where the projection would be; it was left alone."""
 
 
-def refresh(path: Path, store: EventReader) -> State:
-    """Bring the projection at `path` up to the ledger's head: by catching up where it can, else by a rebuild.
+def refresh(path: Path, store: EventReader, *, notice: Notice | None = None) -> State:
+    """Bring the projection at `path` up to the ledger's head: by catching up if possible, else by a rebuild.
 
-    A file that turns out to be spoilt is rebuilt too: nothing is in it that the ledger does not say.
-
-    Raises ProjectionError where the file can't be written, and LedgerDamaged.
+    A file that is damaged, or that another program has changed, is rebuilt: nothing is in it that the ledger does not
+    say. `notice` is given what was changed. Raises ProjectionError if the file can't be written, and LedgerDamaged.
     """
-    with exclusive(path):
-        state = _read_state(path)
-        if state is None or not is_place_of(store, state):
-            return _rebuild(path, store)
+    return _refresh(path, store, notice)[0]
+
+
+def _refresh(path: Path, store: EventReader, notice: Notice | None) -> tuple[State, Seal]:
+    with exclusive(path) as file:
+        state = _bring_up(file, store, notice)
+        seal = file.left
+        if seal is None:
+            raise ProjectionError(f"{path} is being changed by another program. The ledger itself is untouched")
+        return state, seal
+
+
+def _bring_up(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
+    state = _read_state(file.path) if file.is_untouched() else None
+    if state is None or not is_place_of(store, state):
+        return _rebuild(file, store, notice)
+    try:
         try:
-            try:
-                return _catch_up(path, store, state)
-            except sqlite3.OperationalError as problem:
-                if _code(problem) != sqlite3.SQLITE_BUSY:
-                    raise
-                return _follow_in_copy(path, store)
-        except sqlite3.DatabaseError as problem:
-            if _code(problem) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return _catch_up(file, store, state)
+        except sqlite3.OperationalError as problem:
+            if _code(problem) != sqlite3.SQLITE_BUSY:
                 raise
-            return _rebuild(path, store)
+            return _follow_in_copy(file, store)
+    except _Touched:
+        return _rebuild(file, store, notice)
+    except sqlite3.DatabaseError as problem:
+        if _code(problem) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        return _rebuild(file, store, notice)
+
+
+class _Touched(Exception):
+    """Another program has changed the file since it was looked at."""
 
 
 def _code(problem: sqlite3.Error) -> int:
@@ -85,13 +105,48 @@ def _code(problem: sqlite3.Error) -> int:
     return getattr(problem, "sqlite_errorcode", 0) & 0xFF
 
 
-def rebuild(path: Path, store: EventReader) -> State:
+def rebuild(path: Path, store: EventReader, *, notice: Notice | None = None) -> State:
     """Build the projection at `path` anew from the ledger's first event; the same ledger gives the same bytes.
 
-    Readers keep the old file until they open the new one. Raises as `refresh`.
+    Readers keep the old file until they open the new one. `notice` and what it raises: as `refresh`.
     """
-    with exclusive(path):
-        return _rebuild(path, store)
+    with exclusive(path) as file:
+        return _rebuild(file, store, notice)
+
+
+@contextlib.contextmanager
+def open_current(
+    path: Path, store: EventReader, *, notice: Notice | None = None
+) -> Iterator[tuple[sqlite3.Connection, Seal]]:
+    """A read-only connection to the projection at the ledger's head, and the seal of the file that it reads.
+
+    No other program has changed what it reads. Raises as `refresh`.
+    """
+    for _ in range(_OPEN_ATTEMPTS):
+        _, seal = _refresh(path, store, notice)
+        connection = open_sealed(path, seal)
+        if connection is not None:
+            with contextlib.closing(connection):
+                yield connection, seal
+            return
+    raise ProjectionError(f"{path} is changed by another program all the time. The ledger itself is untouched")
+
+
+def open_sealed(path: Path, seal: Seal) -> sqlite3.Connection | None:
+    """A read-only connection to a file that is as its last writer left it; None if it is another one by now."""
+    if seal_of(path) != seal:
+        return None
+    try:
+        connection = _open_snapshot(path, _BUSY_SECONDS)
+    except sqlite3.DatabaseError:
+        if seal_of(path) == seal:
+            raise
+        return None
+    # The connection holds SQLite's lock for readers: nobody who heeds it can change the file from here on.
+    if seal_of(path) == seal:
+        return connection
+    connection.close()
+    return None
 
 
 @contextlib.contextmanager
@@ -155,106 +210,128 @@ def is_place_of(store: EventReader, state: State) -> bool:
     return record is not None and record.hash == state.head_hash
 
 
-def _catch_up(path: Path, store: EventReader, state: State) -> State:
+def _catch_up(file: KeptFile, store: EventReader, state: State) -> State:
     records = store.read(after=state.position)
-    first = next(records, None)
-    if first is None:
+    some = list(itertools.islice(records, _IN_PLACE + 1))
+    if not some:
         return state
-    with contextlib.closing(sqlite3.connect(path, timeout=_READER_SECONDS, isolation_level=None)) as connection:
+    if len(some) > _IN_PLACE:
+        return _follow_in_copy(file, store)
+    with contextlib.closing(sqlite3.connect(file.path, timeout=_READER_SECONDS, isolation_level=None)) as connection:
         # The projection can be rebuilt, so it need not survive a power cut. Nothing is written to the file before the
-        # commit: from the first page on, readers would have to wait.
-        connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_spill = OFF")
-        follower = Follower(connection)
-        for batch in batches(itertools.chain([first], records)):
-            connection.execute("BEGIN IMMEDIATE")
-            state = follower.apply(batch)
+        # commit: from the first page on, readers would have to wait. The lock is held until the file is sealed.
+        connection.executescript("PRAGMA synchronous = OFF; PRAGMA cache_spill = OFF; PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN IMMEDIATE")
+        if not file.is_untouched():
+            raise _Touched
+        state = _apply(connection, some, state)
+        left = file.left
+        file.begin()
+        try:
             connection.execute("COMMIT")
+        except sqlite3.OperationalError as problem:
+            if left is not None and _code(problem) == sqlite3.SQLITE_BUSY and seal_of(file.path) == left:
+                file.seal()  # A reader is in the way; the file is as it was.
+            raise
+        file.seal()
     return state
 
 
-def _follow_in_copy(path: Path, store: EventReader) -> State:
+def _apply(connection: sqlite3.Connection, records: Iterator[Record] | list[Record], state: State) -> State:
+    follower = Follower(connection)
+    for batch in batches(records):
+        state = follower.apply(batch)
+    return state
+
+
+def _follow_in_copy(file: KeptFile, store: EventReader) -> State:
     """Bring a copy of the tables to the ledger's head, and swap it in."""
-    with _beside(path) as build:
+    with _beside(file) as build:
         # By SQLite itself: to open the file in any other way would let go of the locks that this process has on it.
-        with open_readonly(path) as old:
+        with open_readonly(file.path) as old:
+            if not file.is_untouched():
+                raise _Touched
             old.backup(build)
             state = read_state(old) or START
         build.execute("BEGIN")
-        follower = Follower(build)
-        for batch in batches(store.read(after=state.position)):
-            state = follower.apply(batch)
+        state = _apply(build, store.read(after=state.position), state)
         build.execute("COMMIT")
     return state
 
 
-def _rebuild(path: Path, store: EventReader) -> State:
-    _spare_foreign(path)
-    with _beside(path) as build:
+def _rebuild(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
+    is_known = file.left is not None
+    _spare_foreign(file.path, is_known=is_known)
+    with _beside(file) as build:
         build.execute("BEGIN")
         for statement in TABLES:
             build.execute(statement)
-        state = START
-        write_state(build, state)
-        follower = Follower(build)
-        for batch in batches(store.read()):
-            state = follower.apply(batch)
+        write_state(build, START)
+        state = _apply(build, store.read(), START)
         for statement in INDEXES:
             build.execute(statement)
         build.execute("COMMIT")
+        if not file.is_untouched():
+            _report(file.path, build, notice if is_known else None)
     return state
 
 
+def _report(path: Path, built: sqlite3.Connection, notice: Notice | None) -> None:
+    """Report how a file that another program has changed differs, and keep it if it has runs that the ledger lacks."""
+    if not os.path.lexists(path):
+        return
+    if seal_of(path) is None:
+        found, kept = "it is not a regular file", f". What was there is kept as {put_aside(path).name}"
+    else:
+        differs = difference(path, built)
+        found, kept = ", ".join(differs.told), ""
+        if differs.strangers:
+            aside = put_aside(path)
+            runs = (
+                "run that the ledger does not have" if differs.strangers == 1 else "runs that the ledger does not have"
+            )
+            found = ", ".join([*differs.told, f"{differs.strangers} {runs}"])
+            kept = f"\nhint: that file is kept; add its runs: benchmarks ledger import-sqlite {aside}"
+    if notice is not None and found:
+        notice(f"{path.name} was changed by another program ({found}): it is built anew from the ledger{kept}")
+
+
 @contextlib.contextmanager
-def _beside(path: Path) -> Iterator[sqlite3.Connection]:
+def _beside(file: KeptFile) -> Iterator[sqlite3.Connection]:
     """A connection to a new file that is swapped in at the end. It is nobody else's: it needs neither locks nor a
     journal."""
-    file = path.with_name(f"{path.name}.build-{os.getpid()}")
-    file.unlink(missing_ok=True)
-    try:
-        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+    with replacing(file) as build:
+        with contextlib.closing(sqlite3.connect(build, isolation_level=None)) as connection:
             connection.executescript(
                 # A run takes about 2 kB: on larger pages, fewer of them are read and written.
                 "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-                "PRAGMA locking_mode = EXCLUSIVE"
+                f"PRAGMA locking_mode = EXCLUSIVE; PRAGMA application_id = {APPLICATION}"
             )
             yield connection
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
         # A journal that a killed writer left belongs to the old file: beside the new one it would be played back.
-        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        file.replace(path)
-    finally:
-        file.unlink(missing_ok=True)
+        for ending in ("-journal", "-wal", "-shm"):
+            file.path.with_name(f"{file.path.name}{ending}").unlink(missing_ok=True)
 
 
-def _spare_foreign(path: Path) -> None:
-    """Raises ForeignDatabase where the file holds somebody's tables and was not made by this program."""
+def _spare_foreign(path: Path, *, is_known: bool) -> None:
+    """Raises ForeignDatabase for somebody's database that was not made by this program.
+
+    `is_known`: this program has written the file before, so if it can't be read, it is damaged.
+    """
     log = path.with_name(f"{path.name}-wal")
-    if not (path.exists() and path.stat().st_size) and not log.exists():
+    told = seal_of(path)
+    if (told is None or not told.size) and not log.exists():
         return
     # Immutable: whatever journal lies beside it is left as it is. A write-ahead log is never ours.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    except sqlite3.DatabaseError:
-        return  # Damaged beyond reading.
-    if (tables and "projection_state" not in tables) or (log.exists() and log.stat().st_size):
+            (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    except sqlite3.DatabaseError as problem:
+        if is_known or _code(problem) == sqlite3.SQLITE_NOTADB:
+            return  # Damaged beyond reading, or not a database.
+        raise ForeignDatabase(f"{path} cannot be read ({problem}), and is not overwritten") from problem
+    is_ours = not tables or "projection_state" in tables or mark == APPLICATION
+    if not is_ours or (log.exists() and log.stat().st_size):
         raise ForeignDatabase(f"{path} is the database of another program, and is not overwritten")
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as problem:
-        raise ProjectionError(f"cannot write {path}: {problem.strerror}. The ledger itself is untouched") from problem
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    except (sqlite3.OperationalError, OSError) as problem:
-        raise ProjectionError(f"cannot write {path}: {problem}. The ledger itself is untouched") from problem
-    finally:
-        os.close(lock)

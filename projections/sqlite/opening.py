@@ -10,22 +10,26 @@ from pathlib import Path
 
 from ...ledger.store import EventReader
 from ..workspace import Workspace
-from .database import ProjectionError, open_readonly, rebuild, refresh
+from .database import open_current, open_readonly, rebuild
+from .keeping import Notice, ProjectionError
 
 
 @contextlib.contextmanager
-def open_history(workspace: Workspace, store: EventReader) -> Iterator[sqlite3.Connection]:
+def open_history(
+    workspace: Workspace, store: EventReader, *, notice: Notice | None = None
+) -> Iterator[sqlite3.Connection]:
     """A read-only connection to an up-to-date `orchestrator.sqlite`.
 
-    Where there are no results yet, or they can't be written, it is a temporary one: nothing is made in the workspace.
-    Raises LedgerDamaged.
+    If there are no results yet, or they can't be written, it is a temporary one: nothing is made in the workspace.
+    `notice` is given what another program has changed. Raises LedgerDamaged.
     """
-    if workspace.results.is_dir() and _refreshed(workspace, store):
-        with open_readonly(workspace.database) as connection:
-            yield connection
-        return
-    with open_apart(store) as connection:
-        yield connection
+    with contextlib.ExitStack() as opened:
+        connection: sqlite3.Connection | None = None
+        if workspace.results.is_dir():
+            # A read-only workspace is no reason not to answer.
+            with contextlib.suppress(ProjectionError, sqlite3.DatabaseError):
+                connection, _ = opened.enter_context(open_current(workspace.database, store, notice=notice))
+        yield connection or opened.enter_context(open_apart(store))
 
 
 @contextlib.contextmanager
@@ -36,11 +40,3 @@ def open_apart(store: EventReader) -> Iterator[sqlite3.Connection]:
         rebuild(database, store)
         with open_readonly(database) as connection:
             yield connection
-
-
-def _refreshed(workspace: Workspace, store: EventReader) -> bool:
-    try:
-        refresh(workspace.database, store)
-    except ProjectionError:
-        return False  # A read-only workspace is no reason not to answer.
-    return True

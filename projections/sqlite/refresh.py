@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ...ledger.store import EventReader
-from .database import ForeignDatabase, open_readonly, rebuild, refresh
+from .database import ForeignDatabase, open_current, rebuild, refresh
+from .keeping import Notice
+from .remains import put_aside
 from .viewer_data import update_dataset, write_dataset
-
-Notice = Callable[[str], None]
 
 _REBUILT_UP_TO = 2_000
 """Up to so many events, building anew costs next to nothing, and leaves the very bytes that an export leaves."""
@@ -22,37 +21,31 @@ def update_all(database: Path, viewer_data: Path, store: EventReader, *, notice:
     of another program in that place is kept under another name, and `notice` is told.
     """
     try:
-        state = refresh(database, store)
+        state = refresh(database, store, notice=notice)
     except ForeignDatabase:
         _put_aside(database, notice)
         state = refresh(database, store)
     if state.position <= _REBUILT_UP_TO:
         rebuild(database, store)
-    with open_readonly(database) as connection:
-        update_dataset(connection, viewer_data, store)
+    with open_current(database, store, notice=notice) as (connection, _):
+        update_dataset(connection, viewer_data, store, notice=notice)
 
 
 def rebuild_all(database: Path, viewer_data: Path, store: EventReader, *, notice: Notice) -> Path:
     """Build both files anew from the ledger; the path of the JSON one. Otherwise as `update_all`."""
     try:
-        rebuild(database, store)
+        rebuild(database, store, notice=notice)
     except ForeignDatabase:
         _put_aside(database, notice)
         rebuild(database, store)
-    with open_readonly(database) as connection:
+    with open_current(database, store, notice=notice) as (connection, _):
         write_dataset(connection, viewer_data)
     return viewer_data
 
 
 def _put_aside(database: Path, notice: Notice) -> None:
-    """Rename a database of another program, with the files that SQLite keeps beside it."""
-    names = (f"{database.stem}.first{number or ''}{database.suffix}" for number in range(1_000))
-    kept = next(path for path in map(database.with_name, names) if not path.exists())
-    for ending in ("-wal", "-shm", "-journal", ""):
-        beside = database.with_name(database.name + ending)
-        if beside.exists():
-            beside.rename(kept.with_name(kept.name + ending))
+    kept = put_aside(database)
     notice(
-        f"{database.name} was the database of another program: it is kept as {kept}. "
-        f"Bring its runs into the ledger with: benchmarks ledger import-sqlite {kept}"
+        f"{database.name} was the database of another program: it is kept as {kept}\n"
+        f"hint: bring its runs into the ledger with: benchmarks ledger import-sqlite {kept}"
     )

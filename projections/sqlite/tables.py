@@ -9,7 +9,10 @@ from .rows import GROUP_COLUMNS, HIGH_SCORE_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS,
 NAME = "orchestrator"
 """Of the row in `projection_state`."""
 
-_MEANING = 3
+APPLICATION = 0x42454E43
+"""SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
+
+_MEANING = 4
 """Raised where the same columns come to say something else."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]

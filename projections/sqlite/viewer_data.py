@@ -20,8 +20,9 @@ import msgspec
 from ...ledger.store import EventReader
 from ..scores.high_scores import read_history
 from ..scores.summaries import Score, Summaries, benchmark_summary
-from .database import exclusive, is_place_of, read_state
+from .database import is_place_of, read_state
 from .following import START, State
+from .keeping import KeptFile, Notice, exclusive, replacing
 from .rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, Row
 from .tables import GROUP_NAMES, NAME, RUN_NAMES, VERSION
 
@@ -113,25 +114,30 @@ def write_dataset(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises ProjectionError where it can't be written.
     """
-    with exclusive(path), _replacing(path) as file:
+    with exclusive(path) as kept, _replacing(kept) as file:
         file.writelines(render(connection))
 
 
-def update_dataset(connection: sqlite3.Connection, path: Path, store: EventReader) -> None:
+def update_dataset(
+    connection: sqlite3.Connection, path: Path, store: EventReader, *, notice: Notice | None = None
+) -> None:
     """Bring the document to where the tables are, to the same bytes as `write_dataset`, at the cost of what is new.
 
-    The part that did not change is copied from the old document; where nothing changed, nothing is written. Raises
-    ProjectionError where it can't be written, and LedgerDamaged.
+    The part that did not change is copied from the old document; if nothing changed, nothing is written. A document
+    that another program has changed is written anew, and `notice` is told. Raises ProjectionError if it can't be
+    written, and LedgerDamaged.
     """
     state = read_state(connection) or START
-    with exclusive(path), _open_old(path) as old:
+    with exclusive(path) as kept, _open_old(kept) as old:
+        if notice is not None and kept.left is not None and os.path.lexists(path) and not kept.is_untouched():
+            notice(f"{path.name} was changed by another program: it is written anew from the ledger")
         if old is None or not is_place_of(store, old.state):
             plan = None
         elif old.state.position >= state.position:
             return  # Where another process was faster, its document is the newer one.
         else:
             plan = _plan(connection, old)
-        with _replacing(path) as file:
+        with _replacing(kept) as file:
             if plan is None or old is None:
                 file.writelines(render(connection))
                 return
@@ -195,14 +201,12 @@ class _Old:
 
 
 @contextlib.contextmanager
-def _open_old(path: Path) -> Iterator[_Old | None]:
-    """The document at `path`; None where there is none, or it was not written by this version."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
+def _open_old(kept: KeptFile) -> Iterator[_Old | None]:
+    """The document; None if there is none, another program changed it, or another version wrote it."""
+    if not kept.is_untouched():
         yield None
         return
-    with file:
+    with kept.path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _TAIL_BYTES))
         _, found, tail = file.read().rpartition(b'\n"projection":')
@@ -245,14 +249,7 @@ def _plan(connection: sqlite3.Connection, old: _Old) -> list[bytes | range] | No
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` at the end."""
-    build = path.with_name(f"{path.name}.build-{os.getpid()}")
-    try:
-        with build.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        build.replace(path)
-    finally:
-        build.unlink(missing_ok=True)
+def _replacing(kept: KeptFile) -> Iterator[BinaryIO]:
+    """A new file that takes the place of the document at the end."""
+    with replacing(kept) as build, build.open("wb") as file:
+        yield file

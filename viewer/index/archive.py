@@ -20,7 +20,8 @@ from ...ledger.past import Past, limit_of
 from ...ledger.staleness import is_stale
 from ...ledger.storage.chain import GENESIS, BadLine
 from ...ledger.store import EventStore
-from ...projections.sqlite.database import ProjectionError, State, open_readonly, read_runs, read_state, refresh
+from ...projections.sqlite.database import State, open_current, open_sealed, read_runs, read_state
+from ...projections.sqlite.keeping import Notice, ProjectionError, Seal
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
 from .row import RunRow, read_rows, row_of
@@ -33,6 +34,7 @@ SILENCE_EVERY = 1.0
 """Seconds between two looks for runs that have fallen silent; the ledger does not change when one does."""
 
 _AT_ONCE = 500
+_OPEN_ATTEMPTS = 20
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -65,17 +67,19 @@ class NoSuchMoment(ValueError):
 class Archive:
     """Follows the ledger: what is new is read once, whoever asks, and nothing else is read again.
 
-    Safe for many threads. What the projection of the workspace cannot give, where it can't be written or where there
-    are no results yet, a temporary one does: nothing is made in the workspace.
+    Safe for many threads. What the projection of the workspace cannot give, if it can't be written or if there are no
+    results yet, a temporary one does: nothing is made in the workspace. `notice` is given what another program has
+    changed in it.
     """
 
-    def __init__(self, workspace: Workspace, store: EventStore) -> None:
+    def __init__(self, workspace: Workspace, store: EventStore, notice: Notice | None = None) -> None:
         self.workspace = workspace
         self.store = store
+        self.notice = notice
         self._lock = threading.RLock()
         self._private: tempfile.TemporaryDirectory[str] | None = None
         self._revision: Hashable = object()
-        self._database: Path | None = None
+        self._database: tuple[Path, Seal] | None = None
         self._view = View(RunTable([]), Head(0, "", ""))
         self._running: list[Run] = []
         self._looked_at = 0.0
@@ -110,9 +114,14 @@ class Archive:
         """The projection, up to the ledger's head. Raises LedgerError."""
         with self._lock:
             self._follow()
-            path = self._database
-        assert path is not None  # noqa: S101 - for the type checker: following has set it
-        with open_readonly(path) as connection:
+            for _ in range(_OPEN_ATTEMPTS):
+                connection = open_sealed(*self._database) if self._database else None
+                if connection is not None:
+                    break
+                self._catch_up()  # Another program has changed the file, or another process of ours has.
+        if connection is None:
+            raise ProjectionError("the projection is changed by another program all the time")
+        with contextlib.closing(connection):
             yield connection
 
     def find_run(self, run_id: str, as_of: str | None = None) -> Run | None:
@@ -164,8 +173,7 @@ class Archive:
         return bool(self._running) and time.monotonic() - self._looked_at >= SILENCE_EVERY
 
     def _catch_up(self) -> None:
-        self._database = self._refreshed()
-        with open_readonly(self._database) as connection:
+        with self._opened() as connection:
             state = read_state(connection) or State(0, "", "")
             streams = self._new_streams(state)
             if streams is None:
@@ -208,19 +216,22 @@ class Archive:
             streams[record.stream] = None
         return list(streams)
 
-    def _refreshed(self) -> Path:
-        if self.workspace.results.is_dir():
-            try:
-                refresh(self.workspace.database, self.store)
-            except ProjectionError:
-                pass  # A read-only workspace is no reason not to answer.
-            else:
-                return self.workspace.database
-        if self._private is None:
-            self._private = tempfile.TemporaryDirectory(prefix="benchmarks-viewer-")
-        path = Path(self._private.name) / "history.sqlite"
-        refresh(path, self.store)
-        return path
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The projection of the workspace, brought up to the ledger's head, or else a temporary one."""
+        with contextlib.ExitStack() as opened:
+            path, current = self.workspace.database, None
+            if self.workspace.results.is_dir():
+                with contextlib.suppress(ProjectionError):  # A read-only workspace is no reason not to answer.
+                    current = opened.enter_context(open_current(path, self.store, notice=self.notice))
+            if current is None:
+                if self._private is None:
+                    self._private = tempfile.TemporaryDirectory(prefix="benchmarks-viewer-")
+                path = Path(self._private.name) / "history.sqlite"
+                current = opened.enter_context(open_current(path, self.store))
+            connection, seal = current
+            self._database = path, seal
+            yield connection
 
     # -- earlier
 

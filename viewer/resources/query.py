@@ -79,7 +79,7 @@ class AskQuery:
         reader = Past(archive.store, head.position) if head.past else archive.store
         limits = Limits(seconds=_SECONDS, rows=asked.limit)
         try:
-            result = run_query(archive.workspace, reader, asked.sql, limits)
+            result = run_query(archive.workspace, reader, asked.sql, limits, notice=archive.notice)
         except QueryError as problem:
             raise falcon.HTTPBadRequest(title="the query has no answer", description=str(problem)) from problem
         columns = [AnswerColumn(name, kind) for name, kind in result.columns]

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from ...ledger.store import EventStore
+from ...projections.sqlite.keeping import Notice
 from ..api.guard import LOOPBACK
 from ..app import create_app
 
@@ -39,11 +40,12 @@ def serve(
     on_ready: Callable[[str], None],
     allowed_hosts: Collection[str] = (),
     threads: int = THREADS,
+    notice: Notice | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
 
     On an address that others can reach, a visitor needs the token that stands in that URL. `allowed_hosts` are more
-    names under which the page may be visited, such as that of a proxy.
+    names under which the page may be visited, such as that of a proxy. `notice`: as in `create_app`.
     Raises PortInUse, and ViewerError where the address can't be had.
     """
     from .channels import create_limited_server
@@ -63,6 +65,7 @@ def serve(
             most_streams=min(threads // 2, _MOST_STREAMS),
             closing=closing,
             eager=True,
+            notice=notice,
         )
         server = create_limited_server(app, listening, threads)
         shown = f"[{host}]" if ":" in host else host

@@ -155,17 +155,17 @@ def test_a_run_is_found_as_it_was(archive, store, histories):
 
 
 def test_where_results_cannot_be_written_a_private_projection_follows(tmp_path, store, histories, monkeypatch):
-    from benchmarks.projections.sqlite.database import ProjectionError, refresh
+    from benchmarks.projections.sqlite.database import ProjectionError, open_current
 
     (tmp_path / "w" / "benchmark_results").mkdir(parents=True)
     archive = Archive(Workspace(tmp_path / "w"), store)
 
-    def read_only(path, reader):
+    def read_only(path, reader, **more):
         if path == archive.workspace.database:
             raise ProjectionError("read-only")
-        return refresh(path, reader)
+        return open_current(path, reader, **more)
 
-    monkeypatch.setattr(archives, "refresh", read_only)
+    monkeypatch.setattr(archives, "open_current", read_only)
     for number in range(2):
         histories.append_anyway(store, [NewEvent(f"run_{number}", histories.started(str(number)))])
         check_now(archive)

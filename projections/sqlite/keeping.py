@@ -1,0 +1,132 @@
+"""The file of a projection: one writer at a time, and whether it is still as its last writer left it.
+
+Another program may edit the file, or put another in its place, while the ledger stays sound. So the last writer notes
+the file's size and times in the lock file beside it. To look at them takes microseconds, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import random
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+Notice = Callable[[str], None]
+"""Is given a line for the person who uses the program."""
+
+_MOST_BYTES = 1024
+_JITTER_NS = 1_000_000
+
+
+class ProjectionError(Exception):
+    """The projection can't be written; the ledger is untouched."""
+
+
+class Seal(msgspec.Struct, frozen=True, array_like=True):
+    """A file's size in bytes, and when its content and its entry were changed last, in nanoseconds."""
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+def seal_of(path: Path) -> Seal | None:
+    """The seal of a file as it is now; None if there is no regular file."""
+    try:
+        told = path.lstat()
+    except OSError:
+        return None
+    return Seal(told.st_size, told.st_mtime_ns, told.st_ctime_ns) if stat.S_ISREG(told.st_mode) else None
+
+
+class KeptFile:
+    """A projection's file while this process is its only writer."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @property
+    def left(self) -> Seal | None:
+        """The seal that the last writer left; None if there was none, or it did not come to its end."""
+        try:
+            return msgspec.json.decode(os.pread(self._lock, _MOST_BYTES, 0), type=Seal)
+        except msgspec.DecodeError:
+            return None
+
+    def is_untouched(self) -> bool:
+        """Whether the file is as its last writer left it."""
+        left = self.left
+        return left is not None and left == seal_of(self.path)
+
+    def begin(self) -> None:
+        """Call it before the first byte of the file changes: a writer that is killed leaves no seal."""
+        os.ftruncate(self._lock, 0)
+
+    def seal(self) -> Seal:
+        """Note the file as it is now. Raises OSError."""
+        told = self.path.stat()
+        # The clock of a file system moves in steps of milliseconds. A time that lies beside those steps is not the
+        # time of anybody's next write, however soon it comes.
+        with contextlib.suppress(PermissionError):  # The file of another owner, whose times only that owner can set.
+            modified = told.st_mtime_ns - random.randrange(1, _JITTER_NS)  # noqa: S311 - a mark, not a secret
+            os.utime(self.path, ns=(told.st_atime_ns, modified))
+        seal = seal_of(self.path)
+        if seal is None:
+            raise FileNotFoundError(f"{self.path} is not there any more")
+        content = msgspec.json.encode(seal)
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, content, 0)
+        return seal
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[KeptFile]:
+    """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as problem:
+        raise ProjectionError(f"cannot write {path}: {problem.strerror}. The ledger itself is untouched") from problem
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield KeptFile(path, lock)
+    except (sqlite3.OperationalError, OSError) as problem:
+        raise ProjectionError(f"cannot write {path}: {problem}. The ledger itself is untouched") from problem
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def replacing(file: KeptFile) -> Iterator[Path]:
+    """The path of a new file that takes the place of the old one at the end. Raises OSError.
+
+    What killed writers left of theirs is removed.
+    """
+    path = file.path
+    remove_left_builds(path)
+    build = path.with_name(f"{path.name}.build-{os.getpid()}")
+    try:
+        yield build
+        with build.open("rb") as written:
+            os.fsync(written.fileno())
+        file.begin()
+        build.replace(path)
+        file.seal()
+    finally:
+        build.unlink(missing_ok=True)
+
+
+def remove_left_builds(path: Path) -> None:
+    """Remove the unfinished files that killed writers left beside `path`; call it as the only writer."""
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(f"{path.name}.build-")]
+    for name in names:
+        with contextlib.suppress(OSError):  # A folder that somebody gave such a name is not ours.
+            path.with_name(name).unlink()
