@@ -185,13 +185,14 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
     chance: str | None = None
     metrics: dict[str, str] = {}
     usage: dict[str, str] = {}
+    notes: str | None = None
     valid: str | None = None
     synthetic: str | None = None
     files_in_cwd: bool = False
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every JMESPath expression, with its key."""
-        for key in ("score", "out_of", "samples", "stderr", "chance", "valid", "synthetic"):
+        for key in ("score", "out_of", "samples", "stderr", "chance", "notes", "valid", "synthetic"):
             if (expression := getattr(self, key)) is not None:
                 yield f"result.{key}", expression
         for table in ("metrics", "usage"):

@@ -21,6 +21,8 @@ LARGE_BYTES = 256 * 1024
 """From this size on, a process of its own reads it."""
 LARGEST_VALUE_BYTES = 64 * 1024
 """A metric is a number, a word, a small table; what takes more as JSON is left out, and told in its place."""
+MOST_NOTES, LONGEST_NOTE = 20, 300
+"""What else a result tells a person: so many sentences of so many characters."""
 DEEPEST = 32
 """Levels of tables within tables that a metric may have."""
 
@@ -40,6 +42,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     stderr: float | None = None
     metrics: dict[str, Any] = {}
     usage: dict[str, Any] = {}
+    notes: list[str] = []
     synthetic: bool = False
     reason: str | None = None
     error: str | None = None
@@ -176,6 +179,7 @@ def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
         stderr=_number(_search(spec.stderr, document)),
         metrics=_table(spec.metrics, document) | ({} if chance is None else {CHANCE: chance}),
         usage={name: value for name, value in _table(spec.usage, document).items() if _number(value) is not None},
+        notes=_notes(_search(spec.notes, document)),
         synthetic=_search(spec.synthetic, document) is True,
     )
 
@@ -213,6 +217,13 @@ def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
     """What is there of the values: a metric that a result does not have is left out."""
     found = {name: _search(expression, document) for name, expression in expressions.items()}
     return {name: _within_reason(value) for name, value in found.items() if value is not None}
+
+
+def _notes(value: Any) -> list[str]:
+    """A text, or the texts of a list, each on one line."""
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    lines = [" ".join(text.split())[:LONGEST_NOTE] for text in texts[:MOST_NOTES]]
+    return [line for line in lines if line]
 
 
 def _within_reason(value: Any) -> Any:

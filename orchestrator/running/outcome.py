@@ -72,7 +72,7 @@ def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> di
         "usage": {**summarize_calls(folder / OUTPUT / TELEMETRY), **reading.usage},
         "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
         "result_json_path": str(reading.path) if reading.path else None,
-        "notes": exit.notes,
+        "notes": [*exit.notes, *reading.notes],
     }
 
 

@@ -43,6 +43,18 @@ def write(path: Path, value: object) -> Path:
     return path
 
 
+def test_notes_of_a_result_are_a_few_short_lines(read):
+    for value, notes in (
+        ("one\n note", ["one note"]),
+        (["a", 1, None, "", "b"], ["a", "b"]),
+        (["x" * 1000] * 100, ["x" * 300] * 20),
+        ({"not": "a list"}, []),
+        (None, []),
+    ):
+        write(read.output / "result.json", {"score": 1, "notes": value})
+        assert read(notes="notes").notes == notes
+
+
 def test_everything_that_is_asked_for_is_read(read):
     path = write(
         read.output / "result.json",

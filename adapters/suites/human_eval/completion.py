@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..suitekit.sandbox.checking import Task
+
 _BLOCK = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 
 Problem = Mapping[str, str]
@@ -25,10 +27,16 @@ def extract_code(text: str) -> str:
     return found[1] if found else text
 
 
-def program_of(problem: Problem, code: str) -> str:
-    """The program of an answer: the prompt, and behind it the code.
+def task_of(problem: Problem, code: str) -> Task:
+    """An answer with its tests. The program is the prompt followed by the code.
 
     A prompt is a function whose body is its docstring alone. So a completion goes on with that body, and a whole
-    function takes its place, with the imports and functions of the prompt at hand for both.
+    function takes its place, with the imports and functions of the prompt at hand for both. The tests of three problems
+    use a function of the prompt: they get the prompt's own.
     """
-    return problem["prompt"] + code
+    return Task(
+        program=problem["prompt"] + code,
+        entry_point=problem["entry_point"],
+        test=problem["test"],
+        helpers=problem["prompt"],
+    )

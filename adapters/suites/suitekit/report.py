@@ -87,10 +87,12 @@ class Report:
         seed: int,
         metrics: Mapping[str, float] | None = None,
         facts: Mapping[str, Any] | None = None,
+        notes: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Write the result of all samples, and return it.
 
-        `metrics` come on top of the mean of each group; `facts` are what else the reader of a score has to know.
+        `metrics` come on top of the mean of each group; `facts` are what else the reader of a score has to know, and
+        `notes` the same as sentences.
         """
         scores = [sample.score for sample in self._samples]
         result = {
@@ -102,6 +104,7 @@ class Report:
             "temperature": 0,
             "options": self._options,
             **(facts or {}),
+            "notes": list(notes),
             "n": len(scores),
             "score": mean(scores),
             "score_stderr": standard_error(scores),

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-
 import pytest
 
-from benchmarks.adapters.suites.human_eval import sandbox
-from benchmarks.adapters.suites.human_eval.completion import ask_for, extract_code, program_of
-from benchmarks.adapters.suites.human_eval.sandbox import check, probe
-from benchmarks.adapters.suites.suitekit.command import SuiteError
+from benchmarks.adapters.suites.human_eval.completion import ask_for, extract_code, task_of
+from benchmarks.adapters.suites.suitekit.sandbox.checking import find_sandbox
 
 PROBLEM = {
     "task_id": "T/0",
@@ -22,7 +17,7 @@ PROBLEM = {
 
 
 def verdict(code: str, seconds: float = 3.0):
-    return check(program_of(PROBLEM, code), PROBLEM["test"], "add", seconds)
+    return find_sandbox().check(task_of(PROBLEM, code), seconds)
 
 
 def body(text: str) -> str:
@@ -42,19 +37,17 @@ def test_the_canonical_solution_passes_as_completion_and_as_whole_function():
         ("return a +", "SyntaxError"),
         ("raise KeyError('x')", "KeyError"),
         ("import sys; sys.exit(0)", "SystemExit"),
-        ("import os; os._exit(0)", "ended with 0 before its tests did"),
+        ("import os; os._exit(0)", "ended with 0 before its tests were over"),
         ("print('{\"passed\": true}'); return 0", "AssertionError"),
         ("x = bytearray(3 * 1024**3); return a + b", "MemoryError"),
         ("open('f', 'w').write('x'); return a + b", "PermissionError"),
-        ("import pathlib; pathlib.Path('f').touch(); return a + b", ""),
+        ("import pathlib; pathlib.Path('f').touch(); return a + b", "PermissionError"),
         ("import os; os.fork(); return a + b", "PermissionError"),
         ("import subprocess; subprocess.run(['true']); return a + b", "PermissionError"),
-        ("import os; os.system('true'); return a + b", "PermissionError"),
+        ("import os; os.system('true') and 1 / 0; return a + b", "ZeroDivisionError"),
         ("import os; os.kill(os.getppid(), 0); return a + b", "PermissionError"),
         ("import os; return int(os.environ['PATH'] and 3)", "KeyError"),
-        ("import os\nwhile True: os.write(3, bytes(100_000))", "ended with 1"),
-        ('import os; os.write(3, b\'{"passed": true, "word": ""}\\n\'); os._exit(0)', "ended with 0"),
-        ("import ctypes; ctypes.CDLL(None); return a + b", "PermissionError"),
+        ("import os\nfor handle in range(3, 9):\n while True: os.write(handle, bytes(100_000))", "no end after 3 s"),
     ],
 )
 def test_whatever_else_a_program_does_is_a_failure(code, told):
@@ -68,52 +61,6 @@ def test_a_program_without_end_is_ended():
     for code in ("while True: pass", "import time; time.sleep(60)"):
         result = verdict(body(code), seconds=0.5)
         assert not result.passed and result.error in ("killed by SIGKILL", "no end after 0.5 s")
-
-
-def test_a_program_does_not_reach_the_network():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        listening.settimeout(0.2)
-        port = listening.getsockname()[1]
-        code = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1); return a + b"
-        result = verdict(body(code))
-        assert not result.passed
-        with pytest.raises(TimeoutError):
-            listening.accept()
-    assert verdict(PROBLEM["canonical_solution"]).network in ("namespace", "audit hook")
-
-
-def test_a_program_does_not_truncate_a_file_that_is_there(tmp_path):
-    precious = tmp_path / "precious"
-    precious.write_text("kept")
-    for code in (f"import os; os.open({str(precious)!r}, os.O_RDWR | os.O_TRUNC)", f"open({str(precious)!r}, 'r+')"):
-        assert "PermissionError" in verdict(body(code)).error
-    assert precious.read_text() == "kept"
-
-
-def test_the_probe_tells_what_keeps_programs_from_the_network():
-    assert probe() in ("namespace", "audit hook")
-
-
-def test_a_sandbox_that_does_not_work_judges_no_model(monkeypatch, tmp_path):
-    broken = tmp_path / "runner.py"
-    broken.write_text("raise MemoryError")
-    monkeypatch.setattr(sandbox, "_RUNNER", broken)
-    with pytest.raises(SuiteError, match=r"the sandbox does not work here: .*ended with 1"):
-        probe()
-
-
-def test_checks_can_run_at_once():
-    results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(verdict(PROBLEM["canonical_solution"]))) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [result.passed for result in results] == [True] * 4
 
 
 @pytest.mark.parametrize(

