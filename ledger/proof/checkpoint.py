@@ -11,10 +11,8 @@ import base64
 
 import msgspec
 
-from ..storage.chain import GENESIS, Head, last_of
+from ..storage.chain import GENESIS, ORIGIN_PREFIX, Head, last_of, origin_of
 from ..store import EventStore
-
-_ORIGIN = "benchmark-orchestrator/ledger/"
 
 
 class CheckpointError(Exception):
@@ -49,11 +47,6 @@ def take_checkpoint(store: EventStore) -> Checkpoint:
     return Checkpoint(origin_of(first_hash), head.seq, head.hash)
 
 
-def origin_of(first_hash: str) -> str:
-    """The origin of the ledger whose first event has that hash; an empty ledger has none of its own yet."""
-    return _ORIGIN + ("empty" if first_hash == GENESIS else first_hash[:16])
-
-
 def parse_note(text: str) -> Checkpoint:
     """The checkpoint in a note. Lines behind the first three, such as signatures, are passed over.
 
@@ -63,8 +56,8 @@ def parse_note(text: str) -> Checkpoint:
     if len(lines) < 3:
         raise CheckpointError("a checkpoint has three lines: origin, position and hash")
     origin, position, digest = lines[:3]
-    if not origin.startswith(_ORIGIN):
-        raise CheckpointError(f"its first line does not begin with {_ORIGIN}: it is of something else")
+    if not origin.startswith(ORIGIN_PREFIX):
+        raise CheckpointError(f"its first line does not begin with {ORIGIN_PREFIX}: it is of something else")
     if not (position.isascii() and position.isdecimal() and len(position) < 20):
         raise CheckpointError(f"its second line, '{position}', is no position")
     try:

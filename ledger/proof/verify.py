@@ -12,10 +12,10 @@ from ..errors import LedgerDamaged
 from ..events import Artifact, Merged, Record
 from ..fold import Run
 from ..history import History
-from ..storage.chain import GENESIS, Head
+from ..storage.chain import GENESIS, Head, origin_of
 from ..store import EventStore, Finding
 from ..transfer.merge import unlike_origins
-from .checkpoint import Checkpoint, origin_of
+from .checkpoint import Checkpoint
 
 FolderOf = Callable[[Run], Path]
 """Where the files of a run lie."""

@@ -11,6 +11,9 @@ from hashlib import sha256
 
 import msgspec
 
+ORIGIN_PREFIX = "benchmark-orchestrator/ledger/"
+"""The beginning of every ledger's origin."""
+
 GENESIS = "0" * 64
 """The `prev` of the first event."""
 
@@ -66,6 +69,11 @@ def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
             return BrokenChain(index, head, fault)
         head = Head(head.seq + 1, line[-66:-2].decode())
     raise AssertionError("one of the lines is bad")
+
+
+def origin_of(first_hash: str) -> str:
+    """The origin of the ledger whose first event has that hash; an empty ledger has none of its own yet."""
+    return ORIGIN_PREFIX + ("empty" if first_hash == GENESIS else first_hash[:16])
 
 
 def last_of(lines: bytes) -> Head:

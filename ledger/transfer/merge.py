@@ -14,9 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from ..events import Merged, NewEvent, Record
-from ..proof.checkpoint import origin_of
 from ..storage import codec
-from ..storage.chain import GENESIS, Head, last_of
+from ..storage.chain import GENESIS, Head, last_of, origin_of
 from ..store import EventReader, EventStore, Finding
 
 Stretch = tuple[int, int]

@@ -23,8 +23,7 @@ from ....adapters.manifest import Resources
 from ....ledger.events import Record
 from ....ledger.history import History
 from ....ledger.ledger import Ledger
-from ....ledger.proof.checkpoint import origin_of
-from ....ledger.storage.chain import GENESIS
+from ....ledger.storage.chain import GENESIS, origin_of
 from ....ledger.storage.codec import line_of
 from ....ledger.store import EventStore
 from ....orchestrator.errors import UsageError

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from benchmarks.ledger.errors import LedgerDamaged
 from benchmarks.ledger.events import Annotated, NewEvent
-from benchmarks.ledger.proof.checkpoint import Checkpoint, CheckpointError, origin_of, parse_note, take_checkpoint
+from benchmarks.ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
 from benchmarks.ledger.proof.verify import verify
-from benchmarks.ledger.storage.chain import GENESIS
+from benchmarks.ledger.storage.chain import GENESIS, origin_of
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.segments import list_segments
 

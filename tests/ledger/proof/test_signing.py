@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.ledger.proof.checkpoint import Checkpoint, origin_of, parse_note
+from benchmarks.ledger.proof.checkpoint import Checkpoint, parse_note
 from benchmarks.ledger.proof.signing import SigningError, new_signer, parse_signer, parse_verifier
+from benchmarks.ledger.storage.chain import origin_of
 
 NOTE = Checkpoint(origin_of("ab" * 32), 7, "cd" * 32).note()
 # The example of golang.org/x/mod/sumdb/note.
