@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test nightly reliability check types bench catalogue clean
+.PHONY: help run viewer test test-quick nightly reliability check types bench catalogue clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 run: $(VENV)/installed ## run four real benchmarks on a small local model (no key needed)
 	@$(BIN)/benchmarks run --benchmarks $(SUITES) --provider local --model smollm2-135m
@@ -18,6 +18,9 @@ viewer: $(VENV)/installed ## serve the viewer on http://127.0.0.1:8877
 
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
 	@$(BIN)/pytest -n auto --dist loadfile
+
+test-quick: $(VENV)/developing ## run the unit tests: no browser, no campaign, about a minute
+	@$(BIN)/pytest -n auto --dist loadfile -m "not model and not browser" --ignore tests/e2e
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
 	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py
