@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from .adapter import Adapter, Harnesses, Source
-from .manifest import Check, Manifest, ManifestError, load_manifest, read_toml
+from .manifest import LARGEST_MANIFEST_BYTES, Check, Manifest, ManifestError, load_manifest, read_toml
+from .regular_file import read_regular
 
 MANIFEST = "benchmark.toml"
 WORKSPACE_FILE = "benchmarks.toml"
@@ -163,15 +164,19 @@ def _from_files(
         try:
             # In the catalog a manifest stands alone, so that it must name its directory.
             manifest = load_manifest(file, None if source == "catalog" else file.parent.name)
+            digest = sha256(read_regular(file, most=LARGEST_MANIFEST_BYTES)).hexdigest()
         except ManifestError as problem:
             problems.append(problem)
+            continue
+        except OSError as problem:
+            problems.append(ManifestError(file, "", f"cannot be read: {problem.strerror}"))
             continue
         yield Adapter(
             manifest=manifest,
             source=source,
             origin=file,
             root=_root(workspace, manifest) if source == "catalog" else file.parent,
-            sha256=sha256(file.read_bytes()).hexdigest(),
+            sha256=digest,
         )
 
 

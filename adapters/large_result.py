@@ -1,6 +1,7 @@
 """A large result is read by a process of its own: a file of 60 MiB can take a gigabyte of memory once it is decoded.
 
-`python -m benchmarks.adapters.large_result` gets what to look for on stdin and answers with a `Reading`, both as JSON.
+`python -m benchmarks.adapters.large_result FD` gets what to look for on stdin, reads the result from the file that it
+inherits as FD, and answers with a `Reading`, as JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import os
 import resource
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,6 +24,7 @@ MEMORY_VARIABLE = "BENCHMARKS_RESULT_MEMORY_BYTES"
 _MEMORY_BYTES = 3 * 1024**3
 """What the process may take without that variable; a result of the largest size needs half of it at worst."""
 _SECONDS = 120.0
+_LOOK_SECONDS = 0.2
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -27,19 +32,34 @@ class _Question(msgspec.Struct, frozen=True):
     path: str
 
 
-def read_large(spec: ResultSpec, path: Path) -> Reading:
-    """What a manifest makes of a result's file, as `result.read_spec` would say it."""
+def read_large(spec: ResultSpec, path: Path, file: BinaryIO, *, is_over: Callable[[], bool] = lambda: False) -> Reading:
+    """What a manifest makes of a result's opened file, as `result.read_spec` would say it.
+
+    It is given up as unreadable after two minutes, or once `is_over` says so.
+    """
     question = msgspec.json.encode(_Question(spec, str(path)))
     # -P: a folder named `benchmarks` may stand where this is called from.
-    argv = [sys.executable, "-P", "-m", "benchmarks.adapters.large_result"]
-    try:
-        done = subprocess.run(argv, input=question, capture_output=True, timeout=_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return _unreadable(path, f"not read after {_SECONDS:g} s")
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return _unreadable(path, last or f"its reader ended with {done.returncode}")
-    return msgspec.structs.replace(msgspec.json.decode(done.stdout, type=Reading), path=path)
+    argv = [sys.executable, "-P", "-m", "benchmarks.adapters.large_result", str(file.fileno())]
+    began = time.monotonic()
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[file.fileno()]
+    ) as reader:
+        told: bytes | None = question
+        try:
+            while True:
+                try:
+                    out, err = reader.communicate(told, timeout=_LOOK_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    told = None  # It has the question by now.
+                    if is_over() or time.monotonic() - began > _SECONDS:
+                        return _unreadable(path, f"not read after {time.monotonic() - began:.0f} s")
+        finally:
+            reader.kill()
+    if reader.returncode != 0:
+        last = err.decode(errors="replace").strip().rpartition("\n")[2]
+        return _unreadable(path, last or f"its reader ended with {reader.returncode}")
+    return msgspec.structs.replace(msgspec.json.decode(out, type=Reading), path=path)
 
 
 def _unreadable(path: Path, why: str) -> Reading:
@@ -51,9 +71,11 @@ def main() -> None:
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=_Question)
     memory = int(os.environ.get(MEMORY_VARIABLE) or _MEMORY_BYTES)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(_SECONDS), int(_SECONDS)))
     path = Path(question.path)
     try:
-        reading = read_spec(question.spec, path)
+        with os.fdopen(int(sys.argv[1]), "rb") as file:
+            reading = read_spec(question.spec, path, file)
     except MemoryError:
         reading = _unreadable(path, f"it takes more than {memory >> 20} MiB of memory to read")
     # The path of a file need not be UTF-8, and the one who asks knows it.

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from .options import Kind, Option, OptionError, coerce, nearest
+from .regular_file import read_regular
 
 PLACEHOLDERS = (
     "python",
@@ -39,6 +40,8 @@ ID_RULE = "lower-case letters, digits, - and _, beginning with a letter or digit
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _TYPO_SIMILARITY = 0.75
 """From this likeness on, an unknown name between braces is taken for a slip, and not for text of the command."""
+LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
+"""A larger file is taken for something else than a manifest."""
 _RESERVED_OPTIONS = {"per_benchmark", "repeat"}
 
 
@@ -267,11 +270,13 @@ def load_manifest(path: Path, directory: str | None = None) -> Manifest:
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises ManifestError."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(read_regular(path, most=LARGEST_MANIFEST_BYTES).decode())
     except OSError as problem:
         raise ManifestError(path, "", f"cannot be read: {problem.strerror}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ManifestError(path, "", f"no TOML: {problem}") from problem
+    except RecursionError as problem:
+        raise ManifestError(path, "", "no TOML: it is nested too deeply") from problem
 
 
 def is_id(text: str) -> bool:

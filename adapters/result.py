@@ -7,24 +7,26 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
-from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
+from .finding import find_files
 from .manifest import Manifest, ResultSpec
+from .regular_file import open_regular
+from .storable import storable, well_formed
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """A result is a summary; a larger file is taken for something else."""
 LARGE_BYTES = 256 * 1024
 """From this size on, a process of its own reads it."""
-LARGEST_VALUE_BYTES = 64 * 1024
-"""A metric is a number, a word, a small table; what takes more as JSON is left out, and told in its place."""
 MOST_NOTES, LONGEST_NOTE = 20, 300
 """What else a result tells a person: so many sentences of so many characters."""
-DEEPEST = 32
-"""Levels of tables within tables that a metric may have."""
+LARGEST_COUNT = 2**53
+"""From this size on, a number of samples or tokens is garbage."""
+
+_LONGEST_SHOWN = 80
 
 CHANCE = "chance"
 """The metric that holds the score of guessing, in the unit of the score."""
@@ -33,7 +35,8 @@ CHANCE = "chance"
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
 
-    A score that was found is kept also where the result is not valid, for diagnosis.
+    A score that was found is kept also if the result is not valid, for diagnosis. `notes` name values of the result
+    that cannot be what they stand for.
     """
 
     path: Path | None = None
@@ -42,118 +45,114 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     stderr: float | None = None
     metrics: dict[str, Any] = {}
     usage: dict[str, Any] = {}
-    notes: list[str] = []
     synthetic: bool = False
     reason: str | None = None
     error: str | None = None
+    notes: list[str] = []
 
 
-class FileFacts(msgspec.Struct, frozen=True):
-    """A file that a run left: path relative to the run's folder (`/` between parts), size, SHA-256."""
-
-    path: str
-    bytes: int
-    sha256: str
+_Waiting = Callable[[], bool]
+"""Asked again and again while something takes its time: whether to give it up."""
 
 
-def read_result(manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: float) -> Reading:
+def read_result(
+    manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: float, is_over: _Waiting = lambda: False
+) -> Reading:
     """Find and read the result of a run that began at `started_at` (Unix seconds).
 
     Reasons: `no_result`, `bad_result` (unreadable, no JSON object, or two files that can't be told apart),
-    `no_score`, `no_samples`, `invalid_result`.
+    `no_score`, `no_samples`, `invalid_result`. Whatever lies there, this returns a `Reading`. A large result is given
+    up as unreadable once `is_over` says so.
     """
     spec = manifest.result
-    candidates = _candidates(spec, output_dir, cwd, started_at)
+    try:
+        candidates, problems = _candidates(spec, output_dir, cwd, started_at)
+    except Exception as problem:  # noqa: BLE001 - whatever lies there, the run has an outcome
+        return Reading(reason="no_result", error=f"{output_dir} cannot be searched: {_in_words(problem)}")
     if not candidates:
         where = f"{output_dir} or {cwd}" if spec.files_in_cwd else str(output_dir)
-        return Reading(reason="no_result", error=f"no file {' or '.join(spec.files)} in {where}")
+        error = "; ".join([f"no file {' or '.join(spec.files)} in {where}", *problems])
+        return Reading(reason="no_result", error=error)
     if len(candidates) > 1:
-        names = ", ".join(path.name for path in candidates[:4])
+        names = ", ".join(shown_name(path) for path in candidates[:4])
         return Reading(reason="bad_result", error=f"{len(candidates)} results that can't be told apart: {names}")
-    [path] = candidates
-    return read_file(manifest, path)
+    reading = read_file(manifest, candidates[0], is_over=is_over)
+    return msgspec.structs.replace(reading, notes=[*reading.notes, *problems]) if problems else reading
 
 
-def read_file(manifest: Manifest, path: Path) -> Reading:
-    """What the manifest makes of a result's file. Reasons are those of `read_result`, without `no_result`."""
+def read_file(manifest: Manifest, path: Path, *, is_over: _Waiting = lambda: False) -> Reading:
+    """What the manifest makes of a result's file. Reasons are those of `read_result`, without `no_result`.
+
+    Whatever the file holds, this returns a `Reading`.
+    """
     try:
-        size = path.stat().st_size
-    except OSError as problem:
-        return _unreadable(path, problem)
-    if not LARGE_BYTES < size <= LARGEST_BYTES:
-        return read_spec(manifest.result, path)
-    from .large_result import read_large
+        if shown_name(path) != path.name:
+            return _unreadable(None, "its name is not UTF-8, so no event can name it", shown_name(path))
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if not LARGE_BYTES < size <= LARGEST_BYTES:
+                return read_spec(manifest.result, path, file)
+            from .large_result import read_large
 
-    return read_large(manifest.result, path)
+            return read_large(manifest.result, path, file, is_over=is_over)
+    except Exception as problem:  # noqa: BLE001 - a result may hold anything, and it ends only this run
+        return _unreadable(path, _in_words(problem))
 
 
-def read_spec(spec: ResultSpec, path: Path) -> Reading:
-    """The same, here and now, whatever memory it takes."""
+def read_spec(spec: ResultSpec, path: Path, file: BinaryIO) -> Reading:
+    """The same of an opened file, here and now, whatever memory it takes."""
     try:
-        document = _load(path)
-    except (OSError, ValueError) as problem:
-        return _unreadable(path, problem)
+        document = _load(file)
     except RecursionError:
         return _unreadable(path, "it is nested too deeply")
+    except (OSError, ValueError) as problem:
+        return _unreadable(path, _in_words(problem))
     return _judge(_extract(spec, document, path), spec, document)
 
 
-def _unreadable(path: Path, why: object) -> Reading:
-    return Reading(path=path, reason="bad_result", error=f"{path.name}: {why}")
+def _unreadable(path: Path | None, why: str, name: str = "") -> Reading:
+    return Reading(path=path, reason="bad_result", error=f"{path.name if path else name}: {well_formed(why)}")
 
 
-def list_artifacts(run_folder: Path) -> list[FileFacts]:
-    """Every regular file below the run's `output/`, sorted by path; symbolic links are not followed.
+def _in_words(problem: Exception) -> str:
+    """What an error says. Of one that was not foreseen, its type too."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror
+    if isinstance(problem, ValueError) and str(problem):
+        return str(problem)
+    return f"it cannot be judged: {type(problem).__name__}: {problem}"
 
-    A file whose name is no UTF-8 is left out: no event can hold that name.
+
+def shown_name(path: Path) -> str:
+    """A file's name as text; bytes that are not UTF-8 as escapes."""
+    return path.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _candidates(spec: ResultSpec, output_dir: Path, cwd: Path, started_at: float) -> tuple[list[Path], list[str]]:
+    """The files of the first pattern that matches any: in the output folder, else, if that is allowed, in `cwd`.
+
+    And what is wrong with others that match.
     """
-    output = run_folder / "output"
-    if output.is_symlink():
-        return []
-    found = (Path(folder, name) for folder, _, names in os.walk(output) for name in names)
-    files = sorted(path for path in found if path.is_file() and not path.is_symlink() and _can_be_named(path))
-    facts = []
-    for path in files:
-        with path.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-        facts.append(FileFacts(path.relative_to(run_folder).as_posix(), path.stat().st_size, digest))
-    return facts
-
-
-def _can_be_named(path: Path) -> bool:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _candidates(spec: ResultSpec, output_dir: Path, cwd: Path, started_at: float) -> list[Path]:
-    """The files of the first pattern that matches any: in the output folder, else, where allowed, in `cwd`."""
+    problems: list[str] = []
     for pattern in spec.files:
-        if found := _matches(output_dir, pattern, lambda _: True):
-            return found
+        found = find_files(output_dir, pattern)
+        problems += found.problems
+        if found.files:
+            return found.files, problems
     if spec.files_in_cwd:
         for pattern in spec.files:
-            if found := _matches(cwd, pattern, lambda path: path.stat().st_mtime >= started_at):
-                return found
-    return []
+            found = find_files(cwd, pattern)
+            if new := [path for path in found.files if path.stat().st_mtime >= started_at]:
+                return new, problems
+    return [], list(dict.fromkeys(problems))
 
 
-def _matches(folder: Path, pattern: str, allowed: Callable[[Path], bool]) -> list[Path]:
-    inside = folder.resolve()
-    return sorted(
-        path
-        for path in folder.glob(pattern)
-        if path.is_file() and path.resolve().is_relative_to(inside) and allowed(path)
-    )
-
-
-def _load(path: Path) -> Any:
-    size = path.stat().st_size
-    if size > LARGEST_BYTES:
-        raise ValueError(f"{size} bytes are no result; a result has at most {LARGEST_BYTES}")
-    document = _decode(path.read_bytes())
+def _load(file: BinaryIO) -> Any:
+    content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        size = os.fstat(file.fileno()).st_size
+        raise ValueError(f"{size} bytes are too many for a result, which has at most {LARGEST_BYTES}")
+    document = _decode(content)
     if not isinstance(document, dict | list):
         raise ValueError("neither a JSON object nor a list")
     return document
@@ -171,17 +170,38 @@ def _decode(content: bytes) -> Any:
 
 
 def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
+    notes = _notes(_search(spec.notes, document))
     chance = _score(spec, spec.chance, document)
+    score = _score(spec, spec.score, document)
+    if score is not None and spec.unit == "ratio" and not 0 <= score <= 1:
+        notes.append(f"the score {score:g} is not between 0 and 1, as a ratio is; its unit may be percent")
+    stderr = _number(_search(spec.stderr, document))
+    if stderr is not None and stderr < 0:
+        notes.append(f"the standard error {stderr:g} is left out: it cannot be negative")
+        stderr = None
     return Reading(
         path=path,
-        score=_score(spec, spec.score, document),
+        score=score,
         samples=_count(_search(spec.samples, document)),
-        stderr=_number(_search(spec.stderr, document)),
+        stderr=stderr,
         metrics=_table(spec.metrics, document) | ({} if chance is None else {CHANCE: chance}),
-        usage={name: value for name, value in _table(spec.usage, document).items() if _number(value) is not None},
-        notes=_notes(_search(spec.notes, document)),
+        usage=_usage(spec, document, notes),
         synthetic=_search(spec.synthetic, document) is True,
+        notes=notes,
     )
+
+
+def _usage(spec: ResultSpec, document: Any, notes: list[str]) -> dict[str, Any]:
+    """The amounts that were used: no negative one would be an amount, and no text."""
+    usage: dict[str, Any] = {}
+    for name, expression in spec.usage.items():
+        value = _search(expression, document)
+        amount = _number(value)
+        if amount is not None and 0 <= amount < LARGEST_COUNT:
+            usage[name] = value
+        elif value is not None:
+            notes.append(f"usage: {name} is left out: {_shown(value)} is not an amount")
+    return usage
 
 
 def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
@@ -216,7 +236,8 @@ def _no_score(spec: ResultSpec, document: Any) -> str:
 def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
     """What is there of the values: a metric that a result does not have is left out."""
     found = {name: _search(expression, document) for name, expression in expressions.items()}
-    return {name: _within_reason(value) for name, value in found.items() if value is not None}
+    plain = {name: storable(value) for name, value in found.items()}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def _notes(value: Any) -> list[str]:
@@ -226,29 +247,15 @@ def _notes(value: Any) -> list[str]:
     return [line for line in lines if line]
 
 
-def _within_reason(value: Any) -> Any:
-    """A value as an event should hold it: of a summary, and not the whole of what was measured."""
-    if not is_shallow(value, DEEPEST):
-        return f"[left out: more than {DEEPEST} levels deep]"
-    size = len(msgspec.json.encode(value))
-    return value if size <= LARGEST_VALUE_BYTES else f"[left out: {size} bytes]"
-
-
-def is_shallow(value: Any, levels: int) -> bool:
-    """Whether a value has no more levels of tables and lists within each other than that."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(is_shallow(part, levels - 1) for part in parts)
-
-
 def _search(expression: str | None, document: Any) -> Any:
-    import jmespath.exceptions
-
     if expression is None:
         return None
     try:
         return _compile(expression).search(document)
-    except jmespath.exceptions.JMESPathError:
-        return None  # A function met a value of another type: the result has not what the manifest looks for.
+    except Exception:  # noqa: BLE001
+        # A function met a value of another type, an infinity, a number of 400 digits or a table of 900 levels, each
+        # of which ends JMESPath in another way: the result has not what the manifest looks for.
+        return None
 
 
 @functools.cache
@@ -270,8 +277,9 @@ def _number(value: Any) -> float | None:
 
 def _count(value: Any) -> int | None:
     number = _number(value)
-    return int(number) if number is not None and number >= 0 and number.is_integer() else None
+    return int(number) if number is not None and 0 <= number < LARGEST_COUNT and number.is_integer() else None
 
 
 def _shown(value: Any) -> str:
-    return msgspec.json.encode(value).decode()[:80]
+    shown: str = msgspec.json.encode(storable(value)).decode()
+    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]} …"

@@ -25,13 +25,28 @@ def uuid7() -> str:
 
 def utc_now() -> str:
     """The current time as an ISO 8601 UTC string with microseconds: `2026-11-23T07:29:16.123456Z`."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return f"{_whole_second(seconds)}.{nanoseconds // 1_000:06d}Z"
+    return _utc(time.time_ns())
+
+
+def utc_of(seconds: float) -> str:
+    """The same of a moment in Unix seconds. What lies outside of the years 1 to 9999 becomes the nearest in them."""
+    return _utc(int(min(max(seconds, _FIRST_SECOND), _LAST_SECOND) * 1_000_000_000))
+
+
+def _utc(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{_whole_second(seconds)}.{rest // 1_000:06d}Z"
+
+
+_FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z
+_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 @functools.lru_cache(maxsize=2)
 def _whole_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # ISO 8601 has no year of five digits, nor has datetime.
+    moment = datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC)
+    return moment.isoformat().removesuffix("+00:00")
 
 
 def parse_utc(text: str) -> datetime:

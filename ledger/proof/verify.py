@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from hashlib import file_digest
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -12,6 +12,7 @@ from ..errors import LedgerDamaged
 from ..events import Artifact, Merged, Record
 from ..fold import Run
 from ..history import History
+from ..run_files import NotReadable, digest, open_inside
 from ..storage.chain import GENESIS, Head, origin_of
 from ..store import EventStore, Finding
 from ..transfer.merge import unlike_origins
@@ -139,24 +140,18 @@ def _artifacts(history: History, folder_of: FolderOf) -> Iterator[Finding]:
 
 def _fault(artifact: Artifact, folder: Path) -> str | None:
     """What is wrong with a file that a run recorded; None where it is as it was."""
-    part = PurePosixPath(artifact.path)
-    if part.is_absolute() or ".." in part.parts:
-        return "leads out of the run's folder and was not looked at"
-    path = folder / part
     try:
-        size = path.stat().st_size
-        if not path.is_file():
-            return "is no file any more"
-        if size != artifact.bytes:
-            return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
-        with path.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return "is missing"
+        with open_inside(folder, artifact.path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != artifact.bytes:
+                return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
+            found = digest(file)
+    except NotReadable as problem:
+        return str(problem)
     except OSError as problem:
         return f"cannot be read: {problem.strerror}"
-    if digest != artifact.sha256:
-        return f"is not the file that was recorded: its SHA-256 is {digest}, not {artifact.sha256}"
+    if found != artifact.sha256:
+        return f"is not the file that was recorded: its SHA-256 is {found}, not {artifact.sha256}"
     return None
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import BinaryIO
+
+from ...ledger.run_files import Missing, NotReadable, open_inside
 
 TAIL_BYTES = 1024 * 1024
 """Of what is more than a log may hold, so much of the end is kept: there stands what went wrong."""
@@ -62,11 +65,18 @@ class BoundedLog:
 
 
 def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
-    """The end of a log, for an error text: without the colours and other controls of a terminal."""
+    """The end of a log, for an error text: without the colours and other controls of a terminal.
+
+    Of what is there instead of a log, what it is.
+    """
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - limit))
-            text = _CONTROLS.sub("", file.read().decode(errors="replace"))
-    except OSError:
+        with open_inside(log.parent, log.name) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
+            text = _CONTROLS.sub("", file.read(limit).decode(errors="replace"))
+    except Missing:
         return ""
+    except NotReadable as problem:
+        return f"[{log.name} {problem}]"
+    except OSError as problem:
+        return f"[{log.name} cannot be read: {problem.strerror}]"
     return "\n".join(text.strip().splitlines()[-lines:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -32,7 +33,7 @@ class Budget:
     def spend(self, usage: Json) -> None:
         """A run has ended, with that usage."""
         with self._lock:
-            self._cost += usage.get(COST) or 0.0
+            self._cost += _amount(usage.get(COST)) or 0.0
             self._tokens += tokens_of(usage) or 0
 
     def exceeded(self) -> tuple[str, str] | None:
@@ -51,9 +52,16 @@ class Budget:
 
 
 def tokens_of(usage: Json) -> int | None:
-    """All tokens of a run's usage; None where it tells of none."""
-    total = usage.get("total_tokens")
-    if isinstance(total, int | float):
+    """All tokens of a run's usage; None if it tells of none. A negative number of tokens is not an amount."""
+    total = _amount(usage.get("total_tokens"))
+    if total is not None:
         return int(total)
-    known = [usage[name] for name in ("input_tokens", "output_tokens") if isinstance(usage.get(name), int | float)]
+    amounts = [_amount(usage.get(name)) for name in ("input_tokens", "output_tokens")]
+    known = [amount for amount in amounts if amount is not None]
     return int(sum(known)) if known else None
+
+
+def _amount(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value < math.inf else None

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from ...adapters.manifest import LOG_BYTES
+from ...ledger.run_files import NotReadable, read_inside
 from ..machine.logs import BoundedLog
 from ..machine.processes import end_marked
 from ..redaction import Redactor
@@ -30,6 +31,7 @@ RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 
 # $0 is the file of the exit status, the arguments are the command.
 _SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
+_LONGEST_STATUS = 16
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
@@ -179,9 +181,9 @@ def marker_of(run_id: str) -> str:
 def read_exit_status(folder: Path) -> int | None:
     """The exit status that a child noted in its run's folder; None where it did not come to its end."""
     try:
-        return int((folder / EXIT_STATUS).read_text())
-    except (OSError, ValueError):
-        return None  # Not there, or torn by a crash: no proof of an end.
+        return int(read_inside(folder, EXIT_STATUS, most=_LONGEST_STATUS))
+    except (NotReadable, ValueError):
+        return None  # Not there, torn by a crash, or something else than the file: no proof of an end.
 
 
 class _Pump:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import signal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from ...adapters.manifest import Manifest
-from ...adapters.result import Reading, list_artifacts, read_result
-from ...ledger.events import Artifact, Failed, Finished, HighScoreReference, Outcome
+from ...adapters.result import Reading, read_result
+from ...adapters.storable import plain
+from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
 from ...ledger.identity import utc_now
 from ..machine.logs import last_lines
+from .artifacts import list_artifacts
 from .execution import Exit
 from .telemetry import summarize_calls
 
@@ -18,27 +24,81 @@ OUTPUT = "output"
 TELEMETRY = "telemetry.jsonl"
 PROGRESS = "progress.jsonl"
 
+AnOutcome = TypeVar("AnOutcome", bound=Outcome)
+
 _STDERR_FOLLOWS = "the last of stderr:"
 _LONGEST_SAID = 200
 
 
-def weigh(
-    manifest: Manifest, exit: Exit, *, folder: Path, cwd: Path, started_at: float, synthetic: bool
-) -> Finished | Failed:
-    """The terminal event of a run whose child has ended; `started_at` in Unix seconds, before the child began.
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run left what it left, and what is known of it from elsewhere.
 
-    With `synthetic` it is a synthetic one, whatever its result says of itself.
+    `folder` is the run's own, `cwd` the one that its child began in, at `started_at` (Unix seconds). With `synthetic`
+    the run is a synthetic one, whatever its result says of itself.
+    """
+
+    folder: Path
+    cwd: Path
+    started_at: float
+    synthetic: bool
+
+
+def weigh(
+    manifest: Manifest, exit: Exit, left: Left, *, is_over: Callable[[], bool] = lambda: False
+) -> Finished | Failed:
+    """The terminal event of a run whose child has ended. Whatever the child left, there is one.
 
     A run has succeeded only with an allowed exit code and a valid result of its own. What a failed one left is kept
-    in the event all the same, for diagnosis. The reference high score is not known here: see `against`.
+    in the event all the same, for diagnosis. The reference high score is not known here: see `against`. Once `is_over`
+    says so, what is not read yet is left out, and a note says so.
     """
-    reading = read_result(manifest, output_dir=folder / OUTPUT, cwd=cwd, started_at=started_at)
-    known = {**_known(manifest, exit, reading, folder), "synthetic": synthetic or reading.synthetic}
-    failure = _why_failed(manifest, exit, reading, folder)
+    try:
+        return recordable(_weigh(manifest, exit, left, is_over))
+    except Exception as problem:  # noqa: BLE001 - the last guard: no file of a run may end the orchestrator
+        return recordable(
+            Failed(
+                ended_at=utc_now(),
+                duration_seconds=round(exit.duration_seconds, 6),
+                return_code=exit.return_code,
+                reason=exit.reason or "bad_result",
+                error=f"what it left cannot be judged: {type(problem).__name__}: {str(problem)[:_LONGEST_SAID]}",
+                notes=exit.notes,
+            )
+        )
+
+
+def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], bool]) -> Finished | Failed:
+    reading = read_result(
+        manifest, output_dir=left.folder / OUTPUT, cwd=left.cwd, started_at=left.started_at, is_over=is_over
+    )
+    calls = summarize_calls(left.folder, f"{OUTPUT}/{TELEMETRY}", is_over=is_over)
+    found = list_artifacts(left.folder, is_over=is_over)
+    known: dict[str, Any] = {
+        "ended_at": utc_now(),
+        "duration_seconds": round(exit.duration_seconds, 6),
+        "return_code": exit.return_code,
+        "score": reading.score,
+        "unit": manifest.result.unit,
+        "higher_is_better": manifest.result.higher_is_better,
+        "samples": reading.samples,
+        "stderr": reading.stderr,
+        "metrics": reading.metrics,
+        "usage": {**calls.usage, **reading.usage},
+        "artifacts": found.artifacts,
+        "result_json_path": str(reading.path) if reading.path else None,
+        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes],
+        "synthetic": left.synthetic or reading.synthetic,
+    }
+    failure = _why_failed(manifest, exit, reading, left.folder)
     if failure is None:
         return Finished(**known)
     reason, error = failure
     return Failed(**known, reason=reason, error=error)
+
+
+def recordable(outcome: AnOutcome) -> AnOutcome:
+    """The outcome as an event can hold it: in text that UTF-8 can write, with numbers that JSON has."""
+    return msgspec.convert(plain(msgspec.to_builtins(outcome)), type(outcome))
 
 
 def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str, Any]:
@@ -49,31 +109,14 @@ def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str,
     if reference is None or outcome.synthetic:
         return {}
     delta = None if outcome.score is None else outcome.score - reference.value
+    if delta is not None and not math.isfinite(delta):
+        delta = None  # Of two numbers near the end of all numbers.
     return {"high_score": reference, "delta_to_high_score": delta}
 
 
-def never_began(reason: str, error: str) -> Failed:
-    """The terminal event of a run whose child could not be started."""
-    return Failed(ended_at=utc_now(), duration_seconds=0.0, reason=reason, error=error)
-
-
-def _known(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> dict[str, Any]:
-    result = manifest.result
-    return {
-        "ended_at": utc_now(),
-        "duration_seconds": round(exit.duration_seconds, 6),
-        "return_code": exit.return_code,
-        "score": reading.score,
-        "unit": result.unit,
-        "higher_is_better": result.higher_is_better,
-        "samples": reading.samples,
-        "stderr": reading.stderr,
-        "metrics": reading.metrics,
-        "usage": {**summarize_calls(folder / OUTPUT / TELEMETRY), **reading.usage},
-        "artifacts": [Artifact(a.path, a.bytes, a.sha256) for a in list_artifacts(folder)],
-        "result_json_path": str(reading.path) if reading.path else None,
-        "notes": [*exit.notes, *reading.notes],
-    }
+def never_began(reason: str, error: str, *, seconds: float = 0.0) -> Failed:
+    """The terminal event of a run whose child could not be started, or not be watched any more after `seconds`."""
+    return recordable(Failed(ended_at=utc_now(), duration_seconds=round(seconds, 6), reason=reason, error=error))
 
 
 def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> tuple[str, str] | None:

@@ -6,8 +6,8 @@ adopted, weighed as any other; everything else has failed as `orchestrator_lost`
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from ...adapters.adapter import Adapter
 from ...ledger.events import Counts, Event, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer
 from ...ledger.fold import Group, Run
 from ...ledger.history import History
-from ...ledger.identity import host_name, liveness, parse_utc, this_process
+from ...ledger.identity import host_name, liveness, parse_utc, this_process, utc_of
 from ...ledger.ledger import Ledger
 from ...ledger.staleness import silence
 from ...projections.workspace import Workspace
@@ -24,7 +24,8 @@ from ..machine.processes import end_marked
 from ..models.prices import Prices, priced
 from ..redaction import Redactor
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
-from .outcome import against, weigh, with_stderr
+from .outcome import Left, against, weigh, with_stderr
+from .patience import Patience
 
 _GRACE_SECONDS = 5.0
 
@@ -69,11 +70,14 @@ def _recover_run(
     if run.owner is None or run.owner.host == host_name():
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
     adopted, left = None, ""
-    outcome = _outcome(run, folder, adapters.get(run.benchmark_id))
+    try:
+        outcome = _outcome(run, folder, adapters.get(run.benchmark_id))
+    except Exception as problem:  # noqa: BLE001 - the last guard: whatever it left, a lost run is closed
+        outcome, left = None, f"what it left cannot be judged: {type(problem).__name__}: {problem}"
     if isinstance(outcome, Finished):
         adopted = priced(outcome, prices.find(run.provider, run.model))
     else:
-        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr("", folder)
+        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr(left, folder)
 
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]
@@ -105,18 +109,13 @@ def _outcome(run: Run, folder: Path, adapter: Adapter | None) -> Finished | Fail
     status = read_exit_status(folder)
     if status is None or adapter is None:
         return None
-    began = parse_utc(run.started_at)
-    ended = (folder / EXIT_STATUS).stat().st_mtime
-    exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began.timestamp()))
-    outcome = weigh(
-        adapter.manifest.played_by(run.agent),
-        exit,
-        folder=folder,
-        cwd=Path(run.cwd),
-        started_at=began.timestamp(),
-        synthetic=run.synthetic,
-    )
-    return replace(outcome, ended_at=datetime.fromtimestamp(ended, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    began = parse_utc(run.started_at).timestamp()
+    # The time of a file is what anybody set: the end lies between the start and now.
+    ended = min(max((folder / EXIT_STATUS).lstat().st_mtime, began), time.time())
+    exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began))
+    left = Left(folder=folder, cwd=Path(run.cwd), started_at=began, synthetic=run.synthetic)
+    outcome = weigh(adapter.manifest.played_by(run.agent), exit, left, is_over=Patience().is_over)
+    return replace(outcome, ended_at=utc_of(ended))
 
 
 def _close_groups(ledger: Ledger) -> None:

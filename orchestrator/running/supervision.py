@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ...adapters.adapter import Command
 from ...adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
+from ...ledger.errors import LedgerError
 from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ...ledger.fold import Run
 from ...ledger.history import History
@@ -33,7 +34,8 @@ from .display import Display
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
 from .heartbeat import Pulse
 from .identifiers import new_run_id
-from .outcome import OUTPUT, PROGRESS, TELEMETRY, against, never_began, weigh
+from .outcome import OUTPUT, PROGRESS, TELEMETRY, Left, against, never_began, weigh
+from .patience import Patience
 from .provenance import run_provenance
 from .retries import is_transient
 from .schedule import Grant
@@ -98,11 +100,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 return None
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
+            began = time.monotonic()
             try:
                 outcome = self._outcome(planned, prepared, run)
+            except LedgerError:
+                raise  # A heartbeat could not be recorded, and so neither can an end.
             except OSError as problem:
                 # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
-                outcome = never_began("workspace", f"{problem.filename or run.stdout_path}: {problem.strerror}")
+                error = f"{problem.filename or run.stdout_path}: {problem.strerror}"
+                outcome = never_began("workspace", error, seconds=time.monotonic() - began)
+            except Exception as problem:  # noqa: BLE001 - one run's surprise is not the end of all others
+                error = f"it could not be watched to its end: {type(problem).__name__}: {problem}"
+                outcome = never_began("internal", error, seconds=time.monotonic() - began)
             outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
             self.budget.spend(outcome.usage)
             self._record(run, outcome)
@@ -212,14 +221,11 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
         started_at = time.time()
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
-        return weigh(
-            planned.adapter.manifest.played_by(planned.agent),
-            exit,
-            folder=folder,
-            cwd=command.cwd,
-            started_at=started_at,
-            synthetic=run.synthetic,
-        )
+        if watch.progress.problem:
+            exit = replace(exit, notes=[*exit.notes, f"its progress was not followed: {watch.progress.problem}"])
+        left = Left(folder=folder, cwd=command.cwd, started_at=started_at, synthetic=run.synthetic)
+        manifest = planned.adapter.manifest.played_by(planned.agent)
+        return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
         """PYTHONPATH with a folder where the workspace has the name that the benchmark knows it by."""
@@ -284,7 +290,7 @@ class Watch:
         self, run_id: str, progress: ProgressFile, ledger: Ledger, display: Display, redactor: Redactor
     ) -> None:
         self._run_id = run_id
-        self._progress = progress
+        self.progress = progress
         self._ledger = ledger
         self._display = display
         self._redactor = redactor
@@ -292,9 +298,9 @@ class Watch:
 
     def tick(self) -> bool:
         """Called about twice a second while the child runs; whether it has come further since."""
-        has_moved = self._progress.look()
-        if has_moved and (latest := self._progress.latest):
+        has_moved = self.progress.look()
+        if has_moved and (latest := self.progress.latest):
             self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
-        if beat := self._pulse.beat(time.monotonic(), self._progress.latest):
+        if beat := self._pulse.beat(time.monotonic(), self.progress.latest):
             self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)
         return has_moved

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from array import array
+from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeGuard
@@ -11,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...ledger.events import Json, Progress
+from ...ledger.run_files import Missing, NotReadable, open_inside
 
 _CALL_FIELDS = {
     "input_tokens": ("input_tokens", "prompt_tokens"),
@@ -21,27 +25,41 @@ _CALL_FIELDS = {
 _LINES_AT_ONCE = 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 """A longer line is no call: it is passed over in pieces, none of which makes sense."""
+MOST_BYTES = 256 * 1024 * 1024
+"""How much of a telemetry file is read: about a million calls."""
+_MOST_LATENCIES = 1_000_000
+"""Percentiles are of the first calls, of which there are this many at most."""
 _LONGEST_NOTE = 200
 _MOST = 2**40
 """Nobody's call has so many tokens, or takes so many milliseconds."""
 
 
 class ProgressFile:
-    """Follows a progress file while somebody writes it. A line that makes no sense is no progress."""
+    """Follows a progress file while somebody writes it. A line that makes no sense is not progress.
+
+    `problem` says why the file could not be read, if it could not.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
         self.latest: Progress | None = None
+        self.problem: str | None = None
 
     def look(self) -> bool:
         """Read what is new; whether it changed `latest`."""
         try:
-            with self._path.open("rb") as file:
+            with open_inside(self._path.parent, self._path.name) as file:
                 file.seek(self._offset)
                 piece = file.read(_LINES_AT_ONCE)
-        except OSError:
+        except Missing:
             return False  # Most benchmarks never write one.
+        except NotReadable as problem:
+            self.problem = f"{self._path.name} {problem}"
+            return False
+        except OSError as problem:
+            self.problem = f"{self._path.name} cannot be read: {problem.strerror}"
+            return False
         end = piece.rfind(b"\n") + 1
         self._offset += end or (len(piece) if len(piece) == _LINES_AT_ONCE else 0)  # So long a line makes no sense.
         for line in reversed(piece[:end].splitlines()):
@@ -54,17 +72,27 @@ class ProgressFile:
         return False
 
 
-def summarize_calls(path: Path) -> Json:
-    """Counts, token sums and latency percentiles (ms, nearest rank) of a telemetry file; empty without calls.
+class Calls(msgspec.Struct, frozen=True):
+    """The usage that a telemetry file tells, empty without calls; and what there is to say of the file."""
 
-    A sum is of the calls that name its field.
+    usage: Json = {}
+    notes: list[str] = []
+
+
+def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
+    """Counts, token sums and latency percentiles (ms, nearest rank) of the telemetry file at `path` in a run's folder.
+
+    A sum is of the calls that name its field. What follows after MOST_BYTES, or after `is_over` said so, is left out.
     """
     sums: dict[str, int] = {}
-    latencies: list[float] = []
-    calls = 0
+    latencies = array("d")
+    calls = left = 0
     try:
-        with path.open("rb") as file:
+        with open_inside(folder, path) as file:
             while line := file.readline(_LONGEST_LINE):
+                if file.tell() > MOST_BYTES or is_over():
+                    left = os.fstat(file.fileno()).st_size - file.tell() + len(line)
+                    break
                 call = _call(line)
                 if call is None:
                     continue
@@ -73,18 +101,23 @@ def summarize_calls(path: Path) -> Json:
                     value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
                     if value is not None:
                         sums[field] = sums.get(field, 0) + value
-                if _is_amount(latency := call.get("latency_ms"), int | float):
+                if _is_amount(latency := call.get("latency_ms"), int | float) and len(latencies) < _MOST_LATENCIES:
                     latencies.append(latency)
-    except OSError:
-        return {}  # The benchmark reports no calls.
+    except Missing:
+        return Calls()  # The benchmark reports no calls.
+    except NotReadable as problem:
+        return Calls(notes=[f"calls were not counted: {path} {problem}"])
+    except OSError as problem:
+        return Calls(notes=[f"calls were not counted: {path} cannot be read: {problem.strerror}"])
+    notes = [f"{path}: calls in its last {left} bytes were not counted"] if left else []
     if not calls:
-        return {}
+        return Calls(notes=notes)
     usage: Json = {**sums, "calls": calls}
     if latencies:
-        latencies.sort()
-        usage["latency_p50_ms"] = _percentile(latencies, 0.50)
-        usage["latency_p95_ms"] = _percentile(latencies, 0.95)
-    return usage
+        ordered = sorted(latencies)
+        usage["latency_p50_ms"] = _percentile(ordered, 0.50)
+        usage["latency_p95_ms"] = _percentile(ordered, 0.95)
+    return Calls(usage, notes)
 
 
 def _call(line: bytes) -> dict[str, Any] | None:

@@ -9,7 +9,9 @@ from typing import Any, BinaryIO
 
 import falcon
 
+from ...ledger import run_files
 from ...ledger.fold import Run
+from ...ledger.run_files import NotReadable
 from .parameters import MOST_NUMBER, Parameter
 
 MOST_BYTES = 1024 * 1024
@@ -35,34 +37,12 @@ def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
     Raises HTTPNotFound.
     """
     try:
-        root = folder.resolve(strict=True)
-        file = os.fdopen(_open_below(root, (root / path).resolve(strict=True).relative_to(root)), "rb")
-    except (OSError, ValueError, RuntimeError):  # The last for links that lead in a circle.
+        file = run_files.open_inside(folder, path)
+    except NotReadable as problem:
         raise falcon.HTTPNotFound(
-            title="file gone", description=f"'{path}' belongs to the run, but is no file of the run's folder any more"
+            title="file gone", description=f"'{path}' belongs to the run, but it {problem}"
         ) from None
     return file, os.fstat(file.fileno()).st_size
-
-
-def _open_below(root: Path, path: Path) -> int:
-    """A regular file, opened step by step: a link that somebody put there just now is not followed.
-
-    Raises OSError.
-    """
-    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in path.parts[:-1]:
-            inside = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-            os.close(here)
-            here = inside
-        # Not waiting: nobody may ever write to a pipe that lies there.
-        file = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
-    finally:
-        os.close(here)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise FileNotFoundError(path)
-    return file
 
 
 def file_size(folder: Path, name: str) -> int | None:

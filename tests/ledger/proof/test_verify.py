@@ -218,7 +218,7 @@ def test_changed_and_missing_files_are_told_apart(folder, tmp_path):
     result.unlink()
     assert fault() == "run_1: result.json is missing"
     result.mkdir()
-    assert fault() == "run_1: result.json is no file any more"
+    assert fault() == "run_1: result.json is a folder"
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/hostname"])

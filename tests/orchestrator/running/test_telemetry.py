@@ -6,7 +6,7 @@ import json
 import tracemalloc
 
 from benchmarks.ledger.events import Progress
-from benchmarks.orchestrator.running.telemetry import ProgressFile, summarize_calls
+from benchmarks.orchestrator.running.telemetry import Calls, ProgressFile, summarize_calls
 
 
 def test_progress_is_the_last_whole_line_that_makes_sense(tmp_path):
@@ -31,7 +31,7 @@ def test_calls_add_up_in_the_words_of_any_client(tmp_path):
         {"latency_ms": 200},
     ]
     path.write_text("\n".join(map(json.dumps, calls)) + '\nnonsense\n[1]\n{"torn')
-    assert summarize_calls(path) == {
+    assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {
         "input_tokens": 30,
         "output_tokens": 10,
         "total_tokens": 40,
@@ -43,9 +43,9 @@ def test_calls_add_up_in_the_words_of_any_client(tmp_path):
 
 
 def test_no_calls_are_no_usage(tmp_path):
-    assert summarize_calls(tmp_path / "nothing") == {}
+    assert summarize_calls(tmp_path, "nothing") == Calls()
     (tmp_path / "empty").touch()
-    assert summarize_calls(tmp_path / "empty") == {}
+    assert summarize_calls(tmp_path, "empty") == Calls()
 
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
@@ -59,7 +59,7 @@ def test_calls_that_make_no_sense_are_passed_over_in_little_memory(tmp_path):
         CALL + b"\n".join([*odd, b'{"input_tokens": 1%s, "latency_ms": -1}' % (b"0" * 400)]) + b"\n" + CALL
     )
     tracemalloc.start()
-    usage = summarize_calls(path)
+    usage = summarize_calls(tmp_path, "telemetry.jsonl").usage
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert usage == {"input_tokens": 2, "calls": 4, "latency_p50_ms": 2, "latency_p95_ms": 2}
