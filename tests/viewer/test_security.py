@@ -145,7 +145,7 @@ def test_no_path_leads_out_of_the_runs_folder(client, add, workspace, tmp_path, 
 
 
 def test_a_link_that_is_put_there_in_the_last_moment_is_not_followed(client, add, workspace, tmp_path, monkeypatch):
-    from benchmarks.viewer.api import run_files as files
+    from benchmarks.ledger import run_files as files
 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "x.txt").write_text("the secret")
