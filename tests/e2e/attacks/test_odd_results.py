@@ -1,0 +1,143 @@
+"""Whatever a result holds, its run has an outcome, that outcome is recorded and shown, and other benchmarks run on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.adapters.discovery import discover
+from benchmarks.adapters.manifest import Manifest
+from benchmarks.adapters.result import read_spec
+from benchmarks.ledger.events import Finished, NewEvent
+from benchmarks.ledger.storage.codec import encode
+from benchmarks.orchestrator.running.outcome import recordable
+
+from .odd_values import document_for, mutate
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def samples_of(manifest: Manifest) -> list[Any]:
+    """Results of that benchmark, as it wrote them."""
+    names = (manifest.id, manifest.id.replace("_", "-"))
+    return [
+        json.loads(file.read_text())
+        for name in names
+        for file in [*SAMPLES.glob(f"eliza/{name}*.json"), *SAMPLES.glob(f"{name}*.json")]
+    ]
+
+
+def record(manifest: Manifest, content: bytes) -> str:
+    """Weigh the result and encode the event as the ledger would; how it ended."""
+    reading = read_spec(manifest.result, Path("result.json"), io.BytesIO(content))
+    event = recordable(
+        Finished(
+            ended_at="2026-11-23T10:00:00.000000Z",
+            score=reading.score,
+            samples=reading.samples,
+            stderr=reading.stderr,
+            metrics=reading.metrics,
+            usage=reading.usage,
+            notes=[*reading.notes, reading.error or ""],
+        )
+    )
+    encode(NewEvent("run_1", event), seq=1, id="x", at="x", version=1, prev="0" * 64)
+    return reading.reason or "valid"
+
+
+def test_no_manifest_of_the_catalogue_is_crashed_by_a_result(
+    rng: random.Random, tally: Counter[str], is_full: bool, tmp_path: Path
+) -> None:
+    manifests = [adapter.manifest for adapter in discover(tmp_path).adapters.values()]
+    mutations = 1500 if is_full else 60
+    began = time.monotonic()
+    for manifest in manifests:
+        expressions = [expression for _, expression in manifest.result.expressions()]
+        for _ in range(mutations):
+            document = rng.choice([*samples_of(manifest), document_for(rng, expressions)])
+            content = mutate(rng, document)
+            try:
+                tally[record(manifest, content)] += 1
+            except Exception as problem:
+                raise AssertionError(f"{manifest.id}: {content[:2000]!r}") from problem
+    tally["manifests"] = len(manifests)
+    tally["mutations a second"] = round(mutations * len(manifests) / (time.monotonic() - began))
+
+
+TAKE = """
+[run]
+argv = ["sh", "-c", "for file in ../pool/*; do mv $file $0/result.json 2>/dev/null && exit; done", "{output_dir}"]
+"""
+
+
+def test_the_outcome_of_an_odd_result_is_read_by_everything(
+    bench: Any, rng: random.Random, tally: Counter[str], is_full: bool
+) -> None:
+    """200 odd results in one campaign: each run has an end, and every reader of the history works on all of them."""
+    count = 1000 if is_full else 200
+    good = {"score": 0.5, "n": 4, "se": 0.1, "text": "x", "table": {"a": [1, 2]}, "usage": {"in": 10, "out": 5}}
+    (bench.root / "pool").mkdir()
+    for number in range(count):
+        (bench.root / "pool" / f"{number}.json").write_bytes(mutate(rng, good))
+    folder = bench.add(
+        "odd",
+        result='stderr = "se"\nmetrics = { text = "text", table = "table", all = "@" }\nvalid = "ceil(score) >= `0`"',
+    )
+    manifest = (folder / "benchmark.toml").read_text()
+    begin, end = manifest.index("[run]"), manifest.index("[options.seed]")
+    (folder / "benchmark.toml").write_text(manifest[:begin] + TAKE + manifest[end:])
+    bench.add("last")
+    bench.run("odd", more=("--repeats", str(count), "--jobs", "2", "--quiet"), code=None)
+    bench.run("last")
+    runs = bench.runs("--limit", "5000")
+    assert len(runs) == count + 1
+    assert runs[-1]["status"] == "succeeded"
+    for run in runs:
+        tally[run["reason"] or run["status"]] += 1
+        assert run["status"] in ("succeeded", "failed") and run["reason"] != "internal"
+    assert tally["no_result"] == 0
+    read_everything(bench)
+
+
+def read_everything(bench: Any) -> None:
+    """Every reader of a history, on this one. Each must end well."""
+    count = len(bench.runs("--limit", "5000"))
+    assert len(json.loads(Path(bench("export-viewer-data").stdout.strip()).read_text())["runs"]) == count
+    bench("show-runs")
+    bench("leaderboard", "--json")
+    bench("leaderboard")
+    bench("report", "--output", str(bench.root / "report.html"))
+    bench("export-viewer-data", "--html", str(bench.root / "page.html"))
+    told = bench("query", "--json", "SELECT count(*) AS n, count(metrics_json) AS m FROM runs").stdout
+    assert json.loads(told)["rows"] == [[count, count]]
+    bench("query", "SELECT * FROM runs", "--json")
+    assert len(list(csv.reader(io.StringIO(bench("export", "--format", "csv").stdout)))) >= count
+    for form in ("json", "junit", "openlineage"):
+        bench("export", "--format", form)
+    bench("export", "--format", "parquet", "--output", str(bench.root / "x.parquet"))
+    bench("ledger", "verify")
+
+
+@pytest.mark.parametrize("name", ["odd name \udcff", "a\nb", "ä" * 80, "-rf", "\u202e.json"])
+def test_the_name_of_a_result_may_be_anything(bench: Any, name: str) -> None:
+    code = f"""
+        file = os.fsencode(output) + b"/r-" + {os.fsencode(name)!r}
+        open(file, "w").write(json.dumps({{"score": 1, "n": 1}}))
+    """
+    bench.add("odd", code, files="r-*")
+    bench.add("last")
+    bench.run("odd", "last", code=None)
+    odd, last = bench.runs()
+    assert last["status"] == "succeeded"
+    assert odd["status"] == ("failed" if "\udcff" in name else "succeeded")
+    bench("show-run", odd["run_id"])
+    bench("ledger", "verify")
