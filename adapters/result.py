@@ -35,8 +35,8 @@ CHANCE = "chance"
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
 
-    A score that was found is kept also if the result is not valid, for diagnosis. `notes` name values of the result
-    that cannot be what they stand for.
+    A score that was found is kept also if the result is not valid, for diagnosis. `notes` are what the result tells a
+    person, and which of its values cannot be what they stand for.
     """
 
     path: Path | None = None
