@@ -126,12 +126,12 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
 
 
 def _checks(adapter: Adapter, agent: str, config: Mapping[str, Any]) -> Iterator[tuple[Check, Path | None]]:
-    """The checks to make, each with its folder. Where a mock plays, or nobody asks a model, no harness is needed."""
+    """The checks to make, each with its folder. A run that asks no model needs no harness either."""
     manifest = adapter.manifest
     for check in manifest.requires.checks:
         if not check.is_needless(agent, config):
             yield check, adapter.root
-    if adapter.harnesses is None or not manifest.asks_model(agent) or manifest.is_mock(config):
+    if adapter.harnesses is None or not manifest.asks_model(agent, config):
         return
     said = {check.name for check in manifest.requires.checks}
     for check in adapter.harnesses.checks:

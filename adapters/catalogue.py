@@ -71,7 +71,7 @@ def _needs(manifest: Manifest, agent: str, extra: Mapping[str, Any], harnesses: 
     """What a run by that agent with those options needs, whatever this machine has."""
     requires = manifest.requires
     config = effective_config(manifest.id, manifest.options, extra).config
-    asks = manifest.asks_model(agent) and not manifest.is_mock(config)
+    asks = manifest.asks_model(agent, config)
     return [
         *(["a model"] if asks else []),
         *([f"the harness {agent}"] if asks and agent in harnesses and "elizaos" in manifest.tags else []),

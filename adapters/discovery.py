@@ -5,7 +5,9 @@ A manifest in the workspace comes before a plugin's, that before the catalog's, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
@@ -15,6 +17,7 @@ from typing import Any
 import msgspec
 
 from .adapter import Adapter, Harnesses, Source
+from .git import lists_nothing_of
 from .manifest import LARGEST_MANIFEST_BYTES, Check, Manifest, ManifestError, load_manifest, read_toml
 from .regular_file import read_regular
 
@@ -24,12 +27,18 @@ ENTRY_POINTS = "benchmarks.adapters"
 
 _HERE = Path(__file__).parent
 _NEVER = {"benchmark_results", "__pycache__", "node_modules"}
+_ID_LINE = re.compile(r"""^\s*id\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
+
+Broken = Mapping[str, ManifestError]
+"""What is wrong with the manifest of a benchmark that cannot be run, by the benchmark's id."""
+NONE_BROKEN: Broken = {}
 
 
 class Discovery(msgspec.Struct, frozen=True):
     """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter.
 
-    `excluded` are the folders that are no benchmarks, each with the reason that was given, or none.
+    `excluded` are the folders that are not benchmarks, each with the reason that was given, or none. `broken` tells by
+    id, and by the name of its folder, which manifest would have defined a benchmark that is not among the adapters.
     """
 
     adapters: dict[str, Adapter]
@@ -37,6 +46,7 @@ class Discovery(msgspec.Struct, frozen=True):
     directories: list[str]
     uncovered: list[str]
     excluded: dict[str, str]
+    broken: Broken = NONE_BROKEN
 
 
 class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,18 +83,22 @@ def discover(workspace: Path) -> Discovery:
     excluded = {name: why for name in names if (why := choice.reason(name)) is not None}
     directories = [name for name in names if name not in excluded]
     adapters: dict[str, Adapter] = {}
+    broken: dict[str, ManifestError] = {}
+    own = [workspace / name / MANIFEST for name in directories if (workspace / name / MANIFEST).is_file()]
     for found in (
         _from_files(sorted(_HERE.glob(f"suites/*/{MANIFEST}")), "suite", workspace, problems),
         _from_files(sorted(_HERE.glob("catalog/*.toml")), "catalog", workspace, problems),
         _from_plugins(entry_points(group=ENTRY_POINTS), problems),
-        _from_files(
-            [workspace / name / MANIFEST for name in directories if (workspace / name / MANIFEST).is_file()],
-            "workspace",
-            workspace,
-            problems,
-        ),
+        _from_files(own, "workspace", workspace, problems),
     ):
-        adapters.update(_unique(found, problems))
+        before = len(problems)
+        unique = _unique(found, problems)
+        for problem in problems[before:]:
+            id, folder = _claimed(problem.path)
+            broken |= {folder: problem, id: problem}
+            # What a broken manifest was to replace must not run in its place.
+            adapters.pop(id, None)
+        adapters.update(unique)
     covered = {
         adapter.manifest.directory
         for adapter in adapters.values()
@@ -94,12 +108,15 @@ def discover(workspace: Path) -> Discovery:
     for id, adapter in adapters.items():
         if choice.checks and adapter.source != "suite" and adapter.manifest.needs_directory:
             adapters[id] = msgspec.structs.replace(adapter, harnesses=harnesses)
+    uncovered = [name for name in directories if not {name, Path(name).name} & covered]
+    residue = _residue(workspace, uncovered)
     return Discovery(
         adapters=dict(sorted(adapters.items())),
         problems=problems,
-        directories=directories,
-        uncovered=[name for name in directories if not {name, Path(name).name} & covered],
+        directories=[name for name in directories if name not in residue],
+        uncovered=[name for name in uncovered if name not in residue],
         excluded=excluded,
+        broken={id: problem for id, problem in broken.items() if id not in adapters},
     )
 
 
@@ -129,6 +146,22 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 def _may_be_benchmark(path: Path) -> bool:
     return path.name not in _NEVER and not path.name.startswith(".")
+
+
+def _residue(workspace: Path, names: list[str]) -> set[str]:
+    """Those folders that hold only what git ignores, such as caches that outlived their benchmark."""
+    return {name for name in lists_nothing_of(workspace, names) if any(f for *_, f in os.walk(workspace / name))}
+
+
+def _claimed(path: Path) -> tuple[str, str]:
+    """The id that a broken manifest was to define, as far as it can be read, and the name of its folder or file."""
+    name = path.parent.name if path.name == MANIFEST else path.stem
+    try:
+        text = read_regular(path, most=LARGEST_MANIFEST_BYTES).decode(errors="replace")
+    except OSError:
+        return name, name
+    match = _ID_LINE.search(text)
+    return (match[1] if match else name), name
 
 
 def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> WorkspaceFile:

@@ -237,9 +237,9 @@ class Manifest(_Table, frozen=True, kw_only=True):
     result: ResultSpec
     high_score: HighScore | None = None
 
-    def asks_model(self, agent: str) -> bool:
-        """Whether a run by that agent needs a provider."""
-        return self.requires.model and agent not in self.baselines
+    def asks_model(self, agent: str, config: Mapping[str, Any]) -> bool:
+        """Whether a run by that agent with that configuration needs a provider."""
+        return self.requires.model and agent not in self.baselines and not self._replaces_model(config)
 
     def played_by(self, agent: str) -> Manifest:
         """The same, with the path of that agent's score: a baseline may have its own."""
@@ -248,14 +248,17 @@ class Manifest(_Table, frozen=True, kw_only=True):
             return self
         return msgspec.structs.replace(self, result=msgspec.structs.replace(self.result, score=baseline.score))
 
-    def is_mock(self, config: Mapping[str, Any]) -> bool:
-        """Whether a switch is on that makes runs synthetic: something plays in place of the agent."""
-        return any(config.get(name) is True and True in option.synthetic for name, option in self.options.items())
+    def _replaces_model(self, config: Mapping[str, Any]) -> bool:
+        return any(
+            config.get(name) is not None and config[name] in option.replaces_model
+            for name, option in self.options.items()
+        )
 
     def is_synthetic(self, agent: str, config: Mapping[str, Any]) -> bool:
         """Whether a run by that agent with that configuration counts as synthetic, whatever its result says."""
         return agent in self.baselines or any(
-            config.get(name) is not None and config[name] in option.synthetic for name, option in self.options.items()
+            config.get(name) is not None and config[name] in [*option.synthetic, *option.replaces_model]
+            for name, option in self.options.items()
         )
 
 
@@ -473,7 +476,12 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
         yield from _text_faults(f"{key}.argv", text, in_option=True)
     if option.argv is not None and option.type != "bool" and not _tells_value(option):
         yield f"{key}.argv", "does not tell the value: one of its texts must hold {value}"
-    parts = (("default", [option.default]), ("choices", option.choices or []), ("synthetic", option.synthetic))
+    parts = (
+        ("default", [option.default]),
+        ("choices", option.choices or []),
+        ("synthetic", option.synthetic),
+        ("without_model", option.without_model or []),
+    )
     for part, values in parts:
         for value in values:
             try:

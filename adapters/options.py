@@ -24,7 +24,8 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable.
 
     Without a value for one that is `required` the benchmark cannot run. With one of the values in `synthetic`, such as
-    a mock in place of the model, a run measures nothing, and counts as synthetic.
+    a mock in place of the model, a run measures nothing, and counts as synthetic. With one of `without_model` nobody
+    asks a model either; a switch that makes runs synthetic is taken for one of those unless it says otherwise.
     """
 
     type: Kind
@@ -36,6 +37,14 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     secret: bool = False
     choices: list[Any] | None = None
     synthetic: list[Any] = []
+    without_model: list[Any] | None = None
+
+    @property
+    def replaces_model(self) -> list[Any]:
+        """The values with which something else plays in the model's place."""
+        if self.without_model is not None:
+            return self.without_model
+        return [True] if self.type == "bool" and True in self.synthetic else []
 
     def secret_as(self, name: str) -> bool:
         """Whether the option holds a secret: because it says so, or by its name."""

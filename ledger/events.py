@@ -55,6 +55,14 @@ class HighScoreReference(msgspec.Struct, frozen=True, gc=False):
     source: str
 
 
+class ImportSource(msgspec.Struct, frozen=True, gc=False):
+    """Where an imported run or group comes from."""
+
+    kind: str
+    path: str
+    sha256: str
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody asked `run` for."""
 
@@ -67,7 +75,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class GroupOpened(Event, frozen=True, kw_only=True):
-    """A `run` command began its work. Stream: the run_group_id."""
+    """A `run` command began its work. Stream: the run_group_id.
+
+    `imported` is where the group comes from if it was made elsewhere, `opened_at` when it was opened there.
+    """
 
     type: ClassVar[str] = "group_opened"
     request: Request
@@ -75,6 +86,8 @@ class GroupOpened(Event, frozen=True, kw_only=True):
     repo_meta: Json = {}
     created_by: str = ""
     owner: Owner | None = None
+    imported: ImportSource | None = None
+    opened_at: str | None = None
 
 
 class Started(Event, frozen=True, kw_only=True):
@@ -195,6 +208,9 @@ class Skipped(Event, frozen=True, kw_only=True):
     signature: str
     reason: str
     existing_run_id: str | None = None
+    agent: str | None = None
+    provider: str | None = None
+    model: str | None = None
 
 
 class Incompatible(Event, frozen=True, kw_only=True):
@@ -204,6 +220,9 @@ class Incompatible(Event, frozen=True, kw_only=True):
     benchmark_id: str
     signature: str
     missing: list[str]
+    agent: str | None = None
+    provider: str | None = None
+    model: str | None = None
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
@@ -218,13 +237,15 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 class GroupClosed(Event, frozen=True, kw_only=True):
     """A `run` command ended, or was found dead. Stream: the run_group_id.
 
-    `notes` tell more of the reason, such as which limit left how many runs undone.
+    `notes` tell more of the reason, such as which limit left how many runs undone. `closed_at` is when a group that was
+    imported ended.
     """
 
     type: ClassVar[str] = "group_closed"
     counts: Counts
     reason: str
     notes: list[str] = []
+    closed_at: str | None = None
 
 
 class HighScorePublished(Event, frozen=True, kw_only=True):
@@ -258,14 +279,6 @@ class Retracted(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "retracted"
     author: str
     reason: str
-
-
-class ImportSource(msgspec.Struct, frozen=True, gc=False):
-    """Where an imported run comes from."""
-
-    kind: str
-    path: str
-    sha256: str
 
 
 class Imported(Event, frozen=True, kw_only=True):

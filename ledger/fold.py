@@ -334,6 +334,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     skipped: list[Skipped] = msgspec.field(default_factory=_no_items)
     incompatible: list[Incompatible] = msgspec.field(default_factory=_no_items)
     owner: Owner | None = None
+    imported: ImportSource | None = None
 
 
 def evolve_group(group: Group | None, record: Record) -> Group:
@@ -346,12 +347,13 @@ def evolve_group(group: Group | None, record: Record) -> Group:
         if type(event) is GroupOpened:
             return Group(
                 run_group_id=record.stream,
-                created_at=record.at,
+                created_at=event.opened_at or record.at,
                 request=event.request,
                 benchmarks=event.benchmarks,
                 repo_meta=event.repo_meta,
                 created_by=event.created_by,
                 owner=event.owner,
+                imported=event.imported,
             )
         raise ImpossibleTransition(f"{record.stream}: {record.type} before the group was opened")
     if group.finished_at is None:
@@ -360,6 +362,6 @@ def evolve_group(group: Group | None, record: Record) -> Group:
         if type(event) is Incompatible:
             return replace(group, incompatible=[*group.incompatible, event])
         if type(event) is GroupClosed:
-            return replace(group, finished_at=record.at, counts=event.counts, reason=event.reason)
+            return replace(group, finished_at=event.closed_at or record.at, counts=event.counts, reason=event.reason)
     state = "open" if group.finished_at is None else "closed"
     raise ImpossibleTransition(f"{record.stream}: {record.type} on a group that is {state}")

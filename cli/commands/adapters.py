@@ -128,13 +128,16 @@ def _line(problem: ManifestError) -> int | None:
 
 def _manifest(place: Place, benchmark: str) -> Manifest:
     path = Path(benchmark)
-    if path.suffix == ".toml" or path.is_dir():
+    found = discover(place.workspace.root)
+    # A folder may have the name of a benchmark, such as a checkout's suite: it is meant only if it has a manifest.
+    is_known = benchmark in found.adapters or benchmark in found.broken
+    if path.suffix == ".toml" or (path / MANIFEST).is_file() or (path.is_dir() and not is_known):
         file = path / MANIFEST if path.is_dir() else path
         try:
             return load_manifest(file, file.absolute().parent.name if file.name == MANIFEST else None)
         except ManifestError as problem:
             raise UsageError(str(problem)) from problem
-    [adapter] = choose([benchmark], discover(place.workspace.root).adapters)
+    [adapter] = choose([benchmark], found.adapters, found.broken)
     return adapter.manifest
 
 

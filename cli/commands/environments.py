@@ -90,10 +90,11 @@ def build(place: Place, benchmarks: tuple[str, ...], everything: bool, as_json: 
 
     Exit code 1 where one could not be built; the others are.
     """
-    specs = specs_of(adapters := discover(place.workspace.root).adapters)
+    found = discover(place.workspace.root)
+    specs = specs_of(found.adapters)
     if everything == bool(benchmarks):
         raise UsageError("which environments? Name benchmarks, or say --all")
-    choose([name for name in benchmarks if name != LOCAL], adapters)
+    choose([name for name in benchmarks if name != LOCAL], found.adapters, found.broken)
     chosen = specs if everything else {name: specs[name] for name in dict.fromkeys(benchmarks) if name in specs}
     for name in benchmarks:
         if name not in specs:

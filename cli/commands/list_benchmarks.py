@@ -72,7 +72,7 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
     label = agent or manifest.default_agent
     defaults = effective_config(manifest.id, manifest.options, {}).config
     unmet = missing(adapter, agent=label, environ=os.environ, config=defaults)
-    unmet += lacking if manifest.asks_model(label) else []
+    unmet += lacking if manifest.asks_model(label, defaults) else []
     return {
         "id": manifest.id,
         "name": manifest.name,

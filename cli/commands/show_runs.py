@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping
+
 import click
 
 from ...ledger.fold import Run
 from ...ledger.past import Past
+from ...orchestrator.errors import UsageError
 from ...projections.render.text import format_score
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_apart, open_history
 from ...projections.sqlite.rows import run_row, token_counts
+from ...projections.sqlite.undone import Undone, UndoneStatus, read_undone
 from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
 
 RIGHT = ("score", "high_score", "delta", "tokens", "seconds")
 DISPENSABLE = ("tokens", "seconds", "provider", "high_score", "delta", "started", "benchmark", "agent", "model")
-STATUSES = ["running", "succeeded", "failed", "skipped", "incompatible"]
+UNDONE: dict[str, UndoneStatus] = {"skipped": "skipped", "incompatible": "incompatible"}
+STATUSES = ["running", "succeeded", "failed", *UNDONE]
 
 
 @click.command()
 @click.option("--desc", is_flag=True, help="Sort the other way round.")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="So many, the newest.")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Show at most this many.")
+@click.option("--recent", is_flag=True, help="Show the newest, the last to start first.")
 @click.option("--benchmark", help="Only this benchmark.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
 @as_of_option("The runs as the ledger had them then.")
@@ -30,28 +37,31 @@ def command(
     place: Place,
     desc: bool,
     limit: int,
+    recent: bool,
     benchmark: str | None,
     status: str | None,
     as_of: str | None,
     as_json: bool,
 ) -> None:
-    """Show the newest runs, sorted by agent and run id.
+    """Show runs, sorted by agent and run id; --limit keeps the first of them, or with --recent the newest.
 
-    A skipped or incompatible benchmark is no run: it stands in its run group. With --as-of (an ISO 8601 time, or the
-    position of an event) a run that was under way then is shown as running.
+    A skipped or incompatible benchmark is not a run: --status shows those from their run groups, sorted by agent and
+    benchmark. With --as-of (an ISO 8601 time, or the position of an event) a run that was under way then is shown as
+    running.
     """
-    filters = {"benchmark_id": benchmark, "status": status}
-    chosen = {name: value for name, value in filters.items() if value is not None}
-    where = " AND ".join(f"{name} = ?" for name in chosen)
+    if desc and recent:
+        raise UsageError("--desc and --recent exclude each other: --recent has an order of its own")
     store = place.store()
     opened = (
         open_history(place.workspace, store, notice=note) if as_of is None else open_apart(Past(store, limit_of(as_of)))
     )
     with opened as history:
-        query = f"{'WHERE ' + where if where else ''} ORDER BY rowid DESC LIMIT ?"
-        runs = list(read_runs(history, query, (*chosen.values(), limit)))
+        undone = UNDONE.get(status or "")
+        if undone:
+            _show_undone(read_undone(history, undone, benchmark), limit, is_recent=recent, desc=desc, as_json=as_json)
+            return
+        runs, matching = _read(history, desc, limit, recent, {"benchmark_id": benchmark, "status": status})
         total: int = history.execute("SELECT count(*) FROM benchmark_runs").fetchone()[0]
-    runs.sort(key=lambda run: (run.agent, run.run_id), reverse=desc)
     if as_json:
         print_json([run_row(run) for run in runs])
         return
@@ -73,8 +83,43 @@ def command(
         "started",
     ]
     print_table(columns, map(_cells, runs), right=RIGHT, dispensable=DISPENSABLE)
-    if len(runs) < total:
-        print(f"\n{len(runs)} of {total} runs")
+    if len(runs) < matching:
+        print(f"\n{len(runs)} of {matching} runs" + ("" if recent else "; --recent shows the newest"))
+    elif matching < total:
+        print(f"\n{matching} of {total} runs")
+
+
+def _read(
+    history: sqlite3.Connection, desc: bool, limit: int, recent: bool, filters: Mapping[str, str | None]
+) -> tuple[list[Run], int]:
+    """The runs to show, in their order, and the number of all that match."""
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    where = f"WHERE {' AND '.join(f'{name} = ?' for name in chosen)}" if chosen else ""
+    # Imported runs keep the times that others wrote, in whatever time zone.
+    order = "julianday(started_at) DESC, rowid DESC" if recent else "agent {0}, run_id {0}"
+    query = f"{where} ORDER BY {order.format('DESC' if desc else 'ASC')} LIMIT ?"
+    runs = list(read_runs(history, query, (*chosen.values(), limit)))
+    count = f"SELECT count(*) FROM benchmark_runs {where}"  # noqa: S608 - names of ours
+    return runs, history.execute(count, tuple(chosen.values())).fetchone()[0]
+
+
+def _show_undone(rows: list[Undone], limit: int, *, is_recent: bool, desc: bool, as_json: bool) -> None:
+    if is_recent:
+        rows = rows[::-1]
+    else:
+        rows = sorted(rows, key=lambda row: (row.agent, row.benchmark_id, row.run_group_id), reverse=desc)
+    shown = rows[:limit]
+    if as_json:
+        print_json(shown)
+        return
+    columns = ["run_group_id", "benchmark", "status", "agent", "provider", "model", "why", "when"]
+    cells = [
+        [row.run_group_id, row.benchmark_id, row.status, row.agent, row.provider, row.model, row.why, _second(row.at)]
+        for row in shown
+    ]
+    print_table(columns, cells, dispensable=("when", "provider", "model", "agent"))
+    if len(shown) < len(rows):
+        print(f"\n{len(shown)} of {len(rows)}" + ("" if is_recent else "; --recent shows the newest"))
 
 
 def _cells(run: Run) -> list[str]:
@@ -92,8 +137,12 @@ def _cells(run: Run) -> list[str]:
         f"{delta:+.3f}" if delta is not None else "",
         str(tokens) if tokens is not None else "",
         f"{run.duration_seconds:.1f}" if run.duration_seconds is not None else "",
-        run.started_at[:19].replace("T", " "),
+        _second(run.started_at),
     ]
+
+
+def _second(time: str) -> str:
+    return time[:19].replace("T", " ")
 
 
 def _marks(run: Run) -> str:

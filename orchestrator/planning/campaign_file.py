@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from ...adapters.adapter import Adapter
+from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.options import nearest
 from ...ledger.events import Json
 from ..errors import UsageError
@@ -175,14 +176,20 @@ FindTarget = Callable[[str, str | None, str | None], Target]
 """The target of a provider, a model and a base URL."""
 
 
-def cells_of(loaded: Loaded, known: Mapping[str, Adapter], find_target: FindTarget) -> list[Cell]:
+def cells_of(
+    loaded: Loaded,
+    known: Mapping[str, Adapter],
+    find_target: FindTarget,
+    broken: Broken = NONE_BROKEN,
+) -> list[Cell]:
     """The cells of a campaign, one model after the other, so that a model of this machine is loaded once.
 
     Raises UsageError for names that nobody knows, and for a rule that matches no cell: it was meant for one.
     """
     file = loaded.file
     matrix = file.matrix
-    adapters = list(known.values()) if matrix.benchmarks == EVERYTHING else choose(list(matrix.benchmarks), known)
+    is_all = matrix.benchmarks == EVERYTHING
+    adapters = list(known.values()) if is_all else choose(list(matrix.benchmarks), known, broken)
     axes = {"benchmarks": adapters, "agents": matrix.agents, "models": matrix.models, "options": matrix.options}
     for name, axis in axes.items():
         if axis is not None and not axis:

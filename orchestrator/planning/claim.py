@@ -36,6 +36,9 @@ class Verdict(msgspec.Struct, frozen=True):
             signature=planned.signature.digest,
             reason=self.reason,
             existing_run_id=self.decided_by.run_id if self.decided_by else None,
+            agent=planned.agent,
+            provider=planned.provider,
+            model=planned.model,
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ...adapters.adapter import Adapter, missing
+from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ...ledger.events import REPEAT, Json
 from ...projections.render.text import format_options
@@ -94,17 +95,44 @@ def titles(plan: Sequence[PlannedRun]) -> list[str]:
     ]
 
 
-def choose(asked: Sequence[str], known: Mapping[str, Adapter]) -> list[Adapter]:
-    """The adapters of the ids that were asked for, each once. Raises UsageError with the nearest id."""
+def choose(asked: Sequence[str], known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN) -> list[Adapter]:
+    """The adapters of the ids that were asked for, each once.
+
+    Raises UsageError with the nearest id, or, where the manifest of one is `broken`, with what is wrong with it.
+    """
     chosen = {}
     for benchmark_id in asked:
         adapter = known.get(benchmark_id)
+        if adapter is None and (problem := broken.get(benchmark_id)):
+            raise UsageError(f"the manifest of '{benchmark_id}' is broken: {problem}")
         if adapter is None:
             guess = nearest(benchmark_id, known)
             hint = f"did you mean {guess}?" if guess else "list-benchmarks names those there are"
             raise UsageError(f"unknown benchmark '{benchmark_id}': {hint}")
         chosen[benchmark_id] = adapter
     return list(chosen.values())
+
+
+def without_strangers(
+    extra: Json, known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN
+) -> tuple[Json, list[str]]:
+    """`extra` without the options per benchmark that no benchmark here can have, and a sentence about each of those.
+
+    A profile that was written for many benchmarks serves those that are there. Raises UsageError if none of them is:
+    then its author has mistaken a name.
+    """
+    sections = extra.get(PER_BENCHMARK, {})
+    strangers = []
+    for benchmark_id in sections:
+        try:
+            choose([benchmark_id], known, broken)
+        except UsageError as problem:
+            if not any(name in known for name in sections):
+                raise
+            strangers.append(f"{PER_BENCHMARK}.{benchmark_id} is skipped: {problem}")
+    if not strangers:
+        return extra, []
+    return {**extra, PER_BENCHMARK: {name: own for name, own in sections.items() if name in known}}, strangers
 
 
 def parse_extra(text: str) -> Json:
@@ -124,6 +152,7 @@ def make_plan(
     cells: Sequence[Cell],
     *,
     known: Mapping[str, Adapter],
+    broken: Broken = NONE_BROKEN,
     repeats: int,
     environ: Mapping[str, str],
     capacity: Capacity,
@@ -136,9 +165,9 @@ def make_plan(
     """
     plan: dict[str, PlannedRun] = {}
     lacking: dict[bytes, list[str]] = {}
-    for cell, effective in zip(cells, _configure(cells, known, source), strict=True):
+    for cell, effective in zip(cells, _configure(cells, known, broken, source), strict=True):
         manifest = cell.adapter.manifest
-        target = cell.target if manifest.asks_model(cell.agent) else NO_TARGET
+        target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
         key = msgspec.json.encode([manifest.id, cell.agent, target.endpoint.provider.name, effective.config])
         if (unmet := lacking.get(key)) is None:
@@ -176,14 +205,16 @@ def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
     return [*map(secrets_of_url, addresses), *(planned.secrets for planned in plan if planned.secrets)]
 
 
-def _configure(cells: Sequence[Cell], known: Mapping[str, Adapter], source: str) -> list[EffectiveConfig]:
+def _configure(
+    cells: Sequence[Cell], known: Mapping[str, Adapter], broken: Broken, source: str
+) -> list[EffectiveConfig]:
     """The effective configuration of each cell."""
     configs = []
     takers: dict[str, list[Adapter]] = {}
     strangers: dict[str, int] = {}
     for cell in cells:
         for benchmark_id in cell.extra.get(PER_BENCHMARK, {}):
-            choose([benchmark_id], known)
+            choose([benchmark_id], known, broken)
         try:
             config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra)
         except OptionError as problem:

@@ -182,7 +182,14 @@ def _open_group(
 
 
 def _incompatible(planned: PlannedRun) -> Incompatible:
-    return Incompatible(benchmark_id=planned.adapter.id, signature=planned.signature.digest, missing=planned.missing)
+    return Incompatible(
+        benchmark_id=planned.adapter.id,
+        signature=planned.signature.digest,
+        missing=planned.missing,
+        agent=planned.agent,
+        provider=planned.provider,
+        model=planned.model,
+    )
 
 
 def _in_order(to_do: Sequence[PlannedRun], jobs: int, ledger: Ledger) -> Sequence[PlannedRun]:

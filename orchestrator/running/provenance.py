@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ...adapters.adapter import Adapter
 from ...adapters.environment import Environment
+from ...adapters.git import ask_git, keeps_files_of
 from ...ledger.events import Json
 from ...ledger.identity import host_name
 
-_GIT_SECONDS = 10
+_SECONDS = 10
 
 
 @functools.cache
@@ -30,13 +31,14 @@ def own_version() -> str:
 def repository(folder: Path) -> Json:
     """The git commit of a folder and whether it has uncommitted changes; empty where no repository keeps it.
 
-    A folder that a surrounding repository ignores is not kept by it: that commit would say nothing of the folder.
+    A folder of which a surrounding repository keeps no file, such as an ignored one or a submodule that was not
+    fetched, is not kept by it: that commit would say nothing of the folder.
     """
-    if not folder.is_dir() or (commit := _git(folder, "rev-parse", "HEAD")) is None:
+    if not folder.is_dir() or (commit := ask_git(folder, "rev-parse", "HEAD")) is None:
         return {}
-    if _git(folder, "check-ignore", "--quiet", ".") is not None:
+    if ask_git(folder, "rev-parse", "--show-prefix") and not keeps_files_of(folder):
         return {}
-    status = _git(folder, "status", "--porcelain", "--untracked-files=no", ".")
+    status = ask_git(folder, "status", "--porcelain", "--untracked-files=no", ".")
     return {"commit": commit, "dirty": bool(status)} if status is not None else {"commit": commit}
 
 
@@ -90,7 +92,7 @@ def _gpu_names() -> tuple[str, ...]:
     """The GPUs with their memory, by nvidia-smi; none where there is none, or no such command."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)
+        found = subprocess.run(query, capture_output=True, text=True, timeout=_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return ()
     return tuple(found.stdout.strip().splitlines())
@@ -110,14 +112,3 @@ def _package_version(file: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return None  # Somebody's package.json that says nothing: there is no version to record.
     return found if isinstance(found, str) else None
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git answers about a folder; None where it answers with an error, is missing, or takes too long."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -282,8 +282,17 @@ closed AS (
 ),
 between_them AS (
   SELECT e.stream,
-    list(e.data ORDER BY e.seq) FILTER (e.type = 'skipped') AS skipped,
-    list(e.data ORDER BY e.seq) FILTER (e.type = 'incompatible') AS incompatible
+    -- Events of earlier versions do not say who was to do the work: that is null, as in the rows.
+    list(json_object(
+      'benchmark_id', e.data -> '$.benchmark_id', 'signature', e.data -> '$.signature', 'reason', e.data -> '$.reason',
+      'existing_run_id', e.data -> '$.existing_run_id', 'agent', e.data -> '$.agent',
+      'provider', e.data -> '$.provider', 'model', e.data -> '$.model'
+    ) ORDER BY e.seq) FILTER (e.type = 'skipped') AS skipped,
+    list(json_object(
+      'benchmark_id', e.data -> '$.benchmark_id', 'signature', e.data -> '$.signature',
+      'missing', e.data -> '$.missing', 'agent', e.data -> '$.agent',
+      'provider', e.data -> '$.provider', 'model', e.data -> '$.model'
+    ) ORDER BY e.seq) FILTER (e.type = 'incompatible') AS incompatible
   FROM fold_events e
   JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
   LEFT JOIN closed c ON e.stream = c.stream
@@ -292,8 +301,8 @@ between_them AS (
 )
 SELECT
   b.stream AS run_group_id,
-  b.recorded_at AS created_at,
-  e.recorded_at AS finished_at,
+  coalesce(TRY_CAST(b.data ->> '$.opened_at' AS TIMESTAMP), b.recorded_at) AS created_at,
+  coalesce(TRY_CAST(e.data ->> '$.closed_at' AS TIMESTAMP), e.recorded_at) AS finished_at,
   b.data -> '$.request' AS request_json,
   coalesce(b.data -> '$.benchmarks', '[]') AS benchmarks_json,
   coalesce(b.data -> '$.repo_meta', '{}') AS repo_meta_json,
@@ -303,6 +312,7 @@ SELECT
   to_json(coalesce(m.skipped, [])) AS skipped_json,
   to_json(coalesce(m.incompatible, [])) AS incompatible_json,
   nullif(b.data -> '$.owner', 'null') AS owner_json,
+  nullif(b.data -> '$.imported', 'null') AS imported_json,
   b.seq AS first_seq
 FROM fold_events b
 JOIN opened o ON b.seq = o.first_seq

@@ -89,7 +89,7 @@ def test_a_baseline_asks_no_model_and_is_synthetic_as_some_values_are(make):
     baselines = {"perfect": {"score": "oracle"}}
     adapter = make(agents=["eliza"], options=options, baselines=baselines)
     manifest = adapter.manifest
-    assert manifest.asks_model("eliza") and not manifest.asks_model("perfect")
+    assert manifest.asks_model("eliza", {}) and not manifest.asks_model("perfect", {})
     assert manifest.is_synthetic("perfect", {}) and not manifest.is_synthetic("eliza", {"mock": False, "data": "full"})
     assert manifest.is_synthetic("eliza", {"mock": True}) and manifest.is_synthetic("eliza", {"data": "fixture"})
     assert lacking(adapter, agent="perfect") == []

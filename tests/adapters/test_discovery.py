@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from benchmarks.adapters import discovery
@@ -83,7 +85,20 @@ def test_a_broken_manifest_takes_no_other_down(workspace):
     add("bad", "Bad Id")
     found = discover(root)
     assert "good" in found.adapters
-    assert [problem.path for problem in found.problems] == [root / "bad" / "benchmark.toml"]
+    [problem] = found.problems
+    assert problem.path == root / "bad" / "benchmark.toml"
+    assert found.broken == {"Bad Id": problem, "bad": problem}
+
+
+def test_what_a_broken_manifest_replaces_is_not_taken_instead(workspace):
+    root, add = workspace
+    add("mine")
+    (root / "mine" / "benchmark.toml").write_text('id = "human_eval"\nname = 5')
+    found = discover(root)
+    assert "human_eval" not in found.adapters and set(found.broken) == {"human_eval", "mine"}
+    add("right", "human_eval")
+    found = discover(root)
+    assert found.adapters["human_eval"].root == root / "right" and set(found.broken) == {"mine"}
 
 
 def test_the_workspace_says_which_folders_are_none(workspace):
@@ -94,6 +109,44 @@ def test_the_workspace_says_which_folders_are_none(workspace):
     assert discover(root).directories == ["one", "two"]
     (root / "benchmarks.toml").write_text('directories = ["t*"]')
     assert discover(root).directories == ["two"]
+
+
+def git(root, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", root, *identity, *arguments], capture_output=True, check=True)
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_what_git_ignores_is_residue(workspace, is_committed):
+    """Caches that outlive their benchmark on another branch are no reason to complain."""
+    root, add = workspace
+    for name in ("suites/gone/__pycache__", "suites/gone/results", "suites/venv/lib", "suites/new", "suites/old", "em"):
+        add(name)
+    for file in ("gone/__pycache__/x.pyc", "gone/results/r.json", "venv/lib/x.py", "new/run.py", "old/run.py"):
+        (root / "suites" / file).touch()
+    (root / ".gitignore").write_text("__pycache__/\nresults/\nvenv/\n")
+    before = ["em", "suites/gone", "suites/new", "suites/old", "suites/venv"]
+    assert discover(root).uncovered == before, "without git nothing is known to be residue"
+    git(root, "init", "-q")
+    git(root, "add", "suites/old")
+    if is_committed:
+        git(root, "commit", "-qm", "one")
+    found = discover(root)
+    assert found.uncovered == ["em", "suites/new", "suites/old"]
+    assert found.directories == found.uncovered
+
+
+def test_a_workspace_that_git_ignores_has_folders_all_the_same(workspace, monkeypatch):
+    root, add = workspace
+    add("kept/suites/mine")
+    (root / "kept" / "suites" / "mine" / "run.py").touch()
+    (root / ".gitignore").write_text("kept/\n")
+    git(root, "init", "-q")
+    assert discover(root / "kept").uncovered == ["suites/mine"]
+    add("elsewhere")
+    git(root / "elsewhere", "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(root / "elsewhere" / ".git"))
+    assert discover(root / "kept").uncovered == ["suites/mine"], "a hook's variables are not about the workspace"
 
 
 def test_why_a_folder_is_none_is_told(workspace):

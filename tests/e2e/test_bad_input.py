@@ -39,7 +39,7 @@ import pytest
         (["run", "--benchmarks", "good", "--provider", "local", "--model", "nope"], "no local model 'nope'"),
         (["run", "--benchmarks", "good", "--provider", "groq", "--base-url", "nowhere"], "no base URL"),
         (["run", "--benchmarks", "good", "--rerun-failed", "--force"], "exclude each other"),
-        (["run", "--all", "--benchmarks", "good"], "exclude each other"),
+        (["run", "--benchmarks", "good", "--agent", "a", "--agents", "b"], "exclude each other"),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--model", " "], "--model is empty"),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--model", "\udcff"], "is no UTF-8 text"),
         (["run", "--benchmarks", "good", "--jobs", "0"], "--jobs"),

@@ -38,6 +38,44 @@ def test_commits_of_the_workspace_and_of_its_eliza_are_recorded(bench):
     assert group["repo_meta"]["eliza"]["commit"] == eliza_head
 
 
+def test_a_submodule_that_was_not_fetched_has_no_commit(bench, tmp_path):
+    """`eliza/` is empty then, and git answers there for the repository around it."""
+    bench.add("good")
+    agent = tmp_path / "agent"
+    agent.mkdir()
+    (agent / "package.json").write_text('{"version": "2.0.1"}')
+    fetched = commit(agent)
+    (bench.root / "benchmarks.toml").write_text('exclude = ["eliza"]')
+    (bench.root / ".gitignore").write_text("benchmark_results/\n")
+    git(bench.root, "init", "-q")
+    git(bench.root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(agent), "eliza")
+    head = commit(bench.root)
+
+    def commits():
+        bench.run("good", more=("--force",))
+        run = bench.runs()[-1]
+        return run["benchmarks_commit"], run["eliza_commit"]
+
+    assert commits() == (head, fetched)
+    git(bench.root, "submodule", "deinit", "-f", "eliza")
+    assert list((bench.root / "eliza").iterdir()) == []
+    assert commits() == (head, None)
+    (bench.root / "eliza" / "notes").write_text("mine")
+    assert commits() == (head, None), "nor has a folder that git does not keep"
+
+
+def test_a_hook_does_not_change_whose_commit_is_recorded(bench, tmp_path):
+    bench.add("good")
+    (bench.root / ".gitignore").write_text("benchmark_results/\n")
+    head = commit(bench.root)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").touch()
+    commit(other)
+    bench.run("good", GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
+    assert bench.runs()[0]["benchmarks_commit"] == head
+
+
 def test_a_workspace_that_no_repository_keeps_has_no_commit(bench):
     bench.add("good")
     (bench.root.parent / ".gitignore").write_text("workspace/\n")

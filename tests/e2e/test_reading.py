@@ -73,20 +73,55 @@ def test_the_dataset_can_be_had_as_it_was(bench):
     assert (bench.results / "orchestrator.sqlite").read_bytes() == before
 
 
-def test_show_runs_sorts_by_agent_and_run_id_and_limits_to_the_newest(bench):
+def test_show_runs_sorts_by_agent_and_run_id_and_cuts_after_that(bench):
     make_history(bench)
     rows = json.loads(bench("show-runs", "--json").stdout)
     assert [row["agent"] for row in rows] == ["alpha", "bare-model", "bare-model", "zeta"]
     assert rows == sorted(rows, key=lambda row: (row["agent"], row["run_id"]))
     assert json.loads(bench("show-runs", "--json", "--desc").stdout) == rows[::-1]
-    newest = json.loads(bench("show-runs", "--json", "--limit", "2").stdout)
-    assert [row["agent"] for row in newest] == ["alpha", "zeta"]
+    assert json.loads(bench("show-runs", "--json", "--limit", "2").stdout) == rows[:2]
+    assert json.loads(bench("show-runs", "--json", "--limit", "2", "--desc").stdout) == rows[:1:-1]
+    newest = sorted(rows, key=lambda row: row["started_at"], reverse=True)
+    assert json.loads(bench("show-runs", "--json", "--limit", "2", "--recent").stdout) == newest[:2]
+    assert "2 of 4 runs; --recent shows the newest" in bench("show-runs", "--limit", "2").stdout
+    assert "exclude each other" in bench("show-runs", "--recent", "--desc", code=2).stderr
     assert [row["status"] for row in json.loads(bench("show-runs", "--json", "--status", "failed").stdout)] == [
         "failed"
     ]
     assert json.loads(bench("show-runs", "--json", "--benchmark", "nobody").stdout) == []
     table = bench("show-runs").stdout
     assert "failed (exit_code)" in table and "0.500" in table
+
+
+def test_show_runs_shows_what_was_skipped_and_what_could_not_run(bench):
+    bench.add("good")
+    bench.add("never", more='[requires]\nenv = ["NO_SUCH_VARIABLE"]\ncommands = ["no-such-command"]')
+    assert json.loads(bench("show-runs", "--json", "--status", "skipped").stdout) == []
+    bench.run("good", "never")
+    bench.run("good", "never", more=("--agent", "other", "--model", "m"))
+    bench.run("good", more=("--agent", "other", "--model", "m"))
+    first, second, third = (event["stream"] for event in bench.events("group_opened"))
+
+    def undone(status, *more):
+        rows = json.loads(bench("show-runs", "--json", "--status", status, *more).stdout)
+        return [(row["run_group_id"], row["benchmark_id"], row["agent"], row["model"], row["status"]) for row in rows]
+
+    assert undone("skipped") == [(third, "good", "other", "m", "skipped")]
+    lacking = [
+        (first, "never", "bare-model", "qwen3", "incompatible"),
+        (second, "never", "other", "m", "incompatible"),
+    ]
+    assert undone("incompatible") == lacking
+    assert undone("incompatible", "--desc") == undone("incompatible", "--recent") == lacking[::-1]
+    assert undone("incompatible", "--limit", "1") == lacking[:1]
+    assert undone("incompatible", "--benchmark", "good") == []
+    [opened, *_] = bench.events("group_opened")
+    assert undone("incompatible", "--as-of", str(opened["seq"])) == []
+    [row] = json.loads(bench("show-runs", "--json", "--status", "skipped").stdout)
+    assert row["reason"] == "already_succeeded" and row["existing_run_id"] == bench.runs()[1]["run_id"]
+    table = bench("show-runs", "--status", "incompatible").stdout
+    assert "missing: environment variable NO_SUCH_VARIABLE; command no-such-command on PATH" in table
+    assert {run["status"] for run in bench.runs()} == {"succeeded"}, "they are not runs"
 
 
 def test_show_run_tells_all_of_a_run_from_the_beginning_of_its_id(bench):

@@ -188,6 +188,8 @@ def everything() -> list[NewEvent]:
         )
 
     finished = Finished(**common)
+    work = {"benchmark_id": "b", "signature": "s"}
+    who = {"agent": "eliza", "provider": "groq", "model": "qwen3"}
     gone = {"reason": "gone", "last_seen_at": "2026-11-23T09:00:00.000000Z", "stale_seconds": 400.0}
     run = {"benchmark_id": "b", "status": "succeeded", "score": 0.25, "started_at": "2025-01-01T00:00:00Z"}
     published = HighScorePublished(
@@ -202,7 +204,15 @@ def everything() -> list[NewEvent]:
     return [
         NewEvent(
             "rg_1",
-            GroupOpened(request=request, benchmarks=["b"], repo_meta={"dirty": False}, created_by="run", owner=owner),
+            GroupOpened(
+                request=request,
+                benchmarks=["b"],
+                repo_meta={"dirty": False},
+                created_by="run",
+                owner=owner,
+                imported=ImportSource("json", "x.json", "0" * 64),
+                opened_at="2025-01-01T00:00:00.000000Z",
+            ),
         ),
         NewEvent("b", published),
         NewEvent("run_1", started(1)),
@@ -217,9 +227,14 @@ def everything() -> list[NewEvent]:
         NewEvent("run_4", Finished(**common, late=True)),
         NewEvent("run_1", Annotated(author="a", note="n", tags=["t"])),
         NewEvent("run_1", Retracted(author="a", reason="r")),
-        NewEvent("rg_1", Skipped(benchmark_id="b", signature="s", reason="already_succeeded", existing_run_id="run_1")),
-        NewEvent("rg_1", Incompatible(benchmark_id="b", signature="s", missing=["docker"])),
-        NewEvent("rg_1", GroupClosed(counts=Counts(2, 2, 1, 1), reason="completed", notes=["n"])),
+        NewEvent("rg_1", Skipped(**work, **who, reason="already_succeeded", existing_run_id="run_1")),
+        NewEvent("rg_1", Incompatible(**work, **who, missing=["docker"])),
+        NewEvent(
+            "rg_1",
+            GroupClosed(
+                counts=Counts(2, 2, 1, 1), reason="completed", notes=["n"], closed_at="2025-01-02T00:00:00.000000Z"
+            ),
+        ),
         NewEvent("run_5", Imported(source=ImportSource("json", "x.json", "0" * 64), run=run)),
         NewEvent("ledger", Repaired(author="a", reason="r", position=3, head_hash="0" * 64, quarantined=["x.part"])),
         NewEvent("run_6", Unknown(named="from_the_future", raw=msgspec.Raw(b'{"a" : [1, 2.50], "b":null}'))),

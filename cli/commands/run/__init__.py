@@ -74,19 +74,23 @@ SECONDS = AMOUNT = _Amount(min=0, min_open=True)
 RETRY_SECONDS = _Amount(min=0, min_open=True, max=LONGEST_SECONDS)
 
 
+_MANY = {"--benchmarks", "--agents", "--harnesses"}
+
+
 class _ManyValues(click.Command):
-    """Lets `--benchmarks` take several values behind one another."""
+    """Lets `--benchmarks` and `--agents` take several values after one another."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         expanded: list[str] = []
-        taking = False
+        taking: str | None = None
         for argument in args:
+            name, equals, _ = argument.partition("=")
             if argument.startswith("-"):
-                taking = argument == "--benchmarks"
-                if not taking:
+                taking = name if name in _MANY else None
+                if taking is None or equals:
                     expanded.append(argument)
             elif taking:
-                expanded += ["--benchmarks", argument]
+                expanded += [taking, argument]
             else:
                 expanded.append(argument)
         return super().parse_args(ctx, expanded)
@@ -102,12 +106,18 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 
 
 @click.command(cls=_ManyValues)
-@click.option("--benchmarks", multiple=True, metavar="ID...", help="Which; several with spaces or commas between.")
+@click.option("--benchmarks", multiple=True, metavar="ID...", help="The benchmarks, with spaces or commas between.")
 @click.option("--all", "everything", is_flag=True, help="Every benchmark there is.")
 @click.option(
     "--campaign", metavar="FILE", is_eager=True, callback=_load_campaign, help="Run the matrix of a TOML file."
 )
 @click.option("--agent", metavar="LABEL", help="The agent to run (default: each benchmark's own).")
+@click.option(
+    "--agents", "--harnesses", "agents", multiple=True, metavar="LABEL...", help="Several agents, one after the other."
+)
+@click.option(
+    "--all-agents", "--all-harnesses", "every_agent", is_flag=True, help="Every agent that a benchmark names."
+)
 @click.option("--provider", help=f"Where the model answers; see: providers.  [default: {DEFAULT_PROVIDER}]")
 @click.option("--base-url", metavar="URL", help="Another address of the provider.")
 @click.option(
@@ -177,12 +187,13 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
         found = discover(place.workspace.root)
         for problem in found.problems:
             display.note(f"broken manifest: {problem}")
-        cells = asked.cells(original, found.adapters, os.environ)
+        cells = asked.cells(original, found, os.environ, display.note)
         is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
         capacity = this_machine(os.environ) if is_rationed else UNRATIONED
         plan = make_plan(
             cells,
             known=found.adapters,
+            broken=found.broken,
             repeats=repetition_of(original) if original else asked.repeats,
             environ=os.environ,
             capacity=capacity,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from ....adapters.adapter import Adapter
+from ....adapters.discovery import Discovery
+from ....adapters.manifest import ANY_AGENT, Manifest
 from ....ledger.events import Json, Request, Started
 from ....orchestrator.errors import UsageError
 from ....orchestrator.models.providers import NO_MODEL
@@ -14,7 +17,7 @@ from ....orchestrator.models.targets import Target, find_target
 from ....orchestrator.planning.again import extra_of
 from ....orchestrator.planning.campaign_file import Loaded, cells_of
 from ....orchestrator.planning.claim import Policy
-from ....orchestrator.planning.plan import Cell, PlannedRun, choose, parse_extra
+from ....orchestrator.planning.plan import Cell, PlannedRun, choose, parse_extra, without_strangers
 from ....orchestrator.redaction import names_a_secret
 from ....orchestrator.running.budget import Allowance
 from ....orchestrator.running.retries import Retries
@@ -30,6 +33,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks: Sequence[str]
     everything: bool
     agent: str | None
+    agents: Sequence[str]
+    every_agent: bool
     provider: str | None
     base_url: str | None
     model: str | None
@@ -58,15 +63,20 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Raises UsageError for options that exclude each other."""
         if self.rerun_failed and self.force:
             raise UsageError("--rerun-failed and --force exclude each other")
-        what = self.everything or self.agent or self.extra != "{}"
+        if (self.agent is not None) + bool(self.agents) + self.every_agent > 1:
+            raise UsageError("--agent, --agents and --all-agents exclude each other")
+        if self.agents and not _names(self.agents):
+            raise UsageError("--agents names no agent")
+        what = self.everything or self.agent or self.agents or self.every_agent or self.extra != "{}"
         if self.campaign and (self.benchmarks or what or self.provider or self.model or self.base_url or self.again):
             raise UsageError(
-                "--campaign says what is run: leave out --benchmarks, --all, --agent, --provider, --base-url, --model, "
-                "--extra, --again"
+                "--campaign says what is run: leave out --benchmarks, --all, --agent, --agents, --all-agents, "
+                "--provider, --base-url, --model, --extra, --again"
             )
         if self.again and (self.benchmarks or what or self.repeats != 1):
             raise UsageError(
-                "--again takes all from that run: leave out --benchmarks, --all, --agent, --extra, --repeats"
+                "--again takes all from that run: leave out --benchmarks, --all, --agent, --agents, --all-agents, "
+                "--extra, --repeats"
             )
 
     @property
@@ -89,31 +99,51 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """What the campaign may spend."""
         return Allowance(self.max_cost, self.max_tokens, self.max_minutes)
 
-    def cells(self, original: Started | None, known: Mapping[str, Adapter], environ: Mapping[str, str]) -> list[Cell]:
-        """What is to be run. `original` is the run that --again names. Raises UsageError."""
+    def cells(
+        self, original: Started | None, found: Discovery, environ: Mapping[str, str], note: Callable[[str], None]
+    ) -> list[Cell]:
+        """What is to be run. `original` is the run that --again names; `note` says what is left out and why.
+
+        Raises UsageError.
+        """
+        known, broken = found.adapters, found.broken
         if self.campaign:
 
             def find(provider: str, model: str | None, base_url: str | None) -> Target:
                 return find_target(provider, model, base_url=base_url, environ=environ)
 
-            return cells_of(self.campaign, known, find)
+            return cells_of(self.campaign, known, find, broken)
         provider, model = self.provider or DEFAULT_PROVIDER, self.model
         if original and original.provider != NO_MODEL:
             provider, model = original.provider, model or original.model
         target = find_target(provider, model, base_url=self.base_url, environ=environ)
         if original:
-            [adapter] = choose([original.benchmark_id], known)
+            [adapter] = choose([original.benchmark_id], known, broken)
             return [Cell(adapter, original.agent, target, extra_of(original))]
-        extra = parse_extra(self.extra)
+        if self.everything and self.benchmarks:
+            note("--all runs every benchmark, so --benchmarks makes no difference")
+        extra, strangers = without_strangers(parse_extra(self.extra), known, broken)
+        for told in strangers:
+            note(told)
         return [
-            Cell(adapter, self.agent or adapter.manifest.default_agent, target, extra)
-            for adapter in self._chosen(known)
+            Cell(adapter, agent, target, extra)
+            for adapter in self._chosen(found)
+            for agent in self._agents(adapter.manifest)
         ]
+
+    def _agents(self, manifest: Manifest) -> Sequence[str]:
+        """The labels of the agents that are to run a benchmark."""
+        if self.agents:
+            return _names(self.agents)
+        if self.every_agent:
+            # A benchmark that any agent can run names none of them.
+            return [agent for agent in manifest.agents if agent != ANY_AGENT] or [manifest.default_agent]
+        return [self.agent or manifest.default_agent]
 
     def request(self, cells: Sequence[Cell], plan: Sequence[PlannedRun]) -> Request:
         """The request as it stands in the ledger."""
         secret = {name for cell in cells for name, option in cell.adapter.manifest.options.items() if option.secret}
-        agent, extra = self.agent, cells[0].extra
+        agent, extra = ", ".join(_names(self.agents)) or self.agent, cells[0].extra
         if self.campaign:
             matrix = self.campaign.file.matrix
             agent, extra = ", ".join(matrix.agents or []) or None, self.campaign.file.options
@@ -132,6 +162,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         flags: Json = {"rerun_failed": self.rerun_failed, "force": self.force}
         if self.rerun_changed:
             flags["rerun_changed"] = True
+        if self.every_agent:
+            flags["all_agents"] = True
         if self.again:
             flags["again"] = self.again
         flags |= {"jobs": self.jobs, "repeats": self.repeats, "retries": self.retries}
@@ -146,16 +178,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             }
         return flags
 
-    def _chosen(self, known: Mapping[str, Adapter]) -> list[Adapter]:
-        ids = [benchmark_id for value in self.benchmarks for benchmark_id in value.split(",") if benchmark_id]
-        if self.everything and ids:
-            raise UsageError("--all and --benchmarks exclude each other")
+    def _chosen(self, found: Discovery) -> list[Adapter]:
+        ids = _names(self.benchmarks)
         if not self.everything and not ids:
             raise UsageError(
                 "which benchmarks? Name them with --benchmarks, say --all, or give a --campaign; list-benchmarks shows "
                 "them"
             )
-        return list(known.values()) if self.everything else choose(ids, known)
+        return list(found.adapters.values()) if self.everything else choose(ids, found.adapters, found.broken)
+
+
+def _names(values: Sequence[str]) -> list[str]:
+    """The names in the values of an option that takes several, with commas or spaces between; each once."""
+    return list(dict.fromkeys(name for value in values for name in re.split(r"[,\s]+", value) if name))
 
 
 def _without_secrets(options: Json, secret: set[str]) -> Json:
