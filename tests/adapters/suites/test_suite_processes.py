@@ -65,14 +65,14 @@ def start(server, tmp_path):
 def run(start, tmp_path):
     """Runs a suite to its end, and gives its result; with another exit `code` than 0, what it said on stderr."""
 
-    def run(suite: str, *arguments: str, code: int = 0, **options):
+    def run(suite: str, *arguments: str, code: int = 0, has_result: bool = True, **options):
         process = start(suite, *arguments, **options)
         stderr = process.communicate(timeout=120)[1]
         assert process.returncode == code, stderr
         if code:
             assert "Traceback" not in stderr and not (tmp_path / "out" / "result.json").exists()
             return stderr
-        return json.loads((tmp_path / "out" / "result.json").read_text())
+        return has_result and json.loads((tmp_path / "out" / "result.json").read_text())
 
     return run
 
@@ -201,6 +201,57 @@ def test_human_eval_counts_what_passes(run, server, human_eval, tmp_path):
     assert (result["score"], result["n"]) == (0.25, 4)
     assert result["isolation"].split(", ")[0] in ("namespaces", "bubblewrap", "landlock", "seccomp")
     assert [line["correct"] for line in lines(tmp_path / "out" / "samples.jsonl")] == [False, False, True, False]
+
+
+@pytest.fixture(scope="session")
+def evalplus() -> Path:
+    return ensure(EnvironmentSpec(("evalplus==0.3.1",)), announce=print).python
+
+
+EVALPLUS_ANSWERS = {
+    "right": "def NAME(a, b):\n    return [a, b / 3]",
+    "right only for the original tests": "def NAME(a, b):\n    return [a, b / 3] if a == 1 else None",
+    "wrong": "def NAME(a, b):\n    return [b, a]",
+    "equal to everything": "class E(list):\n    __eq__ = lambda *_: True\ndef NAME(a, b):\n    return E()",
+    "a frame": "import sys\nsys._getframe(1).f_locals['stat'].value = 0\nraise SystemExit",
+    "patched comparison": "import numpy\nnumpy.allclose = lambda *a, **k: True\ndef NAME(a, b): return [0.0, 0.0]",
+    "the key": "import os\ndef NAME(a, b):\n    raise ValueError(open(f'/proc/{os.getppid()}/environ').read())",
+    "no end": "def NAME(a, b):\n    while True: pass",
+}
+
+
+@pytest.mark.model
+def test_evalplus_judges_from_outside(run, server, evalplus, tmp_path):
+    problems, answers = [], {}
+    for number, code in enumerate(EVALPLUS_ANSWERS.values()):
+        name = f"pair_{number}"
+        answers[name] = code.replace("NAME", name)
+        problems.append(
+            {
+                "task_id": f"HumanEval/{number}",
+                "prompt": f'def {name}(a, b):\n    """Return a and a third of b."""\n',
+                "entry_point": name,
+                "canonical_solution": "    return [a, b / 3]\n",
+                "test": "",
+                "contract": "",
+                "base_input": [[1, 2]],
+                "plus_input": [[10, -3], [2, 7]],
+                "atol": 1e-6,
+            }
+        )
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(problem) + "\n" for problem in problems))
+    server.model = lambda asked: said(
+        f"```python\n{answers[re.search('pair_[0-9]+', json.dumps(asked['messages']))[0]]}\n```"
+    )
+    environ = {"HUMANEVAL_OVERRIDE_PATH": str(tmp_path / "problems.jsonl"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run("evalplus", python=evalplus, has_result=False, **environ)
+    [path] = (tmp_path / "out").glob("**/*_eval_results.json")
+    results = json.loads(path.read_text())
+    found = [(row["base_status"], row["plus_status"]) for rows in results["eval"].values() for row in rows]
+    assert found[:2] == [("pass", "pass"), ("pass", "fail")] and len(found) == len(problems)
+    assert all("pass" not in statuses for statuses in found[2:]), found
+    assert results["isolation"].split(", ")[0] in ("namespaces", "bubblewrap", "landlock", "seccomp")
+    assert results["isolation"] in results["notes"][0]
 
 
 def add_up(asked: dict):

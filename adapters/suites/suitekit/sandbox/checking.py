@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from ..command import SuiteError
 from .isolation import Isolation
-from .judge import START_SECONDS, command
+from .remote import START_SECONDS, command
 
 _PROBE_SECONDS = 10.0
 _GRACE_SECONDS = 5.0

@@ -1,0 +1,1 @@
+"""EvalPlus: HumanEval+ and MBPP+, with each answer in a sandbox."""
