@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test test-quick nightly reliability check types bench catalogue clean
+.PHONY: help run viewer test test-quick nightly reliability check page bench catalogue clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -28,11 +28,13 @@ nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of 
 reliability: $(VENV)/developing ## the long form of the reliability tests: floods, kills and attacks
 	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py tests/e2e/attacks
 
-check: $(VENV)/developing types ## ruff, mypy and tsc
+check: $(VENV)/developing page ## style and types: ruff, mypy; Biome and tsc for the page
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-types: ## the types in the scripts of the viewer's page, by the TypeScript compiler (needs Node.js)
+page: ## check the page's scripts and styles (needs Node.js): format, lint, types, unit tests
+	@npx --yes --prefer-offline --package @biomejs/biome@2.6.8 biome check --error-on-warnings viewer/page tests/viewer/page
 	@npx --yes --prefer-offline --package typescript@5.9.3 tsc --project tsconfig.json
+	@node --test --test-reporter=dot tests/viewer/page/*.test.mjs
 
 bench: $(VENV)/developing chromium ## measure the program itself; writes bench.json
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'

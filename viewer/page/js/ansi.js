@@ -8,19 +8,36 @@ export const PLAIN = { fg: null, looks: new Set() };
 
 // Colours and other sequences of terminals (cursor, titles), and control characters that are no white space.
 // eslint-disable-next-line no-control-regex
-const SEQUENCE = /\u001b\[([0-9;:]*)m|\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
+const SEQUENCE =
+  /\u001b\[([0-9;:]*)m|\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
 // What a piece of a growing log can end on.
 // eslint-disable-next-line no-control-regex
 const UNFINISHED = /\u001b(\[[0-9;:?]*[ -/]*|\][^\u0007\u001b]*)?$/;
 
-const ON = new Map([[1, "bold"], [2, "dim"], [3, "italic"], [4, "underline"], [7, "inverse"], [9, "strike"]]);
+const ON = new Map([
+  [1, "bold"],
+  [2, "dim"],
+  [3, "italic"],
+  [4, "underline"],
+  [7, "inverse"],
+  [9, "strike"],
+]);
 /** @type {Map<number, string[]>} */
-const OFF = new Map([[22, ["bold", "dim"]], [23, ["italic"]], [24, ["underline"]], [27, ["inverse"]], [29, ["strike"]]]);
+const OFF = new Map([
+  [22, ["bold", "dim"]],
+  [23, ["italic"]],
+  [24, ["underline"]],
+  [27, ["inverse"]],
+  [29, ["strike"]],
+]);
 
 /** Of lines that were written over, as progress bars do, what stood there last; without what is cut off at the end. */
 export const settle = (/** @type {string} */ text) =>
-  text.replace(UNFINISHED, "").replace(/\r+(?=\n|$)/g, "").replace(/[^\n]*\r/g, "");
+  text
+    .replace(UNFINISHED, "")
+    .replace(/\r+(?=\n|$)/g, "")
+    .replace(/[^\n]*\r/g, "");
 
 /**
  * The pieces of some text that begins in `style`, and the style that what follows begins in.

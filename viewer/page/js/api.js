@@ -40,7 +40,12 @@ export async function get(path, { query = {}, known = null, past = true, signal 
 export async function post(path, body, signal) {
   const asOf = ledger.asOf;
   const sent = asOf === null ? body : { ...body, as_of: asOf };
-  const response = await ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(sent), signal });
+  const response = await ask(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(sent),
+    signal,
+  });
   const value = await response.json();
   if (value.head && asOf === ledger.asOf) ledger.saw(value.head);
   return value;
@@ -78,7 +83,11 @@ async function ask(url, how) {
 }
 
 /** A piece of a file that grows, from `offset` on (negative: from the end), and where the next piece begins. */
-export async function getPiece(/** @type {string} */ path, /** @type {Record<string, any>} */ query, /** @type {AbortSignal} */ signal) {
+export async function getPiece(
+  /** @type {string} */ path,
+  /** @type {Record<string, any>} */ query,
+  /** @type {AbortSignal} */ signal,
+) {
   const response = await ask(address(path, query, false), { cache: "no-store", signal });
   return {
     bytes: new Uint8Array(await response.arrayBuffer()),

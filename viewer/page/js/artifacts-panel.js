@@ -13,9 +13,20 @@ export class ArtifactsPanel {
     this.path = path;
     this.signal = signal;
     this.body = h("tbody");
-    const head = h("tr", {}, h("th", { scope: "col" }, "File"), h("th", { scope: "col", class: "number" }, "Size"), h("th", { scope: "col" }, "SHA-256"), h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Look into it")));
+    const head = h(
+      "tr",
+      {},
+      h("th", { scope: "col" }, "File"),
+      h("th", { scope: "col", class: "number" }, "Size"),
+      h("th", { scope: "col" }, "SHA-256"),
+      h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Look into it")),
+    );
     this.view = h("div", { class: "artifact", "aria-live": "polite" });
-    const table = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Artifacts" }, h("table", { class: "artifacts" }, h("thead", {}, head), this.body));
+    const table = h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Artifacts" },
+      h("table", { class: "artifacts" }, h("thead", {}, head), this.body),
+    );
     this.element = panel("Artifacts", [table, this.view], "", { "data-panel": "artifacts", hidden: true });
   }
 
@@ -41,7 +52,13 @@ export class ArtifactsPanel {
     return h(
       "tr",
       {},
-      h("th", { scope: "row" }, file.present ? h("a", { href, download: "" }, file.path) : [file.path, " ", h("span", { class: "mark" }, "gone")]),
+      h(
+        "th",
+        { scope: "row" },
+        file.present
+          ? h("a", { href, download: "" }, file.path)
+          : [file.path, " ", h("span", { class: "mark" }, "gone")],
+      ),
       h("td", { class: "number" }, bytes(file.bytes)),
       h("td", { class: "mono soft digest", title: file.sha256 }, file.sha256.slice(0, 12)),
       h("td", {}, file.present && file.is_text && button),
@@ -53,8 +70,19 @@ export class ArtifactsPanel {
     try {
       const piece = await getPiece(href, { view: "text", offset: 0, limit: SEEN }, this.signal);
       const cut = piece.next < piece.size ? `, the first ${bytes(piece.next)} of ${bytes(piece.size)}` : "";
-      const close = h("button", { type: "button", class: "quiet", onclick: () => this.view.replaceChildren() }, "Close");
-      this.view.replaceChildren(h("p", {}, h("strong", {}, name), h("span", { class: "soft" }, cut), " ", close), h("pre", { class: "log mono", tabindex: "0", "aria-label": name }, laidOut(name, new TextDecoder().decode(piece.bytes), !cut)));
+      const close = h(
+        "button",
+        { type: "button", class: "quiet", onclick: () => this.view.replaceChildren() },
+        "Close",
+      );
+      this.view.replaceChildren(
+        h("p", {}, h("strong", {}, name), h("span", { class: "soft" }, cut), " ", close),
+        h(
+          "pre",
+          { class: "log mono", tabindex: "0", "aria-label": name },
+          laidOut(name, new TextDecoder().decode(piece.bytes), !cut),
+        ),
+      );
     } catch (problem) {
       this.view.replaceChildren(h("p", { class: "error" }, /** @type {Error} */ (problem).message));
     }

@@ -14,20 +14,57 @@ const TIMES = /^(TIMESTAMP.*|DATE)$/;
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
-  const editor = /** @type {HTMLTextAreaElement} */ (h("textarea", { id: "sql", rows: 6, spellcheck: "false", autocapitalize: "off", class: "mono", "aria-label": "SQL", placeholder: "SELECT benchmark_id, model, mean FROM leaderboard" }));
+  const editor = /** @type {HTMLTextAreaElement} */ (
+    h("textarea", {
+      id: "sql",
+      rows: 6,
+      spellcheck: "false",
+      autocapitalize: "off",
+      class: "mono",
+      "aria-label": "SQL",
+      placeholder: "SELECT benchmark_id, model, mean FROM leaderboard",
+    })
+  );
   const answer = h("div", { class: "answer-place", "aria-live": "polite" });
   const views = h("div", { class: "views" });
   const examples = h("div", { class: "examples" });
-  const button = /** @type {HTMLButtonElement} */ (h("button", { type: "button", class: "primary", onclick: () => ask() }, "Ask"));
+  const button = /** @type {HTMLButtonElement} */ (
+    h("button", { type: "button", class: "primary", onclick: () => ask() }, "Ask")
+  );
   let turn = 0;
 
   main.replaceChildren(
-    h("div", { class: "intro" }, h("h1", {}, "Ask"), h("p", {}, "One SELECT of DuckDB's SQL over the history. It can read nothing else, and changes nothing.")),
+    h(
+      "div",
+      { class: "intro" },
+      h("h1", {}, "Ask"),
+      h("p", {}, "One SELECT of DuckDB's SQL over the history. It can read nothing else, and changes nothing."),
+    ),
     h(
       "div",
       { class: "columns ask" },
-      h("div", {}, h("section", { class: "panel editor" }, editor, h("div", { class: "line" }, button, h("span", { class: "soft" }, h("kbd", {}, "Ctrl"), " + ", h("kbd", {}, "Enter")), examples)), answer),
-      h("div", {}, h("section", { class: "panel" }, h("h2", {}, "What there is"), h("div", { class: "inside" }, views))),
+      h(
+        "div",
+        {},
+        h(
+          "section",
+          { class: "panel editor" },
+          editor,
+          h(
+            "div",
+            { class: "line" },
+            button,
+            h("span", { class: "soft" }, h("kbd", {}, "Ctrl"), " + ", h("kbd", {}, "Enter")),
+            examples,
+          ),
+        ),
+        answer,
+      ),
+      h(
+        "div",
+        {},
+        h("section", { class: "panel" }, h("h2", {}, "What there is"), h("div", { class: "inside" }, views)),
+      ),
     ),
   );
   editor.addEventListener("keydown", (event) => {
@@ -50,7 +87,9 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       if (!over()) drawAnswer(told);
     } catch (problem) {
       if (over()) return;
-      answer.replaceChildren(failure("The question has no answer", /** @type {Error} */ (problem).message, () => ask()));
+      answer.replaceChildren(
+        failure("The question has no answer", /** @type {Error} */ (problem).message, () => ask()),
+      );
     } finally {
       if (!over()) button.disabled = false;
     }
@@ -65,14 +104,39 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     const toggle = () => {
       place.hidden = !place.hidden;
       draw.setAttribute("aria-expanded", String(!place.hidden));
-      if (!place.hidden && !place.firstChild) place.append(chart(/** @type {any} */ (spec), { label: "The answer as a chart; the table says the same", signal }));
+      if (!place.hidden && !place.firstChild)
+        place.append(
+          chart(/** @type {any} */ (spec), { label: "The answer as a chart; the table says the same", signal }),
+        );
     };
     answer.replaceChildren(
       h(
         "section",
         { class: "panel" },
-        h("h2", {}, `${count(rows.length)}${truncated ? " or more" : ""} ${rows.length === 1 ? "row" : "rows"}`, h("span", { class: "line" }, h("span", { class: "soft" }, `${seconds.toFixed(2)} s`), spec && draw, h("button", { type: "button", onclick: () => download(columns, rows) }, "CSV"))),
-        h("div", { class: "inside" }, place, truncated && h("p", { class: "soft" }, `Only the first ${count(rows.length)} are shown; LIMIT or benchmarks query gets others.`), rows.length ? table(columns, rows) : h("p", { class: "soft" }, "No rows.")),
+        h(
+          "h2",
+          {},
+          `${count(rows.length)}${truncated ? " or more" : ""} ${rows.length === 1 ? "row" : "rows"}`,
+          h(
+            "span",
+            { class: "line" },
+            h("span", { class: "soft" }, `${seconds.toFixed(2)} s`),
+            spec && draw,
+            h("button", { type: "button", onclick: () => download(columns, rows) }, "CSV"),
+          ),
+        ),
+        h(
+          "div",
+          { class: "inside" },
+          place,
+          truncated &&
+            h(
+              "p",
+              { class: "soft" },
+              `Only the first ${count(rows.length)} are shown; LIMIT or benchmarks query gets others.`,
+            ),
+          rows.length ? table(columns, rows) : h("p", { class: "soft" }, "No rows."),
+        ),
       ),
     );
   }
@@ -82,16 +146,33 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       const told = await get("/api/query/views", { past: false, signal });
       if (!told) return;
       views.replaceChildren(...told.value.views.map(viewOf));
-      examples.replaceChildren(h("label", { class: "field" }, h("span", { class: "visually-hidden" }, "An example"), exampleChoice(told.value.examples)));
+      examples.replaceChildren(
+        h(
+          "label",
+          { class: "field" },
+          h("span", { class: "visually-hidden" }, "An example"),
+          exampleChoice(told.value.examples),
+        ),
+      );
       if (!query.get("sql")) editor.value ||= told.value.examples[0]?.sql ?? "";
     } catch (problem) {
-      if (!signal.aborted) views.replaceChildren(failure("The views cannot be listed", /** @type {Error} */ (problem).message, () => location.reload()));
+      if (!signal.aborted)
+        views.replaceChildren(
+          failure("The views cannot be listed", /** @type {Error} */ (problem).message, () => location.reload()),
+        );
     }
     ready();
   })();
 
   function exampleChoice(/** @type {any[]} */ some) {
-    const select = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "An example", onchange: () => use() }, h("option", { value: "" }, "Examples"), some.map((one, at) => h("option", { value: String(at) }, one.title))));
+    const select = /** @type {HTMLSelectElement} */ (
+      h(
+        "select",
+        { "aria-label": "An example", onchange: () => use() },
+        h("option", { value: "" }, "Examples"),
+        some.map((one, at) => h("option", { value: String(at) }, one.title)),
+      )
+    );
     const use = () => {
       const chosen = some[Number(select.value)];
       if (select.value === "" || !chosen) return;
@@ -111,7 +192,28 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       "details",
       { class: "view" },
       h("summary", {}, h("strong", { class: "mono" }, view.name), " ", h("span", { class: "soft" }, view.about)),
-      h("ul", { class: "plain" }, view.columns.map((/** @type {any} */ column) => h("li", {}, h("button", { type: "button", class: "quiet mono", title: `Write ${column.name} into the question`, onclick: () => insert(column.name) }, column.name), h("span", { class: "soft type" }, column.type), h("span", {}, column.about)))),
+      h(
+        "ul",
+        { class: "plain" },
+        view.columns.map((/** @type {any} */ column) =>
+          h(
+            "li",
+            {},
+            h(
+              "button",
+              {
+                type: "button",
+                class: "quiet mono",
+                title: `Write ${column.name} into the question`,
+                onclick: () => insert(column.name),
+              },
+              column.name,
+            ),
+            h("span", { class: "soft type" }, column.type),
+            h("span", {}, column.about),
+          ),
+        ),
+      ),
     );
   }
 
@@ -130,8 +232,28 @@ function table(columns, rows) {
     h(
       "table",
       { class: "dense" },
-      h("thead", {}, h("tr", {}, columns.map((column, at) => h("th", { scope: "col", class: numeric[at] ? "number" : "", title: column.type }, column.name)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((value, at) => h("td", { class: numeric[at] ? "number" : "" }, cell(columns[at], value)))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((column, at) =>
+            h("th", { scope: "col", class: numeric[at] ? "number" : "", title: column.type }, column.name),
+          ),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((value, at) => h("td", { class: numeric[at] ? "number" : "" }, cell(columns[at], value))),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -139,12 +261,14 @@ function table(columns, rows) {
 /** @param {{ name: string, type: string }} column @param {any} value */
 function cell(column, value) {
   if (value === null) return h("span", { class: "soft" }, "—");
-  if (column.name.endsWith("run_id") && typeof value === "string") return h("a", { href: runLink(value), class: "mono" }, value);
+  if (column.name.endsWith("run_id") && typeof value === "string")
+    return h("a", { href: runLink(value), class: "mono" }, value);
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   return text(value);
 }
 
-const text = (/** @type {any} */ value) => (value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
+const text = (/** @type {any} */ value) =>
+  value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
 
 /**
  * A chart for an answer with a number: over time where there is a time, else bars by the first column of words.
@@ -162,8 +286,16 @@ function chartOf(columns, rows) {
   // The last number is mostly what was reckoned; what stands before it says of what.
   const y = { ...field(/** @type {any} */ (numbers.at(-1))), type: "quantitative" };
   if (times.length) {
-    const color = words[0] && new Set(rows.map((row) => row[columns.indexOf(words[0])])).size <= 6 ? { color: { ...field(words[0]), type: "nominal" } } : {};
-    return { data: { values }, height: 300, mark: { type: "line", point: true }, encoding: { x: { ...field(times[0]), type: "temporal" }, y: { ...y, scale: { zero: false } }, tooltip, ...color } };
+    const color =
+      words[0] && new Set(rows.map((row) => row[columns.indexOf(words[0])])).size <= 6
+        ? { color: { ...field(words[0]), type: "nominal" } }
+        : {};
+    return {
+      data: { values },
+      height: 300,
+      mark: { type: "line", point: true },
+      encoding: { x: { ...field(times[0]), type: "temporal" }, y: { ...y, scale: { zero: false } }, tooltip, ...color },
+    };
   }
   if (words.length) {
     const label = words.map((column) => `datum['${escaped(column.name)}']`).join(" + ' · ' + ");
@@ -176,7 +308,16 @@ function chartOf(columns, rows) {
       encoding: { y: { field: "_who", type: "nominal", title: null, sort: null }, x: y, tooltip },
     };
   }
-  return { data: { values }, height: 300, mark: { type: "point", filled: true }, encoding: { x: { ...field(numbers[0]), type: "quantitative", scale: { zero: false } }, y: { ...y, scale: { zero: false } }, tooltip } };
+  return {
+    data: { values },
+    height: 300,
+    mark: { type: "point", filled: true },
+    encoding: {
+      x: { ...field(numbers[0]), type: "quantitative", scale: { zero: false } },
+      y: { ...y, scale: { zero: false } },
+      tooltip,
+    },
+  };
 }
 
 /** A name without what Vega-Lite reads as a path. @param {string} name */
@@ -190,8 +331,15 @@ function download(columns, rows) {
     const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
     return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  const lines = [columns.map((column) => quoted(column.name)), ...rows.map((row) => row.map(quoted))].map((row) => row.join(","));
-  const link = /** @type {HTMLAnchorElement} */ (h("a", { href: URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" })), download: "answer.csv" }));
+  const lines = [columns.map((column) => quoted(column.name)), ...rows.map((row) => row.map(quoted))].map((row) =>
+    row.join(","),
+  );
+  const link = /** @type {HTMLAnchorElement} */ (
+    h("a", {
+      href: URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" })),
+      download: "answer.csv",
+    })
+  );
   link.click();
   URL.revokeObjectURL(link.href);
 }

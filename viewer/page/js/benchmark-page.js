@@ -26,7 +26,10 @@ export function show(main, { id, query }, { signal, title, ready, leave, keep: k
   function draw(/** @type {any} */ data) {
     keep(tasks, data.tasks.length > 1 ? [["tasks", data.tasks, () => taskChoice(data, choose)]] : []);
     if (!data.task) {
-      place.replaceChildren(empty("No score yet", "Its runs have not come to a score."), attemptsPanel(data.attempts) ?? "");
+      place.replaceChildren(
+        empty("No score yet", "Its runs have not come to a score."),
+        attemptsPanel(data.attempts) ?? "",
+      );
       return ready();
     }
     if (place.firstChild !== board) place.replaceChildren(board);
@@ -61,7 +64,13 @@ function taskChoice(data, choose) {
   const select = h(
     "select",
     { "aria-label": "Options of the task", onchange: (/** @type {any} */ event) => choose(event.target.value) },
-    data.tasks.map((/** @type {any} */ task) => h("option", { value: task.comparison_key, selected: task.comparison_key === data.task?.comparison_key }, `${optionsText(task.config) || "default options"} (${count(task.runs)})`)),
+    data.tasks.map((/** @type {any} */ task) =>
+      h(
+        "option",
+        { value: task.comparison_key, selected: task.comparison_key === data.task?.comparison_key },
+        `${optionsText(task.config) || "default options"} (${count(task.runs)})`,
+      ),
+    ),
   );
   return h("label", { class: "field" }, h("span", { class: "soft" }, "options "), select);
 }
@@ -77,15 +86,40 @@ function standing({ task, points, records, references, points_total }) {
   const record = records.at(-1);
   const reference = references.at(-1);
   const upwards = task.higher_is_better;
-  const tile = (/** @type {string} */ name, /** @type {any} */ value, /** @type {any} */ below) => h("div", { class: "tile" }, h("span", { class: "soft" }, name), h("strong", {}, value), h("span", { class: "soft" }, below));
+  const tile = (/** @type {string} */ name, /** @type {any} */ value, /** @type {any} */ below) =>
+    h(
+      "div",
+      { class: "tile" },
+      h("span", { class: "soft" }, name),
+      h("strong", {}, value),
+      h("span", { class: "soft" }, below),
+    );
   const gap = record && reference ? record.score - reference.value : null;
   return h(
     "div",
     { class: "tiles standing-tiles" },
-    latest && tile("latest", h("a", { href: runLink(latest.run_id) }, scored(latest.score, latest.stderr, task.unit)), [latest.model, " · ", when(latest.at)]),
-    record && tile("record", h("a", { href: runLink(record.run_id) }, scored(record.score, null, task.unit)), [record.model, " · ", when(record.at)]),
-    reference && tile("reference", scored(reference.value, null, task.unit), [reference.label, gap === null ? "" : [" · record ", h("span", { class: `delta ${direction(gap, upwards)}` }, signed(gap))]]),
-    tile("scores", count(points_total), `${unitText(task.unit) || task.unit || "no unit"}, ${upwards ? "higher" : "lower"} is better`),
+    latest &&
+      tile("latest", h("a", { href: runLink(latest.run_id) }, scored(latest.score, latest.stderr, task.unit)), [
+        latest.model,
+        " · ",
+        when(latest.at),
+      ]),
+    record &&
+      tile("record", h("a", { href: runLink(record.run_id) }, scored(record.score, null, task.unit)), [
+        record.model,
+        " · ",
+        when(record.at),
+      ]),
+    reference &&
+      tile("reference", scored(reference.value, null, task.unit), [
+        reference.label,
+        gap === null ? "" : [" · record ", h("span", { class: `delta ${direction(gap, upwards)}` }, signed(gap))],
+      ]),
+    tile(
+      "scores",
+      count(points_total),
+      `${unitText(task.unit) || task.unit || "no unit"}, ${upwards ? "higher" : "lower"} is better`,
+    ),
   );
 }
 
@@ -114,8 +148,16 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   const steps = references.filter((/** @type {any} */ step) => step.at <= last);
   /** @type {any[]} */
   const layers = [
-    { transform: [{ filter: "isValid(datum.low)" }], mark: { type: "rule", opacity: 0.35 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { field: "who", type: "nominal" } } },
-    { transform: [{ filter: "isValid(datum.best_so_far)" }], mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, opacity: 0.8 }, encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "record" } } },
+    {
+      transform: [{ filter: "isValid(datum.low)" }],
+      mark: { type: "rule", opacity: 0.35 },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { field: "who", type: "nominal" } },
+    },
+    {
+      transform: [{ filter: "isValid(datum.best_so_far)" }],
+      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, opacity: 0.8 },
+      encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "record" } },
+    },
     {
       mark: { type: "point", filled: true, opacity: 0.9, cursor: "pointer" },
       encoding: {
@@ -129,56 +171,128 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     },
   ];
   if (steps.length) {
-    const reference = [...steps.map((/** @type {any} */ step) => ({ at: step.at < points[0].at ? points[0].at : step.at, value: step.value, label: step.label })), { at: last, value: steps.at(-1).value, label: steps.at(-1).label }];
+    const reference = [
+      ...steps.map((/** @type {any} */ step) => ({
+        at: Math.max(step.at, points[0].at),
+        value: step.value,
+        label: step.label,
+      })),
+      { at: last, value: steps.at(-1).value, label: steps.at(-1).label },
+    ];
     layers.push({
       data: { values: reference },
       mark: { type: "line", interpolate: "step-after", strokeWidth: 2 },
-      encoding: { x, y: { ...y, field: "value" }, strokeDash: { datum: "reference" }, tooltip: [{ field: "label", title: "reference" }, { field: "value", title: "score" }] },
+      encoding: {
+        x,
+        y: { ...y, field: "value" },
+        strokeDash: { datum: "reference" },
+        tooltip: [
+          { field: "label", title: "reference" },
+          { field: "value", title: "score" },
+        ],
+      },
     });
   }
   const spec = {
     data: { values },
     height: 300,
     layer: layers,
-    encoding: { strokeDash: { type: "nominal", scale: { domain: ["record", "reference"], range: [[1, 0], [6, 4]] }, legend: { title: null } } },
+    encoding: {
+      strokeDash: {
+        type: "nominal",
+        scale: {
+          domain: ["record", "reference"],
+          range: [
+            [1, 0],
+            [6, 4],
+          ],
+        },
+        legend: { title: null },
+      },
+    },
     resolve: { scale: { color: "shared" } },
   };
   const least = Math.min(...points.map((/** @type {any} */ point) => point.score));
   const most = Math.max(...points.map((/** @type {any} */ point) => point.score));
   const label = `${points.length} scores of ${benchmark_id}, from ${score(least)} to ${score(most)}, with the steps of the record and of the reference`;
-  const left = points_total > points.length ? h("span", { class: "soft" }, `the newest ${count(points.length)} of ${count(points_total)}`) : "";
+  const left =
+    points_total > points.length
+      ? h("span", { class: "soft" }, `the newest ${count(points.length)} of ${count(points_total)}`)
+      : "";
   const more = h("a", { href: hash("/runs", { benchmark: benchmark_id, sort: "-score" }) }, "as a table");
-  return panel("History", chart(spec, { label, signal, link: (datum) => (datum.run_id ? runLink(datum.run_id) : null) }), [left, more], { class: "panel wide" });
+  return panel(
+    "History",
+    chart(spec, { label, signal, link: (datum) => (datum.run_id ? runLink(datum.run_id) : null) }),
+    [left, more],
+    { class: "panel wide" },
+  );
 }
 
 /** What one agent with one model scored when it was asked again and again. @param {any} data @param {AbortSignal} signal */
 function spreadPanel({ repeats, task }, signal) {
   if (!repeats.length) return null;
   const several = repeats.filter((/** @type {any} */ one) => one.runs > 1);
-  const values = several.flatMap((/** @type {any} */ one) => one.scores.map((/** @type {number} */ value) => ({ who: `${one.agent} · ${one.provider}:${one.model}`, score: value })));
+  const values = several.flatMap((/** @type {any} */ one) =>
+    one.scores.map((/** @type {number} */ value) => ({
+      who: `${one.agent} · ${one.provider}:${one.model}`,
+      score: value,
+    })),
+  );
   const spec = {
     data: { values },
     height: 26 * several.length,
     layer: [
-      { mark: { type: "tick", thickness: 2, opacity: 0.55 }, encoding: { x: { field: "score", type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false } }, y: { field: "who", type: "nominal", title: null } } },
-      { mark: { type: "point", filled: true, size: 70 }, encoding: { x: { field: "score", type: "quantitative", aggregate: "mean" }, y: { field: "who", type: "nominal" } } },
+      {
+        mark: { type: "tick", thickness: 2, opacity: 0.55 },
+        encoding: {
+          x: { field: "score", type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false } },
+          y: { field: "who", type: "nominal", title: null },
+        },
+      },
+      {
+        mark: { type: "point", filled: true, size: 70 },
+        encoding: {
+          x: { field: "score", type: "quantitative", aggregate: "mean" },
+          y: { field: "who", type: "nominal" },
+        },
+      },
     ],
   };
   const head = ["agent", "model", "runs", "mean", "least", "most"];
   const table = h(
     "table",
     { class: "dense" },
-    h("thead", {}, h("tr", {}, head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)),
+      ),
+    ),
     h(
       "tbody",
       {},
       repeats.map((/** @type {any} */ one) =>
-        h("tr", {}, h("td", {}, one.agent), h("td", {}, `${one.provider}:${one.model}`), h("td", { class: "number" }, count(one.runs)), h("td", { class: "number" }, score(one.mean, one.stderr)), h("td", { class: "number" }, score(one.least)), h("td", { class: "number" }, score(one.most))),
+        h(
+          "tr",
+          {},
+          h("td", {}, one.agent),
+          h("td", {}, `${one.provider}:${one.model}`),
+          h("td", { class: "number" }, count(one.runs)),
+          h("td", { class: "number" }, score(one.mean, one.stderr)),
+          h("td", { class: "number" }, score(one.least)),
+          h("td", { class: "number" }, score(one.most)),
+        ),
       ),
     ),
   );
   const label = `The spread of the scores of ${several.length} agents with models that ran more than once`;
-  return panel("Spread over repeats", [several.length ? chart(spec, { label, signal }) : "", h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Repeats" }, table)]);
+  return panel("Spread over repeats", [
+    several.length ? chart(spec, { label, signal }) : "",
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Repeats" }, table),
+  ]);
 }
 
 /** @param {any[]} attempts */
@@ -189,20 +303,55 @@ function attemptsPanel(attempts) {
       "li",
       {},
       h("div", {}, h("strong", {}, one.agent), ` · ${one.provider}:${one.model}`),
-      h("ol", { class: "attempts plain" }, one.runs.map((/** @type {any} */ run) => h("li", {}, h("a", { href: runLink(run.run_id) }, `#${run.attempt}`), " ", statusBadge(run), " ", run.score === null ? (run.reason ?? "") : score(run.score), " ", when(run.started_at)))),
+      h(
+        "ol",
+        { class: "attempts plain" },
+        one.runs.map((/** @type {any} */ run) =>
+          h(
+            "li",
+            {},
+            h("a", { href: runLink(run.run_id) }, `#${run.attempt}`),
+            " ",
+            statusBadge(run),
+            " ",
+            run.score === null ? (run.reason ?? "") : score(run.score),
+            " ",
+            when(run.started_at),
+          ),
+        ),
+      ),
     ),
   );
-  return panel("Attempts", h("ul", { class: "plain attempts-list" }, list), h("span", { class: "soft" }, "the same work, more than once"));
+  return panel(
+    "Attempts",
+    h("ul", { class: "plain attempts-list" }, list),
+    h("span", { class: "soft" }, "the same work, more than once"),
+  );
 }
 
 /** @param {any} data */
 function referencesPanel({ references, task }) {
   if (!references.length) return null;
-  const rows = [...references].reverse().map((step) =>
-    h("li", {}, h("strong", {}, scored(step.value, null, task.unit)), " ", step.label, " ", h("span", { class: "soft", title: moment(step.at) }, "known here since ", when(step.at)), " ", source(step.source)),
-  );
+  const rows = [...references]
+    .reverse()
+    .map((step) =>
+      h(
+        "li",
+        {},
+        h("strong", {}, scored(step.value, null, task.unit)),
+        " ",
+        step.label,
+        " ",
+        h("span", { class: "soft", title: moment(step.at) }, "known here since ", when(step.at)),
+        " ",
+        source(step.source),
+      ),
+    );
   return panel("References", h("ul", { class: "plain" }, rows));
 }
 
 /** A source is a text that somebody wrote: it is a link only where it is an address. @param {string} text */
-const source = (text) => (/^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer noopener", target: "_blank" }, "source") : h("span", { class: "soft" }, text));
+const source = (text) =>
+  /^https?:\/\//.test(text)
+    ? h("a", { href: text, rel: "noreferrer noopener", target: "_blank" }, "source")
+    : h("span", { class: "soft" }, text);

@@ -27,14 +27,28 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function draw(/** @type {any} */ { standings }) {
     shown = standings;
     if (!standings.length) {
-      place.replaceChildren(empty("No scores yet", "Runs that succeeded appear here. This command shows what can be run:", "benchmarks list-benchmarks"));
+      place.replaceChildren(
+        empty(
+          "No scores yet",
+          "Runs that succeeded appear here. This command shows what can be run:",
+          "benchmarks list-benchmarks",
+        ),
+      );
       return ready();
     }
     const tasks = grouped(standings);
     const columns = [...new Set(standings.map((/** @type {any} */ one) => nameOf(one, across)))].sort();
     summary.textContent = `${count(new Set(standings.map((/** @type {any} */ one) => one.task.benchmark_id)).size)} benchmarks, ${count(columns.length)} ${across}${columns.length === 1 ? "" : "s"}`;
     if (place.firstChild !== board) place.replaceChildren(board);
-    keep(tabs, ACROSS.map(([value, text]) => [value, value === across, () => h("button", { type: "button", "aria-pressed": String(value === across), onclick: () => choose(value) }, text)]));
+    keep(
+      tabs,
+      ACROSS.map(([value, text]) => [
+        value,
+        value === across,
+        () =>
+          h("button", { type: "button", "aria-pressed": String(value === across), onclick: () => choose(value) }, text),
+      ]),
+    );
     keep(board, [
       ["matrix", [standings, across], () => matrix(tasks, columns, across)],
       ["key", null, key],
@@ -51,7 +65,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   follow(place, { path: "/api/leaderboard", what: "The leaderboard", draw, signal });
 }
 
-const nameOf = (/** @type {any} */ standing, /** @type {string} */ across) => (across === "agent" ? standing.agent : `${standing.provider}:${standing.model}`);
+const nameOf = (/** @type {any} */ standing, /** @type {string} */ across) =>
+  across === "agent" ? standing.agent : `${standing.provider}:${standing.model}`;
 
 /** The standings of each task, in the order in which they came. @param {any[]} standings */
 function grouped(standings) {
@@ -70,12 +85,27 @@ function matrix(tasks, columns, across) {
   const head = h(
     "thead",
     {},
-    h("tr", {}, h("th", { scope: "col", class: "benchmark" }, "Benchmark"), h("th", { scope: "col", class: "number" }, "Reference"), columns.map((name) => h("th", { scope: "col", class: "contender" }, breakable(name)))),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "col", class: "benchmark" }, "Benchmark"),
+      h("th", { scope: "col", class: "number" }, "Reference"),
+      columns.map((name) => h("th", { scope: "col", class: "contender" }, breakable(name))),
+    ),
   );
   return h(
     "div",
     { class: "panel scroll matrix", tabindex: 0, role: "region", "aria-label": "Scores by benchmark" },
-    h("table", {}, head, h("tbody", {}, tasks.map((standings) => row(standings, columns, across)))),
+    h(
+      "table",
+      {},
+      head,
+      h(
+        "tbody",
+        {},
+        tasks.map((standings) => row(standings, columns, across)),
+      ),
+    ),
   );
 }
 
@@ -84,30 +114,58 @@ function row(standings, columns, across) {
   const [{ task, task_options, high_score }] = standings;
   const means = standings.map((one) => one.score.mean);
   const [least, most] = [Math.min(...means), Math.max(...means)];
-  const options = Object.entries(task_options ?? {}).map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const options = Object.entries(task_options ?? {}).map(
+    ([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`,
+  );
   return h(
     "tr",
     {},
     h(
       "th",
       { scope: "row", class: "benchmark" },
-      h("a", { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` }, breakable(task.benchmark_id)),
+      h(
+        "a",
+        { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` },
+        breakable(task.benchmark_id),
+      ),
       options.length ? h("span", { class: "soft options" }, options.join(" ")) : "",
-      h("span", { class: "soft" }, `${unitText(task.unit) || task.unit || ""}${task.higher_is_better ? "" : " ↓ lower is better"}`),
+      h(
+        "span",
+        { class: "soft" },
+        `${unitText(task.unit) || task.unit || ""}${task.higher_is_better ? "" : " ↓ lower is better"}`,
+      ),
     ),
-    h("td", { class: "number soft", title: high_score ? `${high_score.label}, ${high_score.source}` : "no published reference" }, high_score ? score(high_score.value) : "—"),
+    h(
+      "td",
+      {
+        class: "number soft",
+        title: high_score ? `${high_score.label}, ${high_score.source}` : "no published reference",
+      },
+      high_score ? score(high_score.value) : "—",
+    ),
     columns.map((name) => {
       const here = standings.filter((one) => nameOf(one, across) === name);
-      return here.length ? cell(here, task, { least, most }) : h("td", { class: "none" }, h("span", { "aria-label": "not run" }, "·"));
+      return here.length
+        ? cell(here, task, { least, most })
+        : h("td", { class: "none" }, h("span", { "aria-label": "not run" }, "·"));
     }),
   );
 }
 
 /** Several standings meet in a cell where one model ran with several agents, or the other way round: the best is shown. */
-function cell(/** @type {any[]} */ standings, /** @type {any} */ task, /** @type {{ least: number, most: number }} */ { least, most }) {
+function cell(
+  /** @type {any[]} */ standings,
+  /** @type {any} */ task,
+  /** @type {{ least: number, most: number }} */ { least, most },
+) {
   const best = standings.reduce((one, other) => (other.rank < one.rank ? other : one));
   const { score: found, rank, runs, latest_score, latest_at, delta_to_high_score, best_score, above_chance } = best;
-  const share = most > least ? (task.higher_is_better ? (found.mean - least) / (most - least) : (most - found.mean) / (most - least)) : 1;
+  const share =
+    most > least
+      ? task.higher_is_better
+        ? (found.mean - least) / (most - least)
+        : (most - found.mean) / (most - least)
+      : 1;
   const shade = most > least ? 1 + Math.round(share * (SHADES - 1)) : SHADES;
   const told = [
     `rank ${rank}`,
@@ -117,18 +175,31 @@ function cell(/** @type {any[]} */ standings, /** @type {any} */ task, /** @type
     found.stderr === null ? "no error known" : `± ${score(found.stderr)} from ${found.stderr_of}`,
     delta_to_high_score === null ? "" : `${signed(delta_to_high_score)} against the reference`,
     above_chance === null ? "" : `${signed(above_chance)} against guessing`,
-    standings.length > 1 ? `the best of ${standings.length}: ${best.agent} with ${best.provider}:${best.model}` : `${best.agent} with ${best.provider}:${best.model}`,
+    standings.length > 1
+      ? `the best of ${standings.length}: ${best.agent} with ${best.provider}:${best.model}`
+      : `${best.agent} with ${best.provider}:${best.model}`,
   ].filter(Boolean);
   return h(
     "td",
     { class: `cell shade-${shade}`, title: told.join("\n") },
-    h("a", { class: "value", href: runLink(best.latest_run_id) }, scored(found.mean, null, null), rank === 1 && most > least && h("span", { class: "first", title: "first of its task" }, " ★")),
+    h(
+      "a",
+      { class: "value", href: runLink(best.latest_run_id) },
+      scored(found.mean, null, null),
+      rank === 1 && most > least && h("span", { class: "first", title: "first of its task" }, " ★"),
+    ),
     h("span", { class: "small" }, found.stderr === null ? "" : `± ${score(found.stderr)}`),
     h(
       "span",
       { class: "small" },
       h("span", {}, latest_score === found.mean ? when(latest_at) : ["latest ", score(latest_score)]),
-      delta_to_high_score === null ? "" : h("span", { class: direction(delta_to_high_score, task.higher_is_better), title: "against the reference" }, signed(delta_to_high_score)),
+      delta_to_high_score === null
+        ? ""
+        : h(
+            "span",
+            { class: direction(delta_to_high_score, task.higher_is_better), title: "against the reference" },
+            signed(delta_to_high_score),
+          ),
     ),
   );
 }

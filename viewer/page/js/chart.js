@@ -20,7 +20,13 @@ function drawer() {
 /** @param {string} src */
 function script(src) {
   return new Promise((resolve, reject) => {
-    document.head.append(h("script", { src, onload: resolve, onerror: () => reject(new Error("the script that draws charts cannot be loaded")) }));
+    document.head.append(
+      h("script", {
+        src,
+        onload: resolve,
+        onerror: () => reject(new Error("the script that draws charts cannot be loaded")),
+      }),
+    );
   });
 }
 
@@ -51,7 +57,23 @@ export function chart(spec, { label, signal, link }) {
       const embed = await drawer();
       if (signal.aborted || mine !== turn) return;
       // `ast`: expressions are interpreted, since the page's policy allows no code that is made from text.
-      const next = await embed(inside, { width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec, config: theme(element.clientWidth) }, { mode: "vega-lite", actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+      const next = await embed(
+        inside,
+        {
+          width: "container",
+          autosize: { type: "fit-x", contains: "padding" },
+          ...spec,
+          config: theme(element.clientWidth),
+        },
+        {
+          mode: "vega-lite",
+          actions: false,
+          renderer: "svg",
+          ast: true,
+          defaultStyle: false,
+          tooltip: { disableDefaultStyle: true },
+        },
+      );
       if (signal.aborted || mine !== turn) return next.finalize();
       drawn?.finalize();
       drawn = next;
@@ -109,8 +131,27 @@ function theme(width) {
     background: "transparent",
     font: style.fontFamily,
     view: { stroke: null },
-    axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 400, labelLimit: Math.min(240, width * 0.38) },
-    legend: { symbolOpacity: 1, labelColor: text, titleColor: soft, orient: "bottom", title: null, labelFontSize: 12, columns: 3, labelLimit: 260 },
+    axis: {
+      labelColor: soft,
+      titleColor: soft,
+      gridColor: line,
+      domainColor: line,
+      tickColor: line,
+      labelFontSize: 12,
+      titleFontSize: 12,
+      titleFontWeight: 400,
+      labelLimit: Math.min(240, width * 0.38),
+    },
+    legend: {
+      symbolOpacity: 1,
+      labelColor: text,
+      titleColor: soft,
+      orient: "bottom",
+      title: null,
+      labelFontSize: 12,
+      columns: 3,
+      labelLimit: 260,
+    },
     header: { labelColor: text, titleColor: soft },
     title: { color: text },
     text: { color: text },

@@ -23,11 +23,24 @@ const VERDICTS = { better: "better", worse: "worse", "no difference": "", unknow
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const sides = query.getAll("of").filter(Boolean);
-  const chooser = h("form", { class: "panel chooser", onsubmit: (/** @type {Event} */ event) => event.preventDefault() });
+  const chooser = h("form", {
+    class: "panel chooser",
+    onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
+  });
   const place = h("div", {});
   const board = h("div", {});
   const names = h("datalist", { id: "sides" });
-  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Compare"), h("p", {}, "Runs, models, agents, groups or times, each against the first.")), chooser, names, place);
+  main.replaceChildren(
+    h(
+      "div",
+      { class: "intro" },
+      h("h1", {}, "Compare"),
+      h("p", {}, "Runs, models, agents, groups or times, each against the first."),
+    ),
+    chooser,
+    names,
+    place,
+  );
   offer(names, signal);
   drawChooser();
   /** @type {((how?: { fresh?: boolean }) => void) | null} */
@@ -47,13 +60,39 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       {},
       h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
       h("span", { class: "value" }, name),
-      at > 0 && h("button", { type: "button", class: "quiet", "aria-label": `Measure against ${name}`, title: "measure the others against this", onclick: () => change([name, ...sides.filter((one) => one !== name)]) }, "↑"),
-      h("button", { type: "button", class: "quiet", "aria-label": `Leave out ${name}`, onclick: () => change(sides.filter((one) => one !== name)) }, "✕"),
+      at > 0 &&
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            "aria-label": `Measure against ${name}`,
+            title: "measure the others against this",
+            onclick: () => change([name, ...sides.filter((one) => one !== name)]),
+          },
+          "↑",
+        ),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Leave out ${name}`,
+          onclick: () => change(sides.filter((one) => one !== name)),
+        },
+        "✕",
+      ),
     );
   }
 
   function adder() {
-    const field = /** @type {HTMLInputElement} */ (h("input", { list: "sides", "aria-label": "What to compare", placeholder: "run id, model:NAME, agent:NAME, group:ID, as-of:TIME" }));
+    const field = /** @type {HTMLInputElement} */ (
+      h("input", {
+        list: "sides",
+        "aria-label": "What to compare",
+        placeholder: "run id, model:NAME, agent:NAME, group:ID, as-of:TIME",
+      })
+    );
     const add = () => {
       const name = field.value.trim();
       if (name && !sides.includes(name)) change([...sides, name]);
@@ -73,7 +112,13 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 
   function begin() {
     if (sides.length < 2) {
-      place.replaceChildren(empty("Choose two to six", "Name them above. A model is written as model:NAME or model:PROVIDER:NAME, a run by its id, the past as as-of:TIME.", "benchmarks compare groq:qwen3 openai:gpt-4.1"));
+      place.replaceChildren(
+        empty(
+          "Choose two to six",
+          "Name them above. A model is written as model:NAME or model:PROVIDER:NAME, a run by its id, the past as as-of:TIME.",
+          "benchmarks compare groq:qwen3 openai:gpt-4.1",
+        ),
+      );
       return ready();
     }
     if (load) return load({ fresh: true });
@@ -87,7 +132,11 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       ["tallies", [data.tallies, data.sides], () => tallies(data)],
       ["table", [data.rows, data.sides], () => table(data)],
       ["chart", [data.rows, data.sides], () => differences(data, signal)],
-      ["samples", runs.map((/** @type {any} */ one) => one.name), () => (runs.length >= 2 ? samplesPanel(runs, signal) : null)],
+      [
+        "samples",
+        runs.map((/** @type {any} */ one) => one.name),
+        () => (runs.length >= 2 ? samplesPanel(runs, signal) : null),
+      ],
       ["unlike", data.unlike, () => unlike(data.unlike)],
     ]);
     return ready();
@@ -118,13 +167,40 @@ function tallies({ sides, tallies: found }) {
   return h(
     "div",
     { class: "tiles" },
-    h("div", { class: "panel tile" }, h("span", { class: "name" }, h("span", { class: "letter side-0", "aria-hidden": "true" }, "A"), " ", first.name), h("span", { class: "soft" }, `the others are measured against it; ${count(first.runs)} ${first.runs === 1 ? "run" : "runs"}`)),
+    h(
+      "div",
+      { class: "panel tile" },
+      h("span", { class: "name" }, h("span", { class: "letter side-0", "aria-hidden": "true" }, "A"), " ", first.name),
+      h(
+        "span",
+        { class: "soft" },
+        `the others are measured against it; ${count(first.runs)} ${first.runs === 1 ? "run" : "runs"}`,
+      ),
+    ),
     found.map((/** @type {any} */ tally, /** @type {number} */ at) =>
       h(
         "div",
         { class: "panel tile" },
-        h("span", { class: "name" }, h("span", { class: `letter side-${at + 1}`, "aria-hidden": "true" }, letter(at + 1)), " ", tally.side),
-        h("span", {}, h("span", { class: "better" }, `${tally.wins} better`), " · ", h("span", { class: "worse" }, `${tally.losses} worse`), " · ", h("span", { class: "soft" }, `${tally.ties} no difference${tally.unknown ? ` · ${tally.unknown} unknown` : ""}`)),
+        h(
+          "span",
+          { class: "name" },
+          h("span", { class: `letter side-${at + 1}`, "aria-hidden": "true" }, letter(at + 1)),
+          " ",
+          tally.side,
+        ),
+        h(
+          "span",
+          {},
+          h("span", { class: "better" }, `${tally.wins} better`),
+          " · ",
+          h("span", { class: "worse" }, `${tally.losses} worse`),
+          " · ",
+          h(
+            "span",
+            { class: "soft" },
+            `${tally.ties} no difference${tally.unknown ? ` · ${tally.unknown} unknown` : ""}`,
+          ),
+        ),
       ),
     ),
   );
@@ -138,19 +214,62 @@ function table({ sides, rows, level, matched_by }) {
     {},
     h("th", { scope: "col" }, "Benchmark"),
     matched && h("th", { scope: "col" }, matched_by.join(", ")),
-    sides.map((/** @type {any} */ side, /** @type {number} */ at) => h("th", { scope: "col", class: "number" }, h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)), h("span", { class: "side-name" }, side.name))),
+    sides.map((/** @type {any} */ side, /** @type {number} */ at) =>
+      h(
+        "th",
+        { scope: "col", class: "number" },
+        h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
+        h("span", { class: "side-name" }, side.name),
+      ),
+    ),
   );
   const body = rows.map((/** @type {any} */ row) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("a", { href: benchmarkLink(row.task.benchmark_id) }, row.task.benchmark_id), h("span", { class: "soft options" }, Object.entries(row.task_options).map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`).join(" "), row.task.higher_is_better ? "" : " ↓")),
+      h(
+        "th",
+        { scope: "row" },
+        h("a", { href: benchmarkLink(row.task.benchmark_id) }, row.task.benchmark_id),
+        h(
+          "span",
+          { class: "soft options" },
+          Object.entries(row.task_options)
+            .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
+            .join(" "),
+          row.task.higher_is_better ? "" : " ↓",
+        ),
+      ),
       matched && h("td", {}, [row.agent, row.model].filter(Boolean).join(" · ")),
-      row.scores.map((/** @type {any} */ found, /** @type {number} */ at) => h("td", { class: "number" }, found ? [h("a", { href: runLink(found.run_ids.at(-1)) }, score(found.mean, found.stderr)), contrastOf(row.contrasts[at])] : h("span", { class: "soft" }, "—"))),
+      row.scores.map((/** @type {any} */ found, /** @type {number} */ at) =>
+        h(
+          "td",
+          { class: "number" },
+          found
+            ? [
+                h("a", { href: runLink(found.run_ids.at(-1)) }, score(found.mean, found.stderr)),
+                contrastOf(row.contrasts[at]),
+              ]
+            : h("span", { class: "soft" }, "—"),
+        ),
+      ),
     ),
   );
-  const note = h("span", { class: "soft" }, `a difference counts below p = ${level}, after Holm's correction over all of them`);
-  return panel("Task by task", h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores side by side" }, h("table", { class: "dense compare" }, h("thead", {}, head), h("tbody", {}, body))), note, { class: "panel wide" });
+  const note = h(
+    "span",
+    { class: "soft" },
+    `a difference counts below p = ${level}, after Holm's correction over all of them`,
+  );
+  return panel(
+    "Task by task",
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores side by side" },
+      h("table", { class: "dense compare" }, h("thead", {}, head), h("tbody", {}, body)),
+    ),
+    note,
+    { class: "panel wide" },
+  );
 }
 
 /** @param {any} contrast */
@@ -158,8 +277,24 @@ function contrastOf(contrast) {
   if (!contrast) return "";
   const { delta, verdict, adjusted_p, method, pairs, note, wins, losses, ties } = contrast;
   const p = adjusted_p === null ? "" : adjusted_p < 0.001 ? "p < 0.001" : `p = ${adjusted_p.toFixed(3)}`;
-  const told = [verdict, p, method, pairs ? `${pairs} pairs: ${wins} won, ${losses} lost, ${ties} the same` : "", note].filter(Boolean).join("\n");
-  return h("span", { class: "contrast", title: told }, h("span", { class: `delta ${VERDICTS[verdict]}`.trim() }, signed(delta)), " ", h("span", { class: "soft" }, verdict === "unknown" ? "noise unknown" : verdict === "no difference" ? `within noise${p ? `, ${p}` : ""}` : `${verdict}, ${p}`));
+  const told = [verdict, p, method, pairs ? `${pairs} pairs: ${wins} won, ${losses} lost, ${ties} the same` : "", note]
+    .filter(Boolean)
+    .join("\n");
+  return h(
+    "span",
+    { class: "contrast", title: told },
+    h("span", { class: `delta ${VERDICTS[verdict]}`.trim() }, signed(delta)),
+    " ",
+    h(
+      "span",
+      { class: "soft" },
+      verdict === "unknown"
+        ? "noise unknown"
+        : verdict === "no difference"
+          ? `within noise${p ? `, ${p}` : ""}`
+          : `${verdict}, ${p}`,
+    ),
+  );
 }
 
 /** The differences with their intervals, turned so that the right is better. @param {any} data @param {AbortSignal} signal */
@@ -167,7 +302,15 @@ function differences({ rows, sides }, signal) {
   const values = rows.flatMap((/** @type {any} */ row) =>
     row.contrasts.flatMap((/** @type {any} */ contrast, /** @type {number} */ at) =>
       contrast && contrast.low !== null
-        ? [{ benchmark: [row.task.benchmark_id, row.agent, row.model].filter(Boolean).join(" · "), side: letter(at), name: sides[at].name, unit: row.task.unit, ...turned(contrast, row.task.higher_is_better) }]
+        ? [
+            {
+              benchmark: [row.task.benchmark_id, row.agent, row.model].filter(Boolean).join(" · "),
+              side: letter(at),
+              name: sides[at].name,
+              unit: row.task.unit,
+              ...turned(contrast, row.task.higher_is_better),
+            },
+          ]
         : [],
     ),
   );
@@ -181,16 +324,56 @@ function differences({ rows, sides }, signal) {
     data: { values },
     height: lines * Math.max(28, 20 * (sides.length - 1)),
     layer: [
-      { data: { values: [{ at: 0 }] }, mark: { type: "rule", strokeDash: [4, 4] }, encoding: { x: { field: "at", type: "quantitative" } } },
-      { mark: { type: "rule", strokeWidth: 2 }, encoding: { x: { field: "low", type: "quantitative", title: "difference to A; to the right is better" }, x2: { field: "high" }, y, ...offset, color } },
-      { mark: { type: "point", filled: true, size: 70, opacity: 1 }, encoding: { x: { field: "improvement", type: "quantitative" }, y, ...offset, color, tooltip: [{ field: "name", title: "side" }, { field: "told", title: "improvement" }, { field: "verdict", title: "verdict" }] } },
+      {
+        data: { values: [{ at: 0 }] },
+        mark: { type: "rule", strokeDash: [4, 4] },
+        encoding: { x: { field: "at", type: "quantitative" } },
+      },
+      {
+        mark: { type: "rule", strokeWidth: 2 },
+        encoding: {
+          x: { field: "low", type: "quantitative", title: "difference to A; to the right is better" },
+          x2: { field: "high" },
+          y,
+          ...offset,
+          color,
+        },
+      },
+      {
+        mark: { type: "point", filled: true, size: 70, opacity: 1 },
+        encoding: {
+          x: { field: "improvement", type: "quantitative" },
+          y,
+          ...offset,
+          color,
+          tooltip: [
+            { field: "name", title: "side" },
+            { field: "told", title: "improvement" },
+            { field: "verdict", title: "verdict" },
+          ],
+        },
+      },
     ],
   };
-  return panel("Differences, with 95% intervals", chart(spec, { label: `${values.length} differences to ${sides[0].name}, with their intervals; the table says the same`, signal }), "", { class: "panel wide" });
+  return panel(
+    "Differences, with 95% intervals",
+    chart(spec, {
+      label: `${values.length} differences to ${sides[0].name}, with their intervals; the table says the same`,
+      signal,
+    }),
+    "",
+    { class: "panel wide" },
+  );
 }
 
 /** @param {any} contrast @param {boolean} upwards */
-const turned = ({ improvement, low, high, verdict }, upwards) => ({ improvement, verdict, told: signed(improvement), low: upwards ? low : -high, high: upwards ? high : -low });
+const turned = ({ improvement, low, high, verdict }, upwards) => ({
+  improvement,
+  verdict,
+  told: signed(improvement),
+  low: upwards ? low : -high,
+  high: upwards ? high : -low,
+});
 
 /** Two runs, sample by sample. @param {any[]} runs @param {AbortSignal} signal */
 function samplesPanel(runs, signal) {
@@ -201,7 +384,11 @@ function samplesPanel(runs, signal) {
 
   async function load() {
     try {
-      const answer = await get("/api/compare/samples", { query: { a, b, show, offset, limit: PAGE }, past: false, signal });
+      const answer = await get("/api/compare/samples", {
+        query: { a, b, show, offset, limit: PAGE },
+        past: false,
+        signal,
+      });
       if (answer) draw(answer.value);
     } catch (problem) {
       if (signal.aborted) return;
@@ -211,13 +398,41 @@ function samplesPanel(runs, signal) {
 
   function draw(/** @type {any} */ { counts, total, samples }) {
     const known = counts.both + counts.only_a + counts.only_b + counts.neither;
-    if (!known) return inside.replaceChildren(h("p", { class: "soft" }, "The two have no samples in common that say whether they are right."));
-    const tabs = h("div", { class: "tabs", role: "group", "aria-label": "Which samples" }, OUTCOMES.map(([name, text]) => h("button", { type: "button", "aria-pressed": String(name === show), onclick: () => choose(name) }, `${text} ${count(counts[name])}`)));
-    const list = samples.map((/** @type {any} */ sample) =>
-      h("details", { class: "sample" }, h("summary", {}, h("span", { class: "mono" }, sample.id), " ", h("span", { class: "soft" }, excerpt(sample.a))), h("div", { class: "columns even" }, answerOf("A", sample.a), answerOf("B", sample.b))),
+    if (!known)
+      return inside.replaceChildren(
+        h("p", { class: "soft" }, "The two have no samples in common that say whether they are right."),
+      );
+    const tabs = h(
+      "div",
+      { class: "tabs", role: "group", "aria-label": "Which samples" },
+      OUTCOMES.map(([name, text]) =>
+        h(
+          "button",
+          { type: "button", "aria-pressed": String(name === show), onclick: () => choose(name) },
+          `${text} ${count(counts[name])}`,
+        ),
+      ),
     );
-    const pages = h("p", { class: "pages" }, offset > 0 && h("button", { type: "button", onclick: () => go(-PAGE) }, "← Back"), ` ${total ? offset + 1 : 0}–${Math.min(offset + PAGE, total)} of ${count(total)} `, offset + PAGE < total && h("button", { type: "button", onclick: () => go(PAGE) }, "More →"));
-    inside.replaceChildren(tabs, list.length ? h("div", {}, list) : h("p", { class: "soft" }, "None."), total > PAGE ? pages : "");
+    const list = samples.map((/** @type {any} */ sample) =>
+      h(
+        "details",
+        { class: "sample" },
+        h("summary", {}, h("span", { class: "mono" }, sample.id), " ", h("span", { class: "soft" }, excerpt(sample.a))),
+        h("div", { class: "columns even" }, answerOf("A", sample.a), answerOf("B", sample.b)),
+      ),
+    );
+    const pages = h(
+      "p",
+      { class: "pages" },
+      offset > 0 && h("button", { type: "button", onclick: () => go(-PAGE) }, "← Back"),
+      ` ${total ? offset + 1 : 0}–${Math.min(offset + PAGE, total)} of ${count(total)} `,
+      offset + PAGE < total && h("button", { type: "button", onclick: () => go(PAGE) }, "More →"),
+    );
+    inside.replaceChildren(
+      tabs,
+      list.length ? h("div", {}, list) : h("p", { class: "soft" }, "None."),
+      total > PAGE ? pages : "",
+    );
     return undefined;
   }
 
@@ -232,7 +447,12 @@ function samplesPanel(runs, signal) {
   };
   inside.replaceChildren(loading());
   load();
-  return panel("Sample by sample", inside, h("span", { class: "soft" }, "A is ", h("span", { class: "mono" }, a), ", B is ", h("span", { class: "mono" }, b)), { class: "panel wide" });
+  return panel(
+    "Sample by sample",
+    inside,
+    h("span", { class: "soft" }, "A is ", h("span", { class: "mono" }, a), ", B is ", h("span", { class: "mono" }, b)),
+    { class: "panel wide" },
+  );
 }
 
 /** @param {Record<string, any>} sample */
@@ -242,10 +462,31 @@ function excerpt(sample) {
 }
 
 /** @param {string} name @param {Record<string, any>} sample */
-const answerOf = (name, sample) => h("div", {}, h("h3", {}, name, " ", h("span", { class: sample.correct ? "better" : "worse" }, sample.correct ? "right" : "wrong")), h("pre", { class: "answer" }, JSON.stringify(sample, null, 2)));
+const answerOf = (name, sample) =>
+  h(
+    "div",
+    {},
+    h(
+      "h3",
+      {},
+      name,
+      " ",
+      h("span", { class: sample.correct ? "better" : "worse" }, sample.correct ? "right" : "wrong"),
+    ),
+    h("pre", { class: "answer" }, JSON.stringify(sample, null, 2)),
+  );
 
 /** @param {any[]} some */
 function unlike(some) {
   if (!some.length) return null;
-  return panel("Not compared", h("ul", { class: "plain" }, some.map((one) => h("li", {}, h("strong", {}, one.benchmark_id), " ", h("span", { class: "soft" }, `${one.side}: ${one.reason}`)))));
+  return panel(
+    "Not compared",
+    h(
+      "ul",
+      { class: "plain" },
+      some.map((one) =>
+        h("li", {}, h("strong", {}, one.benchmark_id), " ", h("span", { class: "soft" }, `${one.side}: ${one.reason}`)),
+      ),
+    ),
+  );
 }

@@ -24,7 +24,11 @@ function dress(element, attributes, children) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else element.setAttribute(key, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false && child !== ""),
+  );
   return element;
 }
 
@@ -76,5 +80,7 @@ export function keep(container, parts) {
     else container.insertBefore(element, place);
   }
   drawn.set(container, after);
-  /** @type {HTMLElement | null | undefined} */ (focusOn?.querySelector("a, button, summary, input"))?.focus({ preventScroll: true });
+  /** @type {HTMLElement | null | undefined} */ (focusOn?.querySelector("a, button, summary, input"))?.focus({
+    preventScroll: true,
+  });
 }

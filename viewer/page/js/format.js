@@ -12,7 +12,8 @@ const BARE = new Set(["ratio", "accuracy", "score"]);
 const MOST_DIGITS = 6;
 
 /** @param {number} value @param {number} digits */
-const fixed = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const fixed = (value, digits) =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** A value below a thousandth: three digits that say something. @param {number} value */
 function tiny(value) {
@@ -41,7 +42,8 @@ export function score(value, stderr) {
 }
 
 /** The unit to write behind a score: none for a ratio, which is what a bare number means. */
-export const unitText = (/** @type {string | null | undefined} */ unit) => (!unit || BARE.has(unit) ? "" : unit === "percent" ? "%" : unit);
+export const unitText = (/** @type {string | null | undefined} */ unit) =>
+  !unit || BARE.has(unit) ? "" : unit === "percent" ? "%" : unit;
 
 /** A difference with its sign. @param {Value} value */
 export function signed(value) {
@@ -67,7 +69,9 @@ export function duration(seconds, { whole: ticks = false } = {}) {
   const whole = Math.round(seconds);
   const minutes = Math.floor(whole / 60);
   if (minutes < 60) return `${minutes} min ${whole % 60} s`;
-  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+  return minutes < 48 * 60
+    ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+    : `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
 /** Money: two digits, or as many as it takes to see something. @param {Value} usd */
@@ -101,10 +105,15 @@ export function ago(iso) {
   if (!iso) return "";
   const seconds = (Date.now() - Date.parse(iso)) / 1000;
   if (seconds < 45) return "just now";
-  for (const [size, name] of /** @type {[number, string][]} */ ([[86400, "d"], [3600, "h"], [60, "min"]])) {
+  for (const [size, name] of /** @type {[number, string][]} */ ([
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+  ])) {
     if (seconds >= size * 0.95) return `${count(Math.round(seconds / size))} ${name} ago`;
   }
   return "1 min ago";
 }
 
-export const moment = (/** @type {string | null | undefined} */ iso) => (iso ? iso.slice(0, 19).replace("T", " ") + " UTC" : "");
+export const moment = (/** @type {string | null | undefined} */ iso) =>
+  iso ? `${iso.slice(0, 19).replace("T", " ")} UTC` : "";

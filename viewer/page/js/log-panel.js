@@ -34,18 +34,44 @@ export class LogPanel {
     this.path = `${runPath(runId)}/logs`;
     this.signal = signal;
     this.name = "stdout";
-    this.text = h("pre", { class: "log mono", tabindex: "0", "aria-label": "Output", onscroll: () => this.#scrolled() }, h("span", { class: "soft" }, "…"));
-    this.buttons = ["stdout", "stderr"].map((name) => h("button", { type: "button", "aria-pressed": "false", "data-log": name, onclick: () => this.show(name) }, name));
+    this.text = h(
+      "pre",
+      { class: "log mono", tabindex: "0", "aria-label": "Output", onscroll: () => this.#scrolled() },
+      h("span", { class: "soft" }, "…"),
+    );
+    this.buttons = ["stdout", "stderr"].map((name) =>
+      h("button", { type: "button", "aria-pressed": "false", "data-log": name, onclick: () => this.show(name) }, name),
+    );
     const search = settled(() => this.#find(), TYPING_MS);
-    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: "Search the log", "aria-label": "Search the log", oninput: search, onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#forget() }));
-    this.following = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: true, onchange: () => this.#follow(this.following.checked) }));
+    this.search = /** @type {HTMLInputElement} */ (
+      h("input", {
+        type: "search",
+        placeholder: "Search the log",
+        "aria-label": "Search the log",
+        oninput: search,
+        onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#forget(),
+      })
+    );
+    this.following = /** @type {HTMLInputElement} */ (
+      h("input", { type: "checkbox", checked: true, onchange: () => this.#follow(this.following.checked) })
+    );
     this.whole = h("button", { type: "button", class: "quiet", onclick: () => this.#restart(0) }, "From the start");
     this.matches = h("ol", { class: "matches", "aria-label": "Lines found", hidden: true });
     this.told = h("span", { class: "soft" });
     const raw = h("a", { target: "_blank", rel: "noopener" }, "raw");
     this.raw = raw;
-    const tools = h("div", { class: "log-tools" }, this.search, h("label", {}, this.following, "follow"), this.whole, raw, this.told);
-    this.element = panel("Output", [tools, this.matches, this.text], h("span", { class: "tabs" }, this.buttons), { "data-panel": "output" });
+    const tools = h(
+      "div",
+      { class: "log-tools" },
+      this.search,
+      h("label", {}, this.following, "follow"),
+      this.whole,
+      raw,
+      this.told,
+    );
+    this.element = panel("Output", [tools, this.matches, this.text], h("span", { class: "tabs" }, this.buttons), {
+      "data-panel": "output",
+    });
     this.#name(this.name);
   }
 
@@ -100,9 +126,14 @@ export class LogPanel {
     for (let more = true; more; ) {
       let piece;
       try {
-        piece = await getPiece(`${this.path}/${this.name}`, { offset: this.#next ?? this.#from, limit: PIECE }, this.signal);
+        piece = await getPiece(
+          `${this.path}/${this.name}`,
+          { offset: this.#next ?? this.#from, limit: PIECE },
+          this.signal,
+        );
       } catch (problem) {
-        if (turn === this.#turn && this.#next === null) this.text.replaceChildren(/** @type {Error} */ (problem).message);
+        if (turn === this.#turn && this.#next === null)
+          this.text.replaceChildren(/** @type {Error} */ (problem).message);
         return;
       }
       if (turn !== this.#turn) return; // Somebody wants to read something else.
@@ -115,7 +146,11 @@ export class LogPanel {
   #append({ bytes: piece, size, next }) {
     const first = this.#next === null;
     const start = next - piece.length;
-    if (first) this.text.replaceChildren(size ? "" : h("span", { class: "soft" }, "(nothing)"), start > 0 ? h("span", { class: "soft" }, `… ${bytes(start)} before this\n`) : "");
+    if (first)
+      this.text.replaceChildren(
+        size ? "" : h("span", { class: "soft" }, "(nothing)"),
+        start > 0 ? h("span", { class: "soft" }, `… ${bytes(start)} before this\n`) : "",
+      );
     else if (!this.#size && size) this.text.replaceChildren();
     this.#next = next;
     this.#size = size;
@@ -140,7 +175,11 @@ export class LogPanel {
   #drawn(raw, whole) {
     const { pieces, style } = colour(settle(raw), this.#style);
     if (whole) this.#style = style;
-    return h("span", {}, pieces.map(({ text, classes }) => (classes ? h("span", { class: classes }, text) : text)));
+    return h(
+      "span",
+      {},
+      pieces.map(({ text, classes }) => (classes ? h("span", { class: classes }, text) : text)),
+    );
   }
 
   #scrolled() {
@@ -169,11 +208,32 @@ export class LogPanel {
     this.matches.hidden = !wanted;
     if (!wanted) return;
     try {
-      const answer = await get(`${this.path}/${this.name}/matches`, { query: { q: wanted, limit: 200 }, past: false, signal: this.signal });
+      const answer = await get(`${this.path}/${this.name}/matches`, {
+        query: { q: wanted, limit: 200 },
+        past: false,
+        signal: this.signal,
+      });
       if (wanted !== this.search.value || !answer) return;
       const { matches, next_offset: next } = answer.value;
-      const rows = matches.map((/** @type {any} */ match) => h("li", {}, h("button", { type: "button", onclick: () => this.#restart(match.offset, { mark: true }) }, h("span", { class: "line" }, count(match.line)), h("span", { class: "text" }, bare(match.text)))));
-      this.matches.replaceChildren(...rows, !matches.length && h("li", {}, h("p", { class: "soft" }, "Nothing like that in this log.")) || "", next !== null && h("li", {}, h("p", { class: "soft" }, `The first ${count(matches.length)} lines; there are more.`)) || "");
+      const rows = matches.map((/** @type {any} */ match) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", onclick: () => this.#restart(match.offset, { mark: true }) },
+            h("span", { class: "line" }, count(match.line)),
+            h("span", { class: "text" }, bare(match.text)),
+          ),
+        ),
+      );
+      this.matches.replaceChildren(
+        ...rows,
+        (!matches.length && h("li", {}, h("p", { class: "soft" }, "Nothing like that in this log."))) || "",
+        (next !== null &&
+          h("li", {}, h("p", { class: "soft" }, `The first ${count(matches.length)} lines; there are more.`))) ||
+          "",
+      );
     } catch (problem) {
       this.matches.replaceChildren(h("li", {}, h("p", { class: "error" }, /** @type {Error} */ (problem).message)));
     }
@@ -181,7 +241,9 @@ export class LogPanel {
 
   /** Marks the first line, which is the one that was looked for. */
   #mark() {
-    const lines = [...this.text.children].find((one) => one instanceof HTMLSpanElement && !one.classList.contains("soft"));
+    const lines = [...this.text.children].find(
+      (one) => one instanceof HTMLSpanElement && !one.classList.contains("soft"),
+    );
     if (!lines) return;
     const found = h("mark", { class: "found" });
     for (const node of [...lines.childNodes]) {

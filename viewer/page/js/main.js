@@ -40,7 +40,10 @@ function route() {
       else history.pushState({}, "", there);
       if (found && address.id === null) lists[found.section] = there;
     },
-    leave: () => (before && before !== name ? history.back() : (location.hash = lists[found?.section ?? ""] ?? hash(`/${address.page}`))),
+    leave: () => {
+      if (before && before !== name) history.back();
+      else location.hash = lists[found?.section ?? ""] ?? hash(`/${address.page}`);
+    },
   };
   main.className = `page-${name}`;
   title(found?.title ?? "No such page");
@@ -60,7 +63,10 @@ function route() {
 }
 
 function nowhere() {
-  main.replaceChildren(h("h1", { class: "visually-hidden" }, "No such page"), empty("No such page", "The address names none; the links above lead to those there are."));
+  main.replaceChildren(
+    h("h1", { class: "visually-hidden" }, "No such page"),
+    empty("No such page", "The address names none; the links above lead to those there are."),
+  );
 }
 
 /** @param {() => void} act */

@@ -38,7 +38,11 @@ window.fetch = async (asked) => {
   return new Response(JSON.stringify(found), { headers: { "Content-Type": "application/json" } });
 };
 
-const problem = (/** @type {string} */ detail) => new Response(JSON.stringify({ title: "not in this file", status: 404, detail }), { status: 404, headers: { "Content-Type": "application/problem+json" } });
+const problem = (/** @type {string} */ detail) =>
+  new Response(JSON.stringify({ title: "not in this file", status: 404, detail }), {
+    status: 404,
+    headers: { "Content-Type": "application/problem+json" },
+  });
 
 /** @param {string} path @param {string} search @param {URLSearchParams} query */
 function answer(path, search, query) {
@@ -50,8 +54,14 @@ function answer(path, search, query) {
   if (part === "") return known.run;
   if (part === "events") return known.events;
   if (part === "samples") return { samples: [], total: 0, right: 0, wrong: 0, unreadable: 0 };
-  if (part === "artifacts") return { artifacts: known.run.run.artifacts.map((/** @type {any} */ one) => ({ ...one, present: false, is_text: false })) };
-  if (part.startsWith("logs/")) return part.endsWith("/matches") ? { matches: [], next_offset: null, size: 0 } : new Response("", { headers: { "X-Log-Size": "0", "X-Next-Offset": "0" } });
+  if (part === "artifacts")
+    return {
+      artifacts: known.run.run.artifacts.map((/** @type {any} */ one) => ({ ...one, present: false, is_text: false })),
+    };
+  if (part.startsWith("logs/"))
+    return part.endsWith("/matches")
+      ? { matches: [], next_offset: null, size: 0 }
+      : new Response("", { headers: { "X-Log-Size": "0", "X-Next-Offset": "0" } });
   return undefined;
 }
 
@@ -59,14 +69,44 @@ function answer(path, search, query) {
 function runs(query) {
   const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const [since, until] = [query.get("since"), query.get("until")];
-  const wanted = KEPT.map((name) => /** @type {const} */ ([field(name), new Set(query.getAll(name))])).filter(([, values]) => values.size);
-  const near = inside.runs.filter((run) => (!since || run.started_at >= since) && (!until || run.started_at < until) && words.every((word) => SEARCHED.some((name) => String(run[name] ?? "").toLowerCase().includes(word))));
-  const keeps = (/** @type {any} */ run, /** @type {string | null} */ but) => wanted.every(([name, values]) => name === but || values.has(run[name] ?? ""));
+  const wanted = KEPT.map((name) => /** @type {const} */ ([field(name), new Set(query.getAll(name))])).filter(
+    ([, values]) => values.size,
+  );
+  const near = inside.runs.filter(
+    (run) =>
+      (!since || run.started_at >= since) &&
+      (!until || run.started_at < until) &&
+      words.every((word) =>
+        SEARCHED.some((name) =>
+          String(run[name] ?? "")
+            .toLowerCase()
+            .includes(word),
+        ),
+      ),
+  );
+  const keeps = (/** @type {any} */ run, /** @type {string | null} */ but) =>
+    wanted.every(([name, values]) => name === but || values.has(run[name] ?? ""));
   const kept = near.filter((run) => keeps(run, null));
-  const facets = Object.fromEntries(KEPT.map((name) => [name, counted(near.filter((run) => keeps(run, field(name))), field(name))]));
+  const facets = Object.fromEntries(
+    KEPT.map((name) => [
+      name,
+      counted(
+        near.filter((run) => keeps(run, field(name))),
+        field(name),
+      ),
+    ]),
+  );
   const offset = Number(query.get("offset") ?? 0);
   const limit = Number(query.get("limit") ?? 100);
-  return { runs: sorted(kept, query.get("sort") ?? "-started").slice(offset, offset + limit), total: kept.length, all: inside.runs.length, next: null, facets, facets_left_out: {}, head: inside.head };
+  return {
+    runs: sorted(kept, query.get("sort") ?? "-started").slice(offset, offset + limit),
+    total: kept.length,
+    all: inside.runs.length,
+    next: null,
+    facets,
+    facets_left_out: {},
+    head: inside.head,
+  };
 }
 
 /** @param {any[]} some @param {string} name */
@@ -79,7 +119,10 @@ function counted(some, name) {
 
 /** What is missing stands last both ways; equals stand as they came. @param {any[]} some @param {string} order */
 function sorted(some, order) {
-  const columns = order.split(",").filter(Boolean).map((name) => (name.startsWith("-") ? { name: field(name.slice(1)), turn: -1 } : { name: field(name), turn: 1 }));
+  const columns = order
+    .split(",")
+    .filter(Boolean)
+    .map((name) => (name.startsWith("-") ? { name: field(name.slice(1)), turn: -1 } : { name: field(name), turn: 1 }));
   return [...some].sort((one, other) => {
     for (const { name, turn } of columns) {
       const [a, b] = [one[name] ?? null, other[name] ?? null];

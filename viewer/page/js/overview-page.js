@@ -1,10 +1,18 @@
 // The start page: what runs now, what finished last, new records, regressions, failures by reason.
 
 import { h, keep } from "./dom.js";
-import { count } from "./format.js";
 import { follow } from "./follow.js";
+import { count } from "./format.js";
 import { ledger } from "./ledger.js";
-import { activityPanel, failuresPanel, finishedPanel, recordsPanel, regressionsPanel, runningPanel, tiles } from "./overview-panels.js";
+import {
+  activityPanel,
+  failuresPanel,
+  finishedPanel,
+  recordsPanel,
+  regressionsPanel,
+  runningPanel,
+  tiles,
+} from "./overview-panels.js";
 import { empty } from "./states.js";
 
 const SPANS = [
@@ -23,12 +31,21 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const place = h("div", {});
   main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Overview"), summary, spans), place);
 
-  const board = { tiles: h("div", { class: "tiles" }), now: h("div", { class: "now" }), before: h("div", { class: "before" }), changes: h("div", { class: "changes" }) };
+  const board = {
+    tiles: h("div", { class: "tiles" }),
+    now: h("div", { class: "now" }),
+    before: h("div", { class: "before" }),
+    changes: h("div", { class: "changes" }),
+  };
   const columns = h("div", { class: "columns" }, board.now, board.changes, board.before);
 
   function drawSpans() {
-    const button = (/** @type {string[]} */ [value, text]) => h("button", { type: "button", "aria-pressed": String(value === days), onclick: () => choose(value) }, text);
-    keep(spans, SPANS.map((span) => [span[0], span[0] === days, () => button(span)]));
+    const button = (/** @type {string[]} */ [value, text]) =>
+      h("button", { type: "button", "aria-pressed": String(value === days), onclick: () => choose(value) }, text);
+    keep(
+      spans,
+      SPANS.map((span) => [span[0], span[0] === days, () => button(span)]),
+    );
   }
 
   function choose(/** @type {string} */ value) {
@@ -41,9 +58,15 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function draw(/** @type {any} */ data) {
     const { counts } = data;
     spans.hidden = !counts.runs;
-    summary.textContent = counts.runs ? `${named(counts.runs, "run")} of ${named(counts.benchmarks, "benchmark")}, ${named(counts.agents, "agent")}, ${named(counts.models, "model")}` : "";
+    summary.textContent = counts.runs
+      ? `${named(counts.runs, "run")} of ${named(counts.benchmarks, "benchmark")}, ${named(counts.agents, "agent")}, ${named(counts.models, "model")}`
+      : "";
     if (!counts.runs) {
-      place.replaceChildren(ledger.asOf === null ? empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN) : empty("No runs yet", "At that moment the ledger knew of no run."));
+      place.replaceChildren(
+        ledger.asOf === null
+          ? empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN)
+          : empty("No runs yet", "At that moment the ledger knew of no run."),
+      );
       return ready();
     }
     if (place.firstChild !== board.tiles) place.replaceChildren(board.tiles, columns);
@@ -58,7 +81,11 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     ]);
     keep(board.changes, [
       ["records", [data.records, data.records_total], () => recordsPanel(data.records, data.records_total)],
-      ["regressions", [data.regressions, data.regressions_total], () => regressionsPanel(data.regressions, data.regressions_total)],
+      [
+        "regressions",
+        [data.regressions, data.regressions_total],
+        () => regressionsPanel(data.regressions, data.regressions_total),
+      ],
     ]);
     return ready();
   }
@@ -67,4 +94,5 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const load = follow(place, { path: "/api/overview", query: () => ({ days }), what: "The overview", draw, signal });
 }
 
-const named = (/** @type {number} */ number, /** @type {string} */ noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+const named = (/** @type {number} */ number, /** @type {string} */ noun) =>
+  `${count(number)} ${noun}${number === 1 ? "" : "s"}`;

@@ -12,14 +12,33 @@ const MOST_BARS = 92;
 
 /** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
 export function tiles({ counts, activity, records_total, regressions, regressions_total, since }) {
-  const sum = (/** @type {string} */ name) => activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
+  const sum = (/** @type {string} */ name) =>
+    activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
   /** @type {[string, any, string, string, string][]} */
   const told = [
-    ["running", count(counts.running), counts.stale ? `${count(counts.stale)} without a sign of life` : "under way", runsLink({ status: "running" }), counts.stale ? "warn" : counts.running ? "live" : ""],
+    [
+      "running",
+      count(counts.running),
+      counts.stale ? `${count(counts.stale)} without a sign of life` : "under way",
+      runsLink({ status: "running" }),
+      counts.stale ? "warn" : counts.running ? "live" : "",
+    ],
     ["succeeded", count(sum("succeeded")), "runs in this time", runsLink({ status: "succeeded", since }), ""],
-    ["failed", count(sum("failed")), "runs in this time", runsLink({ status: "failed", since }), sum("failed") ? "bad" : ""],
+    [
+      "failed",
+      count(sum("failed")),
+      "runs in this time",
+      runsLink({ status: "failed", since }),
+      sum("failed") ? "bad" : "",
+    ],
     ["new records", count(records_total), "best own scores beaten", "", records_total ? "good" : ""],
-    ["regressions", count(regressions_total), "worse than the run before", "", regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : ""],
+    [
+      "regressions",
+      count(regressions_total),
+      "worse than the run before",
+      "",
+      regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : "",
+    ],
   ];
   return told.map((tile) => [tile[0], tile, () => figure(...tile)]);
 }
@@ -27,14 +46,20 @@ export function tiles({ counts, activity, records_total, regressions, regression
 /** @param {string} name @param {any} number @param {string} about @param {string} href @param {string} kind */
 function figure(name, number, about, href, kind) {
   const inside = [h("span", { class: "name" }, name), h("strong", {}, number), h("span", { class: "soft" }, about)];
-  return href ? h("a", { class: `panel tile ${kind}`, href }, inside) : h("div", { class: `panel tile ${kind}` }, inside);
+  return href
+    ? h("a", { class: `panel tile ${kind}`, href }, inside)
+    : h("div", { class: `panel tile ${kind}` }, inside);
 }
 
 /** @param {Row[]} runs @param {Row} counts */
 export function runningPanel(runs, counts) {
-  const link = counts.running > runs.length ? h("a", { href: runsLink({ status: "running" }) }, `all ${count(counts.running)}`) : "";
+  const link =
+    counts.running > runs.length
+      ? h("a", { href: runsLink({ status: "running" }) }, `all ${count(counts.running)}`)
+      : "";
   const title = ledger.asOf === null ? "Running now" : "Running then";
-  if (!runs.length) return panel(title, nothing(ledger.asOf === null ? "Nothing is under way." : "Nothing was under way."));
+  if (!runs.length)
+    return panel(title, nothing(ledger.asOf === null ? "Nothing is under way." : "Nothing was under way."));
   const rows = runs.map((run) =>
     h(
       "tr",
@@ -46,7 +71,11 @@ export function runningPanel(runs, counts) {
       h("td", { class: "number", "data-label": "sign of life" }, when(run.last_seen_at ?? run.started_at)),
     ),
   );
-  return panel(title, table("Runs under way", ["Run", "Status", ["Progress"], ["Elapsed"], ["Last sign of life"]], rows), link);
+  return panel(
+    title,
+    table("Runs under way", ["Run", "Status", ["Progress"], ["Elapsed"], ["Last sign of life"]], rows),
+    link,
+  );
 }
 
 /** @param {Row[]} runs */
@@ -59,21 +88,51 @@ export function finishedPanel(runs) {
       { "data-run": run.run_id },
       h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
       h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
-      h("td", { class: "number", "data-label": "score" }, scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"), h("div", { class: "who", "data-label": "to reference" }, difference(run.delta_to_high_score, run.higher_is_better))),
-      h("td", { class: "number" }, when(run.ended_at), h("div", { class: "who soft", "data-label": "took" }, duration(run.duration_seconds))),
+      h(
+        "td",
+        { class: "number", "data-label": "score" },
+        scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"),
+        h(
+          "div",
+          { class: "who", "data-label": "to reference" },
+          difference(run.delta_to_high_score, run.higher_is_better),
+        ),
+      ),
+      h(
+        "td",
+        { class: "number" },
+        when(run.ended_at),
+        h("div", { class: "who soft", "data-label": "took" }, duration(run.duration_seconds)),
+      ),
     ),
   );
-  return panel("Finished last", table("Runs that ended last", ["Run", "Status", ["Score, Δ reference"], ["Ended, took"]], rows), link);
+  return panel(
+    "Finished last",
+    table("Runs that ended last", ["Run", "Status", ["Score, Δ reference"], ["Ended, took"]], rows),
+    link,
+  );
 }
 
 /** How many there are beyond those that are listed. @param {Row[]} listed @param {number} total */
-const newest = (listed, total) => (total > listed.length ? h("span", { class: "soft" }, `the newest ${count(listed.length)} of ${count(total)}`) : "");
+const newest = (listed, total) =>
+  total > listed.length ? h("span", { class: "soft" }, `the newest ${count(listed.length)} of ${count(total)}`) : "";
 
 /** @param {Row[]} runs @param {number} total */
 export function recordsPanel(runs, total) {
   if (!runs.length) return panel("New records", nothing("No own best score was beaten in this time."));
   const rows = runs.map((run) =>
-    h("li", {}, h("div", { class: "entry" }, name(run), h("strong", {}, scored(run.score, null, run.unit)), difference(run.delta_to_best, run.higher_is_better)), h("div", { class: "who soft" }, who(run), ", best before ", score(run.previous_best), " · ", when(run.ended_at))),
+    h(
+      "li",
+      {},
+      h(
+        "div",
+        { class: "entry" },
+        name(run),
+        h("strong", {}, scored(run.score, null, run.unit)),
+        difference(run.delta_to_best, run.higher_is_better),
+      ),
+      h("div", { class: "who soft" }, who(run), ", best before ", score(run.previous_best), " · ", when(run.ended_at)),
+    ),
   );
   return panel("New records", h("ul", { class: "plain entries" }, rows), newest(runs, total));
 }
@@ -81,13 +140,41 @@ export function recordsPanel(runs, total) {
 /** @param {Row[]} regressions @param {number} total */
 export function regressionsPanel(regressions, total) {
   if (!regressions.length) return panel("Regressions", nothing("No agent with a model got worse in this time."));
-  const sure = (/** @type {boolean | null} */ is) => (is ? h("span", { class: "mark record bad", title: "The difference is more than 1.96 of its standard errors" }, "significant") : h("span", { class: "soft", title: "The difference is within 1.96 of its standard errors, or no error is known" }, is === null ? "error unknown" : "within noise"));
+  const sure = (/** @type {boolean | null} */ is) =>
+    is
+      ? h(
+          "span",
+          { class: "mark record bad", title: "The difference is more than 1.96 of its standard errors" },
+          "significant",
+        )
+      : h(
+          "span",
+          { class: "soft", title: "The difference is within 1.96 of its standard errors, or no error is known" },
+          is === null ? "error unknown" : "within noise",
+        );
   const rows = regressions.map(({ run, before, delta, stderr, is_significant: is }) =>
     h(
       "li",
       {},
-      h("div", { class: "entry" }, name(run), h("strong", {}, scored(run.score, null, run.unit)), difference(delta, run.higher_is_better), stderr !== null && h("span", { class: "soft" }, `± ${score(stderr)}`)),
-      h("div", { class: "who soft" }, who(run), ", ", h("a", { href: runLink(before.run_id) }, `${score(before.score)} before`), " · ", when(run.ended_at), " · ", sure(is)),
+      h(
+        "div",
+        { class: "entry" },
+        name(run),
+        h("strong", {}, scored(run.score, null, run.unit)),
+        difference(delta, run.higher_is_better),
+        stderr !== null && h("span", { class: "soft" }, `± ${score(stderr)}`),
+      ),
+      h(
+        "div",
+        { class: "who soft" },
+        who(run),
+        ", ",
+        h("a", { href: runLink(before.run_id) }, `${score(before.score)} before`),
+        " · ",
+        when(run.ended_at),
+        " · ",
+        sure(is),
+      ),
     ),
   );
   return panel("Regressions", h("ul", { class: "plain entries" }, rows), newest(regressions, total));
@@ -101,14 +188,35 @@ export function failuresPanel(failures, since) {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("a", { href: runsLink({ status: "failed", reason: reason ?? "", since }) }, reason || "(no reason)")),
-      h("td", { class: "bar" }, s("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { width: Math.max(1, (100 * runs) / most), height: 8, rx: 1 }))),
+      h(
+        "th",
+        { scope: "row" },
+        h("a", { href: runsLink({ status: "failed", reason: reason ?? "", since }) }, reason || "(no reason)"),
+      ),
+      h(
+        "td",
+        { class: "bar" },
+        s(
+          "svg",
+          { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
+          s("rect", { width: Math.max(1, (100 * runs) / most), height: 8, rx: 1 }),
+        ),
+      ),
       h("td", { class: "number" }, count(runs)),
       h("td", { class: "number soft" }, `${count(benchmarks)} benchmark${benchmarks === 1 ? "" : "s"}`),
-      h("td", { class: "number" }, h("a", { href: runLink(latest) }, "latest"), " ", h("span", { class: "soft" }, when(at))),
+      h(
+        "td",
+        { class: "number" },
+        h("a", { href: runLink(latest) }, "latest"),
+        " ",
+        h("span", { class: "soft" }, when(at)),
+      ),
     ),
   );
-  return panel("Failures by reason", table("Failures by reason", ["Reason", "Share", ["Runs"], ["Where"], ["Latest"]], rows));
+  return panel(
+    "Failures by reason",
+    table("Failures by reason", ["Reason", "Share", ["Runs"], ["Where"], ["Latest"]], rows),
+  );
 }
 
 /** Runs that ended, day by day; over a long time, week by week. @param {Row[]} days */
@@ -119,11 +227,19 @@ export function activityPanel(days) {
 /** @param {Row[]} days */
 function weeks(days) {
   const first = days.length % 7; // The last week is a whole one: it is the one that is looked at.
-  const starts = [...(first ? [0] : []), ...Array.from({ length: Math.floor(days.length / 7) }, (_, index) => first + 7 * index)];
+  const starts = [
+    ...(first ? [0] : []),
+    ...Array.from({ length: Math.floor(days.length / 7) }, (_, index) => first + 7 * index),
+  ];
   const sum = (/** @type {Row[]} */ some, /** @type {string} */ name) => some.reduce((all, day) => all + day[name], 0);
   return starts.map((start, index) => {
     const some = days.slice(start, starts[index + 1]);
-    return { date: some[0].date, until: some[some.length - 1].date, succeeded: sum(some, "succeeded"), failed: sum(some, "failed") };
+    return {
+      date: some[0].date,
+      until: some[some.length - 1].date,
+      succeeded: sum(some, "succeeded"),
+      failed: sum(some, "failed"),
+    };
   });
 }
 
@@ -138,7 +254,11 @@ function bars(days, noun) {
     return s(
       "g",
       {},
-      s("title", {}, `${until && until !== date ? `${date} to ${until}` : date}: ${count(succeeded)} succeeded, ${count(failed)} failed`),
+      s(
+        "title",
+        {},
+        `${until && until !== date ? `${date} to ${until}` : date}: ${count(succeeded)} succeeded, ${count(failed)} failed`,
+      ),
       s("rect", { ...place, y: 0, height, class: "ground" }),
       s("rect", { ...place, y: height - up, height: up, class: "good" }),
       s("rect", { ...place, y: height - up - down, height: down, class: "bad" }),
@@ -147,17 +267,46 @@ function bars(days, noun) {
   const all = days.reduce((sum, { succeeded, failed }) => sum + succeeded + failed, 0);
   const [from, to] = [days[0]?.date ?? "", days.at(-1)?.until ?? days.at(-1)?.date ?? ""];
   const told = `${count(all)} runs ended between ${from} and ${to}; at most ${count(most)} a ${noun}`;
-  const chart = s("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", class: "activity", role: "img", "aria-label": told }, drawn);
-  const ends = h("p", { class: "ends soft" }, h("span", {}, from), h("span", {}, `most: ${count(most)} a ${noun}`), h("span", {}, to));
-  return panel("Activity", [chart, ends], h("span", { class: "legend soft" }, h("i", { class: "good" }), "succeeded", h("i", { class: "bad" }), "failed"));
+  const chart = s(
+    "svg",
+    {
+      viewBox: `0 0 ${width} ${height}`,
+      preserveAspectRatio: "none",
+      class: "activity",
+      role: "img",
+      "aria-label": told,
+    },
+    drawn,
+  );
+  const ends = h(
+    "p",
+    { class: "ends soft" },
+    h("span", {}, from),
+    h("span", {}, `most: ${count(most)} a ${noun}`),
+    h("span", {}, to),
+  );
+  return panel(
+    "Activity",
+    [chart, ends],
+    h("span", { class: "legend soft" }, h("i", { class: "good" }), "succeeded", h("i", { class: "bad" }), "failed"),
+  );
 }
 
 const nothing = (/** @type {string} */ text) => h("p", { class: "soft" }, text);
-const name = (/** @type {Row} */ run) => h("a", { class: "run", href: runLink(run.run_id) }, breakable(run.benchmark_id));
+const name = (/** @type {Row} */ run) =>
+  h("a", { class: "run", href: runLink(run.run_id) }, breakable(run.benchmark_id));
 const who = (/** @type {Row} */ run) => `${run.agent} · ${run.model}`;
 
 /** @param {string} caption @param {(string | string[])[]} headings a heading in a list stands above numbers @param {HTMLElement[]} rows */
 function table(caption, headings, rows) {
-  const cells = headings.map((heading) => h("th", { scope: "col", class: Array.isArray(heading) ? "number" : null }, heading));
-  return h("table", { class: "plain" }, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows));
+  const cells = headings.map((heading) =>
+    h("th", { scope: "col", class: Array.isArray(heading) ? "number" : null }, heading),
+  );
+  return h(
+    "table",
+    { class: "plain" },
+    h("caption", { class: "visually-hidden" }, caption),
+    h("thead", {}, h("tr", {}, cells)),
+    h("tbody", {}, rows),
+  );
 }

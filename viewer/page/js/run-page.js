@@ -4,13 +4,21 @@ import { hash } from "./address.js";
 import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
-import { duration, unitText } from "./format.js";
 import { follow } from "./follow.js";
+import { duration, unitText } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
 import { elapsed, isStale, marks, scored, scoreOf, statusBadge, when } from "./parts.js";
-import { attemptsPanel, configPanel, errorPanel, factsPanel, metricsPanel, notesPanel, provenancePanel } from "./run-panels.js";
+import {
+  attemptsPanel,
+  configPanel,
+  errorPanel,
+  factsPanel,
+  metricsPanel,
+  notesPanel,
+  provenancePanel,
+} from "./run-panels.js";
 import { SamplesPanel } from "./samples-panel.js";
 import { history, standingFacts } from "./standing.js";
 import { Timeline } from "./timeline.js";
@@ -28,13 +36,21 @@ export function show(main, { id }, context) {
   const timeline = new Timeline();
   const [head, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div")];
   const columns = h("div", { class: "columns" }, left, right);
-  const files = h("p", { class: "notice files", hidden: true }, "Logs and files are shown as they are now: the ledger keeps their digests, not their past.");
+  const files = h(
+    "p",
+    { class: "notice files", hidden: true },
+    "Logs and files are shown as they are now: the ledger keeps their digests, not their past.",
+  );
   /** @type {Record<string, any> | null} */
   let run = null;
 
   // Until the run has told its name, and where it cannot be shown.
   const nameless = h("h1", { class: "visually-hidden" }, "Run");
-  main.replaceChildren(h("button", { type: "button", class: "quiet back", onclick: context.leave }, "← Back"), nameless, place);
+  main.replaceChildren(
+    h("button", { type: "button", class: "quiet back", onclick: context.leave }, "← Back"),
+    nameless,
+    place,
+  );
   useKeys([{ keys: ["Escape"], about: "back to the list", act: context.leave }], signal);
 
   async function draw(/** @type {any} */ about) {
@@ -58,7 +74,23 @@ export function show(main, { id }, context) {
   function drawPanels(/** @type {any} */ about) {
     const { run: shown, standing } = about;
     const marked = { ...shown, ...standing, stale: about.stale };
-    keep(head, [["head", [marked.status, marked.score, marked.progress, marked.retracted, marked.late, marked.recovered, isStale(marked), marked.last_seen_at, standing], () => headPanel(marked, standing, chart)]]);
+    keep(head, [
+      [
+        "head",
+        [
+          marked.status,
+          marked.score,
+          marked.progress,
+          marked.retracted,
+          marked.late,
+          marked.recovered,
+          isStale(marked),
+          marked.last_seen_at,
+          standing,
+        ],
+        () => headPanel(marked, standing, chart),
+      ],
+    ]);
     keep(left, [
       ["error", [shown.error, shown.retracted], () => errorPanel(shown)],
       ["notes", shown.annotations, () => notesPanel(shown)],
@@ -68,7 +100,11 @@ export function show(main, { id }, context) {
       ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
     ]);
     keep(right, [
-      ["metrics", [shown.metrics, shown.usage, shown.samples, shown.unit, standing.cost_usd], () => metricsPanel(shown, standing)],
+      [
+        "metrics",
+        [shown.metrics, shown.usage, shown.samples, shown.unit, standing.cost_usd],
+        () => metricsPanel(shown, standing),
+      ],
       ["timeline", null, () => timeline.element],
       ["attempts", about.attempts, () => attemptsPanel(about)],
       ["facts", { ...shown, progress: null, last_seen_at: null, last_seq: null }, () => factsPanel(shown)],
@@ -84,7 +120,13 @@ export function show(main, { id }, context) {
     }
   }
 
-  follow(place, { path, what: "This run", draw, signal, concerns: ({ runs }) => runs.some((one) => one.run_id === runId) });
+  follow(place, {
+    path,
+    what: "This run",
+    draw,
+    signal,
+    concerns: ({ runs }) => runs.some((one) => one.run_id === runId),
+  });
   const growing = setInterval(() => run?.status === "running" && !document.hidden && log.load(), LOG_MS);
   return () => clearInterval(growing);
 }
@@ -93,8 +135,19 @@ export function show(main, { id }, context) {
 function headPanel(run, standing, chart) {
   const running = run.status === "running";
   const times = running
-    ? [h("span", {}, "for ", elapsed(run.started_at)), h("span", { class: isStale(run) ? "error" : "" }, "last sign of life ", when(run.last_seen_at ?? run.started_at))]
-    : [h("span", {}, when(run.started_at)), typeof run.duration_seconds === "number" && h("span", {}, "took ", duration(run.duration_seconds))];
+    ? [
+        h("span", {}, "for ", elapsed(run.started_at)),
+        h(
+          "span",
+          { class: isStale(run) ? "error" : "" },
+          "last sign of life ",
+          when(run.last_seen_at ?? run.started_at),
+        ),
+      ]
+    : [
+        h("span", {}, when(run.started_at)),
+        typeof run.duration_seconds === "number" && h("span", {}, "took ", duration(run.duration_seconds)),
+      ];
   const stands = run.score !== null && run.score !== undefined;
   return h(
     "section",
@@ -104,9 +157,23 @@ function headPanel(run, standing, chart) {
       {},
       h("h1", {}, run.benchmark_id),
       h("div", { class: "id mono" }, run.run_id),
-      h("p", { class: "about" }, h("span", { class: "badges" }, statusBadge(run), marks(run)), h("span", {}, run.agent), h("span", {}, `${run.provider}:${run.model}`), times, stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare …")),
+      h(
+        "p",
+        { class: "about" },
+        h("span", { class: "badges" }, statusBadge(run), marks(run)),
+        h("span", {}, run.agent),
+        h("span", {}, `${run.provider}:${run.model}`),
+        times,
+        stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare …"),
+      ),
     ),
-    h("div", { class: "run-score" }, h("strong", {}, (running ? scoreOf(run) : scored(run.score, null, run.unit)) || "—"), run.stderr !== null && stands && h("span", { class: "soft" }, "± ", scored(run.stderr, null, null)), !unitText(run.unit) && stands && h("span", { class: "soft" }, run.unit ?? "")),
+    h(
+      "div",
+      { class: "run-score" },
+      h("strong", {}, (running ? scoreOf(run) : scored(run.score, null, run.unit)) || "—"),
+      run.stderr !== null && stands && h("span", { class: "soft" }, "± ", scored(run.stderr, null, null)),
+      !unitText(run.unit) && stands && h("span", { class: "soft" }, run.unit ?? ""),
+    ),
     stands && h("div", { class: "standing" }, standingFacts(run, standing), chart),
   );
 }

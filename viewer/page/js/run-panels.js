@@ -1,7 +1,7 @@
 // The panels of a run's page that only show data.
 
-import { bare } from "./ansi.js";
 import { benchmarkLink, runsLink } from "./address.js";
+import { bare } from "./ansi.js";
 import { h } from "./dom.js";
 import { cost, count, duration, moment } from "./format.js";
 import { facts, panel, runLink, scored, statusBadge, when } from "./parts.js";
@@ -11,23 +11,38 @@ import { facts, panel, runLink, scored, statusBadge, when } from "./parts.js";
 export const number = (/** @type {any} */ value) =>
   typeof value === "number" ? (Number.isInteger(value) ? count(value) : value.toFixed(3)) : String(value);
 
-const code = (/** @type {any} */ value) => value && h("code", {}, typeof value === "string" ? value : JSON.stringify(value));
+const code = (/** @type {any} */ value) =>
+  value && h("code", {}, typeof value === "string" ? value : JSON.stringify(value));
 
 // A source is somebody's text: only what is plainly an address of the web becomes a link.
-const source = (/** @type {string | null} */ text) => text && (/^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer noopener" }, text) : text);
+const source = (/** @type {string | null} */ text) =>
+  text && (/^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer noopener" }, text) : text);
 
 /** @param {Run} run */
 export function errorPanel(run) {
   if (!run.error && !run.retracted) return null;
   const told = [run.retracted && `Retracted by ${run.retracted.author}: ${run.retracted.reason}`, run.error];
   const text = told.filter(Boolean).join("\n\n");
-  return panel(run.retracted ? "Retracted" : "What went wrong", h("pre", { class: "log error", tabindex: "0", "aria-label": "Error" }, bare(text)));
+  return panel(
+    run.retracted ? "Retracted" : "What went wrong",
+    h("pre", { class: "log error", tabindex: "0", "aria-label": "Error" }, bare(text)),
+  );
 }
 
 /** @param {Run} run */
 export function notesPanel(run) {
   if (!run.annotations.length) return null;
-  const notes = run.annotations.map((/** @type {Run} */ { author, note, tags }) => h("li", {}, h("strong", {}, author), " ", note, " ", (tags ?? []).map((/** @type {string} */ tag) => h("span", { class: "mark" }, tag))));
+  const notes = run.annotations.map((/** @type {Run} */ { author, note, tags }) =>
+    h(
+      "li",
+      {},
+      h("strong", {}, author),
+      " ",
+      note,
+      " ",
+      (tags ?? []).map((/** @type {string} */ tag) => h("span", { class: "mark" }, tag)),
+    ),
+  );
   return panel("Notes", h("ul", { class: "plain" }, notes));
 }
 
@@ -36,17 +51,30 @@ export function metricsPanel(run, standing) {
   const { cost_usd: _, price, ...used } = run.usage ?? {};
   const usage = flatten(used).map(([name, value]) => /** @type {[string, any]} */ ([name.replaceAll("_", " "), value]));
   /** @type {[string, any][]} */
-  const rows = [["samples", count(run.samples)], ...flatten(run.metrics), ...usage, ["cost", standing.cost_usd !== null && standing.cost_usd !== undefined ? [cost(standing.cost_usd), price && h("span", { class: "soft" }, ` at ${priceText(price)}`)] : ""]];
+  const rows = [
+    ["samples", count(run.samples)],
+    ...flatten(run.metrics),
+    ...usage,
+    [
+      "cost",
+      standing.cost_usd !== null && standing.cost_usd !== undefined
+        ? [cost(standing.cost_usd), price && h("span", { class: "soft" }, ` at ${priceText(price)}`)]
+        : "",
+    ],
+  ];
   return rows.some(([, value]) => value?.length) ? panel("Metrics and usage", facts(rows)) : null;
 }
 
 /** The price by which a cost was told. @param {any} price */
-const priceText = ({ input, output, source, date }) => `${cost(input)} for a million tokens read, ${cost(output)} written (${source}, ${date})`;
+const priceText = ({ input, output, source, date }) =>
+  `${cost(input)} for a million tokens read, ${cost(output)} written (${source}, ${date})`;
 
 /** @param {Run | null} value @param {string} [prefix] @param {(value: any) => any} [written] @returns {[string, any][]} */
 function flatten(value, prefix = "", written = number) {
   return Object.entries(value ?? {}).flatMap(([name, item]) =>
-    item !== null && typeof item === "object" ? flatten(item, `${prefix}${name}.`, written) : [/** @type {[string, any]} */ ([`${prefix}${name}`, written(item)])],
+    item !== null && typeof item === "object"
+      ? flatten(item, `${prefix}${name}.`, written)
+      : [/** @type {[string, any]} */ ([`${prefix}${name}`, written(item)])],
   );
 }
 
@@ -75,26 +103,54 @@ export function factsPanel(run) {
 
 /** Configuration and command, to read and to copy. @param {Run} run */
 export function configPanel(run) {
-  const block = (/** @type {string} */ title, /** @type {string} */ text) => text && h("div", {}, h("h3", {}, title), h("pre", { tabindex: "0", "aria-label": title }, text));
+  const block = (/** @type {string} */ title, /** @type {string} */ text) =>
+    text && h("div", {}, h("h3", {}, title), h("pre", { tabindex: "0", "aria-label": title }, text));
   const command = (run.command ?? []).map(quoted).join(" ");
   const config = Object.keys(run.extra_config ?? {}).length ? JSON.stringify(run.extra_config, null, 2) : "";
-  const files = facts([["stdout", code(run.stdout_path)], ["stderr", code(run.stderr_path)], ["result", code(run.result_json_path)]]);
-  return panel("Configuration and command", h("div", { class: "config" }, block("Options", config), block("Command", command), block("Folder", run.cwd ?? ""), files));
+  const files = facts([
+    ["stdout", code(run.stdout_path)],
+    ["stderr", code(run.stderr_path)],
+    ["result", code(run.result_json_path)],
+  ]);
+  return panel(
+    "Configuration and command",
+    h(
+      "div",
+      { class: "config" },
+      block("Options", config),
+      block("Command", command),
+      block("Folder", run.cwd ?? ""),
+      files,
+    ),
+  );
 }
 
-const quoted = (/** @type {string} */ word) => (/^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+const quoted = (/** @type {string} */ word) =>
+  /^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** @param {{ attempts: Run[], run: Run }} about */
 export function attemptsPanel({ attempts, run }) {
   if (!attempts.length) return null;
   const rows = attempts.map((other) =>
-    h("li", {}, h("a", { href: runLink(other.run_id) }, `attempt ${other.attempt}`), statusBadge(other), h("span", {}, scored(other.score, other.stderr, run.unit) || h("span", { class: "soft" }, other.reason ?? "no score")), h("span", { class: "soft" }, when(other.started_at))),
+    h(
+      "li",
+      {},
+      h("a", { href: runLink(other.run_id) }, `attempt ${other.attempt}`),
+      statusBadge(other),
+      h(
+        "span",
+        {},
+        scored(other.score, other.stderr, run.unit) || h("span", { class: "soft" }, other.reason ?? "no score"),
+      ),
+      h("span", { class: "soft" }, when(other.started_at)),
+    ),
   );
   return panel("Other attempts at the same work", h("ul", { class: "plain attempts" }, rows));
 }
 
 // A process id is no quantity, and a digest is read letter by letter.
-const asWritten = (/** @type {any} */ value) => (/^[0-9a-f]{16,}$/.test(String(value)) ? h("code", {}, String(value)) : String(value ?? ""));
+const asWritten = (/** @type {any} */ value) =>
+  /^[0-9a-f]{16,}$/.test(String(value)) ? h("code", {}, String(value)) : String(value ?? "");
 
 /** Environment and provenance: each part by its name, long ones to open. @param {Run} run */
 export function provenancePanel(run) {
@@ -104,8 +160,25 @@ export function provenancePanel(run) {
   const long = entries.filter(([, value]) => value !== null && typeof value === "object" && Object.keys(value).length);
   const parts = long.map(([name, value]) =>
     Array.isArray(value)
-      ? h("details", {}, h("summary", {}, `${name.replaceAll("_", " ")} (${count(value.length)})`), h("pre", { class: "log mono", tabindex: "0", "aria-label": name }, value.map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n")))
+      ? h(
+          "details",
+          {},
+          h("summary", {}, `${name.replaceAll("_", " ")} (${count(value.length)})`),
+          h(
+            "pre",
+            { class: "log mono", tabindex: "0", "aria-label": name },
+            value.map((one) => (typeof one === "string" ? one : JSON.stringify(one))).join("\n"),
+          ),
+        )
       : h("div", {}, h("h3", {}, name.replaceAll("_", " ")), facts(flatten(value, "", asWritten))),
   );
-  return panel("Environment and provenance", h("div", { class: "config" }, facts(short.map(([name, value]) => [name.replaceAll("_", " "), asWritten(value)])), parts));
+  return panel(
+    "Environment and provenance",
+    h(
+      "div",
+      { class: "config" },
+      facts(short.map(([name, value]) => [name.replaceAll("_", " "), asWritten(value)])),
+      parts,
+    ),
+  );
 }

@@ -24,10 +24,34 @@ export const COLUMNS = [
   column("status", "Status", "wide", (run) => h("span", { class: "badges" }, statusBadge(run), marks(run))),
   column("started", "Started", "text", (run) => when(run.started_at)),
   column("score", "Score", "number", scoreOf, "The score, ± its standard error"),
-  column("delta", "Δ reference", "number", (run) => delta(run), "Score − published high score, in colour: better or worse"),
-  column("high_score", "Reference", "number", (run) => score(run.high_score_value), "The published high score that held when the run ended"),
-  column("delta_to_best", "Δ best", "number", (run) => difference(run.delta_to_best, run.higher_is_better), "Score − the best own score of the same task before it"),
-  column("best", "Best so far", "number", (run) => score(run.best_so_far), "The best own score of the same task when the run ended, itself included"),
+  column(
+    "delta",
+    "Δ reference",
+    "number",
+    (run) => delta(run),
+    "Score − published high score, in colour: better or worse",
+  ),
+  column(
+    "high_score",
+    "Reference",
+    "number",
+    (run) => score(run.high_score_value),
+    "The published high score that held when the run ended",
+  ),
+  column(
+    "delta_to_best",
+    "Δ best",
+    "number",
+    (run) => difference(run.delta_to_best, run.higher_is_better),
+    "Score − the best own score of the same task before it",
+  ),
+  column(
+    "best",
+    "Best so far",
+    "number",
+    (run) => score(run.best_so_far),
+    "The best own score of the same task when the run ended, itself included",
+  ),
   column("agent", "Agent", "text", (run) => run.agent),
   column("model", "Model", "text", (run) => run.model),
   column("provider", "Provider", "text", (run) => run.provider),
@@ -43,7 +67,12 @@ export const COLUMNS = [
   column("reason", "Reason", "text", (run) => run.reason, "Why it failed", false),
   column("ended", "Ended", "text", (run) => when(run.ended_at), "", false),
   column("run_id", "Run", "id", (run) => run.run_id),
-  column("group", "Group", "id", (run) => run.run_group_id && h("a", { href: runsLink({ group: run.run_group_id }) }, run.run_group_id)),
+  column(
+    "group",
+    "Group",
+    "id",
+    (run) => run.run_group_id && h("a", { href: runsLink({ group: run.run_group_id }) }, run.run_group_id),
+  ),
 ];
 
 export const columnOf = (/** @type {string} */ name) => COLUMNS.find((one) => one.name === name);
@@ -52,21 +81,28 @@ export const USUAL = COLUMNS.filter((one) => one.usual).map((one) => one.name);
 /** @typedef {{ name: string, descending: boolean }} SortKey */
 
 /** Whether the first click on a heading sorts downwards: best, largest and newest first. */
-export const startsDescending = (/** @type {string} */ name) => name === "started" || name === "ended" || columnOf(name)?.kind === "number";
+export const startsDescending = (/** @type {string} */ name) =>
+  name === "started" || name === "ended" || columnOf(name)?.kind === "number";
 
 /** What `sort` (and the older `desc`) in an address mean. @param {URLSearchParams} query @returns {SortKey[]} */
 export function sortOf(query) {
   const turned = query.get("desc") === "1";
   const keys = (query.get("sort") ?? "-started").split(",").filter(Boolean);
-  return keys.map((key) => ({ name: key.replace(/^-/, ""), descending: key.startsWith("-") !== turned })).filter(({ name }) => columnOf(name));
+  return keys
+    .map((key) => ({ name: key.replace(/^-/, ""), descending: key.startsWith("-") !== turned }))
+    .filter(({ name }) => columnOf(name));
 }
 
-export const sortText = (/** @type {SortKey[]} */ keys) => keys.map(({ name, descending }) => (descending ? `-${name}` : name)).join(",");
+export const sortText = (/** @type {SortKey[]} */ keys) =>
+  keys.map(({ name, descending }) => (descending ? `-${name}` : name)).join(",");
 
 /** The order after a click on a heading; `also`: as a further key. @param {SortKey[]} keys @param {string} name @param {boolean} also */
 export function sortedBy(keys, name, also) {
   const known = keys.find((key) => key.name === name);
   const turned = known && { name, descending: !known.descending };
-  if (also) return turned ? keys.map((key) => (key === known ? turned : key)) : [...keys, { name, descending: startsDescending(name) }];
+  if (also)
+    return turned
+      ? keys.map((key) => (key === known ? turned : key))
+      : [...keys, { name, descending: startsDescending(name) }];
   return [turned ?? { name, descending: startsDescending(name) }];
 }

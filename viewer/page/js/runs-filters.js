@@ -45,7 +45,9 @@ export class RunsFilters {
       })
     );
     this.statuses = h("div", { class: "statuses", role: "group", "aria-label": "Status" });
-    this.sheets = new Map(SHEETS.map(([name, title]) => [name, new Sheet(name, title, query, (values) => this.#set(name, values))]));
+    this.sheets = new Map(
+      SHEETS.map(([name, title]) => [name, new Sheet(name, title, query, (values) => this.#set(name, values))]),
+    );
     this.time = new TimeSheet(query, (since, until) => {
       this.#put("since", since);
       this.#put("until", until);
@@ -55,7 +57,18 @@ export class RunsFilters {
     this.element = h(
       "div",
       { class: "filters", role: "search" },
-      h("div", { class: "line" }, this.search, this.statuses, h("div", { class: "menus" }, [...this.sheets.values()].map((sheet) => sheet.element), this.time.element)),
+      h(
+        "div",
+        { class: "line" },
+        this.search,
+        this.statuses,
+        h(
+          "div",
+          { class: "menus" },
+          [...this.sheets.values()].map((sheet) => sheet.element),
+          this.time.element,
+        ),
+      ),
       this.chips,
     );
   }
@@ -64,14 +77,28 @@ export class RunsFilters {
   draw(facets, leftOut) {
     const chosen = this.query.getAll("status");
     const known = [...new Set([...STATUSES, ...Object.keys(facets.status ?? {})])];
-    keep(this.statuses, known.map((name) => [name, [chosen.includes(name), facets.status?.[name] ?? 0], () => this.#status(name, facets.status?.[name] ?? 0)]));
+    keep(
+      this.statuses,
+      known.map((name) => [
+        name,
+        [chosen.includes(name), facets.status?.[name] ?? 0],
+        () => this.#status(name, facets.status?.[name] ?? 0),
+      ]),
+    );
     for (const [name, sheet] of this.sheets) sheet.draw(facets[name] ?? {}, leftOut?.[name] ?? 0);
     this.time.draw();
-    const set = FILTERS.filter((name) => name !== "q" && name !== "status").flatMap((name) => this.query.getAll(name).map((value) => [name, value]));
+    const set = FILTERS.filter((name) => name !== "q" && name !== "status").flatMap((name) =>
+      this.query.getAll(name).map((value) => [name, value]),
+    );
     /** @type {import("./dom.js").Part[]} */
     const parts = set.map(([name, value]) => [`${name} ${value}`, null, () => this.#chip(name, value)]);
     const any = FILTERS.some((name) => this.query.has(name));
-    if (any) parts.push(["clear", null, () => h("button", { type: "button", class: "quiet chip", onclick: () => this.clear() }, "Clear filters")]);
+    if (any)
+      parts.push([
+        "clear",
+        null,
+        () => h("button", { type: "button", class: "quiet chip", onclick: () => this.clear() }, "Clear filters"),
+      ]);
     keep(this.chips, parts);
     this.chips.hidden = !any;
   }
@@ -93,7 +120,12 @@ export class RunsFilters {
     };
     return h(
       "button",
-      { type: "button", class: `chip ${name}`, "aria-pressed": String(this.query.getAll("status").includes(name)), onclick: toggle },
+      {
+        type: "button",
+        class: `chip ${name}`,
+        "aria-pressed": String(this.query.getAll("status").includes(name)),
+        onclick: toggle,
+      },
       h("span", { "aria-hidden": "true" }, statusSymbol(name)),
       name,
       h("span", { class: "count" }, count(number)),
@@ -103,8 +135,17 @@ export class RunsFilters {
   /** @param {string} name @param {string} value */
   #chip(name, value) {
     const told = name === "since" || name === "until" ? moment(value) : value || "none";
-    const without = () => this.#set(name, this.query.getAll(name).filter((one) => one !== value));
-    return h("button", { type: "button", class: "chip set", "aria-label": `Remove the filter ${name} ${told}`, onclick: without }, h("span", { class: "value" }, `${name}: ${told}`), h("span", { "aria-hidden": "true" }, "✕"));
+    const without = () =>
+      this.#set(
+        name,
+        this.query.getAll(name).filter((one) => one !== value),
+      );
+    return h(
+      "button",
+      { type: "button", class: "chip set", "aria-label": `Remove the filter ${name} ${told}`, onclick: without },
+      h("span", { class: "value" }, `${name}: ${told}`),
+      h("span", { "aria-hidden": "true" }, "✕"),
+    );
   }
 
   /** @param {KeyboardEvent} event */
@@ -143,11 +184,24 @@ class Sheet {
     this.name = name;
     this.query = query;
     this.choose = choose;
-    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: `Find a ${title.toLowerCase()}`, "aria-label": `Find a ${title.toLowerCase()}`, hidden: true, oninput: () => this.#list() }));
+    this.search = /** @type {HTMLInputElement} */ (
+      h("input", {
+        type: "search",
+        placeholder: `Find a ${title.toLowerCase()}`,
+        "aria-label": `Find a ${title.toLowerCase()}`,
+        hidden: true,
+        oninput: () => this.#list(),
+      })
+    );
     this.list = h("div", { role: "group", "aria-label": title });
     this.more = h("p", { class: "soft", hidden: true });
     this.badge = h("span", {});
-    this.element = h("details", { class: "menu", "data-filter": name, ontoggle: () => this.#list() }, h("summary", {}, title, this.badge), h("div", { class: "sheet" }, this.search, this.list, this.more));
+    this.element = h(
+      "details",
+      { class: "menu", "data-filter": name, ontoggle: () => this.#list() },
+      h("summary", {}, title, this.badge),
+      h("div", { class: "sheet" }, this.search, this.list, this.more),
+    );
   }
 
   /** @param {Record<string, number>} counts @param {number} leftOut */
@@ -169,14 +223,19 @@ class Sheet {
     const chosen = this.query.getAll(this.name);
     const shown = values.filter(([value]) => value.toLowerCase().includes(wanted));
     // A choice stays the same element: one that is replaced between press and release takes no click.
-    keep(this.list, shown.map(([value]) => [value, null, () => this.#choice(value)]));
+    keep(
+      this.list,
+      shown.map(([value]) => [value, null, () => this.#choice(value)]),
+    );
     shown.forEach(([value, number], place) => {
       const [input, , counted] = /** @type {NodeListOf<HTMLElement>} */ (this.list.children[place].childNodes);
       /** @type {HTMLInputElement} */ (input).checked = chosen.includes(value);
       counted.textContent = count(number);
     });
     this.more.hidden = shown.length > 0 && !this.#leftOut;
-    this.more.textContent = shown.length ? `${count(this.#leftOut)} more are not listed; the search above the table finds them.` : "None like that.";
+    this.more.textContent = shown.length
+      ? `${count(this.#leftOut)} more are not listed; the search above the table finds them.`
+      : "None like that.";
   }
 
   /** @param {string} value */
@@ -185,7 +244,13 @@ class Sheet {
       const chosen = this.query.getAll(this.name);
       this.choose(chosen.includes(value) ? chosen.filter((one) => one !== value) : [...chosen, value]);
     };
-    return h("label", {}, h("input", { type: "checkbox", onchange: toggle }), h("span", { class: "value", title: value }, value || "(none)"), h("span", { class: "soft" }));
+    return h(
+      "label",
+      {},
+      h("input", { type: "checkbox", onchange: toggle }),
+      h("span", { class: "value", title: value }, value || "(none)"),
+      h("span", { class: "soft" }),
+    );
   }
 }
 
@@ -194,21 +259,50 @@ class TimeSheet {
   /** @param {URLSearchParams} query @param {(since: string | null, until: string | null) => void} choose */
   constructor(query, choose) {
     this.query = query;
-    const field = (/** @type {string} */ label) => /** @type {HTMLInputElement} */ (h("input", { type: "datetime-local", "aria-label": label, onchange: () => choose(iso(this.since), iso(this.until)) }));
+    const field = (/** @type {string} */ label) =>
+      /** @type {HTMLInputElement} */ (
+        h("input", {
+          type: "datetime-local",
+          "aria-label": label,
+          onchange: () => choose(iso(this.since), iso(this.until)),
+        })
+      );
     this.since = field("Started at or after, UTC");
     this.until = field("Started before, UTC");
     const span = (/** @type {any} */ [text, hours]) =>
-      h("button", { type: "button", class: "quiet", onclick: () => choose(hours ? new Date(Math.floor(Date.now() / 60_000) * 60_000 - hours * HOUR_MS).toISOString() : null, null) }, text);
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          onclick: () =>
+            choose(
+              hours ? new Date(Math.floor(Date.now() / 60_000) * 60_000 - hours * HOUR_MS).toISOString() : null,
+              null,
+            ),
+        },
+        text,
+      );
     this.element = h(
       "details",
       { class: "menu", "data-filter": "time" },
       h("summary", {}, "Time"),
-      h("div", { class: "sheet" }, SPANS.map(span), h("label", { class: "field" }, "from", this.since), h("label", { class: "field" }, "until", this.until), h("p", { class: "soft" }, "When runs were started, in UTC.")),
+      h(
+        "div",
+        { class: "sheet" },
+        SPANS.map(span),
+        h("label", { class: "field" }, "from", this.since),
+        h("label", { class: "field" }, "until", this.until),
+        h("p", { class: "soft" }, "When runs were started, in UTC."),
+      ),
     );
   }
 
   draw() {
-    for (const [input, name] of /** @type {[HTMLInputElement, string][]} */ ([[this.since, "since"], [this.until, "until"]])) {
+    for (const [input, name] of /** @type {[HTMLInputElement, string][]} */ ([
+      [this.since, "since"],
+      [this.until, "until"],
+    ])) {
       if (document.activeElement !== input) input.value = (this.query.get(name) ?? "").slice(0, 16);
     }
     this.element.classList.toggle("set", this.query.has("since") || this.query.has("until"));

@@ -75,7 +75,7 @@ export class RunsList {
     try {
       const answers = await Promise.all(missing.map((block) => this.#ask(block, false)));
       if (mine !== this.#turn) return false;
-      missing.forEach((block, index) => this.#blocks.set(block, answers[index].runs));
+      for (const [index, block] of missing.entries()) this.#blocks.set(block, answers[index].runs);
       return answers.some(({ head }) => head.hash !== this.#state) ? "moved" : true;
     } catch (problem) {
       for (const block of missing) this.#asked.delete(block);

@@ -34,7 +34,11 @@ class RunsPage {
     this.query = query;
     this.context = context;
     this.list = new RunsList(() => this.#question());
-    this.table = new RunsTable(this.list, (name, also) => this.#sort(sortedBy(sortOf(query), name, also)), settled(() => this.#fill(), FILL_MS));
+    this.table = new RunsTable(
+      this.list,
+      (name, also) => this.#sort(sortedBy(sortOf(query), name, also)),
+      settled(() => this.#fill(), FILL_MS),
+    );
     const typed = settled(() => this.#load({ fresh: true }), TYPING_MS);
     this.filters = new RunsFilters(query, (how) => {
       this.#keep(how);
@@ -42,8 +46,17 @@ class RunsPage {
       else this.#load({ fresh: true });
     });
     this.summary = h("p", {});
-    this.sorting = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "Sort by", onchange: () => this.#sort(sortedBy([], this.sorting.value, false)) }, COLUMNS.map(({ name, title }) => h("option", { value: name }, title))));
-    this.turn = h("button", { type: "button", onclick: () => this.#sort(sortOf(query).map((key) => ({ ...key, descending: !key.descending }))) });
+    this.sorting = /** @type {HTMLSelectElement} */ (
+      h(
+        "select",
+        { "aria-label": "Sort by", onchange: () => this.#sort(sortedBy([], this.sorting.value, false)) },
+        COLUMNS.map(({ name, title }) => h("option", { value: name }, title)),
+      )
+    );
+    this.turn = h("button", {
+      type: "button",
+      onclick: () => this.#sort(sortOf(query).map((key) => ({ ...key, descending: !key.descending }))),
+    });
     this.chooser = h("div", { class: "sheet" });
     this.downloads = h("div", { class: "sheet" });
     this.place = h("div", { class: "place" }, loading(12));
@@ -74,7 +87,11 @@ class RunsPage {
       ],
       context.signal,
     );
-    ledger.addEventListener("changed", () => (this.#waiting ??= setTimeout(() => this.#load(), ledger.asOf === null ? PAUSE_MS : 0)), { signal: context.signal });
+    ledger.addEventListener(
+      "changed",
+      () => (this.#waiting ??= setTimeout(() => this.#load(), ledger.asOf === null ? PAUSE_MS : 0)),
+      { signal: context.signal },
+    );
     this.#drawControls();
     this.#load({ fresh: true, first: true });
   }
@@ -160,7 +177,10 @@ class RunsPage {
     this.summary.textContent = total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`;
     announce(`${count(total)} runs`);
     if (!all && ledger.asOf !== null) this.#replace(empty("No runs yet", "At that moment the ledger knew of no run."));
-    else if (!all) this.#replace(empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN));
+    else if (!all)
+      this.#replace(
+        empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN),
+      );
     else if (!total) this.#replace(empty("No run matches", "No run has all of these properties; take a filter away."));
     else {
       this.#replace(this.table.element);
@@ -180,22 +200,49 @@ class RunsPage {
     this.table.setColumns(columns, sort);
     this.sorting.value = sort[0]?.name ?? "started";
     this.turn.textContent = sort[0]?.descending ? "↓ descending" : "↑ ascending";
-    keep(this.chooser, COLUMNS.slice(1).map((column) => [column.name, columns.includes(column.name), () => this.#choice(column, columns.includes(column.name))]));
-    const link = (/** @type {string} */ format) => h("a", { class: "button", href: address("/api/runs", addressed(this.#question(), format)), download: `runs.${format}` }, format.toUpperCase());
-    this.downloads.replaceChildren(h("p", { class: "soft" }, "All runs that the filters keep, in this order"), link("csv"), link("json"));
+    keep(
+      this.chooser,
+      COLUMNS.slice(1).map((column) => [
+        column.name,
+        columns.includes(column.name),
+        () => this.#choice(column, columns.includes(column.name)),
+      ]),
+    );
+    const link = (/** @type {string} */ format) =>
+      h(
+        "a",
+        {
+          class: "button",
+          href: address("/api/runs", addressed(this.#question(), format)),
+          download: `runs.${format}`,
+        },
+        format.toUpperCase(),
+      );
+    this.downloads.replaceChildren(
+      h("p", { class: "soft" }, "All runs that the filters keep, in this order"),
+      link("csv"),
+      link("json"),
+    );
   }
 
   /** @param {import("./runs-columns.js").Column} column @param {boolean} checked */
   #choice({ name, title, about }, checked) {
     const toggle = () => {
       const shown = this.#columns();
-      const wanted = COLUMNS.map((column) => column.name).filter((other) => (other === name ? !shown.includes(name) : shown.includes(other)) && other !== "benchmark");
+      const wanted = COLUMNS.map((column) => column.name).filter(
+        (other) => (other === name ? !shown.includes(name) : shown.includes(other)) && other !== "benchmark",
+      );
       if (wanted.join() === USUAL.filter((other) => other !== "benchmark").join()) this.query.delete("columns");
       else this.query.set("columns", wanted.join());
       this.#keep({ typed: true });
       this.table.draw();
     };
-    return h("label", { title: about || null }, h("input", { type: "checkbox", checked, onchange: toggle }), h("span", { class: "value" }, title));
+    return h(
+      "label",
+      { title: about || null },
+      h("input", { type: "checkbox", checked, onchange: toggle }),
+      h("span", { class: "value" }, title),
+    );
   }
 }
 

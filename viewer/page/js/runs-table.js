@@ -22,9 +22,22 @@ export class RunsTable {
     this.sortBy = sortBy;
     this.columns = h("colgroup");
     this.headings = h("tr", { "aria-rowindex": "1" });
-    this.body = /** @type {HTMLTableSectionElement} */ (h("tbody", { onfocusin: (/** @type {any} */ event) => this.#mark(event.target.closest("tr")), onclick: open }));
-    this.table = h("table", { class: "runs" }, h("caption", { class: "visually-hidden" }, "Runs; the headings sort, with the shift key as a further key"), this.columns, h("thead", {}, this.headings), this.body);
-    this.element = h("div", { class: "panel tall", tabindex: "0", role: "region", "aria-label": "Table of runs" }, this.table);
+    this.body = /** @type {HTMLTableSectionElement} */ (
+      h("tbody", { onfocusin: (/** @type {any} */ event) => this.#mark(event.target.closest("tr")), onclick: open })
+    );
+    this.table = h(
+      "table",
+      { class: "runs" },
+      h("caption", { class: "visually-hidden" }, "Runs; the headings sort, with the shift key as a further key"),
+      this.columns,
+      h("thead", {}, this.headings),
+      this.body,
+    );
+    this.element = h(
+      "div",
+      { class: "panel tall", tabindex: "0", role: "region", "aria-label": "Table of runs" },
+      this.table,
+    );
     const rememberScroll = settled(() => remember({ table: this.element.scrollTop }), 150);
     this.element.addEventListener("scroll", rememberScroll);
     this.forget = rememberScroll.cancel;
@@ -32,7 +45,8 @@ export class RunsTable {
       row: (index) => list.row(index),
       name: (run) => run.run_id,
       make: (run) => this.#row(run),
-      blank: () => h("tr", { class: "blank" }, h("td", { colspan: this.#columns.length }, h("span", { class: "waiting" }))),
+      blank: () =>
+        h("tr", { class: "blank" }, h("td", { colspan: this.#columns.length }, h("span", { class: "waiting" }))),
       moved,
     });
   }
@@ -106,14 +120,26 @@ export class RunsTable {
   /** @param {import("./runs-columns.js").Column} column */
   #heading({ name, title, about, kind }) {
     const act = (/** @type {MouseEvent} */ event) => this.sortBy(name, event.shiftKey);
-    return h("th", { scope: "col", class: kind, "data-column": name }, h("button", { type: "button", "data-sort": name, title: about || null, onclick: act }, title, h("span", { class: "arrow", "aria-hidden": "true" })));
+    return h(
+      "th",
+      { scope: "col", class: kind, "data-column": name },
+      h(
+        "button",
+        { type: "button", "data-sort": name, title: about || null, onclick: act },
+        title,
+        h("span", { class: "arrow", "aria-hidden": "true" }),
+      ),
+    );
   }
 
   /** @param {Record<string, any>} run */
   #row(run) {
     const cells = this.#columns.map(({ name, title, cell, kind }) => {
       const content = cell(run) ?? "";
-      const more = { class: `${kind} c-${name}${content === "" ? " none" : ""}`, title: typeof content === "string" && content.length > 12 ? content : null };
+      const more = {
+        class: `${kind} c-${name}${content === "" ? " none" : ""}`,
+        title: typeof content === "string" && content.length > 12 ? content : null,
+      };
       if (kind === "first") return h("th", { scope: "row", ...more }, content);
       return h("td", { "data-label": title, ...more }, content);
     });

@@ -10,7 +10,11 @@ import { number } from "./run-panels.js";
 const STEP = 100;
 const TYPING_MS = 150;
 const SEEN = 300; // Characters of a text that can be seen in a row.
-const CHOICES = [["", "all"], ["1", "right"], ["0", "wrong"]];
+const CHOICES = [
+  ["", "all"],
+  ["1", "right"],
+  ["0", "wrong"],
+];
 
 export class SamplesPanel {
   #only = "";
@@ -22,17 +26,52 @@ export class SamplesPanel {
     this.path = path;
     this.signal = signal;
     this.list = h("div", { class: "samples", tabindex: "0", role: "region", "aria-label": "Samples" });
-    this.buttons = CHOICES.map(([value, text]) => h("button", { type: "button", "data-only": value, "aria-pressed": String(value === ""), onclick: () => this.#choose(value) }, text, " ", h("span", { class: "count" })));
+    this.buttons = CHOICES.map(([value, text]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          "data-only": value,
+          "aria-pressed": String(value === ""),
+          onclick: () => this.#choose(value),
+        },
+        text,
+        " ",
+        h("span", { class: "count" }),
+      ),
+    );
     const typed = settled(() => this.load(), TYPING_MS);
-    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", placeholder: "Search samples", "aria-label": "Search samples", oninput: typed }));
-    this.more = h("button", { type: "button", class: "more", hidden: true, onclick: () => this.load({ further: true }) }, "Show more samples");
+    this.search = /** @type {HTMLInputElement} */ (
+      h("input", { type: "search", placeholder: "Search samples", "aria-label": "Search samples", oninput: typed })
+    );
+    this.more = h(
+      "button",
+      { type: "button", class: "more", hidden: true, onclick: () => this.load({ further: true }) },
+      "Show more samples",
+    );
     this.problem = h("p", { class: "error", hidden: true });
-    this.head = h("div", { class: "samples-head", "aria-hidden": "true" }, h("span"), h("span", {}, "Sample"), h("span", {}, "Expected"), h("span", {}, "Output"), h("span", {}, "Score"));
+    this.head = h(
+      "div",
+      { class: "samples-head", "aria-hidden": "true" },
+      h("span"),
+      h("span", {}, "Sample"),
+      h("span", {}, "Expected"),
+      h("span", {}, "Output"),
+      h("span", {}, "Score"),
+    );
     this.element = h(
       "section",
       { class: "panel", hidden: true, "data-panel": "samples" },
       h("h2", {}, "Samples", h("span", { class: "tabs", role: "group", "aria-label": "Which samples" }, this.buttons)),
-      h("div", { class: "inside" }, h("div", { class: "samples-tools" }, this.search), this.head, this.list, this.problem, this.more),
+      h(
+        "div",
+        { class: "inside" },
+        h("div", { class: "samples-tools" }, this.search),
+        this.head,
+        this.list,
+        this.problem,
+        this.more,
+      ),
     );
   }
 
@@ -101,7 +140,15 @@ function entry(sample) {
   return h(
     "details",
     { class: "sample", ontoggle: write },
-    h("summary", {}, h("span", { class: kind }, symbol, h("span", { class: "visually-hidden" }, word)), h("span", { class: "mono" }, String(sample.id ?? "")), h("span", { class: "soft" }, text(sample.expected).slice(0, SEEN)), h("span", {}, (text(sample.output) || text(sample.error)).slice(0, SEEN)), h("span", { class: "number" }, score)),
+    h(
+      "summary",
+      {},
+      h("span", { class: kind }, symbol, h("span", { class: "visually-hidden" }, word)),
+      h("span", { class: "mono" }, String(sample.id ?? "")),
+      h("span", { class: "soft" }, text(sample.expected).slice(0, SEEN)),
+      h("span", {}, (text(sample.output) || text(sample.error)).slice(0, SEEN)),
+      h("span", { class: "number" }, score),
+    ),
     whole,
   );
 }
@@ -114,9 +161,14 @@ const details = (sample, score) =>
     ["output", written(sample.output)],
     ["score", score],
     ["error", sample.error && h("span", { class: "error" }, text(sample.error))],
-    ["tokens", sample.input_tokens === undefined ? "" : `${count(sample.input_tokens)} in, ${count(sample.output_tokens)} out`],
+    [
+      "tokens",
+      sample.input_tokens === undefined ? "" : `${count(sample.input_tokens)} in, ${count(sample.output_tokens)} out`,
+    ],
     ["latency", typeof sample.latency_ms === "number" ? `${count(Math.round(sample.latency_ms))} ms` : ""],
   ]);
 
-const text = (/** @type {any} */ value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
-const written = (/** @type {any} */ value) => (value === undefined ? "" : h("span", { class: "mono written" }, text(value)));
+const text = (/** @type {any} */ value) =>
+  value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+const written = (/** @type {any} */ value) =>
+  value === undefined ? "" : h("span", { class: "mono written" }, text(value));

@@ -20,12 +20,18 @@ export function startShell(main, ledger) {
   function draw() {
     const shown = ledger.head;
     head.dataset.state = ledger.state;
-    const told = [STATES[ledger.state], shown?.position && `last event: number ${count(shown.position)} of ${moment(shown.at)}, hash ${shown.hash}`];
+    const told = [
+      STATES[ledger.state],
+      shown?.position && `last event: number ${count(shown.position)} of ${moment(shown.at)}, hash ${shown.hash}`,
+    ];
     head.title = told.filter(Boolean).join("; ");
     head.replaceChildren(h("span", { class: "visually-hidden" }, STATES[ledger.state]));
-    if (shown?.position) head.append(h("span", {}, `#${count(shown.position)}`), h("span", { class: "hash" }, shown.hash.slice(0, 8)));
+    if (shown?.position)
+      head.append(h("span", {}, `#${count(shown.position)}`), h("span", { class: "hash" }, shown.hash.slice(0, 8)));
     notice.hidden = ledger.state !== "away";
-    if (!notice.hidden) notice.textContent = "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? The page goes on by itself.";
+    if (!notice.hidden)
+      notice.textContent =
+        "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? The page goes on by itself.";
   }
 
   ledger.addEventListener("head", draw);
@@ -41,10 +47,12 @@ export function startShell(main, ledger) {
   });
   // A sheet closes when somebody goes elsewhere.
   document.addEventListener("click", (event) => {
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute("open");
+    for (const menu of document.querySelectorAll("details.menu[open]"))
+      if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute("open");
   });
   document.addEventListener("focusin", (event) => {
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(/** @type {Node} */ (event.target)) && event.target !== main) menu.removeAttribute("open");
+    for (const menu of document.querySelectorAll("details.menu[open]"))
+      if (!menu.contains(/** @type {Node} */ (event.target)) && event.target !== main) menu.removeAttribute("open");
   });
 }
 

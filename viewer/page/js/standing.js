@@ -1,7 +1,7 @@
 // A run's score against the reference that held, and against the history of its task.
 
-import { get } from "./api.js";
 import { runsLink } from "./address.js";
+import { get } from "./api.js";
 import { h, s } from "./dom.js";
 import { score } from "./format.js";
 import { difference, facts, runLink } from "./parts.js";
@@ -16,9 +16,39 @@ export function standingFacts(run, standing) {
   const better = run.higher_is_better;
   /** @type {[string, any][]} */
   const rows = [
-    ["reference", run.high_score_value === null ? "" : [score(run.high_score_value), " ", difference(run.delta_to_high_score, better), " ", h("span", { class: "soft" }, run.high_score_label ?? "")]],
-    ["own best before", standing.previous_best === null ? "" : [score(standing.previous_best), " ", difference(standing.delta_to_best, better)]],
-    ["own best so far", standing.best_so_far === null ? "" : [score(standing.best_so_far), " ", standing.is_record && h("span", { class: "mark record" }, standing.previous_best === null ? "first score" : "this run: a record")]],
+    [
+      "reference",
+      run.high_score_value === null
+        ? ""
+        : [
+            score(run.high_score_value),
+            " ",
+            difference(run.delta_to_high_score, better),
+            " ",
+            h("span", { class: "soft" }, run.high_score_label ?? ""),
+          ],
+    ],
+    [
+      "own best before",
+      standing.previous_best === null
+        ? ""
+        : [score(standing.previous_best), " ", difference(standing.delta_to_best, better)],
+    ],
+    [
+      "own best so far",
+      standing.best_so_far === null
+        ? ""
+        : [
+            score(standing.best_so_far),
+            " ",
+            standing.is_record &&
+              h(
+                "span",
+                { class: "mark record" },
+                standing.previous_best === null ? "first score" : "this run: a record",
+              ),
+          ],
+    ],
     ["better is", better === null || better === undefined ? "" : better ? "higher" : "lower"],
   ];
   return facts(rows);
@@ -27,27 +57,39 @@ export function standingFacts(run, standing) {
 /** The scores of the same task, with this run among them; null where there are too few. @param {Row} run @param {AbortSignal} signal */
 export async function history(run, signal) {
   if (!run.comparison_key) return null;
-  const answer = await get(`/api/benchmarks/${encodeURIComponent(run.benchmark_id)}`, { query: { task: run.comparison_key, limit: POINTS }, signal });
+  const answer = await get(`/api/benchmarks/${encodeURIComponent(run.benchmark_id)}`, {
+    query: { task: run.comparison_key, limit: POINTS },
+    signal,
+  });
   const { points } = /** @type {any} */ (answer).value;
   return points.length > 1 ? drawn(points, run) : null;
 }
 
 /** @param {Row[]} points @param {Row} run */
 function drawn(points, run) {
-  const known = points.flatMap((point) => [point.score, point.best_so_far, point.high_score_value]).filter((value) => typeof value === "number");
+  const known = points
+    .flatMap((point) => [point.score, point.best_so_far, point.high_score_value])
+    .filter((value) => typeof value === "number");
   const [least, most] = [Math.min(...known), Math.max(...known)];
   const x = (/** @type {number} */ index) => EDGE + ((WIDTH - 2 * EDGE) * index) / Math.max(1, points.length - 1);
-  const y = (/** @type {number} */ value) => (most === least ? HEIGHT / 2 : EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - least) / (most - least)));
+  const y = (/** @type {number} */ value) =>
+    most === least ? HEIGHT / 2 : EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - least) / (most - least));
   const steps = (/** @type {string} */ name) => {
     let path = "";
     points.forEach((point, index) => {
       if (typeof point[name] !== "number") return;
-      path += path ? `H${x(index).toFixed(1)}V${y(point[name]).toFixed(1)}` : `M${x(index).toFixed(1)} ${y(point[name]).toFixed(1)}`;
+      path += path
+        ? `H${x(index).toFixed(1)}V${y(point[name]).toFixed(1)}`
+        : `M${x(index).toFixed(1)} ${y(point[name]).toFixed(1)}`;
     });
     return path;
   };
   const dot = (/** @type {Row} */ point, /** @type {number} */ index) =>
-    s("circle", { cx: x(index), cy: y(point.score), r: 3, onclick: () => (location.hash = runLink(point.run_id)) }, s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`));
+    s(
+      "circle",
+      { cx: x(index), cy: y(point.score), r: 3, onclick: () => (location.hash = runLink(point.run_id)) },
+      s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`),
+    );
   const at = points.findIndex((point) => point.run_id === run.run_id);
   const told = `The last ${points.length} scores of this task, from ${score(least)} to ${score(most)}`;
   return h(
@@ -61,6 +103,18 @@ function drawn(points, run) {
       s("g", { class: "dots" }, points.map(dot)),
       at >= 0 && s("circle", { class: "this", cx: x(at), cy: y(points[at].score), r: 6 }),
     ),
-    h("figcaption", { class: "key" }, at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"), h("span", {}, h("i", {}), "own best"), h("span", {}, h("i", { class: "reference" }), "reference"), h("span", {}, `${score(least)} to ${score(most)}, `, h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, `${points.length} runs`))),
+    h(
+      "figcaption",
+      { class: "key" },
+      at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"),
+      h("span", {}, h("i", {}), "own best"),
+      h("span", {}, h("i", { class: "reference" }), "reference"),
+      h(
+        "span",
+        {},
+        `${score(least)} to ${score(most)}, `,
+        h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, `${points.length} runs`),
+      ),
+    ),
   );
 }

@@ -4,7 +4,11 @@ import { h } from "./dom.js";
 
 /** Data are on their way. @param {number} [lines] */
 export function loading(lines = 6) {
-  return h("div", { class: "panel loading", role: "status", "aria-label": "Loading" }, Array.from({ length: lines }, () => h("i")));
+  return h(
+    "div",
+    { class: "panel loading", role: "status", "aria-label": "Loading" },
+    Array.from({ length: lines }, () => h("i")),
+  );
 }
 
 /** There are none: a heading, a sentence, and perhaps a command to type. */

@@ -13,8 +13,12 @@ class TimeTravel extends HTMLElement {
   #extent = null;
   #button = /** @type {HTMLButtonElement} */ (document.getElementById("as-of"));
   #told = h("p", { class: "told", role: "status" });
-  #slider = /** @type {HTMLInputElement} */ (h("input", { type: "range", min: "1", max: "1", step: "1", "aria-label": "Position in the ledger" }));
-  #date = /** @type {HTMLInputElement} */ (h("input", { type: "datetime-local", step: "1", "aria-label": "Date and time, UTC" }));
+  #slider = /** @type {HTMLInputElement} */ (
+    h("input", { type: "range", min: "1", max: "1", step: "1", "aria-label": "Position in the ledger" })
+  );
+  #date = /** @type {HTMLInputElement} */ (
+    h("input", { type: "datetime-local", step: "1", "aria-label": "Date and time, UTC" })
+  );
   #now = h("button", { type: "button", onclick: () => ledger.travel(null) }, "Back to now");
   #problem = h("p", { class: "error", role: "alert", hidden: true });
 
@@ -24,10 +28,29 @@ class TimeTravel extends HTMLElement {
       this.#tellPosition(Number(this.#slider.value));
       travel();
     });
-    this.#date.addEventListener("change", () => this.#date.value && this.#travel(`${this.#date.value.length === 16 ? `${this.#date.value}:00` : this.#date.value}Z`));
+    this.#date.addEventListener(
+      "change",
+      () =>
+        this.#date.value &&
+        this.#travel(`${this.#date.value.length === 16 ? `${this.#date.value}:00` : this.#date.value}Z`),
+    );
     this.#button.addEventListener("click", () => this.#toggle());
     this.append(
-      h("div", { class: "row" }, this.#told, h("label", { class: "slider" }, h("span", { class: "soft" }, "start"), this.#slider, h("span", { class: "soft" }, "now")), h("label", {}, this.#date, h("span", { class: "soft" }, "UTC")), this.#now, this.#problem),
+      h(
+        "div",
+        { class: "row" },
+        this.#told,
+        h(
+          "label",
+          { class: "slider" },
+          h("span", { class: "soft" }, "start"),
+          this.#slider,
+          h("span", { class: "soft" }, "now"),
+        ),
+        h("label", {}, this.#date, h("span", { class: "soft" }, "UTC")),
+        this.#now,
+        this.#problem,
+      ),
     );
     ledger.addEventListener("head", () => this.#draw());
     ledger.addEventListener("state", () => this.#draw());
@@ -65,20 +88,34 @@ class TimeTravel extends HTMLElement {
     this.#slider.max = String(Math.max(1, this.#extent.events));
     const at = past ? head?.at : null;
     const position = past ? head?.position : this.#extent.events;
-    if (position !== undefined && position !== null && document.activeElement !== this.#slider) this.#slider.value = String(position);
+    if (position !== undefined && position !== null && document.activeElement !== this.#slider)
+      this.#slider.value = String(position);
     this.#date.min = (this.#extent.first_at ?? "").slice(0, 19);
     if (document.activeElement !== this.#date) this.#date.value = at ? at.slice(0, 19) : "";
     if (past && head) {
       const isTime = !/^\d+$/.test(ledger.asOf ?? "");
       const when = isTime ? moment(ledger.asOf) : moment(at);
-      if (!head.past) this.#say(isTime && Date.parse(ledger.asOf ?? "") > Date.now() ? `${when} is still to come` : "Nothing has happened since", `this is all that is known so far, up to event ${count(head.position)}, the last`);
-      else this.#say(`As it was known ${when ? `at ${when}` : "before the first event"}`, `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`);
+      if (!head.past)
+        this.#say(
+          isTime && Date.parse(ledger.asOf ?? "") > Date.now()
+            ? `${when} is still to come`
+            : "Nothing has happened since",
+          `this is all that is known so far, up to event ${count(head.position)}, the last`,
+        );
+      else
+        this.#say(
+          `As it was known ${when ? `at ${when}` : "before the first event"}`,
+          `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`,
+        );
     } else if (past) {
       // A page without an answer about the history: what was asked for is all that is known of the moment.
       const asked = ledger.asOf ?? "";
       const isPosition = /^\d+$/.test(asked);
       if (isPosition && document.activeElement !== this.#slider) this.#slider.value = asked;
-      this.#say(isPosition ? `As it was known after event ${count(Number(asked))}` : `As it was known at ${moment(asked)}`, "what came later is not shown");
+      this.#say(
+        isPosition ? `As it was known after event ${count(Number(asked))}` : `As it was known at ${moment(asked)}`,
+        "what came later is not shown",
+      );
     } else this.#say("Now", "move the slider, or choose a date, to see what was known then");
   }
 

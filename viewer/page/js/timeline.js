@@ -19,7 +19,14 @@ export class Timeline {
     this.state.className = `status ${broken ? "failed" : "succeeded"}`;
     this.state.textContent = broken ? `✕ ${broken} not as written` : "✓ chain verified";
     this.state.title = "Each event's hash was computed anew from its bytes, and compared with the event before it";
-    keep(this.list, beats(events).map((some) => [`${some[0].seq}`, [some.length, some[0].chain_verified], () => (some.length > 1 ? heartbeats(some) : one(some[0]))]));
+    keep(
+      this.list,
+      beats(events).map((some) => [
+        `${some[0].seq}`,
+        [some.length, some[0].chain_verified],
+        () => (some.length > 1 ? heartbeats(some) : one(some[0])),
+      ]),
+    );
   }
 }
 
@@ -29,13 +36,19 @@ function beats(events) {
   const groups = [];
   for (const event of events) {
     const last = groups.at(-1);
-    if (event.type === "heartbeat" && event.chain_verified && last?.[0].type === "heartbeat" && last[0].chain_verified) last.push(event);
+    if (event.type === "heartbeat" && event.chain_verified && last?.[0].type === "heartbeat" && last[0].chain_verified)
+      last.push(event);
     else groups.push([event]);
   }
   return groups;
 }
 
-const one = (/** @type {Event} */ event) => entry(event, [h("span", { class: "kind" }, event.type), h("span", {}, moment(event.at)), gist(event), place(event)], () => event);
+const one = (/** @type {Event} */ event) =>
+  entry(
+    event,
+    [h("span", { class: "kind" }, event.type), h("span", {}, moment(event.at)), gist(event), place(event)],
+    () => event,
+  );
 
 /** What an event says, in a few words. @param {Event} event */
 function gist({ type, data }) {
@@ -58,12 +71,22 @@ function heartbeats(events) {
   const last = events[events.length - 1];
   const { progress } = last.data;
   const far = progress && `${progress.done}${progress.total ? ` of ${progress.total}` : ""}`;
-  const told = [h("span", { class: "kind" }, "heartbeat"), h("span", {}, `${count(events.length)} times, until ${moment(last.at)}`), far && h("span", { class: "soft" }, far), place(last)];
+  const told = [
+    h("span", { class: "kind" }, "heartbeat"),
+    h("span", {}, `${count(events.length)} times, until ${moment(last.at)}`),
+    far && h("span", { class: "soft" }, far),
+    place(last),
+  ];
   return entry(last, told, () => events);
 }
 
 const place = (/** @type {Event} */ event) =>
-  h("span", { class: event.chain_verified ? "mono soft" : "mono error", title: event.hash }, `#${event.seq} ${event.hash.slice(0, 12)}`, event.chain_verified ? "" : " ✕ broken");
+  h(
+    "span",
+    { class: event.chain_verified ? "mono soft" : "mono error", title: event.hash },
+    `#${event.seq} ${event.hash.slice(0, 12)}`,
+    event.chain_verified ? "" : " ✕ broken",
+  );
 
 /** @param {Event} event @param {any[]} told @param {() => any} data what stands in it, whole */
 function entry(event, told, data) {

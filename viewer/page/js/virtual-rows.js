@@ -67,13 +67,16 @@ export class VirtualRows {
     const parts = [["top", null, () => this.#top]];
     for (let index = from; index < to; index += 1) {
       const row = this.row(index);
-      parts.push(row === undefined ? [`blank ${index}`, null, this.blank] : [this.name(row), row, () => this.make(row)]);
+      parts.push(
+        row === undefined ? [`blank ${index}`, null, this.blank] : [this.name(row), row, () => this.make(row)],
+      );
     }
     parts.push(["bottom", null, () => this.#bottom]);
     this.#top.style.height = `${from * this.#height}px`;
     this.#bottom.style.height = `${(this.count - to) * this.#height}px`;
     keep(this.body, parts);
-    [...this.body.rows].slice(1, -1).forEach((one, place) => one.setAttribute("aria-rowindex", String(from + place + 2)));
+    const rows = [...this.body.rows].slice(1, -1);
+    for (const [place, row] of rows.entries()) row.setAttribute("aria-rowindex", String(from + place + 2));
     if (this.#measure()) this.draw();
     // The row that had the focus went out of sight: keys still mean the table.
     else if (focused && !this.body.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
