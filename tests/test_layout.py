@@ -23,37 +23,104 @@ MAY_IMPORT = {
 }
 
 
-def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+PROMISED_NAMES = {"ledger.jsonl", "ledger.contract"}
+"""Modules that only keep an import working that the documentation promised. Nothing of ours may use them."""
+
+Graph = dict[str, set[str]]
 
 
-def imported_folders(module: Path) -> set[str]:
-    """The folders of this project that a module imports, late imports included."""
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def imports_of(name: str) -> set[str]:
+    """The modules of this project that a module imports, late imports included."""
+    package = MODULES[name].relative_to(ROOT).parent.parts
     found = set()
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
         if isinstance(node, ast.ImportFrom):
+            parts: list[str] = (node.module or "").split(".") if node.module else []
             if node.level:
-                package = module.relative_to(ROOT).parent.parts
-                parts = package[: len(package) - node.level + 1]
-                names = [node.module] if node.module else [alias.name for alias in node.names]
-                found |= {(*parts, *name.split("."))[0] for name in names}
-            elif node.module and node.module.split(".")[0] == "benchmarks":
-                found.add(node.module.split(".")[1])
+                parts = [*package[: len(package) - node.level + 1], *parts]
+            elif parts[:1] == ["benchmarks"]:
+                parts = parts[1:]
+            else:
+                continue
+            for alias in node.names:
+                submodule = ".".join([*parts, alias.name])
+                found.add(submodule if submodule in MODULES else ".".join(parts))
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("benchmarks.")}
-    return found & MAY_IMPORT.keys()
+            found |= {alias.name.removeprefix("benchmarks.") for alias in node.names if "benchmarks." in alias.name}
+    return (found & MODULES.keys()) - {name}
+
+
+IMPORTS: Graph = {name: imports_of(name) for name in MODULES}
+
+
+def room_of(name: str) -> str:
+    """The room of a module: its folder inside of a top folder, or the module itself if it stands directly there."""
+    return ".".join(name.split(".")[:2])
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """The nodes that can be reached from themselves, those of one circle together."""
+    reachable: Graph = {}
+    for node in graph:
+        seen: set[str] = set()
+        waiting = list(graph[node])
+        while waiting:
+            if (next_one := waiting.pop()) not in seen:
+                seen.add(next_one)
+                waiting += graph.get(next_one, ())
+        reachable[node] = seen
+    found = {
+        tuple(sorted(other for other in seen if node in reachable.get(other, ())))
+        for node, seen in reachable.items()
+        if node in seen
+    }
+    return [list(circle) for circle in sorted(found)]
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_a_folder_imports_only_what_the_data_flow_allows(folder: str) -> None:
     wrong = {}
-    for module in modules(folder):
+    for name in MODULES:
         # `python -m benchmarks.orchestrator` is the command line.
-        is_entry_point = module == ROOT / "orchestrator" / "__main__.py"
-        allowed = MAY_IMPORT[folder] | ({"cli"} if is_entry_point else set())
-        if extra := imported_folders(module) - allowed:
-            wrong[str(module.relative_to(ROOT))] = extra
+        allowed = MAY_IMPORT[folder] | ({"cli"} if name == "orchestrator.__main__" else set())
+        if name.split(".")[0] == folder and (extra := {one.split(".")[0] for one in IMPORTS[name]} - allowed):
+            wrong[name] = extra
     assert not wrong
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert circles(IMPORTS) == []
+
+
+def test_rooms_import_each_other_in_no_circle() -> None:
+    rooms: Graph = {room_of(name): set() for name in MODULES}
+    for name, imported in IMPORTS.items():
+        rooms[room_of(name)] |= {room_of(one) for one in imported} - {room_of(name)}
+    assert circles(rooms) == []
+
+
+def test_nothing_uses_the_names_that_are_only_kept_for_users() -> None:
+    assert {name for name, imported in IMPORTS.items() if imported & PROMISED_NAMES} == set()
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": {"b"}, "b": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, [["b", "c"]]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}, [["a", "b", "c"]]),
+    ],
+)
+def test_circles_are_found(graph: Graph, found: list[list[str]]) -> None:
+    assert circles(graph) == found
 
 
 def test_every_package_of_the_tree_is_listed_for_packaging() -> None:
@@ -92,7 +159,7 @@ def test_style_and_types_are_clean() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not (shutil.which("npx") and shutil.which("make")), reason="make types needs Node.js")
-def test_types_in_the_scripts_of_the_page_are_clean() -> None:
-    done = subprocess.run(["make", "--silent", "types"], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.skipif(not (shutil.which("npx") and shutil.which("make")), reason="make page needs Node.js")
+def test_the_scripts_of_the_page_are_clean_and_pass_their_tests() -> None:
+    done = subprocess.run(["make", "--silent", "page"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ..storable import DEEPEST, is_shallow
+from ..result.storable import DEEPEST, is_shallow
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
 from .found import Document, ForeignRun, UnreadableResult, decode_json, table, without_nonfinite
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ...adapters.manifest import Manifest
 from ...adapters.result import Reading, read_result
-from ...adapters.storable import plain
+from ...adapters.result.storable import plain
 from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
 from ...ledger.identity import utc_now
 from ..machine.logs import last_lines

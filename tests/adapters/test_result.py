@@ -12,9 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.adapters import large_result, result
 from benchmarks.adapters.manifest import parse_manifest
-from benchmarks.adapters.result import read_result, read_spec
+from benchmarks.adapters.result import LARGE_BYTES, child, read_result, read_spec
 
 
 @pytest.fixture
@@ -112,12 +111,12 @@ def test_numbers_that_no_json_has_are_null(read):
 
 def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
     write(read.output / "result.json", {"score": 0.5})
-    monkeypatch.setattr(result, "LARGEST_BYTES", 5)
+    monkeypatch.setattr("benchmarks.adapters.result.reading.LARGEST_BYTES", 5)
     assert read().reason == "bad_result"
 
 
 def test_a_large_file_is_read_by_another_process_to_the_same_effect(read):
-    path = write(read.output / "result.json", {"score": 0.5, "n": 3, "u": {"in": 7}, "pad": "x" * result.LARGE_BYTES})
+    path = write(read.output / "result.json", {"score": 0.5, "n": 3, "u": {"in": 7}, "pad": "x" * LARGE_BYTES})
     reading = read(samples="n", usage={"input_tokens": "u.in"}, metrics={"all": "u"})
     with path.open("rb") as file:
         assert reading == read_spec(read.spec, path, file)
@@ -127,7 +126,7 @@ def test_a_large_file_is_read_by_another_process_to_the_same_effect(read):
 
 
 def test_a_result_that_takes_more_memory_than_its_reader_may_have_is_a_bad_result(read, monkeypatch):
-    monkeypatch.setenv(large_result.MEMORY_VARIABLE, str(400 * 2**20))
+    monkeypatch.setenv(child.MEMORY_VARIABLE, str(400 * 2**20))
     (read.output / "result.json").write_bytes(b"[" + b"{}," * 9_000_000 + b"{}]")
     assert "memory to read" in (read().error or "") and read().reason == "bad_result"
 

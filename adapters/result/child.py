@@ -1,6 +1,6 @@
 """A large result is read by a process of its own: a file of 60 MiB can take a gigabyte of memory once it is decoded.
 
-`python -m benchmarks.adapters.large_result FD` gets what to look for on stdin, reads the result from the file that it
+`python -m benchmarks.adapters.result.child FD` gets what to look for on stdin, reads the result from the file that it
 inherits as FD, and answers with a `Reading`, as JSON.
 """
 
@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from .manifest import ResultSpec
-from .result import Reading, read_spec
+from ..manifest import ResultSpec
+from .reading import Reading, read_spec, unreadable
 
 MEMORY_VARIABLE = "BENCHMARKS_RESULT_MEMORY_BYTES"
 _MEMORY_BYTES = 3 * 1024**3
@@ -39,7 +39,7 @@ def read_large(spec: ResultSpec, path: Path, file: BinaryIO, *, is_over: Callabl
     """
     question = msgspec.json.encode(_Question(spec, str(path)))
     # -P: a folder named `benchmarks` may stand where this is called from.
-    argv = [sys.executable, "-P", "-m", "benchmarks.adapters.large_result", str(file.fileno())]
+    argv = [sys.executable, "-P", "-m", "benchmarks.adapters.result.child", str(file.fileno())]
     began = time.monotonic()
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[file.fileno()]
@@ -53,17 +53,13 @@ def read_large(spec: ResultSpec, path: Path, file: BinaryIO, *, is_over: Callabl
                 except subprocess.TimeoutExpired:
                     told = None  # It has the question by now.
                     if is_over() or time.monotonic() - began > _SECONDS:
-                        return _unreadable(path, f"not read after {time.monotonic() - began:.0f} s")
+                        return unreadable(path, f"not read after {time.monotonic() - began:.0f} s")
         finally:
             reader.kill()
     if reader.returncode != 0:
         last = err.decode(errors="replace").strip().rpartition("\n")[2]
-        return _unreadable(path, last or f"its reader ended with {reader.returncode}")
+        return unreadable(path, last or f"its reader ended with {reader.returncode}")
     return msgspec.structs.replace(msgspec.json.decode(out, type=Reading), path=path)
-
-
-def _unreadable(path: Path, why: str) -> Reading:
-    return Reading(path=path, reason="bad_result", error=f"{path.name}: {why}")
 
 
 def main() -> None:
@@ -77,7 +73,7 @@ def main() -> None:
         with os.fdopen(int(sys.argv[1]), "rb") as file:
             reading = read_spec(question.spec, path, file)
     except MemoryError:
-        reading = _unreadable(path, f"it takes more than {memory >> 20} MiB of memory to read")
+        reading = unreadable(path, f"it takes more than {memory >> 20} MiB of memory to read")
     # The path of a file need not be UTF-8, and the one who asks knows it.
     sys.stdout.buffer.write(msgspec.json.encode(msgspec.structs.replace(reading, path=None)))
 

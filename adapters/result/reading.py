@@ -1,4 +1,4 @@
-"""Results: the file that a benchmark left, and what its manifest makes of it."""
+"""What a manifest makes of the content of a result: score, samples, metrics, usage; or why it is not valid."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import functools
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from .finding import find_files
-from .manifest import Manifest, ResultSpec
-from .regular_file import open_regular
+from ..manifest import ResultSpec
 from .storable import storable, well_formed
 
 LARGEST_BYTES = 64 * 1024 * 1024
 """A result is a summary; a larger file is taken for something else."""
-LARGE_BYTES = 256 * 1024
-"""From this size on, a process of its own reads it."""
 MOST_NOTES, LONGEST_NOTE = 20, 300
 """What else a result tells a person: so many sentences of so many characters."""
 LARGEST_COUNT = 2**53
@@ -51,70 +47,23 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
-_Waiting = Callable[[], bool]
-"""Asked again and again while something takes its time: whether to give it up."""
-
-
-def read_result(
-    manifest: Manifest, *, output_dir: Path, cwd: Path, started_at: float, is_over: _Waiting = lambda: False
-) -> Reading:
-    """Find and read the result of a run that began at `started_at` (Unix seconds).
-
-    Reasons: `no_result`, `bad_result` (unreadable, no JSON object, or two files that can't be told apart),
-    `no_score`, `no_samples`, `invalid_result`. Whatever lies there, this returns a `Reading`. A large result is given
-    up as unreadable once `is_over` says so.
-    """
-    spec = manifest.result
-    try:
-        candidates, problems = _candidates(spec, output_dir, cwd, started_at)
-    except Exception as problem:  # noqa: BLE001 - whatever lies there, the run has an outcome
-        return Reading(reason="no_result", error=f"{output_dir} cannot be searched: {_in_words(problem)}")
-    if not candidates:
-        where = f"{output_dir} or {cwd}" if spec.files_in_cwd else str(output_dir)
-        error = "; ".join([f"no file {' or '.join(spec.files)} in {where}", *problems])
-        return Reading(reason="no_result", error=error)
-    if len(candidates) > 1:
-        names = ", ".join(shown_name(path) for path in candidates[:4])
-        return Reading(reason="bad_result", error=f"{len(candidates)} results that can't be told apart: {names}")
-    reading = read_file(manifest, candidates[0], is_over=is_over)
-    return msgspec.structs.replace(reading, notes=[*reading.notes, *problems]) if problems else reading
-
-
-def read_file(manifest: Manifest, path: Path, *, is_over: _Waiting = lambda: False) -> Reading:
-    """What the manifest makes of a result's file. Reasons are those of `read_result`, without `no_result`.
-
-    Whatever the file holds, this returns a `Reading`.
-    """
-    try:
-        if shown_name(path) != path.name:
-            return _unreadable(None, "its name is not UTF-8, so no event can name it", shown_name(path))
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if not LARGE_BYTES < size <= LARGEST_BYTES:
-                return read_spec(manifest.result, path, file)
-            from .large_result import read_large
-
-            return read_large(manifest.result, path, file, is_over=is_over)
-    except Exception as problem:  # noqa: BLE001 - a result may hold anything, and it ends only this run
-        return _unreadable(path, _in_words(problem))
-
-
 def read_spec(spec: ResultSpec, path: Path, file: BinaryIO) -> Reading:
     """The same of an opened file, here and now, whatever memory it takes."""
     try:
         document = _load(file)
     except RecursionError:
-        return _unreadable(path, "it is nested too deeply")
+        return unreadable(path, "it is nested too deeply")
     except (OSError, ValueError) as problem:
-        return _unreadable(path, _in_words(problem))
+        return unreadable(path, in_words(problem))
     return _judge(_extract(spec, document, path), spec, document)
 
 
-def _unreadable(path: Path | None, why: str, name: str = "") -> Reading:
+def unreadable(path: Path | None, why: str, name: str = "") -> Reading:
+    """A reading of a file that cannot be read, and why. `name` stands for a path that no event can hold."""
     return Reading(path=path, reason="bad_result", error=f"{path.name if path else name}: {well_formed(why)}")
 
 
-def _in_words(problem: Exception) -> str:
+def in_words(problem: Exception) -> str:
     """What an error says. Of one that was not foreseen, its type too."""
     if isinstance(problem, OSError) and problem.strerror:
         return problem.strerror
@@ -126,25 +75,6 @@ def _in_words(problem: Exception) -> str:
 def shown_name(path: Path) -> str:
     """A file's name as text; bytes that are not UTF-8 as escapes."""
     return path.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def _candidates(spec: ResultSpec, output_dir: Path, cwd: Path, started_at: float) -> tuple[list[Path], list[str]]:
-    """The files of the first pattern that matches any: in the output folder, else, if that is allowed, in `cwd`.
-
-    And what is wrong with others that match.
-    """
-    problems: list[str] = []
-    for pattern in spec.files:
-        found = find_files(output_dir, pattern)
-        problems += found.problems
-        if found.files:
-            return found.files, problems
-    if spec.files_in_cwd:
-        for pattern in spec.files:
-            found = find_files(cwd, pattern)
-            if new := [path for path in found.files if path.stat().st_mtime >= started_at]:
-                return new, problems
-    return [], list(dict.fromkeys(problems))
 
 
 def _load(file: BinaryIO) -> Any:
