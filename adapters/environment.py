@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +27,12 @@ from .manifest import Requires
 CACHE_VARIABLE = "BENCHMARKS_CACHE"
 _FOLDER = "environments"
 _MARKER = "ready.json"
+_BUILD_SECONDS = 1800.0
+"""How long a build by another process is awaited."""
+_BUSY_SECONDS = 30.0
+_NOTICE_SECONDS = 2.0
+_PAUSE_SECONDS = 0.02
+_LOOK_SECONDS = 0.25
 
 
 class EnvironmentBuildError(Exception):
@@ -109,34 +117,91 @@ def find_python(oldest: str | None) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def ensure(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Environment:
-    """The environment with those packages, built where it is not there yet; two processes build it once.
+def ensure(
+    spec: EnvironmentSpec,
+    *,
+    announce: Callable[[str], None],
+    cancelled: Callable[[], bool] = lambda: False,
+    describe_holders: Callable[[Path], str] = lambda _: "another process",
+) -> Environment:
+    """The environment with those packages, built if it is not there yet; two processes build it once.
 
-    `announce` is told before a build begins, as one takes seconds to minutes. Raises EnvironmentBuildError.
+    `announce` is called before a build begins, and before a wait for another process, whose name `describe_holders`
+    knows by the lock. Raises EnvironmentBuildError, also as soon as the work is `cancelled`.
     """
-    with in_use(spec, announce=announce) as environment:
+    with in_use(spec, announce=announce, cancelled=cancelled, describe_holders=describe_holders) as environment:
         return environment
 
 
 @contextlib.contextmanager
-def in_use(spec: EnvironmentSpec, *, announce: Callable[[str], None]) -> Iterator[Environment]:
-    """As `ensure`; nobody removes the environment before the context is left."""
+def in_use(
+    spec: EnvironmentSpec,
+    *,
+    announce: Callable[[str], None],
+    cancelled: Callable[[], bool] = lambda: False,
+    describe_holders: Callable[[Path], str] = lambda _: "another process",
+) -> Iterator[Environment]:
+    """As `ensure`; no other process removes the environment before the context is left."""
     folder = folder_of(spec.key)
+
+    def who() -> str:
+        return describe_holders(_lock_of(folder))
+
     with contextlib.ExitStack() as stack:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context(_opened(folder))
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            _wait_for(lock, fcntl.LOCK_SH, folder, announce, cancelled, who)
             while (ready := _read(folder)) is None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                # Somebody else may have built it while this process waited for the lock.
+                _wait_for(lock, fcntl.LOCK_EX, folder, announce, cancelled, who)
+                # Another process may have built it while this one waited for the lock.
                 if _read(folder) is None:
-                    _build(spec, folder, announce)
+                    _build(spec, folder, announce, cancelled)
                 fcntl.flock(lock, fcntl.LOCK_SH)
         except OSError as problem:
             advice = f"give another folder with {CACHE_VARIABLE}"
             raise EnvironmentBuildError(f"cannot write {folder}: {problem.strerror}; {advice}") from problem
         yield ready
+
+
+def _wait_for(
+    lock: int,
+    kind: int,
+    folder: Path,
+    announce: Callable[[str], None],
+    cancelled: Callable[[], bool],
+    who: Callable[[], str],
+) -> None:
+    """Take the lock of an environment. Raises EnvironmentBuildError if it takes too long, or is cancelled.
+
+    A build takes minutes, so its end is awaited for long. The lock of an environment that is ready, or that others
+    only use, is free in a moment.
+    """
+    began = time.monotonic()
+    has_announced = False
+    while not _try(lock, kind):
+        is_built_elsewhere = _read(folder) is None and not _try(lock, fcntl.LOCK_SH)
+        # Nothing is held during the pause: two that wait would keep each other waiting.
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        waited = time.monotonic() - began
+        if cancelled():
+            raise EnvironmentBuildError(f"the wait for the environment {folder} was interrupted")
+        if waited >= (_BUILD_SECONDS if is_built_elsewhere else _BUSY_SECONDS):
+            raise EnvironmentBuildError(
+                f"the lock of the environment {folder} was not free for {waited:.0f} s: {who()} holds it"
+            )
+        if waited >= _NOTICE_SECONDS and not has_announced:
+            has_announced = True
+            announce(f"waiting for the environment {folder}: {who()} builds or uses it ...")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _try(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def list_environments() -> list[Environment]:
@@ -150,10 +215,8 @@ def remove(key: str) -> None:
     """Remove an environment, or what is left of one. Raises EnvironmentInUse, and OSError."""
     folder = folder_of(key)
     with _opened(folder) as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EnvironmentInUse(f"{key} is in use: a run or a build holds it") from None
+        if not _try(lock, fcntl.LOCK_EX):
+            raise EnvironmentInUse(f"{key} is in use: a run or a build holds it")
         # The marker goes first: what is half gone is no environment. The lock's file stays: others may wait for it.
         (folder / _MARKER).unlink(missing_ok=True)
         shutil.rmtree(folder)
@@ -170,7 +233,7 @@ def _read(folder: Path) -> Environment | None:
     return Environment(folder.name, python, *msgspec.structs.astuple(marker))
 
 
-def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None]) -> None:
+def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
     from uv import find_uv_bin
 
     announce(f"building the environment of {', '.join((*spec.requirements, *spec.no_deps))} (once) ...")
@@ -182,32 +245,49 @@ def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None])
             f"no Python {spec.python_version} or later: uv python install {spec.python_version}"
         )
     python = folder / "bin" / "python"
-    _run([uv, "venv", "--quiet", "--python", interpreter, str(folder)], spec)
+    run = functools.partial(_run, spec=spec, cancelled=cancelled)
+    run([uv, "venv", "--quiet", "--python", interpreter, str(folder)])
     install = [uv, "pip", "install", "--quiet", "--python", str(python)]
     if spec.requirements:
-        _run([*install, *spec.requirements], spec)
+        run([*install, *spec.requirements])
     if spec.no_deps:
-        _run([*install, "--no-deps", *spec.no_deps], spec)
-    packages = sorted(_run([uv, "pip", "freeze", "--python", str(python)], spec).splitlines())
+        run([*install, "--no-deps", *spec.no_deps])
+    packages = sorted(run([uv, "pip", "freeze", "--python", str(python)]).splitlines())
     partial = folder / f"{_MARKER}.part"
-    version = _run([str(python), "-c", "import platform; print(platform.python_version())"], spec).strip()
+    version = run([str(python), "-c", "import platform; print(platform.python_version())"]).strip()
     partial.write_bytes(msgspec.json.encode(_Marker(version, [*spec.requirements, *spec.no_deps], packages)))
     partial.replace(folder / _MARKER)
 
 
-def _run(argv: list[str], spec: EnvironmentSpec) -> str:
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        names = ", ".join((*spec.requirements, *spec.no_deps))
-        said = "\n".join(done.stderr.strip().splitlines()[-8:])
+def _run(argv: list[str], spec: EnvironmentSpec, cancelled: Callable[[], bool]) -> str:
+    names = ", ".join((*spec.requirements, *spec.no_deps))
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    output, errors = process.communicate(timeout=_LOOK_SECONDS)
+                    break
+                if cancelled():
+                    raise EnvironmentBuildError(f"the build of the environment of {names} was interrupted")
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        said = "\n".join(errors.strip().splitlines()[-8:])
         raise EnvironmentBuildError(f"the environment of {names} could not be built; uv said:\n{said}")
-    return done.stdout
+    return output
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
 
 
 @contextlib.contextmanager
 def _opened(folder: Path) -> Iterator[int]:
     """The lock of an environment, not yet taken."""
-    path = folder.with_suffix(".lock")
+    path = _lock_of(folder)
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError:

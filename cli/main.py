@@ -142,13 +142,13 @@ def _refuse_broken_text(arguments: list[str]) -> None:
 
 def _exit_code(problem: Exception) -> int | None:
     """The exit code of an expected error; None for one that nobody expected."""
-    from ..ledger.errors import LedgerDamaged, LedgerError, OutcomeUnknown
+    from ..ledger.errors import LedgerDamaged, LedgerError, LedgerMoved, OutcomeUnknown
     from ..orchestrator.errors import UsageError
     from ..projections.analytics.sandbox import QueryError
     from ..projections.scores.selection import SelectionError
     from ..projections.sqlite.database import ProjectionError
 
-    if isinstance(problem, LedgerDamaged):
+    if isinstance(problem, LedgerDamaged | LedgerMoved):
         return 3
     if isinstance(problem, OutcomeUnknown):
         return 1

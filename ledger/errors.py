@@ -42,6 +42,31 @@ class LedgerUnwritable(LedgerError):
         return LedgerUnwritable(str(self).replace("Nothing was recorded", told))
 
 
+class LedgerBusy(LedgerUnwritable):
+    """Another process held the ledger's lock for too long; nothing was recorded."""
+
+    def __init__(self, lock: Path, seconds: float, holder: str) -> None:
+        self.lock, self.seconds, self.holder = lock, seconds, holder
+        super().__init__(
+            f"the lock {lock} was not free for {seconds:.1f} s: {holder} holds it. Nothing was recorded.\n"
+            f"hint: end that process, or try again once it has finished"
+        )
+
+
+class LedgerMoved(LedgerError):
+    """The ledger is no longer where this program wrote to it: its folder was moved, replaced or removed."""
+
+    def __init__(self, what: str, now_at: Path | None) -> None:
+        self.now_at = now_at
+        elsewhere = f"What was recorded before is in {now_at}" if now_at else "What was recorded before is not there"
+        advice = f"move {now_at} back" if now_at else "restore it from a copy"
+        super().__init__(
+            f"the ledger was moved, replaced or removed while this program was at work: {what}. {elsewhere}. "
+            f"Nothing more is recorded.\nhint: {advice}, then run the same command again; benchmarks ledger verify "
+            f"says what is there"
+        )
+
+
 class OutcomeUnknown(LedgerError):
     """The sync to disk failed: the event may or may not survive a power cut, and this handle is dead.
 

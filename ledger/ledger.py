@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from .events import Event, NewEvent, Record
 from .history import History
 from .store import EventStore, exhaust
+from .waiting import LockWait
 
 T = TypeVar("T")
 Decision = Callable[[History], Sequence[NewEvent]]
@@ -24,27 +26,39 @@ class Ledger:
         self._told = told
         self._history: History | None = History(details=False)
         self._lock = threading.Lock()
+        self._gives_up: Callable[[], bool] = lambda: False
 
-    def append(self, stream: str, event: Event, *, sync: bool = True) -> Record:
-        """Record one event, whatever others did meanwhile.
+    def append(self, stream: str, event: Event, *, sync: bool = True, patience: float | None = None) -> Record:
+        """Record one event, whatever others did meanwhile; `patience` as for `decide`.
 
         Raises ImpossibleTransition where the event makes no sense, and what `EventStore.append` raises.
         """
-        return self.decide(lambda _: [NewEvent(stream, event)], sync=sync)[0]
+        return self.decide(lambda _: [NewEvent(stream, event)], sync=sync, patience=patience)[0]
 
-    def decide(self, decision: Decision, *, sync: bool = True) -> list[Record]:
+    def decide(self, decision: Decision, *, sync: bool = True, patience: float | None = None) -> list[Record]:
         """Record what `decision` makes of the history, which no other writer can change meanwhile.
 
-        Raises ImpossibleTransition where an event makes no sense (nothing is recorded then), and what
-        `EventStore.append` raises.
+        It waits for other writers for `patience` seconds; 0 is for threads that must not wait. Raises LedgerBusy
+        then, ImpossibleTransition if an event makes no sense (nothing is recorded), and what `EventStore.append`
+        raises.
         """
-        with self._lock:
-            try:
-                records = self.store.append(lambda fresh: decision(self._follow(fresh)), self._accept)
-            except BaseException:
+        was_asked = False
+
+        def decide(fresh: Iterator[Record]) -> Sequence[NewEvent]:
+            nonlocal was_asked
+            was_asked = True
+            return decision(self._follow(fresh))
+
+        self._take_turn(patience)
+        try:
+            records = self.store.append(decide, self._accept, patience=patience)
+        except BaseException:
+            if was_asked:
                 # The fold may be ahead of the store, or half way: what counts is what the store holds.
                 self._history = None
-                raise
+            raise
+        finally:
+            self._lock.release()
         if sync and records:
             self.store.sync()
         if records:
@@ -62,6 +76,11 @@ class Ledger:
         self.decide(decide)
         return answers[0]
 
+    def give_up_if(self, question: Callable[[], bool]) -> None:
+        """From now on every wait for other writers ends with LedgerBusy as soon as `question` is answered with yes."""
+        self._gives_up = question
+        self.store.give_up_if(question)
+
     def read(self, after: int = 0) -> Iterator[Record]:
         """The records behind position `after`, in order."""
         return self.store.read(after)
@@ -73,6 +92,12 @@ class Ledger:
     def close(self) -> None:
         """Let go of the store's files."""
         self.store.close()
+
+    def _take_turn(self, patience: float | None) -> None:
+        if not self._lock.acquire(blocking=False):
+            # Another thread of this process is at it, and may itself be waiting for another process.
+            waiting = LockWait(Path(self.store.url), patience, gives_up=lambda: self._gives_up())
+            waiting.wait_for_thread(self._lock)
 
     def _follow(self, fresh: Iterator[Record]) -> History:
         """The history as it is now; called while nobody else can append."""

@@ -57,13 +57,15 @@ class EventReader(Protocol):
 class EventStore(EventReader, Protocol):
     """A place that keeps records. Safe for many threads and many processes."""
 
-    def append(self, decide: Decide, accept: Accept) -> list[Record]:
+    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
         """Append what `decide` returns, as one write, and return its records; `sync` makes them durable.
+
+        It waits for other writers for `patience` seconds, or as long as `waiting.usual_patience` says.
 
         An event whose id is in the ledger already is not appended again: its first record is returned. After an
         error the next `decide` is given the ledger from its first record on.
 
-        Raises LedgerDamaged, LedgerUnwritable (nothing was appended), OutcomeUnknown, EventConflict,
+        Raises LedgerDamaged, LedgerMoved, LedgerUnwritable (nothing was appended), OutcomeUnknown, EventConflict,
         WrongExpectedVersion, UnreadableEvent, and whatever `decide` and `accept` raise (nothing was appended).
         """
         ...
@@ -112,6 +114,10 @@ class EventStore(EventReader, Protocol):
 
         What `ledger repair` does, when somebody has decided that no better copy exists.
         """
+        ...
+
+    def give_up_if(self, question: Callable[[], bool]) -> None:
+        """From now on a wait for other writers ends with LedgerBusy as soon as `question` is answered with yes."""
         ...
 
     def close(self) -> None:

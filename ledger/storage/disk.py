@@ -21,9 +21,13 @@ def open_file(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o644)
 
 
-def lock(fd: int) -> None:
-    """Wait until no other process holds the lock of that file."""
-    fcntl.flock(fd, fcntl.LOCK_EX)
+def lock(fd: int) -> bool:
+    """Take the lock of that file if no other process holds it; whether it was taken."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def unlock(fd: int) -> None:

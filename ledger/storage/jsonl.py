@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
 from ..events import Record
 from ..store import Accept, Decide, Finding, Notice, exhaust
 from . import codec, disk
-from .chain import BadLine, BrokenChain, follow
+from .chain import BadLine, BrokenChain, Head, follow
 from .damage import cut_off, examine, move_tail
 from .inventory import NOTHING_SEALED, BadManifest, Manifest, read_manifest, write_manifest
 from .locking import LedgerLock
@@ -50,18 +50,27 @@ class JsonlStore:
         self.url = f"jsonl://{folder}"
         self._notice = notice
         self._segment_bytes = segment_bytes
-        self._lock = LedgerLock(folder / ".lock")
+        self._lock = LedgerLock(folder / ".lock", notice=notice, progress=self.revision)
+        self._known = Head()
+        self._sealed_fds: list[int] = []
+        self._fd: int | None = None
+        self._numbering = Numbering()
         self._forget()
 
     def _forget(self) -> None:
         """Begin as a handle that has opened nothing yet."""
-        self._fd: int | None = None
+        if self._fd is not None:
+            # Another thread may still be waiting for its sync, so the file stays open until close().
+            self._sealed_fds.append(self._fd)
+        self._fd = None
         self._open_segment: Path | None = None
-        self._sealed_fds: list[int] = []
+        self._open_name = ""
+        self._identity = (0, 0)
         self._dead: OutcomeUnknown | None = None
         self._rewind()
 
     def _rewind(self) -> None:
+        self._known = self._seen()
         self._cursor = Cursor()
         self._numbering = Numbering()
         self._positions: dict[str, int] | None = None
@@ -111,9 +120,9 @@ class JsonlStore:
         """The segments."""
         return list_segments(self.folder)
 
-    def append(self, decide: Decide, accept: Accept) -> list[Record]:
+    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
         """Append what `decide` returns; see `EventStore.append`."""
-        self._begin()
+        self._begin(patience)
         try:
             unseen = self._catch_up()
             fresh = decide(unseen)
@@ -157,7 +166,8 @@ class JsonlStore:
         if self._dead:
             raise self._dead
         # No lock here: appends of other threads and processes go on meanwhile, and share this sync.
-        if (fd := self._fd) is not None:
+        # The last one that was open, if another thread has found another ledger in this place meanwhile.
+        for fd in [self._fd] if self._fd is not None else self._sealed_fds[-1:]:
             self._sync(fd)
 
     def cut(self) -> list[Path]:
@@ -175,19 +185,23 @@ class JsonlStore:
     def __del__(self) -> None:
         self._release()
 
+    def give_up_if(self, question: Callable[[], bool]) -> None:
+        """From now on a wait for the lock ends as soon as `question` is answered with yes."""
+        self._lock.gives_up = question
+
     def _release(self) -> None:
-        fds = [fd for fd in (self._fd, *self._sealed_fds) if fd is not None]
         self._forget()
+        fds, self._sealed_fds = self._sealed_fds, []
         for fd in fds:
             os.close(fd)
 
-    def _begin(self) -> None:
-        """From here on no other thread or process can append; whoever called this releases the lock.
+    def _begin(self, patience: float | None = None) -> None:
+        """From here on no other thread or process can append; the caller releases the lock.
 
-        After an error he rewinds, too, so that the next one reads all of it anew.
+        After an error the caller rewinds, too, so that the next append reads all of it anew.
         """
-        if self._lock.acquire():
-            self._release()
+        if self._lock.acquire(patience, makes=not self._seen().seq):
+            self._forget()
         if self._dead:
             self._lock.release()
             raise self._dead
@@ -207,8 +221,15 @@ class JsonlStore:
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
         if self._fd is None or self._seen_changes != self._lock.changes:
             return self._walk()
-        # The usual case, and the hot one where many processes write: the segment has grown, by little.
-        unseen = os.fstat(self._fd).st_size - self._cursor.offset
+        # The usual case, and the hot one if many processes write: the segment has grown, by little.
+        try:
+            status = os.stat(self._open_name)  # noqa: PTH116 - hot
+        except FileNotFoundError:
+            status = None
+        if status is None or (status.st_ino, status.st_dev) != self._identity:
+            self._forget()  # Another file has its place.
+            return self._walk()
+        unseen = status.st_size - self._cursor.offset
         if unseen == 0:
             return iter(())
         lines = os.pread(self._fd, unseen, self._cursor.offset) if 0 < unseen <= _TAIL_BYTES else b""
@@ -228,7 +249,22 @@ class JsonlStore:
         self._cursor.line += len(single)
         return records
 
+    def _seen(self) -> Head:
+        """The last event that this handle has read or written."""
+        return max(self._known, self._numbering.head, key=lambda head: head.seq)
+
+    def _check_place(self) -> None:
+        """Raises LedgerMoved if what this handle has read or written before is not there any more."""
+        known = self._seen()
+        there = next(self.read(after=known.seq - 1), None) if known.seq else None
+        if known.seq and (there is None or (there.seq, there.hash) != (known.seq, known.hash)):
+            raise self._lock.moved(f"{self.folder} does not hold event {known.seq}, which this program knows")
+
     def _walk(self) -> Iterator[Record]:
+        if self._is_shorter():
+            self._rewind()
+        if self._cursor.seq == 0:
+            self._check_place()
         self._seen_changes = self._lock.changes
         # A writer that has read up to here has proven it; one that begins trusts what was sealed.
         manifest = self._read_manifest()
@@ -241,6 +277,10 @@ class JsonlStore:
             self._quarantine_torn_tail(segment)
             # Whoever sealed it died before the next one began.
             self._is_sealed = manifest.of(segment) is not None
+
+    def _is_shorter(self) -> bool:
+        segment = self._cursor.segment
+        return segment is not None and (not segment.exists() or segment.stat().st_size < self._cursor.offset)
 
     def _read_manifest(self) -> Manifest:
         try:
@@ -330,7 +370,9 @@ class JsonlStore:
         if self._fd is not None:
             # Another thread may still be waiting for its sync, so the file stays open until close().
             self._sealed_fds.append(self._fd)
-        self._fd, self._open_segment = fd, segment
+        self._fd, self._open_segment, self._open_name = fd, segment, str(segment)
+        status = os.fstat(fd)
+        self._identity = (status.st_ino, status.st_dev)
         try:
             # Also where it was there: whoever made it may have died before its name was on disk.
             disk.sync_folder(self.folder)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown, UnsupportedLedger
+from ..errors import LedgerBusy, LedgerDamaged, LedgerMoved, LedgerUnwritable, OutcomeUnknown, UnsupportedLedger
 from ..events import Record
+from ..holders import describe_holders
 from ..identity import utc_now
 from ..store import Accept, Decide, Finding, Notice, exhaust
+from ..waiting import usual_patience
 from . import codec, disk
 from .chain import BadLine, BrokenChain, Head, follow
-from .locking import LedgerLock
+from .locking import LedgerLock, place_of_file
 from .numbering import Numbering
 
 _SCHEMA = """
@@ -48,7 +50,11 @@ class SqliteStore:
         self.path = path
         self.url = f"sqlite://{path}"
         self._notice = notice
-        self._lock = LedgerLock(path.with_name(f"{path.name}.lock"))
+        self._lock = LedgerLock(path.with_name(f"{path.name}.lock"), notice=notice, progress=self._size)
+        self._known = Head()
+        self._identity = (0, 0)
+        self._place: Path | None = None
+        self._patience = _BUSY_SECONDS
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
         self._dead: OutcomeUnknown | None = None
@@ -122,9 +128,9 @@ class SqliteStore:
         """The database."""
         return [self.path] if self.path.exists() else []
 
-    def append(self, decide: Decide, accept: Accept) -> list[Record]:
+    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
         """Append what `decide` returns; see `EventStore.append`. It is durable when this returns."""
-        with self._writing() as connection:
+        with self._writing(patience) as connection:
             unseen = self._catch_up(connection)
             fresh = decide(unseen)
             exhaust(unseen)
@@ -225,38 +231,90 @@ class SqliteStore:
                 _inherited.append(self._connection)
         self._connection = None
         self._dead = None
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._known = self._seen()
         self._numbering = Numbering()
 
+    def _seen(self) -> Head:
+        """The last event that this handle has read or written."""
+        return max(self._known, self._numbering.head, key=lambda head: head.seq)
+
+    def give_up_if(self, question: Callable[[], bool]) -> None:
+        """From now on a wait for the lock ends as soon as `question` is answered with yes."""
+        self._lock.gives_up = question
+
+    def _size(self) -> tuple[int, ...]:
+        """What changes while another process writes."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return tuple(file.stat().st_size for file in files if file.exists())
+
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
         """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
-        is_new = self._lock.acquire()
+        is_new = self._lock.acquire(patience, makes=not self._seen().seq)
         try:
-            if is_new:
+            if is_new or not self._is_in_place():
+                self._place = place_of_file(self._identity)
                 self._disconnect()
             if self._dead:
                 raise self._dead
             if self._connection is None:
                 self._connection, self._pid = self._connect(), os.getpid()
+            self._limit_waits(self._connection, usual_patience() if patience is None else patience)
             yield self._connection
         except BaseException:
-            self._numbering = Numbering()
+            self._rewind()
             raise
         finally:
             self._lock.release()
 
+    def _is_in_place(self) -> bool:
+        if self._connection is None:
+            return True
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - hot: before each append
+        except FileNotFoundError:
+            return False
+        return (status.st_ino, status.st_dev) == self._identity
+
+    def _limit_waits(self, connection: sqlite3.Connection, seconds: float) -> None:
+        """How long SQLite waits for another program that has locked the file itself."""
+        if seconds != self._patience:
+            connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+            self._patience = seconds
+
+    def _moved(self, what: str) -> LedgerMoved:
+        return LedgerMoved(what, self._place) if self._place else self._lock.moved(what)
+
+    def _check_place(self, connection: sqlite3.Connection) -> None:
+        """Raises LedgerMoved if what this handle has read or written before is not there any more."""
+        known = self._seen()
+        if known.seq:
+            row = connection.execute("SELECT line FROM events WHERE seq = ?", (known.seq,)).fetchone()
+            if row is None or bytes(row[0])[-66:-2] != known.hash.encode():
+                connection.close()
+                raise self._moved(f"{self.path} does not hold event {known.seq}, which this program knows")
+
     def _connect(self) -> sqlite3.Connection:
+        if self._seen().seq and not self.path.exists():
+            raise self._moved(f"{self.path} is gone")
         _holds_events(self.path)
         try:
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._patience = _BUSY_SECONDS
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             connection.execute(_SCHEMA)
+            self._check_place(connection)
         except sqlite3.DatabaseError as problem:
             raise self._refused(problem) from problem
+        status = self.path.stat()
+        self._identity = (status.st_ino, status.st_dev)
         return connection
 
     def _insert(self, connection: sqlite3.Connection, records: list[Record], lines: list[bytes]) -> None:
@@ -287,9 +345,16 @@ class SqliteStore:
     def _refused(self, problem: sqlite3.DatabaseError) -> LedgerUnwritable | LedgerDamaged:
         if _code(problem) in _SPOILT:
             return self._damaged(self._numbering.head.seq, str(problem))
+        if _code(problem) == sqlite3.SQLITE_BUSY:
+            return LedgerBusy(self.path, max(0.0, self._patience), self._holders())
         return LedgerUnwritable(
             f"cannot append to {self.path}: {problem}. Nothing was recorded; make it writable, with some space"
         )
+
+    def _holders(self) -> str:
+        """Who has locked the database itself: SQLite takes its locks on one of two files."""
+        index = self.path.with_name(f"{self.path.name}-shm")
+        return describe_holders(index if index.exists() else self.path) if self._patience else "another program"
 
     def _catch_up(self, connection: sqlite3.Connection) -> Iterator[Record]:
         head = self._numbering.head
@@ -309,7 +374,12 @@ class SqliteStore:
                     raise self._damaged(problem.head.seq, problem.reason) from problem
                 yield lines
         except sqlite3.DatabaseError as problem:
-            raise self._damaged(head.seq, str(problem)) from problem
+            raise self._unread(head.seq, problem) from problem
+
+    def _unread(self, trusted: int, problem: sqlite3.DatabaseError) -> LedgerBusy | LedgerDamaged:
+        if _code(problem) == sqlite3.SQLITE_BUSY:
+            return LedgerBusy(self.path, _BUSY_SECONDS, self._holders())
+        return self._damaged(trusted, str(problem))
 
     def _decode(self, lines: list[bytes], seq: int, *, details: bool = True) -> Iterator[list[Record]]:
         """The records of lines that follow event `seq`. Raises LedgerDamaged, after the records before the bad one."""
@@ -338,7 +408,7 @@ class SqliteStore:
                 try:
                     yield from _select(connection, after, stream, types)
                 except sqlite3.DatabaseError as problem:
-                    raise self._damaged(after, str(problem)) from problem
+                    raise self._unread(after, problem) from problem
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:

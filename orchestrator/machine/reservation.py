@@ -23,6 +23,11 @@ def lock_folder() -> Path:
     return folder
 
 
+def lock_of(folder: Path, name: str) -> Path:
+    """The lock of a name, which may be any text."""
+    return folder / sha256(name.encode()).hexdigest()[:32]
+
+
 class Reservation:
     """Names that are held together; `fds` are the files that a process inherits to hold them, too."""
 
@@ -46,8 +51,7 @@ class Reservation:
         self._held.close()
 
     def _lock(self, name: str) -> bool:
-        # A name may be of any text.
-        fd = os.open(self._folder / sha256(name.encode()).hexdigest()[:32], os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(lock_of(self._folder, name), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from ...ledger.holders import describe_holders
 from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, serve
 from .providers import Endpoint
 from .targets import Target
@@ -34,9 +35,12 @@ class _Server:
 class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
     """Gives endpoints to runs; safe for many threads. Leaving the context stops every server, whatever happens."""
 
-    def __init__(self, *, log_path: Path, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, log_path: Path, announce: Callable[[str], None], cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
         self._log_path = log_path
         self._announce = announce
+        self._cancelled = cancelled
         self._lock = threading.Lock()
         self._servers: dict[str, _Server] = {}
         self._failures: dict[str, ModelUnavailable] = {}
@@ -73,10 +77,19 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
 
         server = _Server()
         try:
-            environment = ensure(EnvironmentSpec(REQUIREMENTS, NO_DEPS), announce=self._announce)
+            spec = EnvironmentSpec(REQUIREMENTS, NO_DEPS)
+            environment = ensure(
+                spec, announce=self._announce, cancelled=self._cancelled, describe_holders=describe_holders
+            )
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             ready = server.stack.enter_context(
-                serve(target.asked, python=environment.python, log_path=self._log_path, announce=self._announce)
+                serve(
+                    target.asked,
+                    python=environment.python,
+                    log_path=self._log_path,
+                    announce=self._announce,
+                    cancelled=self._cancelled,
+                )
             )
         except (EnvironmentBuildError, LocalModelError) as problem:
             failure = ModelUnavailable(f"the local model cannot be served: {problem}")

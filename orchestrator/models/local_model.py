@@ -26,6 +26,7 @@ _SCRIPT = Path(__file__).with_name("local_server.py")
 _START_SECONDS = 120
 """A model of many GB on a slow disk takes this long to load; the embedded one takes two seconds."""
 _END_SECONDS = 5
+_LOOK_SECONDS = 0.5
 
 
 class LocalModelError(Exception):
@@ -73,11 +74,19 @@ def model_label(model: str) -> str:
 
 
 @contextlib.contextmanager
-def serve(model: str, *, python: Path, log_path: Path, announce: Callable[[str], None]) -> Iterator[LocalServer]:
+def serve(
+    model: str,
+    *,
+    python: Path,
+    log_path: Path,
+    announce: Callable[[str], None],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[LocalServer]:
     """A server of that model for the length of the context; it is gone afterwards, whatever happens.
 
     `python` is the interpreter of an environment with REQUIREMENTS and NO_DEPS. The server holds a pipe to this
-    process, so it ends also when this process is killed. Raises LocalModelError where the model can't be loaded.
+    process, so it ends also when this process is killed. Raises LocalModelError if the model cannot be loaded, and as
+    soon as the wait for it is `cancelled`.
     """
     label = model_label(model)
     announce(f"starting {label} on this machine ...")
@@ -90,19 +99,24 @@ def serve(model: str, *, python: Path, log_path: Path, announce: Callable[[str],
             start_new_session=True,
         )
         stack.callback(_end, process)
-        ready = _await_ready(process, model, log_path)
+        ready = _await_ready(process, model, log_path, cancelled)
         yield LocalServer(ready.base_url, ready.model, ready.model_path, ready.model_sha256, process.pid)
 
 
-def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path) -> _Ready:
+def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path, cancelled: Callable[[], bool]) -> _Ready:
     assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
     line = b""
     deadline = time.monotonic() + _START_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not line.endswith(b"\n"):
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise LocalModelError(f"{model} was not ready after {_START_SECONDS} s; see {log_path}")
+            left = deadline - time.monotonic()
+            if cancelled():
+                raise LocalModelError(f"the start of {model} was interrupted")
+            if not selector.select(max(0.0, min(left, _LOOK_SECONDS))):
+                if left <= 0:
+                    raise LocalModelError(f"{model} was not ready after {_START_SECONDS} s; see {log_path}")
+                continue
             piece = os.read(process.stdout.fileno(), 4096)
             if not piece:
                 told = last_lines(log_path)

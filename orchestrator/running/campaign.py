@@ -93,7 +93,7 @@ def conduct(
     left = 0
     if to_do and not cancellation.requested:
         log = campaign.workspace.results / group_id / "local-server.log"
-        with Endpoints(log_path=log, announce=display.note) as endpoints:
+        with Endpoints(log_path=log, announce=display.note, cancelled=lambda: cancellation.requested) as endpoints:
             supervisor = Supervisor(
                 workspace=campaign.workspace,
                 ledger=ledger,
@@ -221,8 +221,9 @@ def _perform_all(
             try:
                 may_pass = supervisor.perform(planned, grant)
             except BaseException:
-                # The ledger can't be written, or so: nothing that follows could be recorded.
-                cancellation.request()
+                # Probably the ledger cannot be written, so later runs could not be recorded either.
+                if not cancellation.requested:
+                    cancellation.request()
                 raise
             finally:
                 schedule.give_back(grant)

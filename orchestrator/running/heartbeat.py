@@ -26,6 +26,7 @@ class Pulse:
         self._last = now
         self._gap = FIRST_SECONDS
         self._share = 0.0
+        self._before = (self._last, self._gap, self._share)
 
     def beat(self, now: float, progress: Progress | None) -> Heartbeat | None:
         """The heartbeat that is due now; None where none is."""
@@ -34,6 +35,11 @@ class Pulse:
         has_stepped = share - self._share >= STEP and silence >= STEP_SECONDS
         if silence < self._gap and not has_stepped:
             return None
+        self._before = (self._last, self._gap, self._share)
         self._last, self._share = now, share
         self._gap = min(max(now - self._start, FIRST_SECONDS), LONGEST_SECONDS)
         return Heartbeat(progress=progress, lease_seconds=round(2 * self._gap + _MARGIN_SECONDS, 1))
+
+    def was_missed(self) -> None:
+        """The last beat could not be recorded: it is due again."""
+        self._last, self._gap, self._share = self._before

@@ -16,8 +16,9 @@ import msgspec
 from ...adapters.manifest import Resources
 from ...ledger.fold import Run
 from ...ledger.history import History
+from ...ledger.holders import describe_holders
 from ..machine.capacity import Capacity
-from ..machine.reservation import Reservation
+from ..machine.reservation import Reservation, lock_of
 from ..planning.plan import PlannedRun
 
 _LOOK_SECONDS = 0.2
@@ -87,7 +88,7 @@ class Schedule:
                         return one.planned, grant
                 if due and not self._granted and not self._has_announced:
                     self._has_announced = True
-                    self._announce(_waiting_for(due[0].planned))
+                    self._announce(_waiting_for(due[0].planned, self._capacity, self._locks))
                 self._changed.wait(_LOOK_SECONDS)
         return None
 
@@ -125,16 +126,28 @@ class Schedule:
         return _reserved(asked, free_gpus, Reservation(self._locks))
 
 
-def _waiting_for(planned: PlannedRun) -> str:
+def _waiting_for(planned: PlannedRun, capacity: Capacity, locks: Path | None) -> str:
     asked = planned.adapter.manifest.resources
     what = [*asked.exclusive, *([f"{asked.gpus} GPU{'s' * (asked.gpus > 1)}"] if asked.gpus else [])]
-    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator has"
+    names = [*map(_word, asked.exclusive), *(map(_gpu, capacity.gpus) if asked.gpus else [])]
+    holders = [describe_holders(lock_of(locks, name)) for name in names] if locks else []
+    named = ", ".join(dict.fromkeys(holder for holder in holders if holder.startswith("process")))
+    told = f": {named}" if named else ""
+    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator has{told}"
+
+
+def _word(word: str) -> str:
+    return f"exclusive {word}"
+
+
+def _gpu(name: str) -> str:
+    return f"gpu {name}"
 
 
 def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
     words = set(asked.exclusive)
-    has_words = len(reservation.add([f"exclusive {word}" for word in words], least=len(words))) == len(words)
-    gpus = reservation.add([f"gpu {name}" for name in free_gpus], least=asked.gpus) if has_words else []
+    has_words = len(reservation.add(map(_word, words), least=len(words))) == len(words)
+    gpus = reservation.add(map(_gpu, free_gpus), least=asked.gpus) if has_words else []
     if not has_words or len(gpus) < asked.gpus:
         reservation.release()
         return None

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from ...adapters.adapter import Command
 from ...adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
-from ...ledger.errors import LedgerError
+from ...ledger.errors import LedgerBusy, LedgerError
 from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ...ledger.fold import Run
 from ...ledger.history import History
+from ...ledger.holders import describe_holders
 from ...ledger.identity import this_process
 from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
@@ -125,7 +126,14 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
             environment = None
             if spec := spec_of(planned.adapter.manifest.requires):
-                environment = held.enter_context(in_use(spec, announce=self.display.note))
+                environment = held.enter_context(
+                    in_use(
+                        spec,
+                        announce=self.display.note,
+                        cancelled=lambda: self.cancellation.requested,
+                        describe_holders=describe_holders,
+                    )
+                )
         except (EnvironmentBuildError, ModelUnavailable) as problem:
             return Prepared(granted, None, None, ("environment", str(problem)))
         return Prepared(granted, endpoint, environment)
@@ -302,5 +310,9 @@ class Watch:
         if has_moved and (latest := self.progress.latest):
             self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
         if beat := self._pulse.beat(time.monotonic(), self.progress.latest):
-            self._ledger.append(self._run_id, self._redactor.event(beat), sync=False)
+            try:
+                # This thread also watches the time limit of the child, which may itself hold the ledger's lock.
+                self._ledger.append(self._run_id, self._redactor.event(beat), sync=False, patience=0)
+            except LedgerBusy:
+                self._pulse.was_missed()
         return has_moved

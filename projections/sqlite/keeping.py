@@ -7,7 +7,6 @@ the file's size and times in the lock file beside it. To look at them takes micr
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import random
 import sqlite3
@@ -16,6 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+
+from ...ledger.errors import LedgerBusy
+from ...ledger.storage import disk
+from ...ledger.waiting import LockWait
 
 Notice = Callable[[str], None]
 """Is given a line for the person who uses the program."""
@@ -91,16 +94,40 @@ def exclusive(path: Path) -> Iterator[KeptFile]:
     """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
         raise ProjectionError(f"cannot write {path}: {problem.strerror}. The ledger itself is untouched") from problem
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock, path)
         yield KeptFile(path, lock)
     except (sqlite3.OperationalError, OSError) as problem:
         raise ProjectionError(f"cannot write {path}: {problem}. The ledger itself is untouched") from problem
     finally:
         os.close(lock)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def _wait_for(lock: int, path: Path) -> None:
+    """Take the lock of a projection. Raises ProjectionError if another process holds it and writes nothing."""
+    wait = LockWait(_lock_of(path), progress=lambda: _sizes(path))
+    try:
+        while not disk.lock(lock):
+            wait.pause()
+    except LedgerBusy as problem:
+        told = f"{problem.holder} has held its lock {problem.lock} for {problem.seconds:.0f} s"
+        raise ProjectionError(f"cannot write {path}: {told}. The ledger itself is untouched") from None
+
+
+def _sizes(path: Path) -> tuple[tuple[str, int], ...]:
+    """The files at and beside a projection: they change while another process builds it."""
+    sizes = []
+    for file in sorted(path.parent.glob(f"{path.name}*")):
+        with contextlib.suppress(OSError):
+            sizes.append((file.name, file.lstat().st_size))
+    return tuple(sizes)
 
 
 @contextlib.contextmanager

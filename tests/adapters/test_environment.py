@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from benchmarks.adapters import environment
 from benchmarks.adapters.environment import (
     EnvironmentBuildError,
     EnvironmentSpec,
@@ -31,12 +34,12 @@ def cache(tmp_path, monkeypatch):
 def test_it_holds_what_was_asked_for_and_is_built_once(cache):
     told = []
     spec = EnvironmentSpec(("six==1.17.0",))
-    environment = ensure(spec, announce=told.append)
-    assert environment.packages == ["six==1.17.0"]
+    built = ensure(spec, announce=told.append)
+    assert built.packages == ["six==1.17.0"]
     code = "import six, sys; print(six.__version__, sys.prefix)"
-    said = subprocess.run([environment.python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    said = subprocess.run([built.python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said == ["1.17.0", str(cache / "environments" / spec.key)]
-    assert ensure(spec, announce=told.append) == environment
+    assert ensure(spec, announce=told.append) == built
     assert len(told) == 1 and "six==1.17.0" in told[0]
 
 
@@ -91,3 +94,50 @@ def test_a_later_python_is_found_or_told():
     assert spec.key != EnvironmentSpec(("x==1",)).key
     with pytest.raises(EnvironmentBuildError, match=r"no Python 3.99 or later: uv python install 3.99"):
         ensure(spec, announce=lambda _: None)
+
+
+def ready(cache, spec):
+    """An environment that is built, as far as a look at it tells."""
+    folder = cache / "environments" / spec.key
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / "ready.json").write_text('{"python_version": "3", "requirements": [], "packages": []}')
+    return folder.with_suffix(".lock")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(environment, "_BUSY_SECONDS", 0.3)
+    monkeypatch.setattr(environment, "_NOTICE_SECONDS", 0.1)
+
+
+def test_a_process_that_keeps_the_lock_of_a_ready_environment_is_named(cache, quick):
+    spec = EnvironmentSpec(("x==1",))
+    lock = os.open(ready(cache, spec), os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    told = []
+    with pytest.raises(EnvironmentBuildError, match="the thief holds it"):
+        ensure(spec, announce=told.append, describe_holders=lambda path: "the thief")
+    assert "the thief" in told[0]
+    os.close(lock)
+    assert ensure(spec, announce=told.append).packages == []
+
+
+def test_a_build_by_another_process_is_awaited_for_longer_and_can_be_cancelled(cache, quick):
+    spec = EnvironmentSpec(("x==1",))
+    path = cache / "environments" / f"{spec.key}.lock"
+    path.parent.mkdir(parents=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    began = time.monotonic()
+    with pytest.raises(EnvironmentBuildError, match="was interrupted"):
+        ensure(spec, announce=print, cancelled=lambda: time.monotonic() > began + 1)
+    os.close(lock)
+
+
+def test_a_build_is_ended_when_it_is_cancelled(cache, tmp_path, monkeypatch):
+    (tmp_path / "uv").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setattr("uv.find_uv_bin", lambda: str(tmp_path / "uv"))
+    with pytest.raises(EnvironmentBuildError, match="was interrupted"):
+        ensure(EnvironmentSpec(("x==1",)), announce=print, cancelled=lambda: True)

@@ -20,6 +20,7 @@ import click
 from ....adapters.adapter import Adapter
 from ....adapters.discovery import discover
 from ....adapters.manifest import Resources
+from ....ledger.errors import LedgerBusy
 from ....ledger.events import Record
 from ....ledger.history import History
 from ....ledger.ledger import Ledger
@@ -313,8 +314,16 @@ def _recover(
 
 def _conduct(campaign: Campaign, ledger: Ledger, redactor: Redactor, display: Display) -> Result:
     cancellation = Cancellation()
+    ledger.give_up_if(lambda: cancellation.is_urgent)
     with contextlib.closing(cancellation), _ending_on_signals(cancellation, display):
-        return conduct(campaign, ledger, redactor=redactor, display=display, cancellation=cancellation)
+        try:
+            return conduct(campaign, ledger, redactor=redactor, display=display, cancellation=cancellation)
+        except LedgerBusy as problem:
+            if not cancellation.is_urgent:
+                raise
+            # The second interrupt ended the wait for a lock that another process holds.
+            display.note(str(problem))
+            raise KeyboardInterrupt from problem
 
 
 @contextlib.contextmanager
@@ -350,8 +359,8 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
             signal.signal(number, handler)
         told.put(None)
         teller.join()
-        if cancellation.requested:
-            display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
+    if cancellation.requested:
+        display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
 
 
 def _tell(result: Result, campaign: Campaign, ledger: Ledger, asked: Asked) -> None:

@@ -76,8 +76,8 @@ class LocksNobodyOut(JsonlStore):
         super().__init__(*arguments, **options)
         acquire = self._lock.acquire
 
-        def acquire_for_nothing():
-            is_new = acquire()
+        def acquire_for_nothing(*arguments, **options):
+            is_new = acquire(*arguments, **options)
             disk.unlock(self._lock._fd)
             return is_new
 

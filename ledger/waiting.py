@@ -1,0 +1,94 @@
+"""A wait for a lock that another process holds: it has a limit, and says for whom it waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from .errors import LedgerBusy
+from .holders import describe_holders
+
+PATIENCE_SECONDS = 30.0
+"""How long a writer waits for a lock while nothing changes in the ledger."""
+
+PATIENCE_VARIABLE = "BENCHMARKS_LOCK_SECONDS"
+"""The environment variable that sets another limit."""
+
+NOTICE_SECONDS = 2.0
+"""After this time the person who waits is told for whom."""
+
+_HURRIED_SECONDS = 1.0
+"""A writer that nobody wants to wait for any longer waits this long: other writers are done in a moment."""
+_FIRST_PAUSE = 0.000_1
+_LONGEST_PAUSE = 0.01
+_SLICE_SECONDS = 0.2
+_NOT_YET = object()
+
+
+def usual_patience() -> float:
+    """The seconds that a writer waits for a lock."""
+    try:
+        return max(0.0, float(os.environ[PATIENCE_VARIABLE]))
+    except (KeyError, ValueError):
+        return PATIENCE_SECONDS
+
+
+class LockWait:
+    """How long one writer goes on waiting, and what is said meanwhile.
+
+    `seconds` is the limit; None stands for the usual one. The limit starts anew each time that `progress` answers
+    something else: then the process that holds the lock is at work. `gives_up` ends the wait after a second.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        seconds: float | None = None,
+        *,
+        notice: Callable[[str], None] = lambda _: None,
+        progress: Callable[[], Hashable] = lambda: None,
+        gives_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._path = path
+        self._seconds = usual_patience() if seconds is None else seconds
+        self._notice: Callable[[str], None] | None = notice
+        self._progress = progress
+        self._gives_up = gives_up
+        self._since = self._began = time.monotonic()
+        self._seen: Hashable = _NOT_YET
+        self._pause = _FIRST_PAUSE
+
+    def wait_for_thread(self, lock: threading.Lock) -> None:
+        """Take the lock of a thread of this process. Raises LedgerBusy."""
+        if lock.acquire(blocking=False):
+            return
+        while not lock.acquire(timeout=max(0.0, min(_SLICE_SECONDS, self._seconds))):
+            self._judge("another thread of this process")
+
+    def pause(self) -> None:
+        """Wait a moment before the next try. Raises LedgerBusy if the time is up."""
+        self._judge(None)
+        time.sleep(min(self._pause, self._seconds))
+        self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
+
+    def _judge(self, holder: str | None) -> None:
+        now = time.monotonic()
+        if now - self._began >= _HURRIED_SECONDS and self._gives_up():
+            raise self._busy(now, holder)
+        if self._seen is _NOT_YET and now - self._began >= min(_SLICE_SECONDS, self._seconds / 2):
+            self._seen = self._progress()
+        if now - self._since >= self._seconds:
+            if not self._seconds or (seen := self._progress()) == self._seen:
+                raise self._busy(now, holder)
+            self._seen, self._since = seen, now
+        if self._notice and now - self._began >= NOTICE_SECONDS:
+            notice, self._notice = self._notice, None
+            notice(f"waiting for the lock {self._path}: {holder or describe_holders(self._path)} holds it ...")
+
+    def _busy(self, now: float, holder: str | None) -> LedgerBusy:
+        # A writer that does not wait at all tries again soon: to look for the holder would take longer.
+        holder = holder or (describe_holders(self._path) if self._seconds else "another process")
+        return LedgerBusy(self._path, now - self._began, holder)
