@@ -13,6 +13,7 @@ from reasoning_gym.utils import SYSTEM_PROMPTS, extract_answer
 from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, comma_list, main, parser
 from ..suitekit.report import Report, Sample
+from . import answers
 
 VERSION = "1"
 _INSTRUCTION = SYSTEM_PROMPTS["direct"]
@@ -27,6 +28,7 @@ def run() -> None:
     given = arguments.parse_args()
     if given.samples < 1 or given.max_tokens < 1 or not given.datasets:
         raise SuiteError("samples and max_tokens are at least 1, and datasets names at least one")
+    answers.install()
     datasets = {name: make_dataset(name, given.seed, given.samples) for name in given.datasets}
     client = ChatClient(given.model)
     total = sum(len(dataset) for dataset in datasets.values())

@@ -273,6 +273,42 @@ def test_reasoning_gym_takes_the_tagged_answer_and_is_deterministic(run, server,
     assert questions[0] == questions[1] and len(questions[0]) == 6
 
 
+ATTACKED = """
+import json, sys
+from suites.reasoning_gym import answers
+from suites.reasoning_gym.__main__ import make_dataset, score
+from reasoning_gym.factory import DATASETS
+if "--as-it-comes" not in sys.argv:
+    answers.install()
+marker, names, scored = sys.argv[1], sys.argv[2].split(","), {}
+attack = f"__import__('pathlib').Path({marker!r}).touch()"
+for name in names:
+    dataset = make_dataset(name, 1, 1)
+    entry = dataset[0]
+    for text in (attack, f"[{attack}]", f"({attack}, 1)", f"x+{attack}", f"exec({attack!r})", "exit()", "quit(1)"):
+        try:
+            score(dataset, entry, f"<answer>{text}</answer>")
+        except Exception:
+            pass  # What a dataset makes of nonsense is its own affair.
+    scored[name] = score(dataset, entry, f"<answer>{entry['answer']}</answer>")
+print(json.dumps(scored))
+"""
+EVALUATING = "binary_matrix,spiral_matrix,string_insertion,n_queens,countdown,puzzle24,simple_integration"
+EVALUATING += ",intermediate_integration,polynomial_multiplication"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("flags", [[], ["--as-it-comes"]])
+def test_reasoning_gym_runs_no_answer_as_python(reasoning_gym, tmp_path, flags):
+    marker = tmp_path / "an answer ran"
+    environ = {"PYTHONPATH": str(ADAPTERS), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [reasoning_gym, "-c", ATTACKED, str(marker), EVALUATING, *flags]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=300)
+    assert marker.exists() == bool(flags), "the package itself runs answers: if not, this test tests nothing"
+    if not flags:
+        assert set(json.loads(done.stdout).values()) == {1.0}, done.stdout + done.stderr
+
+
 @pytest.mark.model
 def test_an_unknown_dataset_is_told_with_the_nearest_name(run, server, reasoning_gym):
     told = run("reasoning_gym", "--datasets", "chain_sums", python=reasoning_gym, code=1)
