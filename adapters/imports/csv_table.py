@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .found import ForeignRun, UnreadableResult, count, moment, number, slug, without_nothing
+from .found import (
+    ForeignRun,
+    PassedOver,
+    UnreadableResult,
+    count,
+    direction_of,
+    is_share,
+    moment,
+    number,
+    unit_of,
+    without_nothing,
+)
 
 KIND = "csv"
 
 FIELDS = (
-    "benchmark model score unit higher_is_better samples stderr agent provider harness version started_at ended_at "
-    "duration_seconds input_tokens output_tokens"
+    "benchmark model score metric unit higher_is_better samples stderr agent provider harness version started_at "
+    "ended_at duration_seconds input_tokens output_tokens cached_tokens cost_usd"
 ).split()
 """What a column can be, besides `metrics.NAME` and `config.NAME`."""
 
 _REQUIRED = ("benchmark", "model", "score")
-_NUMBERS = ("stderr", "duration_seconds")
-_COUNTS = ("samples", "input_tokens", "output_tokens")
+_NUMBERS = ("stderr", "duration_seconds", "cost_usd")
+_COUNTS = ("samples", "input_tokens", "output_tokens", "cached_tokens")
+_USAGE = ("input_tokens", "output_tokens", "cached_tokens")
 _TIMES = ("started_at", "ended_at")
+_DATES = ("date", "timestamp")
+"""What a column with the time of each line is often called: it counts for `started_at` if nothing else does."""
+
+_CANONICAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*[1-9])?")
+_OF_TIME = ("s", "ms", "us", "µs", "ns", "sec", "min", "h")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
 
 
@@ -29,9 +48,11 @@ def is_field(name: str) -> bool:
     return name in FIELDS or name.startswith(("metrics.", "config."))
 
 
-def read(path: Path, columns: Mapping[str, str], constants: Mapping[str, str]) -> list[ForeignRun]:
+def read(
+    path: Path, columns: Mapping[str, str], constants: Mapping[str, str], metric: str | None = None
+) -> list[ForeignRun | PassedOver]:
     """A run for each line. `columns` names the column of a field, where it is not called the same; `constants` the
-    value of a field that has no column.
+    value of a field that has no column. With `metric`, the lines of that metric alone, if the table has metrics.
 
     Raises UnreadableResult, also for one line that cannot be read: half a table would look like a whole one.
     """
@@ -43,6 +64,8 @@ def read(path: Path, columns: Mapping[str, str], constants: Mapping[str, str]) -
         raise UnreadableResult(path, f"no CSV: {problem}") from problem
     there = list(reader.fieldnames or ())
     sources = _sources(path, there, columns, constants)
+    if (date := _date_column(sources, constants, there)) and all(moment(line.get(date)) for _, line in lines):
+        sources["started_at"] = date
     runs = []
     for number_of_line, line in lines:
         if None in line or None in line.values():
@@ -54,7 +77,28 @@ def read(path: Path, columns: Mapping[str, str], constants: Mapping[str, str]) -
             raise UnreadableResult(path, f"line {number_of_line}: {problem}") from problem
     if not runs:
         raise UnreadableResult(path, "a heading and no line")
-    return runs
+    if metric is not None and "metric" in {*sources, *constants}:
+        known = sorted({str(run.config.get("metric")) for run in runs})
+        runs = [run for run in runs if run.config.get("metric") == metric]
+        if not runs:
+            raise UnreadableResult(path, f"no line of the metric {metric}: there are {', '.join(known)}")
+    unread = [name for name in there if name not in sources.values()]
+    return [*runs, *_alike(runs, dict(lines), unread)]
+
+
+def _alike(runs: list[ForeignRun], lines: Mapping[int, Mapping[str, str]], unread: list[str]) -> Iterator[PassedOver]:
+    """The columns that alone tell lines apart, and that are not read: those lines look like repeated runs."""
+    groups: dict[object, list[Mapping[str, str]]] = defaultdict(list)
+    for run in runs:
+        options = tuple(sorted((name, str(value)) for name, value in run.options.items()))
+        key = (run.benchmark, run.harness, run.agent, run.provider, run.model, run.unit, run.started_at, options)
+        groups[key].append(lines[run.provenance["line"]])
+    for name in unread:
+        if any(len({line[name] for line in group}) > 1 for group in groups.values() if len(group) > 1):
+            yield PassedOver(
+                f"column {name}",
+                f"some lines differ in it alone and become one task; --map config.{name}={name} reads it",
+            )
 
 
 def _sources(path: Path, there: list[str], columns: Mapping[str, str], constants: Mapping[str, str]) -> dict[str, str]:
@@ -74,17 +118,26 @@ def _sources(path: Path, there: list[str], columns: Mapping[str, str], constants
     return sources
 
 
+def _date_column(sources: Mapping[str, str], constants: Mapping[str, str], there: list[str]) -> str | None:
+    """A column that is called as times often are, if no field says when the runs were."""
+    if set(_TIMES) & {*sources, *constants}:
+        return None
+    return next((name for name in there if name.lower() in _DATES and name not in sources.values()), None)
+
+
 def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     score = number(values["score"])
     if score is None:
-        raise ValueError(f"the score '{values['score']}' is no number")
+        comma = "; a decimal point is wanted" if re.fullmatch(r"-?[0-9]+,[0-9]+", values["score"]) else ""
+        raise ValueError(f"the score '{values['score']}' is no number{comma}")
     if not values["benchmark"] or not values["model"]:
         raise ValueError("the benchmark or the model is empty")
     direction = values.get("higher_is_better", "").lower()
     if direction not in _TRUTH:
         raise ValueError(f"higher_is_better is '{direction}', neither true nor false")
-    unit = values.get("unit") or "score"
-    if unit == "ratio" and not 0 <= score <= 1:
+    metric = values.get("metric", "")
+    unit = values.get("unit") or (unit_of(metric) if metric else "score")
+    if unit == "ratio" and not is_share(score):
         raise ValueError(f"the score {score:g} is no ratio between 0 and 1; its unit may be percent")
     for fields, read, wanted in (
         (_TIMES, moment, "time such as 2026-11-23T10:00:00Z"),
@@ -97,18 +150,23 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     return ForeignRun(
         name=f"line {line}",
         harness=values.get("harness") or "csv",
-        benchmark_id=slug(values["benchmark"]),
+        benchmark=values["benchmark"],
         agent=values.get("agent", ""),
         provider=values.get("provider", ""),
         model=values["model"],
         score=score,
         unit=unit,
-        higher_is_better=_TRUTH[direction],
+        higher_is_better=_TRUTH[direction] if direction else _is_more_better(metric, unit),
         samples=count(values.get("samples")),
         stderr=number(values.get("stderr")),
-        metrics=_below("metrics.", values),
-        usage=without_nothing({name: count(values.get(name)) for name in ("input_tokens", "output_tokens")}),
-        config=_below("config.", values),
+        metrics={
+            name: text if (value := number(text)) is None else value
+            for name, text in _below("metrics.", values).items()
+        },
+        usage=without_nothing(
+            {name: count(values.get(name)) for name in _USAGE} | {"cost_usd": number(values.get("cost_usd"))}
+        ),
+        config=_options(values) | ({"metric": metric} if metric else {}),
         started_at=moment(values.get("started_at")),
         ended_at=moment(values.get("ended_at")),
         duration_seconds=number(values.get("duration_seconds")),
@@ -117,7 +175,23 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     )
 
 
-def _below(prefix: str, values: Mapping[str, str]) -> dict[str, object]:
-    """The fields with that prefix: numbers where they are some."""
-    found = {name.removeprefix(prefix): text for name, text in values.items() if name.startswith(prefix) and text}
-    return {name: text if (read := number(text)) is None else read for name, text in found.items()}
+def _is_more_better(metric: str, unit: str) -> bool:
+    """Of a line that does not say it: by what is measured."""
+    return unit not in _OF_TIME and direction_of(unit) is not False and direction_of(metric) is not False
+
+
+def _options(values: Mapping[str, str]) -> dict[str, object]:
+    """The options: numbers if they are written as JSON writes them; `007` and `1.10` are names."""
+    return {
+        name: _as_number(text) if _CANONICAL.fullmatch(text) else text
+        for name, text in _below("config.", values).items()
+    }
+
+
+def _as_number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
+
+
+def _below(prefix: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The fields with that prefix that say something."""
+    return {name.removeprefix(prefix): text for name, text in values.items() if name.startswith(prefix) and text}

@@ -5,16 +5,49 @@ https://github.com/evaleval/every_eval_ever
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from .found import Document, ForeignRun, UnreadableResult, count, moment, number, rows, slug, table, without_nothing
+from .found import (
+    Document,
+    ForeignRun,
+    UnreadableResult,
+    count,
+    decode_json,
+    direction_of,
+    finite,
+    moment,
+    number,
+    rows,
+    table,
+    without_nothing,
+)
 
 KIND = "every-eval-ever"
+
+_NEWEST = (0, 3)
+"""The newest schema that is known here."""
+
+_MEASURE = ("metric_id", "metric_name", "metric_kind")
+_NOISE = ("execution_command", "sandbox")
+_MORE_NOISE = re.compile(
+    "connection|timeout|retr|batch|device|path|command|log|cache|comparison_key|concurren", re.IGNORECASE
+)
+"""Settings that say how an evaluation was carried out, and not what the model was asked."""
+
+_USAGE = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "cost_usd")
 
 
 def fits(document: Document) -> bool:
     """Whether a JSON file is such a record."""
     return "schema_version" in document and "evaluation_results" in document
+
+
+def fits_older(document: Document) -> bool:
+    """Whether it is a record from before schemas had versions."""
+    return "schema_version" not in document and "evaluation_results" in document and "model_info" in document
 
 
 def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
@@ -40,13 +73,14 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
     model, source = table(document.get("model_info")), table(document.get("source_metadata"))
     data = table(row.get("source_data")) or table(document.get("source_data"))
     dataset, named = str(data.get("dataset_name") or ""), str(row.get("evaluation_name") or "")
-    score = number(details.get("score"))
+    score = _score(config, details)
     developer, _, plain = str(model.get("id") or model.get("name") or "").rpartition("/")
-    generation = table(row.get("generation_config"))
+    measure = _measure(config)
+    lower, known = config.get("lower_is_better"), direction_of(str(measure.get("metric") or named))
     return ForeignRun(
         name=str(row.get("evaluation_result_id") or index),
         harness="every_eval_ever",
-        benchmark_id=slug(dataset or named),
+        benchmark=dataset or named,
         status="failed" if score is None else "succeeded",
         reason="no_score" if score is None else None,
         error="the record has no score" if score is None else None,
@@ -54,17 +88,17 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
         model=plain,
         score=score,
         unit=_unit(config),
-        higher_is_better=config.get("lower_is_better") is not True,
+        higher_is_better=not lower if isinstance(lower, bool) else known is not False,
         samples=count(uncertainty.get("num_samples")) or count(data.get("samples_number")),
         stderr=number(table(uncertainty.get("standard_error")).get("value")),
-        config=without_nothing(
-            {
-                "evaluation": named,
-                "metric": config.get("metric_id") or config.get("evaluation_description"),
-                "generation": table(generation.get("generation_args")),
-            }
+        usage=_usage(details),
+        config=without_nothing({"evaluation": named, **measure, **_asked(table(row.get("generation_config")))}),
+        started_at=moment(
+            row.get("evaluation_timestamp")
+            or document.get("evaluation_timestamp")
+            # Some records do not say when: it was before they were made.
+            or document.get("retrieved_timestamp")
         ),
-        started_at=moment(row.get("evaluation_timestamp") or document.get("evaluation_timestamp")),
         provenance=without_nothing(
             {
                 "harness": table(document.get("eval_library")).get("name") or source.get("source_name"),
@@ -75,7 +109,55 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
                 "dataset": data,
             }
         ),
+        notes=list(_notes(document, lower, known, measure.get("metric") or named)),
     )
+
+
+def _score(config: Document, details: Document) -> float | None:
+    """The score; a metric of levels may say with -1 that it is unknown."""
+    score = number(details.get("score"))
+    return None if config.get("has_unknown_level") is True and score == -1 else score
+
+
+def _measure(config: Document) -> dict[str, Any]:
+    """What was measured, by all that tells one metric from another: some records have a name alone, or an id alone."""
+    known = [config[key] for key in _MEASURE if config.get(key)]
+    name = config.get("metric_name")
+    return {
+        "metric": known[0] if known else config.get("evaluation_description"),
+        "metric_name": name if known and _plain(name) not in ("", _plain(known[0])) else None,
+        "metric_parameters": config.get("metric_parameters"),
+    }
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[^a-z0-9]+", "", str(name or "").lower())
+
+
+def _asked(generation: Document) -> dict[str, Any]:
+    """What the model was asked with."""
+    arguments, more = table(generation.get("generation_args")), table(generation.get("additional_details"))
+    return {
+        "generation": {name: value for name, value in without_nothing(arguments).items() if name not in _NOISE},
+        "details": {name: value for name, value in without_nothing(more).items() if not _MORE_NOISE.search(name)},
+    }
+
+
+def _usage(details: Document) -> dict[str, Any]:
+    """Tokens and cost, which the format has no field for: exports of this program write them among the details."""
+    try:
+        told = decode_json(str(table(details.get("details")).get("usage") or "{}").encode())
+    except ValueError:
+        return {}
+    return finite({name: value for name, value in table(told).items() if name in _USAGE})
+
+
+def _notes(document: Document, lower: object, known: bool | None, measure: object) -> Iterator[str]:
+    version = tuple(count(part) or 0 for part in str(document.get("schema_version")).split(".")[:2])
+    if version > _NEWEST:
+        yield f"the schema is {document.get('schema_version')}, newer than the known 0.3, and was read as that"
+    if not isinstance(lower, bool) and known is None:
+        yield f"the record does not say whether more or less of {measure} is better: it is taken for more"
 
 
 def _unit(config: Document) -> str:

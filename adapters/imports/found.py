@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,13 +28,13 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was made elsewhere.
 
     `name` tells the runs of one file apart. `harness` is what made it, and stands as the benchmark directory: scores
-    of two harnesses are never compared. Times are ISO 8601 UTC; `config` is what the score depends on besides the
-    model.
+    of two harnesses are never compared. `benchmark` is the name that the file gives it. Times are ISO 8601 UTC;
+    `config` is what the score depends on besides the model. `notes` are what a reader of the score has to know.
     """
 
     name: str
     harness: str
-    benchmark_id: str
+    benchmark: str
     status: Literal["succeeded", "failed"] = "succeeded"
     reason: str | None = None
     error: str | None = None
@@ -54,6 +55,24 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float | None = None
     benchmark_version: str | None = None
     provenance: dict[str, Any] = {}
+    notes: list[str] = []
+
+    @property
+    def benchmark_id(self) -> str:
+        """The benchmark's id: no two names share one."""
+        return identifier(self.benchmark)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """`config`, with the benchmark's name if its id does not say it."""
+        return self.config if self.benchmark_id == self.benchmark else {**self.config, NAME: self.benchmark}
+
+
+class PassedOver(msgspec.Struct, frozen=True):
+    """A part of a file that becomes no run: its name there, and why."""
+
+    name: str
+    reason: str
 
 
 def decode_json(content: bytes) -> Any:
@@ -88,14 +107,42 @@ def without_nonfinite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+NAME = "benchmark_name"
+"""The option that holds the name of an imported benchmark, if its id is not that name."""
+
+_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,78}[a-z0-9])?")
+_LIKE_A_DIGEST = re.compile(r".*-[0-9a-f]{10}")
+
+
 def slug(text: str) -> str:
-    """A benchmark's id, as manifests have them, made from any name."""
+    """What can be read of a name in the letters of an id. Several names may give one slug."""
     return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-")[:80] or "unnamed"
 
 
+def identifier(name: str) -> str:
+    """A benchmark's id, as manifests have them, made from any name. Two different names are never one id.
+
+    A name that is an id stays as it is. Any other loses something on its way, so a digest of the whole name ends its
+    id. A plain name that ends like a digest gets one too: it could be the id of another name.
+    """
+    if _PLAIN.fullmatch(name) and not _LIKE_A_DIGEST.fullmatch(name):
+        return name
+    digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:10]
+    readable = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_-")[:60].rstrip("_-")
+    return f"{readable or 'name'}-{digest}"
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
 def number(value: object) -> float | None:
-    """A finite number, also one that was written as text; None for all else."""
+    """A finite number, also one that was written as text in plain digits; None for all else.
+
+    Python would also read `1_000` and the digits of other scripts, which no harness writes for a number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         return None
     try:
         read = float(value)
@@ -115,15 +162,38 @@ def finite(values: Mapping[str, object]) -> dict[str, Any]:
     return {name: read for name, value in values.items() if (read := number(value)) is not None}
 
 
+_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_SCALES = ((1e8, None), (1e11, 1), (1e14, 1e3), (1e17, 1e6))
+"""Unix times up to a bound, and how many of their units are a second. Before 1973 nobody ran a benchmark."""
+
+
 def moment(value: object) -> str | None:
-    """A time as ISO 8601 UTC, of a text or of Unix seconds; a time without a zone is taken for UTC. Else None."""
-    seconds = number(value)
+    """A time as ISO 8601 UTC; None for what is no time.
+
+    It may be a text, a compact date such as 20261123, or Unix time in seconds, milliseconds or microseconds. A time
+    without a zone is taken for UTC.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip()
     try:
-        at = datetime.fromisoformat(str(value)) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        at = _moment(text)
     except (ValueError, OverflowError, OSError):
+        return None
+    if at is None:
         return None
     at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _moment(text: str) -> datetime | None:
+    if re.fullmatch(r"(?:19|20)[0-9]{6,12}", text) and len(text) in _COMPACT:
+        return datetime.strptime(text, _COMPACT[len(text)]).replace(tzinfo=UTC)
+    if not re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
+        return datetime.fromisoformat(text)
+    seconds = float(text)
+    scale = next((scale for bound, scale in _SCALES if seconds < bound), None)
+    return None if scale is None else datetime.fromtimestamp(seconds / scale, UTC)
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
@@ -148,9 +218,41 @@ def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-_RATIOS = re.compile(r"(acc|accuracy|exact_match|quasi_exact_match|em|f1|mc1|mc2|mcc|pass[@_].*|.*_match)(_.*)?")
+_RATIOS = re.compile(r"(acc|accuracy|exact_match|quasi_exact_match|em|f1|mc1|mc2|pass[@_].*|.*_match)(_.*)?")
+_SPREADS = re.compile(r"(?:.*[/_])?(?:stderr|std|stddev|var|variance|sem|standard_error|ci|ci_\w+)[0-9]*")
+_QUALIFIERS = re.compile(r"[_ .-](?:rate|score|mean|avg|average|median|total|max|min|p[0-9]+|ms|s|us|ns|seconds|usd)$")
+_LESS = re.compile(
+    r"(?:.*[_ ./:-])?(?:perplexity|ppl|bits_per_\w+|bpb|bpc|loss|nll|wer|cer|ter|error|errors|err|latency|brier|mae|mse"
+    r"|rmse|mape|ece(?:_\w+)?|time|duration|runtime|seconds|cost|tox\w*|hallucinations?|bias|edit_distance|levenshtein"
+    r"|time_to_\w+)"
+)
+_MORE = re.compile(
+    r"(?:.*[_ ./:-])?(?:acc|accuracy|match|em|f1|mc1|mc2|mcc|bleu|chrf|chrf\+\+|rouge\w*|recall|precision|auc|auroc"
+    r"|score|reward|likelihood|mean|pass|correct|resolved|success|win|bertscore|spearman\w*|pearson\w*|ndcg\w*|map"
+    r"|mrr)(?:[_@].*)?"
+)
 
 
 def unit_of(metric: str) -> str:
     """The unit of a metric by its name: `ratio` for those that are shares of one, else the name itself."""
     return "ratio" if _RATIOS.fullmatch(metric.lower()) else metric
+
+
+def is_share(score: float) -> bool:
+    """Whether a score can be a ratio: sums of floats may miss 0 and 1 by a hair."""
+    return -1e-9 <= score <= 1 + 1e-9
+
+
+def is_spread(metric: str) -> bool:
+    """Whether a metric says how far values scatter, such as a standard error: that is no score."""
+    return _SPREADS.fullmatch(metric.lower()) is not None
+
+
+def direction_of(metric: str) -> bool | None:
+    """Whether more is better of a metric, by its name; None for a name that does not say."""
+    name = metric.lower()
+    while (shorter := _QUALIFIERS.sub("", name)) != name:
+        if _LESS.fullmatch(name):
+            return False
+        name = shorter
+    return False if _LESS.fullmatch(name) else True if _MORE.fullmatch(metric.lower()) else None

@@ -8,17 +8,37 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .found import Document, ForeignRun, UnreadableResult, count, moment, number, seconds_between, slug, table
+from .found import (
+    Document,
+    ForeignRun,
+    PassedOver,
+    UnreadableResult,
+    count,
+    moment,
+    number,
+    rows,
+    seconds_between,
+    table,
+)
 from .found import without_nothing as without
 
 KIND = "harbor-job"
 CONFIG, RESULT = "config.json", "result.json"
 
 Trial = dict[str, Any]
+_JOB = (
+    "n_attempts timeout_multiplier agent_timeout_multiplier verifier_timeout_multiplier agent_setup_timeout_multiplier "
+    "environment_build_timeout_multiplier extra_instructions"
+).split()
+_DATASET = ("version", "ref", "task_names", "exclude_task_names", "n_tasks")
+_AGENT = ("kwargs", "skills", "mcp_servers", "override_timeout_sec", "max_timeout_sec", "resume_trajectory")
+_MACHINE = ("override_cpus", "override_memory_mb", "override_storage_mb", "override_gpus")
+"""What a score depends on: of the job, its dataset, its agent, and the containers that the tasks run in."""
+
 _TOKENS = {"input_tokens": "n_input_tokens", "output_tokens": "n_output_tokens", "cached_tokens": "n_cache_tokens"}
 
 
@@ -27,9 +47,15 @@ def fits(config: Document) -> bool:
     return "job_name" in config and "agents" in config
 
 
+def fits_older(document: Document) -> bool:
+    """Whether a JSON file is what Terminal-Bench's own harness left, before Harbor."""
+    trials = rows(document.get("results"))
+    return bool(trials) and all("trial_name" in trial and "is_resolved" in trial for trial in trials)
+
+
 def read(
     config: Document, result: Document | None, trials: Sequence[Trial], path: Path, metric: str | None
-) -> list[ForeignRun]:
+) -> list[ForeignRun | PassedOver]:
     """The runs of a job; `result` is None where it was killed early. `metric` names a reward other than the first."""
     groups: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in trials:
@@ -39,30 +65,34 @@ def read(
         groups.setdefault(tuple(str(part or "") for part in key), []).append(trial)  # type: ignore[arg-type]
     if not groups:
         raise UnreadableResult(path, "no trial in it came to its end")
-    unfinished = _unfinished(result)
+    unfinished = _unfinished(result, len(trials))
+    there = {name for trial in trials for name in _rewards(trial)}
+    if metric is not None and metric not in there:
+        raise UnreadableResult(path, f"no reward {metric}: there are {', '.join(sorted(there)) or 'none'}")
     return [
-        _run(key, members, config, unfinished, path, metric)
-        for key, members in sorted(groups.items(), key=lambda g: g[0])
+        _run(key, members, config, unfinished, metric)
+        if metric is None or any(metric in _rewards(trial) for trial in members)
+        else PassedOver("/".join(key), f"none of its trials has a reward {metric}")
+        for key, members in sorted(groups.items(), key=lambda group: group[0])
     ]
 
 
+def _rewards(trial: Trial) -> dict[str, Any]:
+    return table(table(trial.get("verifier_result")).get("rewards"))
+
+
 def _run(
-    key: tuple[str, str, str, str],
-    trials: list[Trial],
-    config: Document,
-    unfinished: str | None,
-    path: Path,
-    metric: str | None,
+    key: tuple[str, str, str, str], trials: list[Trial], config: Document, unfinished: str | None, metric: str | None
 ) -> ForeignRun:
     agent, provider, model, dataset = key
-    rewards = [table(table(trial.get("verifier_result")).get("rewards")) for trial in trials]
+    rewards = [_rewards(trial) for trial in trials]
     names = sorted({name for reward in rewards for name in reward})
     chosen = metric or ("reward" if "reward" in names else next(iter(names), None))
-    if metric is not None and metric not in names:
-        raise UnreadableResult(path, f"no reward {metric}: there are {', '.join(names) or 'none'}")
-    values = [number(reward.get(chosen)) or 0.0 for reward in rewards] if chosen else []
+    # A trial without a reward counts 0. One whose reward is no number leaves the job without a score.
+    odd = [reward[chosen] for reward in rewards if chosen in reward and number(reward[chosen]) is None]
+    values = [number(reward.get(chosen)) or 0.0 for reward in rewards] if chosen and not odd else []
     errors = [
-        str(table(trial.get("exception_info")).get("exception_type")) for trial in trials if trial["exception_info"]
+        str(table(trial.get("exception_info")).get("exception_type")) for trial in trials if trial.get("exception_info")
     ]
     started = min(filter(None, (moment(trial.get("started_at")) for trial in trials)), default=None)
     ended = max(filter(None, (moment(trial.get("finished_at")) for trial in trials)), default=None)
@@ -70,10 +100,10 @@ def _run(
     return ForeignRun(
         name="/".join(key),
         harness="harbor",
-        benchmark_id=slug(dataset),
+        benchmark=dataset,
         status="failed" if reason else "succeeded",
         reason=reason,
-        error=unfinished or (f"no trial has a reward; {', '.join(sorted(set(errors)))}" if reason else None),
+        error=unfinished or (_without_score(chosen, odd, errors) if reason else None),
         agent=agent,
         provider=provider,
         model=model,
@@ -90,10 +120,11 @@ def _run(
                 "tasks": {str(t.get("trial_name")): r.get(chosen or "") for t, r in zip(trials, rewards, strict=True)},
             }
         ),
-        usage=without({ours: _sum(trials, theirs) for ours, theirs in _TOKENS.items()}),
-        config=without(
-            {name: config.get(name) for name in ("n_attempts", "timeout_multiplier")} | {"dataset": dataset}
+        usage=without(
+            {ours: _sum(trials, theirs, count) for ours, theirs in _TOKENS.items()}
+            | {"cost_usd": _sum(trials, "cost_usd", number)}
         ),
+        config=without(_options(config, trials[0], dataset) | {"reward": metric}),
         started_at=started,
         ended_at=ended,
         duration_seconds=seconds_between(started, ended),
@@ -108,18 +139,42 @@ def _run(
     )
 
 
-def _unfinished(result: Document | None) -> str | None:
+def _options(config: Document, trial: Trial, dataset: str) -> dict[str, Any]:
+    """What the score depends on besides agent and model; the agent's own settings are those of one of its trials."""
+    given = next((one for one in rows(config.get("datasets")) if one.get("name") == dataset), {})
+    agent = table(table(trial.get("config")).get("agent"))
+    return {
+        **{name: config.get(name) for name in _JOB},
+        "dataset": dataset,
+        **{name: given.get(name) for name in _DATASET},
+        **{name: agent.get(name) or None for name in _AGENT},
+        **{name: table(config.get("environment")).get(name) for name in _MACHINE},
+    }
+
+
+def _without_score(chosen: str | None, odd: list[Any], errors: list[str]) -> str:
+    if odd:
+        return f"{chosen} is {odd[0]} in {len(odd)} trials"
+    return "; ".join(["no trial has a reward", *([", ".join(sorted(set(errors)))] if errors else [])])
+
+
+def _unfinished(result: Document | None, here: int) -> str | None:
+    """Why the job does not count as a whole, if it does not; `here` are the trials whose folders are there."""
     if result is None:
         return f"the job has no {RESULT}: it was killed"
     stats = table(result.get("stats"))
     left = sum(count(stats.get(name)) or 0 for name in ("n_running_trials", "n_pending_trials"))
     if left:
         return f"{left} trials of the job did not come to their end"
+    totals = (result.get("n_total_trials"), stats.get("n_completed_trials"), stats.get("n_trials"))
+    total = next((known for value in totals if (known := count(value)) is not None), here)
+    if here < total:
+        return f"of {total} trials of the job {here} are here: the folders of the others are gone"
     return None if result.get("finished_at") else "the job was not finished"
 
 
-def _sum(trials: Sequence[Trial], name: str) -> int | None:
-    """Tokens of all trials: of a trial with several steps, of each of them."""
+def _sum(trials: Sequence[Trial], name: str, read: Callable[[object], float | None]) -> float | None:
+    """A count of all trials: of a trial with several steps, of each of them. None if no trial has it."""
     contexts = [
         table(context)
         for trial in trials
@@ -128,5 +183,5 @@ def _sum(trials: Sequence[Trial], name: str) -> int | None:
             *(step.get("agent_result") for step in trial.get("step_results") or () if not trial.get("agent_result")),
         )
     ]
-    counts = [value for context in contexts if (value := count(context.get(name))) is not None]
+    counts = [value for context in contexts if (value := read(context.get(name))) is not None]
     return sum(counts) if counts else None

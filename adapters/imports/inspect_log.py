@@ -1,28 +1,32 @@
 """Logs of Inspect AI: `.eval`, which is a ZIP of JSON members, and the same as one JSON file; finished or not.
 
-The shape is that of log format version 2: https://inspect.aisi.org.uk/eval-logs.html
+Log formats 1 and 2 are read: https://inspect.aisi.org.uk/eval-logs.html
 """
 
 from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
+from hashlib import sha256
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from ..suites.inspect_ai.scores import Metric, headline, metrics, notes, samples, unscored
 from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
     count,
     decode_json,
+    direction_of,
     moment,
     number,
     rows,
     seconds_between,
-    slug,
     table,
     unit_of,
     without_nothing,
@@ -45,13 +49,33 @@ _LARGEST_MEMBER = 64 * 1024 * 1024
 _BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
 """What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
 
-_CONFIG = ("limit", "epochs", "sample_id", "message_limit", "token_limit", "time_limit")
+_NEWEST = 2
+"""The newest version of the log format that is known here."""
+
+_CONFIG = (
+    "limit epochs sample_id sample_shuffle message_limit token_limit token_limit_type turn_limit time_limit "
+    "working_limit cost_limit approval"
+).split()
+_NOISE = (
+    "max_retries timeout attempt_timeout stream_idle_timeout max_connections adaptive_connections cache cache_prompt "
+    "batch extra_headers"
+).split()
+"""Settings of a model's calls that change how long they take, and not what is answered."""
+
+_LONGEST = 1000
+"""A larger setting, such as a whole prompt, is recorded by its digest."""
+
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
 
 def fits(document: Document) -> bool:
     """Whether a JSON file is such a log."""
     return "status" in document and "task" in table(document.get("eval")) and "version" in document
+
+
+def fits_older(document: Document) -> bool:
+    """Whether it is a log from before logs had versions."""
+    return "status" in document and "task" in table(document.get("eval")) and "version" not in document
 
 
 def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
@@ -72,15 +96,16 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
 
 
 def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
-    """The run of a log or of its header: `metric` names its score, instead of the first metric of the first scorer."""
+    """The run of a log or of its header: `metric` names its score, instead of the log's headline."""
     eval, results, stats = (table(document.get(name)) for name in ("eval", "results", "stats"))
-    scores = list(_scores(results))
-    headline = next((score for score in scores if metric in (None, score[1], f"{score[0]}/{score[1]}")), None)
-    if metric is not None and scores and headline is None:
-        raise UnreadableResult(path, f"no metric {metric}: there are {', '.join(f'{s}/{m}' for s, m, _ in scores)}")
+    every = metrics(results)
+    chosen = _chosen(every, metric) if metric else headline(results, table(eval.get("headline_metric")))
+    if metric is not None and every and chosen is None:
+        raise UnreadableResult(path, f"no metric {metric}: there are {', '.join(one.name for one in every)}")
+    score = chosen.value if chosen else None
     status = str(document.get("status"))
     reason = "invalid_result" if document.get("invalidated") is True else _FAILED.get(status)
-    if reason is None and headline is None:
+    if reason is None and score is None:
         reason = "no_score"
     provider, model = _model(str(eval.get("model") or ""))
     started, ended = moment(stats.get("started_at") or eval.get("created")), moment(stats.get("completed_at"))
@@ -89,27 +114,20 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
         ForeignRun(
             name=str(eval.get("eval_id") or eval.get("run_id") or task),
             harness="inspect_ai",
-            benchmark_id=slug(str(eval["task"])),
+            benchmark=str(eval["task"]),
             status="failed" if reason else "succeeded",
             reason=reason,
-            error=_error(document, reason, status),
+            error=_error(document, reason, status, chosen, every),
             provider=provider,
             model=model,
-            score=headline[2] if headline else None,
-            unit=unit_of(headline[1]) if headline else None,
-            higher_is_better=True if headline else None,
-            samples=count(results.get("completed_samples")),
-            stderr=next((v for s, m, v in scores if headline and s == headline[0] and m == "stderr"), None),
-            metrics={f"{scorer}/{name}": value for scorer, name, value in scores},
+            score=score,
+            unit=unit_of(chosen.metric) if chosen else None,
+            higher_is_better=direction_of(chosen.metric) is not False if chosen else None,
+            samples=samples(document, chosen),
+            stderr=chosen.stderr if chosen else None,
+            metrics={one.name: one.value for one in every if one.value is not None} | _counts(document, chosen),
             usage=_usage(stats),
-            config=without_nothing(
-                {
-                    "task": task,
-                    "task_args": table(eval.get("task_args")),
-                    **{name: table(eval.get("config")).get(name) for name in _CONFIG},
-                    "metric": metric,
-                }
-            ),
+            config=without_nothing({"task": task, **_options(document), **_measure(eval, chosen)}),
             synthetic=provider == "mockllm",
             started_at=started,
             ended_at=ended,
@@ -124,8 +142,71 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
                     "total_samples": results.get("total_samples"),
                 }
             ),
+            notes=list(_notes(document, chosen)),
         )
     ]
+
+
+def _chosen(every: Iterable[Metric], metric: str) -> Metric | None:
+    """The metric of that name: with its scorer or without, with its reducer or without."""
+    return next(
+        (one for one in every if metric in (one.metric, one.name, one.name.removeprefix(f"{one.scorer}/"))), None
+    ) or next((one for one in every if metric == f"{one.scorer}/{one.metric}"), None)
+
+
+def _counts(document: Document, chosen: Metric | None) -> dict[str, Any]:
+    """How many samples have no score, if there are any."""
+    missing = unscored(document, chosen)
+    return {"samples_without_score": missing} if missing else {}
+
+
+def _notes(document: Document, chosen: Metric | None) -> Iterable[str]:
+    yield from notes(document, chosen)
+    version = number(document.get("version"))
+    if version is not None and version > _NEWEST:
+        yield f"the log has version {version:g}; versions up to {_NEWEST} are known, and it was read as one of them"
+
+
+def _options(document: Document) -> dict[str, Any]:
+    """What the score depends on besides the model: the task's arguments and limits, the plan, and the sampling."""
+    eval, plan = table(document.get("eval")), table(document.get("plan"))
+    limits = {name: table(eval.get("config")).get(name) for name in _CONFIG}
+    asked = table(eval.get("model_generate_config")) | without_nothing(table(plan.get("config")))
+    steps = [
+        {"solver": step.get("solver"), **table(step.get("params_passed", step.get("params")))}
+        for step in [*rows(plan.get("steps")), *rows([plan.get("finish")])]
+    ] or [{"solver": eval.get("solver"), **table(eval.get("solver_args_passed", eval.get("solver_args")))}]
+    roles = {name: _role(role) for name, role in table(eval.get("model_roles")).items()}
+    return {
+        "task_args": table(eval.get("task_args")),
+        **limits,
+        "generation": {name: _bounded(value) for name, value in without_nothing(asked).items() if name not in _NOISE},
+        "solver": [] if not steps[0]["solver"] else _bounded(steps),
+        "roles": roles,
+    }
+
+
+def _measure(eval: Document, chosen: Metric | None) -> dict[str, Any]:
+    """What the score is: the scorer with its options, the metric and the reducer of epochs."""
+    if chosen is None:
+        return {}
+    scorer = next((one for one in rows(eval.get("scorers")) if one.get("name") == chosen.scorer), {})
+    return {
+        "scorer": chosen.scorer,
+        "scorer_options": _bounded(table(scorer.get("options"))),
+        "metric": chosen.metric,
+        "reducer": chosen.reducer,
+    }
+
+
+def _role(role: object) -> object:
+    """The name of the model, or of the models, in a role such as that of the grader."""
+    return [_role(one) for one in role] if isinstance(role, list) else table(role).get("model")
+
+
+def _bounded(value: Any) -> Any:
+    content = msgspec.json.encode(value, order="sorted")
+    return value if len(content) <= _LONGEST else f"sha256:{sha256(content).hexdigest()[:16]}"
 
 
 def _member(archive: ZipFile, name: str) -> Any:
@@ -136,28 +217,30 @@ def _member(archive: ZipFile, name: str) -> Any:
     return decode_json(content)
 
 
-def _scores(results: Document) -> Iterator[tuple[str, str, float]]:
-    """Every value, as (scorer, metric, value), in the order of the log: the first one is the headline."""
-    for score in rows(results.get("scores")):
-        for name, metric in table(score.get("metrics")).items():
-            if (value := number(table(metric).get("value"))) is not None:
-                yield str(score.get("name")), name, value
-
-
 def _usage(stats: Document) -> dict[str, Any]:
-    """Inspect counts the tokens of its cache beside the input tokens: here they are among them."""
-    sums: dict[str, int] = {}
-    for used in table(stats.get("model_usage")).values():
-        cached = count(table(used).get("input_tokens_cache_read")) or 0
-        written = count(table(used).get("input_tokens_cache_write")) or 0
-        counted = {
-            "input_tokens": (count(table(used).get("input_tokens")) or 0) + cached + written,
-            "output_tokens": count(table(used).get("output_tokens")) or 0,
-            "total_tokens": count(table(used).get("total_tokens")) or 0,
-            "cached_tokens": cached,
-        }
-        sums = {name: sums.get(name, 0) + value for name, value in counted.items()}
-    return sums
+    """Inspect counts the tokens of its cache beside the input tokens: here they are among them.
+
+    What no model tells is left out: it is unknown, and not 0.
+    """
+    used = [table(one) for one in table(stats.get("model_usage")).values()]
+    told: dict[str, Iterable[float | None]] = {
+        "input_tokens": [_input(one) for one in used],
+        "output_tokens": [count(one.get("output_tokens")) for one in used],
+        "total_tokens": [count(one.get("total_tokens")) for one in used],
+        "cached_tokens": [
+            count(one.get("input_tokens_cache_read")) or 0 for one in used if count(one.get("input_tokens")) is not None
+        ],
+        "cost_usd": [number(one.get("total_cost")) for one in used],
+    }
+    known = {name: [value for value in values if value is not None] for name, values in told.items()}
+    return {name: sum(values) for name, values in known.items() if values}
+
+
+def _input(used: Document) -> int | None:
+    read = count(used.get("input_tokens"))
+    if read is None:
+        return None
+    return read + (count(used.get("input_tokens_cache_read")) or 0) + (count(used.get("input_tokens_cache_write")) or 0)
 
 
 def _model(named: str) -> tuple[str, str]:
@@ -166,10 +249,17 @@ def _model(named: str) -> tuple[str, str]:
     return (provider, model) if model else ("", provider)
 
 
-def _error(document: Document, reason: str | None, status: str) -> str | None:
+def _error(
+    document: Document, reason: str | None, status: str, chosen: Metric | None, every: list[Metric]
+) -> str | None:
     if reason is None:
         return None
     told = table(document.get("error")).get("message")
-    return (
-        str(told) if told else f"the log's status is {status}" + (", invalidated" if reason == "invalid_result" else "")
-    )
+    if told:
+        return str(told)
+    if reason == "no_score" and chosen is not None:
+        return f"{chosen.name} is no finite number"
+    if reason == "no_score" and every:
+        there = ", ".join(one.name for one in every)
+        return f"no metric of the log is a score of all samples: there are {there}; --metric chooses one"
+    return f"the log's status is {status}" + (", invalidated" if reason == "invalid_result" else "")

@@ -1,18 +1,25 @@
-"""`results_*.json` of lm-evaluation-harness: a run for each task or group that is no part of another group."""
+"""`results_*.json` of lm-evaluation-harness 0.4: a run for each task or group that is no part of another group."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from ..suites.lm_eval.scores import members, metrics_of
+import msgspec
+
+from ..suites.lm_eval.scores import choose, members, metric_names, metrics_of, stderr_of
 from .found import (
     Document,
     ForeignRun,
+    PassedOver,
     UnreadableResult,
     count,
+    direction_of,
     moment,
     number,
-    slug,
     table,
     unit_of,
     without_nothing,
@@ -21,6 +28,16 @@ from .found import (
 KIND = "lm-eval-results"
 
 _CONFIG = ("num_fewshot", "repeats", "generation_kwargs")
+_PROMPT = (
+    "description doc_to_text doc_to_choice doc_to_target target_delimiter fewshot_delimiter gen_prefix "
+    "fewshot_split filter_list output_type"
+).split()
+"""What of a task's configuration makes the text that the model sees, and what is taken from its answer."""
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_NAMES_OF_MODELS = ("peft", "delta", "pretrained", "model", "path", "engine")
+_SECRET = re.compile("key|token|secret|password|auth", re.IGNORECASE)
+_VARIANTS = ("revision", "subfolder", "gguf_file", "load_in_4bit", "load_in_8bit", "quantization", "autogptq")
 
 
 def fits(document: Document) -> bool:
@@ -28,55 +45,80 @@ def fits(document: Document) -> bool:
     return isinstance(document.get("results"), dict) and "configs" in document and "versions" in document
 
 
-def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
-    """A run for each; `metric` names the score, with or without its filter, instead of each task's first metric."""
-    below = table(document.get("group_subtasks"))
-    members = {member for group in below.values() for member in group or ()}
-    tasks = [task for task in table(document["results"]) if task not in members]
+def fits_older(document: Document) -> bool:
+    """Whether it is one of lm-eval 0.3 and before, which named neither filters nor configurations."""
+    is_table = isinstance(document.get("results"), dict)
+    return is_table and {"versions", "config"} <= document.keys() and "configs" not in document
+
+
+def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun | PassedOver]:
+    """A run for each; `metric` names the score, with or without its filter, instead of each task's first metric.
+
+    A group without such a metric gives way to its members. A task without it is passed over.
+    """
+    tasks = list(_tasks(document, metric))
     if not tasks:
         raise UnreadableResult(path, "no results in it")
-    return [_run(document, task, metric, path) for task in tasks]
+    names = {task: metric_names(_values(document, task)) for task in tasks}
+    if metric is not None and not any(choose(some, metric) for some in names.values()):
+        there = sorted({name for some in names.values() for name in some})
+        raise UnreadableResult(path, f"no task in it has a metric {metric}: there are {', '.join(there) or 'none'}")
+    return [
+        _run(document, task, choose(some, metric))
+        if metric is None or choose(some, metric)
+        else PassedOver(task, f"it has no metric {metric}: there are {', '.join(some) or 'none'}")
+        for task, some in names.items()
+    ]
 
 
-def _run(document: Document, task: str, metric: str | None, path: Path) -> ForeignRun:
-    values = metrics_of(table(table(document["results"])[task]))
-    fitting = [name for name in values if metric in (None, name, name.partition(",")[0])]
-    if metric is not None and values and not fitting:
-        raise UnreadableResult(path, f"{task} has no metric {metric}: there are {', '.join(values)}")
-    name = fitting[0] if fitting else None
-    base, _, filter = (name or "").partition(",")
+def _tasks(document: Document, metric: str | None) -> Iterator[str]:
+    """The tasks and groups that become runs, each once."""
+    below = table(document.get("group_subtasks"))
+    inner = {member for some in below.values() for member in some or ()}
+    known = dict.fromkeys([*table(document["results"]), *(group for group, some in below.items() if some)])
+    seen: set[str] = set()
+
+    def expanded(name: str) -> Iterator[str]:
+        if name in seen:
+            return
+        seen.add(name)
+        if below.get(name) and choose(metric_names(_values(document, name)), metric) is None:
+            for member in below[name]:
+                yield from expanded(str(member))
+        elif name in table(document["results"]):
+            yield name
+
+    for name in [name for name in known if name not in inner] or known:
+        yield from expanded(name)
+
+
+def _run(document: Document, task: str, name: str | None) -> ForeignRun:
+    row = _values(document, task)
+    base = (name or "").partition(",")[0]
+    score = number(row.get(name)) if name else None
     leaves = members(document, task)
-    given, own = table(document.get("config")), table(table(document.get("configs")).get(leaves[0]))
-    started, seconds = moment(document.get("date")), number(document.get("total_evaluation_time_seconds"))
+    direction, told = _direction(document, task, leaves, base) if name else (True, [])
+    provider, model = _model(document)
+    samples = [count(table(table(document.get("n-samples")).get(leaf)).get("effective")) or 0 for leaf in leaves]
     return ForeignRun(
         name=task,
         harness="lm_eval",
-        benchmark_id=slug(task),
-        status="succeeded" if name else "failed",
-        reason=None if name else "no_score",
-        error=None if name else f"{task} has no metric",
-        provider=str(document.get("model_source") or given.get("model") or ""),
-        model=str(document.get("model_name") or table(given.get("model_args")).get("model") or ""),
-        score=values[name] if name else None,
+        benchmark=task,
+        status="succeeded" if score is not None else "failed",
+        reason=None if score is not None else "no_score",
+        error=None if score is not None else f"{name} is {row[name]}" if name else f"{task} has no metric",
+        provider=provider,
+        model=model,
+        score=score,
         unit=unit_of(base) if name else None,
-        higher_is_better=table(table(document.get("higher_is_better")).get(task)).get(base) is not False,
-        samples=sum(count(table(table(document.get("n-samples")).get(leaf)).get("effective")) or 0 for leaf in leaves)
-        or None,
-        stderr=number(table(table(document["results"])[task]).get(f"{base}_stderr,{filter}")),
-        metrics=values
-        | {leaf: metrics_of(table(table(document["results"]).get(leaf))) for leaf in leaves if leaf != task},
-        config=without_nothing(
-            {
-                "task": task,
-                "metric": name,
-                "limit": given.get("limit"),
-                **{key: own.get(key) for key in _CONFIG},
-                "fewshot_seed": given.get("fewshot_seed"),
-            }
-        ),
-        started_at=started,
+        higher_is_better=direction,
+        samples=sum(samples) or None,
+        stderr=number(row.get(stderr_of(name))) if name else None,
+        metrics=metrics_of(row) | {leaf: metrics_of(_values(document, leaf)) for leaf in leaves if leaf != task},
+        config=without_nothing({"task": task, "metric": name, **_options(document, leaves)}),
+        started_at=moment(document.get("date")),
         ended_at=None,
-        duration_seconds=seconds,
+        duration_seconds=number(document.get("total_evaluation_time_seconds")),
         benchmark_version=_text(table(document.get("versions")).get(task)),
         provenance=without_nothing(
             {
@@ -86,7 +128,97 @@ def _run(document: Document, task: str, metric: str | None, path: Path) -> Forei
                 "task_hash": table(document.get("task_hashes")).get(task),
             }
         ),
+        notes=told,
     )
+
+
+def _values(document: Document, task: str) -> dict[str, Any]:
+    return table(table(document["results"]).get(task))
+
+
+def _options(document: Document, leaves: list[str]) -> dict[str, Any]:
+    """What the score depends on besides the model: how many samples, and what the model was shown and asked for."""
+    given = table(document.get("config"))
+    configs = [table(table(document.get("configs")).get(leaf)) for leaf in leaves]
+    own = {key: _common([config.get(key) for config in configs]) for key in _CONFIG}
+    if own["num_fewshot"] is None:
+        own["num_fewshot"] = _common([table(document.get("n-shot")).get(leaf) for leaf in leaves])
+    return own | {
+        "limit": given.get("limit"),
+        "gen_kwargs": given.get("gen_kwargs"),
+        "fewshot_seed": given.get("fewshot_seed"),
+        "fewshot_as_multiturn": document.get("fewshot_as_multiturn") or given.get("fewshot_as_multiturn") or None,
+        "apply_chat_template": given.get("apply_chat_template") or document.get("chat_template") is not None or None,
+        "system_instruction": _short(document.get("system_instruction_sha") or document.get("system_instruction")),
+        "prompt": _prompt(configs),
+    }
+
+
+def _common(values: list[Any]) -> Any:
+    """What all tasks of a group share, else the list of what they have."""
+    return values[0] if all(value == values[0] for value in values) else values
+
+
+def _short(text: object) -> str | None:
+    """A digest of a long text; of a digest, the digest of that."""
+    return sha256(str(text).encode()).hexdigest()[:12] if text else None
+
+
+def _prompt(configs: list[Any]) -> str | None:
+    """A digest of what makes the prompt: the same task with another wording is another task."""
+    wording = [without_nothing({key: config.get(key) for key in _PROMPT}) for config in configs]
+    if not any(wording):
+        return None
+    # A Python function is written with its address, which says nothing.
+    return _short(_ADDRESS.sub("", msgspec.json.encode(wording, order="sorted").decode()))
+
+
+def _direction(document: Document, task: str, leaves: list[str], base: str) -> tuple[bool, list[str]]:
+    """Whether more is better of a metric, and what has to be said of it.
+
+    The file says it from 0.4.3 on. Before that, the task's configuration may, else only the metric's name.
+    """
+    said = [table(table(document.get("higher_is_better")).get(name)).get(base) for name in (task, *leaves)]
+    for leaf in leaves:
+        listed = table(table(document.get("configs")).get(leaf)).get("metric_list")
+        for entry in listed if isinstance(listed, list) else ():
+            if table(entry).get("metric") == base:
+                said.append(table(entry).get("higher_is_better"))
+    known = next((value for value in said if isinstance(value, bool)), None)
+    if known is None:
+        known = direction_of(base)
+    if known is None:
+        return True, [f"the file does not say whether more or less of {base} is better: it is taken for more"]
+    return known, []
+
+
+def _model(document: Document) -> tuple[str, str]:
+    """Provider and model. Two models have two names: what tells variants of one model apart belongs to its name.
+
+    A chat template comes with each model, so it is no part of the task: models with their own could never be compared.
+    It stands with the provider, so that one model with two templates is not one contender.
+    """
+    given = table(document.get("config"))
+    arguments = given.get("model_args")
+    parsed = arguments if isinstance(arguments, dict) else _parsed(arguments)
+    source = str(document.get("model_source") or given.get("model") or "")
+    if template := _short(document.get("chat_template_sha") or document.get("chat_template")):
+        source = f"{source} (chat template {template[:8]})"
+    named = document.get("model_name") or next((parsed[key] for key in _NAMES_OF_MODELS if parsed.get(key)), None)
+    if named is None:
+        told = ",".join(f"{key}={value}" for key, value in parsed.items() if not _SECRET.search(key))
+        return source, told or str(given.get("model") or "")
+    variants = {key: parsed.get(key) for key in _VARIANTS if str(parsed.get(key) or "False") not in ("False", "main")}
+    if (base := parsed.get("pretrained")) and base != named:
+        variants["base"] = base
+    told = " ".join(f"{key}={value}" for key, value in variants.items())
+    return source, f"{named} ({told})" if told else str(named)
+
+
+def _parsed(arguments: object) -> dict[str, str]:
+    """`pretrained=org/model,dtype=float16` as a table."""
+    pairs = (part.partition("=") for part in arguments.split(",")) if isinstance(arguments, str) else ()
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}
 
 
 def _text(value: object) -> str | None:

@@ -1,6 +1,7 @@
 """Measurements of time: what hyperfine, pytest-benchmark and airspeed velocity export. Less is better in all of them.
 
-A file holds several independent measurements: each is a run, with the mean as its score, in seconds.
+A file holds several independent measurements: each is a run, with the mean as its score, in seconds. What a machine
+took is compared with nothing that another machine or environment took: they are among the run's options.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from .found import (
     ForeignRun,
     UnreadableResult,
     count,
+    direction_of,
     finite,
     moment,
     number,
     rows,
-    slug,
     table,
     without_nothing,
 )
@@ -40,6 +41,7 @@ def fits_hyperfine(document: Document) -> bool:
 
 def read_hyperfine(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
     """A run for each command; one whose command failed in any repetition has failed."""
+    _need(metric, [table(row) for row in rows(document["results"])], path)
     return [_command(index, row, metric) for index, row in enumerate(rows(document["results"]))]
 
 
@@ -51,7 +53,7 @@ def _command(index: int, row: Document, metric: str | None) -> ForeignRun:
     return ForeignRun(
         name=f"{index}:{row['command']}",
         harness="hyperfine",
-        benchmark_id=slug(str(row["command"])),
+        benchmark=str(row["command"]),
         status="failed" if reason else "succeeded",
         reason=reason,
         error=f"{len(failures)} of {len(times or ())} repetitions failed" if failures else reason,
@@ -74,6 +76,7 @@ def fits_pytest_benchmark(document: Document) -> bool:
 def read_pytest_benchmark(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
     """A run for each test, without the times of its rounds."""
     machine, commit = table(document.get("machine_info")), table(document.get("commit_info"))
+    _need(metric, [table(row.get("stats")) for row in rows(document["benchmarks"])], path)
     found = []
     for row in rows(document["benchmarks"]):
         stats, name = table(row.get("stats")), str(row.get("fullname") or row.get("name"))
@@ -82,7 +85,7 @@ def read_pytest_benchmark(document: Document, path: Path, metric: str | None) ->
             ForeignRun(
                 name=name,
                 harness="pytest_benchmark",
-                benchmark_id=slug(name),
+                benchmark=name,
                 status="failed" if score is None else "succeeded",
                 reason="no_score" if score is None else None,
                 error=f"the test has no {metric or 'mean'}" if score is None else None,
@@ -92,13 +95,15 @@ def read_pytest_benchmark(document: Document, path: Path, metric: str | None) ->
                 samples=count(stats.get("rounds")),
                 stderr=_standard_error(stats.get("stddev"), count(stats.get("rounds")) or 0),
                 metrics=finite({name: stats.get(name) for name in (*_SPREAD, "ops", "iterations")}),
-                config=without_nothing({"test": name, "params": row.get("params"), "metric": metric}),
+                config=without_nothing(
+                    {"test": name, "params": row.get("params"), "metric": metric, **_pytest_machine(machine)}
+                ),
                 started_at=moment(document.get("datetime")),
                 benchmark_version=str(commit["id"]) if commit.get("id") else None,
                 provenance={
                     "harness": "pytest_benchmark",
                     "version": document.get("version"),
-                    "machine": {key: machine.get(key) for key in ("machine", "system", "release", "python_version")},
+                    "machine": machine,
                     "dirty": commit.get("dirty"),
                 },
             )
@@ -108,43 +113,110 @@ def read_pytest_benchmark(document: Document, path: Path, metric: str | None) ->
     return found
 
 
+def fits_older_pytest_benchmark(document: Document) -> bool:
+    """Whether it is one of pytest-benchmark before version 3, which did not name the machine."""
+    tests = rows(document.get("benchmarks"))
+    return bool(tests) and all("stats" in test and "name" in test for test in tests) and "machine_info" not in document
+
+
+def _pytest_machine(machine: Document) -> dict[str, Any]:
+    """What tells one machine and Python from another; not the kernel's release, which changes with every update."""
+    cpu = machine.get("cpu")
+    return {
+        "machine": without_nothing(
+            {
+                "node": machine.get("node"),
+                "arch": machine.get("machine"),
+                "cpu": table(cpu).get("brand_raw")
+                or table(cpu).get("brand")
+                or (cpu if isinstance(cpu, str) else None),
+                "cores": table(cpu).get("count"),
+                "system": machine.get("system"),
+            }
+        ),
+        "environment": without_nothing(
+            {
+                "python": machine.get("python_version"),
+                "implementation": machine.get("python_implementation"),
+                "build": machine.get("python_compiler"),
+            }
+        ),
+    }
+
+
 def fits_asv(document: Document) -> bool:
     """Whether a JSON file is a results file of airspeed velocity."""
     return "result_columns" in document and "commit_hash" in document
 
 
+def fits_older_asv(document: Document) -> bool:
+    """Whether it is one of version 1."""
+    return "result_columns" not in document and "commit_hash" in document and isinstance(document.get("results"), dict)
+
+
+def is_beside_asv(document: Document) -> bool:
+    """Whether it is what asv keeps beside its results: the machine, or the list of benchmarks."""
+    return {"arch", "cpu", "machine"} <= document.keys() or (
+        "version" in document
+        and len(document) > 1
+        and all(name == "version" or {"code", "type", "params"} <= table(one).keys() for name, one in document.items())
+    )
+
+
 def read_asv(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
     """A run for each benchmark with its parameters. Units stand in the `benchmarks.json` one folder above."""
+    if metric is not None:
+        raise UnreadableResult(path, f"no metric {metric}: each benchmark of asv has one value")
     described = _described(path.parent.parent / "benchmarks.json")
     params = table(document.get("params"))
-    machine = {name: params.get(name) for name in ("arch", "cpu", "num_cpu", "os", "ram")}
+    committed = moment(document.get("date"))
+    options = _asv_machine(document, params)
     found = []
     for row in measurements(document, described):
-        name, score, started = row["name"], number(row["value"]), number(row["started_at"])
+        name, score = row["name"], number(row["value"])
         unit = row["unit"] or ("seconds" if ".time_" in f".{name}" else "unknown")
         found.append(
             ForeignRun(
                 name=name,
                 harness="asv",
-                benchmark_id=slug(name),
+                benchmark=name,
                 status="failed" if score is None else "succeeded",
                 reason="no_score" if score is None else None,
                 error="asv has no value for it: it failed" if score is None else None,
                 score=score,
                 unit=_UNITS.get(unit, unit),
-                higher_is_better=False,
-                config={"benchmark": name},
-                started_at=moment(started / 1000) if started else moment((number(document.get("date")) or 0) / 1000),
+                # For asv itself less is better of all, but a project may track what it likes.
+                higher_is_better=row["unit"] is not None and direction_of(unit) is True,
+                config={"benchmark": name, **options},
+                started_at=moment(row["started_at"]) or committed,
                 benchmark_version=str(document["commit_hash"]),
-                provenance={
-                    "harness": "asv",
-                    "environment": document.get("env_name"),
-                    "python": document.get("python"),
-                    "machine": machine,
-                },
+                provenance=without_nothing(
+                    {
+                        "harness": "asv",
+                        "environment": document.get("env_name"),
+                        "python": document.get("python"),
+                        "machine": params,
+                        "committed_at": committed,
+                    }
+                ),
             )
         )
     return found
+
+
+def _asv_machine(document: Document, params: Document) -> dict[str, Any]:
+    """What tells one machine and environment from another: the environment's name has Python and all requirements."""
+    system = str(params.get("os") or "").partition(" ")[0]  # What follows is the kernel's release.
+    machine = {"name": params.get("machine"), **{key: params.get(key) for key in ("arch", "cpu", "num_cpu")}}
+    environment = {
+        "name": document.get("env_name"),
+        "python": document.get("python") or params.get("python"),
+        "requirements": table(document.get("requirements")),
+        "variables": table(document.get("env_vars")),
+    }
+    return without_nothing(
+        {"machine": without_nothing({**machine, "os": system}), "environment": without_nothing(environment)}
+    )
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -158,3 +230,11 @@ def _standard_error(deviation: object, size: int) -> float | None:
     """Of the mean: s / sqrt(n)."""
     spread = number(deviation)
     return spread / math.sqrt(size) if spread is not None and size > 1 else None
+
+
+def _need(metric: str | None, measured: list[Any], path: Path) -> None:
+    """Raises UnreadableResult if `metric` is one that nothing in the file has: it would be a failure for ever."""
+    if metric is None or any(number(stats.get(metric)) is not None for stats in measured):
+        return
+    there = sorted({name for stats in measured for name in stats if number(stats[name]) is not None})
+    raise UnreadableResult(path, f"no metric {metric}: there are {', '.join(there) or 'none'}")

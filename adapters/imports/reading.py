@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -13,7 +14,17 @@ import msgspec
 
 from ..result.storable import DEEPEST, is_shallow
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
-from .found import Document, ForeignRun, UnreadableResult, decode_json, table, without_nonfinite
+from .found import (
+    Document,
+    ForeignRun,
+    PassedOver,
+    UnreadableResult,
+    decode_json,
+    is_share,
+    moment,
+    table,
+    without_nonfinite,
+)
 
 _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
@@ -26,6 +37,8 @@ _NO_FOLDERS = {".git", "__pycache__", "env", "node_modules"}
 _NO_RESULTS = {"asv.conf.json"}
 """What a folder may hold beside results, though it ends like one: this is JSON with comments."""
 
+_BESIDE_ASV = {"machine.json", "benchmarks.json"}
+
 _SHOWN = "Inspect, lm-eval, HELM, Harbor, Every Eval Ever, pytest-benchmark, hyperfine, asv, or CSV"
 
 
@@ -37,13 +50,45 @@ class Choices(msgspec.Struct, frozen=True):
     constants: Mapping[str, str] = {}
 
 
+class Findings(msgspec.Struct, frozen=True):
+    """The runs of a source, and what of it becomes none: `<name>: <why>`."""
+
+    runs: list[ForeignRun]
+    remarks: list[str]
+
+
 class Source(msgspec.Struct, frozen=True):
     """A file or folder of one format; `files` are those that were read, whose content is its identity."""
 
     kind: str
     path: Path
     files: list[Path]
-    read: Callable[[], list[ForeignRun]]
+    find: Callable[[], Sequence[ForeignRun | PassedOver]]
+
+    def read(self) -> Findings:
+        """What is in it. Raises UnreadableResult, also for a document that fits a format and breaks its rules."""
+        try:
+            found = list(self.find())
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            IndexError,
+            ArithmeticError,
+            RecursionError,
+        ) as problem:
+            raise UnreadableResult(
+                self.path, f"not of the shape that it seems to be: {type(problem).__name__}: {problem}"
+            ) from problem
+        runs = [one for one in found if isinstance(one, ForeignRun)]
+        for run in runs:
+            if not all(is_shallow(part, DEEPEST) for part in (run.config, run.metrics, run.provenance)):
+                raise UnreadableResult(
+                    self.path, f"{run.name}: what it says of itself is more than {DEEPEST} levels deep"
+                )
+        remarks = [f"{one.name}: {one.reason}" for one in found if isinstance(one, PassedOver)]
+        return Findings([_judged(run, self._changed_at) for run in _told_apart(runs)], remarks)
 
     @property
     def sha256(self) -> str:
@@ -53,11 +98,17 @@ class Source(msgspec.Struct, frozen=True):
         lines = [f"{_digest(file)}  {file.relative_to(self.path).as_posix()}\n" for file in sorted(self.files)]
         return sha256("".join(lines).encode()).hexdigest()
 
+    @property
+    def _changed_at(self) -> str | None:
+        """When the newest of its files was written; None if that is still to come."""
+        newest = max(file.stat().st_mtime for file in self.files)
+        return moment(newest) if newest <= time.time() else None
+
 
 class _JsonFormat(msgspec.Struct, frozen=True):
     kind: str
     fits: Callable[[Document], bool]
-    read: Callable[[Document, Path, str | None], list[ForeignRun]]
+    read: Callable[[Document, Path, str | None], Sequence[ForeignRun | PassedOver]]
 
 
 _JSON_FORMATS = (
@@ -69,19 +120,32 @@ _JSON_FORMATS = (
     _JsonFormat(performance.HYPERFINE, performance.fits_hyperfine, performance.read_hyperfine),
 )
 
+_OLDER: tuple[tuple[str, Callable[[Document], bool]], ...] = (
+    ("results of lm-eval 0.3 or older; 0.4 is read", lm_eval.fits_older),
+    ("results of asv in version 1; `asv update` makes version 2 of them, which is read", performance.fits_older_asv),
+    ("results of pytest-benchmark before 3; 3 and later are read", performance.fits_older_pytest_benchmark),
+    ("results of Terminal-Bench's own harness, before Harbor; job folders of Harbor are read", harbor.fits_older),
+    ("an Inspect log without a version, older than version 1", inspect_log.fits_older),
+    ("a record of Every Eval Ever without a schema version", every_eval_ever.fits_older),
+)
+"""Formats that are known and not read: passing them over in silence would look like having nothing to import."""
+
 
 def find_sources(
-    paths: Iterable[Path], choices: Choices, complain: Callable[[UnreadableResult], None]
+    paths: Iterable[Path],
+    choices: Choices,
+    complain: Callable[[UnreadableResult], None],
+    pass_over: Callable[[Path], None] = lambda path: None,
 ) -> Iterator[Source]:
     """Every source in the files and folders, in the order of their paths.
 
-    Files of a folder that are of no known format are passed over; one that was named itself, and one that is broken,
-    is told to `complain`.
+    JSON files of a folder that are of no known format are told to `pass_over`; one that was named itself, one that is
+    broken, and one of a known format that is not read any more, to `complain`.
     """
     for path in paths:
         try:
             if path.is_dir():
-                yield from _in_folder(path, choices, complain)
+                yield from _in_folder(path, choices, complain, pass_over)
             else:
                 source = _of_file(path, choices)
                 if source is None:
@@ -91,7 +155,12 @@ def find_sources(
             complain(problem)
 
 
-def _in_folder(folder: Path, choices: Choices, complain: Callable[[UnreadableResult], None]) -> Iterator[Source]:
+def _in_folder(
+    folder: Path,
+    choices: Choices,
+    complain: Callable[[UnreadableResult], None],
+    pass_over: Callable[[Path], None],
+) -> Iterator[Source]:
     try:
         if (whole := _of_folder(folder, choices)) is not None:
             yield whole
@@ -107,11 +176,13 @@ def _in_folder(folder: Path, choices: Choices, complain: Callable[[UnreadableRes
         if entry.name in _NO_FOLDERS | _NO_RESULTS:
             continue
         if entry.is_dir() and not entry.is_symlink():
-            yield from _in_folder(entry, choices, complain)
+            yield from _in_folder(entry, choices, complain, pass_over)
         elif entry.suffix in _ENDINGS or (entry.suffix == ".csv" and (choices.columns or choices.constants)):
             try:
                 if (source := _of_file(entry, choices)) is not None:
                     yield source
+                elif entry.name not in _BESIDE_ASV or not performance.is_beside_asv(load(entry)):
+                    pass_over(entry)
             except UnreadableResult as problem:
                 complain(problem)
 
@@ -142,16 +213,19 @@ def _of_file(path: Path, choices: Choices) -> Source | None:
     if path.exists() and not path.is_file():
         raise UnreadableResult(path, "no regular file")  # A pipe would be waited for.
     if path.suffix == ".eval":
-        return Source(inspect_log.KIND, path, [path], partial(_read_archive, path, choices.metric))
+        return Source(inspect_log.KIND, path, [path], partial(inspect_log.read_archive, path, choices.metric))
     if path.suffix == ".csv":
-        read = partial(csv_table.read, path, choices.columns, choices.constants)
+        read = partial(csv_table.read, path, choices.columns, choices.constants, choices.metric)
         return Source(csv_table.KIND, path, [path], read)
     if path.name in (helm.RUN_SPEC, helm.STATS) and (path.parent / helm.RUN_SPEC).is_file():
         return _of_folder(path.parent, choices)
     document = load(path)
     for format in _JSON_FORMATS:
         if format.fits(document):
-            return Source(format.kind, path, [path], partial(_read_json, format, document, path, choices.metric))
+            return Source(format.kind, path, [path], partial(format.read, document, path, choices.metric))
+    for told, fits in _OLDER:
+        if fits(document):
+            raise UnreadableResult(path, f"these are {told}" if told.startswith("results") else f"this is {told}")
     return None
 
 
@@ -192,38 +266,50 @@ def _begins_with_a_whole_line(content: bytes) -> bool:
     return True
 
 
-def _read_json(format: _JsonFormat, document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
-    return _reading(path, lambda: format.read(document, path, metric))
-
-
-def _read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
-    return _reading(path, lambda: inspect_log.read_archive(path, metric))
-
-
 def _read_helm(folder: Path, has_ended: bool, metric: str | None) -> list[ForeignRun]:
     stats = _load_list(folder / helm.STATS) if has_ended else None
-    return _reading(folder, lambda: helm.read(load(folder / helm.RUN_SPEC), stats, folder, metric))
+    return helm.read(load(folder / helm.RUN_SPEC), stats, folder, metric)
 
 
-def _read_harbor(folder: Path, trials: list[Path], metric: str | None) -> list[ForeignRun]:
+def _read_harbor(folder: Path, trials: list[Path], metric: str | None) -> list[ForeignRun | PassedOver]:
     result = folder / harbor.RESULT
     documents = [dict(load(trial)) for trial in trials]
     summary = load(result) if result.is_file() else None
-    return _reading(folder, lambda: harbor.read(load(folder / harbor.CONFIG), summary, documents, folder, metric))
+    return harbor.read(load(folder / harbor.CONFIG), summary, documents, folder, metric)
 
 
-def _reading(path: Path, read: Callable[[], list[ForeignRun]]) -> list[ForeignRun]:
-    """What a reader finds. A document that fits a format and breaks its rules is told as one that can't be read."""
-    try:
-        runs = read()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as problem:
-        raise UnreadableResult(
-            path, f"not of the shape that it seems to be: {type(problem).__name__}: {problem}"
-        ) from problem
+def _told_apart(runs: list[ForeignRun]) -> list[ForeignRun]:
+    """The runs with names that tell them apart: what a file calls by one name twice is two runs all the same.
+
+    The first keeps its name, and so the id that it always had.
+    """
+    taken: set[str] = set()
+    named = []
     for run in runs:
-        if not all(is_shallow(part, DEEPEST) for part in (run.config, run.metrics, run.provenance)):
-            raise UnreadableResult(path, f"{run.name}: what it says of itself is more than {DEEPEST} levels deep")
-    return [msgspec.structs.replace(run, config=without_nonfinite(run.config)) for run in runs]
+        name, number = run.name, 1
+        while name in taken:
+            number += 1
+            name = f"{run.name}#{number}"
+        taken.add(name)
+        named.append(msgspec.structs.replace(run, name=name))
+    return named
+
+
+def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
+    """The run with what holds for every format, whoever wrote it.
+
+    A ratio lies between 0 and 1, and a standard error is not negative. A run whose file does not say when it was is
+    as old as the file: that it is imported now says nothing of it.
+    """
+    changes: dict[str, Any] = {"config": without_nonfinite(run.config)}
+    if run.unit == "ratio" and run.score is not None and not is_share(run.score):
+        told = f"the score {run.score:g} is no ratio between 0 and 1; its unit may be percent, and is left open"
+        changes |= {"unit": None, "notes": [*run.notes, told]}
+    if run.stderr is not None and run.stderr < 0:
+        changes["stderr"] = None
+    if run.started_at is None and run.ended_at is None and changed_at is not None:
+        changes |= {"started_at": changed_at, "provenance": {**run.provenance, "time": "of the file"}}
+    return msgspec.structs.replace(run, **changes)
 
 
 def _load_list(path: Path) -> list[Any]:

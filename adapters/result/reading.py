@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ..functions import search_options
 from ..manifest import ResultSpec
 from .storable import storable, well_formed
 
@@ -181,7 +182,7 @@ def _search(expression: str | None, document: Any) -> Any:
     if expression is None:
         return None
     try:
-        return _compile(expression).search(document)
+        return _compile(expression).search(document, options=search_options())
     except Exception:  # noqa: BLE001
         # A function met a value of another type, an infinity, a number of 400 digits or a table of 900 levels, each
         # of which ends JMESPath in another way: the result has not what the manifest looks for.

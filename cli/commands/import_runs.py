@@ -15,7 +15,7 @@ from ...ledger.ledger import Ledger
 from ...orchestrator.errors import UsageError, nearest
 from ...orchestrator.recording.importing import Found, compare, read_source, take_in
 from ...orchestrator.redaction import Redactor, secrets_of
-from ...projections.render.text import format_score
+from ...projections.render.text import format_score, named
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_table
@@ -51,8 +51,14 @@ def command(
     for path in paths:
         if not path.exists():
             raise UsageError(f"there is no {path}")
-    found = [one for source in find_sources(paths, choices, problems.append) for one in _read(source, problems)]
-    if not found and not problems:
+    passed_over: list[Path] = []
+    found: list[Found] = []
+    remarks: list[str] = []
+    for source in find_sources(paths, choices, problems.append, passed_over.append):
+        read, left = _read(source, problems)
+        found += read
+        remarks += [f"{source.path}: {text}" for text in left]
+    if not found and not problems and not remarks:
         raise UsageError(f"nothing to import in {', '.join(map(str, paths))}: no file of a format that is known")
     store = place.store()
     ledger = Ledger(store)
@@ -67,29 +73,37 @@ def command(
         print_json(
             {
                 "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
+                "remarks": remarks,
+                "passed_over": [str(path) for path in passed_over],
                 "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
             }
         )
     else:
-        _show(list(distinct.values()), before.fresh, dry_run)
+        _show(list(distinct.values()), before.fresh, dry_run, len(passed_over))
+    for one in distinct.values():
+        for text in one.run.notes:
+            note(f"{one.source.path}: {one.run.benchmark}: {text}")
+    for text in remarks:
+        note(text)
     if before.otherwise:
         note(
             f"{len(before.otherwise)} of those that were there already have another score, unit or option in the "
-            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time"
+            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time, and as the "
+            "program of that time read it"
         )
     for problem in problems:
         note(f"not imported: {problem}")
     return 1 if problems else 0
 
 
-def _read(source: Source, problems: list[UnreadableResult]) -> list[Found]:
+def _read(source: Source, problems: list[UnreadableResult]) -> tuple[list[Found], list[str]]:
     try:
         return read_source(source)
     except UnreadableResult as problem:
         problems.append(problem)
     except OSError as problem:
         problems.append(UnreadableResult(source.path, f"cannot be read: {problem.strerror}"))
-    return []
+    return [], []
 
 
 def _fields(option: str, given: tuple[str, ...]) -> dict[str, str]:
@@ -115,21 +129,23 @@ def _row(one: Found, is_new: bool) -> dict[str, Any]:
         "path": one.source.path,
         "sha256": one.source.sha256,
         "benchmark_id": one.run.benchmark_id,
+        "benchmark": one.run.benchmark,
         "status": one.run.status,
         "reason": one.run.reason,
         "model": one.run.model,
         "score": one.run.score,
         "unit": one.run.unit,
+        "notes": one.run.notes,
     }
 
 
-def _show(found: list[Found], fresh: set[str], dry_run: bool) -> None:
+def _show(found: list[Found], fresh: set[str], dry_run: bool, passed_over: int) -> None:
     if found:
         print_table(
             ["benchmark", "status", "model", "score", "unit", "samples", "kind", "new", "run_id"],
             [
                 [
-                    one.run.benchmark_id,
+                    named(one.run.benchmark_id, one.run.options),
                     one.run.status + (f" ({one.run.reason})" if one.run.reason else ""),
                     one.run.model,
                     format_score(one.run.score, one.run.stderr),
@@ -146,4 +162,6 @@ def _show(found: list[Found], fresh: set[str], dry_run: bool) -> None:
         )
         print()
     verb = "would be imported" if dry_run else "imported"
-    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were there already")
+    files = f"{passed_over} JSON file{'s' if passed_over > 1 else ''}"
+    left = f"; {files} of no known format passed over" if passed_over else ""
+    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were there already{left}")

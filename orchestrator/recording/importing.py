@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ...adapters.imports.found import ForeignRun
+from ...adapters.imports.found import ForeignRun, slug
 from ...adapters.imports.reading import Source
 from ...ledger.events import Imported, ImportSource, Json, NewEvent
 from ...ledger.history import History
@@ -27,14 +27,19 @@ class Found(msgspec.Struct, frozen=True):
     run: ForeignRun
 
 
-def read_source(source: Source) -> list[Found]:
-    """The runs of a source. Raises UnreadableResult, and OSError."""
+def read_source(source: Source) -> tuple[list[Found], list[str]]:
+    """The runs of a source, and what of it becomes none. Raises UnreadableResult, and OSError."""
     origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
-    return [Found(_run_id(origin, run), origin, run) for run in source.read()]
+    findings = source.read()
+    return [Found(_run_id(origin, run), origin, run) for run in findings.runs], findings.remarks
+
+
+_TOLD = ("status", "score", "unit", "higher_is_better", "samples", "stderr")
+"""What of a run is worth telling if the ledger has it otherwise, besides who answered and the options."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What the ledger has of runs that were read, by their ids: not yet, or with another score, unit or options."""
+    """What the ledger has of runs that were read, by their ids: not yet, or with another score or other options."""
 
     fresh: set[str]
     otherwise: set[str]
@@ -47,7 +52,9 @@ def compare(found: Iterable[Found], history: History) -> Comparison:
         known = history.runs.get(one.run_id)
         if known is None:
             fresh.add(one.run_id)
-        elif (known.score, known.unit, known.signature) != (one.run.score, one.run.unit, _signature(one.run).digest):
+        elif any(getattr(known, name) != getattr(one.run, name) for name in _TOLD) or (
+            known.signature != _signature(one.run).digest
+        ):
             otherwise.add(one.run_id)
     return Comparison(fresh, otherwise)
 
@@ -71,8 +78,9 @@ def take_in(found: Sequence[Found], ledger: Ledger, redactor: Redactor) -> Compa
 
 
 def _run_id(origin: ImportSource, run: ForeignRun) -> str:
+    """The digest tells runs apart; the name before it is only for people, and may be that of another benchmark too."""
     digest = sha256(f"{origin.sha256}\n{run.name}".encode()).hexdigest()
-    return f"run_{run.benchmark_id}_imported_{digest[:16]}"
+    return f"run_{slug(run.benchmark)}_imported_{digest[:16]}"
 
 
 def _row(run: ForeignRun) -> Json:
@@ -87,11 +95,12 @@ def _row(run: ForeignRun) -> Json:
         "status": run.status,
         "signature": signature.digest,
         "comparison_key": signature.comparison_key,
-        "extra_config": without_named_secrets(run.config),
+        "extra_config": without_named_secrets(run.options),
         "metrics": run.metrics,
         "usage": run.usage,
         "synthetic": run.synthetic,
         "provenance": {**run.provenance, "name": run.name},
+        "notes": run.notes,
     }
     optional = (
         "reason error score unit higher_is_better samples stderr started_at ended_at duration_seconds benchmark_version"
@@ -106,5 +115,5 @@ def _signature(run: ForeignRun) -> Signature:
         agent=run.agent,
         provider=run.provider,
         model=run.model,
-        extra_config=msgspec.to_builtins(without_named_secrets(run.config)),
+        extra_config=msgspec.to_builtins(without_named_secrets(run.options)),
     )

@@ -8,7 +8,7 @@ from ..scores.check import Check, CheckedScore
 from ..scores.comparison import Comparison, Contrast, Row
 from ..scores.high_scores import HighScore
 from ..scores.leaderboard import Score, Standing
-from .text import Table, format_options, format_p, format_score, format_signed, format_unit
+from .text import Table, format_options, format_p, format_score, format_signed, format_unit, named
 
 
 def standings_table(standings: Iterable[Standing]) -> Table:
@@ -86,7 +86,7 @@ def _table(
 
 def _standing(standing: Standing) -> dict[str, str]:
     return {
-        "benchmark": standing.task.benchmark_id,
+        "benchmark": named(standing.task.benchmark_id, standing.config),
         "options": format_options(standing.task_options),
         "rank": str(standing.rank),
         "agent": standing.agent,

@@ -10,6 +10,11 @@ import msgspec
 
 from ...ledger.events import Json
 
+BENCHMARK_NAME = "benchmark_name"
+"""The option of an imported run with the name of its benchmark, if that is no id."""
+
+_LONGEST_NAME = 60
+
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_DIGITS = 6
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
@@ -82,11 +87,26 @@ def format_unit(unit: str, higher_is_better: bool) -> str:
     return unit if higher_is_better else f"{unit} (lower is better)".strip()
 
 
+def named(benchmark_id: str, options: Json) -> str:
+    """A benchmark by its id; with its name, if it comes from elsewhere and nobody can read the name in the id."""
+    name = options.get(BENCHMARK_NAME)
+    if not isinstance(name, str):
+        return benchmark_id
+    readable, _, _ = benchmark_id.rpartition("-")
+    return benchmark_id if _letters(readable) == _letters(name) else f"{benchmark_id} ({name[:_LONGEST_NAME]})"
+
+
+def _letters(name: str) -> str:
+    """A name without what ids have an underscore for."""
+    return re.sub(r"[\s_./:\[\](),='\"-]+", "", name.lower())
+
+
 def format_options(options: Json) -> str:
     """Options as `name=value`, with spaces between."""
     return " ".join(
         f"{name}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
         for name, value in options.items()
+        if name != BENCHMARK_NAME
     )
 
 

@@ -59,6 +59,16 @@ def test_cached_tokens_of_inspect_are_input_tokens(read):
     assert usage == {"input_tokens": 180, "output_tokens": 156, "total_tokens": 336, "cached_tokens": 113}
 
 
+def test_inspect_tells_what_it_cost_and_nothing_where_no_model_was_asked(read):
+    header = sample("inspect-header.json")
+    header["stats"]["model_usage"] = {"a": {"input_tokens": 1, "total_cost": 0.25}, "b": {"total_cost": 0.5}}
+    assert read("inspect_ai", "result.json", header).usage["cost_usd"] == 0.75
+    header["stats"]["model_usage"] = {"a": {"input_tokens": 1, "output_tokens": 1}}
+    assert "cost_usd" not in read("inspect_ai", "result.json", header).usage
+    header["stats"]["model_usage"] = {}
+    assert read("inspect_ai", "result.json", header).usage == {}
+
+
 @pytest.mark.parametrize("change", [{"status": "error"}, {"status": "started"}, {"invalidated": True}])
 def test_an_inspect_log_that_did_not_succeed_is_no_result(read, change):
     assert read("inspect_ai", "result.json", {**sample("inspect-header.json"), **change}).reason == "invalid_result"
@@ -94,8 +104,21 @@ def test_google_benchmark_takes_the_means_of_repetitions(read):
     assert read("google_benchmark", "google-benchmark.json", document).score == pytest.approx(sum(rows))
 
 
-@pytest.mark.parametrize("change", [{"time_unit": "ms"}, {"error_occurred": True}])
-def test_google_benchmark_in_another_unit_or_with_an_error_is_no_result(read, change):
+def test_google_benchmark_counts_what_was_repeated_and_what_was_not(read):
+    document = sample("google-benchmark.json")
+    once = {"name": "BM_once", "run_name": "BM_once", "run_type": "iteration", "repetitions": 1, "time_unit": "ns"}
+    document["benchmarks"].append({**once, "iterations": 7, "real_time": 1000.0, "cpu_time": 1.0})
+    means = [row["real_time"] for row in document["benchmarks"] if row.get("aggregate_name") == "mean"]
+    reading = read("google_benchmark", "google-benchmark.json", document)
+    assert reading.score == pytest.approx(sum(means) + 1000)
+    assert (reading.metrics["host"], reading.metrics["cpus"]) == ("host", 2)
+    del document["benchmarks"][-1]["repetitions"]
+    odd = read("google_benchmark", "google-benchmark.json", document)
+    assert odd.reason == "invalid_result", "an old version does not say what was repeated"
+
+
+@pytest.mark.parametrize("change", [{"time_unit": "ms"}, {"error_occurred": True}, {"skipped": True}])
+def test_google_benchmark_in_another_unit_with_an_error_or_a_skip_is_no_result(read, change):
     document = sample("google-benchmark.json")
     document["benchmarks"][0].update(change)
     assert read("google_benchmark", "google-benchmark.json", document).reason == "invalid_result"
@@ -157,7 +180,7 @@ def test_harbor(read):
     reading = read("harbor", "job/result.json", document)
     assert (reading.score, reading.samples, reading.reason) == (0.5, 4, None)
     assert reading.metrics["exceptions"] == {"AgentTimeoutError": ["build-kernel__a1b2c32"]}
-    assert reading.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40}
+    assert reading.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40, "cost_usd": 0.04}
     document["stats"]["n_pending_trials"] = 1
     assert read("harbor", "job/result.json", document).reason == "invalid_result"
 

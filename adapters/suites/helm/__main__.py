@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..suitekit.command import SuiteError, main, parser
 from ..suitekit.harness import need_success, only_file, read_json, run_harness, write_result
-from .stats import LESS_IS_BETTER, choose_metric, means, tokens
+from .stats import LESS_IS_BETTER, choose_metric, means, measured, tokens
 
 _ORGANIZATION = "orchestrator"
 """HELM names models `organization/model`."""
@@ -40,10 +40,13 @@ def run() -> None:
     need_success(code, "HELM")
     stats = only_file(output / "helm", "runs/run/*/stats.json", "HELM")
     spec = read_json(stats.with_name("run_spec.json"))
-    values = means(read_json(stats))
-    metric = choose_metric(spec, values, given.metric)
+    rows = read_json(stats)
+    values = means(rows)
+    metric = choose_metric(spec, measured(rows), given.metric)
     if metric is None:
         raise SuiteError(f"the run has no metric {given.metric or ''}: there are {', '.join(sorted(values))}")
+    if metric not in values:
+        raise SuiteError(f"{metric} has no value: choose another with the option metric, of {', '.join(values)}")
     if metric in LESS_IS_BETTER:
         raise SuiteError(f"less is better of {metric}: choose another with the option metric, of {', '.join(values)}")
     result = {"metric": metric, "score": values[metric], "n": round(values.get("num_instances", 0))}

@@ -28,7 +28,7 @@ def read(*paths: Path, metric: str | None = None, **choices):
         raise problem
 
     sources = find_sources(paths, Choices(metric=metric, **choices), fail)
-    return [(source.kind, run) for source in sources for run in source.read()]
+    return [(source.kind, run) for source in sources for run in source.read().runs]
 
 
 def one(path: Path, kind: str, **choices):
@@ -141,7 +141,7 @@ def test_harbor():
     )
     assert (run.status, run.score, run.samples, run.unit) == ("succeeded", 0.5, 4, "ratio")
     assert run.metrics["errors"] == {"AgentTimeoutError": 1} and run.metrics["unrewarded"] == 1
-    assert run.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40}
+    assert run.usage == {"input_tokens": 4006, "output_tokens": 400, "cached_tokens": 40, "cost_usd": 0.04}
     assert run.duration_seconds == 8 * 60
 
 
@@ -188,7 +188,8 @@ def test_every_eval_ever():
 
 def test_pytest_benchmark_without_the_times_of_its_rounds():
     runs = [run for _, run in read(SAMPLES / "pytest-benchmark.json")]
-    assert [run.benchmark_id for run in runs][2] == "pb_test_b_py_test_sort_100"
+    assert runs[2].benchmark == "pb/test_b.py::test_sort[100]"
+    assert runs[2].benchmark_id.startswith("pb_test_b_py_test_sort_100-")
     stats = document("pytest-benchmark.json")["benchmarks"][0]["stats"]
     assert (runs[0].score, runs[0].unit, runs[0].samples) == (stats["mean"], "s", stats["rounds"])
     assert runs[0].stderr == pytest.approx(stats["stddev"] / stats["rounds"] ** 0.5)
