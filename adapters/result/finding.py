@@ -70,7 +70,7 @@ class _Search:
             for path in named:
                 if rest:
                     waiting += [(path, rest)] if self._is_folder(path) else []
-                elif os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112
+                elif self._is_there(path) and not os.path.isdir(path):  # noqa: PTH112
                     matches.add(Path(path))
         return matches
 
@@ -88,8 +88,18 @@ class _Search:
         except OSError as problem:
             self._tell(f"{self._shown(folder)}: {problem.strerror}")
 
+    def _is_there(self, path: str) -> bool:
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return False
+        except OSError as problem:
+            self._tell(f"{self._shown(path)}: {problem.strerror}")
+            return False
+        return True
+
     def _is_folder(self, path: str) -> bool:
-        if not os.path.isdir(path):  # noqa: PTH112
+        if not self._is_there(path) or not os.path.isdir(path):  # noqa: PTH112
             return False
         if not os.path.islink(path) or self._leads_inside(os.path.realpath(path)):  # noqa: PTH114
             return True

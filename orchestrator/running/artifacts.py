@@ -18,6 +18,10 @@ MOST_FILES = 10_000
 MOST_NAMES = 200_000
 """How many names are looked at, at most."""
 _MOST_PROBLEMS = 5
+_LARGE = 1024**3
+_HOLES = 100
+"""A large file that takes less than one part in so many of its size on the disk is made of holes."""
+_BLOCK = 512  # What st_blocks counts, by POSIX practice, whatever the file system.
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -40,8 +44,11 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
     for path, size in files:
         try:
             with open_inside(folder, path) as file:
+                about = os.fstat(file.fileno())
+                size = about.st_size
+                if size > _LARGE and about.st_blocks * _BLOCK * _HOLES < size:
+                    raise NotReadable(f"is a sparse file: it has {size} bytes, nearly all of them holes")
                 sha256 = digest(file, is_over=is_over)
-                size = os.fstat(file.fileno()).st_size
         except NotReadable as problem:
             problems.append(f"{path} {problem}")
         except OSError as problem:

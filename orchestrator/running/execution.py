@@ -29,9 +29,11 @@ EXIT_STATUS = "exit_status"
 RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 """The variable that names its run to a child."""
 
-# $0 is the file of the exit status, the arguments are the command.
-_SHELL = '"$@"; code=$?; printf %s "$code" >"$0"; exit "$code"'
+# The arguments are the command. The shell's own input is the file of the exit status, opened before the command begins:
+# whatever the command puts in the file's place, the shell neither waits for it nor writes to it.
+_SHELL = '"$@" </dev/null; code=$?; printf %s "$code" >&0; exit "$code"'
 _LONGEST_STATUS = 16
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
@@ -107,16 +109,18 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         logs = [BoundedLog(child.folder / f"{name}.log", child.log_bytes) for name in ("stdout", "stderr")]
         for log in logs:
             stack.callback(log.close)
+        noted = os.open(child.folder / EXIT_STATUS, _NEW_FILE, 0o644)
+        stack.callback(os.close, noted)
         pipes = [os.pipe(), os.pipe()]
         reads, writes = [pipe[0] for pipe in pipes], [pipe[1] for pipe in pipes]
         for fd in reads:
             stack.callback(os.close, fd)
         try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _SHELL, str(child.folder / EXIT_STATUS), *child.argv],
+                ["/bin/sh", "-c", _SHELL, "sh", *child.argv],
                 cwd=child.cwd,
                 env=dict(child.environment),
-                stdin=subprocess.DEVNULL,
+                stdin=noted,
                 stdout=writes[0],
                 stderr=writes[1],
                 start_new_session=True,

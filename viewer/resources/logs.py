@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import BinaryIO
 
@@ -88,7 +89,7 @@ def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
     if name not in LOGS:
         raise falcon.HTTPNotFound(title="no such log", description=f"there are {', '.join(LOGS)}")
     folder = site.archive.folder(find_run(site, run_id))
-    if not (folder / LOGS[name]).exists():
+    if not os.path.lexists(folder / LOGS[name]):
         return io.BytesIO(), 0
     return open_inside(folder, LOGS[name])
 

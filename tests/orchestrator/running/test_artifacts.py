@@ -79,12 +79,12 @@ def test_an_output_that_is_not_a_folder_is_named(output, kind):
 
 def test_there_is_an_end_to_the_time_and_small_files_come_first(output):
     with (output / "a-large").open("wb") as file:
-        file.truncate(2**40)
+        file.truncate(2**30)
     (output / "small").write_text("x")
     looks = iter([False] * 20)
     found = list_artifacts(output.parent, is_over=lambda: next(looks, True))
     assert [one.path for one in found.artifacts] == ["output/small"]
-    assert found.notes == [f"not recorded: there was no time to read output/a-large ({2**40} bytes)"]
+    assert found.notes == [f"not recorded: there was no time to read output/a-large ({2**30} bytes)"]
 
 
 def test_there_is_an_end_to_their_number_and_the_nearest_come_first(output, monkeypatch):
@@ -95,3 +95,10 @@ def test_there_is_an_end_to_their_number_and_the_nearest_come_first(output, monk
     found = list_artifacts(output.parent)
     assert [one.path for one in found.artifacts] == ["output/a", "output/b", "output/x/mid"]
     assert found.notes == ["not recorded: files beyond the first 3"]
+
+
+def test_a_file_of_holes_is_not_read(output):
+    with (output / "sparse").open("wb") as file:
+        file.truncate(2**42)
+    [note] = list_artifacts(output.parent).notes
+    assert note.startswith(f"not recorded: output/sparse is a sparse file: it has {2**42} bytes")
