@@ -213,7 +213,16 @@ class Histories:
         """Lists of events over few streams, in any order: many make no sense where they stand."""
         scores = st.none() | st.floats(-1e6, 1e6)
         metrics = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3)
-        outcome = {"score": scores, "metrics": metrics, "unit": st.sampled_from(["ratio", "s", None])}
+        times = st.sampled_from([f"2026-0{month}-01T10:00:00.000000Z" for month in (1, 5, 9)])
+        outcome = {
+            "score": scores,
+            "metrics": metrics,
+            "unit": st.sampled_from(["ratio", "s", None]),
+            "ended_at": times,
+        }
+        # As others write them.
+        elsewhere = st.sampled_from(["2026-05-01T12:00:00+02:00", "2025-05-01T10:00:00.5Z", "2027-01-01T00:00:00Z"])
+        imported = {"benchmark_id": st.just("b"), "status": st.just("succeeded"), "score": st.just(0.25)}
         run_events = st.one_of(
             st.builds(
                 cls.started, st.sampled_from("xyz"), model=st.sampled_from(["m1", "m2"]), synthetic=st.booleans()
@@ -227,7 +236,7 @@ class Histories:
             st.builds(
                 Imported,
                 source=st.just(ImportSource("json", "x.json", "0" * 64)),
-                run=st.just({"benchmark_id": "b", "status": "succeeded", "score": 0.25}),
+                run=st.fixed_dictionaries(imported, optional={"started_at": elsewhere, "ended_at": elsewhere}),
             ),
         )
         group_events = st.one_of(

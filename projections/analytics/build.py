@@ -231,6 +231,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection.execute("SET TimeZone = 'UTC'")  # Of times without an offset.
     connection.execute(f"ATTACH {quoted(str(path))} AS analytics (ROW_GROUP_SIZE {_ROW_GROUP}); USE analytics")
     return connection
 

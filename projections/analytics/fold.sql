@@ -17,6 +17,9 @@ CREATE OR REPLACE TEMP MACRO bounded(number) AS
     CAST(greatest(-9223372036854775807::HUGEINT, least(9223372036854775807::HUGEINT, number)) AS BIGINT)
   END;
 
+-- A time that somebody else wrote may have an offset, which a cast to TIMESTAMP passes over.
+CREATE OR REPLACE TEMP MACRO moment(text) AS TRY_CAST(text AS TIMESTAMPTZ) AT TIME ZONE 'UTC';
+
 -- As a text: a cast of JSON makes numbers of true and of "5", too.
 CREATE OR REPLACE TEMP MACRO token_count(value) AS whole(CAST(value AS VARCHAR));
 
@@ -166,12 +169,12 @@ told AS (
     coalesce(b.d.provider, '') AS provider,
     coalesce(b.d.model, '') AS model,
     coalesce(b.d.extra_config, '{}') AS extra_config_json,
-    CASE WHEN b.is_import AND b.d.started_at IS NOT NULL THEN TRY_CAST(b.d.started_at AS TIMESTAMP)
+    CASE WHEN b.is_import AND b.d.started_at IS NOT NULL THEN moment(b.d.started_at)
       ELSE b.recorded_at END AS started_at,
     CASE
-      WHEN e.has_outcome THEN TRY_CAST(e.o.ended_at AS TIMESTAMP)
+      WHEN e.has_outcome THEN moment(e.o.ended_at)
       WHEN e.type = 'recovered' THEN e.recorded_at
-      WHEN b.is_import THEN TRY_CAST(b.d.ended_at AS TIMESTAMP)
+      WHEN b.is_import THEN moment(b.d.ended_at)
     END AS ended_at,
     CASE WHEN e.has_outcome THEN e.o.duration_seconds WHEN b.is_import THEN b.d.duration_seconds
     END AS duration_seconds,

@@ -14,7 +14,8 @@ WHERE m.atom IS NOT NULL;
 
 CREATE VIEW score_history AS
 WITH counting AS (
-  SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness
+  SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
+    coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
   FROM runs WHERE counts
 ),
 followed AS (
@@ -22,9 +23,9 @@ followed AS (
     max(goodness) OVER before AS best_goodness,
     count(*) OVER before AS runs_before
   FROM counting
-  -- Nobody's clock: the ledger's order.
+  -- The runs' own times: what was merged later may have happened before.
   WINDOW before AS (
-    PARTITION BY benchmark_id, comparison_key, unit, upwards ORDER BY ended_seq
+    PARTITION BY benchmark_id, comparison_key, unit, upwards ORDER BY happened_at, first_seq
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   )
 )
@@ -46,13 +47,14 @@ FROM followed f ASOF LEFT JOIN high_scores h ON f.benchmark_id = h.benchmark_id 
 CREATE VIEW leaderboard AS
 WITH counting AS (
   SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
-    coalesce(extra_config_json ->> '$.repeat', '1') AS repetition
+    coalesce(extra_config_json ->> '$.repeat', '1') AS repetition,
+    coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
   FROM runs WHERE counts
 ),
 -- Of several attempts at one repetition the newest counts.
 repetitions AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, repetition,
-    arg_max({'score': score, 'stderr': stderr}, first_seq) AS newest
+    arg_max({'score': score, 'stderr': stderr}, (happened_at, first_seq)) AS newest
   FROM counting GROUP BY ALL
 ),
 means AS (
@@ -65,8 +67,8 @@ means AS (
 extremes AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, count(*) AS runs,
     arg_max({'run_id': run_id, 'score': score, 'at': coalesce(ended_at, started_at), 'config': extra_config_json},
-      first_seq) AS latest,
-    arg_max({'run_id': run_id, 'score': score}, (goodness, -first_seq)) AS best
+      (happened_at, first_seq)) AS latest,
+    arg_min({'run_id': run_id, 'score': score}, (-goodness, happened_at, first_seq)) AS best
   FROM counting GROUP BY ALL
 ),
 references_now AS (

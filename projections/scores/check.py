@@ -22,6 +22,7 @@ from .leaderboard import (
     task_of,
     telling_options,
 )
+from .recency import Moment, in_order, when
 from .samples import SampleReader
 
 Result = Literal["ok", "worse", "failed", "no baseline"]
@@ -75,8 +76,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     """The runs of one benchmark with its options, of one agent and model, that are to be checked.
 
-    `runs` are those that count, in the order of their start. Where there are none, `failed` is the newest failure.
-    `first_seq` is the position of the first of all of them.
+    `runs` are those that count, in the order of their own times. If there are none, `failed` is the newest failure.
+    `first` is when the first of all of them was.
     """
 
     benchmark_id: str
@@ -86,7 +87,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     runs: list[Run]
     failed: Run | None
-    first_seq: int
+    first: Moment
 
     def is_task_of(self, run: Run) -> bool:
         """Whether a run of the same benchmark and options has its score in the same unit.
@@ -103,7 +104,7 @@ Baseline = Callable[[Candidates], Sequence[Run]]
 def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
     """The best run before the first that is checked, of the same agent and model; `across`: of any.
 
-    `history` are runs that count, in the order of their start.
+    `history` are runs that count.
     """
 
     work = _by_work(history)
@@ -144,11 +145,11 @@ def last_run(runs: Iterable[Run]) -> list[Run]:
     For the check of a model or of a whole history: what came before is what it is measured against.
     """
     by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in in_order(runs):
         if run.status != "running":
             by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
     newest = [run for some in by_work.values() for run in some if run.run_group_id == some[-1].run_group_id]
-    return sorted(newest, key=lambda run: run.first_seq)
+    return in_order(newest)
 
 
 def check(
@@ -193,7 +194,7 @@ _WORST_FIRST: tuple[Result, ...] = ("failed", "worse", "no baseline", "ok")
 
 def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Candidates]:
     by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in in_order(runs):
         by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
     found = []
     for (benchmark_id, comparison_key, agent, provider, model), some in by_work.items():
@@ -211,7 +212,7 @@ def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Cand
                 model=model,
                 runs=same,
                 failed=None if scored else some[-1],
-                first_seq=some[0].first_seq,
+                first=when(some[0]),
             )
         )
     return found
@@ -275,7 +276,7 @@ _Work = Mapping[tuple[str, str], Sequence[Run]]
 def _by_work(runs: Iterable[Run]) -> _Work:
     """The runs by benchmark and options: there may be a thousand candidates, and a hundred thousand runs."""
     work: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in in_order(runs):
         work[run.benchmark_id, run.comparison_key].append(run)
     return work
 
@@ -287,7 +288,7 @@ def _same(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
 
 
 def _earlier(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
-    return [run for run in _same(work, candidates, across) if run.first_seq < candidates.first_seq]
+    return [run for run in _same(work, candidates, across) if when(run) < candidates.first]
 
 
 def _of_one_contender(runs: Sequence[Run]) -> list[Run]:

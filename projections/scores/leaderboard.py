@@ -15,6 +15,7 @@ import msgspec
 from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
+from .recency import in_order, when
 from .statistics import mean, standard_error
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
@@ -111,12 +112,12 @@ def leaderboard(
     *,
     include: Collection[Doubtful] = (),
 ) -> list[Standing]:
-    """The standings of runs that stand in the order of their start, by benchmark, newest task and rank.
+    """The standings of runs, by benchmark, newest task and rank; the order of the runs makes no difference.
 
     `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
     count too: without it imported, synthetic, late and retracted runs count nowhere.
     """
-    everything = list(runs)
+    everything = in_order(runs)
     eligible = [run for run in everything if is_eligible(run, include)]
     chances = _chances(everything)
     by_task: dict[Task, list[Run]] = defaultdict(list)
@@ -162,11 +163,11 @@ def task_config(run: Run) -> Json:
 
 
 def score_of(runs: Sequence[Run]) -> Score:
-    """The score of runs of one task, agent and model that stand in the order of their start; at least one.
+    """The score of runs of one task, agent and model; at least one.
 
     Of several attempts at one repetition the newest counts: what came before it may be of an older benchmark.
     """
-    newest = {str(run.extra_config.get(REPEAT, 1)): run for run in runs}
+    newest = {str(run.extra_config.get(REPEAT, 1)): run for run in in_order(runs)}
     repeats = [newest[number] for number in sorted(newest, key=lambda number: (len(number), number))]
     scores = [run.score for run in repeats if run.score is not None]
     scatter = standard_error(scores)
@@ -183,7 +184,7 @@ def score_of(runs: Sequence[Run]) -> Score:
 
 def best_of(runs: Sequence[Run]) -> Run:
     """The eligible run with the best score of one task; the first of equals."""
-    return max(runs, key=lambda run: task_of(run).improvement(run.score or 0.0))
+    return min(runs, key=lambda run: (-task_of(run).improvement(run.score or 0.0), when(run)))
 
 
 def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:
@@ -227,7 +228,7 @@ def _chances(runs: Iterable[Run]) -> dict[Task, float]:
 def _standing(
     task: Task, telling: Json, runs: Sequence[Run], reference: HighScore | None, chance: float | None
 ) -> Standing:
-    score, latest, best = score_of(runs), runs[-1], best_of(runs)
+    score, latest, best = score_of(runs), max(runs, key=when), best_of(runs)
     assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
     return Standing(
         task=task,

@@ -22,7 +22,7 @@ class SelectionError(Exception):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs under one name, in the order of their start: those with a score that counts, and the others."""
+    """Runs under one name, in the order of the ledger: those with a score that counts, and the others."""
 
     name: str
     kind: Kind
@@ -31,7 +31,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be named: runs and groups in the order of their start, and `past`, which gives the runs as of a time.
+    """What can be named: runs and groups in the order of the ledger, and `past`, which gives the runs as of a time.
 
     `past` may raise SelectionError for what is no time; `include` as in `leaderboard`.
     """
@@ -75,7 +75,8 @@ def find(spec: str, catalogue: Catalogue) -> Selection:
 def newest_group(catalogue: Catalogue) -> Selection:
     """The group that was opened last of those with runs, of its own or by reference. Raises SelectionError."""
     with_runs = {run.run_group_id for run in catalogue.runs}
-    for group_id, group in reversed([*catalogue.groups.items()]):
+    opened = sorted(catalogue.groups.items(), key=lambda item: item[1].created_at)
+    for group_id, group in reversed(opened):
         if group_id in with_runs or any(skip.existing_run_id for skip in group.skipped):
             return _selection("group", group_id, runs_of_group(group, catalogue.runs), catalogue.include)
     raise SelectionError("the ledger has no group with runs yet")

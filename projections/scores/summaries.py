@@ -1,6 +1,7 @@
 """What many runs come to: the latest scores, and one row a benchmark, model and agent.
 
-Every run is seen once, the newest first, and only what a row says of it is kept: memory does not grow with history.
+Every run is seen once, in any order, and only what a row says of it is kept: memory does not grow with history. What
+is latest is told by the runs' own times (`recency`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 from ...ledger.events import Json
 from ...ledger.fold import Run
 from .leaderboard import Judged, is_eligible
+from .recency import Moment, when
 
 
 class Standing(Judged, Protocol):
@@ -30,6 +32,10 @@ class Standing(Judged, Protocol):
     def model(self) -> str: ...  # noqa: D102
     @property
     def started_at(self) -> str: ...  # noqa: D102
+    @property
+    def ended_at(self) -> str | None: ...  # noqa: D102
+    @property
+    def first_seq(self) -> int: ...  # noqa: D102
     @property
     def unit(self) -> str | None: ...  # noqa: D102
     @property
@@ -50,6 +56,8 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     provider: str
     model: str
     started_at: str
+    ended_at: str | None
+    first_seq: int
     score: float | None
     unit: str | None
     higher_is_better: bool | None
@@ -66,10 +74,16 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_better(run: Standing, other: Standing | None) -> bool:
-    """Whether a run's score beats the other's, by the direction of its unit; any score beats none."""
+    """Whether a run's score beats the other's, by the direction of its unit; any score beats none.
+
+    Of equal scores the earlier one is the record.
+    """
     if run.score is None:
         return False
-    return other is None or other.score is None or _goodness(run) > _goodness(other)
+    if other is None or other.score is None:
+        return True
+    mine, its = _goodness(run), _goodness(other)
+    return mine > its or (mine == its and when(run) < when(other))
 
 
 def _goodness(run: Standing) -> float:
@@ -86,27 +100,29 @@ def _scale(run: Standing) -> tuple[str, str | None, bool | None]:
 class _OfBenchmark:
     """The best is the best of those that can be compared with the newest score: same task, unit and direction."""
 
-    def __init__(self, newest: Standing) -> None:
+    def __init__(self, first: Standing) -> None:
         self.runs = self.succeeded = 0
-        self.newest = newest
-        self.latest: Standing | None = None
+        self.latest = first
+        """The newest run that is not under way, or the newest of all if every one is."""
         self.scale: object = None
-        self.record: Standing | None = None
+        """That of the newest score."""
+        self._scored_at: Moment | None = None
+        self.records: dict[object, Standing] = {}
 
-    def add(self, run: Standing, *, is_candidate: bool) -> None:
+    def add(self, run: Standing, moment: Moment, *, is_candidate: bool) -> None:
         self.runs += 1
         self.succeeded += run.counts
-        if self.latest is None and run.status != "running":
+        if (run.status != "running", moment) > (self.latest.status != "running", when(self.latest)):
             self.latest = run
         if is_candidate:
             scale = _scale(run)
-            if self.scale is None:
-                self.scale = scale
-            if scale == self.scale and is_better(run, self.record):
-                self.record = run
+            if self._scored_at is None or moment > self._scored_at:
+                self.scale, self._scored_at = scale, moment
+            if is_better(run, self.records.get(scale)):
+                self.records[scale] = run
 
     def row(self, benchmark_id: str) -> Json:
-        latest, record = self.latest or self.newest, self.record
+        latest, record = self.latest, self.records.get(self.scale)
         return {
             "benchmark_id": benchmark_id,
             "runs": self.runs,
@@ -153,10 +169,10 @@ class _OfRunner:
 
 
 class Summaries:
-    """The summaries of runs that were added newest first."""
+    """The summaries of runs."""
 
     def __init__(self, runs: Iterable[Standing]) -> None:
-        self._latest: dict[tuple[str, str, str, str], str] = {}
+        self._latest: dict[tuple[str, str, str, str], tuple[Moment, str]] = {}
         self._benchmarks: dict[str, _OfBenchmark] = {}
         self._models: dict[str, _OfRunner] = {}
         self._agents: dict[str, _OfRunner] = {}
@@ -164,20 +180,26 @@ class Summaries:
             self._add(run)
 
     def _add(self, run: Standing) -> None:
-        is_candidate = is_eligible(run)
-        if run.counts:
-            self._latest.setdefault((run.benchmark_id, run.agent, run.provider, run.model), run.run_id)
+        is_candidate, moment = is_eligible(run), when(run)
+        if run.counts and not run.synthetic:
+            key = (run.benchmark_id, run.agent, run.provider, run.model)
+            known = self._latest.get(key)
+            if known is None or moment > known[0]:
+                self._latest[key] = moment, run.run_id
         if (benchmark := self._benchmarks.get(run.benchmark_id)) is None:
             benchmark = self._benchmarks[run.benchmark_id] = _OfBenchmark(run)
-        benchmark.add(run, is_candidate=is_candidate)
+        benchmark.add(run, moment, is_candidate=is_candidate)
         for of, name in ((self._models, f"{run.provider}:{run.model}"), (self._agents, run.agent)):
             if (runner := of.get(name)) is None:
                 runner = of[name] = _OfRunner()
             runner.add(run, is_candidate=is_candidate)
 
     def latest_scores(self) -> list[str]:
-        """The run with the newest score that counts of each benchmark, agent, provider and model, in their order."""
-        return [self._latest[key] for key in sorted(self._latest)]
+        """The run with the newest score that counts of each benchmark, agent, provider and model, in their order.
+
+        What was made without a model (a mock, a dry run) is none.
+        """
+        return [self._latest[key][1] for key in sorted(self._latest)]
 
     def benchmarks(self) -> list[Json]:
         """One row a benchmark: how many runs, the best score, the latest run."""
@@ -193,5 +215,5 @@ class Summaries:
 
 
 def benchmark_summary(runs: Iterable[Run]) -> list[Json]:
-    """One row a benchmark, of runs that stand newest first."""
+    """One row a benchmark."""
     return Summaries(runs).benchmarks()

@@ -1,7 +1,8 @@
 """`viewer_data.json`: the whole history as one JSON document, in the shape that the first orchestrator gave it.
 
-Each run and each group stands on a line of its own, the newest first. So a document that follows the ledger is put
-together from the lines of the one before: only those of new and changed runs are made anew, the rest is copied.
+Each run and each group stands on a line of its own, the newest first (a run by its start). So a document that follows
+the ledger is put together from the lines of the one before: only those of new and changed runs are made anew, the rest
+is copied.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .tables import GROUP_NAMES, NAME, RUN_NAMES, VERSION
 
 __all__ = ["benchmark_summary", "build_dataset", "render", "update_dataset", "write_dataset"]
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised where the same rows are written in another way."""
 
 _ROWS_AT_ONCE = 200
@@ -54,8 +55,11 @@ class _Projection(msgspec.Struct, frozen=True):
 class _Rows:
     """How the rows of a table become lines of JSON; the texts in its `_json` columns go in as they are."""
 
-    def __init__(self, table: str, names: list[str], columns: tuple[Column, ...], more: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, table: str, names: list[str], columns: tuple[Column, ...], order: str, more: tuple[str, ...] = ()
+    ) -> None:
         fields = [*(column.field for column in columns), *more]
+        self.order = order
         self.query = f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608
         self._row: Any = msgspec.defstruct("TableRow", [(field, Any) for field in fields], gc=False)
         self._json = [place for place, column in enumerate(columns) if column.json]
@@ -78,17 +82,22 @@ class _Rows:
 
     def pieces(self, connection: sqlite3.Connection) -> Iterator[bytes]:
         """All of the table, the newest row first."""
-        rows = connection.execute(f"{self.query} ORDER BY rowid DESC")
+        rows = connection.execute(f"{self.query} ORDER BY {self.order}")
         between = b""
         while some := rows.fetchmany(_ROWS_AT_ONCE):
             yield between + self.encode(some)
             between = b",\n"
 
 
-_RUNS = _Rows("benchmark_runs", RUN_NAMES, RUN_COLUMNS, TOKEN_COLUMNS)
-_GROUPS = _Rows("run_groups", GROUP_NAMES, GROUP_COLUMNS)
+_RUNS = _Rows("benchmark_runs", RUN_NAMES, RUN_COLUMNS, "started_at DESC, rowid DESC", TOKEN_COLUMNS)
+_GROUPS = _Rows("run_groups", GROUP_NAMES, GROUP_COLUMNS, "created_at DESC, rowid DESC")
 _SCORE_NAMES = [f"{name}_json" if name in ("retracted", "imported") else name for name in Score.__struct_fields__]
-_SCORES = f"SELECT {', '.join(_SCORE_NAMES)} FROM benchmark_runs ORDER BY rowid DESC"  # noqa: S608
+_SCORES = f"SELECT {', '.join(_SCORE_NAMES)} FROM benchmark_runs"  # noqa: S608
+_FIRST_SEQ, _STARTED_AT = RUN_NAMES.index("first_seq"), RUN_NAMES.index("started_at")
+_FOLLOWING = (
+    "SELECT run_id, first_seq FROM benchmark_runs WHERE (started_at, rowid) < (?, (SELECT rowid FROM benchmark_runs "
+    "WHERE run_id = ?)) ORDER BY started_at DESC, rowid DESC LIMIT 1"
+)
 _RUNS_BEGIN, _GROUPS_BEGIN = b',\n"runs":[\n', b'\n],\n"run_groups":[\n'
 
 
@@ -227,22 +236,32 @@ def _plan(connection: sqlite3.Connection, old: _Old) -> list[bytes | range] | No
 
     None where writing all anew is as well.
     """
-    query = f"{_RUNS.query} WHERE last_seq > ? ORDER BY rowid DESC LIMIT ?"
+    query = f"{_RUNS.query} WHERE last_seq > ? ORDER BY {_RUNS.order} LIMIT ?"
     rows = connection.execute(query, (old.state.position, _CHANGES_AT_MOST + 1)).fetchall()
     if len(rows) > _CHANGES_AT_MOST:
         return None
-    first_seq = RUN_NAMES.index("first_seq")
-    new = [row for row in rows if row[first_seq] > old.state.position]
-    plan: list[bytes | range] = [_RUNS.encode(new)] if new else []
+    plan: list[bytes | range] = []
     place = old.begin
-    for row in rows[len(new) :]:
-        line = old.line_of(row[0], place)
+    new: list[tuple[Any, ...]] = []
+    for row in rows:
+        is_new = row[_FIRST_SEQ] > old.state.position
+        if is_new:
+            new.append(row)
+            following = connection.execute(_FOLLOWING, (row[_STARTED_AT], row[0])).fetchone()
+            if following is None:  # They stand behind all that the document has.
+                plan += [range(place, old.end)] if place < old.end else []
+                plan.append(_RUNS.encode(new))
+                return plan
+            if following[1] > old.state.position:
+                continue  # That one is new, too, and comes next: they go in together.
+        line = old.line_of(following[0] if is_new else row[0], place)
         if line is None:
             return None
         if line.start > place:
             plan.append(range(place, line.start - len(b",\n")))
-        plan.append(_RUNS.encode([row]))
-        place = line.stop + 1
+        plan.append(_RUNS.encode(new if is_new else [row]))
+        place = line.start if is_new else line.stop + 1
+        new = []
     if place < old.end:
         plan.append(range(place, old.end))
     return plan

@@ -191,3 +191,15 @@ def test_an_empty_ledger_has_nothing_to_show(bench):
     assert "the ledger has no runs yet" in bench("compare", "a", "b", code=2).stderr
     assert "no group with runs" in bench("check", "--baseline", "best", code=2).stderr
     assert not bench.results.exists()
+
+
+def test_an_older_result_that_is_imported_later_is_not_the_latest(bench, tmp_path):
+    for name, row in {"new": "0.9,ratio,2026-06-01T10:00:00Z", "old": "0.2,ratio,2025-01-01T10:00:00Z"}.items():
+        file = tmp_path / f"{name}.csv"
+        file.write_text(f"benchmark,model,score,unit,started_at\nquiz,m,{row}\n")
+        bench("import", str(file))
+    standings = json.loads(bench("leaderboard", "--include", "imported", "--json").stdout)["standings"]
+    assert [(one["latest_score"], one["score"]["mean"], one["runs"]) for one in standings] == [(0.9, 0.9, 2)]
+    document = json.loads((bench.results / "viewer_data.json").read_text())
+    assert [row["score"] for row in document["latest_scores"]] == [0.9]
+    assert [row["score"] for row in document["runs"]] == [0.9, 0.2]

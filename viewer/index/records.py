@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
+from ...projections.scores.recency import when
 from .row import RunRow, Task
 
 
@@ -25,7 +26,7 @@ class Records:
             if row.competes:
                 competing[row.task].append(number)
         for task, numbers in competing.items():
-            numbers.sort(key=lambda number: (rows[number].ended_at or "", number))
+            numbers.sort(key=lambda number: when(rows[number]))
             for number, row in _standings(numbers, 0, rows):
                 rows[number] = row
             self._numbers[task] = array("I", numbers)
@@ -38,12 +39,12 @@ class Records:
             if row.competes and (row.task, row.score, row.ended_at) == (old.task, old.score, old.ended_at):
                 return {number: with_standing(row, old)}
             numbers = self._numbers[old.task]
-            place = _place(numbers, old, number, rows)
+            place = _place(numbers, old, rows)
             del numbers[place]
             changed.update(_standings(numbers, place, rows))
         if row.competes:
             numbers = self._numbers[row.task]
-            place = _place(numbers, row, number, rows)
+            place = _place(numbers, row, rows)
             numbers.insert(place, number)
             changed.update(_standings(numbers, place, _Changed(rows, changed)))
         return changed
@@ -53,8 +54,8 @@ class Records:
         return self._numbers.get(task, ())
 
 
-def _place(numbers: Sequence[int], row: RunRow, number: int, rows: Sequence[RunRow]) -> int:
-    return bisect_left(numbers, (row.ended_at or "", number), key=lambda other: (rows[other].ended_at or "", other))
+def _place(numbers: Sequence[int], row: RunRow, rows: Sequence[RunRow]) -> int:
+    return bisect_left(numbers, when(row), key=lambda other: when(rows[other]))
 
 
 class _Changed:

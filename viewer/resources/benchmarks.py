@@ -13,6 +13,7 @@ import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
+from ...projections.scores.recency import when
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -85,9 +86,8 @@ class Benchmarks:
 
 
 def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTable) -> Benchmark:
-    """The rows stand in the order of their first event."""
-    latest = next((row for row in reversed(rows) if row.status != "running"), rows[-1])
-    newest = next((row for row in reversed(rows) if row.competes), None)
+    latest = max((row for row in rows if row.status != "running"), key=when, default=None) or max(rows, key=when)
+    newest = max((row for row in rows if row.competes), key=when, default=None)
     ended = [table.rows[number] for number in table.records.of(newest.task)] if newest else []
     records = [row for row in ended if row.is_record]
     best = records[-1] if records else None
@@ -255,8 +255,8 @@ class OneBenchmark:
             if row.status == "succeeded" and row.score is not None:
                 scored[row.task].append(row)
         for some in scored.values():
-            some.sort(key=lambda row: (row.ended_at or "", row.first_seq))
-        tasks = sorted(scored, key=lambda task: scored[task][-1].ended_at or "", reverse=True)
+            some.sort(key=when)
+        tasks = sorted(scored, key=lambda task: when(scored[task][-1]), reverse=True)
         chosen = next((task for task in tasks if asked["task"] in (None, task[1])), None)
         if chosen is None and asked["task"] is not None:
             raise falcon.HTTPNotFound(title="no such task", description=f"'{benchmark_id}' has no score on that task")
@@ -274,7 +274,7 @@ class OneBenchmark:
                 if chosen is None or _measures(r, chosen)
             ],
             records=[
-                RecordStep(row.run_id, row.ended_at or "", row.score or 0.0, row.agent, row.model)
+                RecordStep(row.run_id, row.ended_at or row.started_at, row.score or 0.0, row.agent, row.model)
                 for row in points
                 if row.is_record
             ],
@@ -308,7 +308,9 @@ class OneBenchmark:
 
 
 def _task(task: Task, rows: Sequence[RunRow]) -> TaskOfBenchmark:
-    return TaskOfBenchmark(task[1], task[2] or None, task[3], rows[-1].extra_config, len(rows), rows[-1].ended_at or "")
+    return TaskOfBenchmark(
+        task[1], task[2] or None, task[3], rows[-1].extra_config, len(rows), rows[-1].ended_at or rows[-1].started_at
+    )
 
 
 def _point(row: RunRow) -> Point:

@@ -11,6 +11,7 @@ import falcon
 import msgspec
 
 from ...ledger.identity import parse_utc
+from ...projections.scores.recency import in_order, when
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -131,13 +132,13 @@ def summarise(view: View, days: int) -> Summary:
 
 
 def _last_ended(rows: list[RunRow]) -> list[RunRow]:
-    return heapq.nlargest(_LISTED, rows, key=lambda row: (row.ended_at or "", row.first_seq))
+    return heapq.nlargest(_LISTED, rows, key=when)
 
 
 def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
     """Of those whose newest score is of that time."""
     newest: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
-    for row in reversed(rows):
+    for row in reversed(in_order(rows)):
         if row.competes and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
             some.append(row)
     found = []
@@ -163,7 +164,7 @@ def _failures(rows: list[RunRow]) -> list[Failures]:
             failed[row.reason or ""].append(row)
     told = []
     for reason, some in failed.items():
-        latest = max(some, key=lambda row: row.ended_at or "")
+        latest = max(some, key=when)
         told.append(
             Failures(reason, len(some), len({row.benchmark_id for row in some}), latest.run_id, latest.ended_at or "")
         )

@@ -11,6 +11,7 @@ from ....ledger.fold import Run
 from ...scores.check import Check, best_before, check, last_run
 from ...scores.high_scores import HighScore
 from ...scores.leaderboard import Doubtful, Standing, Task, is_eligible, leaderboard, task_of
+from ...scores.recency import in_order, when
 from ...scores.samples import SampleReader
 from ...sqlite.database import State
 from .charts import Chart, history_chart, score_chart
@@ -61,17 +62,18 @@ def build_report(
     read_samples: SampleReader,
     include: Collection[Doubtful] = (),
 ) -> Report:
-    """The report on `runs`, which are part of `history`; both in the order of their start.
+    """The report on `runs`, which are part of `history`.
 
     Nothing of it depends on the time at which it is made: the same ledger gives the same report.
     """
     standings = leaderboard(runs, high_scores, include=include)
+    runs = in_order(runs)
     charts = _charts(standings, [run for run in runs if is_eligible(run, include)])
     return Report(
         title=title,
         scope=scope,
         first_at=min((run.started_at for run in runs), default=None),
-        last_at=max((run.ended_at or run.started_at for run in runs), default=None),
+        last_at=max((when(run)[0] for run in runs), default=None),
         head=head,
         statuses=dict(sorted(Counter(run.status for run in runs).items())),
         standings=standings,
@@ -90,7 +92,7 @@ def _charts(standings: Sequence[Standing], runs: Sequence[Run]) -> list[Chart]:
     for run in runs:
         by_task[task_of(run)].append(run)
     charts = []
-    for task in sorted(by_task, key=lambda task: by_task[task][-1].first_seq, reverse=True):
+    for task in sorted(by_task, key=lambda task: when(by_task[task][-1]), reverse=True):
         own = [standing for standing in standings if standing.task == task]
         charts.append(score_chart(own))
         by_group = {(run.agent, run.provider, run.model, run.run_group_id) for run in by_task[task]}

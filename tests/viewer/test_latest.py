@@ -1,0 +1,145 @@
+"""What is latest is told by the runs' own times, in every place alike, in whatever order the ledger heard of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import falcon.testing
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.ledger.events import Imported, ImportSource, NewEvent
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.analytics.query import run_query
+from benchmarks.projections.scores.check import best_before, check, last_before
+from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
+from benchmarks.projections.scores.recency import when
+from benchmarks.projections.sqlite.database import read_runs
+from benchmarks.projections.sqlite.opening import open_history
+from benchmarks.projections.sqlite.viewer_data import build_dataset
+from benchmarks.projections.workspace import Workspace
+from benchmarks.viewer.app import create_app
+
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "15"))
+SOURCE = ImportSource("csv", "x.csv", "0" * 64)
+
+
+class Shown:
+    """The same ledger as every reader shows it."""
+
+    def __init__(self, root, histories, events):
+        self.workspace = Workspace(Path(root))
+        store = JsonlStore(self.workspace.ledger, notice=pytest.fail)
+        histories.append_anyway(store, events)
+        client = falcon.testing.TestClient(create_app(self.workspace.root, store), headers={"Host": "127.0.0.1"})
+        self.get = lambda path, **asked: client.simulate_get(path, params=asked).json
+        self.sql = lambda query: run_query(self.workspace, store, query).rows
+        with open_history(self.workspace, store) as tables:
+            self.runs = list(read_runs(tables))
+            self.dataset = build_dataset(tables)
+        store.close()
+
+
+def own(histories, number, score, month, *, model="m"):
+    name = f"run_{number}"
+    end = histories.finished(score, ended_at=f"2027-{month:02}-01T10:00:00.000000Z")
+    return [NewEvent(name, histories.started(name, extra_config={}, model=model)), NewEvent(name, end)]
+
+
+def imported(number, score, **times):
+    row = {"benchmark_id": "b", "status": "succeeded", "score": score, "unit": "ratio", "model": "m"}
+    row |= {"higher_is_better": True, "comparison_key": "c", "agent": "bare-model", "provider": "local"}
+    return [NewEvent(f"run_{number}", Imported(source=SOURCE, run=row | times))]
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_all_readers_agree_with_a_plain_sort_by_time(data, histories):
+    drawn = data.draw(
+        st.lists(
+            st.tuples(st.integers(0, 4), st.integers(1, 9), st.sampled_from("mn"), st.booleans()),
+            min_size=1,
+            max_size=9,
+        )
+    )
+    events = []
+    for number, (score, month, model, is_own) in enumerate(drawn):
+        at = f"2027-{month:02}-01T10:00:00Z"
+        made = own(histories, number, score / 10, month, model=model)
+        events += made if is_own else imported(number, score / 10, model=model, started_at=at, ended_at=at)
+    with TemporaryDirectory() as root:
+        shown = Shown(root, histories, events)
+        _check(shown, ())
+        _check(shown, ("imported",))
+
+
+def _check(shown, include):
+    runs = sorted((run for run in shown.runs if is_eligible(run, include)), key=when)
+    assert [when(run)[0] for run in runs] == sorted(when(run)[0] for run in runs)
+    latest, best, records, top = {}, {}, [], None
+    for run in runs:  # As a person would note it, in the order in which things happened.
+        latest[run.model] = run.run_id
+        if run.model not in best or run.score > best[run.model][0]:
+            best[run.model] = run.score, run.run_id
+        records.append((run.run_id, top is None or run.score > top))
+        top = run.score if top is None else max(top, run.score)
+    expected = {model: (latest[model], best[model][1]) for model in latest}
+
+    board = leaderboard(reversed(shown.runs), include=include)
+    assert {one.model: (one.latest_run_id, one.best_run_id) for one in board} == expected
+    api = shown.get("/api/leaderboard", include=list(include))["standings"]
+    assert {one["model"]: (one["latest_run_id"], one["best_run_id"]) for one in api} == expected
+    if include:
+        rows = shown.dataset["latest_scores"]
+        assert {row["model"]: row["run_id"] for row in rows} == latest
+        newest = max(shown.runs, key=when)
+        assert shown.dataset["benchmark_summary"][0]["latest_run_id"] == newest.run_id
+        assert shown.get("/api/benchmarks")["benchmarks"][0]["latest_run_id"] == newest.run_id
+        assert shown.get("/api/overview", days=365)["finished"][0]["run_id"] == newest.run_id
+        return
+    sql = shown.sql("SELECT model, latest_run_id, best_run_id FROM leaderboard")
+    assert {model: tuple(found) for model, *found in sql} == expected
+    history = shown.sql("SELECT run_id, is_record FROM score_history")
+    assert dict(map(tuple, history)) == dict(records)
+    rows = {row["run_id"]: row["is_record"] for row in shown.get("/api/runs")["runs"]}
+    assert {run_id: rows[run_id] for run_id, _ in records} == dict(records)
+    if runs:
+        holder = [run_id for run_id, is_record in records if is_record][-1]
+        assert shown.get("/api/benchmarks")["benchmarks"][0]["best_run_id"] == holder
+        assert shown.dataset["benchmark_summary"][0]["best_run_id"] == holder
+
+
+@pytest.fixture
+def late_import(tmp_path, histories):
+    """0.9 of June stands in the ledger before 0.2 of January of the year before."""
+    times = {"ended_at": "2025-01-01T00:00:00+00:00", "started_at": "2025-01-01T00:00:00+00:00"}
+    newer = {"ended_at": "2026-06-01T00:00:00Z", "started_at": "2026-06-01T00:00:00Z"}
+    return Shown(tmp_path, histories, [*imported(1, 0.9, **newer), *imported(2, 0.2, **times)])
+
+
+def test_an_older_result_that_is_imported_later_is_not_the_latest(late_import):
+    [standing] = leaderboard(late_import.runs, include=["imported"])
+    assert (standing.latest_score, standing.latest_at, standing.score.mean) == (0.9, "2026-06-01T00:00:00Z", 0.9)
+    assert [row["run_id"] for row in late_import.dataset["runs"]] == ["run_1", "run_2"]
+
+
+def test_a_check_takes_for_its_baseline_what_was_before_not_what_was_imported_before(late_import):
+    def checked(run, baseline):
+        nothing = lambda _: pytest.fail("there are no samples")  # noqa: E731
+        [found] = check([run], baseline, nothing, checked="", against="", include=["imported"]).scores
+        return found.baseline and found.baseline.run_ids
+
+    _, older = late_import.runs
+    for baseline in (best_before, last_before):
+        assert checked(older, baseline(late_import.runs)) is None
+
+
+def test_a_time_that_nobody_can_read_is_older_than_all(tmp_path, histories):
+    events = [*imported(1, 0.9, started_at="2026-06-01T00:00:00Z"), *imported(2, 0.2, started_at="yesterday")]
+    shown = Shown(tmp_path, histories, events)
+    [standing] = leaderboard(shown.runs, include=["imported"])
+    assert standing.latest_run_id == "run_1"
+    assert shown.dataset["latest_scores"][0]["run_id"] == "run_1"
