@@ -309,6 +309,9 @@ class Merged(Event, frozen=True, kw_only=True):
 
     The other ledger's events 1 to `position` stand here, in their order, at the positions in `stretches`: pairs of a
     first position and a count. With their numbers of then they make a chain that ends with `head_hash`.
+
+    `added` says how many of them came with this event: they stand right before it (None: an older version wrote it).
+    `coming` announces so many that follow: then a crash among them leaves no doubt from where they came.
     """
 
     type: ClassVar[str] = "merged"
@@ -317,6 +320,22 @@ class Merged(Event, frozen=True, kw_only=True):
     head_hash: str
     stretches: list[tuple[int, int]]
     source: str = ""
+    added: int | None = None
+    coming: int = 0
+
+
+class SetAside(Event, frozen=True, kw_only=True):
+    """Somebody declared that events of this ledger count for nothing. Stream: `ledger`.
+
+    `events` are pairs of a first position and a count. `head_hash` is the hash of the event before this one: so it
+    speaks of the ledger in which it was written, and of no other that it is merged into.
+    """
+
+    type: ClassVar[str] = "set_aside"
+    author: str
+    reason: str
+    head_hash: str
+    events: list[tuple[int, int]]
 
 
 class Unknown(Event, frozen=True, kw_only=True):
@@ -325,6 +344,13 @@ class Unknown(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "unknown"
     named: str
     raw: msgspec.Raw
+
+
+class Unreadable(Unknown, frozen=True, kw_only=True):
+    """An event of a type that is known, whose data is not what that type holds. It is kept, and means nothing."""
+
+    type: ClassVar[str] = "unreadable"
+    problem: str
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -345,6 +371,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Imported,
         Repaired,
         Merged,
+        SetAside,
     )
 }
 

@@ -36,6 +36,7 @@ from .events import (
     Skipped,
     Started,
 )
+from .judgement import void
 
 _NO_ITEMS: list[Any] = []
 
@@ -122,6 +123,8 @@ def evolve(run: Run | None, record: Record) -> Run:
     Raises ImpossibleTransition where the event makes no sense for the run's state.
     """
     event = record.data
+    if reason := void(record):
+        raise ImpossibleTransition(f"{record.stream}: {record.type}: {reason}")
     if run is None:
         begin = _BEGIN.get(event.type)
         if begin is None:
@@ -183,11 +186,24 @@ def _import(event: Imported, record: Record) -> Run:
         "first_seq": record.seq,
         "last_seq": record.seq,
         "imported": msgspec.to_builtins(event.source),
+        **_NOT_IMPORTED,
     }
     try:
         return msgspec.convert(row, Run)
     except msgspec.ValidationError as problem:
         raise ImpossibleTransition(f"{record.stream}: the imported run can't be read: {problem}") from problem
+
+
+_NOT_IMPORTED: Json = {
+    "retracted": None,
+    "annotations": [],
+    "recovered": False,
+    "late": False,
+    "progress": None,
+    "lease_seconds": None,
+    "owner": None,
+}
+"""What only events say of a run, and no file from elsewhere: a run that is over has no process to look for."""
 
 
 def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
@@ -343,6 +359,8 @@ def evolve_group(group: Group | None, record: Record) -> Group:
     Raises ImpossibleTransition where the event makes no sense for the group's state.
     """
     event = record.data
+    if reason := void(record):
+        raise ImpossibleTransition(f"{record.stream}: {record.type}: {reason}")
     if group is None:
         if type(event) is GroupOpened:
             return Group(

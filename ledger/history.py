@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from .aside import NOTHING, Positions, set_aside_by, set_aside_in
 from .errors import ImpossibleTransition
 from .events import (
     Annotated,
@@ -18,14 +19,20 @@ from .events import (
     HighScoreReference,
     Imported,
     Incompatible,
+    Merged,
     Record,
     Recovered,
     Retracted,
+    SetAside,
     Skipped,
     Started,
     Unknown,
+    Unreadable,
 )
 from .fold import Group, Run, evolve, evolve_group, without_details
+from .judgement import is_moment, void
+from .origins import brought_by
+from .store import EventReader
 
 _OF_A_RUN = frozenset(
     event.type for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Imported)
@@ -48,10 +55,15 @@ class History:
 
     With `details=False`, runs that `read` finds to be over are kept without what no decision asks for
     (`fold.without_details`); it is for records that were read without details, too.
+
+    The events at the positions `aside` are passed over. `of` knows which ones those are.
     """
 
-    def __init__(self, *, details: bool = True) -> None:
+    def __init__(self, *, details: bool = True, aside: Positions = NOTHING) -> None:
         self._details = details
+        self._aside = aside
+        self.is_outdated = False
+        """Whether an event said that others before it, which had counted, are set aside: only `of` knows the rest."""
         self._last: Record | None = None
         self.runs: dict[str, Run] = {}
         self.groups: dict[str, Group] = {}
@@ -59,6 +71,17 @@ class History:
         self.unknown = 0
         self.problems: list[Problem] = []
         self._by_signature: dict[str, tuple[str, ...]] = {}
+        self._published_at: dict[str, list[int]] = {}
+        self._brought: list[tuple[int, int]] = []
+
+    @classmethod
+    def of(cls, reader: EventReader, *, details: bool = True) -> History:
+        """The history of a ledger, from its first event to its last."""
+        history = cls(details=details).read(reader.read(details=details))
+        while history.is_outdated:
+            aside = set_aside_in(reader)
+            history = cls(details=details, aside=aside).read(reader.read(details=details))
+        return history
 
     @property
     def seq(self) -> int:
@@ -72,8 +95,8 @@ class History:
 
     @property
     def at(self) -> str:
-        """The time of the last event; empty before the first."""
-        return self._last.at if self._last else ""
+        """The time of the last event; empty before the first, and where it says none."""
+        return self._last.at if self._last and is_moment(self._last.at) else ""
 
     def apply(self, record: Record) -> None:
         """Move on by one record. Raises ImpossibleTransition, and is unchanged then."""
@@ -86,9 +109,12 @@ class History:
 
     def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:
         """Runs whose event is one of `ends` lose their details. One loop for a million records: it must be lean."""
-        runs, last = self.runs, self._last
+        runs, last, aside = self.runs, self._last, self._aside
         try:
             for record in records:
+                if aside and record.seq in aside:
+                    last = record
+                    continue
                 kind = record.data.type
                 stream = record.stream
                 try:
@@ -113,9 +139,18 @@ class History:
         if isinstance(event, _OF_A_GROUP):
             self.groups[record.stream] = evolve_group(self.groups.get(record.stream), record)
         elif isinstance(event, HighScorePublished):
+            if reason := void(record):
+                raise ImpossibleTransition(f"{record.stream}: {record.type}: {reason}")
             self.high_scores.setdefault(record.stream, []).append(event)
+            self._published_at.setdefault(record.stream, []).append(record.seq)
+        elif isinstance(event, Merged):
+            self._brought += brought_by(record)
+        elif isinstance(event, Unreadable):
+            raise ImpossibleTransition(f"{record.stream}: {record.type}: {void(record)}")
         elif isinstance(event, Unknown):
             self.unknown += 1
+        elif isinstance(event, SetAside):
+            self.is_outdated = self.is_outdated or not self._aside.issuperset(set_aside_by(record))
 
     def attempts(self, signature: str) -> list[Run]:
         """The runs of a signature, the first attempt first."""
@@ -137,9 +172,19 @@ class History:
         """The runs of a group, in the order of their start."""
         return [run for run in self.runs.values() if run.run_group_id == run_group_id]
 
+    def own_high_scores(self, benchmark_id: str) -> list[HighScorePublished]:
+        """The references for a benchmark that were published in this ledger, and in none that was merged into it."""
+        published = zip(self.high_scores.get(benchmark_id, ()), self._published_at.get(benchmark_id, ()), strict=True)
+        return [event for event, seq in published if not any(first <= seq < first + n for first, n in self._brought)]
+
     def high_score(self, benchmark_id: str) -> HighScorePublished | None:
-        """The reference that holds now for a benchmark."""
+        """The reference that holds now for a benchmark: the last one that was published here.
+
+        One from a ledger that was merged into this one holds only where there is none of our own.
+        """
         published = self.high_scores.get(benchmark_id)
+        if published and self._brought:
+            published = self.own_high_scores(benchmark_id) or published
         return published[-1] if published else None
 
     def reference(self, benchmark_id: str) -> HighScoreReference | None:

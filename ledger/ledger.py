@@ -87,7 +87,7 @@ class Ledger:
 
     def history(self) -> History:
         """The ledger's state now, folded from its first record, with every detail, as this caller's own copy."""
-        return History().read(self.store.read())
+        return History.of(self.store)
 
     def close(self) -> None:
         """Let go of the store's files."""
@@ -105,9 +105,11 @@ class Ledger:
         if self._history is None or (first is not None and first.seq != self._history.seq + 1):
             # The two have parted: an error or an interrupt, a store that was closed, a process that was forked.
             exhaust(fresh)
-            self._history = History(details=False).read(self.store.read(details=False))
+            self._history = History.of(self.store, details=False)
         elif first is not None:
             self._history.read(itertools.chain([first], fresh))
+            if self._history.is_outdated:
+                self._history = History.of(self.store, details=False)
         return self._history
 
     def _accept(self, records: list[Record]) -> None:

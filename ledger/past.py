@@ -7,6 +7,7 @@ from datetime import datetime
 
 from .events import Record
 from .identity import parse_utc
+from .judgement import is_moment
 from .store import EventReader
 
 
@@ -33,7 +34,7 @@ class Past:
         self.url = present.url
         self._present = present
         if isinstance(limit, datetime):
-            later = (record.seq for record in present.read() if parse_utc(record.at) > limit)
+            later = (record.seq for record in present.read() if is_moment(record.at) and parse_utc(record.at) > limit)
             first = next(later, None)
             self.last = None if first is None else first - 1
         else:

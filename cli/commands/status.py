@@ -27,7 +27,7 @@ def command(place: Place, as_json: bool) -> None:
     A run is alive or dead where its process can be looked for, and unknown where it is another machine's; it is stale
     once it has been silent for longer than it said.
     """
-    history = History().read(place.store().read())
+    history = History.of(place.store())
     running = list(history.open_runs())
     if as_json:
         print_json([_row(run) for run in running])

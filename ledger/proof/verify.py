@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from ..aside import Positions, set_aside_by, stretches_of
 from ..errors import LedgerDamaged
-from ..events import Artifact, Merged, Record
+from ..events import Artifact, Merged, Record, SetAside
 from ..fold import Run
 from ..history import History
-from ..run_files import NotReadable, digest, open_inside
-from ..storage.chain import GENESIS, Head, origin_of
+from ..judgement import faults_of
+from ..origins import Origins, may_speak
+from ..run_files import Missing, NotReadable, digest, open_inside
+from ..storage import codec
+from ..storage.chain import GENESIS, BadLine, Head, origin_of
 from ..store import EventStore, Finding
-from ..transfer.merge import unlike_origins
 from .checkpoint import Checkpoint
 
 FolderOf = Callable[[Run], Path]
@@ -28,6 +32,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     `damage`: the bytes are not what was written, or not the history that a checkpoint knows; events up to `position`
     are proven. `torn_bytes`: an unfinished last line, which the next append moves away. `story`: events that make no
     sense where they stand. `artifacts`: files that are gone or changed. `notes`: what is worth knowing and no fault.
+    `doubtful`: the events, as pairs of a first position and a count, that `ledger repair` would set aside.
     """
 
     origin: str
@@ -42,6 +47,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     story: list[Finding]
     artifacts: list[Finding]
     notes: list[str]
+    doubtful: list[tuple[int, int]] = []
 
     @property
     def is_sound(self) -> bool:
@@ -49,19 +55,29 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.damage or self.story or self.artifacts)
 
 
-def verify(store: EventStore, *, folder_of: FolderOf | None = None, checkpoint: Checkpoint | None = None) -> Report:
+def verify(
+    store: EventStore,
+    *,
+    folder_of: FolderOf | None = None,
+    checkpoint: Checkpoint | None = None,
+    aside_too: Positions = frozenset(),
+) -> Report:
     """Check every byte of a ledger, without a lock and without changing anything.
 
     The chain is proven, and the story told, up to the first break. What is behind it is looked at by itself, so that
     the report names every file that has to come from a copy. With `folder_of`, the files that
     runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
+    The events at `aside_too` are passed over, with those that the ledger says are set aside.
     Events are read in pieces; what stays in memory are the state of each run and the id of each event.
     """
     head = Head()
-    history = History()
+    declared = _set_aside(store)
+    aside = declared | aside_too
+    history = History(aside=aside)
     versions: dict[str, int] = {}
+    firsts: dict[str, int] = {}
     ids: set[str] = set()
-    story: list[Finding] = []
+    envelopes: list[Finding] = []
     damage: list[Finding] = []
     notes: list[str] = []
     merges: list[Record] = []
@@ -74,8 +90,11 @@ def verify(store: EventStore, *, folder_of: FolderOf | None = None, checkpoint: 
             if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
                 known_hash = records[checkpoint.position - records[0].seq].hash
             history.read(records)
-            story += [finding for record in records for finding in _envelope(record, versions, ids)]
-            merges += [record for record in records if type(record.data) is Merged]
+            for record in records:
+                envelopes += _envelope(record, versions, ids)
+                firsts.setdefault(record.stream, record.seq)
+                if type(record.data) is Merged and record.seq not in aside:
+                    merges.append(record)
             head = Head(records[-1].seq, records[-1].hash)
     except LedgerDamaged as problem:
         broken = problem
@@ -84,9 +103,20 @@ def verify(store: EventStore, *, folder_of: FolderOf | None = None, checkpoint: 
         damage.append(told) if isinstance(told, Finding) else notes.append(told)
     if checkpoint:
         damage += _against(checkpoint, origin_of(first_hash), head.seq, known_hash)
-    damage += unlike_origins(store, merges)
-    story += [Finding(problem.seq, problem.text) for problem in history.problems]
-    story += _strays(history)
+    origins = Origins(merges, first_hash)
+    unlike = list(origins.faults(store))
+    problems = [Finding(problem.seq, problem.text) for problem in history.problems]
+    problems += [finding for finding in envelopes if finding.seq not in aside]
+    problems += _of_others(store, origins, history, firsts, aside)
+    strays = list(_strays(history))
+    doubtful = {finding.seq for finding in [*problems, *unlike]}
+    doubtful |= {finding.seq for finding in strays if origins.way_of(finding.seq)}
+    for claim in origins.claims:
+        if any(finding.seq == claim.seq for finding in unlike):
+            # What can't be proven to be as it was elsewhere would not be taken in.
+            for first, count in origins.brought_by(claim):
+                doubtful.update(range(first, first + count))
+    files = _Files(folder_of, origins) if folder_of else None
     return Report(
         origin=origin_of(first_hash),
         position=head.seq,
@@ -96,11 +126,44 @@ def verify(store: EventStore, *, folder_of: FolderOf | None = None, checkpoint: 
         runs=len(history.runs),
         groups=len(history.groups),
         unknown=history.unknown,
-        damage=damage,
-        story=sorted(story, key=lambda finding: finding.seq),
-        artifacts=list(_artifacts(history, folder_of)) if folder_of else [],
-        notes=notes + list(_notes(history, with_files=folder_of is not None)),
+        damage=damage + unlike,
+        story=sorted({*problems, *strays}, key=lambda finding: (finding.seq, finding.text)),
+        artifacts=list(files.compare(history)) if files else [],
+        notes=notes + list(_notes(history, len(declared))) + (list(files.notes()) if files else []),
+        doubtful=stretches_of(doubtful - {0}),
     )
+
+
+def _set_aside(store: EventStore) -> Positions:
+    """What the ledger says is set aside, as far as it can be read: where it can't, that is told as damage."""
+    positions: set[int] = set()
+    try:
+        for record in store.read(types=[SetAside.type]):
+            positions.update(set_aside_by(record))
+    except LedgerDamaged:
+        pass
+    return frozenset(positions)
+
+
+def _of_others(
+    store: EventStore, origins: Origins, history: History, firsts: dict[str, int], aside: Positions
+) -> Iterator[Finding]:
+    """Events of other ledgers that would not be taken in today: impossible ones, and those about runs not their own."""
+    for first, count in origins.brought():
+        for line in itertools.islice(store.read_lines(after=first - 1), count):
+            try:
+                record = codec.read(line)
+            except BadLine:
+                return  # The chain says it already.
+            if record.seq in aside:
+                continue
+            if faults := list(faults_of(record)):
+                yield Finding(record.seq, f"{record.stream[:200]}: {'; '.join(faults[:3])}")
+            elif (record.stream in history.runs or record.stream in history.groups) and not may_speak(
+                record.data, origins.way_of(record.seq), origins.way_of(firsts[record.stream]) or [origins.own]
+            ):
+                told = f"{record.stream}: {record.type} by a ledger whose run or group it is not"
+                yield Finding(record.seq, told)
 
 
 def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
@@ -130,12 +193,42 @@ def _strays(history: History) -> Iterator[Finding]:
             yield Finding(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
 
 
-def _artifacts(history: History, folder_of: FolderOf) -> Iterator[Finding]:
-    for run in history.runs.values():
-        if run.imported is None:
+class _Files:
+    """Compares the files of runs with what was recorded, and counts what lies elsewhere."""
+
+    def __init__(self, folder_of: FolderOf, origins: Origins) -> None:
+        self._folder_of = folder_of
+        self._origins = origins
+        self._elsewhere = self._imported = 0
+
+    def compare(self, history: History) -> Iterator[Finding]:
+        """Files that are gone or changed. Those of runs that were made elsewhere may have stayed there."""
+        for run in history.runs.values():
+            if run.imported is not None:
+                self._imported += bool(run.artifacts)
+                continue
+            came = bool(run.artifacts) and bool(self._origins.way_of(run.first_seq))
+            missing = 0
             for artifact in run.artifacts:
-                if fault := _fault(artifact, folder_of(run)):
+                fault = _fault(artifact, self._folder_of(run))
+                if fault == _MISSING and came:
+                    missing += 1
+                elif fault:
                     yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} {fault}")
+            self._elsewhere += bool(missing)
+
+    def notes(self) -> Iterator[str]:
+        """What was not looked at."""
+        if self._elsewhere:
+            yield (
+                f"files of {self._elsewhere} runs of other ledgers are not here; `ledger export --with-files` there, "
+                "and `ledger import` here, bring them"
+            )
+        if self._imported:
+            yield f"the files of {self._imported} imported runs lie where those were made, and were not looked at"
+
+
+_MISSING = "is missing"
 
 
 def _fault(artifact: Artifact, folder: Path) -> str | None:
@@ -146,6 +239,8 @@ def _fault(artifact: Artifact, folder: Path) -> str | None:
             if size != artifact.bytes:
                 return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
             found = digest(file)
+    except Missing:
+        return _MISSING
     except NotReadable as problem:
         return str(problem)
     except OSError as problem:
@@ -155,11 +250,10 @@ def _fault(artifact: Artifact, folder: Path) -> str | None:
     return None
 
 
-def _notes(history: History, *, with_files: bool) -> Iterator[str]:
+def _notes(history: History, aside: int) -> Iterator[str]:
     if running := sum(1 for _ in history.open_runs()):
         yield f"{running} runs have no end yet"
     if history.unknown:
         yield f"{history.unknown} events are of types that this version does not know"
-    imported = sum(1 for run in history.runs.values() if run.imported is not None and run.artifacts)
-    if with_files and imported:
-        yield f"the files of {imported} imported runs lie where those were made, and were not looked at"
+    if aside:
+        yield f"{aside} events are set aside, and count for nothing; `ledger log --type set_aside` says by whom"

@@ -7,6 +7,7 @@ two fields are is the business of the chain.
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Union, cast
@@ -14,7 +15,7 @@ from typing import Any, Union, cast
 import msgspec
 
 from ..errors import UnreadableEvent
-from ..events import EVENT_TYPES, Artifact, Event, Json, NewEvent, Progress, Record, Unknown
+from ..events import EVENT_TYPES, Artifact, Event, Json, NewEvent, Progress, Record, Unknown, Unreadable
 from ..upcasting import UPCASTERS
 from .chain import BadLine, seal
 
@@ -157,6 +158,17 @@ def decode(line: bytes) -> Record:
 
     Raises BadLine where the line is no record, or its data lacks what its type must have.
     """
+    record = read(line)
+    if isinstance(record.data, Unreadable):
+        raise BadLine(record.data.problem)
+    return record
+
+
+def read(line: bytes) -> Record:
+    """The record on a line that a chain holds: as `decode`, but that data which its type cannot have is `Unreadable`.
+
+    One such event must not keep anybody from the others. Raises BadLine where the line is no record.
+    """
     try:
         return _decoder.decode(line)
     except _UNREADABLE as problem:
@@ -186,8 +198,8 @@ def _other_data(envelope: _Envelope, problem: Exception) -> Event:
         if upcast is None:
             raise problem
         return msgspec.convert(upcast(msgspec.json.decode(envelope.data)), known)
-    except (*_UNREADABLE, msgspec.ValidationError, LookupError, TypeError) as reason:
-        raise BadLine(f"no {envelope.type} event: {reason}") from problem
+    except (*_UNREADABLE, msgspec.ValidationError, LookupError, TypeError, ValueError) as reason:
+        return Unreadable(named=envelope.type, raw=envelope.data, problem=f"no {envelope.type} event: {reason}")
 
 
 def read_envelope(line: bytes) -> Envelope:
@@ -196,6 +208,54 @@ def read_envelope(line: bytes) -> Envelope:
         return _short_decoder.decode(line)
     except _UNREADABLE as problem:
         raise BadLine(f"no event: {problem}") from problem
+
+
+def is_plain(line: bytes) -> bool:
+    """Whether a line is written as every line of ours is: its keys in their order, each once, with nothing between.
+
+    Two programs could read two events from any other. Raises BadLine.
+    """
+    try:
+        told = _envelope_decoder.decode(line)
+        body = _body(told.seq, told.id, told.at, told.type, told.stream, told.version, told.data, told.prev)
+    except _UNREADABLE as problem:
+        raise BadLine(f"no event: {problem}") from problem
+    return line == seal(body) and has_plain_data(told.data)
+
+
+def has_plain_data(data: msgspec.Raw) -> bool:
+    """Whether data is one JSON object whose every key stands once, and every text is one. Raises BadLine."""
+    try:
+        value = msgspec.json.decode(data)
+        if not isinstance(value, dict):
+            return False
+        if _encode(value) == bytes(data):
+            return True  # A key that stood twice would not be there.
+    except OverflowError:
+        pass  # An integer of more than 64 bits can be read, and not written.
+    except _UNREADABLE as problem:
+        raise BadLine(f"no event: {problem}") from problem
+    return _has_each_key_once(bytes(data))
+
+
+def _has_each_key_once(data: bytes) -> bool:
+    def pairs(items: list[tuple[str, Any]]) -> Json:
+        found = dict(items)
+        if len(found) < len(items):
+            raise _TwiceError
+        return found
+
+    try:
+        json.loads(data, object_pairs_hook=pairs)
+    except _TwiceError:
+        return False
+    except (ValueError, RecursionError) as problem:
+        raise BadLine(f"no event: {problem}") from problem
+    return True
+
+
+class _TwiceError(Exception):
+    """A key of a JSON object stands twice."""
 
 
 def raw_data(line: bytes) -> Unknown:
@@ -217,7 +277,7 @@ def decode_lines(lines: bytes, *, details: bool = True) -> list[Record]:
         return (_decoder if details else _lean_decoder).decode_lines(lines)
     except _UNREADABLE:
         # Something in this piece needs a closer look: an unknown type, an old shape, or a line that is not ours.
-        return [decode(line) for line in split(lines)]
+        return [read(line) for line in split(lines)]
 
 
 def split(lines: bytes) -> list[bytes]:

@@ -92,7 +92,7 @@ def _previous_hash(segment: Path) -> str:
     """The hash that a segment's first line claims to follow."""
     lines = next(read_whole_lines(segment), b"\n")
     try:
-        return codec.decode(codec.split(lines)[0]).prev
+        return codec.read(codec.split(lines)[0]).prev
     except BadLine:
         return GENESIS  # Following the chain from here names what is wrong with the line.
 

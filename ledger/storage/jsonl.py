@@ -150,9 +150,9 @@ class JsonlStore:
         try:
             with self._writing():
                 exhaust(self._catch_up())
-                for good in self._numbering.continued_by(lines):
+                for good, records in self._numbering.continued_by(lines):
                     self._write(b"".join(line + b"\n" for line in good))
-                    self._move_on([codec.decode(line) for line in good])
+                    self._move_on(records)
                     count += len(good)
         except LedgerUnwritable as problem:
             raise problem.after(count) from problem

@@ -10,7 +10,7 @@ from ..errors import EventConflict, OtherHistory, WrongExpectedVersion
 from ..events import NewEvent, Record
 from ..identity import utc_now, uuid7
 from . import codec
-from .chain import BrokenChain, Head, follow
+from .chain import BadLine, BrokenChain, Head, follow
 
 _COPIED_AT_ONCE = 1024 * 1024
 
@@ -74,22 +74,37 @@ class Numbering:
             batch.answer.append(record)
         return batch
 
-    def continued_by(self, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-        """The lines, in pieces, as long as each continues the chain; what is written is to be followed.
+    def continued_by(self, lines: Iterable[bytes]) -> Iterator[tuple[list[bytes], list[Record]]]:
+        """The lines, in pieces and with their records, as long as each continues the chain.
 
-        Raises OtherHistory for the first line that does not, after those before it, and BadLine for one that can't be
-        read.
+        What is written is to be followed. Raises OtherHistory for the first line that does not continue the chain or
+        is no event, after those before it.
         """
         for some in _pieces(lines):
             try:
                 follow(some, self.head)
             except BrokenChain as problem:
                 if problem.index:
-                    yield some[: problem.index]
+                    yield some[: problem.index], _records(some[: problem.index], self.head.seq)
                 raise OtherHistory(
                     f"what should follow event {problem.head.seq} is of another history: {problem.reason}"
                 ) from problem
-            yield some
+            yield some, _records(some, self.head.seq)
+
+
+def _records(lines: list[bytes], seq: int) -> list[Record]:
+    """The records of lines that follow event `seq`. They are read before anything is written: one that can't be
+    would stand in the way of every later append."""
+    records = []
+    for number, line in enumerate(lines, seq + 1):
+        try:
+            record = codec.read(line)
+        except BadLine as problem:
+            raise OtherHistory(f"what should be event {number} is none: {problem}. It was not written") from problem
+        if record.seq != number:
+            raise OtherHistory(f"what should be event {number} also says that it is {record.seq}. It was not written")
+        records.append(record)
+    return records
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

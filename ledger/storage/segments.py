@@ -177,7 +177,7 @@ def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Itera
     good: list[Record] = []
     for line in single:
         try:
-            good.append(codec.decode(line))
+            good.append(codec.read(line))
         except BadLine as problem:
             if good:
                 yield good
@@ -226,7 +226,7 @@ def _read_some(folder: Path, after: int, stream: str | None, types: Collection[s
             ):
                 continue
             try:
-                record = codec.decode(line)
+                record = codec.read(line)
             except BadLine as problem:
                 place = _count_lines(segment, offset) + number + 1
                 trusted = first_seq(segment) + place - 2

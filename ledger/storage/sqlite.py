@@ -72,7 +72,7 @@ class SqliteStore:
         for lines in self._pieces(after, stream, types):
             for line in lines:
                 try:
-                    yield codec.decode(line)
+                    yield codec.read(line)
                 except BadLine as problem:
                     raise self._damaged(after, f"in or after this row: {problem}") from problem
 
@@ -157,8 +157,8 @@ class SqliteStore:
         try:
             with self._writing() as connection:
                 exhaust(self._catch_up(connection))
-                for good in self._numbering.continued_by(lines):
-                    self._insert(connection, [codec.decode(line) for line in good], good)
+                for good, records in self._numbering.continued_by(lines):
+                    self._insert(connection, records, good)
                     count += len(good)
         except LedgerUnwritable as problem:
             raise problem.after(count) from problem
@@ -390,7 +390,7 @@ class SqliteStore:
             good: list[Record] = []
         for number, line in enumerate(lines):
             try:
-                good.append(codec.decode(line))
+                good.append(codec.read(line))
             except BadLine as problem:
                 if good:
                     yield good
@@ -492,7 +492,7 @@ def _row(record: Record, line: bytes) -> tuple[object, ...]:
 
 def _find(connection: sqlite3.Connection, id: str) -> Record | None:
     row = connection.execute("SELECT line FROM events WHERE id = ?", (id,)).fetchone()
-    return codec.decode(row[0]) if row else None
+    return codec.read(row[0]) if row else None
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:

@@ -44,7 +44,7 @@ class LinesFile:
         """The records behind position `after`; see `EventReader.read`."""
         for number, line in enumerate(self.read_lines(after), after + 1):
             try:
-                record = codec.decode(line)
+                record = codec.read(line)
             except BadLine as problem:
                 raise LedgerDamaged(self.path, number, None, number - 1, str(problem)) from problem
             if stream in (None, record.stream) and (types is None or record.type in types):

@@ -1,35 +1,28 @@
 """Taking in the ledger of another machine: its events, ids and times stay, and get new places here.
 
 The other chain stays provable: `merged` says where its events stand here, and with what hash it ended. Whoever gives
-them back their old numbers, in that order, gets the same lines, and so the same hash.
+them back their old numbers, in that order, gets the same lines, and so the same hash (`origins`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
-from ..events import Merged, NewEvent, Record
+from ..aside import Positions, set_aside_in, stretches_of
+from ..events import LEDGER_STREAM, Merged, NewEvent, Record, SetAside
+from ..origins import origins_of
 from ..storage import codec
 from ..storage.chain import GENESIS, Head, last_of, origin_of
-from ..store import EventReader, EventStore, Finding
-
-Stretch = tuple[int, int]
+from ..store import EventReader, EventStore
+from .admission import Source, judge_continuation, judge_other
+from .places import Places, extend
 
 _AT_ONCE = 10_000
 """Events appended together: bounds memory."""
-
-
-class Source(EventReader, Protocol):
-    """Something to import from: a store, or a file of lines."""
-
-    def prove(self) -> Iterator[bytes]:
-        """As `EventStore.prove`."""
-        ...
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -40,94 +33,125 @@ class Taken(msgspec.Struct, frozen=True):
     is_same_chain: bool
 
 
-def take_in(store: EventStore, source: Source, *, name: str) -> Taken:
-    """Bring the events of another ledger into this one; a second time adds nothing.
+def take_in(store: EventStore, source: Source, *, name: str, by: str = "") -> Taken:
+    """Bring the events of another ledger into this one, all of them or none; a second time adds nothing.
 
     A ledger that continues this one (or that this one continues) is copied line by line, so that the chain goes on.
-    Any other is merged. `name` is told in the `merged` event. Raises LedgerDamaged where the other one is damaged, and
-    what `EventStore.append` raises.
+    Any other is merged. `name` is told in the `merged` event, `by` is who does it. Raises RefusedLedger where it holds
+    what cannot have happened, LedgerDamaged where it is damaged, and what `EventStore.append` raises.
     """
-    origin, end = _identify(source.prove())
+    first_hash, end = _identify(source.prove())
     ours = _identify(store.prove())[1]
     if end.seq == 0:
         return Taken(0, 0, is_same_chain=True)
     shared = min(end.seq, ours.seq)
     if _hash_at(source, shared) == _hash_at(store, shared):
-        added = store.append_lines(source.read_lines(after=ours.seq)) if end.seq > ours.seq else 0
+        if end.seq == shared:
+            return Taken(0, shared, is_same_chain=True)
+        judge_continuation(store, source, shared=shared)
+        added = store.append_lines(source.read_lines(after=shared))
         return Taken(added, shared, is_same_chain=True)
-    added = _merge(store, source, origin, name)
+    origin = origin_of(first_hash)
+    places = Places(store)
+    places.catch_up()
+    admitted = judge_other(store, source, origin=origin, places=places)
+    added = _merge(store, source, origin, name, places)
+    if admitted.aside:
+        _set_aside(store, source, admitted.aside, origin, by)
     return Taken(added, end.seq - added, is_same_chain=False)
 
 
 def _identify(pieces: Iterable[bytes]) -> tuple[str, Head]:
-    """The origin and the head of a ledger."""
+    """The first and the last hash of a ledger."""
     first_hash, head = GENESIS, Head()
     for lines in pieces:
         if first_hash == GENESIS:
             first_hash = last_of(lines[: lines.index(b"\n") + 1]).hash
         head = last_of(lines)
-    return origin_of(first_hash), head
+    return first_hash, head
 
 
 def _hash_at(reader: EventReader, seq: int) -> str:
     return next(reader.read(after=seq - 1)).hash if seq else GENESIS
 
 
-def _merge(store: EventStore, source: Source, origin: str, name: str) -> int:
+def _merge(store: EventStore, source: Source, origin: str, name: str, places: Places) -> int:
     """Append the events that are not here yet, with `merged` events that say where all of them stand; how many."""
     done = _last_merge(store, source, origin)
-    position = done.position if done else 0
-    stretches = list(done.stretches) if done else []
-    index = _Index(store)
-    lines = source.read_lines(after=position)
+    told = done or Merged(origin=origin, position=0, head_hash=GENESIS, stretches=[])
+    lines = source.read_lines(after=told.position)
     added = 0
     while some := list(itertools.islice(lines, _AT_ONCE)):
-        position += len(some)
-        head = codec.decode(some[-1]).hash
-        told = Merged(origin=origin, position=position, head_hash=head, stretches=stretches, source=name)
-        more, stretches = _append(store, index, [_as_new(line) for line in some], told)
+        end = Merged(
+            origin=origin,
+            position=told.position + len(some),
+            head_hash=some[-1][-66:-2].decode(),
+            stretches=told.stretches,
+            source=name,
+        )
+        more, told = _append(store, places, [_as_new(line) for line in some], told, end)
         added += more
     return added
 
 
-def _append(store: EventStore, index: _Index, events: list[NewEvent], told: Merged) -> tuple[int, list[Stretch]]:
-    """Append the events, and what is told of them with their stretches added; how many were new, all stretches."""
-    outcome: list[tuple[int, list[Stretch]]] = []
+def _append(
+    store: EventStore, places: Places, events: list[NewEvent], begin: Merged, end: Merged
+) -> tuple[int, Merged]:
+    """Append the events between an announcement and `end`, which gets their places; how many were new, and the end."""
+    outcome: list[tuple[int, Merged]] = []
+    origin = end.origin
 
     def decide(_: Iterator[Record]) -> list[NewEvent]:
-        index.catch_up()
-        new = [event for event in events if event.id not in index.places]
-        places = {event.id: index.seq + number for number, event in enumerate(new, 1)}
-        stretches = list(told.stretches)
+        places.catch_up()
+        new = [event for event in events if event.id not in places.of_id]
+        # Should a crash cut the append short, the announcement says from where the events came that are left.
+        announced = [replace(begin, source=end.source, added=0, coming=len(new))] if new else []
+        begun = places.seq + len(announced)
+        fresh = {event.id: begun + number for number, event in enumerate(new, 1)}
+        stretches = list(end.stretches)
         for event in events:
-            _extend(stretches, places.get(event.id) or index.places[str(event.id)])
-        outcome.append((len(new), stretches))
-        return [*events, NewEvent(told.origin, replace(told, stretches=stretches))]
+            extend(stretches, fresh.get(event.id) or places.of_id[str(event.id)])
+        told = replace(end, stretches=stretches, added=len(new))
+        outcome.append((len(new), told))
+        return [*(NewEvent(origin, event) for event in announced), *new, NewEvent(origin, told)]
 
     store.append(decide, lambda _: None)
     store.sync()
     return outcome[-1]
 
 
-class _Index:
-    """Where each event stands. To be caught up while nobody can append."""
+def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str, by: str) -> None:
+    """Set aside here what the other ledger had set aside of the events that came from it."""
+    places = Places(store)
 
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
-        self.seq = 0
-        self.places: dict[str, int] = {}
+    def decide(_: Iterator[Record]) -> list[NewEvent]:
+        places.catch_up()
+        brought = _brought_from(store, origin)
+        wanted = {
+            place
+            for seq, line in enumerate(source.read_lines(), 1)
+            if seq in aside and (place := places.of_id[codec.read_envelope(line).id]) in brought
+        }
+        if not (fresh := wanted - set_aside_in(store)):
+            return []
+        head = next(store.read(after=places.seq - 1)).hash
+        reason = f"set aside in {origin}"
+        told = SetAside(author=by, reason=reason, head_hash=head, events=stretches_of(fresh))
+        return [NewEvent(LEDGER_STREAM, told)]
 
-    def catch_up(self) -> None:
-        for line in self._store.read_lines(after=self.seq):
-            envelope = codec.read_envelope(line)
-            self.places[envelope.id] = self.seq = envelope.seq
+    store.append(decide, lambda _: None)
+    store.sync()
 
 
-def _extend(stretches: list[Stretch], place: int) -> None:
-    if stretches and sum(stretches[-1]) == place:
-        stretches[-1] = (stretches[-1][0], stretches[-1][1] + 1)
-    else:
-        stretches.append((place, 1))
+def _brought_from(store: EventStore, origin: str) -> set[int]:
+    """The places of the events that came from a ledger."""
+    origins = origins_of(store)
+    return {
+        place
+        for first, count in origins.brought()
+        for place in range(first, first + count)
+        if origin in origins.way_of(place)[:1]
+    }
 
 
 def _as_new(line: bytes) -> NewEvent:
@@ -137,59 +161,11 @@ def _as_new(line: bytes) -> NewEvent:
 
 def _last_merge(store: EventStore, source: Source, origin: str) -> Merged | None:
     """The newest `merged` event of which the source is a continuation; a fork of the same origin is none."""
-    for record in reversed(_of_this_ledger(list(store.read(types=[Merged.type])))):
-        event = record.data
-        if not isinstance(event, Merged) or event.origin != origin:
+    for claim in reversed(origins_of(store).claims):
+        event = claim.event
+        if event.origin != origin or claim.fault is not None:
             continue
         there = next(source.read(after=event.position - 1), None)
         if there is not None and there.hash == event.head_hash:
             return event
     return None
-
-
-def _of_this_ledger(merges: list[Record]) -> list[Record]:
-    """Those `merged` events whose places are meant here: one that came along with others speaks of its own ledger."""
-    return [
-        record for record in merges if not any(_holds(other, record.seq) for other in merges if other is not record)
-    ]
-
-
-def _holds(merge: Record, seq: int) -> bool:
-    event = merge.data
-    return isinstance(event, Merged) and any(first <= seq < first + count for first, count in event.stretches)
-
-
-def unlike_origins(store: EventReader, merges: list[Record]) -> Iterator[Finding]:
-    """What is not as it was in the ledgers that were merged into this one, whose `merged` events are given."""
-    merges = _of_this_ledger(merges)
-    for number, record in enumerate(merges):
-        if not any(_continues(later, record) for later in merges[number + 1 :]):
-            yield from _unlike_origin(store, record)
-
-
-def _continues(later: Record, earlier: Record) -> bool:
-    before, after = earlier.data, later.data
-    if not (isinstance(before, Merged) and isinstance(after, Merged)) or before.origin != after.origin:
-        return False
-    length = len(before.stretches)
-    if length == 0 or before.stretches[:-1] != after.stretches[: length - 1] or len(after.stretches) < length:
-        return length == 0
-    (begin, count), (other, longer) = before.stretches[-1], after.stretches[length - 1]
-    return begin == other and count <= longer
-
-
-def _unlike_origin(store: EventReader, merge: Record) -> Iterator[Finding]:
-    """Number the events again as they were, and see whether their chain ends as it did."""
-    event = merge.data
-    assert isinstance(event, Merged)  # noqa: S101 - for the type checker: only that type is given
-    versions: dict[str, int] = {}
-    seq, digest = 0, GENESIS
-    for first, count in event.stretches:
-        for line in itertools.islice(store.read_lines(after=first - 1), count):
-            envelope = codec.read_envelope(line)
-            seq += 1
-            version = versions[envelope.stream] = versions.get(envelope.stream, 0) + 1
-            digest = codec.renumber(line, seq=seq, version=version, prev=digest)
-    if (seq, digest) != (event.position, event.head_hash):
-        told = f"the events that were merged from {event.origin} are not what they were there: their chain ends with "
-        yield Finding(merge.seq, f"{told}{digest}, and ended with {event.head_hash}")

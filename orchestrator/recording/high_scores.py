@@ -45,7 +45,7 @@ def newly_published(history: History, manifests: Iterable[Manifest]) -> list[New
     fresh = {}
     for manifest in manifests:
         reference = of_manifest(manifest)
-        seeded = [known for known in history.high_scores.get(manifest.id, []) if known.author is None]
+        seeded = [known for known in history.own_high_scores(manifest.id) if known.author is None]
         if reference is not None and (not seeded or seeded[-1] != reference):
             fresh[manifest.id] = reference
     return [NewEvent(benchmark_id, event) for benchmark_id, event in fresh.items()]

@@ -11,11 +11,14 @@ import contextlib
 import functools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...ledger.aside import set_aside_in
+from ...ledger.events import Merged, SetAside
+from ...ledger.origins import brought_by
 from ...ledger.past import Past
 from ...ledger.storage.chain import Head
 from ...ledger.store import EventReader
@@ -38,10 +41,10 @@ _ROW_GROUP = 20_480
 
 _HERE = Path(__file__).parent
 _HIGH_SCORES = """
-SELECT stream AS benchmark_id, data ->> '$.label' AS label, CAST(data ->> '$.value' AS DOUBLE) AS value,
-  data ->> '$.unit' AS unit, coalesce(CAST(data ->> '$.higher_is_better' AS BOOLEAN), true) AS higher_is_better,
+SELECT stream AS benchmark_id, data ->> '$.label' AS label, TRY_CAST(data ->> '$.value' AS DOUBLE) AS value,
+  data ->> '$.unit' AS unit, coalesce(TRY_CAST(data ->> '$.higher_is_better' AS BOOLEAN), true) AS higher_is_better,
   data ->> '$.source' AS source, data ->> '$.date' AS date, data ->> '$.author' AS author,
-  recorded_at AS published_at, seq
+  recorded_at AS published_at, seq, false AS merged
 FROM fold_events WHERE type = 'high_score_published' ORDER BY seq
 """
 # The data of events is nearly all of the file: with zstd it is a quarter as large, and written in half the time.
@@ -50,6 +53,7 @@ CREATE TABLE events (
   seq BIGINT, recorded_at TIMESTAMP, type VARCHAR, stream VARCHAR, version BIGINT, data JSON USING COMPRESSION zstd
 )
 """
+_VOID = "CREATE TABLE void (seq BIGINT)"
 _TABLES = """
 CREATE TABLE samples (
   run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON
@@ -75,7 +79,9 @@ def _sql(name: str) -> str:
 def _version() -> int:
     import duckdb
 
-    content = "\n".join((_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _TABLES, duckdb.__version__))
+    content = "\n".join(
+        (_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _VOID, _TABLES, duckdb.__version__)
+    )
     return int.from_bytes(sha256(content.encode()).digest()[:4])
 
 
@@ -135,6 +141,8 @@ def _follow(kept: KeptFile, folder: Path, workspace: Workspace, store: EventRead
             return False
         if tail.head == state:
             return True
+        if any(store.read(state.seq, types=[SetAside.type])):
+            return False  # What was set aside may be of any age.
         with _building(kept, folder) as build:
             shutil.copyfile(folder / NAME, build)
             if not _is_untouched(kept):
@@ -142,11 +150,13 @@ def _follow(kept: KeptFile, folder: Path, workspace: Workspace, store: EventRead
             with contextlib.closing(_connect(build)) as connection:
                 connection.execute("BEGIN")
                 connection.execute(f"INSERT INTO events {events_of(str(tail.path), longest=tail.longest)}")
+                _pass_over(connection, tail.void)
                 connection.execute(
                     "CREATE TEMP TABLE touched AS SELECT DISTINCT stream FROM events WHERE seq > ?", [state.seq]
                 )
                 _fold(connection, f"FROM events WHERE seq > {state.seq}")
                 connection.execute(f"INSERT INTO high_scores {_HIGH_SCORES}")
+                _mark_merged(connection, store, state.seq)
                 _fold(connection, "FROM events WHERE stream IN (FROM touched)")
                 connection.execute(
                     "CREATE TEMP TABLE ended AS SELECT run_id FROM runs WHERE status <> 'running';"
@@ -171,17 +181,22 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
             files, tail = [], spool(store, Head(), folder / "tail.jsonl")
         assert tail is not None  # noqa: S101 - for the type checker: from its first event a ledger continues
         parts = [events_of(str(tail.path), longest=tail.longest)]
+        voids = tail.void
         if files:
-            names = ", ".join(quoted(str(file)) for file in files)
-            parts.insert(0, f"SELECT * FROM read_parquet([{names}])")  # noqa: S608 - quoted paths
+            segments = f"read_parquet([{', '.join(quoted(str(file)) for file in files)}])"
+            parts.insert(0, f"SELECT * EXCLUDE (is_void) FROM {segments}")  # noqa: S608 - quoted paths
+            voids += [seq for (seq,) in connection.execute(f"SELECT seq FROM {segments} WHERE is_void").fetchall()]  # noqa: S608
         connection.execute(_EVENTS)
+        connection.execute(_VOID)
         connection.execute(f"INSERT INTO events {' UNION ALL '.join(parts)}")
+        _pass_over(connection, {*voids, *set_aside_in(store)})
         _fold(connection, "FROM events")
         connection.execute(
             f"CREATE TABLE high_scores AS {_HIGH_SCORES};"
             "CREATE TABLE runs AS FROM folded_runs ORDER BY first_seq;"
             "CREATE TABLE run_groups AS FROM folded_groups;"
         )
+        _mark_merged(connection, store, 0)
         connection.execute(_TABLES)
         load_samples(connection, workspace, folder, "true")
         connection.execute(_sql("views.sql"))
@@ -191,8 +206,23 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
 
 def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
     """Define what is made of those events."""
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW fold_events AS {events}")
+    counting = f"SELECT * FROM ({events}) WHERE seq NOT IN (FROM void)"  # noqa: S608 - ours
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW fold_events AS {counting}")
     connection.execute(_sql("fold.sql"))
+
+
+def _pass_over(connection: duckdb.DuckDBPyConnection, positions: Collection[int]) -> None:
+    """Note events that count for nothing: those that are void, and those that were set aside."""
+    connection.execute("INSERT INTO void SELECT unnest(?::BIGINT[])", [list(positions)])
+
+
+def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, after: int) -> None:
+    """Let the references that came with other ledgers say so: none of them replaces one that was published here."""
+    for record in store.read(after, types=[Merged.type]):
+        for first, count in brought_by(record):
+            connection.execute(
+                "UPDATE high_scores SET merged = true WHERE seq >= ? AND seq < ?", [first, first + count]
+            )
 
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:

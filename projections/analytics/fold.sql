@@ -36,19 +36,18 @@ CREATE OR REPLACE TEMP MACRO are_texts(object, path) AS
 -- Whether an imported row can be one of a run.
 CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
   coalesce(json_type(run, '$.benchmark_id') = 'VARCHAR', false)
-  AND coalesce((run ->> '$.status') IN ('running', 'succeeded', 'failed', 'skipped', 'incompatible'), false)
+  AND coalesce((run ->> '$.status') IN ('succeeded', 'failed'), false)
   AND coalesce(json_type(run, '$.status') = 'VARCHAR', false)
   AND fields_are(run, ['$.run_group_id', '$.benchmark_directory', '$.signature', '$.agent', '$.provider', '$.model', '$.started_at',
     '$.cwd', '$.stdout_path', '$.stderr_path', '$.comparison_key'], ['VARCHAR'])
   AND fields_are(run, ['$.ended_at', '$.result_json_path', '$.unit', '$.error', '$.high_score_label', '$.benchmark_version',
     '$.benchmarks_commit', '$.eliza_commit', '$.eliza_version', '$.reason', '$.high_score_source'], ['VARCHAR', 'NULL'])
-  AND fields_are(run, ['$.duration_seconds', '$.score', '$.high_score_value', '$.delta_to_high_score', '$.stderr',
-    '$.lease_seconds'], ['DOUBLE', 'UBIGINT', 'BIGINT', 'NULL'])
-  AND fields_are(run, ['$.synthetic', '$.late', '$.recovered'], ['BOOLEAN'])
+  AND fields_are(run, ['$.duration_seconds', '$.score', '$.high_score_value', '$.delta_to_high_score', '$.stderr'],
+    ['DOUBLE', 'UBIGINT', 'BIGINT', 'NULL'])
+  AND fields_are(run, ['$.synthetic'], ['BOOLEAN'])
   AND fields_are(run, ['$.higher_is_better'], ['BOOLEAN', 'NULL'])
   AND fields_are(run, ['$.extra_config', '$.metrics', '$.usage', '$.provenance'], ['OBJECT'])
-  AND fields_are(run, ['$.retracted', '$.progress', '$.owner'], ['OBJECT', 'NULL'])
-  AND fields_are(run, ['$.command', '$.artifacts', '$.notes', '$.annotations'], ['ARRAY'])
+  AND fields_are(run, ['$.command', '$.artifacts', '$.notes'], ['ARRAY'])
   AND coalesce(json_type(run, '$.attempt') <> 'NULL', true)
   AND is_whole(run, 'attempt') AND is_whole(run, 'return_code') AND is_whole(run, 'samples')
   AND are_texts(run, '$.command[*]') AND are_texts(run, '$.notes[*]');
@@ -77,21 +76,18 @@ begun AS MATERIALIZED (
         "high_score_value": "DOUBLE", "delta_to_high_score": "DOUBLE", "benchmark_version": "VARCHAR",
         "benchmarks_commit": "VARCHAR", "eliza_commit": "VARCHAR", "eliza_version": "VARCHAR",
         "comparison_key": "VARCHAR", "reason": "VARCHAR", "return_code": "VARCHAR", "samples": "VARCHAR",
-        "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN", "late": "BOOLEAN",
-        "notes": "JSON", "recovered": "BOOLEAN", "retracted": "JSON", "annotations": "JSON", "progress": "JSON",
-        "lease_seconds": "DOUBLE", "owner": "JSON", "provenance": "JSON"}'
+        "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN",
+        "notes": "JSON", "owner": "JSON", "provenance": "JSON"}'
     ) AS d
   FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
   -- That is known of them already; it is said again so that only these events are read and joined.
   WHERE e.type IN ('started', 'imported')
 ),
 open_runs AS MATERIALIZED (
-  SELECT stream, first_seq, NOT is_import OR d.status = 'running' AS is_running,
-    is_import AND coalesce(d.recovered, false) AS was_recovered, is_import AND coalesce(d.late, false) AS was_late
-  FROM begun
+  SELECT stream, first_seq, NOT is_import AS is_running FROM begun
 ),
 closings AS MATERIALIZED (
-  SELECT seq, stream, type, type <> 'recovered' AND coalesce(CAST(data -> '$.late' AS BOOLEAN), false) AS is_late
+  SELECT seq, stream, type, type <> 'recovered' AND coalesce(TRY_CAST(data -> '$.late' AS BOOLEAN), false) AS is_late
   FROM fold_events WHERE type IN ('finished', 'failed', 'recovered')
 ),
 -- It ends with the first closing event that is no late one.
@@ -122,8 +118,7 @@ late_reports AS (
   FROM closings c
   JOIN open_runs b ON c.stream = b.stream AND c.seq > b.first_seq
   LEFT JOIN outcomes o ON c.stream = o.stream
-  WHERE c.is_late AND NOT b.was_late AND (b.was_recovered OR coalesce(o.type = 'recovered', false))
-    AND (NOT b.is_running OR c.seq > o.ended_seq)
+  WHERE c.is_late AND coalesce(o.type = 'recovered', false) AND c.seq > o.ended_seq
   GROUP BY c.stream
 ),
 -- Most events are heartbeats, so they are joined once.
@@ -223,23 +218,20 @@ told AS (
     CASE WHEN e.has_outcome THEN e.o.high_score.source WHEN b.is_import THEN b.d.high_score_source
     END AS high_score_source,
     coalesce(b.d.synthetic, false) OR coalesce(e.has_outcome AND e.o.synthetic, false) AS synthetic,
-    (b.is_import AND coalesce(b.d.late, false)) OR l.late_seq IS NOT NULL AS late,
+    l.late_seq IS NOT NULL AS late,
     coalesce(CASE WHEN e.has_outcome THEN e.o.notes WHEN b.is_import THEN b.d.notes END, '[]') AS notes_json,
-    (b.is_import AND coalesce(b.d.recovered, false)) OR coalesce(e.type = 'recovered', false) AS recovered,
-    coalesce(r.retracted, CASE WHEN b.is_import THEN b.d.retracted END) AS retracted_json,
-    CASE WHEN b.is_import OR r.annotations IS NOT NULL THEN to_json(list_concat(
-      CASE WHEN b.is_import THEN json_extract(b.d.annotations, '$[*]') END, r.annotations
-    )) ELSE '[]' END AS annotations_json,
+    coalesce(e.type = 'recovered', false) AS recovered,
+    r.retracted AS retracted_json,
+    CASE WHEN r.annotations IS NOT NULL THEN to_json(r.annotations) ELSE '[]' END AS annotations_json,
     b.source AS imported_json,
-    coalesce(w.with_progress -> '$.progress', CASE WHEN b.is_import THEN b.d.progress END) AS progress_json,
+    w.with_progress -> '$.progress' AS progress_json,
     CASE WHEN e.has_outcome THEN e.recorded_at ELSE coalesce(w.last.at, b.recorded_at) END AS last_seen_at,
-    CASE WHEN w.stream IS NOT NULL THEN CAST(w.last.data ->> '$.lease_seconds' AS DOUBLE)
-      WHEN b.is_import THEN b.d.lease_seconds END AS lease_seconds,
-    b.d.owner AS owner_json,
+    TRY_CAST(w.last.data ->> '$.lease_seconds' AS DOUBLE) AS lease_seconds,
+    CASE WHEN NOT b.is_import THEN b.d.owner END AS owner_json,
     coalesce(b.d.provenance, '{}') AS provenance_json,
     b.first_seq AS first_seq,
     greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq) AS last_seq,
-    coalesce(e.ended_seq, CASE WHEN b.is_import AND b.d.status <> 'running' THEN b.first_seq END) AS ended_seq
+    coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...ledger.errors import LedgerDamaged
-from ...ledger.storage.chain import BrokenChain, Head, follow
+from ...ledger.judgement import void
+from ...ledger.storage import codec
+from ...ledger.storage.chain import BadLine, BrokenChain, Head, follow
 from ...ledger.storage.inventory import BadManifest, Sealed, read_manifest
 from ...ledger.storage.jsonl import JsonlStore
-from ...ledger.storage.segments import list_segments, unlike
+from ...ledger.storage.segments import list_segments, read_whole_lines, unlike
 from ...ledger.store import EventReader
 from .plain_path import plain_path
 
@@ -36,11 +38,12 @@ _LARGEST_OBJECT = 16 * 1024 * 1024
 
 
 class Spool(msgspec.Struct, frozen=True):
-    """Lines that were copied to a file: the head behind them, and the length of the longest."""
+    """Lines that were copied to a file: the head behind them, the length of the longest, and events that are void."""
 
     path: Path
     head: Head
     longest: int
+    void: list[int]
 
 
 def events_of(path: str, *, longest: int = 0) -> str:
@@ -64,7 +67,7 @@ def spool(store: EventReader, after: Head, path: Path) -> Spool | None:
 
     Raises LedgerDamaged where its chain breaks later.
     """
-    head, longest = after, 0
+    head, longest, voids = after, 0, list[int]()
     with path.open("wb") as file:
         for lines in _pieces(store.read_lines(after.seq)):
             try:
@@ -75,8 +78,17 @@ def spool(store: EventReader, after: Head, path: Path) -> Spool | None:
                 raise _damaged(store, problem) from problem
             head = fresh
             longest = max(longest, *map(len, lines))
+            voids += _void_among(b"\n".join(lines) + b"\n")
             file.write(b"\n".join(lines) + b"\n")
-    return Spool(path, head, longest)
+    return Spool(path, head, longest, voids)
+
+
+def _void_among(lines: bytes) -> list[int]:
+    """The positions of events that can stand for nothing: the fold in SQL could not tell them from others."""
+    try:
+        return [record.seq for record in codec.decode_lines(lines) if void(record)]
+    except BadLine:
+        return []  # A line that is no event at all is damage, and told by whoever reads it.
 
 
 def _pieces(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -166,13 +178,16 @@ def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -
         # A segment may lie in a folder whose name DuckDB takes for a pattern.
         with plain_path(segment.parent) as folder:
             source = str(folder / segment.name)
+            voids = ", ".join(str(seq) for lines in read_whole_lines(segment) for seq in _void_among(lines))
+            is_void = f"seq IN ({voids})" if voids else "false"
             try:
-                connection.execute(f"COPY ({events_of(source)}) TO {target}")
+                connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events_of(source)})) TO {target}")  # noqa: S608
             except duckdb.Error as problem:
                 if "maximum_object_size" not in str(problem):
                     raise
                 longest = segment.stat().st_size
-                connection.execute(f"COPY ({events_of(source, longest=longest)}) TO {target}")
+                events = events_of(source, longest=longest)
+                connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events})) TO {target}")  # noqa: S608
         with build.open("rb") as written:
             os.fsync(written.fileno())
         named = file.with_name(f"{file.name}-{_digest(build)}.parquet")

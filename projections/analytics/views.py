@@ -155,6 +155,7 @@ _VIEWS = (
         author VARCHAR who published it here; none: it stands in the manifest
         published_at TIMESTAMP when it was published here, UTC
         seq BIGINT the position of its event
+        merged BOOLEAN it came with a ledger that was merged into this one: it holds only where none was published here
         """,
     ),
     _view(

@@ -13,7 +13,12 @@ FROM runs r, json_tree(r.metrics_json) m
 WHERE m.atom IS NOT NULL;
 
 CREATE VIEW score_history AS
-WITH counting AS (
+WITH holding AS (
+  -- A reference that came with another ledger replaces none that was published here.
+  SELECT * FROM high_scores
+  WHERE NOT merged OR benchmark_id NOT IN (SELECT benchmark_id FROM high_scores WHERE NOT merged)
+),
+counting AS (
   SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
     coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
   FROM runs WHERE counts
@@ -42,7 +47,8 @@ SELECT
   f.runs_before,
   f.score - best_before AS delta_to_best,
   f.best_goodness IS NULL OR f.goodness > f.best_goodness AS is_record
-FROM followed f ASOF LEFT JOIN high_scores h ON f.benchmark_id = h.benchmark_id AND f.ended_seq >= h.seq;
+FROM followed f ASOF LEFT JOIN holding h
+  ON f.benchmark_id = h.benchmark_id AND f.ended_seq >= h.seq;
 
 CREATE VIEW leaderboard AS
 WITH counting AS (
@@ -73,7 +79,9 @@ extremes AS (
 ),
 references_now AS (
   SELECT benchmark_id, arg_max({'label': label, 'value': value, 'unit': unit, 'up': higher_is_better}, seq) AS h
-  FROM high_scores GROUP BY benchmark_id
+  FROM high_scores
+  WHERE NOT merged OR benchmark_id NOT IN (SELECT benchmark_id FROM high_scores WHERE NOT merged)
+  GROUP BY benchmark_id
 ),
 standings AS (
   SELECT m.*, x.runs, x.latest, x.best,

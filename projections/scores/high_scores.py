@@ -11,7 +11,8 @@ import msgspec
 class HighScore(msgspec.Struct, frozen=True, kw_only=True):
     """A reference for the scores of a benchmark, in their unit; `date` is when it was reached, as the source says.
 
-    `author` is the person who published it; None: it stands in the benchmark's manifest.
+    `author` is the person who published it; None: it stands in the benchmark's manifest. `merged`: it came with a
+    ledger that was merged into this one.
     """
 
     benchmark_id: str
@@ -23,6 +24,7 @@ class HighScore(msgspec.Struct, frozen=True, kw_only=True):
     date: str | None
     author: str | None
     published_at: str
+    merged: bool = False
 
     def measures(self, unit: str | None, higher_is_better: bool) -> bool:
         """Whether scores of that unit and direction can be measured against it.
@@ -43,5 +45,11 @@ def read_history(connection: sqlite3.Connection) -> list[HighScore]:
 
 
 def holding(history: Iterable[HighScore]) -> dict[str, HighScore]:
-    """The reference that holds for each benchmark: the one published last. By benchmark id, in its order."""
-    return dict(sorted({score.benchmark_id: score for score in history}.items()))
+    """The reference that holds for each benchmark: the one published last. By benchmark id, in its order.
+
+    One that came with another ledger holds only where none was published here.
+    """
+    held = {}
+    for score in sorted(history, key=lambda score: not score.merged):
+        held[score.benchmark_id] = score
+    return dict(sorted(held.items()))

@@ -19,10 +19,11 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...ledger.aside import NOTHING, Positions, set_aside_in
 from ...ledger.events import Record
 from ...ledger.storage.chain import GENESIS
 from ...ledger.store import EventReader
-from .following import START, Follower, State, batches, read_groups, read_runs, write_state
+from .following import START, Follower, SetAsideSince, State, batches, read_groups, read_runs, write_state
 from .keeping import KeptFile, Notice, ProjectionError, Seal, exclusive, replacing, seal_of
 from .remains import difference, put_aside
 from .tables import APPLICATION, INDEXES, NAME, TABLES, VERSION
@@ -88,7 +89,7 @@ def _bring_up(file: KeptFile, store: EventReader, notice: Notice | None) -> Stat
             if _code(problem) != sqlite3.SQLITE_BUSY:
                 raise
             return _follow_in_copy(file, store)
-    except _Touched:
+    except (_Touched, SetAsideSince):
         return _rebuild(file, store, notice)
     except sqlite3.DatabaseError as problem:
         if _code(problem) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
@@ -237,8 +238,10 @@ def _catch_up(file: KeptFile, store: EventReader, state: State) -> State:
     return state
 
 
-def _apply(connection: sqlite3.Connection, records: Iterator[Record] | list[Record], state: State) -> State:
-    follower = Follower(connection)
+def _apply(
+    connection: sqlite3.Connection, records: Iterator[Record] | list[Record], state: State, aside: Positions = NOTHING
+) -> State:
+    follower = Follower(connection, aside)
     for batch in batches(records):
         state = follower.apply(batch)
     return state
@@ -260,6 +263,13 @@ def _follow_in_copy(file: KeptFile, store: EventReader) -> State:
 
 
 def _rebuild(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
+    while True:
+        # Again, where somebody set events aside while the tables were filled.
+        with contextlib.suppress(SetAsideSince):
+            return _build(file, store, notice)
+
+
+def _build(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
     is_known = file.left is not None
     _spare_foreign(file.path, is_known=is_known)
     with _beside(file) as build:
@@ -267,7 +277,7 @@ def _rebuild(file: KeptFile, store: EventReader, notice: Notice | None) -> State
         for statement in TABLES:
             build.execute(statement)
         write_state(build, START)
-        state = _apply(build, store.read(), START)
+        state = _apply(build, store.read(), START, set_aside_in(store))
         for statement in INDEXES:
             build.execute(statement)
         build.execute("COMMIT")

@@ -13,9 +13,12 @@ from typing import TypeVar
 
 import msgspec
 
+from ...ledger.aside import NOTHING, Positions
 from ...ledger.events import Heartbeat, HighScorePublished, Imported, Record, Started
 from ...ledger.fold import Group, Run, makes_idle
 from ...ledger.history import History
+from ...ledger.judgement import void
+from ...ledger.origins import brought_by
 from ...ledger.storage.chain import GENESIS
 from .rows import bound, group_values, load_group, load_run, run_values
 from .tables import GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
@@ -30,6 +33,7 @@ _PUT_RUN = upsert("benchmark_runs", RUN_NAMES, "run_id")
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
+_CAME_WITH_ANOTHER = "UPDATE high_scores SET merged = 1 WHERE seq >= ? AND seq < ?"
 _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
 _RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
 _AT_ONCE = 500
@@ -52,30 +56,40 @@ def batches(records: Iterable[Record]) -> Iterator[Iterator[Record]]:
         yield itertools.chain([first], itertools.islice(rest, BATCH - 1))
 
 
+class SetAsideSince(Exception):
+    """Events that the tables know were set aside after they were followed: the tables have to be built anew."""
+
+
 class Follower:
     """Brings the tables of a connection from batch to batch, inside the caller's transactions.
 
-    It remembers what the last batch left in the tables: most runs and groups that go on were there just now.
+    It remembers what the last batch left in the tables: most runs and groups that go on were there just now. Events at
+    the positions `aside` are passed over; all that is set aside has to be known before the first batch.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, aside: Positions = NOTHING) -> None:
         self._connection = connection
+        self._aside = aside
         self._runs: dict[str, Run] = {}
         self._groups: dict[str, Group] = {}
 
     def apply(self, batch: Iterable[Record]) -> State:
         """Bring the tables from the event before the batch to its last one."""
-        rest, history, high_scores = iter(batch), History(), []
+        rest, history, high_scores, brought = iter(batch), History(aside=self._aside), [], []
         while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
             self._load(records, history)
             history.read(_without_idle_beats(records, history.runs))
-            high_scores += _published(records)
+            high_scores += _published(records, self._aside)
+            brought += [(first, first + count) for record in records for first, count in brought_by(record)]
         put = self._connection.executemany
         put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
         put(_PUT_RUN, map(bound, map(run_values, _changed(history.runs, self._runs))))
         put(_PUT_HIGH_SCORE, high_scores)
+        put(_CAME_WITH_ANOTHER, brought)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
         self._runs, self._groups = history.runs, history.groups
+        if history.is_outdated:
+            raise SetAsideSince
         state = State(history.seq, history.hash, history.at)
         write_state(self._connection, state)
         return state
@@ -154,9 +168,9 @@ def _changed(after: dict[str, T], before: dict[str, T]) -> Iterator[T]:
     return (one for name, one in after.items() if before.get(name) is not one)
 
 
-def _published(batch: list[Record]) -> list[tuple[object, ...]]:
+def _published(batch: list[Record], aside: Positions) -> list[tuple[object, ...]]:
     return [
-        (record.seq, record.stream, *msgspec.structs.astuple(record.data), record.at)
+        (record.seq, record.stream, *msgspec.structs.astuple(record.data), record.at, 0)
         for record in batch
-        if type(record.data) is HighScorePublished
+        if type(record.data) is HighScorePublished and record.seq not in aside and void(record) is None
     ]

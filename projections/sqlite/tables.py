@@ -12,12 +12,12 @@ NAME = "orchestrator"
 APPLICATION = 0x42454E43
 """SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
 
-_MEANING = 4
+_MEANING = 5
 """Raised where the same columns come to say something else."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
 GROUP_NAMES = [column.name for column in GROUP_COLUMNS]
-HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at"]
+HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at", "merged"]
 
 
 def _declared(columns: tuple[Column, ...], key: str = "") -> list[str]:
@@ -33,7 +33,13 @@ TABLES = (
     _table("benchmark_runs", [*_declared(RUN_COLUMNS, "run_id"), *(f"{name} INTEGER" for name in TOKEN_COLUMNS)]),
     _table(
         "high_scores",
-        ["seq INTEGER PRIMARY KEY", "benchmark_id TEXT", *_declared(HIGH_SCORE_COLUMNS), "published_at TEXT"],
+        [
+            "seq INTEGER PRIMARY KEY",
+            "benchmark_id TEXT",
+            *_declared(HIGH_SCORE_COLUMNS),
+            "published_at TEXT",
+            "merged INTEGER",
+        ],
     ),
     _table("ledger_problems", ["seq INTEGER PRIMARY KEY", "problem TEXT"]),
     _table(

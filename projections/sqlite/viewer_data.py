@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from ...ledger.events import SetAside
 from ...ledger.store import EventReader
 from ..scores.high_scores import read_history
 from ..scores.summaries import Score, Summaries, benchmark_summary
@@ -140,7 +141,7 @@ def update_dataset(
     with exclusive(path) as kept, _open_old(kept) as old:
         if notice is not None and kept.left is not None and os.path.lexists(path) and not kept.is_untouched():
             notice(f"{path.name} was changed by another program: it is written anew from the ledger")
-        if old is None or not is_place_of(store, old.state):
+        if old is None or not is_place_of(store, old.state) or _sets_aside(store, old.state.position):
             plan = None
         elif old.state.position >= state.position:
             return  # Where another process was faster, its document is the newer one.
@@ -159,6 +160,11 @@ def update_dataset(
                 else:
                     old.copy(piece, file)
             file.writelines(_ending(connection, state))
+
+
+def _sets_aside(store: EventReader, position: int) -> bool:
+    """Whether events were set aside since, which changes rows of any age."""
+    return any(store.read(after=position, types=[SetAside.type]))
 
 
 def _beginning(state: State) -> bytes:

@@ -37,6 +37,7 @@ from benchmarks.ledger.events import (
     Repaired,
     Request,
     Retracted,
+    SetAside,
     Skipped,
     Started,
     Unknown,
@@ -238,7 +239,10 @@ def everything() -> list[NewEvent]:
         NewEvent("run_5", Imported(source=ImportSource("json", "x.json", "0" * 64), run=run)),
         NewEvent("ledger", Repaired(author="a", reason="r", position=3, head_hash="0" * 64, quarantined=["x.part"])),
         NewEvent("run_6", Unknown(named="from_the_future", raw=msgspec.Raw(b'{"a" : [1, 2.50], "b":null}'))),
-        NewEvent("other", Merged(origin="other", position=0, head_hash="0" * 64, stretches=[], source="other.jsonl")),
+        NewEvent(
+            "other", Merged(origin="other", position=0, head_hash="0" * 64, stretches=[], source="other.jsonl", added=0)
+        ),
+        NewEvent("ledger", SetAside(author="a", reason="r", head_hash="0" * 64, events=[(3, 1)])),
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ...ledger.errors import ImpossibleTransition, LedgerError
+from ...ledger.events import SetAside
 from ...ledger.fold import Run, evolve
 from ...ledger.past import Past, limit_of
 from ...ledger.staleness import is_stale
@@ -213,6 +214,8 @@ class Archive:
         for record in records:
             if record.seq > state.position:
                 break
+            if isinstance(record.data, SetAside):
+                return None  # That changes runs of any age.
             streams[record.stream] = None
         return list(streams)
 

@@ -66,6 +66,8 @@ def verify(
                 print(f"{kind}: event {finding.seq}: {finding.text}")
         for remark in report.notes:
             print(f"note: {remark}")
+        if report.doubtful:
+            print("hint: `ledger repair` sets aside the events that cannot have happened")
         state = "sound" if report.is_sound else "NOT sound"
         print(
             f"{state}: {report.position} events in {report.files} {'file' if report.files == 1 else 'files'}, "
@@ -124,13 +126,12 @@ def stat(place: Place, as_json: bool) -> None:
     store = place.store()
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    history = History()
+    history = History.of(store)
     first = last = ""
     for record, line in zip(store.read(), store.read_lines(), strict=False):
         counts[record.type] += 1
         sizes[record.type] += len(line) + 1
         first, last = first or record.at, record.at
-        history.read([record])
     runs = Counter(run.status for run in history.runs.values())
     if as_json:
         events = {kind: {"count": counts[kind], "bytes": sizes[kind]} for kind in sorted(counts)}

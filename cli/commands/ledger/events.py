@@ -16,6 +16,7 @@ from ....ledger.events import EVENT_TYPES, HighScorePublished, Imported, Incompa
 from ....ledger.fold import Group, Run, evolve, evolve_group
 from ....ledger.follow import follow_lines
 from ....ledger.identity import parse_utc
+from ....ledger.judgement import is_moment
 from ....ledger.storage import codec
 from ....ledger.storage.codec import Envelope
 from ....orchestrator.errors import UsageError, nearest
@@ -95,6 +96,8 @@ class Filter:
         self.seq = envelope.seq
         is_about = self._benchmark is None or self._is_about_benchmark(envelope, line)
         if self._since or self._until:
+            if not is_moment(envelope.at):
+                return False  # Nobody knows when that was.
             at = parse_utc(envelope.at)
             if (self._since and at < self._since) or (self._until and at > self._until):
                 return False
@@ -106,14 +109,19 @@ class Filter:
 
     def _is_about_benchmark(self, envelope: Envelope, line: bytes) -> bool:
         if envelope.type in (Started.type, Imported.type, Skipped.type, Incompatible.type):
-            event: Any = codec.decode(line).data
-            name = event.run.get("benchmark_id") if isinstance(event, Imported) else event.benchmark_id
+            event: Any = codec.read(line).data
+            name = event.run.get("benchmark_id") if isinstance(event, Imported) else _benchmark_id(event)
             if name == self._benchmark and envelope.type in (Started.type, Imported.type):
                 self._runs.add(envelope.stream)
             return bool(name == self._benchmark)
         if envelope.type == HighScorePublished.type:
             return envelope.stream == self._benchmark
         return envelope.stream in self._runs
+
+
+def _benchmark_id(event: Any) -> str | None:
+    """The benchmark that an event names; None where its data cannot be read."""
+    return getattr(event, "benchmark_id", None)
 
 
 def _show(line: bytes) -> None:

@@ -7,20 +7,27 @@ from pathlib import Path
 
 import click
 
+from ....ledger.aside import Positions, stretches_of
 from ....ledger.errors import LedgerError
-from ....ledger.events import LEDGER_STREAM, Repaired
+from ....ledger.events import LEDGER_STREAM, NewEvent, Repaired, SetAside
+from ....ledger.history import History
 from ....ledger.ledger import Ledger
-from ....ledger.proof.verify import verify
+from ....ledger.proof.verify import Report, verify
 from ....ledger.storage.chain import Head
 from ....ledger.storage.jsonl import JsonlStore
 from ....ledger.storage.open import open_store
+from ....ledger.store import EventStore
+from ....ledger.transfer.admission import Source
 from ....ledger.transfer.exchange import FILE_ENDINGS, LinesFile, export_lines, head_of
 from ....ledger.transfer.exchange import copy as copy_ledger
-from ....ledger.transfer.merge import Source, take_in
+from ....ledger.transfer.merge import take_in
 from ....orchestrator.errors import UsageError
 from ....orchestrator.recording.migration import import_sqlite as migrate
 from ....projections.sqlite.refresh import update_all
 from ...context import Place, in_place, note
+
+_SHOWN = 20
+"""Stretches of positions that are shown."""
 
 
 @click.command()
@@ -54,7 +61,7 @@ def import_(place: Place, source: str) -> None:
     merged: events, ids and times stay as they are and are numbered anew here, and their own chain can still be proven.
     """
     store = place.store()
-    taken = take_in(store, _source(source), name=Path(source).name)
+    taken = take_in(store, _source(source), name=Path(source).name, by=getpass.getuser())
     if taken.added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     how = "the same history" if taken.is_same_chain else "merged"
@@ -115,28 +122,59 @@ def import_sqlite(place: Place, database: Path) -> None:
 @click.option("--reason", default="", help="Why no better copy can be put in its place; it is recorded.")
 @in_place
 def repair(place: Place, yes: bool, reason: str) -> int:
-    """Cut off what can't be proven any more, keep it in quarantine, and record that this was done.
+    """Cut off what can't be proven any more, set aside what cannot have happened, and record that this was done.
 
-    The last resort: events behind a break are lost to the chain. A copy that is whole is always better; `ledger verify`
-    names the files to restore.
+    What is cut off is kept in quarantine. It is the last resort: events behind a break are lost to the chain. A copy
+    that is whole is always better; `ledger verify` names the files to restore. What is set aside stays where it is,
+    and counts for nothing from then on.
     """
     store = place.store()
-    report = verify(store)
-    if not report.damage and not report.torn_bytes:
+    report, aside = _doubts(store)
+    breaks = [finding for finding in report.damage if finding.seq not in aside]
+    if not breaks and not report.torn_bytes and not aside:
         print(f"nothing to repair: {report.position} events, head {report.head_hash}")
         return 0
     for finding in report.damage:
         print(f"damage: {finding.text}")
+    for finding in report.story:
+        if finding.seq in aside:
+            print(f"story: event {finding.seq}: {finding.text}")
     for remark in report.notes:
         print(f"note: {remark}")
     if not yes:
-        print(f"with --yes, what stands behind event {report.position} is moved to quarantine")
+        if breaks or report.torn_bytes:
+            print(f"with --yes, what stands behind event {report.position} is moved to quarantine")
+        if aside:
+            print(f"with --yes, {len(aside)} events are set aside: {_as_text(aside)}")
         return 3 if report.damage else 1
+    if breaks or report.torn_bytes:
+        _cut(store, reason or "; ".join(finding.text for finding in breaks) or "a torn last line")
+        aside = _doubts(store)[1]
+    if aside:
+        _set_aside(store, aside, reason)
+    try:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    except LedgerError as problem:
+        note(f"the tables could not be made anew: {problem}")
+    return 0
+
+
+def _doubts(store: EventStore) -> tuple[Report, Positions]:
+    """What a verification finds, and all events that are to be set aside: without some, others may make no sense."""
+    first = report = verify(store)
+    aside: Positions = frozenset()
+    while more := {seq for begin, count in report.doubtful for seq in range(begin, begin + count)} - aside:
+        aside |= more
+        report = verify(store, aside_too=aside)
+    return first, aside
+
+
+def _cut(store: EventStore, reason: str) -> None:
     kept = store.cut()
     head: Head = head_of(store.prove())
     event = Repaired(
         author=getpass.getuser(),
-        reason=reason or "; ".join(finding.text for finding in report.damage) or "a torn last line",
+        reason=reason,
         position=head.seq,
         head_hash=head.hash,
         quarantined=[path.name for path in kept],
@@ -145,8 +183,24 @@ def repair(place: Place, yes: bool, reason: str) -> int:
     for path in kept:
         print(f"kept: {path}")
     print(f"repaired: events 1 to {head.seq} stand as they were written; event {record.seq} tells of the repair")
-    try:
-        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
-    except LedgerError as problem:
-        note(f"the tables could not be made anew: {problem}")
-    return 0
+
+
+def _set_aside(store: EventStore, aside: Positions, reason: str) -> None:
+    def decide(history: History) -> list[NewEvent]:
+        event = SetAside(
+            author=getpass.getuser(),
+            reason=reason or "they cannot have happened",
+            head_hash=history.hash,
+            events=stretches_of(aside),
+        )
+        return [NewEvent(LEDGER_STREAM, event)]
+
+    [record] = Ledger(store).decide(decide)
+    print(f"set aside: {len(aside)} events count for nothing from now on: {_as_text(aside)}")
+    print(f"event {record.seq} tells of it")
+
+
+def _as_text(positions: Positions) -> str:
+    """Positions for people: `3, 7-9`."""
+    parts = [str(first) if count == 1 else f"{first}-{first + count - 1}" for first, count in stretches_of(positions)]
+    return ", ".join(parts[:_SHOWN]) + (f" and {len(parts) - _SHOWN} more stretches" if len(parts) > _SHOWN else "")

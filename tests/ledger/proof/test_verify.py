@@ -94,7 +94,7 @@ def test_what_is_proven_before_a_break_is_still_counted(folder):
     assert (report.position, report.groups, report.runs) == (2, 1, 1)
 
 
-def test_an_event_that_keeps_the_chain_but_not_its_type_is_named_with_its_line(folder, store):
+def test_an_event_that_keeps_the_chain_but_not_its_type_is_told_and_stops_nobody(folder, store):
     """A program of another hand wrote a `finished` without a time, and hashed it well."""
     [segment] = list_segments(folder)
     head = verify(JsonlStore(folder, notice=print)).head_hash
@@ -103,9 +103,10 @@ def test_an_event_that_keeps_the_chain_but_not_its_type_is_named_with_its_line(f
     with segment.open("ab") as file:
         file.write(body + b',"hash":"' + sha256(body).hexdigest().encode() + b'"}\n')
     report = verify(JsonlStore(folder, notice=print))
-    assert report.position == 4
-    assert [finding.seq for finding in report.damage] == [5]
-    assert "line 5," in report.damage[0].text and "an event can't be read" in report.damage[0].text
+    assert (report.position, report.damage) == (5, [])
+    [finding] = report.story
+    assert finding.seq == 5 and "it can't be read: no finished event" in finding.text
+    assert report.doubtful == [(5, 1)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ledger.errors import EventConflict, LedgerDamaged, LedgerUnwritable
-from benchmarks.ledger.events import Annotated, NewEvent
+from benchmarks.ledger.events import Annotated, NewEvent, Unreadable
 from benchmarks.ledger.storage.chain import GENESIS
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.segments import list_segments
@@ -348,20 +348,30 @@ def test_a_handle_that_sat_out_whole_segments_goes_on_in_the_last_one(folder):
     assert [record.seq for record in open_again(folder).read()] == list(range(1, 13))
 
 
-def test_an_event_that_cannot_be_read_is_damage_with_its_own_place(store):
+def test_an_event_whose_data_cannot_be_read_stands_in_nobodys_way(store):
+    """The chain is whole: only that event means nothing. A line that is no event at all is damage."""
     from hashlib import sha256
 
     records = append(store, note("a"), note("b"))
     store.close()
     [segment] = list_segments(store.folder)
-    offset = segment.stat().st_size
     body = b'{"seq":3,"id":"x","at":"t","type":"annotated","stream":"s","version":1,"data":{},"prev":"%b"'
     body %= records[-1].hash.encode()
+    digest = sha256(body).hexdigest()
+    with segment.open("ab") as file:
+        file.write(body + b',"hash":"' + digest.encode() + b'"}\n')
+    again = open_again(store.folder)
+    assert append(again, note("c"))[0].seq == 4
+    assert isinstance(list(again.read())[2].data, Unreadable)
+    again.close()
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:3]))
+    offset = segment.stat().st_size
+    body = b'{"seq":4,"id":7,"prev":"%b"' % digest.encode()
     with segment.open("ab") as file:
         file.write(body + b',"hash":"' + sha256(body).hexdigest().encode() + b'"}\n')
     with pytest.raises(LedgerDamaged, match="the hash chain is whole, but an event can't be read") as told:
         append(open_again(store.folder), note("c"))
-    assert (told.value.line, told.value.offset, told.value.trusted) == (3, offset, 2)
+    assert (told.value.line, told.value.offset, told.value.trusted) == (4, offset, 3)
 
 
 def test_a_handle_that_nobody_holds_any_more_holds_no_files(folder):

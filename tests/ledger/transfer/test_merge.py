@@ -7,20 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.ledger.errors import EventConflict, LedgerDamaged
-from benchmarks.ledger.events import Annotated, HighScorePublished, Merged, NewEvent, Unknown
+from benchmarks.ledger.errors import LedgerDamaged
+from benchmarks.ledger.events import HighScorePublished, Merged, NewEvent, Unknown
 from benchmarks.ledger.proof.checkpoint import take_checkpoint
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.segments import list_segments
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.ledger.transfer import merge as merging
+from benchmarks.ledger.transfer.admission import RefusedLedger
 from benchmarks.ledger.transfer.exchange import LinesFile, export_lines
 from benchmarks.ledger.transfer.merge import take_in
 
 
 def note(text: str, stream: str, id: str | None = None) -> NewEvent:
-    return NewEvent(stream, Annotated(author="a", note=text), id)
+    """An event that makes sense in any ledger, at any place."""
+    return NewEvent(stream, HighScorePublished(label=text, value=0.5, source="s"), id)
 
 
 def fill(store, *notes: str, stream: str = "run_1"):
@@ -59,16 +61,18 @@ def test_another_history_is_merged_once_and_keeps_what_it_says(make, kinds):
     assert [(record.seq, record.stream, record.version) for record in ours.read()] == [
         (1, "run_1", 1),
         (2, "run_1", 2),
-        (3, "run_2", 1),
-        (4, "run_2", 2),
-        (5, "run_2", 3),
-        (6, "run_1", 3),
-        (7, take_checkpoint(theirs).origin, 1),
+        (3, take_checkpoint(theirs).origin, 1),
+        (4, "run_2", 1),
+        (5, "run_2", 2),
+        (6, "run_2", 3),
+        (7, "run_1", 3),
+        (8, take_checkpoint(theirs).origin, 2),
     ]
     assert before.items() <= origins(ours).items()
-    [merged] = [record.data for record in ours.read(types=["merged"])]
+    announced, merged = [record.data for record in ours.read(types=["merged"])]
+    assert (announced.position, announced.stretches, announced.coming) == (0, [], 4)
     assert (merged.position, merged.head_hash) == (4, list(theirs.read())[-1].hash)
-    assert merged.stretches == [(3, 4)]
+    assert (merged.stretches, merged.added) == ([(4, 4)], 4)
 
 
 def test_a_history_that_has_grown_adds_what_is_new(make):
@@ -77,7 +81,9 @@ def test_a_history_that_has_grown_adds_what_is_new(make):
     fill(ours, "b")
     fill(theirs, "z", stream="run_2")
     assert taken(ours, theirs) == (1, 2, False)
-    assert [record.data.stretches for record in ours.read(types=["merged"])] == [[(2, 2)], [(2, 2), (6, 1)]]
+    merged = [record.data for record in ours.read(types=["merged"])]
+    assert [event.stretches for event in merged] == [[], [(3, 2)], [(3, 2)], [(3, 2), (8, 1)]]
+    assert [(event.added, event.coming) for event in merged] == [(0, 2), (2, 0), (0, 1), (1, 0)]
 
 
 def test_an_empty_ledger_and_a_longer_one_go_on_with_the_same_chain(make):
@@ -98,7 +104,7 @@ def test_copies_that_went_their_own_ways_come_together(make):
     fill(one, "c")
     fill(two, "d", "e")
     assert taken(one, two) == (2, 2, False)
-    assert [record.data.note for record in one.read(types=["annotated"])] == ["a", "b", "c", "d", "e"]
+    assert [record.data.label for record in one.read(types=["high_score_published"])] == ["a", "b", "c", "d", "e"]
     fill(two, "f")
     assert taken(one, two) == (1, 4, False)
     assert taken(one, two) == (0, 5, False)
@@ -110,8 +116,8 @@ def test_what_came_by_two_ways_stands_once(make):
         a, b, c = (fill(make(f"{order}{name}"), name, stream=f"run_{name}") for name in "abc")
         taken(b, a)
         sources = {"a": a, "b": b}
-        assert [taken(c, sources[name])[0] for name in order] == ([1, 2] if order == "ab" else [3, 0])
-        assert sorted(record.data.note for record in c.read(types=["annotated"])) == ["a", "b", "c"]
+        assert [taken(c, sources[name])[0] for name in order] == ([1, 3] if order == "ab" else [4, 0])
+        assert sorted(record.data.label for record in c.read(types=["high_score_published"])) == ["a", "b", "c"]
         fill(a, "more", stream="run_a")
         taken(b, a)
         assert taken(c, b)[2] is False and taken(c, a) == (0, 2, False)
@@ -122,7 +128,7 @@ def test_types_and_bytes_that_are_not_known_here_come_along(make):
     raw = b'{"a" : [1, 2.50], "b":null}'
     theirs.append(lambda _: [NewEvent("run_9", Unknown(named="from_the_future", raw=msgspec.Raw(raw)))], lambda _: None)
     taken(ours, theirs)
-    assert raw in next(ours.read_lines(after=1))
+    assert raw in next(ours.read_lines(after=2))
 
 
 def test_streams_that_both_have_go_on(make):
@@ -143,7 +149,7 @@ def test_a_change_of_what_was_merged_is_damage_though_the_chain_is_made_to_fit(m
     forged, previous = [], GENESIS
     for line in ours.read_lines():
         record, data = codec.decode(line), codec.raw_data(line)
-        if record.seq == 2:
+        if record.seq == 3:
             data = Unknown(named=data.named, raw=msgspec.Raw(bytes(data.raw).replace(b'"x"', b'"better"')))
         new = NewEvent(record.stream, data)
         line, record = codec.encode(
@@ -155,7 +161,7 @@ def test_a_change_of_what_was_merged_is_damage_though_the_chain_is_made_to_fit(m
     [segment] = list_segments(ours.folder)
     segment.write_bytes(b"".join(forged))
     [finding] = verify(ours).damage
-    assert finding.seq == 4 and "are not what they were there" in finding.text
+    assert finding.seq == 5 and "are not what they were there" in finding.text
 
 
 def test_a_damaged_ledger_is_not_taken_in(make):
@@ -171,7 +177,7 @@ def test_an_id_that_means_two_things_is_a_conflict(make):
     ours, theirs = make("ours"), make("theirs")
     for store, text in ((ours, "one"), (theirs, "another")):
         store.append(lambda _, text=text: [note(text, "run_1", id="same")], lambda _: None)
-    with pytest.raises(EventConflict):
+    with pytest.raises(RefusedLedger, match="its id is that of event 1 here"):
         take_in(ours, theirs, name="other")
     assert len(list(ours.read())) == 1
 
@@ -195,7 +201,9 @@ def test_a_merge_that_a_crash_cut_short_is_completed(tmp_path_factory, kept, at_
         take_in(again, theirs, name="other")
     monkey.undo()
     assert verify(again).damage == []
-    assert sorted(r.data.note for r in again.read(types=["annotated"]) if r.stream == "run_2") == list("uvwxyz")
+    assert sorted(r.data.label for r in again.read(types=["high_score_published"]) if r.stream == "run_2") == list(
+        "uvwxyz"
+    )
     last = [record.data for record in again.read(types=["merged"])][-1]
     assert isinstance(last, Merged) and last.position == 6
     assert taken(again, theirs) == (0, 6, False)

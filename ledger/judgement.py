@@ -1,0 +1,286 @@
+"""What an event must be to stand for something that can have happened, whatever its hash says.
+
+The types see to the shapes of fields; here is what they cannot say: times that are times, counts that count, names that
+are names and no paths. What an event means for its run is for the fold to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from .events import (
+    LEDGER_STREAM,
+    Failed,
+    Finished,
+    GroupClosed,
+    GroupOpened,
+    Heartbeat,
+    Imported,
+    Incompatible,
+    Merged,
+    Outcome,
+    Owner,
+    Record,
+    Recovered,
+    Repaired,
+    SetAside,
+    Skipped,
+    Started,
+    Unreadable,
+)
+
+LONGEST_NAME = 200
+"""UTF-8 bytes that an id may have: it names folders and files."""
+
+LONGEST_LEASE = 7 * 86_400.0
+"""Seconds: who promises his next sign of life later than that would never be found dead."""
+
+_LONGEST_PATH = 4096
+
+LARGEST = 2**63 - 1
+"""The largest whole number that the tables can hold."""
+
+ORIGIN = re.compile(r"benchmark-orchestrator/ledger/([0-9a-f]{16}|empty)")
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+_FIRST_YEAR = 1900
+"""Before it, a time with an offset can lie outside of what a reader can name."""
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_last_seconds = {""}
+
+
+def is_moment(text: str) -> bool:
+    """Whether a text is a time, asked for each event: as `is_time`, and faster."""
+    # Nearly every event is of the same second as one just before, and of the form that this program writes.
+    if text[:20] in _last_seconds and len(text) == 27 and text[26] == "Z" and text[20:26].isdigit() and text.isascii():
+        return True
+    if not is_time(text):
+        return False
+    if len(text) == 27 and text[19] == ".":
+        _last_seconds.clear()
+        _last_seconds.add(text[:20])
+    return True
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time such as `2026-11-23T07:29:16.123456Z`, or a shorter one, that every reader can read."""
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        return datetime.fromisoformat(text).year >= _FIRST_YEAR
+    except ValueError:
+        return False
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be an id: it is short, can be printed, and leads to no other folder when it names one."""
+    return (
+        0 < len(text) <= LONGEST_NAME
+        and text.isprintable()
+        and not text.startswith(".")
+        and not any(letter in "/\\" for letter in text)
+        and len(text.encode(errors="replace")) <= LONGEST_NAME
+    )
+
+
+def is_folder(text: str) -> bool:
+    """Whether a text can be a folder below another one; the empty text is that one."""
+    return text == "" or all(map(is_name, text.split("/")))
+
+
+def void(record: Record) -> str | None:
+    """Why an event can stand for nothing, wherever it stands; None for one that can.
+
+    Such an event is refused when it is appended, and passed over when it is read.
+    """
+    check = _VOID.get(record.data.type)
+    if check is not None and (reason := check(record.data)):
+        return reason
+    return None if is_moment(record.at) else f"it was written at {record.at[:40]!r}, which is no time"
+
+
+def is_path(text: str) -> bool:
+    """Whether a text names a file below a folder, with `/` between its parts, whatever its name looks like."""
+    parts = text.split("/")
+    return "\0" not in text and len(text) <= _LONGEST_PATH and not any(part in ("", ".", "..") for part in parts)
+
+
+def faults_of(record: Record) -> Iterator[str]:
+    """Everything about an event that cannot be, beyond what its run's story says of it."""
+    event = record.data
+    if isinstance(event, Unreadable):
+        yield f"it can't be read: {event.problem}"
+    if not 0 < record.seq <= LARGEST or not 0 < record.version <= LARGEST:
+        yield f"its position {record.seq} or version {record.version} is none"
+    if not is_moment(record.at):
+        yield f"its time {record.at!r} is none"
+    if not (record.id and len(record.id) <= LONGEST_NAME and record.id.isprintable()):
+        yield f"its id {record.id[:LONGEST_NAME]!r} is none"
+    yield from _faults_of_stream(record)
+    judge = _JUDGES.get(event.type)
+    if judge is not None:
+        yield from judge(event)
+
+
+def _faults_of_stream(record: Record) -> Iterator[str]:
+    event, stream = record.data, record.stream
+    if isinstance(event, Merged):
+        fits = stream == event.origin
+    elif isinstance(event, Repaired | SetAside):
+        fits = stream == LEDGER_STREAM
+    else:
+        fits = is_name(stream)
+    if not fits:
+        yield f"its stream {stream[:LONGEST_NAME]!r} can't be that of a {record.type} event"
+
+
+def _names(**names: str | None) -> Iterator[str]:
+    for field, name in names.items():
+        if name is not None and not is_name(name):
+            yield f"{field} {name[:LONGEST_NAME]!r} is no id"
+
+
+def _time(field: str, text: str | None) -> Iterator[str]:
+    if text is not None and not is_time(text):
+        yield f"{field} {text[:40]!r} is no time"
+
+
+def _within(field: str, value: float | None, least: float, most: float = LARGEST) -> Iterator[str]:
+    if value is not None and not least <= value <= most:
+        yield f"{field} {value} is out of range"
+
+
+def _owner(owner: Owner | None) -> Iterator[str]:
+    if owner is not None:
+        yield from _within("owner's pid", owner.pid, 0, 2**31)
+        yield from _within("owner's process_start", owner.process_start, 0)
+
+
+def _group_opened(event: GroupOpened) -> Iterator[str]:
+    yield from _owner(event.owner)
+
+
+def _started(event: Started) -> Iterator[str]:
+    yield from _names(run_group_id=event.run_group_id, benchmark_id=event.benchmark_id)
+    if not is_folder(event.benchmark_directory):
+        yield f"benchmark_directory {event.benchmark_directory[:LONGEST_NAME]!r} leads out of the workspace"
+    yield from _within("attempt", event.attempt, 1)
+    yield from _owner(event.owner)
+
+
+def _heartbeat(event: Heartbeat) -> Iterator[str]:
+    yield from _within("lease_seconds", event.lease_seconds, 0, LONGEST_LEASE)
+
+
+def _outcome(event: Outcome) -> Iterator[str]:
+    yield from _time("ended_at", event.ended_at)
+    yield from _within("duration_seconds", event.duration_seconds, 0)
+    yield from _within("return_code", event.return_code, -LARGEST)
+    yield from _within("samples", event.samples, 0)
+    yield from _within("stderr", event.stderr, 0, float("inf"))
+    for artifact in event.artifacts:
+        if not is_path(artifact.path) or not _DIGEST.fullmatch(artifact.sha256):
+            yield f"the artifact {artifact.path[:LONGEST_NAME]!r} is no file of a run with its SHA-256"
+        yield from _within(f"bytes of {artifact.path[:LONGEST_NAME]!r}", artifact.bytes, 0)
+
+
+def _recovered(event: Recovered) -> Iterator[str]:
+    yield from _time("last_seen_at", event.last_seen_at)
+    if event.adopted is not None:
+        yield from _outcome(event.adopted)
+
+
+def _of_a_group(event: Skipped | Incompatible) -> Iterator[str]:
+    yield from _names(benchmark_id=event.benchmark_id)
+    if isinstance(event, Skipped):
+        yield from _names(existing_run_id=event.existing_run_id)
+
+
+def _group_closed(event: GroupClosed) -> Iterator[str]:
+    counts = event.counts
+    for value in (counts.succeeded, counts.failed, counts.skipped, counts.incompatible):
+        yield from _within("a count", value, 0)
+
+
+def _imported(event: Imported) -> Iterator[str]:
+    run = event.run
+    for field in ("started_at", "ended_at"):
+        if isinstance(text := run.get(field), str):
+            yield from _time(field, text)
+    for field in ("samples", "stderr", "duration_seconds"):
+        if isinstance(value := run.get(field), int | float):
+            yield from _within(field, value, 0, float("inf") if field == "stderr" else LARGEST)
+    if isinstance(value := run.get("attempt"), int):
+        yield from _within("attempt", value, 1)
+    if isinstance(name := run.get("benchmark_id"), str):
+        yield from _names(benchmark_id=name)
+    if isinstance(name := run.get("run_group_id"), str) and name:
+        yield from _names(run_group_id=name)
+    if isinstance(name := run.get("benchmark_directory"), str) and not is_folder(name):
+        yield f"benchmark_directory {name[:LONGEST_NAME]!r} leads out of the workspace"
+
+
+def _merged(event: Merged) -> Iterator[str]:
+    if not ORIGIN.fullmatch(event.origin) and event.position:
+        yield f"{event.origin[:LONGEST_NAME]!r} is no ledger's origin"
+    yield from _within("position", event.position, 0)
+
+
+def _set_aside(event: SetAside) -> Iterator[str]:
+    if any(first < 1 or count < 1 or first + count > LARGEST for first, count in event.events):
+        yield "it names no places of a ledger"
+
+
+_JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
+    GroupOpened.type: _group_opened,
+    Started.type: _started,
+    Heartbeat.type: _heartbeat,
+    Finished.type: _outcome,
+    Failed.type: _outcome,
+    Recovered.type: _recovered,
+    Skipped.type: _of_a_group,
+    Incompatible.type: _of_a_group,
+    GroupClosed.type: _group_closed,
+    Imported.type: _imported,
+    Merged.type: _merged,
+    SetAside.type: _set_aside,
+}
+"""Types without an entry (remarks, retractions, references, repairs) hold texts that may say anything."""
+
+
+def _void_end(event: Outcome) -> str | None:
+    return None if is_moment(event.ended_at) else f"it ended at {event.ended_at[:40]!r}, which is no time"
+
+
+def _void_recovery(event: Recovered) -> str | None:
+    return None if event.adopted is None else _void_end(event.adopted)
+
+
+def _void_beat(event: Heartbeat) -> str | None:
+    lease = event.lease_seconds
+    return None if lease is None or 0 <= lease <= LONGEST_LEASE else f"it promises the next sign of life in {lease:g} s"
+
+
+def _void_import(event: Imported) -> str | None:
+    for name in ("started_at", "ended_at"):
+        text = event.run.get(name)
+        if isinstance(text, str) and not is_time(text):
+            return f"{name} is {text[:40]!r}, which is no time"
+    status = event.run.get("status")
+    return (
+        None if status in ("succeeded", "failed") else f"it is {str(status)[:40]!r}, and only what is over is imported"
+    )
+
+
+_VOID: dict[str, Callable[[Any], str | None]] = {
+    Heartbeat.type: _void_beat,
+    Finished.type: _void_end,
+    Failed.type: _void_end,
+    Recovered.type: _void_recovery,
+    Imported.type: _void_import,
+    Unreadable.type: lambda event: f"it can't be read: {event.problem}",
+}

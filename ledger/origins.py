@@ -1,0 +1,261 @@
+"""Which ledger each event of this one comes from, and the proof that it stands here as it stood there.
+
+A `merged` event claims that some events of this ledger were another one's. Such a claim is believed only where the
+events, given the numbers that they had there, make the chain that it names. A `merged` event that came along with
+others speaks of the ledger that it came from: its places are translated.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from .aside import set_aside_in
+from .events import Event, HighScorePublished, Imported, Merged, Record, Repaired, SetAside
+from .storage import codec
+from .storage.chain import GENESIS, BadLine, origin_of
+from .store import EventReader, Finding
+
+Stretch = tuple[int, int]
+"""A first position, and a count."""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A `merged` event at position `seq`, with its stretches as places of the ledger at hand.
+
+    `within` are the claims of ledgers that had been merged into that one. `fault` says why the claim cannot be: then it
+    claims nothing.
+    """
+
+    seq: int
+    event: Merged
+    places: list[Stretch]
+    within: list[Claim]
+    fault: str | None = None
+
+    def holds(self, seq: int) -> bool:
+        """Whether the event at that position was the other ledger's."""
+        return any(first <= seq < first + count for first, count in self.places)
+
+
+class Origins:
+    """Answers where events come from. `merges` are all `merged` events of a ledger whose first event has `first_hash`.
+
+    `arriving` is a claim that is about to be made. Events that are set aside make no claims: leave them out.
+    """
+
+    def __init__(self, merges: Sequence[Record], first_hash: str, arriving: Claim | None = None) -> None:
+        self.own = origin_of(first_hash)
+        self.claims = _claims([(r.seq, r.data) for r in merges if isinstance(r.data, Merged)])
+        believed = [claim for claim in [*self.claims, *([arriving] if arriving else [])] if claim.fault is None]
+        self._brought = [(span, claim) for claim in believed for span in _brought_by(claim)]
+        for number, claim in enumerate(believed):
+            self._brought += _cut_short(claim, believed[number + 1 :])
+
+    def way_of(self, seq: int) -> list[str]:
+        """The origins of the ledgers that an event came through, the one that brought it here first.
+
+        Empty for an event that was written here.
+        """
+        for (first, count), claim in self._brought:
+            if first <= seq < first + count:
+                return _way(claim, seq)
+        return []
+
+    def brought(self) -> list[Stretch]:
+        """The places of all events that were not written here."""
+        return [span for span, _ in self._brought]
+
+    def brought_by(self, claim: Claim) -> list[Stretch]:
+        """The places of the events that came with one of the claims."""
+        return [span for span, other in self._brought if other.seq == claim.seq]
+
+    def faults(self, reader: EventReader) -> Iterator[Finding]:
+        """Every claim that is not so. The chain of each ledger that was merged is proven by its last claim."""
+        yield from _faults(self.claims, reader)
+
+
+_OF_ANYBODY = (HighScorePublished, Imported, Merged, Repaired, SetAside)
+"""Events that are about no run or group of anybody, or that the fold takes only once."""
+
+
+def may_speak(event: Event, way: Sequence[str], begun: Sequence[str]) -> bool:
+    """Whether an event that came that way may be about a run or group that began in one of those ledgers."""
+    return isinstance(event, _OF_ANYBODY) or not set(way).isdisjoint(begun)
+
+
+def origins_of(reader: EventReader, arriving: Claim | None = None) -> Origins:
+    """Which ledgers the events of a ledger come from."""
+    first = next(reader.read(), None)
+    aside = set_aside_in(reader)
+    merges = [record for record in reader.read(types=[Merged.type]) if record.seq not in aside]
+    return Origins(merges, first.hash if first else GENESIS, arriving)
+
+
+def brought_by(record: Record) -> list[Stretch]:
+    """The places of the events that a `merged` event says came with it; none where it cannot be so."""
+    event = record.data
+    if not isinstance(event, Merged) or _impossible(event, record.seq):
+        return []
+    return _brought_by(Claim(record.seq, event, event.stretches, []))
+
+
+def _claims(merges: list[tuple[int, Merged]]) -> list[Claim]:
+    """The claims of one ledger, in their order; of those that came along, `within` the claim that holds them."""
+    top: list[Claim] = []
+    within: dict[int, list[tuple[int, Merged]]] = {}
+    # From the last one on: what came along stands before the claim that says so, and no claim reaches beyond itself.
+    for seq, event in reversed(merges):
+        fault = _impossible(event, seq)
+        holder = next((claim for claim in top if claim.fault is None and claim.holds(seq)), None)
+        if holder is not None:
+            within.setdefault(holder.seq, []).insert(0, (seq, event))
+        else:
+            top.append(Claim(seq, event, [] if fault else event.stretches, [], fault))
+    return [
+        msgspec.structs.replace(claim, within=_translated(within.get(claim.seq, []), claim)) for claim in reversed(top)
+    ]
+
+
+def _impossible(event: Merged, seq: int) -> str | None:
+    """Why the stretches of a `merged` event at a position cannot be."""
+    end = total = 0
+    for first, count in sorted(event.stretches):
+        if first <= end or count < 1:
+            return f"it claims places that are none, or one of them twice: {first}, {count}"
+        end, total = first + count - 1, total + count
+    if end >= seq:
+        return f"it claims event {end}, and stands at {seq} itself"
+    if total != event.position:
+        return f"it claims {total} places for {event.position} events"
+    if event.coming < 0 or (event.added is not None and event.added != _held(event.stretches, seq - event.added, seq)):
+        return f"it says that {event.added} of its events came with it, and {event.coming} follow"
+    return None
+
+
+def _held(stretches: list[Stretch], begin: int, end: int) -> int:
+    """How many of the places from `begin` to before `end` are in the stretches."""
+    return sum(max(0, min(end, first + count) - max(begin, first)) for first, count in stretches)
+
+
+def _translated(merges: list[tuple[int, Merged]], outer: Claim) -> list[Claim]:
+    """Claims of a ledger that was merged, with the places that its events have here."""
+    theirs = [(_position_in(outer.places, seq), event) for seq, event in merges]
+    here = {there: seq for (there, _), (seq, _) in zip(theirs, merges, strict=True)}
+    return [_moved(claim, here[claim.seq], outer.places) for claim in _claims(theirs)]
+
+
+def _moved(claim: Claim, seq: int, outer: list[Stretch]) -> Claim:
+    within = [_moved(inner, _place_of(outer, inner.seq), outer) for inner in claim.within]
+    return msgspec.structs.replace(claim, seq=seq, places=_places(claim.places, outer), within=within)
+
+
+def _position_in(stretches: list[Stretch], seq: int) -> int:
+    """The number that an event had in the other ledger."""
+    before = 0
+    for first, count in stretches:
+        if first <= seq < first + count:
+            return before + seq - first + 1
+        before += count
+    raise AssertionError("asked only for what the stretches hold")
+
+
+def _place_of(stretches: list[Stretch], position: int) -> int:
+    """The place here of an event that had that number in the other ledger."""
+    for first, count in stretches:
+        if position <= count:
+            return first + position - 1
+        position -= count
+    raise AssertionError("asked only for what was there")
+
+
+def _places(inner: list[Stretch], outer: list[Stretch]) -> list[Stretch]:
+    """Places in a ledger that was merged, as places here."""
+    found: list[Stretch] = []
+    for first, count in inner:
+        before = 0
+        for begin, length in outer:
+            low, high = max(first, before + 1), min(first + count, before + length + 1)
+            if low < high:
+                found.append((begin + low - before - 1, high - low))
+            before += length
+    return found
+
+
+def _brought_by(claim: Claim) -> list[Stretch]:
+    """The places of the events that came with a claim."""
+    if claim.event.added is not None:
+        spans = [(claim.seq - claim.event.added, claim.event.added)] if claim.event.added else []
+    else:
+        # An older version wrote it: they stand right before it, and a history that began alike was here already.
+        alike = 0
+        if claim.places and claim.places[0][0] == 1:
+            alike = claim.places[0][1]
+        first = claim.seq
+        while first - 1 > alike and claim.holds(first - 1):
+            first -= 1
+        spans = [(first, claim.seq - first)] if first < claim.seq else []
+    return spans
+
+
+def _cut_short(announced: Claim, later: list[Claim]) -> Iterator[tuple[Stretch, Claim]]:
+    """The events that were announced, and came without their claim because of a crash: a later one has them."""
+    for claim in later:
+        if claim.event.origin == announced.event.origin:
+            count = 0
+            while count < announced.event.coming and claim.holds(announced.seq + count + 1):
+                count += 1
+            if count:
+                yield (announced.seq + 1, count), claim
+
+
+def _way(claim: Claim, seq: int) -> list[str]:
+    inner = next((one for one in claim.within if one.fault is None and one.holds(seq)), None)
+    return [claim.event.origin, *(_way(inner, seq) if inner else [])]
+
+
+def _faults(claims: list[Claim], reader: EventReader) -> Iterator[Finding]:
+    for number, claim in enumerate(claims):
+        if claim.fault is not None:
+            yield Finding(claim.seq, f"the merge of {claim.event.origin[:80]} is none: {claim.fault}")
+        elif not any(_continues(later, claim) for later in claims[number + 1 :]):
+            yield from _unlike(claim, reader)
+        yield from _faults(claim.within, reader)
+
+
+def _continues(later: Claim, earlier: Claim) -> bool:
+    """Whether the places of a claim begin with those of an earlier one about the same ledger."""
+    if later.fault is not None or later.event.origin != earlier.event.origin:
+        return False
+    before, after = earlier.event.stretches, later.event.stretches
+    length = len(before)
+    if length == 0 or len(after) < length or before[:-1] != after[: length - 1]:
+        return length == 0
+    (begin, count), (other, longer) = before[-1], after[length - 1]
+    return begin == other and count <= longer
+
+
+def _unlike(claim: Claim, reader: EventReader) -> Iterator[Finding]:
+    """Number the events again as they were, and see whether their chain begins and ends as it did."""
+    event = claim.event
+    versions: dict[str, int] = {}
+    seq, digest, origin = 0, GENESIS, event.origin
+    try:
+        for first, count in claim.places:
+            for line in itertools.islice(reader.read_lines(after=first - 1), count):
+                envelope = codec.read_envelope(line)
+                seq += 1
+                version = versions[envelope.stream] = versions.get(envelope.stream, 0) + 1
+                digest = codec.renumber(line, seq=seq, version=version, prev=digest)
+                if seq == 1:
+                    origin = origin_of(digest)
+    except BadLine as problem:
+        yield Finding(claim.seq, f"the events that were merged from {event.origin[:80]} can't be read: {problem}")
+        return
+    if (seq, digest) != (event.position, event.head_hash):
+        told = f"the events that were merged from {event.origin[:80]} are not what they were there: their chain ends"
+        yield Finding(claim.seq, f"{told} with {digest}, and ended with {event.head_hash[:64]}")
+    elif origin != event.origin:
+        yield Finding(claim.seq, f"the events that were merged from {event.origin[:80]} began as {origin}")

@@ -1,0 +1,196 @@
+"""The door of a ledger: what another one holds is judged before any of it is taken in, all of it or nothing.
+
+An event passes as it would when it is appended here: its line is one of ours, its fields are possible (`judgement`),
+and the story of its run allows it (`fold`). Beyond that, nobody ends, retracts or remarks on a run of another ledger,
+and whatever the other ledger says of ledgers that were merged into it is proven (`origins`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from ..aside import Positions, set_aside_in
+from ..errors import ImpossibleTransition, LedgerError
+from ..events import Merged
+from ..history import History
+from ..judgement import faults_of
+from ..origins import Claim, may_speak, origins_of
+from ..storage import codec
+from ..storage.chain import BadLine
+from ..store import EventReader, EventStore, Finding
+from .places import Places
+
+LARGEST_EVENT = 16 * 1024 * 1024
+"""Bytes of a line: what a run says of itself has a few thousand."""
+
+_SHOWN = 20
+"""Refusals that an error lists; of more it tells the count."""
+
+
+class Source(EventReader, Protocol):
+    """Something to import from: a store, or a file of lines."""
+
+    def prove(self) -> Iterator[bytes]:
+        """As `EventStore.prove`."""
+        ...
+
+
+class RefusedLedger(LedgerError):
+    """A ledger with events that cannot have happened. Nothing of it was taken in; `findings` name the first of them."""
+
+    def __init__(self, url: str, findings: Sequence[Finding], count: int) -> None:
+        self.findings, self.count = list(findings), count
+        told = [f"  event {finding.seq}: {_shown(finding.text)}" for finding in findings]
+        if count > len(told):
+            told.append(f"  and {count - len(told)} more")
+        what = "1 event" if count == 1 else f"{count} events"
+        super().__init__(
+            "\n".join(
+                [
+                    f"{_shown(url)} was refused, and nothing of it was taken in: {what} can't be believed",
+                    *told,
+                    "hint: `ledger verify` shows the same in the workspace that it comes from; there, `ledger repair` "
+                    "sets such events aside",
+                ]
+            )
+        )
+
+
+def _shown(text: str) -> str:
+    """A foreign text for a terminal: in one line, and nothing in it that does more than show."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:300])
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A ledger that may be taken in; `aside` are the positions, there, of events that it has set aside itself."""
+
+    aside: Positions
+
+
+def judge_continuation(store: EventStore, source: Source, *, shared: int) -> None:
+    """Judge the events of a copy of this ledger that follow the `shared` ones, which both have.
+
+    Raises RefusedLedger, and LedgerDamaged where its chain is broken.
+    """
+    judging = _Judging(store, source, set_aside_in(source))
+    for finding in origins_of(source).faults(source):
+        if finding.seq > shared:
+            judging.refuse(finding.seq, finding.text)
+    for seq, line in _numbered(source):
+        judging.see_version(seq, line)
+        if seq > shared:
+            judging.see(seq, line)
+    judging.end()
+
+
+def judge_other(store: EventStore, source: Source, *, origin: str, places: Places) -> Admitted:
+    """Judge the events of another ledger that are not in this one; `places` knows which ones are.
+
+    Raises RefusedLedger, and LedgerDamaged where its chain is broken.
+    """
+    known = places.stretches(line for _, line in _numbered(source))
+    arriving = Claim(places.seq + 1, Merged(origin=origin, position=0, head_hash="", stretches=[], added=0), known, [])
+    ours, theirs, aside = origins_of(store, arriving), origins_of(source), set_aside_in(source)
+
+    def begun(stream: str) -> list[str]:
+        first = places.first_of(stream)
+        return [] if first is None else ours.way_of(first) or [ours.own]
+
+    judging = _Judging(store, source, aside, begun)
+    for finding in theirs.faults(source):
+        judging.refuse(finding.seq, finding.text)
+    for seq, line in _numbered(source):
+        judging.see_version(seq, line)
+        place = places.of_id.get(codec.read_envelope(line).id)
+        if place is None:
+            judging.see(seq, line, [origin, *theirs.way_of(seq)])
+        elif not places.says(place, line):
+            judging.refuse(seq, f"its id is that of event {place} here, which says something else")
+    judging.end()
+    return Admitted(aside)
+
+
+def _numbered(source: Source) -> Iterator[tuple[int, bytes]]:
+    """The proven lines of a ledger, with their positions."""
+    seq = 0
+    for lines in source.prove():
+        for line in codec.split(lines):
+            seq += 1
+            yield seq, line
+
+
+class _Judging:
+    """Holds the story as it would go on, and collects what makes no sense in it."""
+
+    def __init__(
+        self, store: EventStore, source: Source, aside: Positions, begun: Callable[[str], list[str]] | None = None
+    ) -> None:
+        """`begun` answers in which ledgers a run or group began; without it, all of it is one ledger's."""
+        self._history = History.of(store, details=False)
+        self._before = (set(self._history.runs), set(self._history.groups))
+        self._source = source
+        self._aside = aside
+        self._begun = begun
+        self._versions: dict[str, int] = {}
+        self._ids: set[str] = set()
+        self._refused: list[Finding] = []
+        self._count = 0
+
+    def refuse(self, seq: int, text: str) -> None:
+        """Note that an event can't be taken in."""
+        self._count += 1
+        if len(self._refused) < _SHOWN:
+            self._refused.append(Finding(seq, text))
+
+    def see_version(self, seq: int, line: bytes) -> None:
+        """Count the events of each stream: a chain that is numbered otherwise could not be proven here."""
+        try:
+            envelope = codec.read_envelope(line)
+        except BadLine as problem:
+            raise RefusedLedger(self._source.url, [Finding(seq, str(problem))], 1) from problem
+        expected = self._versions.get(envelope.stream, 0) + 1
+        if envelope.version != expected:
+            self.refuse(seq, f"{envelope.stream}: version {envelope.version} where {expected} should stand")
+        if envelope.seq != seq:
+            self.refuse(seq, f"it also says that it is event {envelope.seq}")
+        if envelope.id in self._ids:
+            self.refuse(seq, f"the id {envelope.id} stands twice")
+        self._ids.add(envelope.id)
+        self._versions[envelope.stream] = envelope.version
+
+    def see(self, seq: int, line: bytes, way: Sequence[str] = ()) -> None:
+        """Judge an event that is new here, and came through the ledgers `way`."""
+        if seq in self._aside:
+            return
+        try:
+            record, is_plain = codec.read(line), len(line) <= LARGEST_EVENT and codec.is_plain(line)
+        except BadLine as problem:
+            self.refuse(seq, str(problem))
+            return
+        if not is_plain:
+            self.refuse(seq, "its line is not written as an event is, or is too long")
+        if faults := list(faults_of(record)):
+            self.refuse(seq, "; ".join(faults[:3]))
+            return
+        is_ours = record.stream in self._before[0] or record.stream in self._before[1]
+        if self._begun and is_ours and not may_speak(record.data, way, self._begun(record.stream)):
+            self.refuse(seq, f"{record.type} of {record.stream}, which is no run or group of that ledger")
+            return
+        try:
+            self._history.apply(record)
+        except ImpossibleTransition as problem:
+            self.refuse(seq, str(problem))
+
+    def end(self) -> None:
+        """Raises RefusedLedger where anything was refused."""
+        groups = self._history.groups
+        for run in self._history.runs.values():
+            is_new = run.run_id not in self._before[0] and run.imported is None
+            if is_new and run.run_group_id not in groups:
+                self.refuse(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
+        if self._count:
+            told = sorted(self._refused, key=lambda finding: finding.seq)
+            raise RefusedLedger(self._source.url, told, self._count)
