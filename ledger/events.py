@@ -30,13 +30,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The process that drives a run or a group; together the fields name one process of one boot of one machine."""
+    """The process that drives a run or a group; together the fields name one process of one boot of one machine.
+
+    `host` is for people. `machine_id` is empty for a machine without one, and None in events of older versions.
+    """
 
     host: str
     boot_id: str
     pid: int
     process_start: float
     pid_namespace: str = ""
+    machine_id: str | None = None
 
 
 class Artifact(msgspec.Struct, frozen=True, gc=False):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import re
 import socket
+import sys
 import time
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from . import procfs
 from .events import Owner
 
 Liveness = Literal["alive", "dead", "unknown"]
+
+_MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 
 def uuid7() -> str:
@@ -60,25 +67,39 @@ def parse_utc(text: str) -> datetime:
 
 @functools.cache
 def host_name() -> str:
-    """The name of this machine, as recorded in owners."""
+    """The name of this machine, for people: two machines may have the same one."""
     return socket.gethostname()
 
 
 @functools.cache
 def boot_id() -> str:
-    """What tells one boot of this machine from the next."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        import psutil
+    """What tells one boot of this machine from every other boot of any machine."""
+    with contextlib.suppress(OSError):
+        if found := Path("/proc/sys/kernel/random/boot_id").read_text().strip():
+            return found
+    import psutil
 
-        return f"boot-{int(psutil.boot_time())}"
+    return f"boot-{int(psutil.boot_time())}"
+
+
+@functools.cache
+def machine_id() -> str:
+    """What tells this installation from others, over its boots; empty if the machine has none, as in many containers.
+
+    It is a digest: the id itself is meant to stay on the machine. Machines that were copied have the same one.
+    """
+    for path in _MACHINE_IDS:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found = Path(path).read_text().strip()
+            if re.fullmatch(r"[0-9a-f]{32}", found) and found.strip("0"):
+                return sha256(f"benchmark-orchestrator {found}".encode()).hexdigest()[:32]
+    return ""
 
 
 def pid_namespace() -> str:
     """The PID namespace of this process: inside containers, equal pids of one host can be different processes."""
     try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 - the link's target is no path
+        return procfs.namespace_of("/proc/self")
     except OSError:
         return ""
 
@@ -86,23 +107,27 @@ def pid_namespace() -> str:
 def process_start(pid: int) -> float | None:
     """When process `pid` started (clock ticks since boot on Linux, else Unix seconds); None if it is gone or a zombie.
 
-    Ticks since boot, unlike a wall-clock start time, do not move when somebody sets the clock.
+    Ticks since boot, unlike a wall-clock start time, do not move when somebody sets the clock. None also if this
+    system does not show its processes: see `can_see_processes`.
     """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        if Path("/proc/self/stat").exists():
-            return None
-        import psutil
-
+    if sys.platform == "linux":
         try:
-            process = psutil.Process(pid)
-            return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-        except psutil.NoSuchProcess:
+            folder = procfs.folder_of(pid)
+            return None if folder is None else procfs.start_of(folder)
+        except OSError:
             return None
-    # The command name (field 2) may hold spaces and brackets, so fields are counted after its last bracket.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else float(fields[19])
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def can_see_processes() -> bool:
+    """Whether a process that is not found is gone: without /proc, nothing is found."""
+    return process_start(os.getpid()) is not None
 
 
 def this_process() -> Owner:
@@ -114,15 +139,60 @@ def this_process() -> Owner:
         pid=pid,
         process_start=process_start(pid) or 0.0,
         pid_namespace=pid_namespace(),
+        machine_id=machine_id(),
     )
 
 
-def liveness(owner: Owner | None) -> Liveness:
-    """Whether the owner's process provably lives, is provably dead, or cannot be judged from here."""
-    if owner is None or owner.host != host_name():
+def liveness(owner: Owner | None, seen_at: str = "") -> Liveness:
+    """Whether the owner's process provably lives, is provably dead, or cannot be judged from here.
+
+    `seen_at` is its last sign of life. The name of a machine proves nothing: one boot of one kernel is known by its
+    boot id, and within it a process by PID namespace, number and start.
+    """
+    if owner is None:
         return "unknown"
     if owner.boot_id != boot_id():
-        return "dead"
+        return "dead" if _was_before_this_boot(owner, seen_at) else "unknown"
     if owner.pid_namespace != pid_namespace():
+        return "alive" if _is_seen_elsewhere(owner) else "unknown"
+    if not can_see_processes():
         return "unknown"
     return "alive" if process_start(owner.pid) == owner.process_start else "dead"
+
+
+def shares_processes(owner: Owner | None) -> bool:
+    """Whether the owner's processes have the numbers that they have here: others must not be ended by number or name.
+
+    Events before owners were recorded do not say; their processes were of this machine.
+    """
+    return owner is None or (owner.boot_id, owner.pid_namespace) == (boot_id(), pid_namespace())
+
+
+def _was_before_this_boot(owner: Owner, seen_at: str) -> bool:
+    """Whether an owner of another boot was one of this machine, whose last sign of life came before it booted.
+
+    Copied machines have one id, and often one name: but a sign of life that is younger than this boot is another's.
+    """
+    if owner.host != host_name() or (owner.machine_id is not None and owner.machine_id != (machine_id() or None)):
+        return False
+    try:
+        return not seen_at or parse_utc(seen_at).timestamp() <= _booted_at()
+    except (ValueError, OverflowError):
+        return False
+
+
+def _booted_at() -> float:
+    """When this machine booted, in Unix seconds by the clock of now."""
+    try:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (AttributeError, OSError):
+        import psutil
+
+        return psutil.boot_time()
+
+
+def _is_seen_elsewhere(owner: Owner) -> bool:
+    try:
+        return procfs.lives_elsewhere(owner.pid_namespace, owner.pid, owner.process_start)
+    except OSError:
+        return False

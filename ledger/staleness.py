@@ -22,4 +22,4 @@ def is_stale(run: Run, seconds: float | None = None) -> bool:
     Without `seconds`, the limit is STALE_SECONDS, or what the run's last heartbeat promised where that is longer.
     """
     limit = max(STALE_SECONDS, run.lease_seconds or 0.0) if seconds is None else seconds
-    return run.status == "running" and silence(run) >= limit and liveness(run.owner) != "alive"
+    return run.status == "running" and silence(run) >= limit and liveness(run.owner, run.last_seen_at) != "alive"

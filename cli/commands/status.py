@@ -42,7 +42,12 @@ def command(place: Place, as_json: bool) -> None:
 
 def _row(run: Run) -> Row:
     seconds = round(silence(run), 1)
-    return {**run_row(run), "liveness": liveness(run.owner), "stale": is_stale(run), "silent_seconds": seconds}
+    return {
+        **run_row(run),
+        "liveness": liveness(run.owner, run.last_seen_at),
+        "stale": is_stale(run),
+        "silent_seconds": seconds,
+    }
 
 
 def _cells(run: Run) -> list[str]:
@@ -52,7 +57,7 @@ def _cells(run: Run) -> list[str]:
         run.run_id,
         run.model,
         f"{owner.host}, process {owner.pid}" if owner else "",
-        "stale" if is_stale(run) else liveness(owner),
+        "stale" if is_stale(run) else liveness(owner, run.last_seen_at),
         _progress(run.progress),
         _duration(age),
         _duration(silence(run)),

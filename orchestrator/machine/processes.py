@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from ...ledger import procfs
 from ...ledger.identity import process_start
 
 _POLL_SECONDS = 0.01
@@ -18,7 +20,6 @@ _CLEAN_LOOKS = 3
 """How often nothing must be found, before a family that did not end when it was asked to is over."""
 _NEWEST = 16
 _AT_ONCE = 64 * 1024
-_PROC = "/proc"
 
 
 def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
@@ -65,7 +66,7 @@ def _name(pid: int) -> str | None:
     if process_start(pid) is None:
         return None
     try:
-        name = Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").removesuffix("\n")
+        name = Path(f"{procfs.folder_of(pid)}/comm").read_text(errors="replace").removesuffix("\n")
     except OSError:
         return "process"
     # A process gives itself its name, of any bytes: it is shown in a line, on a terminal.
@@ -109,7 +110,7 @@ def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], 
 
 def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int]:
     """The processes of a run, some of which may be gone by now; `act` is called with each as soon as it is seen."""
-    search = _by_proc(marker.encode(), group) if Path(_PROC, "self").exists() else _by_psutil(marker, group)
+    search = _by_proc(marker.encode(), group) if sys.platform == "linux" else _by_psutil(marker, group)
     seen = set()
     for pid in search:
         if pid != os.getpid() and pid not in seen:
@@ -122,37 +123,41 @@ def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
     # This runs at the end of every run, over every process of the machine: plain system calls, and no more of them
     # than it takes.
     needle = b"\0" + marker + b"\0"
-    for pid in _numbers():
+    for pid, folder in _processes():
         try:
-            is_ours = _is_ours(pid, needle, group)
+            is_ours = _is_ours(pid, folder, needle, group)
         except OSError:
             continue  # It ended meanwhile, or belongs to another user.
         if is_ours:
             yield pid
 
 
-def _is_ours(pid: int, needle: bytes, group: int | None) -> bool:
+def _is_ours(pid: int, folder: str, needle: bytes, group: int | None) -> bool:
     if os.getpgid(pid) == group:
         # A zombie stays in its group until its parent looks; there is nothing left to end.
-        return process_start(pid) is not None
-    return needle in _environment(pid)
+        return procfs.start_of(folder) is not None
+    return needle in _environment(folder)
 
 
-def _numbers() -> Iterator[int]:
-    """The numbers of all processes; the newest, which may not live for long, before and after the others."""
+def _processes() -> Iterator[tuple[int, str]]:
+    """All processes; the newest, which may not live for long, before and after the others."""
+    if not procfs.is_own():
+        yield from procfs.processes()
+        return
     yield from _newest()
-    yield from [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - only names are needed
+    yield from procfs.processes()
     yield from _newest()
 
 
-def _newest() -> Iterable[int]:
-    last = int(Path(_PROC, "loadavg").read_text().split()[-1])
-    return range(last + _NEWEST, last - _NEWEST, -1)
+def _newest() -> Iterator[tuple[int, str]]:
+    last = int(Path(procfs.PROC, "loadavg").read_text().split()[-1])
+    for pid in range(last + _NEWEST, last - _NEWEST, -1):
+        yield pid, f"{procfs.PROC}/{pid}"
 
 
-def _environment(pid: int) -> bytes:
+def _environment(folder: str) -> bytes:
     """What /proc tells of a process's environment, with a NUL before and behind each assignment."""
-    file = os.open(b"/proc/%d/environ" % pid, os.O_RDONLY)
+    file = os.open(f"{folder}/environ", os.O_RDONLY)
     try:
         text = piece = os.read(file, _AT_ONCE)
         while len(piece) == _AT_ONCE:

@@ -24,6 +24,7 @@ from ...ledger.identity import this_process
 from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
 from ..machine.capacity import Capacity
+from ..machine.presence import present
 from ..machine.reservation import lock_folder
 from ..models.endpoints import Endpoints
 from ..models.prices import Prices
@@ -92,8 +93,15 @@ def conduct(
     to_do = _open_group(campaign, ledger, group_id, provenance, redactor, display)
     left = 0
     if to_do and not cancellation.requested:
-        log = campaign.workspace.results / group_id / "local-server.log"
-        with Endpoints(log_path=log, announce=display.note, cancelled=lambda: cancellation.requested) as endpoints:
+        folder = campaign.workspace.group_folder(group_id)
+        with (
+            present(folder),
+            Endpoints(
+                log_path=folder / "local-server.log",
+                announce=display.note,
+                cancelled=lambda: cancellation.requested,
+            ) as endpoints,
+        ):
             supervisor = Supervisor(
                 workspace=campaign.workspace,
                 ledger=ledger,

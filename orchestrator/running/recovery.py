@@ -16,10 +16,11 @@ from ...adapters.adapter import Adapter
 from ...ledger.events import Counts, Event, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer
 from ...ledger.fold import Group, Run
 from ...ledger.history import History
-from ...ledger.identity import host_name, liveness, parse_utc, this_process, utc_of
+from ...ledger.identity import liveness, parse_utc, shares_processes, this_process, utc_of
 from ...ledger.ledger import Ledger
 from ...ledger.staleness import silence
 from ...projections.workspace import Workspace
+from ..machine.presence import is_present
 from ..machine.processes import end_marked
 from ..models.prices import Prices, priced
 from ..redaction import Redactor
@@ -34,7 +35,7 @@ IsLost = Callable[[Run], bool]
 
 def provably_dead(run: Run) -> bool:
     """Whether the run's owner is provably gone."""
-    return liveness(run.owner) == "dead"
+    return liveness(run.owner, run.last_seen_at) == "dead"
 
 
 def recover(
@@ -51,10 +52,24 @@ def recover(
     Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
     `Ledger.decide` raises.
     """
-    lost = ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
+    lost = [
+        run
+        for run in ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
+        if not _is_present(run, workspace)
+    ]
     recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices, redactor)]
     _close_groups(ledger)
     return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
+
+
+def _is_present(run: Run, workspace: Workspace) -> bool:
+    """Whether an owner of which the process table says nothing still keeps its sign: one in another PID namespace."""
+    is_unknown = liveness(run.owner, run.last_seen_at) == "unknown"
+    return is_unknown and is_present(workspace.group_folder(run.run_group_id))
+
+
+def _folder_of(run: Run, workspace: Workspace) -> Path:
+    return workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
 
 def _recover_run(
@@ -66,8 +81,8 @@ def _recover_run(
     prices: Prices,
     redactor: Redactor,
 ) -> bool:
-    folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
-    if run.owner is None or run.owner.host == host_name():
+    folder = _folder_of(run, workspace)
+    if shares_processes(run.owner):
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
     adopted, left = None, ""
     try:
@@ -93,7 +108,7 @@ def _recovered(run: Run, adopted: Finished | None, left: str) -> Event:
     """The event; `left` is what there is to say of a child without a valid result."""
     owner = run.owner
     who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
-    state = "is gone" if liveness(owner) == "dead" else "gave no sign of life"
+    state = "is gone" if provably_dead(run) else "gave no sign of life"
     me = this_process()
     return Recovered(
         reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", left])),
@@ -122,7 +137,7 @@ def _close_groups(ledger: Ledger) -> None:
     """Close every group whose owner is gone and that has no open run."""
 
     def decide(now: History) -> list[NewEvent]:
-        abandoned = [group for group in now.open_groups() if liveness(group.owner) == "dead"]
+        abandoned = [group for group in now.open_groups() if liveness(group.owner, group.created_at) == "dead"]
         return [
             NewEvent(group.run_group_id, GroupClosed(counts=count(now, group.run_group_id), reason="orchestrator_lost"))
             for group in abandoned

@@ -167,11 +167,13 @@ def test_an_owner_that_comes_back_after_recovery_is_heard_and_changes_nothing(be
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
     assert "started" in process.stderr.readline()
-    # To another host, this owner is nothing but silent: recover as from there.
+    # To another machine, on a network disk without locks, this owner is only silent: recover as from there.
     code = (
         "import sys\n"
         "from benchmarks.ledger import identity\n"
-        "identity.host_name.cache_clear(); identity.socket.gethostname = lambda: 'elsewhere'\n"
+        "from benchmarks.orchestrator.running import recovery\n"
+        "identity.boot_id = lambda: 'another boot'; identity.machine_id = lambda: 'another machine'\n"
+        "recovery.is_present = lambda folder: False\n"
         "from benchmarks.cli.main import main\n"
         "main()\n"
     )

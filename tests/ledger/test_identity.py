@@ -12,7 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from msgspec.structs import replace
 
-from benchmarks.ledger.identity import liveness, parse_utc, process_start, this_process, utc_now, uuid7
+from benchmarks.ledger import identity, procfs
+from benchmarks.ledger.identity import (
+    liveness,
+    machine_id,
+    parse_utc,
+    process_start,
+    shares_processes,
+    this_process,
+    utc_now,
+    uuid7,
+)
 
 
 def test_ids_are_uuids_of_version_7_and_never_the_same():
@@ -59,9 +69,68 @@ def test_a_number_that_went_to_another_process_is_no_life():
     assert liveness(replace(this_process(), process_start=1.0)) == "dead"
 
 
-def test_an_owner_before_the_last_boot_is_dead_and_one_elsewhere_cannot_be_judged():
-    me = this_process()
-    assert liveness(replace(me, boot_id="another")) == "dead"
-    assert liveness(replace(me, host="another")) == "unknown"
-    assert liveness(replace(me, pid_namespace="another")) == "unknown"
+ANOTHER_BOOT = {"boot_id": "another"}
+
+
+def test_an_owner_before_the_last_boot_of_this_machine_is_dead(monkeypatch):
+    monkeypatch.setattr(identity, "machine_id", lambda: "this machine")
+    owner = replace(this_process(), **ANOTHER_BOOT)
+    assert liveness(owner, "2001-01-01T00:00:00Z") == "dead"
+    assert liveness(owner, utc_now()) == "unknown", "it gave a sign of life after this machine had booted"
+    assert liveness(owner, "yesterday") == "unknown"
+
+
+def test_a_name_makes_no_machine(monkeypatch):
+    """Two machines with one name share a workspace: neither takes the other for itself before a reboot."""
+    monkeypatch.setattr(identity, "machine_id", lambda: "this machine")
+    long_ago = "2001-01-01T00:00:00Z"
+    owner = replace(this_process(), **ANOTHER_BOOT)
+    assert liveness(replace(owner, machine_id="that machine"), long_ago) == "unknown"
+    assert liveness(replace(owner, host="that machine, which has a copy of the id"), long_ago) == "unknown"
+    monkeypatch.setattr(identity, "machine_id", lambda: "")
+    assert liveness(replace(owner, machine_id=""), long_ago) == "unknown", "two containers without an id"
+
+
+def test_owners_of_older_events_are_judged_by_what_they_have():
+    old = replace(this_process(), machine_id=None)
+    assert liveness(old) == "alive"
+    assert liveness(replace(old, process_start=1.0)) == "dead"
+    assert liveness(replace(old, **ANOTHER_BOOT), "2001-01-01T00:00:00Z") == "dead"
+    assert liveness(replace(old, **ANOTHER_BOOT, host="another"), "2001-01-01T00:00:00Z") == "unknown"
     assert liveness(None) == "unknown"
+
+
+def test_a_machine_that_was_renamed_is_the_same_while_it_runs():
+    me = this_process()
+    assert liveness(replace(me, host="another")) == "alive"
+    assert liveness(replace(me, host="another", process_start=1.0)) == "dead"
+
+
+def test_a_process_of_a_namespace_that_cannot_be_seen_cannot_be_judged():
+    me = this_process()
+    assert liveness(replace(me, pid_namespace="pid:[1]")) == "unknown"
+    assert not shares_processes(replace(me, pid_namespace="pid:[1]"))
+    assert not shares_processes(replace(me, **ANOTHER_BOOT))
+    assert shares_processes(me) and shares_processes(None)
+
+
+def test_without_proc_nothing_is_dead(monkeypatch, tmp_path):
+    owner = replace(this_process(), process_start=1.0)
+    monkeypatch.setattr(procfs, "PROC", str(tmp_path))
+    procfs._is_own.cache_clear()
+    try:
+        assert liveness(replace(owner, pid_namespace="")) == "unknown"
+    finally:
+        procfs._is_own.cache_clear()
+
+
+@pytest.mark.parametrize("content", ["", "uninitialized\n", "0" * 32, "not hex" * 4])
+def test_a_machine_without_an_id_has_none(monkeypatch, tmp_path, content):
+    (tmp_path / "machine-id").write_text(content)
+    monkeypatch.setattr(identity, "_MACHINE_IDS", (str(tmp_path / "none"), str(tmp_path / "machine-id")))
+    machine_id.cache_clear()
+    assert machine_id() == ""
+    (tmp_path / "machine-id").write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    machine_id.cache_clear()
+    assert len(machine_id()) == 32 and "3d1219c7" not in machine_id()
+    machine_id.cache_clear()

@@ -12,7 +12,7 @@ from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.staleness import is_stale
 
-ELSEWHERE = replace(this_process(), host="another-machine")
+ELSEWHERE = replace(this_process(), boot_id="another boot", machine_id="another machine")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def _verdict(history: History, planned: PlannedRun, policy: Policy, changes: Map
     if planned.missing:
         return "incompatible", "; ".join(planned.missing)
     live = history.live_run(planned.signature.digest)
-    if live and liveness(live.owner) == "dead":
+    if live and liveness(live.owner, live.last_seen_at) == "dead":
         return "run", f"{live.run_id} was left open by a dead orchestrator"
     verdict = judge(history, planned, policy, changes)
     return "run" if verdict.run else "skip", explain(history, planned, verdict).partition(": ")[2]

@@ -1,0 +1,53 @@
+"""A sign of life that holds across PID namespaces: an orchestrator keeps a lock on a file in its group's folder.
+
+In another PID namespace of this machine the process of an owner has no number, so nothing can be said of it. The kernel
+releases the lock when the orchestrator ends, however it ends. Benchmarks do not inherit it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+NAME = ".owner"
+
+
+@contextlib.contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """Keep the sign in the folder of a group for the length of the context; without it if that cannot be written."""
+    path = folder / NAME
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+            stack.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.callback(_remove, path)
+        yield
+
+
+def is_present(folder: Path) -> bool:
+    """Whether a process keeps the sign in that folder."""
+    try:
+        fd = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False  # Not there, or not ours to read: it says nothing.
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
