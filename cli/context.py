@@ -7,34 +7,18 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from ..ledger import past
-from ..ledger.storage.open import open_store
-from ..ledger.store import EventStore
 from ..orchestrator.errors import UsageError
-from ..projections.workspace import RESULTS, Workspace
+from ..orchestrator.place import Place as Place
+from ..orchestrator.place import open_place
 from .streams import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
-LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a command works."""
-
-    workspace: Workspace
-    ledger_url: str
-
-    def store(self) -> EventStore:
-        """The ledger's store; what it had to mend is told on stderr. Raises UnsupportedLedger."""
-        return open_store(self.ledger_url, notice=note)
 
 
 def note(text: str) -> None:
@@ -60,21 +44,8 @@ def in_place(command: Command) -> Command:
 
 
 def find_place(workspace: str | None, ledger_url: str | None) -> Place:
-    """The place that options, environment and current folder name. Creates nothing.
-
-    Raises UsageError where the workspace is no folder.
-    """
-    root = Path(workspace or os.environ.get(WORKSPACE_VARIABLE) or _default_workspace()).absolute()
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"the workspace {root} is no folder; give another with --workspace")
-    found = Workspace(root)
-    return Place(found, ledger_url or os.environ.get(LEDGER_VARIABLE) or str(found.ledger))
-
-
-def _default_workspace() -> str:
-    here = Path.cwd()
-    inside = (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir()
-    return "." if inside else "benchmarks"
+    """The place that options, environment and current folder name. Creates nothing. Raises UsageError."""
+    return open_place(workspace, ledger_url, notice=note)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

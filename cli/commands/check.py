@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from ...orchestrator.errors import UsageError, nearest
+from ...orchestrator.place import Place, check_history
 from ...projections.render.exports.junit import check_report
 from ...projections.render.score_tables import check_sentence, check_table
 from ...projections.render.text import escape_markdown
 from ...projections.render.text import markdown as to_markdown
-from ...projections.scores.check import Allowance, Baseline, among, best_before, check, last_before, last_run
-from ...projections.scores.leaderboard import Doubtful, is_eligible
-from ...projections.scores.samples import sample_reader
-from ...projections.scores.selection import Catalogue, find, newest_group, select
-from ..context import Place, in_place, json_option, print_json
-from ..histories import include_option, load_catalogue
+from ...projections.scores.check import Allowance
+from ...projections.scores.leaderboard import Doubtful
+from ..context import in_place, json_option, print_json
+from ..histories import include_option
 from ..printing import show
-
-_ALLOWANCE = re.compile(r"(?:(?P<id>[^=]+)=)?(?P<number>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)(?P<percent>%?)")
 
 
 @click.command()
@@ -68,26 +64,19 @@ def command(
     2 where the baseline has nothing to compare.
     """
     allowances = _allowances(drops)
-    catalogue = load_catalogue(place, include)
+    catalogue = place.catalogue(include)
     known = {run.benchmark_id for run in catalogue.runs}
     for unknown in allowances.keys() - known - {""}:
         raise UsageError(f"--max-drop: no benchmark '{unknown}' has run{nearest(unknown, known)}")
-    selection = newest_group(catalogue) if what is None else find(what, catalogue)
-    runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
-    against, where = _baseline(baseline, catalogue, across=across)
-    result = check(
-        runs if selection.kind in ("run", "group") else last_run(runs),
-        against,
-        sample_reader(place.workspace),
-        checked=f"{selection.kind} {selection.name}",
-        against=where,
+    result = check_history(
+        catalogue,
+        place.workspace,
+        what=what,
+        baseline=baseline,
         allowances=allowances,
         significant=significant,
-        include=include,
+        across=across,
     )
-    if not result.compared:
-        hint = "" if across else "; --across also takes those of other agents and models"
-        raise UsageError(f"the baseline ({where}) has nothing to compare with {result.checked}{hint}")
     if junit:
         junit.write_bytes(check_report(result))
     if markdown:
@@ -105,22 +94,9 @@ def _allowances(texts: Sequence[str]) -> dict[str, Allowance]:
     """What `--max-drop` allows, by benchmark id; under "" what holds for all others."""
     allowances = {}
     for text in texts:
-        match = _ALLOWANCE.fullmatch(text)
-        if match is None:
-            raise UsageError(f"--max-drop: '{text}' is none of 0.02, 5%, human_eval=0.02")
-        relative = bool(match["percent"])
-        allowances[match["id"] or ""] = Allowance(float(match["number"]) / (100 if relative else 1), relative)
+        benchmark, _, drop = text.rpartition("=")
+        try:
+            allowances[benchmark] = Allowance.parse(drop)
+        except ValueError:
+            raise UsageError(f"--max-drop: '{text}' is none of 0.02, 5%, human_eval=0.02") from None
     return allowances
-
-
-def _baseline(spec: str, catalogue: Catalogue, *, across: bool) -> tuple[Baseline, str]:
-    """The baseline, and what to call it."""
-    history = [run for run in catalogue.runs if is_eligible(run, catalogue.include)]
-    whose = "any agent and model" if across else "the same agent and model"
-    if spec == "best":
-        return best_before(history, across=across), f"the best earlier score of {whose}"
-    if spec == "last":
-        return last_before(history, across=across), f"the last earlier score of {whose}"
-    selection = select(spec, catalogue)
-    # Who names a run means that run, whoever made it.
-    return among(selection.runs, across=across or selection.kind == "run"), f"{selection.kind} {selection.name}"

@@ -12,7 +12,7 @@ from ...projections.scores.leaderboard import Doubtful
 from ...projections.scores.samples import sample_reader
 from ...projections.scores.selection import select
 from ..context import Place, in_place, json_option, print_json
-from ..histories import include_option, load_catalogue
+from ..histories import include_option
 from ..printing import show
 
 
@@ -36,7 +36,7 @@ def command(
     """
     if len(specs) < 2:
         raise UsageError("compare needs two or more: benchmarks compare A B; leaderboard shows what there is")
-    catalogue = load_catalogue(place, include)
+    catalogue = place.catalogue(include)
     comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace))
     if as_json:
         print_json(comparison)

@@ -22,7 +22,7 @@ from ...projections.scores.samples import SamplesUnusable, read_rows
 from ...projections.scores.selection import find
 from ...projections.sqlite.database import read_runs
 from ..context import Place, as_of_option, in_place, note
-from ..histories import include_option, load_catalogue, open_as_of
+from ..histories import include_option, open_as_of
 
 _TABLES: dict[str, Callable[[list[Run]], bytes]] = {
     "csv": csv_table,
@@ -97,7 +97,7 @@ def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
             return list(read_runs(history))
     if as_of is not None:
         raise UsageError("WHAT and --as-of exclude each other; as-of:TIME is a WHAT, too")
-    selection = find(what, load_catalogue(place))
+    selection = find(what, place.catalogue())
     return sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal
@@ -24,6 +25,9 @@ from .leaderboard import (
 )
 from .recency import Moment, in_order, when
 from .samples import SampleReader
+from .selection import Catalogue, select
+
+_ALLOWANCE = re.compile(r"(?P<number>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)(?P<percent>%?)")
 
 Result = Literal["ok", "worse", "failed", "no baseline"]
 
@@ -33,6 +37,15 @@ class Allowance(msgspec.Struct, frozen=True):
 
     drop: float = 0.0
     relative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Allowance:
+        """The allowance that a text such as `0.02` or `5%` names. Raises ValueError."""
+        match = _ALLOWANCE.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"'{text}' is not an allowed drop such as 0.02 or 5%")
+        is_relative = bool(match["percent"])
+        return cls(float(match["number"]) / (100 if is_relative else 1), is_relative)
 
     def of(self, baseline: float) -> float:
         """The allowed drop from a baseline's score, in the unit of the task."""
@@ -137,6 +150,22 @@ def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
         return _of_one_contender(_same(work, candidates, across))
 
     return find
+
+
+def named_baseline(spec: str, catalogue: Catalogue, *, across: bool = False) -> tuple[Baseline, str]:
+    """The baseline that a text names, and its title: `best`, `last`, or what `selection.select` knows.
+
+    With `across`, scores of other agents and models count too. Raises SelectionError.
+    """
+    history = [run for run in catalogue.runs if is_eligible(run, catalogue.include)]
+    whose = "any agent and model" if across else "the same agent and model"
+    if spec == "best":
+        return best_before(history, across=across), f"the best earlier score of {whose}"
+    if spec == "last":
+        return last_before(history, across=across), f"the last earlier score of {whose}"
+    selection = select(spec, catalogue)
+    # A run that is named counts, whatever its agent and model.
+    return among(selection.runs, across=across or selection.kind == "run"), f"{selection.kind} {selection.name}"
 
 
 def last_run(runs: Iterable[Run]) -> list[Run]:

@@ -104,13 +104,14 @@ BAD_INPUT = [
 ]
 
 
-def test_bad_input_is_one_line(scored):
+def test_bad_input_is_one_line_with_its_hints(scored):
     scored.score(1, "small")
     scored.score(2, "large")
     before = len(scored.events())
     for arguments, told in BAD_INPUT:
         done = scored(*arguments, code=2)
-        assert told in done.stderr and len(done.stderr.splitlines()) == 1 and not done.stdout, arguments
+        _, *hints = done.stderr.splitlines()
+        assert told in done.stderr and all(line.startswith("hint: ") for line in hints) and not done.stdout, arguments
     assert len(scored.events()) == before
 
 

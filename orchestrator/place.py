@@ -1,0 +1,278 @@
+"""A workspace with its ledger: what a Python program opens to run benchmarks and to ask about their history."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..ledger.storage.open import open_store
+from ..ledger.store import EventStore, Notice
+from ..projections.workspace import RESULTS, Workspace
+from .errors import UsageError
+
+if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening a place takes no time.
+    import sqlite3
+
+    from ..ledger.events import Record
+    from ..ledger.fold import Run
+    from ..ledger.proof.checkpoint import Checkpoint
+    from ..ledger.proof.verify import Report
+    from ..projections.analytics.answer import Answer
+    from ..projections.scores.check import Allowance, Check
+    from ..projections.scores.comparison import Comparison
+    from ..projections.scores.leaderboard import Doubtful, Standing
+    from ..projections.scores.selection import Catalogue
+
+WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
+LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
+
+AsOf = str | int | datetime
+"""A moment of the past: a time (ISO 8601, UTC if it has no offset) or the position of an event."""
+
+_log = logging.getLogger("benchmarks")
+
+
+def open_place(
+    workspace: str | os.PathLike[str] | None = None,
+    ledger: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    notice: Notice = _log.warning,
+) -> Place:
+    """Open a workspace and its ledger. Nothing is created until something is recorded.
+
+    `workspace` is a folder of benchmarks and results, and `ledger` the URL of a ledger. Their defaults are those of the
+    command line: the variables `BENCHMARKS_WORKSPACE` and `BENCHMARKS_LEDGER`, then the current folder if it holds a
+    `benchmarks.toml` or a `benchmark_results/`, else `benchmarks/` in it. `notice` is called with one sentence if
+    something had to be repaired or rebuilt; by default it is logged as a warning of the logger `benchmarks`.
+
+        >>> place = open_place("my-workspace")
+        >>> place.runs(status="failed")
+        []
+
+    Raises UsageError if the workspace is not a folder.
+    """
+    environ = os.environ if environ is None else environ
+    root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or _default_workspace()).absolute()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"the workspace {root} is not a folder\nhint: give another one with --workspace")
+    found = Workspace(root)
+    return Place(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
+
+
+def _default_workspace() -> str:
+    here = Path.cwd()
+    is_workspace = (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir()
+    return "." if is_workspace else "benchmarks"
+
+
+class Place:
+    """A workspace and its ledger. Each question is answered from the ledger as it is at that moment.
+
+    Reading methods raise LedgerDamaged if the ledger is damaged, and SelectionError for a name that means nothing.
+    """
+
+    def __init__(self, workspace: Workspace, ledger_url: str, *, notice: Notice = _log.warning) -> None:
+        self.workspace = workspace
+        self.ledger_url = ledger_url
+        self.notice = notice
+
+    def __repr__(self) -> str:
+        return f"Place(workspace={str(self.workspace.root)!r}, ledger={self.ledger_url!r})"
+
+    def store(self) -> EventStore:
+        """The ledger's store. Raises UnsupportedLedger."""
+        return open_store(self.ledger_url, notice=self.notice)
+
+    @contextlib.contextmanager
+    def history(self, as_of: AsOf | None = None) -> Iterator[sqlite3.Connection]:
+        """A read-only connection to the tables of `orchestrator.sqlite`: now, or as the ledger was at `as_of`."""
+        from ..ledger.past import Past
+        from ..projections.sqlite.opening import open_apart, open_history
+
+        store = self.store()
+        opened = (
+            open_history(self.workspace, store, notice=self.notice)
+            if as_of is None
+            else open_apart(Past(store, _limit(as_of)))
+        )
+        with opened as connection:
+            yield connection
+
+    def catalogue(self, include: Collection[Doubtful] = ()) -> Catalogue:
+        """Everything that a name can mean in `compare` and `check`."""
+        from ..projections.scores.selection import Catalogue
+        from ..projections.sqlite.database import read_groups, read_runs
+
+        def past(when: str) -> list[Run]:
+            with self.history(when) as then:
+                return list(read_runs(then))
+
+        with self.history() as now:
+            groups = {group.run_group_id: group for group in read_groups(now)}
+            return Catalogue(runs=list(read_runs(now)), groups=groups, past=past, include=include)
+
+    def runs(self, *, benchmark: str | None = None, status: str | None = None, as_of: AsOf | None = None) -> list[Run]:
+        """The runs, in the order of their start.
+
+        >>> [run.score for run in place.runs(benchmark="human_eval", status="succeeded")]
+        [0.5]
+        """
+        from ..projections.sqlite.database import read_runs
+
+        with self.history(as_of) as history:
+            return [
+                run
+                for run in read_runs(history)
+                if benchmark in (None, run.benchmark_id) and status in (None, run.status)
+            ]
+
+    def leaderboard(
+        self, *, benchmark: str | None = None, include: Collection[Doubtful] = (), as_of: AsOf | None = None
+    ) -> list[Standing]:
+        """The mean, latest and best score of each agent and model on each task, with ranks.
+
+        Imported, synthetic, late and retracted runs count only if `include` names them.
+        """
+        from ..projections.scores.high_scores import holding, read_history
+        from ..projections.scores.leaderboard import leaderboard
+        from ..projections.sqlite.database import read_runs
+
+        with self.history(as_of) as history:
+            standings = leaderboard(read_runs(history), holding(read_history(history)), include=include)
+        return [one for one in standings if benchmark in (None, one.task.benchmark_id)]
+
+    def compare(self, first: str, second: str, *more: str, include: Collection[Doubtful] = ()) -> Comparison:
+        """Compare runs, groups, models, agents or moments with the first one, task by task.
+
+        Each is named as on the command line: an id or its beginning, `MODEL` or `PROVIDER:MODEL`, an agent,
+        `as-of:TIME` or `now`.
+        """
+        from ..projections.scores.comparison import compare
+        from ..projections.scores.samples import sample_reader
+        from ..projections.scores.selection import select
+
+        catalogue = self.catalogue(include)
+        return compare([select(spec, catalogue) for spec in (first, second, *more)], sample_reader(self.workspace))
+
+    def check(
+        self,
+        what: str | None = None,
+        *,
+        baseline: str = "best",
+        max_drop: float | str | Mapping[str, float | str] = 0.0,
+        significant: bool = False,
+        across: bool = False,
+        include: Collection[Doubtful] = (),
+    ) -> Check:
+        """Check the newest group, or `what`, against a baseline; `passed` says whether no score got worse.
+
+        `baseline` is `best`, `last`, or what `compare` can name. `max_drop` is the allowed drop in the unit of the
+        score or as text in percent of the baseline (`"5%"`), or such values by benchmark id (`""` for all others).
+        """
+        from ..projections.scores.check import Allowance
+
+        catalogue = self.catalogue(include)
+        drops = max_drop if isinstance(max_drop, Mapping) else {"": max_drop}
+        return check_history(
+            catalogue,
+            self.workspace,
+            what=what,
+            baseline=baseline,
+            allowances={benchmark: Allowance.parse(str(drop)) for benchmark, drop in drops.items()},
+            significant=significant,
+            across=across,
+        )
+
+    def query(self, sql: str, *, as_of: AsOf | None = None, rows: int = 10_000, seconds: float = 30.0) -> Answer:
+        """Answer one SELECT over the history, in a sandbox; at most `rows` rows, within `seconds`.
+
+            >>> place.query("SELECT count(*) AS runs FROM runs").dicts()
+            [{'runs': 4}]
+
+        Raises BadQuery and LimitExceeded.
+        """
+        from ..ledger.past import Past
+        from ..projections.analytics.answer import Answer
+        from ..projections.analytics.query import run_query
+        from ..projections.analytics.sandbox import Limits
+
+        present = self.store()
+        store = present if as_of is None else Past(present, _limit(as_of))
+        limits = Limits(rows=rows, seconds=seconds)
+        return Answer(run_query(self.workspace, store, sql, limits, notice=self.notice))
+
+    def events(
+        self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
+    ) -> Iterator[Record]:
+        """The events after position `after`, in order: all, or those of a stream or of some types."""
+        return self.store().read(after, stream=stream, types=types)
+
+    def verify(self, *, files: bool = True, checkpoint: Checkpoint | None = None) -> Report:
+        """Prove that every event stands as it was written, and that the files of runs are those recorded.
+
+        With a `checkpoint`, also that the history up to it is the one that it knows. `is_sound` of the report says it.
+        """
+        from ..ledger.proof.verify import verify
+
+        return verify(self.store(), folder_of=self._folder_of if files else None, checkpoint=checkpoint)
+
+    def export_viewer_data(self) -> Path:
+        """Rebuild `orchestrator.sqlite` and `viewer_data.json` from the ledger; the path of the latter."""
+        from ..projections.sqlite.refresh import rebuild_all
+
+        return rebuild_all(self.workspace.database, self.workspace.viewer_data, self.store(), notice=self.notice)
+
+    def _folder_of(self, run: Run) -> Path:
+        return self.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+
+
+def check_history(
+    catalogue: Catalogue,
+    workspace: Workspace,
+    *,
+    what: str | None,
+    baseline: str,
+    allowances: Mapping[str, Allowance],
+    significant: bool,
+    across: bool,
+) -> Check:
+    """The check of what a name means (by default the newest group) against a named baseline.
+
+    Raises SelectionError for an unknown name, and UsageError if the baseline has nothing to compare.
+    """
+    from ..projections.scores.check import check, last_run, named_baseline
+    from ..projections.scores.samples import sample_reader
+    from ..projections.scores.selection import find, newest_group
+
+    selection = newest_group(catalogue) if what is None else find(what, catalogue)
+    runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
+    against, title = named_baseline(baseline, catalogue, across=across)
+    result = check(
+        runs if selection.kind in ("run", "group") else last_run(runs),
+        against,
+        sample_reader(workspace),
+        checked=f"{selection.kind} {selection.name}",
+        against=title,
+        allowances=allowances,
+        significant=significant,
+        include=catalogue.include,
+    )
+    if not result.compared:
+        hint = "" if across else "\nhint: --across also takes scores of other agents and models"
+        raise UsageError(f"the baseline ({title}) has nothing to compare with {result.checked}{hint}")
+    return result
+
+
+def _limit(as_of: AsOf) -> int | datetime:
+    from ..ledger.past import limit_of
+
+    try:
+        return limit_of(as_of) if isinstance(as_of, str) else as_of
+    except ValueError as problem:
+        raise UsageError(str(problem)) from problem
