@@ -13,6 +13,7 @@ from typing import Any
 from .found import (
     Document,
     ForeignRun,
+    PassedOver,
     UnreadableResult,
     count,
     decode_json,
@@ -50,16 +51,18 @@ def fits_older(document: Document) -> bool:
     return "schema_version" not in document and "evaluation_results" in document and "model_info" in document
 
 
-def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
+def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun | PassedOver]:
     """A run for each result; with `metric`, for those of that metric alone."""
-    found = [
-        _run(document, index, row)
-        for index, row in enumerate(rows(document["evaluation_results"]))
-        if metric in (None, *_names(row))
-    ]
-    if not found:
+    results = rows(document["evaluation_results"])
+    fitting = [(index, row) for index, row in enumerate(results) if metric in (None, *_names(row))]
+    if not fitting:
         raise UnreadableResult(path, f"no result of {metric} in it" if metric else "no result in it")
-    return found
+    taken = {str(row.get("evaluation_name")) for _, row in fitting}
+    left = {str(row.get("evaluation_name")) for row in results} - taken
+    return [
+        *(_run(document, index, row) for index, row in fitting),
+        *(PassedOver(name, f"it has no metric {metric}") for name in sorted(left)),
+    ]
 
 
 def _names(row: Document) -> tuple[object, ...]:

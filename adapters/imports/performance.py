@@ -103,7 +103,8 @@ def read_pytest_benchmark(document: Document, path: Path, metric: str | None) ->
                 provenance={
                     "harness": "pytest_benchmark",
                     "version": document.get("version"),
-                    "machine": machine,
+                    "machine": {name: value for name, value in machine.items() if name != "cpu"},
+                    "cpu": {name: value for name, value in table(machine.get("cpu")).items() if name != "flags"},
                     "dirty": commit.get("dirty"),
                 },
             )
@@ -136,9 +137,8 @@ def _pytest_machine(machine: Document) -> dict[str, Any]:
         ),
         "environment": without_nothing(
             {
-                "python": machine.get("python_version"),
+                "python": ".".join(str(machine.get("python_version") or "").split(".")[:2]),
                 "implementation": machine.get("python_implementation"),
-                "build": machine.get("python_compiler"),
             }
         ),
     }

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
+from benchmarks.ledger.events import Imported, ImportSource, NewEvent
+from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.storage.jsonl import JsonlStore
+
 SAMPLES = Path(__file__).parent.parent / "samples"
+DATA = Path(__file__).parent.parent / "adapters" / "imports" / "data"
 
 
 def test_everything_is_imported_once_and_marked(bench, tmp_path):
@@ -99,3 +108,121 @@ def test_bad_usage_is_told(bench, tmp_path):
     told = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
     assert "there is no field 'unti'; did you mean unit?; there are benchmark, model" in told
     assert "--map names score twice" in bench("import", str(tmp_path), *["--map", "score=a"] * 2, code=2).stderr
+
+
+def standings(bench):
+    return json.loads(bench("leaderboard", "--include", "imported", "--json").stdout)["standings"]
+
+
+def test_two_names_are_two_benchmarks_and_are_shown(bench):
+    bench("import", str(DATA / "names.csv"))
+    assert len({row["task"]["benchmark_id"] for row in standings(bench)}) == 4
+    shown = bench("leaderboard", "--include", "imported").stdout
+    assert all(name in shown for name in ("数学推理", "历史知识", "C++", "C#"))
+    assert all(run["extra_config"]["benchmark_name"] in shown for run in bench.runs())
+    assert "C++" in bench("import", "--dry-run", str(DATA / "names.csv")).stdout
+
+
+def test_models_and_directions_of_older_results_make_rows_of_their_own(bench):
+    bench("import", str(DATA / "lm-eval-0.4.2-base-1b.json"), str(DATA / "lm-eval-0.4.2-other-7b.json"))
+    rows = [row for row in standings(bench) if row["task"]["benchmark_id"] == "ppl_task"]
+    assert [(row["model"], row["best_score"], row["rank"]) for row in rows] == [
+        ("org/base-1b", pytest.approx(1.6169, abs=1e-4), 1),
+        ("org/other-7b", 9.0, 2),
+    ]
+
+
+def test_machines_and_environments_are_rows_of_their_own(bench):
+    bench("import", str(DATA / "asv-machines"))
+    assert sorted(row["score"]["mean"] for row in standings(bench)) == [0.1, 0.7, 0.9]
+    shown = bench("leaderboard", "--include", "imported").stdout
+    assert "slow" in shown and "3.13" in shown
+
+
+@pytest.mark.parametrize("order", [["new.csv", "old.csv"], ["old.csv", "new.csv"]])
+def test_each_run_keeps_its_own_times(bench, order):
+    for name in order:
+        bench("import", str(DATA / name))
+    times = {run["score"]: (run["started_at"], run["ended_at"]) for run in bench.runs()}
+    assert times[0.9] == ("2026-06-01T10:00:00.000000Z", "2026-06-01T11:00:00.000000Z")
+    assert times[0.2] == ("2025-01-01T10:00:00.000000Z", "2025-01-01T11:00:00.000000Z")
+
+
+def test_what_has_to_be_known_beside_a_score_is_told_and_recorded(bench):
+    done = bench("import", str(DATA / "inspect-errors.json"))
+    assert "2 of 4 samples have no score" in done.stderr
+    [run] = bench.runs()
+    assert run["notes"] == ["2 of 4 samples have no score, and the score is of the others"]
+    assert "2 of 4 samples have no score" in bench("show-run", run["run_id"]).stdout
+    done = bench("import", "--metric", "f1", str(DATA / "lm-eval-percent.json"))
+    assert "45.2" in done.stdout and "ratio" not in done.stdout
+    assert "no ratio between 0 and 1; its unit may be percent" in done.stderr
+
+
+def test_the_cost_of_runs_elsewhere_is_recorded(bench):
+    bench("import", str(DATA / "inspect-cost.json"), str(SAMPLES / "harbor-job"))
+    assert {run["usage"]["cost_usd"] for run in bench.runs()} == {1.0, 0.04}
+
+
+def test_tasks_without_the_metric_are_told_and_the_others_imported(bench):
+    done = bench("import", str(DATA / "lm-eval-mixed.json"), "--metric", "acc_norm")
+    assert "1 runs imported" in done.stdout and "mc_alpha" in done.stdout
+    assert "ppl_task: it has no metric acc_norm" in done.stderr and "gen_two" in done.stderr
+
+
+def test_older_formats_are_told_and_other_json_is_counted(bench, tmp_path):
+    folder = shutil.copytree(DATA / "older-formats", tmp_path / "results")
+    (folder / "settings.json").write_text("{}")
+    done = bench("import", str(folder), code=1)
+    assert "1 runs imported, 0 were there already; 1 JSON file of no known format passed over" in done.stdout
+    assert "lm-eval-0.3.json: these are results of lm-eval 0.3" in done.stderr
+    assert "bbbbbbbb-py3.6.json: these are results of asv in version 1" in done.stderr
+    assert json.loads(bench("import", "--json", str(folder), code=1).stdout)["passed_over"] == [
+        f"{folder}/settings.json"
+    ]
+
+
+def test_a_run_keeps_the_id_that_an_earlier_version_gave_it_and_is_told_to_be_read_otherwise(bench):
+    digest = sha256((DATA / "names.csv").read_bytes()).hexdigest()
+    [first, *_] = earlier = [
+        f"run_{slug}_imported_{sha256(f'{digest}{chr(10)}line {line}'.encode()).hexdigest()[:16]}"
+        for slug, line in [("c", 5), ("c", 4), ("unnamed", 2), ("unnamed", 3)]
+    ]
+    # As an earlier version recorded it, by another name and without its options.
+    source = ImportSource("csv", str(DATA / "names.csv"), digest)
+    run = {"benchmark_id": "c", "status": "succeeded", "score": 0.2, "unit": "ratio", "higher_is_better": True}
+    store = JsonlStore(bench.results / "ledger", notice=print)
+    Ledger(store).decide(lambda history: [NewEvent(first, Imported(source=source, run=run))])
+    store.close()
+    done = bench("import", str(DATA / "names.csv"))
+    assert "3 runs imported, 1 were there already" in done.stdout
+    assert "1 of those that were there already have another score, unit or option" in done.stderr
+    assert "as the program of that time read it" in done.stderr
+    assert {run["run_id"] for run in bench.runs()} == set(earlier)
+    assert "0 runs imported, 4 were there already" in bench("import", str(DATA / "names.csv")).stdout
+
+
+def test_formulas_and_markup_of_others_stay_text(bench, tmp_path):
+    table = tmp_path / "table.csv"
+    name = "=cmd|' /C calc'!A0<script>alert(1)</script>"
+    table.write_text(f'benchmark,model,score\n"{name}","{name}",0.5\n')
+    bench("import", str(table))
+    exported = bench("export", "--format", "csv", "--include", "imported").stdout
+    assert name.removeprefix("=") in exported and not any(
+        cell.startswith("=") for row in csv.reader(io.StringIO(exported)) for cell in row
+    )
+    html = tmp_path / "report.html"
+    bench("report", "--include", "imported", "--output", str(html))
+    assert "<script>alert(1)</script>" not in html.read_text()
+
+
+def test_four_imports_at_once_import_each_run_once(bench, tmp_path):
+    for number in range(4):
+        lines = "".join(f"b{line},m{number},0.5\n" for line in range(50))
+        (tmp_path / f"{number}.csv").write_text(f"benchmark,model,score\n{lines}")
+    files = [str(tmp_path / f"{number}.csv") for number in range(4)]
+    running = [bench.start("import", *files) for _ in range(4)]
+    told = [process.communicate(timeout=300)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0, 0]
+    imported = sum(int(line.split()[0]) for text in told for line in text.splitlines() if " runs imported" in line)
+    assert imported == 200 and len(bench.events("imported")) == 200

@@ -191,6 +191,21 @@ def test_rows_that_need_care_say_so_and_units_are_shown(live, histories):
     assert page.locator("tr[data-run=run_synthetic] .c-score").inner_text() == "67.3 ± 1.5 points"
 
 
+def test_a_benchmark_of_another_program_is_shown_by_its_name(live, histories):
+    page, url, _, store = live
+    row = {"benchmark_id": "name-a3a6502038", "status": "succeeded", "score": 0.5, "extra_config": {}}
+    row["extra_config"] = {"benchmark_name": "数学推理"}
+    imported = Imported(source=ImportSource("csv", "/elsewhere/table.csv", "0" * 64), run=row)
+    histories.append_anyway(store, [NewEvent("run_named", imported)])
+    page.goto(url + "#/runs?q=run_named")
+    page.wait_for_selector(ROWS)
+    assert page.locator("tr[data-run=run_named] .c-benchmark").inner_text() == "数学推理"
+    page.goto(url + "#/runs/run_named")
+    expect(page.locator("h1")).to_have_text("数学推理")
+    page.goto(url + "#/benchmarks/name-a3a6502038")
+    expect(page.locator("h1")).to_have_text("数学推理")
+
+
 @pytest.mark.parametrize("page", [{"width": 400}], indirect=True)
 def test_on_a_narrow_screen_rows_can_be_sorted_too(page):
     page.get_by_label("Sort by").select_option("run_id")

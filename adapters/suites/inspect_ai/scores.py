@@ -73,17 +73,15 @@ def headline(results: Mapping[str, Any], declared: Mapping[str, Any] | None = No
     )
 
 
-def summary(log: Any) -> dict[str, Any] | None:
-    """The headline of a log or of its header: name, score, stderr, samples, unscored, notes; None if there is none."""
+def summary(log: Any) -> dict[str, Any]:
+    """The headline of a log or of its header: name, score and stderr (or None), samples, unscored, notes."""
     document = _mapping(log)
     results = _mapping(document.get("results"))
     chosen = headline(results, _mapping(document.get("eval")).get("headline_metric"))
-    if chosen is None:
-        return None
     return {
-        "name": chosen.name,
-        "score": chosen.value,
-        "stderr": chosen.stderr,
+        "name": chosen.name if chosen else None,
+        "score": chosen.value if chosen else None,
+        "stderr": chosen.stderr if chosen else None,
         "samples": samples(document, chosen),
         "unscored": unscored(document, chosen),
         "notes": notes(document, chosen),

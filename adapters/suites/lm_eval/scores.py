@@ -83,7 +83,7 @@ def members(document: Mapping[str, Any], task: str) -> list[str]:
         seen.add(name)
         return [leaf for member in below[name] for leaf in leaves(member)] if below.get(name) else [name]
 
-    return leaves(task)
+    return leaves(task) or [task]
 
 
 def _is_metric(metric: str, comma: str) -> bool:

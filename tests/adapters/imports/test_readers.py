@@ -18,6 +18,7 @@ from benchmarks.adapters.result import read_result
 from benchmarks.adapters.suites.lm_eval.scores import summarize
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+DATA = Path(__file__).parent / "data"
 ADAPTERS = Path(__file__).parents[3] / "adapters"
 
 
@@ -415,3 +416,53 @@ def test_an_archive_whose_header_breaks_the_rules_is_told(tmp_path, header):
         assert problem.path == tmp_path / "odd.eval"
     else:
         assert run.score is None and run.status == "failed"
+
+
+OLDER = [
+    ("older-formats/lm-eval-0.3.json", "results of lm-eval 0.3 or older"),
+    ("older-formats/box/bbbbbbbb-py3.6.json", "results of asv in version 1"),
+    ({"benchmarks": [{"name": "t", "stats": {"mean": 1}}]}, "results of pytest-benchmark before 3"),
+    (
+        {"results": [{"trial_name": "t", "is_resolved": True}], "accuracy": 1.0},
+        "results of Terminal-Bench's own harness",
+    ),
+    ({"status": "success", "eval": {"task": "t"}}, "an Inspect log without a version"),
+    ({"evaluation_results": [], "model_info": {}}, "a record of Every Eval Ever without a schema version"),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), OLDER)
+def test_an_older_format_is_told_by_its_name(written, given, told):
+    path = written(given if isinstance(given, dict) else (DATA / given).read_text())
+    with pytest.raises(UnreadableResult, match=told):
+        read(path)
+    with pytest.raises(UnreadableResult, match=told):
+        read(path.parent)
+
+
+def test_json_that_is_passed_over_is_counted_and_what_stands_beside_results_of_asv_is_not(written, tmp_path):
+    shutil.copytree(DATA / "asv-machines", tmp_path / "asv")
+    shutil.copy(DATA / "asv-three-commits" / "vm" / "machine.json", tmp_path / "asv" / "fast")
+    passed_over: list[Path] = []
+    written({"some": "settings"}, "settings.json")
+    written([1], "machine.json")
+    written({}, "benchmarks.json")
+    list(find_sources([tmp_path], Choices(), pytest.fail, passed_over.append))
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in passed_over) == [
+        "benchmarks.json",
+        "machine.json",
+        "settings.json",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_in_another_encoding_is_read(tmp_path, encoding):
+    path = tmp_path / "log.json"
+    path.write_text((SAMPLES / "inspect-header.json").read_text(), encoding=encoding)
+    assert one(path, "inspect-log").score == 0.4
+
+
+def test_a_group_that_holds_itself_ends(written):
+    results = document("lm-eval-results.json")
+    results["group_subtasks"] = {"local_caps": ["local_caps"]}
+    assert one(written(results), "lm-eval-results").score == 0.0

@@ -4,7 +4,7 @@ import { hash, runLink } from "./address.js";
 import { chart } from "./chart.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { count, direction, moment, score, signed, unitText } from "./format.js";
+import { benchmarkName, count, direction, moment, score, signed, unitText } from "./format.js";
 import { panel, scored, statusBadge, when } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -14,16 +14,18 @@ const MANY_MODELS = 6;
 export function show(main, { id, query }, { signal, title, ready, leave, keep: keepAddress }) {
   const benchmark = /** @type {string} */ (id);
   title(benchmark);
+  const heading = h("h1", {}, benchmark);
   const tasks = h("div", { class: "tools" });
   const place = h("div", {});
   const board = h("div", {});
   main.replaceChildren(
     h("button", { type: "button", class: "quiet back", onclick: leave }, "← Back"),
-    h("div", { class: "intro" }, h("h1", {}, benchmark), tasks),
+    h("div", { class: "intro" }, heading, tasks),
     place,
   );
 
   function draw(/** @type {any} */ data) {
+    heading.textContent = benchmarkName(benchmark, data.task?.config);
     keep(tasks, data.tasks.length > 1 ? [["tasks", data.tasks, () => taskChoice(data, choose)]] : []);
     if (!data.task) {
       place.replaceChildren(

@@ -3,7 +3,7 @@
 import { benchmarkLink, hash, runLink } from "./address.js";
 import { breakable, h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { count, direction, score, signed, unitText } from "./format.js";
+import { benchmarkName, count, direction, score, signed, unitText } from "./format.js";
 import { scored, when } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -111,7 +111,7 @@ function matrix(tasks, columns, across) {
 
 /** @param {any[]} standings @param {string[]} columns @param {string} across */
 function row(standings, columns, across) {
-  const [{ task, task_options, high_score }] = standings;
+  const [{ task, config, task_options, high_score }] = standings;
   const means = standings.map((one) => one.score.mean);
   const [least, most] = [Math.min(...means), Math.max(...means)];
   const options = Object.entries(task_options ?? {}).map(
@@ -126,7 +126,7 @@ function row(standings, columns, across) {
       h(
         "a",
         { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` },
-        breakable(task.benchmark_id),
+        breakable(benchmarkName(task.benchmark_id, config)),
       ),
       options.length ? h("span", { class: "soft options" }, options.join(" ")) : "",
       h(

@@ -41,6 +41,10 @@ export function score(value, stderr) {
   return `${fixed(value, needed)} ± ${fixed(stderr, needed)}`;
 }
 
+/** What a benchmark is called: by its id, or by the name that it has elsewhere, if no id can say it. @param {string} id @param {Record<string, any> | null | undefined} options */
+export const benchmarkName = (id, options) =>
+  typeof options?.benchmark_name === "string" ? options.benchmark_name : id;
+
 /** The unit to write behind a score: none for a ratio, which is what a bare number means. */
 export const unitText = (/** @type {string | null | undefined} */ unit) =>
   !unit || BARE.has(unit) ? "" : unit === "percent" ? "%" : unit;

@@ -2,7 +2,7 @@
 
 import { runLink, runsLink } from "./address.js";
 import { breakable, h, s } from "./dom.js";
-import { count, duration, score } from "./format.js";
+import { benchmarkName, count, duration, score } from "./format.js";
 import { ledger } from "./ledger.js";
 import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusBadge, when } from "./parts.js";
 
@@ -294,7 +294,7 @@ function bars(days, noun) {
 
 const nothing = (/** @type {string} */ text) => h("p", { class: "soft" }, text);
 const name = (/** @type {Row} */ run) =>
-  h("a", { class: "run", href: runLink(run.run_id) }, breakable(run.benchmark_id));
+  h("a", { class: "run", href: runLink(run.run_id) }, breakable(benchmarkName(run.benchmark_id, run.extra_config)));
 const who = (/** @type {Row} */ run) => `${run.agent} · ${run.model}`;
 
 /** @param {string} caption @param {(string | string[])[]} headings a heading in a list stands above numbers @param {HTMLElement[]} rows */

@@ -5,7 +5,7 @@ import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { duration, unitText } from "./format.js";
+import { benchmarkName, duration, unitText } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
@@ -155,7 +155,7 @@ function headPanel(run, standing, chart) {
     h(
       "div",
       {},
-      h("h1", {}, run.benchmark_id),
+      h("h1", {}, benchmarkName(run.benchmark_id, run.extra_config)),
       h("div", { class: "id mono" }, run.run_id),
       h(
         "p",

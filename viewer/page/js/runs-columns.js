@@ -2,7 +2,7 @@
 
 import { runLink, runsLink } from "./address.js";
 import { h } from "./dom.js";
-import { cost, count, duration, score } from "./format.js";
+import { benchmarkName, cost, count, duration, score } from "./format.js";
 import { delta, difference, marks, scoreOf, statusBadge, when } from "./parts.js";
 
 /**
@@ -20,7 +20,9 @@ const column = (name, title, kind, cell, about = "", usual = true) => ({ name, t
 
 /** In their order. */
 export const COLUMNS = [
-  column("benchmark", "Benchmark", "first", (run) => h("a", { href: runLink(run.run_id) }, run.benchmark_id)),
+  column("benchmark", "Benchmark", "first", (run) =>
+    h("a", { href: runLink(run.run_id) }, benchmarkName(run.benchmark_id, run.extra_config)),
+  ),
   column("status", "Status", "wide", (run) => h("span", { class: "badges" }, statusBadge(run), marks(run))),
   column("started", "Started", "text", (run) => when(run.started_at)),
   column("score", "Score", "number", scoreOf, "The score, ± its standard error"),
