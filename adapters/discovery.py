@@ -125,6 +125,11 @@ def known_workspaces() -> Iterator[WorkspaceFile]:
     return (msgspec.convert(read_toml(file), WorkspaceFile) for file in sorted(_HERE.glob("workspaces/*.toml")))
 
 
+def is_known_checkout(folder: Path) -> bool:
+    """Whether a folder is a checkout of a kind that this program knows."""
+    return bool(_recognise(folder).recognised_by)
+
+
 def _recognise(workspace: Path) -> WorkspaceFile:
     """What this program knows of workspaces of that kind."""
     kinds = (one for one in known_workspaces() if all((workspace / path).exists() for path in one.recognised_by))

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -16,6 +17,7 @@ from ..ledger import past
 from ..orchestrator.errors import UsageError
 from ..orchestrator.place import Place as Place
 from ..orchestrator.place import open_place
+from .current_folder import warn_of_current_folder
 from .streams import say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,7 +40,9 @@ def in_place(command: Command) -> Command:
     @functools.wraps(command)
     def with_place(ctx: click.Context, /, workspace: str | None, ledger_url: str | None, **options: Any) -> Any:
         outer_workspace, outer_ledger = ctx.find_root().obj
-        return command(place=find_place(workspace or outer_workspace, ledger_url or outer_ledger), **options)
+        place = find_place(workspace or outer_workspace, ledger_url or outer_ledger)
+        warn_of_current_folder(Path.cwd(), place.workspace.root)
+        return command(place=place, **options)
 
     return with_place  # type: ignore[return-value]  # click's decorators keep the call, not the signature
 

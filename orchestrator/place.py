@@ -48,8 +48,9 @@ def open_place(
 
     `workspace` is a folder of benchmarks and results, and `ledger` the URL of a ledger. Their defaults are those of the
     command line: the variables `BENCHMARKS_WORKSPACE` and `BENCHMARKS_LEDGER`, then the current folder if it holds a
-    `benchmarks.toml` or a `benchmark_results/`, else `benchmarks/` in it. `notice` is called with one sentence if
-    something had to be repaired or rebuilt; by default it is logged as a warning of the logger `benchmarks`.
+    `benchmarks.toml` or a `benchmark_results/` or is a checkout of a known kind, else `benchmarks/` in it. `notice` is
+    called with one sentence if something had to be repaired or rebuilt; by default it is logged as a warning of the
+    logger `benchmarks`.
 
         >>> place = open_place("my-workspace")
         >>> place.runs(status="failed")
@@ -58,17 +59,23 @@ def open_place(
     Raises UsageError if the workspace is not a folder.
     """
     environ = os.environ if environ is None else environ
-    root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or _default_workspace()).absolute()
+    root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or default_workspace(Path.cwd())).absolute()
     if root.exists() and not root.is_dir():
         raise UsageError(f"the workspace {root} is not a folder\nhint: give another one with --workspace")
     found = Workspace(root)
     return Place(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
 
 
-def _default_workspace() -> str:
-    here = Path.cwd()
-    is_workspace = (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir()
-    return "." if is_workspace else "benchmarks"
+def default_workspace(here: Path) -> str:
+    """The workspace if nobody names one: this folder if it is a workspace, else `benchmarks` in it.
+
+    A folder is a workspace if it has results or a `benchmarks.toml`, or if it is a checkout of a known kind.
+    """
+    if (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir():
+        return "."
+    from ..adapters.discovery import is_known_checkout
+
+    return "." if is_known_checkout(here) else "benchmarks"
 
 
 class Place:
