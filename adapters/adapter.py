@@ -58,7 +58,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         return self.manifest.id
 
     def command(
-        self, config: Mapping[str, Any], secrets: Mapping[str, str], placeholders: Mapping[str, str]
+        self, config: Mapping[str, Any], secrets: Mapping[str, Any], placeholders: Mapping[str, str]
     ) -> Command:
         """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
 
@@ -78,7 +78,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             text = render(value)
             for part in option.argv or ():
-                argv += map(render, value) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
+                each = value if isinstance(value, list) else [value]
+                argv += map(render, each) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
             if option.env is not None:
                 env[option.env] = text
         if baseline:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from .secret_names import names_a_secret
+from .secret_shapes import hide_in
+
 Kind = Literal["int", "float", "bool", "str", "list", "object"]
 
-_SECRET_WORDS = re.compile(r"(^|[_-])(api_?key|key|token|password|passwd|secret|credentials?)([_-]|$)", re.IGNORECASE)
 _PER_BENCHMARK = "per_benchmark"
 
 
@@ -47,26 +48,33 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [True] if self.type == "bool" and True in self.synthetic else []
 
     def secret_as(self, name: str) -> bool:
-        """Whether the option holds a secret: because it says so, or by its name."""
-        return self.secret or bool(_SECRET_WORDS.search(name))
+        """Whether the option is a secret: because it says so, or by its name, unless it is a number or a bool."""
+        return self.secret or (self.type in ("str", "list", "object") and names_a_secret(name))
 
 
 class EffectiveConfig(msgspec.Struct, frozen=True):
     """What a benchmark runs with: `config` for everyone to see, `secrets` for the benchmark alone.
 
+    An option that is a secret is in `secrets` only. One that holds a secret, such as an object with a header, is in
+    both: whole in `secrets`, and without the secret in `config`.
     `unknown` are the names in `--extra` that the benchmark does not have; another one may.
     """
 
     config: dict[str, Any]
-    secrets: dict[str, str]
+    secrets: dict[str, Any]
     unknown: list[str]
 
 
-def effective_config(benchmark_id: str, options: Mapping[str, Option], extra: Mapping[str, Any]) -> EffectiveConfig:
+def effective_config(
+    benchmark_id: str,
+    options: Mapping[str, Option],
+    extra: Mapping[str, Any],
+    hide: Callable[[Any], Any] = hide_in,
+) -> EffectiveConfig:
     """The defaults of the options, then `extra`, then `extra["per_benchmark"][benchmark_id]` on top.
 
-    A value of null takes an option's default away. Raises OptionError for a value that does not fit, and for an
-    unknown name below `per_benchmark`.
+    A value of null takes an option's default away. `hide` takes the secrets out of a value. Raises OptionError for a
+    value that does not fit, and for an unknown name below `per_benchmark`.
     """
     everyone = {name: value for name, value in extra.items() if name != _PER_BENCHMARK}
     own = extra.get(_PER_BENCHMARK, {}).get(benchmark_id, {})
@@ -76,7 +84,7 @@ def effective_config(benchmark_id: str, options: Mapping[str, Option], extra: Ma
         if name not in options:
             raise OptionError(f"{benchmark_id} has no option '{name}': {_hint(name, options)}")
     config: dict[str, Any] = {}
-    secrets: dict[str, str] = {}
+    secrets: dict[str, Any] = {}
     for name, option in options.items():
         given = own.get(name, everyone.get(name, option.default))
         try:
@@ -88,9 +96,11 @@ def effective_config(benchmark_id: str, options: Mapping[str, Option], extra: Ma
         if value is None:
             continue
         if option.secret_as(name):
-            secrets[name] = render(value)
+            secrets[name] = value
         else:
-            config[name] = value
+            config[name] = hide(value)
+            if config[name] != value:
+                secrets[name] = value
     return EffectiveConfig(config, secrets, [name for name in everyone if name not in options])
 
 

@@ -8,21 +8,35 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from .events import Event, NewEvent, Record
 from .history import History
 from .store import EventStore, exhaust
 from .waiting import LockWait
+from .wording import AnEvent
 
 T = TypeVar("T")
 Decision = Callable[[History], Sequence[NewEvent]]
+Redact = Callable[[Event], Event]
 
 
 class Ledger:
     """Appends events that make sense, and only those. Safe for many threads; other processes have their own."""
 
-    def __init__(self, store: EventStore, *, told: Callable[[list[Record]], None] = lambda _: None) -> None:
-        """`told` is called with the records of each append, once they are in."""
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        redact: Redact | None = None,
+        told: Callable[[list[Record]], None] = lambda _: None,
+    ) -> None:
+        """`redact` is given every event before it is recorded, and returns it without secrets.
+
+        `told` is called with the records of each append, once they are in.
+        """
         self.store = store
+        self._redact = redact
         self._told = told
         self._history: History | None = History(details=False)
         self._lock = threading.Lock()
@@ -47,7 +61,8 @@ class Ledger:
         def decide(fresh: Iterator[Record]) -> Sequence[NewEvent]:
             nonlocal was_asked
             was_asked = True
-            return decision(self._follow(fresh))
+            # Here every event passes, whoever made it.
+            return [replace(new, data=self.as_recorded(new.data)) for new in decision(self._follow(fresh))]
 
         self._take_turn(patience)
         try:
@@ -64,6 +79,14 @@ class Ledger:
         if records:
             self._told(records)
         return records
+
+    def as_recorded(self, event: AnEvent) -> AnEvent:
+        """The event as it would stand in the ledger: without secrets."""
+        if self._redact is None:
+            return event
+        redacted = self._redact(event)
+        assert type(redacted) is type(event)  # noqa: S101 - for the type checker: it only loses words
+        return redacted
 
     def look(self, question: Callable[[History], T]) -> T:
         """What `question` answers of the history as it is now; it must not keep the history."""

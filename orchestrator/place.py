@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening
 
     from ..ledger.events import Record
     from ..ledger.fold import Run
+    from ..ledger.ledger import Ledger
     from ..ledger.proof.checkpoint import Checkpoint
     from ..ledger.proof.verify import Report
     from ..projections.analytics.answer import Answer
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening
     from ..projections.scores.comparison import Comparison
     from ..projections.scores.leaderboard import Doubtful, Standing
     from ..projections.scores.selection import Catalogue
+    from .redaction import Redactor
 
 WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
 LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
@@ -95,6 +97,16 @@ class Place:
     def store(self) -> EventStore:
         """The ledger's store. Raises UnsupportedLedger."""
         return open_store(self.ledger_url, notice=self.notice)
+
+    def ledger(
+        self, store: EventStore | None = None, *, told: Callable[[list[Record]], None] = lambda _: None
+    ) -> tuple[Ledger, Redactor]:
+        """The ledger to write to, and what keeps secrets out of it. Nothing else opens one for writing."""
+        from ..ledger.ledger import Ledger
+        from .redaction import Redactor, secrets_of
+
+        redactor = Redactor(secrets_of(os.environ))
+        return Ledger(store or self.store(), redact=redactor.event, told=told), redactor
 
     @contextlib.contextmanager
     def history(self, as_of: AsOf | None = None) -> Iterator[sqlite3.Connection]:

@@ -1,143 +1,159 @@
 """Secrets stay out of everything that is kept or shown: events, logs, error texts.
 
-A secret is the value of a provider's key variable, of any variable whose name says that it holds one, and of a secret
-option. It is replaced by `[redacted:NAME]`.
+A secret is the value of a variable or an option whose name says so, or whatever has the shape of one. The lists of
+names and shapes are `adapters.secret_names` and `adapters.secret_shapes`. A value is replaced by `[redacted:NAME]`.
+
+A value that is a short plain word, a word of this program, or the name of something that is run, is not taken for a
+secret: `OPENAI_API_KEY=ollama` hides nothing, and would garble whatever speaks of ollama.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
-from ..ledger.events import Event
-from .models.providers import providers
+from ..adapters.secret_names import is_plain, secrets_of
+from ..adapters.secret_shapes import hide_arguments, hide_named, is_secret_item, looks_random
+from ..ledger.events import EVENT_TYPES, Artifact, Event, Outcome, Recovered
+from ..ledger.wording import reword
+from .redacted_stream import RedactedStream
 
-_SECRET_NAME = re.compile(
-    r"(^|[_-])(api_?key|key|key_base|token|secret|password|passwd|passphrase|credentials?)([_-]?\d+)?$", re.IGNORECASE
-)
-"""At the end of a name, or before a number: SSH_KEY_PATH holds no secret, but a path that is in every second line."""
 _SHORTEST = 6
 """A shorter value is too likely a part of ordinary text: replacing it would garble logs and hide nothing."""
 
 _AnEvent = TypeVar("_AnEvent", bound=Event)
+_AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
 
 
 class Redactor:
-    """Replaces the values of `secrets` (name to value) wherever it is shown text."""
+    """Replaces secrets wherever it is shown text. It is told of all secrets before the first run begins.
 
-    def __init__(self, *secrets: Mapping[str, str]) -> None:
+    `ignored` are the names whose values are not taken for secrets.
+    """
+
+    def __init__(self, *secrets: Mapping[str, str], identities: Iterable[str] = ()) -> None:
+        self._secrets: dict[str, str] = {}
+        self._identities: set[str] = set()
         self._marks: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        self.ignored: list[str] = []
+        self.learn(*secrets, identities=identities)
+
+    def learn(self, *secrets: Mapping[str, str], identities: Iterable[str] = ()) -> None:
+        """Hide these values too (names to values), and take none of `identities` for a secret."""
+        self._identities |= {identity.lower() for identity in identities}
         for name, value in itertools.chain.from_iterable(some.items() for some in secrets):
-            # A secret with a quote, a backslash or an umlaut looks different inside a JSON text, in one of two ways.
-            for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+            self._secrets.setdefault(value, name)
+        self._marks, self.ignored = {}, []
+        for value, name in self._secrets.items():
+            if self._is_ordinary(value):
+                self.ignored.append(name)
+                continue
+            for form in forms_of(value):
                 if len(form) >= _SHORTEST:
                     self._marks.setdefault(form, f"[redacted:{name}]")
         forms = sorted(self._marks, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
 
+    def _is_ordinary(self, value: str) -> bool:
+        return is_plain(value) or value.lower() in self._identities or value.lower() in _own_words()
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Every text that is replaced, the forms in which JSON writes it included, with the name of its secret."""
+        return {form: mark.removeprefix("[redacted:").removesuffix("]") for form, mark in self._marks.items()}
+
+    def key_in(self, text: str) -> str | None:
+        """What a name holds that should be none: the variable whose key it is, or `a key`. None if it is a name."""
+        for value, name in self._secrets.items():
+            if len(value) >= _SHORTEST and value in text and looks_random(value):
+                return f"the value of {name}"
+        return "what looks like a key" if hide_named(text) != text else None
+
     def text(self, text: str) -> str:
         """The text without secrets."""
-        return self._pattern.sub(lambda match: self._marks[match[0]], text) if self._pattern else text
+        if self._pattern:
+            text = self._pattern.sub(lambda match: self._marks[match[0]], text)
+        return hide_named(text)
 
     def value(self, value: Any) -> Any:
         """A JSON value without secrets, in its keys too."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {self.text(key): self.value(item) for key, item in value.items()}
+            return {
+                self.text(key): f"[redacted:{key}]" if is_secret_item(key, item) else self.value(item)
+                for key, item in value.items()
+            }
         if isinstance(value, list):
             return [self.value(item) for item in value]
         return value
 
     def event(self, event: _AnEvent) -> _AnEvent:
-        """An event without secrets."""
-        if self._pattern is None:
-            return event
-        return msgspec.convert(self.value(msgspec.to_builtins(event)), type(event))
+        """An event without secrets in its words; its identities stay as they are (see `ledger.wording`)."""
+        if isinstance(event, Outcome):
+            event = self._without_telling_paths(event)
+        elif isinstance(event, Recovered) and event.adopted is not None:
+            event = replace(event, adopted=self._without_telling_paths(event.adopted))
+        return reword(event, self._rewrite)
 
     def stream(self) -> RedactedStream:
         """A filter for bytes that arrive in pieces."""
         return RedactedStream({form.encode(): mark.encode() for form, mark in self._marks.items()})
 
+    def _rewrite(self, path: str, value: Any) -> Any:
+        if path.rpartition(".")[2] == "command" and isinstance(value, list):
+            # Each argument is looked at beside the one before it: --api-key, and then the key.
+            value = hide_arguments([str(part) for part in value])
+        return self.value(value)
 
-class RedactedStream:
-    """Replaces secrets in a stream of bytes, also where one is split across pieces.
+    def _without_telling_paths(self, outcome: _AnOutcome) -> _AnOutcome:
+        """A file's path is an identity. So one whose name is a key is left out, and a note says so."""
 
-    Only what may be the beginning of a secret is held back, so that a log can be followed live.
-    """
+        def is_telling(path: str) -> bool:
+            return self.text(path) != path
 
-    def __init__(self, marks: dict[bytes, bytes]) -> None:
-        self._marks = marks
-        forms = sorted(marks, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, forms))) if forms else None
-        self._longest = len(forms[0]) if forms else 0
-        self._held = b""
-
-    def feed(self, piece: bytes) -> bytes:
-        """What can be written now."""
-        if self._pattern is None:
-            return piece
-        text = self._held + piece
-        done, out = 0, []
-        for match in self._pattern.finditer(text):
-            if self._may_grow(text[match.start() :]):
-                break  # A longer secret begins with this one, and its rest may be on its way.
-            out += [text[done : match.start()], self._marks[match[0]]]
-            done = match.end()
-        keep = self._unfinished(text[done:])
-        out.append(text[done : len(text) - keep])
-        self._held = text[len(text) - keep :]
-        return b"".join(out)
-
-    def flush(self) -> bytes:
-        """What was held back, at the end of the stream."""
-        held, self._held = self._held, b""
-        return self._pattern.sub(lambda match: self._marks[match[0]], held) if self._pattern else held
-
-    def _may_grow(self, end: bytes) -> bool:
-        return any(len(form) > len(end) and form.startswith(end) for form in self._marks)
-
-    def _unfinished(self, text: bytes) -> int:
-        """The length of the longest end of `text` with which a secret may begin."""
-        for length in range(min(self._longest - 1, len(text)), 0, -1):
-            if self._may_grow(text[len(text) - length :]):
-                return length
-        return 0
+        kept: list[Artifact] = [artifact for artifact in outcome.artifacts if not is_telling(artifact.path)]
+        count = len(outcome.artifacts) - len(kept)
+        result = outcome.result_json_path
+        notes = list(outcome.notes)
+        if count:
+            notes.append(f"{count} artifacts are not listed: their names hold a secret")
+        if result is not None and is_telling(result):
+            result = None
+            notes.append("the path of the result is not recorded: it holds a secret")
+        if len(notes) == len(outcome.notes):
+            return outcome
+        return replace(outcome, artifacts=kept, result_json_path=result, notes=notes)
 
 
-def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of an environment that hold secrets."""
-    keys = {name for provider in providers().values() for name in provider.key_variables}
-    return {name: value for name, value in environ.items() if value and (name in keys or _SECRET_NAME.search(name))}
+def forms_of(value: str) -> set[str]:
+    """A secret as it is, and as JSON writes it, which has two ways to write an umlaut."""
+    return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
 
-def secrets_of_url(url: str) -> dict[str, str]:
-    """What of an address is secret: the password before its host, and values of its query whose name says so."""
-    parts = urlsplit(url)
-    # As they stand there, and as they are meant.
-    given = [tuple(piece.partition("=")[::2]) for piece in parts.query.split("&")]
-    found = {name: value for name, value in given if names_a_secret(name)}
-    if parts.password:
-        found["password"] = parts.password
-    return found | {f"{name} of the address": unquote(value) for name, value in found.items()}
+_REASONS = """
+running_elsewhere last_succeeded already_succeeded last_failed never_ran orchestrator_lost interrupted exit_code
+no_result bad_result invalid_result no_score no_samples timeout stalled environment workspace completed unfinished
+stdout.log stderr.log
+""".split()
 
 
-def names_a_secret(name: str) -> bool:
-    """Whether an option or variable of that name holds a secret."""
-    return bool(_SECRET_NAME.search(name))
+@functools.cache
+def _own_words() -> frozenset[str]:
+    """What this program calls things, in lower case: a value that equals one of these would garble what it says."""
+    from .models.providers import providers
+
+    fields = {field.name for event in EVENT_TYPES.values() for field in msgspec.structs.fields(event)}
+    statuses = {"running", "succeeded", "failed", "skipped", "incompatible"}
+    return frozenset({*EVENT_TYPES, *fields, *statuses, *providers(), "benchmarks", *_REASONS})
 
 
-def without_named_secrets(value: Any) -> Any:
-    """A JSON value without what stands below a name that says that it is a secret."""
-    if isinstance(value, dict):
-        return {
-            key: f"[redacted:{key}]" if names_a_secret(key) and item else without_named_secrets(item)
-            for key, item in value.items()
-        }
-    return [without_named_secrets(item) for item in value] if isinstance(value, list) else value
+__all__ = ["Redactor", "forms_of", "secrets_of"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..secret_shapes import hide_named
 from ..suites.asv.measurements import measurements
 from .found import (
     Document,
@@ -47,13 +48,14 @@ def read_hyperfine(document: Document, path: Path, metric: str | None) -> list[F
 
 def _command(index: int, row: Document, metric: str | None) -> ForeignRun:
     times = row.get("times") if isinstance(row.get("times"), list) else []
+    command = hide_named(str(row["command"]))
     failures = [code for code in row.get("exit_codes") or () if code != 0]
     score = number(row.get(metric or "mean"))
     reason = "exit_code" if failures else None if score is not None else "no_score"
     return ForeignRun(
         name=f"{index}:{row['command']}",
         harness="hyperfine",
-        benchmark=str(row["command"]),
+        benchmark=command,
         status="failed" if reason else "succeeded",
         reason=reason,
         error=f"{len(failures)} of {len(times or ())} repetitions failed" if failures else reason,
@@ -63,7 +65,7 @@ def _command(index: int, row: Document, metric: str | None) -> ForeignRun:
         samples=len(times or ()) or None,
         stderr=_standard_error(row.get("stddev"), len(times or ())),
         metrics=finite({name: row.get(name) for name in (*_SPREAD, "user", "system")}),
-        config=without_nothing({"command": str(row["command"]), "parameters": row.get("parameters"), "metric": metric}),
+        config=without_nothing({"command": command, "parameters": row.get("parameters"), "metric": metric}),
         provenance={"harness": "hyperfine"},
     )
 

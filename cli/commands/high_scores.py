@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from ...adapters.discovery import discover
-from ...ledger.ledger import Ledger
 from ...orchestrator.errors import UsageError, nearest
 from ...orchestrator.planning.plan import choose
 from ...orchestrator.recording.high_scores import by_hand
@@ -75,7 +74,7 @@ def set_high_score(
     day = date.date().isoformat() if date else None
     event = by_hand(adapter.manifest, value=value, label=label, source=source, date=day, author=getpass.getuser())
     store = place.store()
-    record = Ledger(store).append(adapter.id, event)
+    record = place.ledger(store)[0].append(adapter.id, event)
     update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:
         print_json({"seq": record.seq, "benchmark_id": adapter.id, "published": event})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import click
 from ...adapters.imports.csv_table import FIELDS, is_field
 from ...adapters.imports.found import UnreadableResult
 from ...adapters.imports.reading import Choices, Source, find_sources
-from ...ledger.ledger import Ledger
 from ...orchestrator.errors import UsageError, nearest
 from ...orchestrator.recording.importing import Found, compare, read_source, take_in
-from ...orchestrator.redaction import Redactor, secrets_of
+from ...orchestrator.redaction import Redactor
 from ...projections.render.text import format_score, named
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
@@ -51,21 +49,21 @@ def command(
     for path in paths:
         if not path.exists():
             raise UsageError(f"there is no {path}")
+    store = place.store()
+    ledger, redactor = place.ledger(store)
     passed_over: list[Path] = []
     found: list[Found] = []
     remarks: list[str] = []
     for source in find_sources(paths, choices, problems.append, passed_over.append):
-        read, left = _read(source, problems)
+        read, left = _read(source, redactor, problems)
         found += read
         remarks += [f"{source.path}: {text}" for text in left]
     if not found and not problems and not remarks:
         raise UsageError(f"nothing to import in {', '.join(map(str, paths))}: no file of a format that is known")
-    store = place.store()
-    ledger = Ledger(store)
     if dry_run:
         before = compare(found, ledger.history())
     else:
-        before = take_in(found, ledger, Redactor(secrets_of(os.environ)))
+        before = take_in(found, ledger)
         if before.fresh:
             update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     distinct = {one.run_id: one for one in found}
@@ -96,9 +94,9 @@ def command(
     return 1 if problems else 0
 
 
-def _read(source: Source, problems: list[UnreadableResult]) -> tuple[list[Found], list[str]]:
+def _read(source: Source, redactor: Redactor, problems: list[UnreadableResult]) -> tuple[list[Found], list[str]]:
     try:
-        return read_source(source)
+        return read_source(source, redactor)
     except UnreadableResult as problem:
         problems.append(problem)
     except OSError as problem:

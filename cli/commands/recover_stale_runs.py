@@ -8,10 +8,8 @@ import click
 
 from ...adapters.discovery import discover
 from ...ledger.fold import Run
-from ...ledger.ledger import Ledger
 from ...ledger.staleness import is_stale
 from ...orchestrator.models.prices import own_prices
-from ...orchestrator.redaction import Redactor, secrets_of
 from ...orchestrator.running.recovery import recover
 from ...projections.sqlite.refresh import rebuild_all
 from ...projections.sqlite.rows import run_row
@@ -35,7 +33,7 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
     recovered: list[Run] = []
     still_open = 0
     if next(store.read(), None):
-        ledger = Ledger(store)
+        ledger, _ = place.ledger(store)
         adapters = discover(place.workspace.root).adapters
         recovered = recover(
             ledger,
@@ -43,7 +41,6 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
             workspace=place.workspace,
             adapters=adapters,
             prices=own_prices(place.workspace.root, None, os.environ),
-            redactor=Redactor(secrets_of(os.environ)),
         )
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
         rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from ...ledger.events import REPEAT, Json, Started
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
@@ -22,6 +24,12 @@ def find_original(ledger: Ledger, run_id: str) -> Started:
 def extra_of(original: Started) -> Json:
     """The `--extra` that leads to the options of a run. Secret options are not recorded: they come from elsewhere."""
     config = {name: value for name, value in original.extra_config.items() if name != REPEAT}
+    for name, value in config.items():
+        if "[redacted:" in msgspec.json.encode(value).decode():
+            raise UsageError(
+                f"option {name} of that run held a secret, which is not recorded, so it cannot be run again as it was\n"
+                f"hint: give all options with --benchmarks and --extra"
+            )
     return {PER_BENCHMARK: {original.benchmark_id: config}}
 
 

@@ -7,19 +7,20 @@ a campaign file (see `campaign_file`) a whole matrix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from ...adapters.adapter import Adapter, missing
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.options import EffectiveConfig, OptionError, effective_config, nearest
+from ...adapters.secret_shapes import hide_in
 from ...ledger.events import REPEAT, Json
 from ...projections.render.text import format_options
 from ..errors import UsageError
 from ..machine.capacity import Capacity
 from ..models.targets import NO_TARGET, Target
-from ..redaction import secrets_of_url
 from .signature import Signature, sign
 
 PER_BENCHMARK = "per_benchmark"
@@ -44,7 +45,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     target: Target
     config: Json
-    secrets: dict[str, str]
+    secrets: dict[str, Any]
     signature: Signature
     missing: list[str]
 
@@ -156,16 +157,18 @@ def make_plan(
     repeats: int,
     environ: Mapping[str, str],
     capacity: Capacity,
+    hide: Callable[[Any], Any] = hide_in,
     source: str = "--extra",
 ) -> list[PlannedRun]:
     """The pieces of work of a request, in the order of its cells, repetitions of one beside each other.
 
-    Cells that come to the same work are one. `source` is where their options stand. Raises UsageError for
-    options that no benchmark which is given them knows, or whose value does not fit.
+    Cells that come to the same work are one. `hide` takes the secrets out of the value of an option. `source` is where
+    options stand. Raises UsageError for options that no benchmark which is given them knows, or whose value does not
+    fit.
     """
     plan: dict[str, PlannedRun] = {}
     lacking: dict[bytes, list[str]] = {}
-    for cell, effective in zip(cells, _configure(cells, known, broken, source), strict=True):
+    for cell, effective in zip(cells, _configure(cells, known, broken, hide, source), strict=True):
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
@@ -199,14 +202,8 @@ def make_plan(
     return list(plan.values())
 
 
-def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
-    """The values that its options and the addresses of its models keep secret, by their names."""
-    addresses = {planned.target.endpoint.base_url or "" for planned in plan}
-    return [*map(secrets_of_url, addresses), *(planned.secrets for planned in plan if planned.secrets)]
-
-
 def _configure(
-    cells: Sequence[Cell], known: Mapping[str, Adapter], broken: Broken, source: str
+    cells: Sequence[Cell], known: Mapping[str, Adapter], broken: Broken, hide: Callable[[Any], Any], source: str
 ) -> list[EffectiveConfig]:
     """The effective configuration of each cell."""
     configs = []
@@ -216,7 +213,7 @@ def _configure(
         for benchmark_id in cell.extra.get(PER_BENCHMARK, {}):
             choose([benchmark_id], known, broken)
         try:
-            config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra)
+            config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra, hide)
         except OptionError as problem:
             raise UsageError(f"{source}: {problem}") from problem
         configs.append(config)

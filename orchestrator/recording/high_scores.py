@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -37,16 +37,21 @@ def by_hand(
     return msgspec.structs.replace(_published(manifest, reference), author=author)
 
 
-def newly_published(history: History, manifests: Iterable[Manifest]) -> list[NewEvent]:
+def newly_published(
+    history: History,
+    manifests: Iterable[Manifest],
+    as_recorded: Callable[[HighScorePublished], HighScorePublished],
+) -> list[NewEvent]:
     """An event for each manifest whose reference is not the one that was last published from a manifest.
 
+    They are compared `as_recorded`: a source may have lost a secret on its way into the ledger.
     So a manifest publishes once, a changed one once more, and what somebody published by hand stands until then.
     """
     fresh = {}
     for manifest in manifests:
         reference = of_manifest(manifest)
         seeded = [known for known in history.own_high_scores(manifest.id) if known.author is None]
-        if reference is not None and (not seeded or seeded[-1] != reference):
+        if reference is not None and (not seeded or seeded[-1] != as_recorded(reference)):
             fresh[manifest.id] = reference
     return [NewEvent(benchmark_id, event) for benchmark_id, event in fresh.items()]
 

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import replace
 
-from ...adapters.imports.found import ForeignRun, slug
+from ...adapters.imports.found import ForeignRun, UnreadableResult, slug
 from ...adapters.imports.reading import Source
 from ...ledger.events import Imported, ImportSource, Json, NewEvent
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..planning.signature import Signature, sign
-from ..redaction import Redactor, without_named_secrets
+from ..redaction import Redactor
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -27,11 +28,26 @@ class Found(msgspec.Struct, frozen=True):
     run: ForeignRun
 
 
-def read_source(source: Source) -> tuple[list[Found], list[str]]:
-    """The runs of a source, and what of it becomes none. Raises UnreadableResult, and OSError."""
+def read_source(source: Source, redactor: Redactor) -> tuple[list[Found], list[str]]:
+    """The runs of a source, and what of it becomes none. Names of benchmarks and configurations lose their secrets.
+
+    Raises OSError, and UnreadableResult, also if an agent, a provider or a model is named by a key: such a name cannot
+    be changed, and a key cannot be recorded.
+    """
     origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
     findings = source.read()
-    return [Found(_run_id(origin, run), origin, run) for run in findings.runs], findings.remarks
+    named = ((run.agent, run.provider, run.model, run.benchmark) for run in findings.runs)
+    redactor.learn(identities={name for names in named for name in names})
+    clean = [_clean(source, run, redactor) for run in findings.runs]
+    return [Found(_run_id(origin, run), origin, run) for run in clean], findings.remarks
+
+
+def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
+    for what in ("agent", "provider", "model", "harness"):
+        if key := redactor.key_in(getattr(run, what)):
+            raise UnreadableResult(source.path, f"the {what} of a run holds {key}: take it out of the file")
+    config = redactor.value(msgspec.to_builtins(run.config))
+    return replace(run, benchmark=redactor.text(run.benchmark), config=config)
 
 
 _TOLD = ("status", "score", "unit", "higher_is_better", "samples", "stderr")
@@ -59,12 +75,12 @@ def compare(found: Iterable[Found], history: History) -> Comparison:
     return Comparison(fresh, otherwise)
 
 
-def take_in(found: Sequence[Found], ledger: Ledger, redactor: Redactor) -> Comparison:
+def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
     """Append an `imported` event for each run that the ledger does not have; how it was before.
 
     Raises what `Ledger.decide` raises.
     """
-    events = {one.run_id: redactor.event(Imported(source=one.source, run=_row(one.run))) for one in found}
+    events = {one.run_id: Imported(source=one.source, run=_row(one.run)) for one in found}
     before = Comparison(set(), set())
 
     def decide(history: History) -> list[NewEvent]:
@@ -84,7 +100,7 @@ def _run_id(origin: ImportSource, run: ForeignRun) -> str:
 
 
 def _row(run: ForeignRun) -> Json:
-    """The fields of a run row, without secrets."""
+    """The fields of a run row."""
     signature = _signature(run)
     row: Json = {
         "agent": run.agent,
@@ -95,7 +111,7 @@ def _row(run: ForeignRun) -> Json:
         "status": run.status,
         "signature": signature.digest,
         "comparison_key": signature.comparison_key,
-        "extra_config": without_named_secrets(run.options),
+        "extra_config": run.options,
         "metrics": run.metrics,
         "usage": run.usage,
         "synthetic": run.synthetic,
@@ -115,5 +131,5 @@ def _signature(run: ForeignRun) -> Signature:
         agent=run.agent,
         provider=run.provider,
         model=run.model,
-        extra_config=msgspec.to_builtins(without_named_secrets(run.options)),
+        extra_config=run.options,
     )

@@ -16,12 +16,13 @@ from typing import Any
 
 import msgspec
 
+from ...adapters.secret_shapes import hide_in, secrets_within
 from ...ledger.events import Imported, ImportSource, Json, NewEvent
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
 from ..planning.signature import sign
-from ..redaction import Redactor, names_a_secret, without_named_secrets
+from ..redaction import Redactor
 
 KIND = "elizaos-orchestrator-sqlite"
 
@@ -97,7 +98,7 @@ def _run(row: Json) -> Json:
         run["error"] = row.get("error") or f"the first orchestrator left it {row['status']}"
     if row.get("higher_is_better") is not None:
         run["higher_is_better"] = bool(row["higher_is_better"])
-    run["extra_config"] = without_named_secrets(config)
+    run["extra_config"] = hide_in(config)
     run["command"] = [str(part) for part in _decoded(row.get("command_json"), [])]
     run["metrics"] = _decoded(row.get("metrics_json"), {})
     run["usage"] = {name: row[column] for name, column in _USAGE.items() if row.get(column)}
@@ -106,8 +107,9 @@ def _run(row: Json) -> Json:
         name: str(run.get(name, "")) for name in ("benchmark_id", "benchmark_directory", "agent", "provider", "model")
     }
     run["comparison_key"] = sign(**work, extra_config=run["extra_config"]).comparison_key
-    redacted: Json = Redactor(dict(_secrets(config))).value(run)
-    return redacted
+    # The secrets of a configuration may stand in the command and in an error, too.
+    words = Redactor(dict(secrets_within(config)))
+    return run | {name: words.value(run[name]) for name in ("command", "error", "metrics") if name in run}
 
 
 def _decoded(text: Any, default: Any) -> Any:
@@ -119,12 +121,3 @@ def _decoded(text: Any, default: Any) -> Any:
     except ValueError:
         return default
     return value if isinstance(value, type(default)) else default
-
-
-def _secrets(value: Any) -> Iterator[tuple[str, str]]:
-    """The secrets in a configuration, by their names: they may stand in the command, too."""
-    for key, item in value.items() if isinstance(value, dict) else ():
-        if names_a_secret(key) and isinstance(item, str):
-            yield key, item
-        else:
-            yield from _secrets(item)

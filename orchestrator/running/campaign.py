@@ -175,13 +175,13 @@ def _open_group(
                 outcomes.append(verdict.skipped(planned))
             if campaign.explain or not verdict.run:
                 sentences.append(f"{title}: {explain(detailed or history, planned, verdict)}")
-        published = newly_published(history, [planned.adapter.manifest for planned in campaign.plan])
+        manifests = [planned.adapter.manifest for planned in campaign.plan]
+        published = newly_published(history, manifests, ledger.as_recorded)
         if not to_do:
             kinds = [event.type for event in outcomes]
             counts = Counts(skipped=kinds.count("skipped"), incompatible=kinds.count("incompatible"))
             outcomes.append(GroupClosed(counts=counts, reason="completed"))
-        events = [NewEvent(group_id, event) for event in (opened, *outcomes)] + published
-        return [NewEvent(new.stream, redactor.event(new.data)) for new in events]
+        return [NewEvent(group_id, event) for event in (opened, *outcomes)] + published
 
     ledger.decide(decide)
     if sentences:

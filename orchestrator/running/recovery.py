@@ -6,6 +6,7 @@ adopted, weighed as any other; everything else has failed as `orchestrator_lost`
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,8 +24,8 @@ from ...projections.workspace import Workspace
 from ..machine.presence import is_present
 from ..machine.processes import end_marked
 from ..models.prices import Prices, priced
-from ..redaction import Redactor
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
+from .fingerprints import read_fingerprints, remove_fingerprints
 from .outcome import Left, against, weigh, with_stderr
 from .patience import Patience
 
@@ -45,7 +46,6 @@ def recover(
     workspace: Workspace,
     adapters: Mapping[str, Adapter],
     prices: Prices,
-    redactor: Redactor,
 ) -> list[Run]:
     """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
 
@@ -57,7 +57,7 @@ def recover(
         for run in ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
         if not _is_present(run, workspace)
     ]
-    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices, redactor)]
+    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices)]
     _close_groups(ledger)
     return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
 
@@ -79,7 +79,6 @@ def _recover_run(
     workspace: Workspace,
     adapters: Mapping[str, Adapter],
     prices: Prices,
-    redactor: Redactor,
 ) -> bool:
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
@@ -94,14 +93,20 @@ def _recover_run(
     else:
         left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr(left, folder)
 
+    hidden = read_fingerprints(folder)
+
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        return [NewEvent(run.run_id, redactor.event(_recovered(now, result, left)))]
+        return [NewEvent(run.run_id, hidden.event(_recovered(now, result, left)))]
 
-    return bool(ledger.decide(decide))
+    is_recovered = bool(ledger.decide(decide))
+    if is_recovered:
+        with contextlib.suppress(OSError):  # It may be of another user, or of a file system that is read only.
+            remove_fingerprints(folder)
+    return is_recovered
 
 
 def _recovered(run: Run, adopted: Finished | None, left: str) -> Event:

@@ -33,6 +33,7 @@ from ..redaction import Redactor
 from .budget import Budget
 from .display import Display
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+from .fingerprints import remove_fingerprints, write_fingerprints
 from .heartbeat import Pulse
 from .identifiers import new_run_id
 from .outcome import OUTPUT, PROGRESS, TELEMETRY, Left, against, never_began, weigh
@@ -116,6 +117,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
             self.budget.spend(outcome.usage)
             self._record(run, outcome)
+            with contextlib.suppress(OSError):  # A folder that was taken away holds none any more.
+                remove_fingerprints(self._folder(planned, run.run_id))
             return outcome
 
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
@@ -147,7 +150,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
             attempt = len(history.attempts(planned.signature.digest)) + 1
             run_id = new_run_id(planned.adapter.id, attempt)
-            return [NewEvent(run_id, self.redactor.event(self._started(planned, prepared, run_id, attempt)))]
+            return [NewEvent(run_id, self._started(planned, prepared, run_id, attempt))]
 
         [record] = self.ledger.decide(decide)
         if not isinstance(record.data, Started):
@@ -158,7 +161,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int) -> Started:
         manifest = planned.adapter.manifest
         folder = self._folder(planned, run_id)
-        hidden = {name: f"[redacted:{name}]" for name in planned.secrets}
+        # An option that only holds a secret has the rest of its value in the configuration.
+        hidden = {name: f"[redacted:{name}]" for name in planned.secrets if name not in planned.config}
         command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
         return Started(
             run_group_id=self.run_group_id,
@@ -211,6 +215,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
         (folder / OUTPUT).mkdir(parents=True)
+        write_fingerprints(folder, self.redactor.names)
         if prepared.failure or prepared.endpoint is None:
             return never_began(*(prepared.failure or ("environment", "no endpoint")))
         placeholders = self._placeholders(planned, prepared, run.run_id)
@@ -269,8 +274,6 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def _record(self, run: Run, outcome: Finished | Failed) -> None:
-        outcome = self.redactor.event(outcome)
-
         def decide(history: History) -> list[NewEvent]:
             now = history.runs[run.run_id]
             # Somebody who took this process for dead has recovered the run: what it came to is told all the same.
@@ -312,7 +315,7 @@ class Watch:
         if beat := self._pulse.beat(time.monotonic(), self.progress.latest):
             try:
                 # This thread also watches the time limit of the child, which may itself hold the ledger's lock.
-                self._ledger.append(self._run_id, self._redactor.event(beat), sync=False, patience=0)
+                self._ledger.append(self._run_id, beat, sync=False, patience=0)
             except LedgerBusy:
                 self._pulse.was_missed()
         return has_moved

@@ -11,7 +11,6 @@ from ....ledger.aside import Positions, stretches_of
 from ....ledger.errors import LedgerError
 from ....ledger.events import LEDGER_STREAM, NewEvent, Repaired, SetAside
 from ....ledger.history import History
-from ....ledger.ledger import Ledger
 from ....ledger.proof.verify import Report, verify
 from ....ledger.storage.chain import Head
 from ....ledger.storage.jsonl import JsonlStore
@@ -108,7 +107,7 @@ def import_sqlite(place: Place, database: Path) -> None:
     Imported runs are marked as such and count for no record. Rows of work that was skipped are left out.
     """
     store = place.store()
-    done = migrate(database, Ledger(store))
+    done = migrate(database, place.ledger(store)[0])
     if done.added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     print(
@@ -148,10 +147,10 @@ def repair(place: Place, yes: bool, reason: str) -> int:
             print(f"with --yes, {len(aside)} events are set aside: {_as_text(aside)}")
         return 3 if report.damage else 1
     if breaks or report.torn_bytes:
-        _cut(store, reason or "; ".join(finding.text for finding in breaks) or "a torn last line")
+        _cut(place, store, reason or "; ".join(finding.text for finding in breaks) or "a torn last line")
         aside = _doubts(store)[1]
     if aside:
-        _set_aside(store, aside, reason)
+        _set_aside(place, store, aside, reason)
     try:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     except LedgerError as problem:
@@ -169,7 +168,7 @@ def _doubts(store: EventStore) -> tuple[Report, Positions]:
     return first, aside
 
 
-def _cut(store: EventStore, reason: str) -> None:
+def _cut(place: Place, store: EventStore, reason: str) -> None:
     kept = store.cut()
     head: Head = head_of(store.prove())
     event = Repaired(
@@ -179,13 +178,13 @@ def _cut(store: EventStore, reason: str) -> None:
         head_hash=head.hash,
         quarantined=[path.name for path in kept],
     )
-    record = Ledger(store).append(LEDGER_STREAM, event)
+    record = place.ledger(store)[0].append(LEDGER_STREAM, event)
     for path in kept:
         print(f"kept: {path}")
     print(f"repaired: events 1 to {head.seq} stand as they were written; event {record.seq} tells of the repair")
 
 
-def _set_aside(store: EventStore, aside: Positions, reason: str) -> None:
+def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -> None:
     def decide(history: History) -> list[NewEvent]:
         event = SetAside(
             author=getpass.getuser(),
@@ -195,7 +194,7 @@ def _set_aside(store: EventStore, aside: Positions, reason: str) -> None:
         )
         return [NewEvent(LEDGER_STREAM, event)]
 
-    [record] = Ledger(store).decide(decide)
+    [record] = place.ledger(store)[0].decide(decide)
     print(f"set aside: {len(aside)} events count for nothing from now on: {_as_text(aside)}")
     print(f"event {record.seq} tells of it")
 

@@ -37,9 +37,10 @@ from ....orchestrator.planning.again import find_original, repetition_of, the_sa
 from ....orchestrator.planning.campaign_file import load_campaign_file
 from ....orchestrator.planning.changes import Change, find_changes
 from ....orchestrator.planning.claim import Policy, judge
-from ....orchestrator.planning.plan import PlannedRun, make_plan, secrets_of_plan
+from ....orchestrator.planning.naming import names_in, refuse_keys_in_names, secrets_of_plan
+from ....orchestrator.planning.plan import PlannedRun, make_plan
 from ....orchestrator.planning.repetitions import repetitions_of
-from ....orchestrator.redaction import Redactor, secrets_of
+from ....orchestrator.redaction import Redactor
 from ....orchestrator.running.campaign import Campaign, Result, conduct
 from ....orchestrator.running.display import Display
 from ....orchestrator.running.execution import GRACE_SECONDS, Cancellation
@@ -183,12 +184,14 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
     """The campaign that was conducted, how it ended, and its ledger; None where it was only shown."""
     store = place.store()
     with contextlib.ExitStack() as stack:
-        ledger = Ledger(store, told=_teller(asked, store, display, stack))
+        ledger, redactor = place.ledger(store, told=_teller(asked, store, display, stack))
         original = find_original(ledger, asked.again) if asked.again else None
         found = discover(place.workspace.root)
         for problem in found.problems:
             display.note(f"broken manifest: {problem}")
         cells = asked.cells(original, found, os.environ, display.note)
+        redactor.learn(identities=names_in(cells, place.workspace.root))
+        refuse_keys_in_names(cells, place.workspace.root, redactor)
         is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
         capacity = this_machine(os.environ) if is_rationed else UNRATIONED
         plan = make_plan(
@@ -198,8 +201,10 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             repeats=repetition_of(original) if original else asked.repeats,
             environ=os.environ,
             capacity=capacity,
+            hide=redactor.value,
             source=str(asked.campaign.path) if asked.campaign else "--extra",
         )
+        redactor.learn(*secrets_of_plan(plan))
         if original:
             plan = [the_same(original, plan)]
         prices = own_prices(place.workspace.root, asked.prices, os.environ)
@@ -228,8 +233,12 @@ def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result
             prices=prices,
             allowance=asked.allowance,
         )
-        redactor = Redactor(secrets_of(os.environ), *secrets_of_plan(plan))
-        _recover(ledger, place.workspace, found.adapters, prices, redactor, display)
+        if redactor.ignored:
+            display.note(
+                f"not hidden, because it is a plain word or the name of something that is run: the value of "
+                f"{', '.join(redactor.ignored)}"
+            )
+        _recover(ledger, place.workspace, found.adapters, prices, display)
         return campaign, _conduct(campaign, ledger, redactor, display), ledger
 
 
@@ -304,10 +313,9 @@ def _recover(
     workspace: Workspace,
     adapters: dict[str, Adapter],
     prices: Prices,
-    redactor: Redactor,
     display: Display,
 ) -> None:
-    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters, prices=prices, redactor=redactor):
+    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters, prices=prices):
         what = "its result was adopted" if run.status == "succeeded" else "it has failed"
         display.note(f"{run.run_id}: its orchestrator is gone; {what}")
 

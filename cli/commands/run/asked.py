@@ -10,6 +10,7 @@ import msgspec
 from ....adapters.adapter import Adapter
 from ....adapters.discovery import Discovery
 from ....adapters.manifest import ANY_AGENT, Manifest
+from ....adapters.secret_shapes import hide_in
 from ....ledger.events import Json, Request, Started
 from ....orchestrator.errors import UsageError
 from ....orchestrator.models.providers import NO_MODEL
@@ -18,7 +19,6 @@ from ....orchestrator.planning.again import extra_of
 from ....orchestrator.planning.campaign_file import Loaded, cells_of
 from ....orchestrator.planning.claim import Policy
 from ....orchestrator.planning.plan import Cell, PlannedRun, choose, parse_extra, without_strangers
-from ....orchestrator.redaction import names_a_secret
 from ....orchestrator.running.budget import Allowance
 from ....orchestrator.running.retries import Retries
 from ....orchestrator.running.supervision import Limits
@@ -142,7 +142,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def request(self, cells: Sequence[Cell], plan: Sequence[PlannedRun]) -> Request:
         """The request as it stands in the ledger."""
-        secret = {name for cell in cells for name, option in cell.adapter.manifest.options.items() if option.secret}
+        options = [item for cell in cells for item in cell.adapter.manifest.options.items()]
+        secret = {name for name, option in options if option.secret_as(name)}
         agent, extra = ", ".join(_names(self.agents)) or self.agent, cells[0].extra
         if self.campaign:
             matrix = self.campaign.file.matrix
@@ -201,11 +202,8 @@ def _without_secrets(options: Json, secret: set[str]) -> Json:
             return [hide(item) for item in value]
         if not isinstance(value, dict):
             return value
-        return {
-            key: f"[redacted:{key}]" if key in secret or names_a_secret(key) else hide(item)
-            for key, item in value.items()
-        }
+        return {key: f"[redacted:{key}]" if key in secret else hide(item) for key, item in value.items()}
 
-    hidden = hide(options)
+    hidden = hide_in(hide(options))
     assert isinstance(hidden, dict)  # noqa: S101 - for the type checker: an object stays one
     return hidden

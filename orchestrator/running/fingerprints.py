@@ -1,0 +1,114 @@
+"""Digests of the secrets that a run was given, kept beside its logs while it runs.
+
+If its orchestrator is killed, another process adopts what the benchmark left, perhaps without the keys in its
+environment. Then these find them: a text is hidden if its digest is one of these. The file holds no secret. Its owner
+alone can read it, its salt is used once, and it is removed when the run has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...ledger.wording import AnEvent, reword
+
+FILE = "secrets.digests"
+
+_MAX_BYTES = 1024 * 1024
+_MAX_SEARCHED = 64 * 1024
+"""Characters of a text in which a secret is looked for at every place; in a longer one only where a word begins."""
+_MAX_LENGTHS = 200
+_WORD_BEGINS = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_+/-]")
+_NAME = re.compile(r"[\w .-]{1,100}")
+
+
+class Fingerprints(msgspec.Struct, frozen=True):
+    """Digests of texts, each with the name of its secret; and the lengths that such texts have."""
+
+    salt: str
+    names: dict[str, str] = {}
+    lengths: list[int] = []
+
+    def event(self, event: AnEvent) -> AnEvent:
+        """The event without those secrets in its words."""
+        return reword(event, lambda _, value: self.value(value)) if self.names else event
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without those secrets."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        return [self.value(item) for item in value] if isinstance(value, list) else value
+
+    def text(self, text: str) -> str:
+        """The text without those secrets."""
+        if not any(length <= len(text) for length in self.lengths):
+            return text
+        is_short = len(text) <= _MAX_SEARCHED
+        places = range(len(text)) if is_short else [found.start() for found in _WORD_BEGINS.finditer(text)]
+        parts, done = [], 0
+        for place in places:
+            if place >= done and (found := self._at(text, place)):
+                length, name = found
+                parts += [text[done:place], f"[redacted:{name}]"]
+                done = place + length
+        return "".join([*parts, text[done:]])
+
+    def _at(self, text: str, place: int) -> tuple[int, str] | None:
+        for length in self.lengths:
+            if place + length <= len(text) and (name := self.names.get(_digest(self.salt, text[place:][:length]))):
+                return length, name
+        return None
+
+
+NONE = Fingerprints("")
+
+
+def write_fingerprints(folder: Path, names: Mapping[str, str]) -> None:
+    """Keep digests of these texts, which are given with their names, in a run's folder. Raises OSError."""
+    if not names:
+        return
+    salt = secrets.token_hex(16)
+    digests = {_digest(salt, text): name if _NAME.fullmatch(name) else "secret" for text, name in names.items()}
+    # The longest first: a secret may begin with another one.
+    kept = Fingerprints(salt, digests, sorted({len(text) for text in names}, reverse=True))
+    file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as out:
+        out.write(msgspec.json.encode(kept))
+
+
+def read_fingerprints(folder: Path) -> Fingerprints:
+    """What a run's folder holds of them: none if the file is not there, or no longer what was written."""
+    try:
+        file = os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return NONE
+    with os.fdopen(file, "rb") as source:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return NONE
+        try:
+            kept = msgspec.json.decode(source.read(_MAX_BYTES), type=Fingerprints)
+        except (OSError, ValueError, RecursionError):
+            return NONE
+    if len(kept.lengths) > _MAX_LENGTHS or min(kept.lengths, default=1) < 1:
+        return NONE
+    # The benchmark could write to it, too: a name may only be a name.
+    return kept if all(_NAME.fullmatch(name) for name in kept.names.values()) else NONE
+
+
+def remove_fingerprints(folder: Path) -> None:
+    """Nobody will adopt the run any more. Raises OSError, but not if there is no file."""
+    (folder / FILE).unlink(missing_ok=True)
+
+
+def _digest(salt: str, text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), key=salt.encode(), digest_size=16).hexdigest()
