@@ -65,7 +65,8 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def options(self) -> dict[str, Any]:
         """`config`, with the benchmark's name if its id does not say it."""
-        return self.config if self.benchmark_id == self.benchmark else {**self.config, NAME: self.benchmark}
+        config = {name: value for name, value in self.config.items() if name != NAME}
+        return config if self.benchmark_id == self.benchmark else {**config, NAME: self.benchmark}
 
 
 class PassedOver(msgspec.Struct, frozen=True):

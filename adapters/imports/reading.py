@@ -283,13 +283,14 @@ def _told_apart(runs: list[ForeignRun]) -> list[ForeignRun]:
 
     The first keeps its name, and so the id that it always had.
     """
-    taken: set[str] = set()
+    taken = {run.name for run in runs}
+    times: dict[str, int] = {}
     named = []
     for run in runs:
-        name, number = run.name, 1
-        while name in taken:
-            number += 1
-            name = f"{run.name}#{number}"
+        times[run.name] = number = times.get(run.name, 0) + 1
+        name = run.name
+        while number > 1 and (name := f"{run.name}#{number}") in taken:
+            times[run.name] = number = number + 1
         taken.add(name)
         named.append(msgspec.structs.replace(run, name=name))
     return named

@@ -12,7 +12,7 @@ from ...ledger.events import Json, Record
 from ...ledger.fold import Run
 from ...ledger.store import EventStore
 from ...orchestrator.errors import UsageError
-from ...projections.render.text import format_score
+from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
 from ...projections.sqlite.rows import event_row, run_row
@@ -60,7 +60,7 @@ def _facts(run: Run) -> dict[str, str]:
     delta = run.delta_to_high_score
     return {
         "run": run.run_id,
-        "benchmark": run.benchmark_id,
+        "benchmark": named(run.benchmark_id, run.extra_config),
         "status": run.status + (f" ({run.reason})" if run.reason else ""),
         "error": run.error or "",
         "notes": "\n".join(run.notes),

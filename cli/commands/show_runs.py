@@ -10,7 +10,7 @@ import click
 from ...ledger.fold import Run
 from ...ledger.past import Past
 from ...orchestrator.errors import UsageError
-from ...projections.render.text import format_score
+from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_apart, open_history
 from ...projections.sqlite.rows import run_row, token_counts
@@ -127,7 +127,7 @@ def _cells(run: Run) -> list[str]:
     delta = run.delta_to_high_score
     return [
         run.run_id,
-        run.benchmark_id,
+        named(run.benchmark_id, run.extra_config),
         run.status + _marks(run),
         run.agent,
         run.provider,

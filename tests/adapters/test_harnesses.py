@@ -159,6 +159,10 @@ def test_promptfoo(read):
     reading = read("promptfoo", "results.json", document)
     assert (reading.score, reading.samples, reading.reason) == (pytest.approx(2 / 3), 3, None)
     assert (reading.metrics["passed"], reading.usage["total_tokens"], reading.synthetic) == (2, 153, False)
+    assert "cost_usd" not in reading.usage, "0 means that no price was known"
+    for number, row in enumerate(document["results"]["results"]):
+        row["cost"] = number * 0.25
+    assert read("promptfoo", "results.json", document).usage["cost_usd"] == 0.75
     document["results"]["stats"]["errors"] = 1
     assert read("promptfoo", "results.json", document).reason == "invalid_result"
 
@@ -207,6 +211,10 @@ def test_tau2(read):
     reading = read("tau2", "simulation/results.json", document)
     assert (reading.score, reading.samples, reading.reason) == (0.0, 1, None)
     assert (reading.metrics["domain"], reading.metrics["agent_llm"]) == ("mock", "openai/smollm2-135m")
+    document["simulations"][0] |= {"agent_cost": 0.25, "user_cost": 0.125}
+    assert read("tau2", "simulation/results.json", document).usage == {"cost_usd": 0.375}
+    document["simulations"][0] |= {"agent_cost": 0.0, "user_cost": None}
+    assert read("tau2", "simulation/results.json", document).usage == {}
     document["simulations"][0]["reward_info"] = None
     assert read("tau2", "simulation/results.json", document).reason == "invalid_result"
 

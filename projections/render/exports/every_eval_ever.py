@@ -21,6 +21,7 @@ from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
 from ...scores.statistics import Z_95
+from ..text import BENCHMARK_NAME
 
 SCHEMA_VERSION = "0.3.0"
 
@@ -29,6 +30,9 @@ Relationship = Literal["first_party", "third_party", "collaborative", "other"]
 _UNITS = {"ratio": "proportion"}
 _BOUNDS = {"ratio": (0, 1), "percent": (0, 100), "%": (0, 100)}
 _OWN_MACHINE = {"local", "ollama", "vllm"}
+_NO_FOLDER = re.compile(r'[<>:"\\|?*/\x00-\x1f]')
+_RESERVED = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[1-9]")
+_LONGEST_FOLDER = 200
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -57,10 +61,10 @@ def write_documents(
     for run in runs:
         if run.score is None:
             continue
-        developer, model = _names(run)
+        developer, model = _folders(_model_id(run))
         # The store wants a random UUID (version 4), but the same run must not become another file.
         name = UUID(bytes=sha256(run.run_id.encode()).digest()[:16], version=4)
-        path = folder / "data" / _part(run.benchmark_id) / _part(developer) / _part(model) / f"{name}.json"
+        path = folder / "data" / _part(run.benchmark_id) / developer / model / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         document = _document(run, evaluator)
         if instances := _instances(document, read_rows(run)):
@@ -81,7 +85,7 @@ def write_documents(
 
 def _document(run: Run, evaluator: Evaluator) -> Json:
     ended = f"{_ended(run).timestamp():.6f}"
-    model_id = run.model if "/" in run.model else f"{run.provider}/{run.model}"
+    model_id = _model_id(run)
     return {
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": f"{run.benchmark_id}/{model_id}/{ended}",
@@ -122,11 +126,11 @@ def _ended(run: Run) -> datetime:
 
 
 def _model(run: Run, model_id: str) -> Json:
-    developer, _ = _names(run)
+    developer = run.model.partition("/")[0] if "/" in run.model else ""
     return {
         "name": run.model,
         "id": model_id,
-        **({} if developer == "unknown" else {"developer": developer}),
+        **({"developer": developer} if developer else {}),
         "inference_platform": run.provider,
         "additional_details": {
             "deployment_type": "self_deployed" if run.provider in _OWN_MACHINE else "unknown",
@@ -142,10 +146,10 @@ def _result(run: Run) -> Json:
     options = {"options": run.extra_config, "comparison_key": run.comparison_key}
     return {
         "evaluation_result_id": run.run_id,
-        "evaluation_name": run.benchmark_id,
+        "evaluation_name": _benchmark(run),
         "evaluation_timestamp": run.ended_at or run.started_at,
         "source_data": {
-            "dataset_name": run.benchmark_id,
+            "dataset_name": _benchmark(run),
             "source_type": "other",
             "additional_details": _texts(options | {"benchmark_version": run.benchmark_version}),
         },
@@ -165,6 +169,12 @@ def _result(run: Run) -> Json:
         },
         "generation_config": {"additional_details": _texts({"agent": run.agent} | options)},
     }
+
+
+def _benchmark(run: Run) -> str:
+    """The benchmark's own name, if it comes from elsewhere and its id is not that."""
+    name = run.extra_config.get(BENCHMARK_NAME)
+    return name if isinstance(name, str) and name else run.benchmark_id
 
 
 def _uncertainty(run: Run) -> Json:
@@ -215,10 +225,26 @@ def _instance(document: Json, row: Json) -> Json:
     return instance
 
 
-def _names(run: Run) -> tuple[str, str]:
-    """The model's developer as far as its name tells it, and its name."""
-    developer, slash, model = run.model.rpartition("/")
-    return (developer.partition("/")[0], model) if slash and developer else ("unknown", run.model)
+def _model_id(run: Run) -> str:
+    """The model as the coalition's data store names it: with its developer, else with whoever served it."""
+    return run.model if "/" in run.model or not run.provider else f"{run.provider}/{run.model}"
+
+
+def _folders(model_id: str) -> tuple[str, str]:
+    """The two folders in which the store looks for a model: the first part of its id, and the rest as one name."""
+    first, *rest = [part for part in model_id.split("/") if part] or [""]
+    developer, model = (first, "_".join(rest)) if rest else ("unknown", first)
+    return _folder(developer), _folder(model)
+
+
+def _folder(name: str) -> str:
+    """A name as one folder on any system, as the store's own tools make it."""
+    folder = _NO_FOLDER.sub("_", name).rstrip(". ")
+    if len(folder.encode()) > _LONGEST_FOLDER:
+        digest = sha256(name.encode()).hexdigest()[:10]
+        folder = f"{folder.encode()[: _LONGEST_FOLDER - 11].decode(errors='ignore')}-{digest}"
+    is_reserved = folder in ("", "data") or _RESERVED.fullmatch(folder.partition(".")[0].upper())
+    return f"_{folder}" if is_reserved else folder
 
 
 def _part(name: str) -> str:

@@ -11,7 +11,7 @@ from ....ledger.events import Json
 from ....ledger.fold import Run
 from ...scores.leaderboard import Standing, Task
 from ...scores.statistics import Z_95
-from ..text import format_options, format_unit
+from ..text import format_options, format_unit, named
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 # Okabe and Ito's colours, which people of every colour vision can tell apart; without the yellow, too pale on white.
@@ -147,7 +147,8 @@ def _who(agent: str, provider: str, model: str) -> str:
 
 
 def _title(standing: Standing) -> str:
-    return " ".join(filter(None, (standing.task.benchmark_id, format_options(standing.task_options))))
+    name = named(standing.task.benchmark_id, standing.config)
+    return " ".join(filter(None, (name, format_options(standing.task_options))))
 
 
 def _unit_title(task: Task) -> str:

@@ -200,6 +200,14 @@ def test_results_that_share_an_id_are_all_imported(find, record):
     runs = find(record({"score_details": {"score": 0.25}}, {"score_details": {"score": 0.75}}, {})).runs
     assert [run.score for run in runs] == [0.25, 0.75, 0.0]
     assert [run.name for run in runs] == ["exact_match", "exact_match#2", "exact_match#3"], "the first keeps its id"
+    names = ["a", "a#2", "a", "a", "a#2", "a#2#2", "b"]
+    runs = find(record(*({"evaluation_result_id": name} for name in names))).runs
+    assert len({run.name for run in runs}) == len(names) and [run.name for run in runs][:2] == ["a", "a#2"]
+
+
+def test_many_results_of_one_id_are_told_apart(find, record):
+    runs = find(record(*[{}] * 20_000)).runs
+    assert len({run.name for run in runs}) == 20_000
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,37 @@ def test_files_have_the_paths_of_the_data_store_and_stay_in_the_folder(make_run,
     assert json.loads(paths[0].read_text())["evaluation_results"][0]["evaluation_result_id"] == "run_x"
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "folders"),
+    [
+        ("openai", "b", "openai/b"),
+        ("groq", "org/m", "org/m"),
+        ("groq", "org/sub/m", "org/sub_m"),
+        ("local", "m:latest", "local/m_latest"),
+        ("local", "m (revision=step1)", "local/m (revision=step1)"),
+        ("", "m", "unknown/m"),
+        ("a", "data", "a/_data"),
+        ("a", "nul.gguf", "a/_nul.gguf"),
+        ("a", "数学", "a/数学"),
+    ],
+)
+def test_a_document_lies_where_the_store_looks_for_its_model(make_run, tmp_path, provider, model, folders):
+    [path] = write_documents([make_run(0.25, model=model, provider=provider)], Evaluator(), tmp_path, no_rows)
+    assert path.parent.relative_to(tmp_path / "data" / "b").as_posix() == folders
+
+
+def test_names_of_three_hundred_letters_have_a_folder_each(make_run, tmp_path):
+    runs = [make_run(0.25, model="é" * 300 + end, run_id=end) for end in "ab"]
+    paths = write_documents(runs, Evaluator(), tmp_path, no_rows)
+    assert len({path.parent for path in paths}) == 2
+
+
+def test_a_benchmark_of_another_program_keeps_its_name(make_run):
+    [document] = documents([make_run(0.25, extra_config={"benchmark_name": "C++"})], Evaluator())
+    [result] = document["evaluation_results"]
+    assert (result["evaluation_name"], result["source_data"]["dataset_name"]) == ("C++", "C++")
+
+
 ROWS = [
     {"id": 1, "input": "2+2?", "expected": 4, "output": "4", "score": 1.0, "correct": True, "latency_ms": 3.5}
     | {"input_tokens": 5, "output_tokens": 1},
