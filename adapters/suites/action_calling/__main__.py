@@ -50,7 +50,8 @@ def run() -> None:
             model=given.model,
             seed=given.seed,
             metrics=_metrics(tasks, judgements),
-            facts={"schema_enforced": not client.schema_refused},
+            facts={**client.facts(), "schema_enforced": not client.schema_refused},
+            notes=client.notes(),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..suitekit.chat import Answer
+from ..suitekit.answer import Answer
 from ..suitekit.report import Sample, mean
 
 Row = Mapping[str, Any]

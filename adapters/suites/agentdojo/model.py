@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import asdict
 from typing import Any
 
 import openai
 from agentdojo.agent_pipeline.llms.local_llm import LocalLLM
 from agentdojo.agent_pipeline.llms.openai_llm import OpenAILLM
 
-from ..suitekit.chat import Answer
+from ..suitekit.answer import Answer
 from ..suitekit.command import SuiteError
+from ..suitekit.usage import sum_of, usage_of
 
 
 class CountedModel:
@@ -45,9 +47,7 @@ class CountedModel:
             text=text,
             finish_reason=answers[-1].finish_reason if answers else "",
             model=next((answer.model for answer in answers if answer.model), ""),
-            input_tokens=sum(answer.input_tokens for answer in answers),
-            output_tokens=sum(answer.output_tokens for answer in answers),
-            cached_tokens=sum(answer.cached_tokens for answer in answers),
+            usage=sum_of(answer.usage for answer in answers),
             latency_ms=round(sum(answer.latency_ms for answer in answers), 3),
         )
 
@@ -68,15 +68,12 @@ class CountedModel:
             raise
         milliseconds = round((time.monotonic() - began) * 1000, 3)
         self._failure = None
-        usage = completion.usage
-        details = getattr(usage, "prompt_tokens_details", None)
+        used = completion.usage.model_dump() if completion.usage else None
         answer = Answer(
             text="",
             finish_reason=completion.choices[0].finish_reason or "",
             model=completion.model or "",
-            input_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-            output_tokens=getattr(usage, "completion_tokens", 0) or 0,
-            cached_tokens=getattr(details, "cached_tokens", 0) or 0,
+            usage=usage_of(used),
             latency_ms=milliseconds,
         )
         self._answers.append(answer)
@@ -89,9 +86,7 @@ class CountedModel:
             line = {
                 "ok": True,
                 "model": answer.model,
-                "input_tokens": answer.input_tokens,
-                "output_tokens": answer.output_tokens,
-                "cached_tokens": answer.cached_tokens,
+                **asdict(answer.usage),
                 "latency_ms": answer.latency_ms,
             }
             with open(self._telemetry, "a", encoding="utf-8") as file:  # noqa: PTH123 - a path as given

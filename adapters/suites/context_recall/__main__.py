@@ -46,7 +46,7 @@ def run() -> None:
                     groups={"words": str(task.words), "depth": f"{task.depth:g}"},
                 )
             )
-        report.finish(model=given.model, seed=given.seed)
+        report.finish(model=given.model, seed=given.seed, facts=client.facts(), notes=client.notes())
 
 
 if __name__ == "__main__":

@@ -48,7 +48,12 @@ def run() -> None:
                     details={"error": verdict.error},
                 )
             )
-        report.finish(model=given.model, seed=given.seed, facts={"isolation": sandbox.held}, notes=[sandbox.note])
+        report.finish(
+            model=given.model,
+            seed=given.seed,
+            facts={**client.facts(), "isolation": sandbox.held},
+            notes=[*client.notes(), sandbox.note],
+        )
 
 
 if __name__ == "__main__":

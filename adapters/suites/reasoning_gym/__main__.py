@@ -41,18 +41,20 @@ def run() -> None:
                     {"role": "user", "content": problem["question"]},
                 ]
                 answer = client.ask(messages, max_tokens=given.max_tokens, seed=given.seed)
+                points, error = judged(dataset, problem, answer.text)
                 report.add(
                     Sample(
                         id=f"{name}-{number}",
                         input=problem["question"],
                         expected=plain(problem["answer"]),
                         output=answer.text,
-                        score=score(dataset, problem, answer.text),
+                        score=points,
                         answer=answer,
                         groups={"dataset": name},
+                        details={"error": error} if error else {},
                     )
                 )
-        report.finish(model=given.model, seed=given.seed)
+        report.finish(model=given.model, seed=given.seed, facts=client.facts(), notes=client.notes())
 
 
 def make_dataset(name: str, seed: int, size: int) -> Any:
@@ -64,6 +66,14 @@ def make_dataset(name: str, seed: int, size: int) -> Any:
         hint = f"did you mean {near[0]}?" if near else f"there are {len(DATASETS)}, such as {min(DATASETS)}"
         raise SuiteError(f"reasoning-gym has no dataset '{name}': {hint}")
     return package.create_dataset(name, seed=seed, size=size)
+
+
+def judged(dataset: Any, problem: Mapping[str, Any], text: str) -> tuple[float, str]:
+    """The score, and the error of a scorer that cannot read the answer: some raise instead of giving 0."""
+    try:
+        return score(dataset, problem, text), ""
+    except Exception as raised:  # noqa: BLE001 - whatever a scorer raises, the answer is what it could not read
+        return 0.0, f"{type(raised).__name__}: {raised}"[:300]
 
 
 def score(dataset: Any, problem: Mapping[str, Any], text: str) -> float:

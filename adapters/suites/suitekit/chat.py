@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import json
+import math
 import os
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from .answer import Answer, ErrorInAnswer, read_answer
+from .parameters import OPTIONAL, REPLACED, is_about_parameters, refused
+from .usage import Usage
+
 Message = dict[str, str]
 
-_RETRIED = {408, 409, 429, 500, 502, 503, 504}
+_PASSING = {408, 409, 425, 429}
+"""Refusals below 500 that may pass."""
+_FOR_GOOD = {501, 505}
+_LASTING = re.compile(r"invalid_api_key|authentication|permission|not_found|invalid_request|context_length", re.I)
+"""Words of an error without a status that will not pass."""
+_SPENT = "insufficient_quota"
+"""With HTTP 429: not too many requests at once, but no money for any."""
 _LONGEST_WAIT_SECONDS = 60.0
 _LONGEST_REFUSAL = 2000
+_LONGEST_BODY = 64 * 1024
+_LARGEST_ANSWER = 64 * 1024 * 1024
 _NO_KEY = "none"
 """What a server gets that asks for no key."""
 
 
 class ChatError(Exception):
-    """A model could not be asked: which address, and what it answered. Never shows the key."""
+    """A model could not be asked: which address, and what it answered. Never shows the key.
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    `status` is the HTTP status, or the code of an error that came under HTTP 200; `told` are the server's words.
+    `may_pass` is whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, status: int | None = None, *, told: str = "", may_pass: bool = True) -> None:
         self.status = status
+        self.told = told
+        self.may_pass = may_pass
         super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model said, the tokens that it took, and how long it took in milliseconds."""
-
-    text: str
-    finish_reason: str
-    model: str
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    latency_ms: float
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -78,8 +86,31 @@ class ChatClient:
         self._attempts = attempts
         self._sleep = sleep
         self._telemetry = os.environ.get("BENCHMARK_TELEMETRY_JSONL")
-        self.schema_refused = False
+        self._changes: dict[str, str | None] = {}
+        """Parameters that the server refused: the name that it takes in place of one, or None."""
+
+    @property
+    def schema_refused(self) -> bool:
         """Whether the server turned out not to take `response_format`, so that answers rest on the prompt alone."""
+        return "response_format" in self._changes
+
+    def facts(self) -> dict[str, Any]:
+        """What the reader of a score has to know of the requests: the temperature, and what was left out or renamed."""
+        return {
+            "temperature": None if "temperature" in self._changes else 0,
+            "left_out": sorted(name for name, other in self._changes.items() if other is None),
+            "renamed": {name: other for name, other in self._changes.items() if other is not None},
+        }
+
+    def notes(self) -> list[str]:
+        """The same as sentences, if there is something to say."""
+        facts = self.facts()
+        notes = []
+        if facts["left_out"]:
+            notes.append(f"the model was asked without {', '.join(facts['left_out'])}, which its server refused")
+        for name, other in facts["renamed"].items():
+            notes.append(f"{name} was sent as {other}, because the server refused the older name")
+        return notes
 
     def ask(
         self,
@@ -91,8 +122,7 @@ class ChatClient:
     ) -> Answer:
         """The model's answer at temperature 0; with `schema`, in JSON that fits it where the server can enforce that.
 
-        A server that refuses `response_format` is asked without it, and the prompt alone has to do.
-        Raises ChatError.
+        A server that refuses a parameter is asked without it, from then on: see `facts`. Raises ChatError.
         """
         body: dict[str, Any] = {
             "model": self.model,
@@ -101,38 +131,46 @@ class ChatClient:
             "seed": seed,
             "max_tokens": max_tokens,
         }
-        if schema is None or self.schema_refused:
-            return self._post(body)
-        wrapped = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
-        try:
-            return self._post({**body, "response_format": wrapped})
-        except ChatError as refusal:
-            if refusal.status not in (400, 422):
-                raise
-            answer = self._post(body)
-            self.schema_refused = True
-            return answer
+        if schema is not None:
+            wrapped = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+            body["response_format"] = wrapped
+        changes = dict(self._changes)
+        while True:
+            asked = _changed(body, changes)
+            try:
+                answer = self._post(asked)
+            except ChatError as refusal:
+                names = _refused(asked, refusal)
+                if not names:
+                    raise
+                for name in names:
+                    older = next((old for old, new in REPLACED.items() if new == name), None)
+                    changes[older or name] = None if older else REPLACED.get(name)
+            else:
+                self._changes = changes  # Only what a server answers is known to be right.
+                return answer
 
     def _post(self, body: Mapping[str, Any]) -> Answer:
         for attempt in range(1, self._attempts + 1):
             began = time.monotonic()
             wait = None
             try:
-                document = self._request(body)
-                answer = _answer(document, (time.monotonic() - began) * 1000)
+                answer = read_answer(self._request(body), (time.monotonic() - began) * 1000)
             except urllib.error.HTTPError as problem:
-                error = ChatError(f"POST {self._url}: HTTP {problem.code}: {self._refusal(problem)}", problem.code)
-                wait = _named_wait(problem.headers.get("Retry-After"))
+                error = self._refusal(problem)
+                wait = named_wait(problem.headers.get)
+            except ErrorInAnswer as problem:
+                error = self._error_in_answer(problem)
             except (OSError, http.client.HTTPException) as problem:
                 error = ChatError(f"POST {self._url}: {type(problem).__name__}: {problem}")
-            except (ValueError, LookupError, TypeError, AttributeError) as problem:
-                error = ChatError(f"POST {self._url}: the answer is no chat completion: {problem!r}")
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
+                error = ChatError(f"POST {self._url}: the answer is not a chat completion: {problem!r}")
             else:
                 self._note_answer(answer)
                 return answer
             milliseconds = (time.monotonic() - began) * 1000
             self._note({"ok": False, "status": error.status, "latency_ms": round(milliseconds, 3)})
-            if error.status is not None and error.status not in _RETRIED:
+            if not error.may_pass:
                 break
             if attempt < self._attempts:
                 self._sleep(min(wait if wait is not None else 0.5 * 2 ** (attempt - 1), _LONGEST_WAIT_SECONDS))
@@ -145,27 +183,47 @@ class ChatClient:
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
         )
         with self._opener.open(request, timeout=self._timeout) as response:
-            document: dict[str, Any] = json.load(response)
+            content = response.read(_LARGEST_ANSWER)
+            if response.length:
+                # With a limit, `read` says nothing of an answer that is cut off.
+                raise http.client.IncompleteRead(content, response.length)
+        if content.lstrip().startswith((b"data:", b"event:")):
+            raise ValueError("the server streams, although it was not asked to")
+        document: dict[str, Any] = json.loads(content)
         return document
 
-    def _refusal(self, problem: urllib.error.HTTPError) -> str:
-        """What the server said; some repeat the key that they refuse."""
+    def _refusal(self, problem: urllib.error.HTTPError) -> ChatError:
+        """What the server said."""
         try:
-            told = problem.read(_LONGEST_REFUSAL).decode(errors="replace").strip()
+            told = self._without_key(problem.read(_LONGEST_BODY).decode(errors="replace").strip())
         except (OSError, http.client.HTTPException):
-            return problem.reason  # The status is what counts; its explanation was cut off.
-        return told if self._key == _NO_KEY else told.replace(self._key, "[redacted]")
+            told = problem.reason  # The status is what counts; its explanation was cut off.
+        message = f"POST {self._url}: HTTP {problem.code}: {told[:_LONGEST_REFUSAL]}"
+        return ChatError(message, problem.code, told=told, may_pass=may_pass(problem.code, told))
+
+    def _error_in_answer(self, problem: ErrorInAnswer) -> ChatError:
+        told = self._without_key(str(problem))
+        words = [str(code) for code in problem.codes]
+        status = next((int(word) for word in words if word.isascii() and word.isdigit() and len(word) == 3), None)
+        message = f"POST {self._url}: an error under HTTP 200: {told}"
+        return ChatError(message, status, told=told, may_pass=may_pass(status, " ".join([told, *words])))
+
+    def _without_key(self, text: str) -> str:
+        """Some servers repeat the key that they refuse."""
+        return text if self._key == _NO_KEY else text.replace(self._key, "[redacted]")
 
     def _note_answer(self, answer: Answer) -> None:
-        total = answer.input_tokens + answer.output_tokens
+        used: Usage = answer.usage
         self._note(
             {
                 "ok": True,
                 "model": answer.model or self.model,
-                "input_tokens": answer.input_tokens,
-                "output_tokens": answer.output_tokens,
-                "total_tokens": total,
-                "cached_tokens": answer.cached_tokens,
+                "input_tokens": used.input_tokens,
+                "output_tokens": used.output_tokens,
+                "total_tokens": used.total_tokens,
+                "cached_tokens": used.cached_tokens,
+                "reasoning_tokens": used.reasoning_tokens,
+                "finish_reason": answer.finish_reason,
                 "latency_ms": answer.latency_ms,
             }
         )
@@ -176,19 +234,31 @@ class ChatClient:
                 file.write(json.dumps({"model": self.model, **call, "at": round(time.time(), 3)}) + "\n")
 
 
-def _answer(document: dict[str, Any], milliseconds: float) -> Answer:
-    choice = document["choices"][0]
-    usage = document.get("usage") or {}
-    details = usage.get("prompt_tokens_details") or {}
-    return Answer(
-        text=choice["message"].get("content") or "",
-        finish_reason=choice.get("finish_reason") or "",
-        model=document.get("model") or "",
-        input_tokens=int(usage.get("prompt_tokens") or 0),
-        output_tokens=int(usage.get("completion_tokens") or 0),
-        cached_tokens=int(details.get("cached_tokens") or 0),
-        latency_ms=round(milliseconds, 3),
-    )
+def may_pass(status: int | None, told: str) -> bool:
+    """Whether an error may pass by itself: by its status, and by the server's words."""
+    if status is None:
+        return not _LASTING.search(told)
+    if _SPENT in told or status in _FOR_GOOD:
+        return False
+    return status >= 500 or status in _PASSING
+
+
+def _changed(body: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
+    named = {changes.get(name, name): value for name, value in body.items()}
+    return {name: value for name, value in named.items() if name is not None}
+
+
+def _refused(asked: Mapping[str, Any], refusal: ChatError) -> list[str]:
+    """What to leave out of a request that was refused; empty if the refusal is about something else."""
+    if refusal.status not in (400, 422):
+        return []
+    if names := refused(asked, refusal.told):
+        return names
+    if "response_format" in asked:
+        return ["response_format"]  # Servers refuse a schema in many words.
+    if is_about_parameters(refusal.told):
+        return next(([name] for name in OPTIONAL if name in asked), [])
+    return []
 
 
 def opener(url: str) -> urllib.request.OpenerDirector:
@@ -199,9 +269,28 @@ def opener(url: str) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(*handlers)
 
 
-def _named_wait(header: str | None) -> float | None:
-    """The seconds of a Retry-After header; None where it names none (or a date, which our own pauses do for)."""
+def named_wait(header: Callable[[str], str | None]) -> float | None:
+    """The seconds that a server asks to wait: Retry-After in seconds or as a date, or retry-after-ms.
+
+    `header` gives a header of the answer by its name. None if it names none, or a time that is over.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
+        if (told := header(name)) is None:
+            continue
+        try:
+            seconds = float(told) * unit
+        except ValueError:
+            seconds = _seconds_until(told)
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None
+
+
+def _seconds_until(date: str) -> float:
+    """Seconds from now to an HTTP date; less than 0 for one that is over, and for other text."""
     try:
-        return max(0.0, float(header)) if header is not None else None
-    except ValueError:
-        return None
+        moment = email.utils.parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):
+        return -1.0
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - datetime.now(UTC)).total_seconds()

@@ -11,6 +11,9 @@ from types import FrameType
 
 from .chat import ChatError
 
+MAY_PASS = 75
+"""The exit code of a failure that may pass, EX_TEMPFAIL of sysexits.h. Manifests name it as transient."""
+
 
 class SuiteError(Exception):
     """Something that the person who started the suite has to change."""
@@ -31,13 +34,13 @@ def comma_list(text: str) -> list[str]:
 
 
 def main(run: Callable[[], None]) -> None:
-    """Run a suite; what is expected to go wrong is one line on stderr and exit code 1."""
+    """Run a suite; what is expected to go wrong is a message on stderr, and exit code 1 or MAY_PASS."""
     signal.signal(signal.SIGTERM, _end)
     try:
         run()
     except (ChatError, SuiteError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(MAY_PASS if isinstance(problem, ChatError) and problem.may_pass else 1)
 
 
 def _end(number: int, _: FrameType | None) -> None:

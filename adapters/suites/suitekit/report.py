@@ -6,13 +6,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .chat import Answer
+from .answer import Answer
+from .usage import sum_of
 
 _RESULT = "result.json"
 
@@ -71,8 +72,11 @@ class Report:
             "correct": sample.score == 1,
             **sample.groups,
             **sample.details,
-            "input_tokens": sample.answer.input_tokens,
-            "output_tokens": sample.answer.output_tokens,
+            "finish_reason": sample.answer.finish_reason,
+            **({"refusal": sample.answer.refusal} if sample.answer.refusal else {}),
+            **({"instead_of_text": sample.answer.only} if sample.answer.only else {}),
+            "input_tokens": sample.answer.usage.input_tokens,
+            "output_tokens": sample.answer.usage.output_tokens,
             "latency_ms": sample.answer.latency_ms,
         }
         # Plain ASCII: a model may say half a surrogate pair, which UTF-8 cannot hold.
@@ -95,6 +99,7 @@ class Report:
         `notes` the same as sentences.
         """
         scores = [sample.score for sample in self._samples]
+        answers = [sample.answer for sample in self._samples]
         result = {
             **self._head,
             "model": model,
@@ -104,12 +109,14 @@ class Report:
             "temperature": 0,
             "options": self._options,
             **(facts or {}),
-            "notes": list(notes),
+            "finish_reasons": finish_reasons(answers),
+            "cut_off": sum(answer.is_cut_off for answer in answers),
+            "notes": [*notes, *odd_answers(answers)],
             "n": len(scores),
             "score": mean(scores),
             "score_stderr": standard_error(scores),
             "metrics": {**group_means(self._samples), **(metrics or {})},
-            "usage": usage([sample.answer for sample in self._samples]),
+            "usage": usage(answers),
             "duration_seconds": round(time.monotonic() - self._began, 3),
         }
         partial = self._output_dir / f"{_RESULT}.part"
@@ -151,17 +158,49 @@ def group_means(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def usage(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Tokens and calls of the answers, and percentiles of their latency (ms, nearest rank)."""
-    rows = [asdict(answer) for answer in answers]
-    tokens = {name: sum(row[name] for row in rows) for name in ("input_tokens", "output_tokens", "cached_tokens")}
+    """Tokens and calls of the answers, and percentiles of their latency (ms, nearest rank).
+
+    A number of tokens that one of the answers does not tell is null: it is unknown for all of them.
+    """
+    tokens = sum_of(answer.usage for answer in answers)
     latencies = sorted(answer.latency_ms for answer in answers)
     return {
-        **tokens,
-        "total_tokens": tokens["input_tokens"] + tokens["output_tokens"],
+        "input_tokens": tokens.input_tokens,
+        "output_tokens": tokens.output_tokens,
+        "cached_tokens": tokens.cached_tokens,
+        "reasoning_tokens": tokens.reasoning_tokens,
+        "total_tokens": tokens.total_tokens,
         "calls": len(answers),
         "latency_p50_ms": percentile(latencies, 0.50),
         "latency_p95_ms": percentile(latencies, 0.95),
     }
+
+
+def finish_reasons(answers: Sequence[Answer]) -> dict[str, int]:
+    """How many answers ended for which reason, in the server's words."""
+    words = [answer.finish_reason or "none" for answer in answers]
+    return {word: words.count(word) for word in sorted(set(words))}
+
+
+def odd_answers(answers: Sequence[Answer]) -> list[str]:
+    """Sentences on answers that are not what a model wrote from beginning to end."""
+    kinds: dict[str, Callable[[Answer], bool]] = {
+        "cut off": lambda answer: answer.is_cut_off,
+        "withheld by the provider": lambda answer: answer.is_filtered,
+        "refused by the model": lambda answer: bool(answer.refusal) and not answer.is_filtered,
+        "with calls of tools and no text": lambda answer: answer.only == "tool calls",
+        "with reasoning and no text": lambda answer: answer.only == "reasoning",
+        "empty": lambda answer: answer.is_empty,
+        "without a count of tokens: tokens and cost are unknown": lambda answer: not answer.usage.is_known,
+    }
+    notes = []
+    for kind, is_so in kinds.items():
+        words = [answer.finish_reason for answer in answers if is_so(answer)]
+        odd = sorted(set(words) - {"", "stop"}) if kind != "empty" else []
+        reasons = f" (finish_reason {', '.join(odd)})" if odd else ""
+        if words:
+            notes.append(f"{len(words)} of {len(answers)} answers {kind}{reasons}")
+    return notes
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 from benchmarks.adapters.suites.agentdojo.logged import last_said, sample_of, security_of, solved_without_tools
-from benchmarks.adapters.suites.suitekit.chat import Answer
+from benchmarks.adapters.suites.suitekit.answer import Answer
+from benchmarks.adapters.suites.suitekit.usage import Usage
 
 ROW = json.loads((Path(__file__).parents[2] / "samples" / "agentdojo-task.json").read_text())
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"function": "read_file", "args": {}}]}
 
 
 def answer(text: str) -> Answer:
-    return Answer(text, "stop", "m", input_tokens=10, output_tokens=2, cached_tokens=0, latency_ms=5.0)
+    return Answer(text, "stop", "m", Usage(10, 2, 12, 0), latency_ms=5.0)
 
 
 def test_a_task_becomes_a_sample():

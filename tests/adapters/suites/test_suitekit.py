@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.adapters.suites.suitekit.chat import Answer, ChatClient, ChatError
+from benchmarks.adapters.suites.suitekit.answer import Answer
+from benchmarks.adapters.suites.suitekit.chat import ChatClient, ChatError
 from benchmarks.adapters.suites.suitekit.report import Report, Sample, percentile, standard_error
+from benchmarks.adapters.suites.suitekit.usage import Usage
 
 GOOD = {
     "model": "the-model",
@@ -33,7 +37,7 @@ def client(server, tmp_path, monkeypatch):
 def test_an_answer_with_its_tokens_is_told_as_a_call(client, server):
     server.will_answer((200, {}, GOOD))
     answer = client.ask(**ASK)
-    assert (answer.text, answer.input_tokens, answer.output_tokens, answer.cached_tokens) == ("hello", 7, 2, 3)
+    assert (answer.text, answer.usage) == ("hello", Usage(7, 2, 9, 3))
     assert server.asked[0]["temperature"] == 0 and server.asked[0]["seed"] == 1
     assert server.headers[0]["Authorization"] == "Bearer sk-secret"
     [call] = client.calls()
@@ -124,8 +128,267 @@ def test_a_refusal_that_is_not_about_the_schema_stays_one(client, server):
     assert not client.schema_refused
 
 
+def choice(**fields):
+    return {"model": "the-model", "choices": [{"message": {"content": "hello"}, "finish_reason": "stop", **fields}]}
+
+
+OVERLOADED = {"error": {"message": "Provider returned error: upstream is overloaded", "code": 502}}
+FAILED_CHOICE = choice(message={"content": ""}, finish_reason="error", error={"code": 502, "message": "upstream died"})
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (OVERLOADED, "upstream is overloaded (code 502)"),
+        ({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, "slow down (code rate_limit_exceeded)"),
+        ({"error": {"message": "Overloaded", "type": "overloaded_error"}, "type": "error"}, "(code overloaded_error)"),
+        ({"error": "try again later"}, "try again later"),
+        ({"error": {"code": 503}, "choices": []}, "(code 503)|503"),
+        ({"errors": [{"message": "capacity", "code": 7505}], "success": False}, "capacity (code 7505)"),
+        ({"object": "error", "message": "engine is dead", "code": 500}, "engine is dead (code 500)"),
+        ({"detail": "the worker is restarting"}, "the worker is restarting"),
+        (FAILED_CHOICE, "upstream died (code 502)"),
+        (choice(message={"content": "half"}, finish_reason="error"), "finish_reason error"),
+        (choice(message={"content": "", "error": {"message": "upstream died"}}), "upstream died"),
+        (choice(message=None, error="no capacity"), "no capacity"),
+    ],
+)
+def test_an_error_under_http_200_is_a_failed_call_with_the_server_s_words(client, server, body, words):
+    server.will_answer((200, {}, body), (200, {}, GOOD))
+    assert client.ask(**ASK).text == "hello" and client.waits == [0.5]
+    assert [call["ok"] for call in client.calls()] == [False, True]
+    server.will_answer(*[(200, {}, body)] * 5)
+    with pytest.raises(ChatError) as told:
+        client.ask(**ASK)
+    assert any(word in str(told.value) for word in words.split("|")) and told.value.may_pass
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"error": {"message": "no such key", "code": 401}}),
+        (200, {"error": {"message": "no such key", "code": "invalid_api_key"}}),
+        (200, {"error": {"message": "you have no credit", "type": "insufficient_quota", "code": 429}}),
+        (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
+        (404, {"error": "no such model"}),
+        (501, {}),
+    ],
+)
+def test_an_error_that_will_not_pass_is_told_at_once(client, server, status, body):
+    server.will_answer((status, {}, body))
+    with pytest.raises(ChatError) as told:
+        client.ask(**ASK)
+    assert client.waits == [] and not told.value.may_pass
+
+
+def test_a_server_that_repeats_the_key_under_http_200_does_not_get_it_into_the_error(client, server):
+    server.will_answer((200, {}, {"error": {"message": "sk-secret is wrong", "code": 401}}))
+    with pytest.raises(ChatError, match=r"\[redacted\] is wrong"):
+        client.ask(**ASK)
+
+
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "a"}], "a"),
+        ([THINKING, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+        ([{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "a"}], "a"),
+        ([{"text": "thought", "thought": True}, {"text": "a"}], "a"),
+        (["a", {"type": "image_url", "image_url": {"url": "x"}}, "b"], "ab"),
+        ({"type": "text", "text": "a"}, "a"),
+        ([{"type": "text", "text": {"value": "a"}}], "a"),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_text_parts_are_the_answer(client, server, content, text):
+    server.will_answer((200, {}, choice(message={"content": content})))
+    assert client.ask(**ASK).text == text
+
+
+def test_content_of_another_type_is_not_a_chat_completion(client, server):
+    server.will_answer(*[(200, {}, choice(message={"content": 5}))] * 5)
+    with pytest.raises(ChatError, match="not a chat completion"):
+        client.ask(**ASK)
+
+
+def test_a_stream_that_nobody_asked_for_is_told(client, server):
+    server.will_answer(*[(200, {}, b"data: {}\n\ndata: [DONE]\n\n")] * 5)
+    with pytest.raises(ChatError, match="streams, although it was not asked to"):
+        client.ask(**ASK)
+
+
+def asked_without(server) -> list[list[str]]:
+    usual = {"temperature", "seed", "max_tokens"}
+    return [sorted(usual - body.keys()) for body in server.asked]
+
+
+UNSUPPORTED_TOKENS = {
+    "error": {
+        "message": "Unsupported parameter: 'max_tokens' is not supported with this model. "
+        "Use 'max_completion_tokens' instead.",
+        "param": "max_tokens",
+        "code": "unsupported_parameter",
+    }
+}
+
+
+def test_a_newer_model_is_asked_with_the_newer_name_and_without_a_temperature(client, server):
+    temperature = {
+        "message": "Unsupported value: 'temperature' does not support 0 with this model.",
+        "param": "temperature",
+    }
+    server.will_answer(
+        (400, {}, UNSUPPORTED_TOKENS), (400, {}, {"error": temperature}), (200, {}, GOOD), (200, {}, GOOD)
+    )
+    client.ask(**ASK)
+    client.ask(**ASK)
+    assert asked_without(server) == [[], ["max_tokens"], ["max_tokens", "temperature"], ["max_tokens", "temperature"]]
+    assert server.asked[-1]["max_completion_tokens"] == 5
+    assert client.facts() == {
+        "temperature": None,
+        "left_out": ["temperature"],
+        "renamed": {"max_tokens": "max_completion_tokens"},
+    }
+    assert client.notes() == [
+        "the model was asked without temperature, which its server refused",
+        "max_tokens was sent as max_completion_tokens, because the server refused the older name",
+    ]
+
+
+VLLM = "[{'type': 'extra_forbidden', 'loc': ('body', 'seed'), 'msg': 'Extra inputs are not permitted', 'input': 1}]"
+PYDANTIC = {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "name"),
+    [
+        (422, {"detail": [PYDANTIC]}, "seed"),
+        (422, {"object": "error", "message": {"detail": [PYDANTIC]}, "type": "invalid_request_error"}, "seed"),
+        (422, {"detail": [{**PYDANTIC, "input": {"temperature": 0, "max_tokens": 5}}]}, "seed"),
+        (400, {"object": "error", "message": VLLM, "type": "BadRequestError", "code": 400}, "seed"),
+        (400, {"error": {"message": "property 'seed' is unsupported", "type": "invalid_request_error"}}, "seed"),
+        (400, {"error": {"message": "Unrecognized request argument supplied: seed", "param": None}}, "seed"),
+        (400, {"error": {"message": "`temperature` is deprecated for this model."}}, "temperature"),
+        (400, {"error": {"message": "Unsupported value", "param": "temperature"}}, "temperature"),
+        (400, {"message": "This model does not support the temperature parameter"}, "temperature"),
+        (400, {"error": {"message": 'Unknown name "seed": Cannot find field.'}}, "seed"),
+        (400, b"unknown field: seed", "seed"),
+        (200, {"error": {"message": "seed is not supported by this provider", "code": 400}}, "seed"),
+    ],
+)
+def test_a_refused_parameter_is_left_out_whatever_the_words(client, server, status, body, name):
+    server.will_answer((status, {}, body), (200, {}, GOOD))
+    assert client.ask(**ASK).text == "hello"
+    assert asked_without(server) == [[], [name]] and client.facts()["left_out"] == [name]
+
+
+def test_a_refusal_without_a_name_is_met_by_trying(client, server):
+    server.model = lambda asked: (
+        (200, {}, GOOD) if "temperature" not in asked else (400, {}, {"error": "Invalid sampling parameters"})
+    )
+    assert client.ask(**ASK).text == "hello"
+    assert "temperature" in client.facts()["left_out"] and client.facts()["renamed"] == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens is too large: 5. This model supports at most 4 completion tokens",
+        "This model's maximum context length is 10 tokens. However, you requested 15 tokens in max_tokens",
+        "the prompt says: seed, temperature",
+        "no such model",
+    ],
+)
+def test_another_refusal_stays_one(client, server, words):
+    server.will_answer((400, {}, {"error": {"message": words}}))
+    with pytest.raises(ChatError, match="HTTP 400"):
+        client.ask(**ASK)
+    assert len(server.asked) == 1 and client.facts()["left_out"] == []
+
+
+def test_a_server_that_refuses_everything_is_given_up(client, server):
+    server.model = lambda asked: (400, {}, {"error": "unsupported parameters: " + ", ".join(asked)})
+    with pytest.raises(ChatError, match="HTTP 400"):
+        client.ask(**ASK)
+    assert client.facts()["left_out"] == [] and len(server.asked) < 8
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "Retry-After": "7"}, 0.25),
+        ({"Retry-After": "86400"}, 60),
+        ({"Retry-After": "1e300"}, 60),
+        ({"Retry-After": "-3"}, 0.5),
+        ({"Retry-After": "nan"}, 0.5),
+        ({"Retry-After": "inf"}, 0.5),
+        ({"Retry-After": "soon"}, 0.5),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0.5),
+        ({"Retry-After": "Mon, 99 Jan 2001 00:00:00 GMT"}, 0.5),
+        ({"Retry-After": "Fri, 01 Jan 2999 00:00:00 GMT"}, 60),
+        ({}, 0.5),
+    ],
+)
+def test_the_pause_is_the_one_that_the_server_names_within_reason(client, server, headers, wait):
+    server.will_answer((429, headers, {}), (200, {}, GOOD))
+    client.ask(**ASK)
+    assert client.waits == [wait]
+
+
+def test_a_pause_named_as_a_date_ends_then(client, server):
+    server.will_answer((429, {"Retry-After": formatdate(time.time() + 20, usegmt=True)}, {}), (200, {}, GOOD))
+    client.ask(**ASK)
+    assert 0 < client.waits[0] <= 20
+
+
+def odd(text="", **fields):
+    return Answer(text, fields.pop("finish_reason", "stop"), "m", fields.pop("usage", Usage(1, 1, 2)), 1.0, **fields)
+
+
+def test_answers_that_are_not_whole_are_told(tmp_path):
+    answers = [
+        odd(finish_reason="length", only="reasoning"),
+        odd("half", finish_reason="MAX_TOKENS"),
+        odd(finish_reason="content_filter"),
+        odd(refusal="I will not"),
+        odd(only="tool calls", finish_reason="tool_calls"),
+        odd(),
+        odd("whole", usage=Usage()),
+    ]
+    with Report("suite", "1", tmp_path, total=7, options={}) as report:
+        for number, answer in enumerate(answers):
+            report.add(Sample(str(number), "?", "x", answer.text, 0.0, answer))
+        result = report.finish(model="m", seed=1, notes=["first"])
+    assert result["notes"] == [
+        "first",
+        "2 of 7 answers cut off (finish_reason MAX_TOKENS, length)",
+        "1 of 7 answers withheld by the provider (finish_reason content_filter)",
+        "1 of 7 answers refused by the model",
+        "1 of 7 answers with calls of tools and no text (finish_reason tool_calls)",
+        "1 of 7 answers with reasoning and no text (finish_reason length)",
+        "1 of 7 answers empty",
+        "1 of 7 answers without a count of tokens: tokens and cost are unknown",
+    ]
+    assert (result["cut_off"], result["finish_reasons"]["stop"]) == (2, 3)
+    assert (result["usage"]["input_tokens"], result["usage"]["total_tokens"], result["usage"]["calls"]) == (
+        None,
+        None,
+        7,
+    )
+    samples = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert [sample["finish_reason"] for sample in samples][:2] == ["length", "MAX_TOKENS"]
+    assert (samples[0]["instead_of_text"], samples[3]["refusal"]) == ("reasoning", "I will not")
+    assert samples[6]["input_tokens"] is None
+
+
 def sample(id, score, **groups):
-    answer = Answer("x", "stop", "the-model", 10, 2, 1, float(id))
+    answer = Answer("x", "stop", "the-model", Usage(10, 2, 12, 1), float(id))
     return Sample(str(id), "?", "x", "x", score, answer, groups)
 
 
@@ -164,7 +427,7 @@ def test_the_result_of_an_earlier_run_does_not_outlive_the_start_of_another(tmp_
 
 
 def test_half_a_surrogate_pair_can_be_reported(tmp_path):
-    answer = Answer("\ud800", "stop", "m", 1, 1, 0, 1.0)
+    answer = Answer("\ud800", "stop", "m", Usage(1, 1, 2), 1.0)
     with Report("suite", "1", tmp_path, total=1, options={}) as report:
         report.add(Sample("1", "?", "x", answer.text, 0.0, answer))
         report.finish(model="m", seed=1)

@@ -1,0 +1,106 @@
+"""Parameters that a server refuses: which ones it names, and what to ask without them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+OPTIONAL = (
+    "seed",
+    "temperature",
+    "response_format",
+    "max_tokens",
+    "max_completion_tokens",
+    "top_p",
+    "stop",
+    "n",
+    "tools",
+)
+"""What a model can be asked without. In this order they are tried if a refusal names none."""
+REPLACED = {"max_tokens": "max_completion_tokens"}
+"""Newer names: asked for by them first, and only then without."""
+
+_REFUSED = re.compile(
+    r"un-?supported|not (?:be )?(?:supported|permitted|allowed|available|accepted|recognized|valid)|"
+    r"(?:does|do|did)(?:n['’]t| not) (?:support|accept|allow)|unrecognized|unknown|unexpected|extra|forbidden|"
+    r"invalid (?:parameter|argument|field|key|property|request)|deprecated|unavailable|cannot be|can ?not be|can't be|"
+    r"only the default|no longer",
+    re.IGNORECASE,
+)
+_TOO_MUCH = re.compile(
+    r"too (?:large|long|many|high|big)|at most|maximum context|context length|exceed|less than|range", re.I
+)
+_NAMES = {
+    "response_format": r"response[_ ]?format|json[_ ]?schema|structured output|json mode",
+    "max_tokens": r"max_?tokens",
+    "max_completion_tokens": r"max_?completion_?tokens",
+    "n": r"['\"`]n['\"`]",
+}
+_QUOTED_PLACE = re.compile(r"""['"]loc['"]: *[(\[]([^)\]]*)[)\]]""")
+
+
+def refused(body: Mapping[str, Any], told: str) -> list[str]:
+    """The parameters of a request that the words of HTTP 400 or 422 refuse; empty if they refuse none."""
+    document = _json(told)
+    sent = [name for name in OPTIONAL if name in body]
+    # A place or a parameter that the server names says more than its words, which may repeat the request.
+    places = [name for place in _places(document) for name in sent if name == place]
+    if places:
+        words = _words(document) or told
+        return [] if _TOO_MUCH.search(words) and not _REFUSED.search(words) else list(dict.fromkeys(places))
+    words = _words(document) or told
+    quoted = " ".join(_QUOTED_PLACE.findall(words))
+    if quoted:
+        return [name for name in sent if re.search(rf"\b{name}\b", quoted)]
+    if not _REFUSED.search(words):
+        return []
+    found = [name for name in sent if re.search(rf"(?<![\w.]){_NAMES.get(name, name)}(?!\w)", words, re.IGNORECASE)]
+    return [] if found and set(found) <= {"max_tokens", "max_completion_tokens"} and _TOO_MUCH.search(words) else found
+
+
+def is_about_parameters(told: str) -> bool:
+    """Whether words of HTTP 400 or 422 refuse something without a name that we know."""
+    words = _words(_json(told)) or told
+    return bool(re.search(r"parameter|argument|extra inputs|extra fields|propert(?:y|ies)|sampling", words, re.I))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _places(document: Any, depth: int = 8) -> Iterator[str]:
+    """What `param` and `loc` name, at any depth."""
+    if depth < 0:
+        return
+    if isinstance(document, Mapping):
+        param, loc = document.get("param"), document.get("loc")
+        if isinstance(param, str):
+            yield re.split(r"[.\[]", param)[0]
+        if isinstance(loc, list):
+            yield from (part for part in loc if isinstance(part, str))
+        for name, value in document.items():
+            if name != "input":
+                yield from _places(value, depth - 1)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _places(value, depth - 1)
+
+
+def _words(document: Any, depth: int = 8) -> str:
+    """All texts of an error but those that repeat the request."""
+    if isinstance(document, str):
+        return document
+    if depth < 0:
+        return ""
+    if isinstance(document, Mapping):
+        return " ".join(
+            filter(None, (_words(v, depth - 1) for k, v in document.items() if k not in ("input", "ctx", "url")))
+        )
+    if isinstance(document, list):
+        return " ".join(filter(None, (_words(value, depth - 1) for value in document)))
+    return ""
