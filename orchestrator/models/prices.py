@@ -126,11 +126,13 @@ def priced(outcome: _AnOutcome, price: Price | None) -> _AnOutcome:
 
 
 def cost_of(usage: Json, price: Price) -> float | None:
-    """What a run's tokens cost in US dollars; None where the usage does not tell both directions.
+    """What a run's tokens cost in US dollars; None if the usage does not tell both directions and they are not free.
 
     Cached tokens are a part of the input tokens, as OpenAI's API counts them.
     """
     read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if not (price.input or price.output or price.cached_input):
+        return 0.0
     if not isinstance(read, int | float) or not isinstance(written, int | float):
         return None
     cached = usage.get("cached_tokens")

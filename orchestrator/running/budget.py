@@ -1,4 +1,8 @@
-"""What a campaign may spend: once it is spent, no further run begins. What runs by then comes to its end."""
+"""What a campaign may spend: once it is spent, no further run begins. What runs by then comes to its end.
+
+A limit of cost or tokens also ends a campaign if a run that asked a model did not say what it used: from then on
+nothing watches the limit.
+"""
 
 from __future__ import annotations
 
@@ -29,36 +33,51 @@ class Budget:
         self._lock = threading.Lock()
         self._cost = 0.0
         self._tokens = 0
+        self._cost_unknown = self._tokens_unknown = ""
 
-    def spend(self, usage: Json) -> None:
-        """A run has ended, with that usage."""
+    def spend(self, usage: Json, *, unless_told: str = "") -> None:
+        """A run has ended, with that usage. `unless_told` is its id if it asked a model, so that it used something."""
+        cost, tokens = _amount(usage.get(COST)), tokens_of(usage)
         with self._lock:
-            self._cost += _amount(usage.get(COST)) or 0.0
-            self._tokens += tokens_of(usage) or 0
+            self._cost += cost or 0.0
+            self._tokens += tokens or 0
+            if cost is None:
+                self._cost_unknown = self._cost_unknown or unless_told
+            if tokens is None:
+                self._tokens_unknown = self._tokens_unknown or unless_told
 
     def exceeded(self) -> tuple[str, str] | None:
-        """Which limit was reached, in a word, and in a sentence; None where there is something left."""
+        """Which limit was reached, in a word, and in a sentence; None if there is something left."""
         limits = self._allowance
         with self._lock:
             cost, tokens = self._cost, self._tokens
+            cost_unknown, tokens_unknown = self._cost_unknown, self._tokens_unknown
         minutes = (time.monotonic() - self._began) / 60
         if limits.max_cost is not None and cost >= limits.max_cost:
             return "max_cost", f"${cost:.4g} of ${limits.max_cost:g} are spent"
         if limits.max_tokens is not None and tokens >= limits.max_tokens:
             return "max_tokens", f"{tokens:,} of {limits.max_tokens:,} tokens are used"
+        if limits.max_cost is not None and cost_unknown:
+            return (
+                "max_cost",
+                f"the cost of {cost_unknown} is unknown, so the limit of ${limits.max_cost:g} does not hold",
+            )
+        if limits.max_tokens is not None and tokens_unknown:
+            told = f"the tokens of {tokens_unknown} are unknown"
+            return "max_tokens", f"{told}, so the limit of {limits.max_tokens:,} does not hold"
         if limits.max_minutes is not None and minutes >= limits.max_minutes:
             return "max_minutes", f"{minutes:.1f} of {limits.max_minutes:g} minutes are over"
         return None
 
 
 def tokens_of(usage: Json) -> int | None:
-    """All tokens of a run's usage; None if it tells of none. A negative number of tokens is not an amount."""
+    """All tokens of a run's usage: both directions. None if one is missing; a negative number is not an amount."""
     total = _amount(usage.get("total_tokens"))
     if total is not None:
         return int(total)
     amounts = [_amount(usage.get(name)) for name in ("input_tokens", "output_tokens")]
     known = [amount for amount in amounts if amount is not None]
-    return int(sum(known)) if known else None
+    return int(sum(known)) if len(known) == len(amounts) else None
 
 
 def _amount(value: object) -> float | None:

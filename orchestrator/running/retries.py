@@ -35,11 +35,17 @@ _PASSING = re.compile(
 )
 
 
+_LASTING = re.compile(r"insufficient_quota", re.IGNORECASE)
+"""HTTP 429 for want of money, and not for too many requests at once."""
+
+
 def is_transient(failed: Failed, manifest: Manifest) -> bool:
     """Whether a failure may pass by itself: by its reason, by the end of its stderr, or by what the manifest says."""
     if failed.reason in _REASONS or failed.return_code in manifest.run.transient_exit_codes:
         return True
     if failed.reason not in ("exit_code", "environment"):
+        return False
+    if _LASTING.search(failed.error):
         return False
     patterns = [_PASSING, *(re.compile(pattern, re.IGNORECASE) for pattern in manifest.run.transient_errors)]
     return any(pattern.search(failed.error) for pattern in patterns)

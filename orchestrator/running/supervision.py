@@ -25,7 +25,7 @@ from ...ledger.ledger import Ledger
 from ...projections.workspace import Workspace
 from ..models.endpoints import Endpoints, ModelUnavailable
 from ..models.prices import Prices, priced
-from ..models.providers import Endpoint, without_other_keys
+from ..models.providers import NO_MODEL, Endpoint, without_other_keys
 from ..planning.changes import Change
 from ..planning.claim import Policy, judge
 from ..planning.plan import PlannedRun
@@ -115,7 +115,10 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 error = f"it could not be watched to its end: {type(problem).__name__}: {problem}"
                 outcome = never_began("internal", error, seconds=time.monotonic() - began)
             outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
-            self.budget.spend(outcome.usage)
+            asked_nobody = planned.provider == NO_MODEL or (
+                isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
+            )
+            self.budget.spend(outcome.usage, unless_told="" if asked_nobody else run.run_id)
             self._record(run, outcome)
             with contextlib.suppress(OSError):  # A folder that was taken away holds none any more.
                 remove_fingerprints(self._folder(planned, run.run_id))

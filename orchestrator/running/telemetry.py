@@ -21,6 +21,7 @@ _CALL_FIELDS = {
     "output_tokens": ("output_tokens", "completion_tokens"),
     "total_tokens": ("total_tokens",),
     "cached_tokens": ("cached_tokens", "cache_read_input_tokens"),
+    "reasoning_tokens": ("reasoning_tokens",),
 }
 _LINES_AT_ONCE = 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
@@ -82,9 +83,12 @@ class Calls(msgspec.Struct, frozen=True):
 def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
     """Counts, token sums and latency percentiles (ms, nearest rank) of the telemetry file at `path` in a run's folder.
 
-    A sum is of the calls that name its field. What follows after MOST_BYTES, or after `is_over` said so, is left out.
+    A sum is of the calls that name its field; a call that names it with null makes the sum unknown. Calls that
+    the server refused took no tokens. What follows after MOST_BYTES, or after `is_over` said so, is left out.
     """
     sums: dict[str, int] = {}
+    unknown: set[str] = set()
+    refused = 0
     latencies = array("d")
     calls = left = 0
     try:
@@ -97,10 +101,13 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
                 if call is None:
                     continue
                 calls += 1
+                refused += call.get("ok") is False and isinstance(call.get("status"), int)
                 for field, names in _CALL_FIELDS.items():
                     value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
                     if value is not None:
                         sums[field] = sums.get(field, 0) + value
+                    elif any(name in call and call[name] is None for name in names):
+                        unknown.add(field)
                 if _is_amount(latency := call.get("latency_ms"), int | float) and len(latencies) < _MOST_LATENCIES:
                     latencies.append(latency)
     except Missing:
@@ -112,7 +119,9 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
     notes = [f"{path}: calls in its last {left} bytes were not counted"] if left else []
     if not calls:
         return Calls(notes=notes)
-    usage: Json = {**sums, "calls": calls}
+    if refused == calls:
+        sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    usage: Json = {**{name: total for name, total in sums.items() if name not in unknown}, "calls": calls}
     if latencies:
         ordered = sorted(latencies)
         usage["latency_p50_ms"] = _percentile(ordered, 0.50)

@@ -42,6 +42,11 @@ def test_cached_tokens_are_a_part_of_the_input(usage, cost):
     assert found == (cost if cost is None else pytest.approx(cost))
 
 
+def test_what_is_free_costs_nothing_however_much_it_was():
+    free = Price(provider="p", model="m", input=0.0, output=0.0, source="mine", date="2026-01-01")
+    assert cost_of({}, free) == 0.0 and cost_of({"calls": 1}, PRICE) is None
+
+
 def test_the_price_is_recorded_with_the_cost():
     outcome = Finished(ended_at="", usage={"input_tokens": 1_000_000, "output_tokens": 1_000_000})
     usage = priced(outcome, PRICE).usage

@@ -24,6 +24,18 @@ def test_it_is_exceeded_once_the_limit_is_reached():
     assert budget.exceeded() == ("max_cost", "$1 of $1 are spent")
 
 
+def test_a_limit_does_not_hold_after_a_run_that_does_not_say_what_it_used():
+    cost, tokens, neither = Budget(Allowance(max_cost=1.0)), Budget(Allowance(max_tokens=9)), Budget(Allowance())
+    for budget in (cost, tokens, neither):
+        budget.spend({}, unless_told="")
+        assert budget.exceeded() is None
+        budget.spend({"calls": 3, "input_tokens": 1}, unless_told="run_1")
+        budget.spend({"cost_usd": 0.1, "total_tokens": 1}, unless_told="run_2")
+    assert cost.exceeded() == ("max_cost", "the cost of run_1 is unknown, so the limit of $1 does not hold")
+    assert tokens.exceeded() == ("max_tokens", "the tokens of run_1 are unknown, so the limit of 9 does not hold")
+    assert neither.exceeded() is None
+
+
 def test_time_is_over_too():
     assert Budget(Allowance(max_minutes=1e-12)).exceeded()[0] == "max_minutes"
     assert Budget(Allowance(max_minutes=60)).exceeded() is None
@@ -50,7 +62,8 @@ def test_no_token_is_lost_between_threads():
         ({}, None),
         ({"total_tokens": 7, "input_tokens": 1}, 7),
         ({"input_tokens": 3, "output_tokens": 4}, 7),
-        ({"output_tokens": 4}, 4),
+        ({"output_tokens": 4}, None),
+        ({"input_tokens": 3, "output_tokens": None}, None),
         ({"total_tokens": None, "calls": 2}, None),
     ],
 )

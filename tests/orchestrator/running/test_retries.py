@@ -83,3 +83,9 @@ def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
     campaign = SimpleNamespace(capacity=UNRATIONED, retries=Retries(2, 0.01), jobs=1)
     left = _perform_all(supervisor, [planned], campaign, SimpleNamespace(requested=False))
     assert (len(begun), left) == (runs, 0)
+
+
+def test_a_quota_that_is_used_up_does_not_pass(tmp_path):
+    told = 'exit code 1; the last of stderr:\nHTTP 429: {"code": "insufficient_quota"}'
+    assert not is_transient(failed("exit_code", told), MANIFEST)
+    assert is_transient(failed("exit_code", told.replace("insufficient_quota", "rate_limit_exceeded")), MANIFEST)

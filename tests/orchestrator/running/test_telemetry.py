@@ -42,6 +42,22 @@ def test_calls_add_up_in_the_words_of_any_client(tmp_path):
     }
 
 
+def test_a_call_that_says_null_makes_the_sum_unknown(tmp_path):
+    path = tmp_path / "telemetry.jsonl"
+    known = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+    path.write_text("\n".join(map(json.dumps, [known, dict.fromkeys(known), {"output_tokens": 5}])) + "\n")
+    assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {"calls": 3}
+
+
+def test_calls_that_were_refused_took_no_tokens(tmp_path):
+    path = tmp_path / "telemetry.jsonl"
+    refused = {"ok": False, "status": 401}
+    path.write_text(json.dumps(refused) + "\n")
+    assert summarize_calls(tmp_path, "telemetry.jsonl").usage["total_tokens"] == 0
+    path.write_text(json.dumps(refused) + "\n" + json.dumps({"ok": False, "status": None}) + "\n")
+    assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {"calls": 2}
+
+
 def test_no_calls_are_no_usage(tmp_path):
     assert summarize_calls(tmp_path, "nothing") == Calls()
     (tmp_path / "empty").touch()

@@ -1,0 +1,125 @@
+"""What providers really answer, and what the installed command makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .imitated_provider import ImitatedProvider
+
+PRICES = """
+[[price]]
+provider = "openai-compatible"
+model = "*"
+input = 1000
+output = 1000
+source = "mine"
+date = "2026-11-01"
+"""
+
+
+@pytest.fixture
+def provider():
+    imitated = ImitatedProvider()
+    yield imitated
+    imitated.close()
+
+
+@pytest.fixture
+def asked(bench, provider):
+    """Runs the suite on a server that answers in a certain way; its row."""
+
+    def asked(way: str, *more: str, code: int = 0) -> dict:
+        (bench.root / "prices.toml").write_text(PRICES)
+        options = ("--provider", "openai-compatible", "--base-url", provider.url(way), "--model", "m")
+        samples = ("--extra", '{"max_samples": 3}')
+        asked.done = bench("run", "--benchmarks", "action_calling", *options, *samples, *more, code=code)
+        return bench.runs("--benchmark", "action_calling")[-1]
+
+    return asked
+
+
+def samples(bench, row: dict) -> list[dict]:
+    [path] = bench.results.glob(f"*/*/{row['run_id']}/output/samples.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        ("choice-error", "upstream died (code 502)"),
+        ("error-200", "Provider returned error: upstream is overloaded (code 502)"),
+    ],
+)
+def test_an_error_under_http_200_fails_the_run_with_the_provider_s_words(asked, provider, way, words):
+    row = asked(way, code=1)
+    assert (row["status"], row["score"]) == ("failed", None) and words in row["error"]
+    assert provider.asked[way] == 5, "each call is tried five times"
+
+
+def test_retries_know_an_error_under_http_200(bench, asked, provider):
+    asked("error-200", "--retries", "1", code=1)
+    assert [row["attempt"] for row in bench.runs()] == [1, 2] and provider.asked["error-200"] == 10
+
+
+def test_retries_do_not_wait_for_credit(bench, asked, provider):
+    asked("spent", "--retries", "3", code=1)
+    assert len(bench.runs()) == 1 and provider.asked["spent"] == 1
+
+
+def test_answers_that_are_cut_off_are_said(bench, asked):
+    row = asked("cut-off")
+    assert row["status"] == "succeeded"
+    assert (row["metrics"]["cut_off"], row["metrics"]["finish_reasons"]) == (3, {"length": 3})
+    assert {sample["finish_reason"] for sample in samples(bench, row)} == {"length"}
+    assert "3 of 3 answers cut off (finish_reason length)" in asked.done.stderr
+    shown = bench("show-run", row["run_id"]).stdout
+    assert "3 of 3 answers cut off (finish_reason length)" in shown and "3 of 3 answers with reasoning" in shown
+
+
+def test_answers_that_are_withheld_are_said(bench, asked):
+    asked("filtered")
+    assert "3 of 3 answers withheld by the provider (finish_reason content_filter)" in asked.done.stderr
+
+
+@pytest.mark.parametrize("way", ["no-usage", "some-usage", "zero-usage"])
+@pytest.mark.parametrize("limit", [("--max-cost", "100"), ("--max-tokens", "100000")])
+def test_a_limit_ends_a_campaign_that_nobody_can_watch(bench, asked, way, limit):
+    row = asked(way, "--repeats", "4", *limit)
+    used = row["usage"]
+    assert {used.get(name) for name in ("input_tokens", "output_tokens", "total_tokens", "cost_usd")} == {None}
+    assert used["calls"] == 3 and len(bench.runs()) == 1
+    assert f"of {row['run_id']} " in asked.done.stderr and "does not hold: 3 more were not begun" in asked.done.stderr
+
+
+def test_a_limit_is_watched_where_tokens_are_told(bench, asked):
+    asked("well", "--repeats", "4", "--max-cost", "0.3")
+    assert [row["usage"]["cost_usd"] for row in bench.runs()] == [0.33]
+
+
+def test_reasoning_is_a_part_of_the_output(asked):
+    used = asked("reasoning")["usage"]
+    assert (used["input_tokens"], used["output_tokens"], used["total_tokens"]) == (300, 3030, 3330)
+    assert (used["reasoning_tokens"], used["cost_usd"]) == (3000, 3.33)
+
+
+@pytest.mark.parametrize(
+    ("way", "left_out", "renamed"),
+    [("newer", ["temperature"], {"max_tokens": "max_completion_tokens"}), ("strict", ["seed"], {})],
+)
+def test_a_model_that_refuses_parameters_is_asked_without_them(bench, asked, provider, way, left_out, renamed):
+    row = asked(way)
+    assert (row["status"], row["metrics"]["left_out"], row["metrics"]["renamed"]) == ("succeeded", left_out, renamed)
+    assert provider.asked[way] == 3 + len(left_out) + len(renamed), "a refusal is remembered"
+    assert f"asked without {left_out[0]}" in bench("show-run", row["run_id"]).stdout
+
+
+def test_content_in_parts_is_read(bench, asked):
+    row = asked("parts")
+    assert row["status"] == "succeeded"
+    assert {sample["output"] for sample in samples(bench, row)} == {'{"tool": "no_tool", "arguments": {}}'}
+
+
+def test_a_busy_server_is_asked_again_at_the_time_that_it_names(asked, provider):
+    assert asked("busy")["status"] == "succeeded" and provider.asked["busy"] == 6
