@@ -103,6 +103,9 @@ def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
 
 def _rows(run: Run, place: Place) -> list[Json]:
     try:
-        return read_rows(run, place.workspace)
+        recorded = read_rows(run, place.workspace)
     except SamplesUnusable:
         return []
+    if recorded.note:
+        note(f"{run.run_id}: {recorded.note}")
+    return recorded.rows

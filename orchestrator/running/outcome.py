@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from ...adapters.result import Reading, read_result
 from ...adapters.result.storable import plain
 from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
 from ...ledger.identity import utc_now
+from ...ledger.run_files import NotReadable, open_inside
+from ...projections.scores.samples import bounded_lines, check_lines, samples_path
 from ..machine.logs import last_lines
-from .artifacts import list_artifacts
+from .artifacts import Listing, list_artifacts
 from .execution import Exit
 from .telemetry import summarize_calls
 
@@ -86,7 +89,7 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         "usage": {**calls.usage, **reading.usage},
         "artifacts": found.artifacts,
         "result_json_path": str(reading.path) if reading.path else None,
-        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes],
+        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes, *_sample_notes(left, found, is_over)],
         "synthetic": left.synthetic or reading.synthetic,
     }
     failure = _why_failed(manifest, exit, reading, left.folder)
@@ -94,6 +97,19 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         return Finished(**known)
     reason, error = failure
     return Failed(**known, reason=reason, error=error)
+
+
+def _sample_notes(left: Left, found: Listing, is_over: Callable[[], bool]) -> list[str]:
+    """What there is to say of the run's samples: lines that no comparison can use."""
+    path = samples_path(found.artifacts)
+    if path is None:
+        return []
+    try:
+        with open_inside(left.folder, path) as file:
+            note = check_lines(itertools.takewhile(lambda _: not is_over(), bounded_lines(file)))
+    except (NotReadable, OSError):
+        return []  # It was there a moment ago; who wants to read it later is told.
+    return [note] if note else []
 
 
 def recordable(outcome: AnOutcome) -> AnOutcome:

@@ -39,10 +39,10 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
             for run_id, group, directory, benchmark, artifacts in some:
                 home = workspace.run_folder(group, directory, benchmark, run_id)
                 try:
-                    rows = recorded_rows(home, _ARTIFACTS.decode(artifacts))
+                    recorded = recorded_rows(home, _ARTIFACTS.decode(artifacts))
                 except (SamplesUnusable, msgspec.ValidationError):
                     continue
-                for number, row in enumerate(rows, 1):
+                for number, row in zip(recorded.numbers, recorded.rows, strict=True):
                     correct = row.get("correct")
                     line = msgspec.json.encode(
                         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, KeysView, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -145,12 +145,12 @@ def contrast(task: Task, first: Sequence[Run], second: Sequence[Run], read_sampl
     delta = after.mean - before.mean
     if before.run_ids == after.run_ids:
         return Contrast(improvement=0.0, delta=0.0, verdict="no difference", note="the same runs")
-    pairs = _pair(_counted(first, before), _counted(second, after), read_samples)
-    if isinstance(pairs, str):
+    found = _pair(_counted(first, before), _counted(second, after), read_samples)
+    if isinstance(found, str):
         tested = unpaired(_estimate(first, before), _estimate(second, after))
-        return _contrast(task, delta, tested, note=f"not paired: {pairs}")
-    tested = paired(*pairs)
-    gains = [task.improvement(b - a) for a, b in zip(*pairs, strict=True)]
+        return _contrast(task, delta, tested, note=f"not paired: {found}")
+    tested = paired(found.before, found.after)
+    gains = [task.improvement(b - a) for a, b in zip(found.before, found.after, strict=True)]
     return _contrast(
         task,
         delta,
@@ -159,6 +159,7 @@ def contrast(task: Task, first: Sequence[Run], second: Sequence[Run], read_sampl
         wins=sum(gain > 0 for gain in gains),
         ties=sum(gain == 0 for gain in gains),
         losses=sum(gain < 0 for gain in gains),
+        note=found.note,
     )
 
 
@@ -259,25 +260,45 @@ def _estimate(runs: Sequence[Run], score: Score) -> Estimate:
     return Estimate(score.mean, score.stderr, score.repeats - 1 if score.stderr_of == "repeats" else math.inf)
 
 
-def _pair(
-    first: Sequence[Run], second: Sequence[Run], read_samples: SampleReader
-) -> tuple[list[float], list[float]] | str:
-    """The scores of both sides, sample by sample in one order; or why there are none."""
-    by_side: list[dict[str, float]] = []
-    for runs in (first, second):
-        read = [read_samples(run) for run in runs]
-        if problem := next(
-            (f"{run.run_id}: {some.problem}" for run, some in zip(runs, read, strict=True) if some.problem), ""
-        ):
-            return problem
-        if any(some.scores.keys() != read[0].scores.keys() for some in read):
+class _Pairs(msgspec.Struct, frozen=True):
+    """The scores of both sides, sample by sample in one order; `note` names lines that could not be used."""
+
+    before: list[float]
+    after: list[float]
+    note: str
+
+
+def _pair(first: Sequence[Run], second: Sequence[Run], read_samples: SampleReader) -> _Pairs | str:
+    """The samples that both sides have; or why they cannot be paired.
+
+    A sample whose line could not be used is left out on both sides. Otherwise they must have the same samples.
+    """
+    read = [[(run, read_samples(run)) for run in runs] for runs in (first, second)]
+    for run, some in (*read[0], *read[1]):
+        if some.problem:
+            return f"{run.run_id}: {some.problem}"
+    sides = []
+    for side in read:
+        common = _common([some.scores.keys() for _, some in side], [some.left_out for _, some in side])
+        if common is None:
             return "the repetitions have different samples"
         # The same question asked in several repetitions: its mean (Miller 2024, section 3.1).
-        by_side.append({name: mean([some.scores[name] for some in read]) for name in read[0].scores})
-    before, after = by_side
-    if before.keys() != after.keys():
+        sides.append({name: mean([some.scores[name] for _, some in side]) for name in common})
+    before, after = sides
+    common = _common([before.keys(), after.keys()], [sum(some.left_out for _, some in side) for side in read])
+    if common is None:
         return f"the samples are not the same ({len(before.keys() & after.keys())} in common)"
-    return [*before.values()], [after[name] for name in before]
+    notes = [f"{run.run_id}: {some.note}" for run, some in (*read[0], *read[1]) if some.note]
+    return _Pairs([before[name] for name in common], [after[name] for name in common], "; ".join(notes))
+
+
+def _common(some: Sequence[KeysView[str]], left_out: Sequence[int]) -> list[str] | None:
+    """The names that all have, in the order of the first; None if one lacks more of them than it left out."""
+    every = set().union(*some)
+    if any(len(every) - len(names) > missing for names, missing in zip(some, left_out, strict=True)):
+        return None
+    common = [name for name in some[0] if all(name in names for names in some)]
+    return common or None
 
 
 def _tally(side: str, rows: Sequence[Row], place: int) -> Tally:

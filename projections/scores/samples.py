@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import msgspec
 
 from ...ledger.events import Artifact, Json
 from ...ledger.fold import Run
+from ...ledger.run_files import Missing, NotReadable, open_inside
 from ..workspace import Workspace
 from .statistics import mean
 
 SAMPLES = "samples.jsonl"
+
+_LONGEST_LINE = 8 * 1024 * 1024
 
 _NEAR = 1e-3
 """A score may be rounded: it is the mean of its samples where it differs by no more than that."""
 
 
 class SampleScores(msgspec.Struct, frozen=True):
-    """The score of each sample by its id; or none, and the `problem` that is the reason."""
+    """The score of each sample by its id; or none, and the `problem` that is the reason.
+
+    `left_out` lines of the file have no id with a score, and `note` names the first of them.
+    """
 
     scores: Mapping[str, float] = {}
     problem: str = ""
+    left_out: int = 0
+    note: str = ""
 
 
 SampleReader = Callable[[Run], SampleScores]
@@ -47,83 +57,184 @@ def read_samples(run: Run, workspace: Workspace) -> SampleScores:
     """The scores of a run's samples, from the `samples.jsonl` among its artifacts.
 
     Each line is an object with an `id` and a number `score`, or a bool `correct`. A sample that was asked several times
-    has the mean of its scores (Miller 2024, section 3.1). Where the samples do not average to the run's score, they are
-    no samples of it, and a test of them would be one of something else.
+    has the mean of its scores (Miller 2024, section 3.1). If the samples do not average to the run's score, they are
+    not the samples of it, and a test of them would be one of something else. A line that cannot be used is left out;
+    its score is then any between the least and the largest.
     """
     try:
-        scores = _scores(read_rows(run, workspace))
+        recorded = read_rows(run, workspace)
     except SamplesUnusable as problem:
         return SampleScores(problem=str(problem))
-    if run.score is None or not math.isclose(mean([*scores.values()]), run.score, rel_tol=_NEAR, abs_tol=_NEAR):
+    collected: dict[str, list[float]] = {}
+    for row in recorded.rows:
+        collected.setdefault(str(row["id"]), []).append(row["score"])
+    scores = {name: mean(some) for name, some in collected.items()}
+    if not _averages_to(run.score, [*scores.values()], recorded.left_out):
         return SampleScores(problem="the samples do not average to the score")
-    return SampleScores(scores)
+    return SampleScores(scores, left_out=recorded.left_out, note=recorded.note)
+
+
+def _averages_to(score: float | None, scores: list[float], left_out: int) -> bool:
+    """Whether a score can be the mean of these, and of `left_out` more that are not known."""
+    if score is None:
+        return False
+    known, share = mean(scores), len(scores) / (len(scores) + left_out)
+    lowest, highest = min(0.0, *scores), max(1.0, *scores)
+    least, most = (known * share + unknown * (1 - share) for unknown in (lowest, highest))
+    return least < score < most or any(
+        math.isclose(mean, score, rel_tol=_NEAR, abs_tol=_NEAR) for mean in (known, least, most)
+    )
 
 
 class SamplesUnusable(Exception):
     """Why a run has no samples that can be used."""
 
 
-def read_rows(run: Run, workspace: Workspace) -> list[Json]:
+class Line(msgspec.Struct, frozen=True):
+    """A line of a `samples.jsonl`: its number from 1, its bytes, and the sample; None if it is not a JSON object."""
+
+    number: int
+    text: bytes
+    row: Json | None
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The samples of a run that have an id and a finite `score` as a number, each with the number of its line.
+
+    `left_out` lines are none of them; `note` says how many, and what is wrong with the first.
+    """
+
+    rows: list[Json]
+    numbers: list[int]
+    left_out: int = 0
+    note: str = ""
+
+
+def samples_path(artifacts: Iterable[Artifact]) -> str | None:
+    """The path of the `samples.jsonl` among a run's artifacts."""
+    return next((a.path for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
+
+
+def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
+    """The lines of a `samples.jsonl` that are not empty. The one place that knows how a sample is written."""
+    for number, text in enumerate(lines, 1):
+        if text.strip():
+            yield Line(number, text, _decode(text))
+
+
+def bounded_lines(file: BinaryIO, seen: Callable[[bytes], object] = len) -> Iterator[bytes]:
+    """Lines of a file; of one that is longer than any sample only the beginning, which is not a sample then.
+
+    `seen` is called with every byte.
+    """
+    while line := file.readline(_LONGEST_LINE):
+        seen(line)
+        yield line
+        while line and not line.endswith(b"\n"):
+            seen(line := file.readline(_LONGEST_LINE))
+
+
+def read_rows(run: Run, workspace: Workspace) -> Recorded:
     """As `recorded_rows`, of a run."""
     folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
     return recorded_rows(folder, run.artifacts)
 
 
-def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> list[Json]:
-    """The lines of the `samples.jsonl` in a run's folder, each with a finite `score` as its number.
-
-    Raises SamplesUnusable.
-    """
+def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> Recorded:
+    """The samples in a run's folder, if the file is the one that was recorded. Raises SamplesUnusable."""
     artifact = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
     if artifact is None:
         raise SamplesUnusable("no samples were recorded")
-    rows = []
-    for number, line in enumerate(_recorded_bytes(folder, artifact).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            sample = _decode(line)
-        except (msgspec.DecodeError, ValueError):
-            raise SamplesUnusable(f"line {number} of {SAMPLES} is no JSON object") from None
-        score = _score(sample)
-        if "id" not in sample or score is None:
-            raise SamplesUnusable(f"line {number} of {SAMPLES} has no id with a score")
-        rows.append({**sample, "score": score})
-    if not rows:
-        raise SamplesUnusable(f"{SAMPLES} is empty")
-    return rows
-
-
-def _recorded_bytes(folder: Path, artifact: Artifact) -> bytes:
+    seen = sha256()
     try:
-        file = (folder / artifact.path).resolve(strict=True)
-        if not file.is_relative_to(folder.resolve(strict=True)):
-            raise SamplesUnusable(f"{SAMPLES} lies outside of the run's folder")
-        content = file.read_bytes()
-    except (OSError, ValueError):
+        with open_inside(folder, artifact.path) as file:
+            if os.fstat(file.fileno()).st_size != artifact.bytes:
+                raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
+            recorded = usable_rows(bounded_lines(file, seen.update))
+    except Missing:
         raise SamplesUnusable(f"{SAMPLES} is gone") from None
-    if sha256(content).hexdigest() != artifact.sha256:
+    except NotReadable as problem:
+        raise SamplesUnusable(f"{SAMPLES} {problem}") from None
+    except OSError as problem:
+        raise SamplesUnusable(f"{SAMPLES} cannot be read: {problem.strerror}") from problem
+    if seen.hexdigest() != artifact.sha256:
         raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
-    return content
+    if not recorded.rows:
+        raise SamplesUnusable(recorded.note or f"{SAMPLES} is empty")
+    return recorded
 
 
-def _scores(rows: Iterable[Json]) -> dict[str, float]:
-    collected: dict[str, list[float]] = {}
-    for row in rows:
-        collected.setdefault(str(row["id"]), []).append(row["score"])
-    return {name: mean(scores) for name, scores in collected.items()}
+def usable_rows(lines: Iterable[bytes]) -> Recorded:
+    """The samples that have an id and a score. One bad line costs that line, and `note` says so."""
+    rows: list[Json] = []
+    numbers: list[int] = []
+    account = _Account()
+    for number, row in account.usable(lines):
+        rows.append(row)
+        numbers.append(number)
+    return Recorded(rows, numbers, account.left_out, account.note())
 
 
-def _decode(line: bytes) -> Json:
+def check_lines(lines: Iterable[bytes]) -> str:
+    """What there is to say of the lines that cannot be used, in little memory; empty if all can."""
+    account = _Account()
+    for _ in account.usable(lines):
+        pass
+    return account.note()
+
+
+class _Account:
+    """Which lines of a `samples.jsonl` can be used, and what is wrong with the others."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._lines = 0
+        self._first = ""
+
+    def usable(self, lines: Iterable[bytes]) -> Iterator[tuple[int, Json]]:
+        """The number and the sample of each line that has an id and a finite `score`, which is then a number."""
+        for line in read_lines(lines):
+            self._lines += 1
+            score = None if line.row is None else _score(line.row)
+            if line.row is not None and "id" in line.row and score is not None:
+                yield line.number, {**line.row, "score": score}
+                continue
+            self.left_out += 1
+            if not self._first:
+                why = "is not a JSON object" if line.row is None else "has no id with a finite score"
+                self._first = f"line {line.number} of {SAMPLES} {why}"
+
+    def note(self) -> str:
+        """How many lines were left out, and what is wrong with the first."""
+        if self.left_out < 2:
+            return self._first
+        return f"{self.left_out} of {self._lines} lines of {SAMPLES} cannot be used: {self._first}"
+
+
+def _decode(line: bytes) -> Json | None:
     try:
         return msgspec.json.decode(line, type=Json)
-    except msgspec.DecodeError:
-        # A model may say half a surrogate pair: JSON can write that, but UTF-8 and msgspec can't hold it.
-        text = json.dumps(json.loads(line), ensure_ascii=False).encode(errors="replace")
-        return msgspec.json.decode(text, type=Json)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        # JSON of other programs may hold NaN and 1e999, and a model may say half a surrogate pair: JSON can write that,
+        # but UTF-8 and msgspec can't hold it.
+        value = json.loads(line, parse_constant=lambda name: None, parse_float=_finite)
+        return msgspec.json.decode(json.dumps(value, ensure_ascii=False).encode(errors="replace"), type=Json)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _score(sample: Json) -> float | None:
     score = sample.get("score", sample.get("correct"))
-    # JSON of other programs may hold 1e999, which is no number to reckon with.
-    return float(score) if isinstance(score, bool | int | float) and math.isfinite(score) else None
+    if not isinstance(score, bool | int | float):
+        return None
+    try:
+        return float(score) if math.isfinite(score) else None
+    except OverflowError:
+        return None  # JSON's whole numbers have no end.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import falcon
 import msgspec
 
 from ...ledger.fold import Run
+from ...projections.scores.samples import bounded_lines, read_lines, samples_path
 from ..api.answers import answer
 from ..api.parameters import OFFSET, Form, Parameter, limit
 from ..api.run_files import open_artifact
@@ -18,7 +18,6 @@ from ..api.site import Site
 from .run import find_run
 
 MOST_SAMPLES = 500
-_MOST_LINE = 8 * 1024 * 1024
 
 
 class SampleList(msgspec.Struct, frozen=True):
@@ -58,7 +57,7 @@ class Samples:
         samples: list[dict[str, Any]] = []
         total = right = wrong = unreadable = 0
         run = find_run(self._site, run_id)
-        recorded = _recorded(run)
+        recorded = samples_path(run.artifacts)
         if recorded is not None and not os.path.lexists(self._site.archive.folder(run) / recorded):
             answer(req, resp, SampleList(samples, total, right, wrong, unreadable, gone=recorded))
             return
@@ -82,31 +81,10 @@ class Samples:
 
 def read_samples(site: Site, run: Run) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     """The lines of a run's `samples.jsonl`, each as a sample; None for what is none. Raises HTTPNotFound."""
-    recorded = _recorded(run)
+    recorded = samples_path(run.artifacts)
     if recorded is None:
         return
     file, _ = open_artifact(run, site.archive.folder(run), recorded)
     with file:
-        for line in _lines(file):
-            if line.strip():
-                yield line, _sample(line)
-
-
-def _recorded(run: Run) -> str | None:
-    return next((a.path for a in run.artifacts if PurePosixPath(a.path).name == "samples.jsonl"), None)
-
-
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Lines; of one that is longer than any sample only the beginning, which is no sample then."""
-    while line := file.readline(_MOST_LINE):
-        yield line
-        while line and not line.endswith(b"\n"):
-            line = file.readline(_MOST_LINE)
-
-
-def _sample(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        return None
-    return row if isinstance(row, dict) else None
+        for line in read_lines(bounded_lines(file)):
+            yield line.text, line.row

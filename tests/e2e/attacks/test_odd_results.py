@@ -127,6 +127,40 @@ def read_everything(bench: Any) -> None:
     bench("ledger", "verify")
 
 
+BAD_SAMPLES = rb"""
+{"id": "a", "score": 1, "correct": true, "output": "half \ud83d"}
+{"id": "b", "score": NaN, "correct": false}
+{"id": "c", "score": 0, "correct": false, "latency": NaN, "big": 1e999}
+[1, 2]
+{"id": "d", "score": 1, "correct": true, "digits": 123456789012345678901234567890}
+"""
+
+
+def test_all_readers_of_samples_agree_on_a_file_with_bad_lines(bench: Any) -> None:
+    code = f"""
+        output.joinpath("samples.jsonl").write_bytes({BAD_SAMPLES!r})
+        output.joinpath("result.json").write_text(json.dumps({{"score": 2 / 3, "n": 5}}))
+    """
+    bench.add("odd", code)
+    bench.run("odd", more=("--model", "one"))
+    bench.run("odd", more=("--model", "two"))
+    one, two = bench.runs()
+    for run in (one, two):
+        assert run["notes"] == [
+            "2 of 5 lines of samples.jsonl cannot be used: line 3 of samples.jsonl has no id with a finite score"
+        ]
+    rows = json.loads(bench("query", "--json", "SELECT number, sample_id, score FROM samples ORDER BY ALL").stdout)
+    expected = [[2, "a", 1.0], [4, "c", 0.0], [6, "d", 1.0]]
+    assert rows["rows"] == [row for row in expected for _ in (one, two)]
+    told = json.loads(bench("compare", one["run_id"], two["run_id"], "--json").stdout)
+    [contrast] = [some for row in told["rows"] for some in row["contrasts"] if some]
+    assert contrast["pairs"] == 3 and "line 3 of samples.jsonl" in contrast["note"]
+    folder = bench.root / "documents"
+    said = bench("export", "--format", "every-eval-ever", "--output", str(folder), "--organization", "us")
+    assert "line 3 of samples.jsonl" in said.stderr
+    read_everything(bench)
+
+
 @pytest.mark.parametrize("name", ["odd name \udcff", "a\nb", "ä" * 80, "-rf", "\u202e.json"])
 def test_the_name_of_a_result_may_be_anything(bench: Any, name: str) -> None:
     code = f"""

@@ -38,12 +38,12 @@ def test_samples_are_scores_by_id_and_one_that_was_asked_twice_has_its_mean(reco
     ("content", "told"),
     [
         (b"", "samples.jsonl is empty"),
-        (b'{"id": 1, "score": 1}\n[1]\n', "line 2 of samples.jsonl is no JSON object"),
-        (b'{"id": 1, "sco', "line 1 of samples.jsonl is no JSON object"),
+        (b"[1]\n", "line 1 of samples.jsonl is not a JSON object"),
+        (b'{"id": 1, "sco', "line 1 of samples.jsonl is not a JSON object"),
         (b'{"id": 1, "score": NaN}\n', "line 1 of samples.jsonl"),
         (b'{"id": 1, "score": 1e999}\n', "line 1 of samples.jsonl"),
-        (b'{"score": 1}\n', "line 1 of samples.jsonl has no id with a score"),
-        (b'{"id": 1, "score": "good"}\n', "line 1 of samples.jsonl has no id with a score"),
+        (b'{"score": 1}\n', "line 1 of samples.jsonl has no id with a finite score"),
+        (b'{"id": 1, "score": "good"}\n', "line 1 of samples.jsonl has no id with a finite score"),
         (b'{"id": 1, "score": 1}\n', "the samples do not average to the score"),
     ],
 )
@@ -54,7 +54,7 @@ def test_samples_that_are_none_say_why(recorded, content, told):
 
 def test_half_a_surrogate_pair_that_a_model_said_spoils_nothing(recorded):
     run, workspace, _ = recorded(b'{"id": 1, "score": 1, "output": "\\ud83d!"}\n', score=1.0)
-    assert [row["output"] for row in read_rows(run, workspace)] == ["?!"]
+    assert [row["output"] for row in read_rows(run, workspace).rows] == ["?!"]
     assert dict(read_samples(run, workspace).scores) == {"1": 1.0}
 
 
@@ -71,8 +71,43 @@ def test_a_path_that_leads_out_of_the_runs_folder_is_not_followed(recorded, tmp_
     outside = tmp_path / "elsewhere.jsonl"
     file.rename(outside)
     file.symlink_to(outside)
-    assert read_samples(run, workspace).problem == "samples.jsonl lies outside of the run's folder"
+    assert read_samples(run, workspace).problem == "samples.jsonl is a link that leads out of the run's folder"
 
 
 def test_a_run_without_samples_says_so(make_run, tmp_path):
     assert read_samples(make_run(0.5), Workspace(tmp_path)).problem == "no samples were recorded"
+
+
+BAD_LINES = {
+    "NaN as a score": b'{"id": "bad", "score": NaN}',
+    "infinity as a score": b'{"id": "bad", "score": 1e999}',
+    "400 digits as a score": b'{"id": "bad", "score": 1%s}' % (b"0" * 400),
+    "5000 digits": b'{"id": "bad", "score": 1%s}' % (b"0" * 5000),
+    "torn": b'{"id": "bad", "score": 1',
+    "not an object": b"[1, 2]",
+    "not UTF-8": b'{"id": "bad", "score": 1, "output": "\xff"}',
+    "too deep": b'{"id": "bad", "score": 1, "x": %s1%s}' % (b"[" * 100_000, b"]" * 100_000),
+    "no score": b'{"id": "bad", "output": "x"}',
+    "too long": b'{"id": "bad", "score": 1, "x": "%s"}' % (b"x" * 9_000_000),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_a_bad_line_costs_that_line_and_is_named(recorded, name):
+    content = b'{"id": "a", "score": 1}\n%s\r\n{"id": "b", "score": 0}\n' % BAD_LINES[name]
+    for score in (0.5, 1 / 3, 2 / 3):  # The mean of those that are there, or of three.
+        run, workspace, file = recorded(content, score=score)
+        read = read_samples(run, workspace)
+        assert (dict(read.scores), read.problem) == ({"a": 1.0, "b": 0.0}, "")
+        assert read.left_out == 1 and read.note.startswith("line 2 of samples.jsonl")
+        file.unlink(), file.parent.rmdir()
+    run, workspace, _ = recorded(content, score=0.9)
+    assert read_samples(run, workspace).problem == "the samples do not average to the score"
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", r'"\ud83d"'])
+def test_what_utf_8_and_json_cannot_hold_beside_the_score_costs_nothing(recorded, value):
+    run, workspace, _ = recorded(b'{"id": 1, "score": 1, "latency": %s}\n' % value.encode(), score=1.0)
+    read = read_samples(run, workspace)
+    assert (dict(read.scores), read.left_out) == ({"1": 1.0}, 0)
+    assert read_rows(run, workspace).rows[0]["latency"] in (None, "?")
