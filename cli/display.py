@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..orchestrator.running.display import Display
-from ..orchestrator.running.outcome import in_a_line
+from ..orchestrator.running.last_words import in_a_line
 from ..projections.render.text import format_score
 from .streams import Lasting, say
 

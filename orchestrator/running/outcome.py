@@ -18,9 +18,9 @@ from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
 from ...ledger.identity import utc_now
 from ...ledger.run_files import NotReadable, open_inside
 from ...projections.scores.samples import bounded_lines, check_lines, samples_path
-from ..machine.logs import last_lines
 from .artifacts import Listing, list_artifacts
 from .execution import Exit
+from .last_words import with_last_words
 from .telemetry import summarize_calls
 
 OUTPUT = "output"
@@ -29,7 +29,6 @@ PROGRESS = "progress.jsonl"
 
 AnOutcome = TypeVar("AnOutcome", bound=Outcome)
 
-_STDERR_FOLLOWS = "the last of stderr:"
 _LONGEST_SAID = 200
 
 
@@ -137,13 +136,14 @@ def never_began(reason: str, error: str, *, seconds: float = 0.0) -> Failed:
 
 def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) -> tuple[str, str] | None:
     if exit.reason:
-        return exit.reason, with_stderr(exit.error, folder)
+        return exit.reason, with_last_words(exit.error, folder, with_stdout=exit.reason != "interrupted")
     if exit.return_code not in manifest.run.ok_exit_codes:
         if killer := _signal_of(exit.return_code):
-            return "signal", with_stderr(f"killed by {killer}", folder)
-        return "exit_code", with_stderr(f"exit code {exit.return_code}", folder)
+            return "signal", with_last_words(f"killed by {killer}", folder, with_stdout=True)
+        return "exit_code", with_last_words(f"exit code {exit.return_code}", folder, with_stdout=True)
     if reading.reason:
-        return reading.reason, with_stderr(reading.error or reading.reason, folder)
+        error, says_nothing = reading.error or reading.reason, reading.reason == "no_result"
+        return reading.reason, with_last_words(error, folder, with_stdout=says_nothing)
     return None
 
 
@@ -155,21 +155,3 @@ def _signal_of(return_code: int | None) -> str | None:
         return signal.Signals(return_code - 128 if return_code > 0 else -return_code).name
     except ValueError:
         return None
-
-
-def in_a_line(error: str, *, quotes_child: bool) -> str:
-    """An error in a line: what happened, and what was said to it: of a child's stderr the last, of uv all that fits."""
-    what, *more = error.strip().splitlines() or [""]
-    if not what.endswith(":") or not more:
-        return what
-    said = more[-1:] if what.endswith(_STDERR_FOLLOWS) else more
-    told = " ".join(" ".join(said).split()) if quotes_child else ""
-    if len(told) > _LONGEST_SAID:
-        told = f"{told[: _LONGEST_SAID - 2]} …"
-    return ": ".join(filter(None, [what.removesuffix(_STDERR_FOLLOWS).removesuffix("; ").removesuffix(":"), told]))
-
-
-def with_stderr(error: str, folder: Path) -> str:
-    """An error with the last lines of a run's stderr, where it has any."""
-    told = last_lines(folder / "stderr.log")
-    return "; ".join(filter(None, [error, f"{_STDERR_FOLLOWS}\n{told}" if told else ""]))

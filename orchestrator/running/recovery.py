@@ -26,7 +26,8 @@ from ..machine.processes import end_marked
 from ..models.prices import Prices, priced
 from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
 from .fingerprints import read_fingerprints, remove_fingerprints
-from .outcome import Left, against, weigh, with_stderr
+from .last_words import with_last_words
+from .outcome import Left, against, weigh
 from .patience import Patience
 
 _GRACE_SECONDS = 5.0
@@ -91,7 +92,7 @@ def _recover_run(
     if isinstance(outcome, Finished):
         adopted = priced(outcome, prices.find(run.provider, run.model))
     else:
-        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_stderr(left, folder)
+        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_last_words(left, folder)
 
     hidden = read_fingerprints(folder)
 
