@@ -27,6 +27,7 @@ _MAX_SEARCHED = 64 * 1024
 """Characters of a text in which a secret is looked for at every place; in a longer one only where a word begins."""
 _MAX_LENGTHS = 200
 _WORD_BEGINS = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_+/-]")
+_SALT = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[\w .-]{1,100}")
 
 
@@ -99,7 +100,8 @@ def read_fingerprints(folder: Path) -> Fingerprints:
             kept = msgspec.json.decode(source.read(_MAX_BYTES), type=Fingerprints)
         except (OSError, ValueError, RecursionError):
             return NONE
-    if len(kept.lengths) > _MAX_LENGTHS or min(kept.lengths, default=1) < 1:
+    is_ours = _SALT.fullmatch(kept.salt) is not None  # A longer key ends in an error.
+    if not is_ours or len(kept.lengths) > _MAX_LENGTHS or min(kept.lengths, default=1) < 1:
         return NONE
     # The benchmark could write to it, too: a name may only be a name.
     return kept if all(_NAME.fullmatch(name) for name in kept.names.values()) else NONE

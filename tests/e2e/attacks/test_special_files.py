@@ -31,6 +31,7 @@ PLACES = (
     "stdout.log",
     "stderr.log",
     "exit_status",
+    "secrets.digests",
 )
 KINDS = ("pipe", "socket", "zero", "sparse", "folder", "elsewhere", "loop", "link-to-pipe", "deep", "unreadable")
 
