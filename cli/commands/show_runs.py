@@ -153,5 +153,5 @@ def _marks(run: Run) -> str:
         "recovered": run.recovered,
         run.reason or "": run.status == "failed" and not run.recovered,
     }
-    told = [name for name, holds in marks.items() if holds]
+    told = [name for name, holds in marks.items() if name and holds]
     return f" ({', '.join(told)})" if told else ""

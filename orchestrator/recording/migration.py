@@ -6,118 +6,144 @@ repaired later?) stays open: an imported run is marked as one, and counts for no
 
 from __future__ import annotations
 
-import contextlib
-import json
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from ...adapters.secret_shapes import hide_in, secrets_within
-from ...ledger.events import Imported, ImportSource, Json, NewEvent
+from ...adapters.adapter import Adapter
+from ...ledger.errors import ImpossibleTransition
+from ...ledger.events import Event, Imported, ImportSource, Json, NewEvent, Record
+from ...ledger.fold import Run, evolve, evolve_group
 from ...ledger.history import History
+from ...ledger.identity import utc_now
 from ...ledger.ledger import Ledger
-from ..errors import UsageError
-from ..planning.signature import sign
-from ..redaction import Redactor
+from .first_orchestrator import UNDONE, First, ListFiles, Reader, group_events, read_database, run_event
 
 KIND = "elizaos-orchestrator-sqlite"
 
-_NO_RUNS = {"skipped", "incompatible"}
-"""Rows that the first orchestrator wrote for work that it did not do."""
-_ENDED = {"succeeded", "failed"}
-_USAGE = {
-    "input_tokens": "total_prompt_tokens",
-    "output_tokens": "total_completion_tokens",
-    "cached_tokens": "total_cache_read_input_tokens",
-    "calls": "llm_call_count",
-    "latency_p95_ms": "p95_latency_ms",
-}
-_WORK = ("benchmark_id", "benchmark_directory", "agent", "provider", "model")
-_KEPT = (
-    "run_group_id benchmark_id benchmark_directory signature attempt agent provider model started_at ended_at "
-    "duration_seconds cwd stdout_path stderr_path result_json_path score unit error high_score_label high_score_value "
-    "delta_to_high_score benchmark_version benchmarks_commit eliza_commit eliza_version"
-).split()
+_COMPARED = ("status", "score", "unit", "comparison_key", "synthetic", "agent", "provider", "model")
+"""What tells whether a run that was imported before would be another one today."""
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """What an import did: runs that were added, that were there already, and rows that are no runs."""
+    """What an import did: runs and groups that were added or were there already, and rows of work that was not done.
+
+    `otherwise` are the runs that were there already and would be read otherwise today, with the fields that differ;
+    `problems` are rows that could not be taken in.
+    """
 
     added: int
     known: int
-    no_runs: int
+    groups_added: int
+    groups_known: int
+    undone: int
+    otherwise: dict[str, list[str]]
+    problems: list[str]
 
 
-def import_sqlite(path: Path, ledger: Ledger) -> Migration:
-    """Append an `imported` event for each run of that database that the ledger does not have yet.
+def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], list_files: ListFiles) -> Migration:
+    """Append an event for each run, and those of each group, of that database that the ledger does not have yet.
 
-    Raises UsageError where the file is no such database, and what `Ledger.decide` raises.
+    Raises UsageError if the file is not such a database, and what `Ledger.decide` raises.
     """
-    rows = list(_rows(path))
+    first = read_database(path)
     with path.open("rb") as file:
         source = ImportSource(KIND, path.name, file_digest(file, "sha256").hexdigest())
-    runs = [row for row in rows if row["status"] not in _NO_RUNS]
-    events = [NewEvent(row["run_id"], Imported(source=source, run=_run(row))) for row in runs]
-    fresh: list[NewEvent] = []
+    problems: list[str] = []
+    runs = _runs(first, Reader(path, source, adapters, list_files), problems)
+    groups = _groups(first, source, problems)
+    before: dict[str, list[str]] = {}
+    fresh_runs: set[str] = set()
+    fresh_groups: set[str] = set()
 
     def decide(history: History) -> list[NewEvent]:
-        fresh[:] = [new for new in events if new.stream not in history.runs]
-        return fresh
+        fresh_runs.clear()
+        fresh_runs.update(runs.keys() - history.runs.keys())
+        fresh_groups.clear()
+        fresh_groups.update(groups.keys() - history.groups.keys())
+        before.clear()
+        before.update(_otherwise(runs, history))
+        opened = [NewEvent(id, event) for id, events in groups.items() if id in fresh_groups for event in events]
+        return opened + [NewEvent(id, event) for id, event in runs.items() if id in fresh_runs]
 
-    if events:
+    if runs or groups:
         ledger.decide(decide)
-    return Migration(len(fresh), len(events) - len(fresh), len(rows) - len(runs))
+    return Migration(
+        added=len(fresh_runs),
+        known=len(runs) - len(fresh_runs),
+        groups_added=len(fresh_groups),
+        groups_known=len(groups) - len(fresh_groups),
+        undone=sum(row["status"] in UNDONE for row in first.runs),
+        otherwise=before,
+        problems=problems,
+    )
 
 
-def _rows(path: Path) -> Iterator[Json]:
+def _runs(first: First, reader: Reader, problems: list[str]) -> dict[str, Imported]:
+    runs: dict[str, Imported] = {}
+    for row in first.runs:
+        if row["status"] in UNDONE:
+            continue
+        run_id = row["run_id"]
+        if not isinstance(run_id, str) or not run_id or run_id in runs:
+            problems.append(f"a run has no id of its own: {run_id!r}")
+            continue
+        event = run_event(row, first.calls.get(run_id, []), reader)
+        if problem := _why_impossible(run_id, [event]):
+            problems.append(problem)
+        else:
+            runs[run_id] = event
+    return runs
+
+
+def _groups(first: First, source: ImportSource, problems: list[str]) -> dict[str, list[Event]]:
+    of_group: dict[str, list[Json]] = {}
+    for row in first.runs:
+        of_group.setdefault(str(row.get("run_group_id")), []).append(row)
+    groups: dict[str, list[Event]] = {}
+    for row in sorted(first.groups, key=lambda row: (str(row.get("created_at")), str(row.get("run_group_id")))):
+        group_id = row.get("run_group_id")
+        if not isinstance(group_id, str) or not group_id or group_id in groups:
+            problems.append(f"a run group has no id of its own: {group_id!r}")
+            continue
+        events = group_events(row, of_group.get(group_id, []), source)
+        if problem := _why_impossible(group_id, events):
+            problems.append(problem)
+        else:
+            groups[group_id] = events
+    return groups
+
+
+def _why_impossible(stream: str, events: Iterable[Event]) -> str | None:
+    """Why the ledger would refuse these first events of a stream; None if it takes them."""
+    run = group = None
+    at = utc_now()
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-            if "projection_state" in tables:
-                raise UsageError(f"{path} was made from a ledger by this program: copy the ledger instead")
-            if "benchmark_runs" not in tables:
-                raise UsageError(f"{path} has no table benchmark_runs: it is no database of the first orchestrator")
-            for row in connection.execute("SELECT * FROM benchmark_runs ORDER BY started_at, run_id"):
-                yield dict(row)
-    except sqlite3.DatabaseError as problem:
-        raise UsageError(f"{path} cannot be read as a database: {problem}") from problem
+        for event in events:
+            record = Record(seq=1, id="", at=at, stream=stream, version=1, data=event, prev="", hash="")
+            if isinstance(event, Imported):
+                run = evolve(run, record)
+            else:
+                group = evolve_group(group, record)
+    except ImpossibleTransition as problem:
+        return str(problem)
+    return None
 
 
-def _run(row: Json) -> Json:
-    """The fields of a run row, without the secrets that the first orchestrator kept in them."""
-    config = _decoded(row.get("extra_config_json"), {})
-    run: Json = {name: row[name] for name in _KEPT if row.get(name) is not None}
-    run["status"] = row["status"] if row["status"] in _ENDED else "failed"
-    if row["status"] not in _ENDED:
-        run["reason"] = "unfinished"
-        run["error"] = row.get("error") or f"the first orchestrator left it {row['status']}"
-    if row.get("higher_is_better") is not None:
-        run["higher_is_better"] = bool(row["higher_is_better"])
-    run["extra_config"] = hide_in(config)
-    run["command"] = [str(part) for part in _decoded(row.get("command_json"), [])]
-    run["metrics"] = _decoded(row.get("metrics_json"), {})
-    run["usage"] = {name: row[column] for name, column in _USAGE.items() if row.get(column)}
-    run["provenance"] = {"artifacts": _decoded(row.get("artifacts_json"), [])}
-    work = {
-        name: str(run.get(name, "")) for name in ("benchmark_id", "benchmark_directory", "agent", "provider", "model")
-    }
-    run["comparison_key"] = sign(**work, extra_config=run["extra_config"]).comparison_key
-    # The secrets of a configuration may stand in the command and in an error, too.
-    words = Redactor(dict(secrets_within(config)))
-    return run | {name: words.value(run[name]) for name in ("command", "error", "metrics") if name in run}
+def _otherwise(runs: Mapping[str, Imported], history: History) -> dict[str, list[str]]:
+    """The fields in which runs that the ledger has differ from how they are read now."""
+    differences = {}
+    for run_id, event in runs.items():
+        known = history.runs.get(run_id)
+        if known is None:
+            continue
+        now = _as_run(run_id, event)
+        if changed := [name for name in _COMPARED if getattr(known, name) != getattr(now, name)]:
+            differences[run_id] = changed
+    return differences
 
 
-def _decoded(text: Any, default: Any) -> Any:
-    """A JSON column; what the first orchestrator wrote as NaN is null, and what is no JSON is the default."""
-    if not isinstance(text, str):
-        return default
-    try:
-        value = json.loads(text, parse_constant=lambda _: None)
-    except ValueError:
-        return default
-    return value if isinstance(value, type(default)) else default
+def _as_run(run_id: str, event: Imported) -> Run:
+    return evolve(None, Record(seq=1, id="", at=utc_now(), stream=run_id, version=1, data=event, prev="", hash=""))

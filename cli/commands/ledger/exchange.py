@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from ....adapters.discovery import discover
 from ....ledger.aside import Positions, stretches_of
 from ....ledger.errors import LedgerError
-from ....ledger.events import LEDGER_STREAM, NewEvent, Repaired, SetAside
+from ....ledger.events import LEDGER_STREAM, Artifact, NewEvent, Repaired, SetAside
 from ....ledger.history import History
 from ....ledger.proof.verify import Report, verify
 from ....ledger.storage.chain import Head
@@ -22,6 +23,7 @@ from ....ledger.transfer.exchange import copy as copy_ledger
 from ....ledger.transfer.merge import take_in
 from ....orchestrator.errors import UsageError
 from ....orchestrator.recording.migration import import_sqlite as migrate
+from ....orchestrator.running.artifacts import list_artifacts
 from ....projections.sqlite.refresh import update_all
 from ...context import Place, in_place, note
 
@@ -98,22 +100,39 @@ def copy(ctx: click.Context, source: str, target: str) -> None:
     print(f"{target}: {added} events were new there")
 
 
+def _files(folder: Path) -> tuple[list[Artifact], list[str]]:
+    listing = list_artifacts(folder)
+    return listing.artifacts, listing.notes
+
+
 @click.command("import-sqlite")
 @click.argument("database", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @in_place
-def import_sqlite(place: Place, database: Path) -> None:
-    """Bring the runs of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
+def import_sqlite(place: Place, database: Path) -> int:
+    """Bring the history of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
 
-    Imported runs are marked as such and count for no record. Rows of work that was skipped are left out.
+    Runs come with their options, usage, model calls and files, groups with what they were asked for and what they did
+    not run. Imported runs are marked as such and count for no record. Exit code 1 if a row could not be taken in.
     """
     store = place.store()
-    done = migrate(database, place.ledger(store)[0])
-    if done.added:
+    done = migrate(database, place.ledger(store)[0], discover(place.workspace.root).adapters, _files)
+    if done.added or done.groups_added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     print(
         f"{done.added} runs imported, {done.known} were there already; "
-        f"{done.no_runs} rows of skipped or incompatible work are no runs and were left out"
+        f"{done.groups_added} run groups imported, {done.groups_known} were there already; "
+        f"{done.undone} rows of skipped or incompatible work are not runs: they stand in their groups"
     )
+    if done.otherwise:
+        fields = ", ".join(dict.fromkeys(name for names in done.otherwise.values() for name in names))
+        note(
+            f"{len(done.otherwise)} runs that were there already are read otherwise by this version ({fields}), and "
+            "stay as they were recorded\nhint: to have them as they are read now, import the database into a new "
+            "workspace"
+        )
+    for problem in done.problems:
+        note(f"not imported: {problem}")
+    return 1 if done.problems else 0
 
 
 @click.command()
