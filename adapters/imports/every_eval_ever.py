@@ -6,7 +6,7 @@ https://github.com/evaleval/every_eval_ever
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .found import (
     ForeignRun,
     PassedOver,
     UnreadableResult,
+    all_bounded,
     count,
     decode_json,
     direction_of,
@@ -141,9 +142,13 @@ def _asked(generation: Document) -> dict[str, Any]:
     """What the model was asked with."""
     arguments, more = table(generation.get("generation_args")), table(generation.get("additional_details"))
     return {
-        "generation": {name: value for name, value in without_nothing(arguments).items() if name not in _NOISE},
-        "details": {name: value for name, value in without_nothing(more).items() if not _MORE_NOISE.search(name)},
+        "generation": _without(arguments, _NOISE.__contains__),
+        "details": _without(more, lambda name: _MORE_NOISE.search(name) is not None),
     }
+
+
+def _without(settings: Document, is_noise: Callable[[str], bool]) -> dict[str, Any]:
+    return all_bounded({name: value for name, value in without_nothing(settings).items() if not is_noise(name)})
 
 
 def _usage(details: Document) -> dict[str, Any]:

@@ -219,6 +219,20 @@ def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
+_LONGEST = 400
+
+
+def bounded(value: Any) -> Any:
+    """A setting as an option should hold it: one that is longer, such as a whole prompt, by the digest of its JSON."""
+    content = msgspec.json.encode(value, order="sorted")
+    return value if len(content) <= _LONGEST else f"sha256:{sha256(content).hexdigest()[:16]}"
+
+
+def all_bounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, each as an option should hold it."""
+    return {name: bounded(value) for name, value in values.items()}
+
+
 _RATIOS = re.compile(r"(acc|accuracy|exact_match|quasi_exact_match|em|f1|mc1|mc2|pass[@_].*|.*_match)(_.*)?")
 _SPREADS = re.compile(r"(?:.*[/_])?(?:stderr|std|stddev|var|variance|sem|standard_error|ci|ci_\w+)[0-9]*")
 _QUALIFIERS = re.compile(r"[_ .-](?:rate|score|mean|avg|average|median|total|max|min|p[0-9]+|ms|s|us|ns|seconds|usd)$")

@@ -17,6 +17,7 @@ from .found import (
     ForeignRun,
     PassedOver,
     UnreadableResult,
+    all_bounded,
     count,
     moment,
     number,
@@ -124,7 +125,7 @@ def _run(
             {ours: _sum(trials, theirs, count) for ours, theirs in _TOKENS.items()}
             | {"cost_usd": _sum(trials, "cost_usd", number)}
         ),
-        config=without(_options(config, trials[0], dataset) | {"reward": metric}),
+        config=without(all_bounded(_options(config, trials[0], dataset)) | {"reward": metric}),
         started_at=started,
         ended_at=ended,
         duration_seconds=seconds_between(started, ended),

@@ -10,6 +10,8 @@ from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
+    all_bounded,
+    bounded,
     count,
     direction_of,
     rows,
@@ -70,8 +72,10 @@ def read(run_spec: Document, stats: Any, path: Path, metric: str | None) -> list
                     "scenario": scenario.get("class_name"),
                     "args": table(scenario.get("args")),
                     "split": None if split == "test" else split,
-                    **{key: value for key, value in adapter.items() if key not in _WHO and value != _LATER.get(key)},
-                    "perturbations": table(run_spec.get("data_augmenter_spec")).get("perturbation_specs"),
+                    **all_bounded(
+                        {key: value for key, value in adapter.items() if key not in _WHO and value != _LATER.get(key)}
+                    ),
+                    "perturbations": bounded(table(run_spec.get("data_augmenter_spec")).get("perturbation_specs")),
                     "metric": chosen,
                 }
             ),

@@ -8,18 +8,16 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterable
-from hashlib import sha256
 from lzma import LZMAError
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from ..suites.inspect_ai.scores import Metric, headline, metrics, notes, samples, unscored
 from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
+    bounded,
     count,
     decode_json,
     direction_of,
@@ -61,9 +59,6 @@ _NOISE = (
     "batch extra_headers"
 ).split()
 """Settings of a model's calls that change how long they take, and not what is answered."""
-
-_LONGEST = 1000
-"""A larger setting, such as a whole prompt, is recorded by its digest."""
 
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
@@ -180,8 +175,8 @@ def _options(document: Document) -> dict[str, Any]:
     return {
         "task_args": table(eval.get("task_args")),
         **limits,
-        "generation": {name: _bounded(value) for name, value in without_nothing(asked).items() if name not in _NOISE},
-        "solver": [] if not steps[0]["solver"] else _bounded(steps),
+        "generation": {name: bounded(value) for name, value in without_nothing(asked).items() if name not in _NOISE},
+        "solver": [] if not steps[0]["solver"] else bounded(steps),
         "roles": roles,
     }
 
@@ -193,7 +188,7 @@ def _measure(eval: Document, chosen: Metric | None) -> dict[str, Any]:
     scorer = next((one for one in rows(eval.get("scorers")) if one.get("name") == chosen.scorer), {})
     return {
         "scorer": chosen.scorer,
-        "scorer_options": _bounded(table(scorer.get("options"))),
+        "scorer_options": bounded(table(scorer.get("options"))),
         "metric": chosen.metric,
         "reducer": chosen.reducer,
     }
@@ -202,11 +197,6 @@ def _measure(eval: Document, chosen: Metric | None) -> dict[str, Any]:
 def _role(role: object) -> object:
     """The name of the model, or of the models, in a role such as that of the grader."""
     return [_role(one) for one in role] if isinstance(role, list) else table(role).get("model")
-
-
-def _bounded(value: Any) -> Any:
-    content = msgspec.json.encode(value, order="sorted")
-    return value if len(content) <= _LONGEST else f"sha256:{sha256(content).hexdigest()[:16]}"
 
 
 def _member(archive: ZipFile, name: str) -> Any:

@@ -173,6 +173,7 @@ def read_asv(document: Document, path: Path, metric: str | None) -> list[Foreign
     params = table(document.get("params"))
     committed = moment(document.get("date"))
     options = _asv_machine(document, params)
+    versions = _asv_versions(document)
     found = []
     for row in measurements(document, described):
         name, score = row["name"], number(row["value"])
@@ -189,7 +190,7 @@ def read_asv(document: Document, path: Path, metric: str | None) -> list[Foreign
                 unit=_UNITS.get(unit, unit),
                 # For asv itself less is better of all, but a project may track what it likes.
                 higher_is_better=row["unit"] is not None and direction_of(unit) is True,
-                config={"benchmark": name, **options},
+                config=without_nothing({"benchmark": name, "version": versions.get(name.partition("(")[0]), **options}),
                 started_at=moment(row["started_at"]) or committed,
                 benchmark_version=str(document["commit_hash"]),
                 provenance=without_nothing(
@@ -203,6 +204,16 @@ def read_asv(document: Document, path: Path, metric: str | None) -> list[Foreign
                 ),
             )
         )
+    return found
+
+
+def _asv_versions(document: Document) -> dict[str, str]:
+    """The version of each benchmark, a digest of its code: asv itself compares no results of two versions."""
+    found = {}
+    for name, cells in table(document.get("results")).items():
+        version = dict(zip(document["result_columns"], cells, strict=False)).get("version")
+        if isinstance(version, str):
+            found[name] = version[:12]
     return found
 
 

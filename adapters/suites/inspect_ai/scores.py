@@ -91,8 +91,11 @@ def summary(log: Any) -> dict[str, Any]:
 def notes(log: Mapping[str, Any], chosen: Metric | None) -> list[str]:
     """What people must know beside the score."""
     missing = unscored(log, chosen)
-    total = (samples(log, chosen) or 0) + missing
-    return [f"{missing} of {total} samples have no score, and the score is of the others"] if missing else []
+    scored = samples(log, chosen) or 0
+    if not missing:
+        return []
+    told = f"{missing} of {scored + missing} samples have no score"
+    return [f"{told}, and the score is of the others" if scored else told]
 
 
 def samples(log: Mapping[str, Any], chosen: Metric | None) -> int | None:

@@ -23,6 +23,8 @@ def summarize(document: Mapping[str, Any], task: str, metric: str | None) -> dic
         raise SuiteError(f"the results are of {', '.join(tables) or 'nothing'}, and not of {task}")
     names = metric_names(tables[task])
     name = choose(names, metric)
+    if name is None and not names and (below := members(document, task)) != [task]:
+        raise SuiteError(f"the group {task} has no metric of its own: name one of its tasks, {', '.join(below)}")
     if name is None:
         raise SuiteError(f"{task} has no metric {metric or ''}: there are {', '.join(names) or 'none'}")
     score = _number(tables[task][name])

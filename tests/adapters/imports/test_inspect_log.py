@@ -118,6 +118,7 @@ def test_samples_without_a_score_are_told(both, document, log):
     older = both(log(entry({"accuracy": 1.0}), completed_samples=1))
     assert older.samples == 1 and "3 of 4 samples" in older.notes[0]
     assert both(log(entry({"accuracy": 1.0}))).notes == []
+    assert both(log(completed_samples=0)).notes == ["4 of 4 samples have no score"]
 
 
 def test_each_reducer_has_a_metric_of_its_own_and_epochs_are_no_samples(both, only, document):

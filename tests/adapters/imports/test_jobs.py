@@ -225,6 +225,22 @@ def test_results_told_apart_by_the_metric_alone_are_tasks_of_their_own(find, rec
     assert one.options != two.options
 
 
+@pytest.mark.parametrize(
+    ("generation", "is_other"),
+    [
+        ({"generation_args": {"temperature": 0.0}}, True),
+        ({"generation_args": {"temperature": 1.0, "prompt_template": "Think." * 100}}, True),
+        ({"generation_args": {"temperature": 1.0}, "additional_details": {"num_fewshot": "5"}}, True),
+        ({"generation_args": {"temperature": 1.0, "execution_command": "x"}}, False),
+        ({"generation_args": {"temperature": 1.0}, "additional_details": {"max_connections": "9"}}, False),
+    ],
+)
+def test_what_a_model_was_asked_with_tells_tasks_apart(find, record, generation, is_other):
+    before = {"generation_config": {"generation_args": {"temperature": 1.0}}}
+    one, two = find(record(before, {"generation_config": generation})).runs
+    assert (one.options != two.options) is is_other
+
+
 def test_a_direction_that_a_record_leaves_out_comes_from_the_name(find, record):
     names = ["word_perplexity", "accuracy", "vibes"]
     runs = find(record(*({"metric_config": {"metric_name": name}} for name in names))).runs

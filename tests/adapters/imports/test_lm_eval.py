@@ -31,6 +31,11 @@ def test_a_group_without_a_metric_gives_way_to_its_members(find, data, document)
     assert set(scores(find(nested))) >= {"mc_beta"}, "groups in a circle end too"
 
 
+def test_a_run_of_a_group_without_a_metric_is_told_its_tasks(document):
+    with pytest.raises(SuiteError, match=r"the group plain_group has no metric of its own: .* mc_alpha, mc_beta"):
+        summarize(document("lm-eval-plain-group.json"), "plain_group", None)
+
+
 def test_a_group_whose_metric_is_no_number_has_failed(find, document):
     group = document("lm-eval-plain-group.json")
     group["results"]["plain_group"]["acc,none"] = math.nan

@@ -49,6 +49,13 @@ def test_what_asv_says_of_machine_and_environment(find, document, change, is_oth
     assert (before != after) is is_other
 
 
+def test_another_version_of_a_benchmark_is_another_task(find, document):
+    results = document("asv-machines/slow/aaaaaaaa-virtualenv-py3.11.json")
+    before = find(results).runs[0].options
+    results["results"]["bench.time_sort"][2] = "v2"
+    assert find(results).runs[0].options != before
+
+
 def test_each_commit_of_asv_has_its_own_time(find, data, document):
     runs = [run for run in find(data / "asv-three-commits").runs if run.name == "bench.time_plain"]
     newest = max(runs, key=lambda run: run.started_at)
