@@ -29,10 +29,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     details: ClassVar[frozenset[str]] = frozenset()
 
 
-class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The process that drives a run or a group; together the fields name one process of one boot of one machine.
 
-    `host` is for people. `machine_id` is empty for a machine without one, and None in events of older versions.
+    `host` is for people. `machine_id` is empty for a machine without one, and None in events of older versions. The
+    `commitment` of a run's owner says what the event that ends the run reveals (see `commitment`); empty: nothing. What
+    is not known is left out of the event, so that an owner of an older version is still the same text.
     """
 
     host: str
@@ -41,6 +43,7 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     process_start: float
     pid_namespace: str = ""
     machine_id: str | None = None
+    commitment: str = ""
 
 
 class Artifact(msgspec.Struct, frozen=True, gc=False):
@@ -145,6 +148,8 @@ class Heartbeat(Event, frozen=True, kw_only=True):
 class Outcome(Event, frozen=True, kw_only=True):
     """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error.
 
+    `revealed` is what the commitment of the run's owner asks for: by the owner, or (`Recovered.adopted`) by the shell.
+
     `notes` are what its supervision has to tell, such as that a log was cut.
     """
 
@@ -167,6 +172,7 @@ class Outcome(Event, frozen=True, kw_only=True):
     synthetic: bool = False
     late: bool = False
     notes: list[str] = []
+    revealed: str = ""
 
 
 class Finished(Outcome, frozen=True, kw_only=True):
@@ -193,7 +199,8 @@ class Recoverer(msgspec.Struct, frozen=True, gc=False):
 class Recovered(Event, frozen=True, kw_only=True):
     """A run whose owner is gone was closed by somebody else. Stream: the run_id.
 
-    `adopted` holds the result that the owner's child left behind, where it is valid: the run has then succeeded.
+    `ended_at` is when its child ended, or else its last sign of life, and `duration_seconds` is the time from the start
+    to then. `adopted` holds the result that the owner's child left behind, if it is valid: the run has then succeeded.
     """
 
     type: ClassVar[str] = "recovered"
@@ -202,6 +209,8 @@ class Recovered(Event, frozen=True, kw_only=True):
     stale_seconds: float
     by: Recoverer
     adopted: Finished | None = None
+    ended_at: str | None = None
+    duration_seconds: float | None = None
 
 
 class Skipped(Event, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
+from .commitment import is_from_owner, is_from_shell
 from .errors import ImpossibleTransition
 from .events import (
     Annotated,
@@ -247,11 +248,18 @@ def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: st
     if run.status == "running":
         if event.late:
             raise ImpossibleTransition(f"{record.stream}: a late {record.type} on a run that nobody recovered")
+        if (commitment := _commitment(run)) and not is_from_owner(commitment, event.revealed):
+            raise ImpossibleTransition(f"{record.stream}: {record.type}, written by a process that is not its owner")
         return _with_outcome(run, event, record, status=status, reason=reason, error=error)
     if event.late and run.recovered and not run.late:
         # The fenced owner's report: kept, shown, and without effect on the status.
         return replace(run, late=True, last_seq=record.seq)
     raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that has {run.status} already")
+
+
+def _commitment(run: Run) -> str:
+    """What the event that ends the run has to answer to; empty for a run of older versions."""
+    return run.owner.commitment if run.owner else ""
 
 
 def _with_outcome(
@@ -290,6 +298,8 @@ def _recover(run: Run, event: Recovered, record: Record) -> Run:
     if run.status != "running":
         raise ImpossibleTransition(f"{record.stream}: recovered, but it has {run.status} already")
     if event.adopted:
+        if (commitment := _commitment(run)) and not is_from_shell(commitment, event.adopted.revealed):
+            raise ImpossibleTransition(f"{record.stream}: recovered with a result, but without a proof of its end")
         adopted = _with_outcome(run, event.adopted, record, status="succeeded", reason=None, error=None)
         return replace(adopted, recovered=True)
     return replace(
@@ -298,7 +308,8 @@ def _recover(run: Run, event: Recovered, record: Record) -> Run:
         recovered=True,
         reason="orchestrator_lost",
         error=f"recovered: {event.reason}",
-        ended_at=record.at,
+        ended_at=event.ended_at or record.at,
+        duration_seconds=event.duration_seconds,
         last_seq=record.seq,
     )
 

@@ -190,6 +190,8 @@ def _outcome(event: Outcome) -> Iterator[str]:
 
 def _recovered(event: Recovered) -> Iterator[str]:
     yield from _time("last_seen_at", event.last_seen_at)
+    yield from _time("ended_at", event.ended_at)
+    yield from _within("duration_seconds", event.duration_seconds, 0)
     if event.adopted is not None:
         yield from _outcome(event.adopted)
 
@@ -257,6 +259,8 @@ def _void_end(event: Outcome) -> str | None:
 
 
 def _void_recovery(event: Recovered) -> str | None:
+    if event.ended_at is not None and not is_moment(event.ended_at):
+        return f"it ended at {event.ended_at[:40]!r}, which is no time"
     return None if event.adopted is None else _void_end(event.adopted)
 
 

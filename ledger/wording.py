@@ -19,7 +19,7 @@ Rewrite = Callable[[str, Any], Any]
 """Given the path of a field (`request.extra`) and its value as plain JSON data, the value to record."""
 
 _OWNER = "owner"
-_OUTCOME = ("ended_at", "unit", "artifacts", "result_json_path", "high_score")
+_OUTCOME = ("ended_at", "unit", "artifacts", "result_json_path", "high_score", "revealed")
 
 _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.GroupOpened: (
@@ -35,7 +35,7 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Heartbeat: (),
     e.Finished: _OUTCOME,
     e.Failed: (*_OUTCOME, "reason"),
-    e.Recovered: ("last_seen_at", "by", *(f"adopted.{name}" for name in _OUTCOME)),
+    e.Recovered: ("last_seen_at", "ended_at", "by", *(f"adopted.{name}" for name in _OUTCOME)),
     e.Skipped: ("benchmark_id", "signature", "reason", "existing_run_id", "agent", "provider", "model"),
     e.Incompatible: ("benchmark_id", "signature", "agent", "provider", "model"),
     e.GroupClosed: ("counts", "reason", "closed_at"),

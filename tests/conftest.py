@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
     Counts,
@@ -28,6 +29,7 @@ from benchmarks.ledger.events import (
     ImportSource,
     Incompatible,
     NewEvent,
+    Owner,
     Progress,
     Recovered,
     Recoverer,
@@ -162,6 +164,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         assert (report["damage"], report["story"]) == ([], [])
 
 
+SECRETS = Secrets("1" * 64, "2" * 64)
+OWNER = Owner(host="h", boot_id="b", pid=1, process_start=1.0, commitment=SECRETS.commitment)
+
+
 class Histories:
     """Events as an orchestrator writes them, and hypothesis strategies of whole histories."""
 
@@ -199,9 +205,12 @@ class Histories:
         return Failed(ended_at="2026-11-23T10:00:00.000000Z", reason=reason, error="it broke", **changes)
 
     @staticmethod
-    def recovered(adopted: Finished | None = None) -> Recovered:
-        """A `recovered` event."""
-        return Recovered(reason="gone", last_seen_at="", stale_seconds=1.0, by=Recoverer("host", 1), adopted=adopted)
+    def recovered(adopted: Finished | None = None, is_end_known: bool = False) -> Recovered:
+        """A `recovered` event; older versions did not say when the run ended."""
+        end = {"ended_at": "2026-11-23T09:30:00.000000Z", "duration_seconds": 7.5} if is_end_known else {}
+        return Recovered(
+            reason="gone", last_seen_at="", stale_seconds=1.0, by=Recoverer("host", 1), adopted=adopted, **end
+        )
 
     @staticmethod
     def opened() -> GroupOpened:
@@ -222,15 +231,20 @@ class Histories:
         }
         # As others write them.
         elsewhere = st.sampled_from(["2026-05-01T12:00:00+02:00", "2025-05-01T10:00:00.5Z", "2027-01-01T00:00:00Z"])
+        revealed = st.sampled_from(["", SECRETS.by_owner, SECRETS.by_shell])
         imported = {"benchmark_id": st.just("b"), "status": st.just("succeeded"), "score": st.just(0.25)}
         run_events = st.one_of(
             st.builds(
-                cls.started, st.sampled_from("xyz"), model=st.sampled_from(["m1", "m2"]), synthetic=st.booleans()
+                cls.started,
+                st.sampled_from("xyz"),
+                model=st.sampled_from(["m1", "m2"]),
+                synthetic=st.booleans(),
+                owner=st.sampled_from([None, None, OWNER]),
             ),
             st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
-            st.builds(cls.finished, **outcome, synthetic=st.booleans(), late=st.booleans()),
-            st.builds(cls.failed, score=scores, late=st.booleans()),
-            st.builds(cls.recovered, st.none() | st.builds(cls.finished)),
+            st.builds(cls.finished, **outcome, synthetic=st.booleans(), late=st.booleans(), revealed=revealed),
+            st.builds(cls.failed, score=scores, late=st.booleans(), revealed=revealed),
+            st.builds(cls.recovered, st.none() | st.builds(cls.finished, revealed=revealed), st.booleans()),
             st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),
             st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
             st.builds(

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ...ledger import procfs
@@ -55,6 +55,28 @@ def end_marked(
         ended |= dict.fromkeys(killed - ended.keys(), "process")
         clean = 0 if killed else clean + 1
     return [f"{name} ({pid})" for pid, name in ended.items()]
+
+
+def kill_started_as(argv: Sequence[str], marker: str) -> None:
+    """Kill the processes of a run whose command line begins with those arguments; returns when they are gone."""
+    wanted = b"\0".join(part.encode() for part in argv) + b"\0"
+    found = [pid for pid in _find(marker, None, lambda _: None) if _command_line(pid).startswith(wanted)]
+    end_processes(found, grace_seconds=0)
+
+
+def _command_line(pid: int) -> bytes:
+    """The arguments of a process, each with a NUL after it; empty if it is gone, or belongs to another user."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"{procfs.folder_of(pid)}/cmdline").read_bytes()
+        except OSError:
+            return b""
+    import psutil
+
+    try:
+        return b"".join(part.encode() + b"\0" for part in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return b""
 
 
 def _kill(pid: int) -> None:

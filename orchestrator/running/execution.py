@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import selectors
 import subprocess
 import time
@@ -20,7 +21,7 @@ import msgspec
 from ...adapters.manifest import LOG_BYTES
 from ...ledger.run_files import NotReadable, read_inside
 from ..machine.logs import BoundedLog
-from ..machine.processes import end_marked
+from ..machine.processes import end_marked, kill_started_as
 from ..redaction import Redactor
 
 EXIT_STATUS = "exit_status"
@@ -29,10 +30,20 @@ EXIT_STATUS = "exit_status"
 RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 """The variable that names its run to a child."""
 
-# The arguments are the command. The shell's own input is the file of the exit status, opened before the command begins:
-# whatever the command puts in the file's place, the shell neither waits for it nor writes to it.
-_SHELL = '"$@" </dev/null; code=$?; printf %s "$code" >&0; exit "$code"'
-_LONGEST_STATUS = 16
+# $0 is the file of the exit status, the arguments are the command. The shell first reads from its input what it will
+# reveal, and after which exit codes: what stands in arguments or variables of the environment is no secret. Then its
+# input is the file, opened before the command begins: whatever the command puts in the file's place, the shell neither
+# waits for it nor writes to it.
+_SHELL = (
+    "unset benchmarks_proof benchmarks_codes; IFS=: read -r benchmarks_proof benchmarks_codes; "
+    'exec 0<>"$0"; "$@" </dev/null; code=$?; '
+    'case " $benchmarks_codes " in *" $code "*) ;; *) benchmarks_proof=- ;; esac; '
+    'printf "%s %s" "$code" "$benchmarks_proof" >&0; exit "$code"'
+)
+_SHELL_ARGV = ("/bin/sh", "-c", _SHELL)
+_NOTED = re.compile(rb"(0|[1-9][0-9]{0,2}) (-|[0-9a-f]{64} [0-9a-f]{64})")
+_LARGEST_STATUS = 255
+_LONGEST_STATUS = 3 + 1 + 64 + 1 + 64
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
@@ -84,7 +95,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE.
 
     It keeps the files open that it `inherits`. It is ended after `timeout_seconds`, and after `stall_seconds` without
-    output or progress. Each of its two logs holds at most about `log_bytes`.
+    output or progress. Each of its two logs holds at most about `log_bytes`. If it ends by itself with one of
+    `proven_codes`, the shell around it notes `proof` beside the exit status.
     """
 
     argv: Sequence[str]
@@ -96,6 +108,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int = LOG_BYTES
     inherits: Sequence[int] = ()
     grace_seconds: float = GRACE_SECONDS
+    proof: str = "-"
+    proven_codes: Sequence[int] = ()
 
 
 def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
@@ -109,18 +123,17 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         logs = [BoundedLog(child.folder / f"{name}.log", child.log_bytes) for name in ("stdout", "stderr")]
         for log in logs:
             stack.callback(log.close)
-        noted = os.open(child.folder / EXIT_STATUS, _NEW_FILE, 0o644)
-        stack.callback(os.close, noted)
+        os.close(os.open(child.folder / EXIT_STATUS, _NEW_FILE, 0o644))
         pipes = [os.pipe(), os.pipe()]
         reads, writes = [pipe[0] for pipe in pipes], [pipe[1] for pipe in pipes]
         for fd in reads:
             stack.callback(os.close, fd)
         try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _SHELL, "sh", *child.argv],
+                [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],
                 cwd=child.cwd,
                 env=dict(child.environment),
-                stdin=noted,
+                stdin=subprocess.PIPE,
                 stdout=writes[0],
                 stderr=writes[1],
                 start_new_session=True,
@@ -142,15 +155,19 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
             is_urgent=lambda: cancellation.is_urgent,
         )
         try:
+            _hand_over(process, child)
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
             if reason:
+                # The shell first: of a child that was ended, no exit status is ever noted.
+                process.kill()
                 end_family(grace_seconds=child.grace_seconds)
             return_code = process.wait()
             duration = time.monotonic() - began
             left = end_family(grace_seconds=child.grace_seconds)
             pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
         except BaseException:
+            process.kill()
             end_family(grace_seconds=0)
             process.wait()
             raise
@@ -182,12 +199,42 @@ def marker_of(run_id: str) -> str:
     return f"{RUN_ID_VARIABLE}={run_id}"
 
 
-def read_exit_status(folder: Path) -> int | None:
-    """The exit status that a child noted in its run's folder; None where it did not come to its end."""
+class End(msgspec.Struct, frozen=True):
+    """An end that was noted in a run's folder: the exit status, what proves it ("-": nothing), and when (Unix seconds).
+
+    Whoever can write to the folder may have noted it: the run's commitment says whether the proof is one. `changed_at`
+    is when the file was touched last.
+    """
+
+    status: int
+    proof: str
+    at: float
+    changed_at: float
+
+
+def read_end(folder: Path) -> End | None:
+    """What is noted of a child's end in its run's folder; None if it did not come to its end."""
     try:
-        return int(read_inside(folder, EXIT_STATUS, most=_LONGEST_STATUS))
-    except (NotReadable, ValueError):
-        return None  # Not there, torn by a crash, or something else than the file: no proof of an end.
+        noted = _NOTED.fullmatch(read_inside(folder, EXIT_STATUS, most=_LONGEST_STATUS))
+        told = (folder / EXIT_STATUS).lstat()
+    except (NotReadable, OSError):
+        return None  # Not there, torn by a crash, or something else than the file.
+    if noted is None or int(noted[1]) > _LARGEST_STATUS:
+        return None
+    # Anybody may set the time of a file to 2096, but not the time at which that was done.
+    return End(int(noted[1]), noted[2].decode(), min(told.st_mtime, told.st_ctime), told.st_ctime)
+
+
+def end_shell(run_id: str) -> None:
+    """End the shell around a run's benchmark: from now on, no end of the benchmark is noted."""
+    kill_started_as(_SHELL_ARGV, marker_of(run_id))
+
+
+def _hand_over(process: subprocess.Popen[bytes], child: Child) -> None:
+    """Give the shell what it reveals later. It reads all of it before the benchmark begins."""
+    assert process.stdin is not None  # noqa: S101 - for the type checker: it is a pipe
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # The shell may have been killed already.
+        pipe.write(f"{child.proof}:{' '.join(map(str, child.proven_codes))}\n".encode())
 
 
 class _Pump:

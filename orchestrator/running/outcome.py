@@ -26,6 +26,8 @@ from .telemetry import summarize_calls
 OUTPUT = "output"
 TELEMETRY = "telemetry.jsonl"
 PROGRESS = "progress.jsonl"
+MANIFEST = "manifest.json"
+"""The file in a run's folder with the manifest that the run began with; its digest is in `started`."""
 
 AnOutcome = TypeVar("AnOutcome", bound=Outcome)
 

@@ -7,12 +7,16 @@ import json
 import platform
 import subprocess
 import sys
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
 
 from ...adapters.adapter import Adapter
 from ...adapters.environment import Environment
 from ...adapters.git import ask_git, keeps_files_of
+from ...adapters.manifest import Manifest
 from ...ledger.events import Json
 from ...ledger.identity import host_name
 
@@ -53,11 +57,24 @@ def workspace_provenance(workspace: Path) -> Json:
     }
 
 
-def run_provenance(adapter: Adapter, environment: Environment | None) -> Json:
-    """The manifest, the isolated environment and the machine of a run."""
+def content_of(manifest: Manifest) -> bytes:
+    """A manifest as it is used, with everything that is left out in its file: as JSON."""
+    return msgspec.json.encode(manifest)
+
+
+def run_provenance(adapter: Adapter, agent: str, environment: Environment | None) -> Json:
+    """The manifest, the isolated environment and the machine of a run.
+
+    The manifest's `sha256` is that of its file, and `content_sha256` that of what it says for this agent.
+    """
     return {
         "orchestrator": own_version(),
-        "manifest": {"source": adapter.source, "file": adapter.origin.name, "sha256": adapter.sha256},
+        "manifest": {
+            "source": adapter.source,
+            "file": adapter.origin.name,
+            "sha256": adapter.sha256,
+            "content_sha256": sha256(content_of(adapter.manifest.played_by(agent))).hexdigest(),
+        },
         "environment": {
             "key": environment.key,
             "packages_sha256": environment.packages_sha256,

@@ -1,7 +1,8 @@
 """Recovery: what a dead orchestrator left open is brought to its end, once.
 
-Processes that still work for a dead owner are ended first. A child that came to its end by itself has its result
-adopted, weighed as any other; everything else has failed as `orchestrator_lost`.
+Processes that still work for a dead owner are ended first. A child that provably came to its end by itself has its
+result adopted, weighed as any other by the manifest that the run began with. Everything else has failed as
+`orchestrator_lost`.
 """
 
 from __future__ import annotations
@@ -9,28 +10,37 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from ...adapters.adapter import Adapter
-from ...ledger.events import Counts, Event, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer
+from ...adapters.manifest import Manifest
+from ...ledger.commitment import is_from_shell
+from ...ledger.events import Counts, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer, Started
 from ...ledger.fold import Group, Run
 from ...ledger.history import History
 from ...ledger.identity import liveness, parse_utc, shares_processes, this_process, utc_of
 from ...ledger.ledger import Ledger
+from ...ledger.run_files import NotReadable, read_inside
 from ...ledger.staleness import silence
 from ...projections.workspace import Workspace
 from ..machine.presence import is_present
 from ..machine.processes import end_marked
 from ..models.prices import Prices, priced
-from .execution import EXIT_STATUS, Exit, marker_of, read_exit_status
+from .execution import End, Exit, end_shell, marker_of, read_end
 from .fingerprints import read_fingerprints, remove_fingerprints
 from .last_words import with_last_words
-from .outcome import Left, against, weigh
+from .outcome import MANIFEST, Left, against, weigh
 from .patience import Patience
+from .provenance import content_of
 
 _GRACE_SECONDS = 5.0
+_LATE_SECONDS = 1.0
+"""The clock of a file system moves in steps."""
+_LARGEST_MANIFEST = 4 * 1024 * 1024
 
 IsLost = Callable[[Run], bool]
 
@@ -83,16 +93,17 @@ def _recover_run(
 ) -> bool:
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
+        # The shell first. What is noted by now was noted before anything was ended here, and nothing is from now on.
+        end_shell(run.run_id)
+        end = read_end(folder)
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
-    adopted, left = None, ""
-    try:
-        outcome = _outcome(run, folder, adapters.get(run.benchmark_id))
-    except Exception as problem:  # noqa: BLE001 - the last guard: whatever it left, a lost run is closed
-        outcome, left = None, f"what it left cannot be judged: {type(problem).__name__}: {problem}"
-    if isinstance(outcome, Finished):
-        adopted = priced(outcome, prices.find(run.provider, run.model))
     else:
-        left = f"its benchmark ended by itself: {outcome.error}" if outcome else with_last_words(left, folder)
+        end = read_end(folder)
+    try:
+        ended = _judge(ledger, run, folder, adapters.get(run.benchmark_id), end)
+    except Exception as problem:  # noqa: BLE001 - the last guard: whatever it left, a lost run is closed
+        ended = _Ended(left=f"what it left cannot be judged: {type(problem).__name__}: {problem}")
+    adopted = ended.adopted and priced(ended.adopted, prices.find(run.provider, run.model))
 
     hidden = read_fingerprints(folder)
 
@@ -101,7 +112,10 @@ def _recover_run(
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        return [NewEvent(run.run_id, hidden.event(_recovered(now, result, left)))]
+        event = hidden.event(_recovered(now, ended, result))
+        if end and event.adopted:
+            event = replace(event, adopted=replace(event.adopted, revealed=end.proof))
+        return [NewEvent(run.run_id, event)]
 
     is_recovered = bool(ledger.decide(decide))
     if is_recovered:
@@ -110,33 +124,74 @@ def _recover_run(
     return is_recovered
 
 
-def _recovered(run: Run, adopted: Finished | None, left: str) -> Event:
-    """The event; `left` is what there is to say of a child without a valid result."""
+class _Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the end of a lost run's benchmark: its result if it is adopted, what to say if it is not.
+
+    `at` is when the benchmark ended, in Unix seconds; None if that is not known.
+    """
+
+    adopted: Finished | None = None
+    left: str = ""
+    at: float | None = None
+
+
+def _recovered(run: Run, ended: _Ended, adopted: Finished | None) -> Recovered:
     owner = run.owner
     who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
     state = "is gone" if provably_dead(run) else "gave no sign of life"
     me = this_process()
+    began = parse_utc(run.started_at).timestamp()
+    at = parse_utc(run.last_seen_at).timestamp() if ended.at is None else ended.at
     return Recovered(
-        reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", left])),
+        reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", ended.left])),
         last_seen_at=run.last_seen_at,
         stale_seconds=round(silence(run), 3),
         by=Recoverer(me.host, me.pid),
         adopted=adopted,
+        ended_at=utc_of(at),
+        duration_seconds=round(max(0.0, at - began), 6),
     )
 
 
-def _outcome(run: Run, folder: Path, adapter: Adapter | None) -> Finished | Failed | None:
-    """What a child came to that ended by itself while nobody watched; None where that is not known."""
-    status = read_exit_status(folder)
-    if status is None or adapter is None:
-        return None
+def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end: End | None) -> _Ended:
+    """What a benchmark came to while nobody watched. Its result is adopted only if it is proven that it came to an end.
+
+    It is judged by the manifest that the run began with.
+    """
+    if end is None:
+        return _Ended(left=with_last_words("", folder))
     began = parse_utc(run.started_at).timestamp()
-    # The time of a file is what anybody set: the end lies between the start and now.
-    ended = min(max((folder / EXIT_STATUS).lstat().st_mtime, began), time.time())
-    exit = Exit(return_code=status, duration_seconds=max(0.0, ended - began))
+    # The end lies between the start and now, whatever the time of a file is.
+    at = min(max(end.at, began), time.time())
+    manifest = _manifest_of(ledger, run, folder, adapter)
+    if manifest is None:
+        told = "its benchmark noted its end, but the manifest that it began with is not there any more"
+        return _Ended(left=with_last_words(told, folder), at=at)
+    commitment = run.owner.commitment if run.owner else ""
+    is_proven = bool(commitment) and is_from_shell(commitment, end.proof)
+    if end.status in manifest.run.ok_exit_codes and not is_proven:
+        told = f"exit status {end.status} is noted, without the proof that its benchmark ended by itself"
+        return _Ended(left=with_last_words(told, folder))
+    exit = Exit(return_code=end.status, duration_seconds=max(0.0, at - began))
     left = Left(folder=folder, cwd=Path(run.cwd), started_at=began, synthetic=run.synthetic)
-    outcome = weigh(adapter.manifest.played_by(run.agent), exit, left, is_over=Patience().is_over)
-    return replace(outcome, ended_at=utc_of(ended))
+    outcome = replace(weigh(manifest, exit, left, is_over=Patience().is_over), ended_at=utc_of(at))
+    if isinstance(outcome, Failed):
+        return _Ended(left=f"its benchmark ended by itself: {outcome.error}", at=at)
+    if outcome.result_json_path and Path(outcome.result_json_path).lstat().st_ctime > end.changed_at + _LATE_SECONDS:
+        return _Ended(left=with_last_words("its result was changed after its benchmark had ended", folder), at=at)
+    return _Ended(adopted=outcome, at=at)
+
+
+def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None) -> Manifest | None:
+    """The manifest that a run began with; None if neither its folder nor the workspace has it any more."""
+    record = next(ledger.store.read(stream=run.run_id, types=[Started.type]), None)
+    recorded = record.data.provenance.get("manifest") if record and isinstance(record.data, Started) else None
+    digest = recorded.get("content_sha256") if isinstance(recorded, dict) else None
+    candidates = [content_of(adapter.manifest.played_by(run.agent))] if adapter else []
+    with contextlib.suppress(NotReadable):
+        candidates.insert(0, read_inside(folder, MANIFEST, most=_LARGEST_MANIFEST))
+    content = next((content for content in candidates if sha256(content).hexdigest() == digest), None)
+    return None if content is None else msgspec.json.decode(content, type=Manifest)
 
 
 def _close_groups(ledger: Ledger) -> None:

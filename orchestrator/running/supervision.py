@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ...adapters.adapter import Command
 from ...adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
+from ...ledger.commitment import Secrets, new_secrets
 from ...ledger.errors import LedgerBusy, LedgerError
 from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ...ledger.fold import Run
@@ -36,9 +37,9 @@ from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
 from .fingerprints import remove_fingerprints, write_fingerprints
 from .heartbeat import Pulse
 from .identifiers import new_run_id
-from .outcome import OUTPUT, PROGRESS, TELEMETRY, Left, against, never_began, weigh
+from .outcome import MANIFEST, OUTPUT, PROGRESS, TELEMETRY, Left, against, never_began, weigh
 from .patience import Patience
-from .provenance import run_provenance
+from .provenance import content_of, run_provenance
 from .retries import is_transient
 from .schedule import Grant
 from .telemetry import ProgressFile
@@ -97,14 +98,15 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             prepared = self._prepare(planned, granted, held)
             if self.cancellation.requested:
                 return None
-            run = self._claim(planned, prepared)
+            secrets = new_secrets()
+            run = self._claim(planned, prepared, secrets)
             if run is None:
                 return None
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             began = time.monotonic()
             try:
-                outcome = self._outcome(planned, prepared, run)
+                outcome = self._outcome(planned, prepared, run, secrets)
             except LedgerError:
                 raise  # A heartbeat could not be recorded, and so neither can an end.
             except OSError as problem:
@@ -119,7 +121,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
             )
             self.budget.spend(outcome.usage, unless_told="" if asked_nobody else run.run_id)
-            self._record(run, outcome)
+            self._record(run, outcome, secrets)
             with contextlib.suppress(OSError):  # A folder that was taken away holds none any more.
                 remove_fingerprints(self._folder(planned, run.run_id))
             return outcome
@@ -144,7 +146,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return Prepared(granted, None, None, ("environment", str(problem)))
         return Prepared(granted, endpoint, environment)
 
-    def _claim(self, planned: PlannedRun, prepared: Prepared) -> Run | None:
+    def _claim(self, planned: PlannedRun, prepared: Prepared, secrets: Secrets) -> Run | None:
         """Append `started`, or `skipped` where the work is done or under way by now."""
 
         def decide(history: History) -> list[NewEvent]:
@@ -153,7 +155,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
             attempt = len(history.attempts(planned.signature.digest)) + 1
             run_id = new_run_id(planned.adapter.id, attempt)
-            return [NewEvent(run_id, self._started(planned, prepared, run_id, attempt))]
+            return [NewEvent(run_id, self._started(planned, prepared, run_id, attempt, secrets))]
 
         [record] = self.ledger.decide(decide)
         if not isinstance(record.data, Started):
@@ -161,7 +163,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.ledger.look(lambda history: history.runs[record.stream])
 
-    def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int) -> Started:
+    def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
         folder = self._folder(planned, run_id)
         # An option that only holds a secret has the rest of its value in the configuration.
@@ -188,13 +190,13 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             eliza_commit=self.provenance["eliza"].get("commit"),
             eliza_version=self.provenance["eliza_version"],
             provenance={
-                **run_provenance(planned.adapter, prepared.environment),
+                **run_provenance(planned.adapter, planned.agent, prepared.environment),
                 "benchmarks": self.provenance["benchmarks"],
                 "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
                 "gpus": list(prepared.grant.gpus),
             },
-            owner=this_process(),
+            owner=replace(this_process(), commitment=secrets.commitment),
             synthetic=manifest.is_synthetic(planned.agent, planned.config),
         )
 
@@ -215,10 +217,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         manifest = planned.adapter.manifest
         return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
 
-    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run) -> Finished | Failed:
+    def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run, secrets: Secrets) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
         (folder / OUTPUT).mkdir(parents=True)
         write_fingerprints(folder, self.redactor.names)
+        manifest = planned.adapter.manifest.played_by(planned.agent)
+        (folder / MANIFEST).write_bytes(content_of(manifest))
         if prepared.failure or prepared.endpoint is None:
             return never_began(*(prepared.failure or ("environment", "no endpoint")))
         placeholders = self._placeholders(planned, prepared, run.run_id)
@@ -233,6 +237,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,
             stall_seconds=self.limits.stall_seconds or command.stall_seconds,
             log_bytes=command.log_bytes,
+            proof=secrets.by_shell,
+            proven_codes=manifest.run.ok_exit_codes,
         )
         watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
         started_at = time.time()
@@ -240,7 +246,6 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         if watch.progress.problem:
             exit = replace(exit, notes=[*exit.notes, f"its progress was not followed: {watch.progress.problem}"])
         left = Left(folder=folder, cwd=command.cwd, started_at=started_at, synthetic=run.synthetic)
-        manifest = planned.adapter.manifest.played_by(planned.agent)
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
@@ -276,7 +281,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             **own,
         }
 
-    def _record(self, run: Run, outcome: Finished | Failed) -> None:
+    def _record(self, run: Run, outcome: Finished | Failed, secrets: Secrets) -> None:
+        outcome = replace(outcome, revealed=secrets.by_owner)
+
         def decide(history: History) -> list[NewEvent]:
             now = history.runs[run.run_id]
             # Somebody who took this process for dead has recovered the run: what it came to is told all the same.

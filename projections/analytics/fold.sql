@@ -84,23 +84,35 @@ begun AS MATERIALIZED (
   WHERE e.type IN ('started', 'imported')
 ),
 open_runs AS MATERIALIZED (
-  SELECT stream, first_seq, NOT is_import AS is_running FROM begun
+  SELECT stream, first_seq, NOT is_import AS is_running, nullif(d.owner ->> '$.commitment', '') AS commitment FROM begun
 ),
 closings AS MATERIALIZED (
-  SELECT seq, stream, type, type <> 'recovered' AND coalesce(TRY_CAST(data -> '$.late' AS BOOLEAN), false) AS is_late
+  SELECT seq, stream, type, type <> 'recovered' AND coalesce(TRY_CAST(data -> '$.late' AS BOOLEAN), false) AS is_late,
+    type <> 'recovered' OR json_type(data, '$.adopted') = 'OBJECT' AS needs_proof,
+    CASE WHEN contains(data, '"revealed":"') THEN
+      coalesce(CASE WHEN type = 'recovered' THEN data ->> '$.adopted.revealed' ELSE data ->> '$.revealed' END, '')
+    ELSE '' END AS revealed
   FROM fold_events WHERE type IN ('finished', 'failed', 'recovered')
 ),
--- It ends with the first closing event that is no late one.
+-- It ends with the first closing event that is not a late one, and that its owner or its benchmark's shell can prove.
 ends AS MATERIALIZED (
   SELECT c.stream, min(c.seq) AS ended_seq
   FROM closings c JOIN open_runs b ON c.stream = b.stream AND c.seq > b.first_seq
-  WHERE b.is_running AND NOT c.is_late
+  WHERE b.is_running AND NOT c.is_late AND (
+    b.commitment IS NULL OR NOT c.needs_proof OR b.commitment = CASE
+      WHEN c.type = 'recovered' THEN
+        sha256(split_part(revealed, ' ', 1) || ' ' || sha256(substr(revealed, strpos(revealed, ' ') + 1)))
+      ELSE sha256(sha256(split_part(revealed, ' ', 1)) || ' ' || substr(revealed, strpos(revealed, ' ') + 1))
+    END
+  )
   GROUP BY c.stream
 ),
 outcomes AS MATERIALIZED (
   SELECT e.stream, e.seq AS ended_seq, e.recorded_at, e.type,
     e.type <> 'recovered' OR json_type(e.data, '$.adopted') = 'OBJECT' AS has_outcome,
     CASE WHEN e.type = 'recovered' THEN 'recovered: ' || (e.data ->> '$.reason') END AS recovery,
+    CASE WHEN e.type = 'recovered' THEN TRY_CAST(e.data ->> '$.ended_at' AS TIMESTAMP) END AS lost_at,
+    CASE WHEN e.type = 'recovered' THEN CAST(e.data ->> '$.duration_seconds' AS DOUBLE) END AS lost_after,
     json_transform(
       CASE WHEN e.type = 'recovered' THEN e.data -> '$.adopted' ELSE e.data END,
       '{"ended_at": "VARCHAR", "duration_seconds": "DOUBLE", "return_code": "VARCHAR", "score": "DOUBLE",
@@ -168,11 +180,11 @@ told AS (
       ELSE b.recorded_at END AS started_at,
     CASE
       WHEN e.has_outcome THEN moment(e.o.ended_at)
-      WHEN e.type = 'recovered' THEN e.recorded_at
+      WHEN e.type = 'recovered' THEN coalesce(e.lost_at, e.recorded_at)
       WHEN b.is_import THEN moment(b.d.ended_at)
     END AS ended_at,
-    CASE WHEN e.has_outcome THEN e.o.duration_seconds WHEN b.is_import THEN b.d.duration_seconds
-    END AS duration_seconds,
+    CASE WHEN e.has_outcome THEN e.o.duration_seconds WHEN e.type = 'recovered' THEN e.lost_after
+      WHEN b.is_import THEN b.d.duration_seconds END AS duration_seconds,
     coalesce(b.d.command, '[]') AS command_json,
     coalesce(b.d.cwd, '') AS cwd,
     coalesce(b.d.stdout_path, '') AS stdout_path,

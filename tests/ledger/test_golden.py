@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     EVENT_TYPES,
     Annotated,
@@ -140,7 +141,9 @@ def test_an_old_shape_is_brought_to_the_one_of_today_and_what_is_stored_stays(mo
 
 def everything() -> list[NewEvent]:
     """Every event type, with every field set, in a story that makes sense."""
-    owner = Owner(host="h", boot_id="b", pid=1, process_start=2.5, pid_namespace="pid:[1]")
+    secrets = Secrets("1" * 64, "2" * 64)
+    process = Owner(host="h", boot_id="b", pid=1, process_start=2.5, pid_namespace="pid:[1]", machine_id="m")
+    owner = msgspec.structs.replace(process, commitment=secrets.commitment)
     request = Request(
         benchmarks=["b"], agent="eliza", provider="groq", model="qwen3", extra={"seed": 1}, flags={"force": True}
     )
@@ -160,6 +163,7 @@ def everything() -> list[NewEvent]:
         "high_score": HighScoreReference("Someone", 0.75, "https://example.org"),
         "delta_to_high_score": -0.25,
         "synthetic": False,
+        "revealed": secrets.by_owner,
     }
 
     def started(attempt: int) -> Started:
@@ -189,6 +193,7 @@ def everything() -> list[NewEvent]:
         )
 
     finished = Finished(**common)
+    adopted = msgspec.structs.replace(finished, revealed=secrets.by_shell)
     work = {"benchmark_id": "b", "signature": "s"}
     who = {"agent": "eliza", "provider": "groq", "model": "qwen3"}
     gone = {"reason": "gone", "last_seen_at": "2026-11-23T09:00:00.000000Z", "stale_seconds": 400.0}
@@ -210,7 +215,7 @@ def everything() -> list[NewEvent]:
                 benchmarks=["b"],
                 repo_meta={"dirty": False},
                 created_by="run",
-                owner=owner,
+                owner=process,
                 imported=ImportSource("json", "x.json", "0" * 64),
                 opened_at="2025-01-01T00:00:00.000000Z",
             ),
@@ -222,9 +227,11 @@ def everything() -> list[NewEvent]:
         NewEvent("run_2", started(2)),
         NewEvent("run_2", Failed(**common, reason="exit_code", error="it broke")),
         NewEvent("run_3", started(3)),
-        NewEvent("run_3", Recovered(**gone, by=Recoverer("h", 1), adopted=finished)),
+        NewEvent("run_3", Recovered(**gone, by=Recoverer("h", 1), adopted=adopted)),
         NewEvent("run_4", started(4)),
-        NewEvent("run_4", Recovered(**gone, by=Recoverer("h", 1))),
+        NewEvent(
+            "run_4", Recovered(**gone, by=Recoverer("h", 1), ended_at=gone["last_seen_at"], duration_seconds=12.5)
+        ),
         NewEvent("run_4", Finished(**common, late=True)),
         NewEvent("run_1", Annotated(author="a", note="n", tags=["t"])),
         NewEvent("run_1", Retracted(author="a", reason="r")),

@@ -11,14 +11,21 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from benchmarks.ledger.events import NewEvent, Owner
-from benchmarks.ledger.identity import boot_id, host_name, pid_namespace
+from benchmarks.adapters.discovery import discover
+from benchmarks.ledger.commitment import new_secrets
+from benchmarks.ledger.events import NewEvent
+from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.jsonl import JsonlStore
+from benchmarks.orchestrator.running.provenance import content_of
+
+SECRETS = new_secrets()
 
 PLACES = (
     "output/telemetry.jsonl",
@@ -145,12 +152,19 @@ def test_a_run_that_leaves_special_files_has_an_outcome_and_others_run_on(
 
 def lost_runs(bench: Any, histories: Any, count: int) -> Iterator[Path]:
     """Runs of a dead orchestrator that are still open in the ledger; the folder of each."""
-    dead = Owner(host=host_name(), boot_id=boot_id(), pid=2**22 - 1, process_start=1.0, pid_namespace=pid_namespace())
+    dead = replace(this_process(), pid=2**22 - 1, process_start=1.0, commitment=SECRETS.commitment)
+    manifest = content_of(discover(bench.root).adapters["odd"].manifest)
+    recorded = {"manifest": {"content_sha256": sha256(manifest).hexdigest()}}
     store = JsonlStore(bench.results / "ledger", notice=print)
     histories.append_anyway(store, [NewEvent("rg_1", histories.opened())])
     for number in range(count):
         started = histories.started(
-            str(number), benchmark_id="odd", benchmark_directory="odd", owner=dead, cwd=str(bench.root / "odd")
+            str(number),
+            benchmark_id="odd",
+            benchmark_directory="odd",
+            owner=dead,
+            cwd=str(bench.root / "odd"),
+            provenance=recorded,
         )
         histories.append_anyway(store, [NewEvent(f"run_{number}", started)])
         folder = bench.results / "rg_1" / "odd__odd" / f"run_{number}"
@@ -167,7 +181,7 @@ def test_recovery_closes_every_run_whatever_its_files_are(
     made: dict[str, Any] = {}
     exec(POISON, made)
     for folder, (place, kind) in zip(lost_runs(bench, histories, len(pairs)), pairs, strict=True):
-        (folder / "exit_status").write_text("0")
+        (folder / "exit_status").write_text(f"0 {SECRETS.by_shell}")
         (folder / "output" / "result.json").write_text('{"score": 0.5, "n": 4}')
         made["poison"](folder, place, kind)
     said = bench("recover-stale-runs", "--stale-seconds", "0").stdout
@@ -247,7 +261,7 @@ def test_files_that_cannot_be_read_end_one_run_and_brick_nothing(
         add_shell(bench, id, f'echo \'{{"score": 1, "n": 1}}\' >$0/result.json; {then}')
     poisoned = list(lost_runs(bench, histories, 4))
     for folder in poisoned:
-        (folder / "exit_status").write_text("0")
+        (folder / "exit_status").write_text(f"0 {SECRETS.by_shell}")
         (folder / "output" / "result.json").write_text('{"score": 0.5, "n": 4}')
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "65534:65534", home], check=True)

@@ -22,7 +22,7 @@ from benchmarks.orchestrator.running.execution import (
     Exit,
     execute,
     marker_of,
-    read_exit_status,
+    read_end,
 )
 
 RUN_ID = f"run_execution_test_{os.getpid()}"
@@ -60,7 +60,8 @@ def test_output_and_exit_code_are_kept(tmp_path: Path) -> None:
     assert (ended.return_code, ended.reason, ended.notes) == (7, None, [])
     assert (tmp_path / "stdout.log").read_text() == "out\n"
     assert (tmp_path / "stderr.log").read_text() == "err\n"
-    assert read_exit_status(tmp_path) == 7
+    end = read_end(tmp_path)
+    assert end is not None and (end.status, end.proof) == (7, "-")
     assert ended.duration_seconds > 0
 
 
@@ -95,7 +96,7 @@ def test_time_is_limited_and_a_child_that_ignores_sigterm_is_killed(tmp_path: Pa
     assert ended.reason == "timeout"
     assert 0.5 <= ended.duration_seconds < 10
     assert not marked_processes(marker_of(RUN_ID))
-    assert read_exit_status(tmp_path) is None
+    assert read_end(tmp_path) is None
 
 
 @pytest.mark.parametrize("ends_by", ["timeout", "itself"])
@@ -228,7 +229,8 @@ def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp
         orchestrator.kill()
         orchestrator.wait()
     psutil.wait_procs(family, timeout=20)
-    assert read_exit_status(tmp_path) == 0
+    end = read_end(tmp_path)
+    assert end is not None and end.status == 0
 
 
 def test_of_many_processes_left_behind_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
@@ -258,3 +260,80 @@ def test_a_second_request_kills_what_was_given_time_to_end(tmp_path: Path) -> No
     thread.join()
     assert ended.reason == "interrupted"
     assert not marked_processes(marker_of(RUN_ID))
+
+
+PROOF = f"{'a' * 64} {'b' * 64}"
+
+
+@pytest.mark.parametrize(("status", "codes", "proof"), [(0, [0], PROOF), (3, [0, 3], PROOF), (3, [0, 33], "-")])
+def test_an_end_is_proven_by_the_shell_alone(tmp_path: Path, status: int, codes: list[int], proof: str) -> None:
+    # The benchmark looks for what its shell knows: in all that it can read of it without the right to trace it.
+    look = (
+        "import os, sys, glob\n"
+        "seen = [' '.join(sys.argv), repr(dict(os.environ)), sys.stdin.read()]\n"
+        "for name in ('cmdline', 'environ', 'stat', 'status', 'fd/0'):\n"
+        "    try: seen.append(open(f'/proc/{os.getppid()}/{name}', errors='replace').read())\n"
+        "    except OSError: pass\n"
+        f"open({str(tmp_path / 'seen')!r}, 'w').write('\\n'.join(seen))\n"
+        f"sys.exit({status})"
+    )
+    child = Child(
+        argv=[sys.executable, "-c", look],
+        environment={**os.environ, RUN_ID_VARIABLE: RUN_ID, "benchmarks_proof": "exported", "benchmarks_codes": "x"},
+        cwd=tmp_path,
+        folder=tmp_path,
+        timeout_seconds=30,
+        proof=PROOF,
+        proven_codes=codes,
+    )
+    ended = execute(child, redactor=Redactor({}), cancellation=Cancellation(), tick=lambda: False)
+    assert (ended.return_code, ended.reason) == (status, None)
+    end = read_end(tmp_path)
+    assert end is not None and (end.status, end.proof) == (status, proof)
+    seen = (tmp_path / "seen").read_text()
+    assert "suite" not in seen and "a" * 64 not in seen and "b" * 64 not in seen
+
+
+ODD_ENDS = [
+    *(
+        "",
+        "0",
+        " 0 -",
+        "0 - ",
+        "0  -",
+        "0_0 -",
+        "00 -",
+        "+0 -",
+        "-0 -",
+        "0.0 -",
+        "256 -",
+        "999 -",
+        "1e0 -",
+        "٠ -",
+        "0\n",
+    ),
+    *(f"0 {PROOF}\n", f"0 {PROOF.upper()}", f"0 {PROOF[1:]}", f"0 {PROOF} x", "0 -\0", "0x0 -", "true -"),
+]
+
+
+@pytest.mark.parametrize("noted", ODD_ENDS)
+def test_what_is_not_exactly_an_exit_status_is_none(tmp_path: Path, noted: str) -> None:
+    (tmp_path / "exit_status").write_text(noted)
+    assert read_end(tmp_path) is None
+
+
+def test_the_time_of_an_end_is_not_later_than_the_file_was_touched(tmp_path: Path) -> None:
+    (tmp_path / "exit_status").write_text("0 -")
+    os.utime(tmp_path / "exit_status", (4e9, 4e9))
+    end = read_end(tmp_path)
+    assert end is not None and end.at <= time.time() + 1
+
+
+def test_a_child_that_was_ended_notes_no_end_also_if_it_ends_well(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); print('up', flush=True); time.sleep(60)"
+    )
+    for _ in range(3):
+        ended = run(tmp_path, code, timeout=1, grace=5)
+        assert ended.reason == "timeout"
+        assert read_end(tmp_path) is None
