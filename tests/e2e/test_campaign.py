@@ -123,7 +123,7 @@ def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench
     campaign.file.write_text(FILE.replace("ollama:", "openai-compatible:"))
     where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
     told = campaign("--max-cost", "1", code=2, **where).stderr
-    assert "no price is known for openai-compatible:small, openai-compatible:large" in told
+    assert "the price of openai-compatible:small, openai-compatible:large is unknown" in told
     assert bench.events() == [], "nothing has begun"
     prices = bench.root / "prices.toml"
     prices.write_text(
@@ -144,7 +144,7 @@ def test_what_is_done_or_cannot_run_needs_no_price(bench, campaign):
     asked = ("run", "--benchmarks", "one", "lacking", "--provider", "openai-compatible", "--model", "m")
     bench(*asked, **where)
     assert "1 skipped, 1 incompatible" in bench(*asked, "--max-cost", "1", **where).stdout
-    assert "no price is known" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
+    assert "the price of" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
 
 
 def test_time_ends_it_too(bench, campaign):

@@ -6,55 +6,37 @@ import contextlib
 import math
 import os
 import signal
-import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
 import click
+import msgspec
 
-from ....adapters.adapter import Adapter
-from ....adapters.discovery import discover
-from ....adapters.manifest import Resources
 from ....ledger.errors import LedgerBusy
 from ....ledger.events import Record
-from ....ledger.history import History
-from ....ledger.ledger import Ledger
 from ....ledger.storage.chain import GENESIS, origin_of
 from ....ledger.storage.codec import line_of
 from ....ledger.store import EventStore
-from ....orchestrator.errors import UsageError
-from ....orchestrator.machine.capacity import UNRATIONED, this_machine
 from ....orchestrator.models.local_model import EMBEDDED
-from ....orchestrator.models.prices import FILE_NAME, Prices, own_prices
-from ....orchestrator.models.providers import NO_MODEL
+from ....orchestrator.models.prices import FILE_NAME
 from ....orchestrator.models.targets import DEFAULT_MODEL
-from ....orchestrator.planning.again import find_original, repetition_of, the_same
+from ....orchestrator.order import DEFAULT_PROVIDER, Order
 from ....orchestrator.planning.campaign_file import load_campaign_file
-from ....orchestrator.planning.changes import Change, find_changes
-from ....orchestrator.planning.claim import Policy, judge
-from ....orchestrator.planning.naming import names_in, refuse_keys_in_names, secrets_of_plan
-from ....orchestrator.planning.plan import PlannedRun, make_plan
 from ....orchestrator.planning.repetitions import repetitions_of
-from ....orchestrator.redaction import Redactor
-from ....orchestrator.running.campaign import Campaign, Result, conduct
+from ....orchestrator.running.campaign import Result
 from ....orchestrator.running.display import Display
 from ....orchestrator.running.execution import GRACE_SECONDS, Cancellation
-from ....orchestrator.running.provenance import repository
-from ....orchestrator.running.recovery import provably_dead, recover
 from ....orchestrator.running.retries import LONGEST_SECONDS
-from ....projections.sqlite.database import ProjectionError
-from ....projections.sqlite.refresh import update_all
-from ....projections.workspace import Workspace
+from ....orchestrator.service import Session, perform, prepare, refresh_projections
 from ...context import Place, in_place, note
 from ...display import open_display
 from ...notification import Notifier
 from ...streams import discard
-from .asked import DEFAULT_PROVIDER, Asked
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 _INTERRUPTING = (
@@ -152,17 +134,18 @@ def command(place: Place, **options: Any) -> int:
 
     The same work means: benchmark, agent, provider, model and effective options. Exit code 1 where a run failed.
     """
-    asked = Asked(**options)
-    asked.check()
-    display = open_display(is_quiet=asked.quiet, environ=os.environ)
+    shown = Shown(**{name: options.pop(name) for name in Shown.__struct_fields__})
+    order = Order(**options)
+    order.check()
+    display = open_display(is_quiet=shown.quiet, environ=os.environ)
     with contextlib.closing(display):
-        finished = _run(place, asked, display)
+        finished = _run(place, order, shown, display)
     if finished is None:
         return 0
-    campaign, result, ledger = finished
-    _project(place, ledger)
+    session, result = finished
+    refresh_projections(place, session.ledger.store, note=note)
     try:
-        _tell(result, campaign, ledger, asked)
+        _tell(result, session, shown)
         sys.stdout.flush()
     except OSError:
         discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
@@ -171,91 +154,44 @@ def command(place: Place, **options: Any) -> int:
     return 1 if result.counts.failed else 0
 
 
-def _project(place: Place, ledger: Ledger) -> None:
-    """Bring the projections up to date. One that can't be written is told: the ledger has all that it would say."""
-    try:
-        update_all(place.workspace.database, place.workspace.viewer_data, ledger.store, notice=note)
-    except (ProjectionError, OSError, sqlite3.Error) as problem:
-        told = str(problem).rstrip(".")
-        note(f"{told}. Every run is recorded all the same; once that is mended: benchmarks export-viewer-data")
+class Shown(msgspec.Struct, frozen=True):
+    """The options of `run` that say what is shown, and where."""
+
+    notify: str | None
+    dry_run: bool
+    quiet: bool
+    as_json: bool
 
 
-def _run(place: Place, asked: Asked, display: Display) -> tuple[Campaign, Result, Ledger] | None:
-    """The campaign that was conducted, how it ended, and its ledger; None where it was only shown."""
+def _run(place: Place, order: Order, shown: Shown, display: Display) -> tuple[Session, Result] | None:
+    """The session and how its campaign ended; None if it was only shown."""
     store = place.store()
     with contextlib.ExitStack() as stack:
-        ledger, redactor = place.ledger(store, told=_teller(asked, store, display, stack))
-        original = find_original(ledger, asked.again) if asked.again else None
-        found = discover(place.workspace.root)
-        for problem in found.problems:
-            display.note(f"broken manifest: {problem}")
-        cells = asked.cells(original, found, os.environ, display.note)
-        redactor.learn(identities=names_in(cells, place.workspace.root))
-        refuse_keys_in_names(cells, place.workspace.root, redactor)
-        is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
-        capacity = this_machine(os.environ) if is_rationed else UNRATIONED
-        plan = make_plan(
-            cells,
-            known=found.adapters,
-            broken=found.broken,
-            repeats=repetition_of(original) if original else asked.repeats,
-            environ=os.environ,
-            capacity=capacity,
-            hide=redactor.value,
-            source=str(asked.campaign.path) if asked.campaign else "--extra",
-        )
-        redactor.learn(*secrets_of_plan(plan))
-        if original:
-            plan = [the_same(original, plan)]
-        prices = own_prices(place.workspace.root, asked.prices, os.environ)
-        changes: Mapping[str, Change] = {}
-        if asked.rerun_changed:
-            changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
-        if asked.allowance.max_cost is not None:
-            _refuse_unpriced(_due(ledger.history(), plan, asked.policy, changes), prices)
-        if asked.dry_run:
+        told = _teller(shown, store, display, stack)
+        session = prepare(place, order, store=store, told=told, environ=os.environ, note=display.note)
+        if shown.dry_run:
             from .preview import preview, show
 
-            show(preview(ledger.history(), plan, asked.policy, changes, prices), as_json=asked.as_json)
+            found = preview(session.ledger.history(), session.plan, order.policy, session.changes, session.prices)
+            show(found, as_json=shown.as_json)
             return None
-        campaign = Campaign(
-            workspace=place.workspace,
-            request=asked.request(cells, plan),
-            plan=plan,
-            policy=asked.policy,
-            jobs=asked.jobs,
-            environ=dict(os.environ),
-            capacity=capacity,
-            explain=asked.explained,
-            changes=changes,
-            limits=asked.limits,
-            retries=asked.tries,
-            prices=prices,
-            allowance=asked.allowance,
-        )
-        if redactor.ignored:
-            display.note(
-                f"not hidden, because it is a plain word or the name of something that is run: the value of "
-                f"{', '.join(redactor.ignored)}"
-            )
-        _recover(ledger, place.workspace, found.adapters, prices, display)
-        return campaign, _conduct(campaign, ledger, redactor, display), ledger
+        return session, _conduct(session, display)
 
 
 def _teller(
-    asked: Asked, store: EventStore, display: Display, stack: contextlib.ExitStack
+    shown: Shown, store: EventStore, display: Display, stack: contextlib.ExitStack
 ) -> Callable[[list[Record]], None]:
     """What is called with the records of each append; `stack` ends it."""
     tellers: list[Callable[[list[Record]], None]] = []
-    if asked.as_json:
+    if shown.as_json:
         tellers.append(_event_printer(display))
-    if asked.notify is not None:
+    if shown.notify is not None:
 
         def source() -> str:
             first = next(store.read(), None)
             return origin_of(first.hash if first else GENESIS)
 
-        notifier = Notifier(asked.notify, source=source, complain=display.note)
+        notifier = Notifier(shown.notify, source=source, complain=display.note)
         tellers.append(stack.enter_context(contextlib.closing(notifier)).tell)
 
     def tell(records: list[Record]) -> None:
@@ -285,47 +221,12 @@ def _event_printer(display: Display) -> Callable[[list[Record]], None]:
     return tell
 
 
-def _due(history: History, plan: list[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> list[PlannedRun]:
-    """What may have to be run: also what runs now, since whoever runs it may turn out to be gone."""
-    due = []
-    for planned in plan:
-        if not planned.missing:
-            verdict = judge(history, planned, policy, changes)
-            if verdict.run or verdict.reason == "running_elsewhere":
-                due.append(planned)
-    return due
-
-
-def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:
-    """A limit on what is spent holds only where it is known what is spent."""
-    unknown = dict.fromkeys(
-        str(one.target) for one in due if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
-    )
-    if unknown:
-        raise UsageError(
-            f"--max-cost: no price is known for {', '.join(unknown)}; give one in {FILE_NAME} of the workspace or with "
-            "--prices (docs/campaigns.md shows how)"
-        )
-
-
-def _recover(
-    ledger: Ledger,
-    workspace: Workspace,
-    adapters: dict[str, Adapter],
-    prices: Prices,
-    display: Display,
-) -> None:
-    for run in recover(ledger, provably_dead, workspace=workspace, adapters=adapters, prices=prices):
-        what = "its result was adopted" if run.status == "succeeded" else "it has failed"
-        display.note(f"{run.run_id}: its orchestrator is gone; {what}")
-
-
-def _conduct(campaign: Campaign, ledger: Ledger, redactor: Redactor, display: Display) -> Result:
+def _conduct(session: Session, display: Display) -> Result:
     cancellation = Cancellation()
-    ledger.give_up_if(lambda: cancellation.is_urgent)
+    session.ledger.give_up_if(lambda: cancellation.is_urgent)
     with contextlib.closing(cancellation), _ending_on_signals(cancellation, display):
         try:
-            return conduct(campaign, ledger, redactor=redactor, display=display, cancellation=cancellation)
+            return perform(session, display=display, cancellation=cancellation)
         except LedgerBusy as problem:
             if not cancellation.is_urgent:
                 raise
@@ -371,11 +272,11 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
         display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
 
 
-def _tell(result: Result, campaign: Campaign, ledger: Ledger, asked: Asked) -> None:
+def _tell(result: Result, session: Session, shown: Shown) -> None:
     from .summary import report, write_step_summary
 
-    if not asked.as_json and not asked.quiet:
-        report(result, ledger.look(lambda history: repetitions_of(history, campaign.plan)))
+    if not shown.as_json and not shown.quiet:
+        report(result, session.ledger.look(lambda history: repetitions_of(history, session.plan)))
     file = os.environ.get(SUMMARY_VARIABLE)
     if file and os.environ.get("GITHUB_ACTIONS") == "true":
         try:

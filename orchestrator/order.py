@@ -1,4 +1,4 @@
-"""What `run` was asked for: its options as one record, and the cells and the request that they mean."""
+"""What is to be run: the options of `run` as one record, and the cells and the request that they mean."""
 
 from __future__ import annotations
 
@@ -7,57 +7,53 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from ....adapters.adapter import Adapter
-from ....adapters.discovery import Discovery
-from ....adapters.manifest import ANY_AGENT, Manifest
-from ....adapters.secret_shapes import hide_in
-from ....ledger.events import Json, Request, Started
-from ....orchestrator.errors import UsageError
-from ....orchestrator.models.providers import NO_MODEL
-from ....orchestrator.models.targets import Target, find_target
-from ....orchestrator.planning.again import extra_of
-from ....orchestrator.planning.campaign_file import Loaded, cells_of
-from ....orchestrator.planning.claim import Policy
-from ....orchestrator.planning.plan import Cell, PlannedRun, choose, parse_extra, without_strangers
-from ....orchestrator.running.budget import Allowance
-from ....orchestrator.running.retries import Retries
-from ....orchestrator.running.supervision import Limits
+from ..adapters.adapter import Adapter
+from ..adapters.discovery import Discovery
+from ..adapters.manifest import ANY_AGENT, Manifest
+from ..adapters.secret_shapes import hide_in
+from ..ledger.events import Json, Request, Started
+from .errors import UsageError
+from .models.providers import NO_MODEL
+from .models.targets import Target, find_target
+from .planning.again import extra_of
+from .planning.campaign_file import Loaded, cells_of
+from .planning.claim import Policy
+from .planning.plan import Cell, PlannedRun, choose, parse_extra, without_strangers
+from .running.budget import Allowance
+from .running.retries import Retries
+from .running.supervision import Limits
 
 DEFAULT_PROVIDER = "groq"
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `run`, as they were given; the names are those of the options."""
 
-    campaign: Loaded | None
-    benchmarks: Sequence[str]
-    everything: bool
-    agent: str | None
-    agents: Sequence[str]
-    every_agent: bool
-    provider: str | None
-    base_url: str | None
-    model: str | None
-    extra: str
-    rerun_failed: bool
-    force: bool
-    rerun_changed: bool
-    again: str | None
-    jobs: int
-    repeats: int
-    timeout: float | None
-    stall: float | None
-    retries: int
-    retry_delay: float
-    max_cost: float | None
-    max_tokens: int | None
-    max_minutes: float | None
-    prices: str | None
-    notify: str | None
-    dry_run: bool
-    quiet: bool
-    explained: bool
-    as_json: bool
+    campaign: Loaded | None = None
+    benchmarks: Sequence[str] = ()
+    everything: bool = False
+    agent: str | None = None
+    agents: Sequence[str] = ()
+    every_agent: bool = False
+    provider: str | None = None
+    base_url: str | None = None
+    model: str | None = None
+    extra: str = "{}"
+    rerun_failed: bool = False
+    force: bool = False
+    rerun_changed: bool = False
+    again: str | None = None
+    jobs: int = 1
+    repeats: int = 1
+    timeout: float | None = None
+    stall: float | None = None
+    retries: int = 0
+    retry_delay: float = 2.0
+    max_cost: float | None = None
+    max_tokens: int | None = None
+    max_minutes: float | None = None
+    prices: str | None = None
+    explained: bool = False
 
     def check(self) -> None:
         """Raises UsageError for options that exclude each other."""

@@ -1,0 +1,191 @@
+"""`run` from an order to its result, for the command line and for Python programs alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from ..adapters.adapter import Adapter
+from ..adapters.discovery import discover
+from ..adapters.manifest import Resources
+from ..ledger.events import Record, Request
+from ..ledger.fold import Run
+from ..ledger.history import History
+from ..ledger.ledger import Ledger
+from ..ledger.store import EventStore
+from ..projections.sqlite.keeping import ProjectionError
+from ..projections.sqlite.refresh import update_all
+from .errors import UsageError
+from .machine.capacity import UNRATIONED, Capacity, this_machine
+from .models.prices import FILE_NAME, Prices, own_prices
+from .models.providers import NO_MODEL
+from .order import Order
+from .place import Place
+from .planning.again import find_original, repetition_of, the_same
+from .planning.changes import Change, find_changes
+from .planning.claim import Policy, judge
+from .planning.naming import names_in, refuse_keys_in_names, secrets_of_plan
+from .planning.plan import Cell, PlannedRun, make_plan
+from .redaction import Redactor
+from .running.campaign import Campaign, Result, conduct
+from .running.display import Display
+from .running.execution import Cancellation
+from .running.provenance import repository
+from .running.recovery import IsLost, provably_dead, recover
+
+Note = Callable[[str], None]
+"""Takes one sentence for the person who gave the order."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that was found to be possible: what it means, and what is needed to perform it."""
+
+    place: Place
+    order: Order
+    ledger: Ledger
+    redactor: Redactor
+    adapters: dict[str, Adapter]
+    request: Request
+    plan: list[PlannedRun]
+    capacity: Capacity
+    changes: Mapping[str, Change]
+    prices: Prices
+    environ: Mapping[str, str]
+
+
+def prepare(
+    place: Place,
+    order: Order,
+    *,
+    environ: Mapping[str, str],
+    note: Note,
+    store: EventStore | None = None,
+    told: Callable[[list[Record]], None] = lambda _: None,
+) -> Session:
+    """Find out what an order means. Nothing is recorded yet. `told` is called with the records of each later append.
+
+    Raises UsageError, and LedgerDamaged.
+    """
+    ledger, redactor = place.ledger(store, told=told)
+    original = find_original(ledger, order.again) if order.again else None
+    found = discover(place.workspace.root)
+    for problem in found.problems:
+        note(f"broken manifest: {problem}")
+    cells = order.cells(original, found, environ, note)
+    redactor.learn(identities=names_in(cells, place.workspace.root))
+    refuse_keys_in_names(cells, place.workspace.root, redactor)
+    capacity = _capacity_for(cells, environ)
+    plan = make_plan(
+        cells,
+        known=found.adapters,
+        broken=found.broken,
+        repeats=repetition_of(original) if original else order.repeats,
+        environ=environ,
+        capacity=capacity,
+        hide=redactor.value,
+        source=str(order.campaign.path) if order.campaign else "--extra",
+    )
+    redactor.learn(*secrets_of_plan(plan))
+    if original:
+        plan = [the_same(original, plan)]
+    prices = own_prices(place.workspace.root, order.prices, environ)
+    changes: Mapping[str, Change] = {}
+    if order.rerun_changed:
+        changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
+    if order.allowance.max_cost is not None:
+        _refuse_unpriced(_due(ledger.history(), plan, order.policy, changes), prices)
+    return Session(
+        place=place,
+        order=order,
+        ledger=ledger,
+        redactor=redactor,
+        adapters=found.adapters,
+        request=order.request(cells, plan),
+        plan=plan,
+        capacity=capacity,
+        changes=changes,
+        prices=prices,
+        environ=dict(environ),
+    )
+
+
+def perform(session: Session, *, display: Display, cancellation: Cancellation) -> Result:
+    """Recover what a dead orchestrator left open, then run what of the plan is due.
+
+    Every transition is in the ledger when this returns or raises. Raises what `Ledger.decide` raises.
+    """
+    order = session.order
+    if ignored := session.redactor.ignored:
+        display.note(
+            "not hidden, because it is a plain word or the name of something that is run: "
+            f"the value of {', '.join(ignored)}"
+        )
+    for run in recover_runs(session.place, session.ledger, provably_dead, session.adapters, session.prices):
+        what = "its result was adopted" if run.status == "succeeded" else "it has failed"
+        display.note(f"{run.run_id}: its orchestrator is gone; {what}")
+    campaign = Campaign(
+        workspace=session.place.workspace,
+        request=session.request,
+        plan=session.plan,
+        policy=order.policy,
+        jobs=order.jobs,
+        environ=session.environ,
+        capacity=session.capacity,
+        explain=order.explained,
+        changes=session.changes,
+        limits=order.limits,
+        retries=order.tries,
+        prices=session.prices,
+        allowance=order.allowance,
+    )
+    return conduct(campaign, session.ledger, redactor=session.redactor, display=display, cancellation=cancellation)
+
+
+def recover_runs(
+    place: Place, ledger: Ledger, is_lost: IsLost, adapters: Mapping[str, Adapter], prices: Prices
+) -> list[Run]:
+    """Close the runs of a place that are lost, and the groups that nobody is left to close; the recovered runs."""
+    return recover(ledger, is_lost, workspace=place.workspace, adapters=adapters, prices=prices)
+
+
+def refresh_projections(place: Place, store: EventStore, *, note: Note) -> None:
+    """Bring `orchestrator.sqlite` and `viewer_data.json` up to date.
+
+    A failure is only noted: the ledger holds everything that they would say.
+    """
+    try:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    except (ProjectionError, OSError, sqlite3.Error) as problem:
+        text = str(problem).rstrip(".")
+        note(f"{text}. Every run is recorded all the same; once that is repaired: benchmarks export-viewer-data")
+
+
+def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
+    """This machine's capacity if a benchmark asks for a part of it."""
+    is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
+    return this_machine(environ) if is_rationed else UNRATIONED
+
+
+def _due(history: History, plan: list[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> list[PlannedRun]:
+    """What may have to be run, including what another process runs now: that process may turn out to be gone."""
+    due = []
+    for planned in plan:
+        if not planned.missing:
+            verdict = judge(history, planned, policy, changes)
+            if verdict.run or verdict.reason == "running_elsewhere":
+                due.append(planned)
+    return due
+
+
+def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:
+    """Raises UsageError if a limit on the cost could not be watched, because a price is unknown."""
+    unknown = dict.fromkeys(
+        str(one.target) for one in due if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
+    )
+    if unknown:
+        raise UsageError(
+            f"--max-cost: the price of {', '.join(unknown)} is unknown\n"
+            f"hint: give one in {FILE_NAME} of the workspace or with --prices (docs/campaigns.md shows how)"
+        )
