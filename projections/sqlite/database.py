@@ -282,12 +282,15 @@ def _build(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
             build.execute(statement)
         build.execute("COMMIT")
         if not file.is_untouched():
-            _report(file.path, build, notice if is_known else None)
+            _report(file.path, build, notice, is_known=is_known)
     return state
 
 
-def _report(path: Path, built: sqlite3.Connection, notice: Notice | None) -> None:
-    """Report how a file that another program has changed differs, and keep it if it has runs that the ledger lacks."""
+def _report(path: Path, built: sqlite3.Connection, notice: Notice | None, *, is_known: bool) -> None:
+    """Report how a file that another program has changed differs, and keep it if it has runs that the ledger lacks.
+
+    What is in the way of a first build is reported only if it is kept under another name.
+    """
     if not os.path.lexists(path):
         return
     if seal_of(path) is None:
@@ -302,7 +305,7 @@ def _report(path: Path, built: sqlite3.Connection, notice: Notice | None) -> Non
             )
             found = ", ".join([*differs.told, f"{differs.strangers} {runs}"])
             kept = f"\nhint: that file is kept; add its runs: benchmarks ledger import-sqlite {aside}"
-    if notice is not None and found:
+    if notice is not None and found and (is_known or kept):
         notice(f"{path.name} was changed by another program ({found}): it is built anew from the ledger{kept}")
 
 

@@ -315,14 +315,24 @@ def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"]
 
 
-@pytest.mark.parametrize("spoilt", ["viewer_data.json", "orchestrator.sqlite"])
-def test_a_projection_that_cannot_be_written_is_told_and_changes_neither_summary_nor_exit_code(bench, spoilt):
+def test_a_projection_that_cannot_be_written_is_reported_and_changes_neither_summary_nor_exit_code(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
-    in_the_way = bench.results / spoilt / "file"
+    in_the_way = bench.results / "viewer_data.json" / "file"
     in_the_way.parent.mkdir(parents=True)
     in_the_way.touch()
     said = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", code=1)
     assert "1 succeeded, 1 failed" in said.stdout
-    assert "Every run is recorded all the same" in said.stderr and spoilt in said.stderr
+    assert "Every run is recorded all the same" in said.stderr and "viewer_data.json" in said.stderr
     assert "1 skipped" in bench("run", "--benchmarks", "good", "--provider", "ollama", code=0).stdout
+
+
+def test_a_folder_in_the_place_of_the_database_is_kept_under_another_name_and_reported(bench):
+    bench.add("good")
+    in_the_way = bench.results / "orchestrator.sqlite" / "file"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.touch()
+    said = bench("run", "--benchmarks", "good", "--provider", "ollama")
+    assert "What was there is kept as orchestrator.first.sqlite" in said.stderr
+    assert (bench.results / "orchestrator.first.sqlite" / "file").exists()
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
