@@ -12,6 +12,7 @@ import msgspec
 
 from .environment import find_python
 from .manifest import ANY_AGENT, EACH_VALUE, LOG_BYTES, Check, Manifest, fill
+from .network import is_reachable
 from .options import render
 
 Source = Literal["suite", "catalog", "workspace", "plugin"]
@@ -74,12 +75,15 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         env = {name: fill(text, values) for name, text in run.env.items()}
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
-            if value is None or (value is False and option.argv is not None):
+            if value is None or (value is False and option.argv is not None) or (baseline and name in baseline.untold):
                 continue
             text = render(value)
             for part in option.argv or ():
-                each = value if isinstance(value, list) else [value]
-                argv += map(render, each) if part == EACH_VALUE else [fill(part, {**values, "value": text})]
+                if EACH_VALUE in part:
+                    each = value if isinstance(value, list) else [value]
+                    argv += [fill(part, values).replace(EACH_VALUE, render(item)) for item in each]
+                else:
+                    argv.append(fill(part, {**values, "value": text}))
             if option.env is not None:
                 env[option.env] = text
         if baseline:
@@ -121,7 +125,7 @@ def missing(adapter: Adapter, *, agent: str, environ: Mapping[str, str], config:
         version = requires.python_version
         lacking.append(f"Python {version} or later, for its environment (uv python install {version})")
     for check, folder in _checks(adapter, agent, config):
-        if check.argv[0] not in absent and (failure := _failure(check, folder, environ)):
+        if check.argv[:1] not in [[name] for name in absent] and (failure := _failure(check, folder, environ)):
             lacking.append(failure)
     return lacking
 
@@ -141,7 +145,14 @@ def _checks(adapter: Adapter, agent: str, config: Mapping[str, Any]) -> Iterator
 
 
 def _failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str | None:
-    """What a failed check means; None where it succeeds."""
+    """What a failed check means; None if it succeeds."""
+    if check.host is not None:
+        is_here = bool(check.argv) and _command_failure(check, root, environ) is None
+        return None if is_here or is_reachable(check.host) else f"{check.name} ({check.host} does not answer)"
+    return _command_failure(check, root, environ)
+
+
+def _command_failure(check: Check, root: Path | None, environ: Mapping[str, str]) -> str | None:
     shown = " ".join(check.argv)
     try:
         done = subprocess.run(

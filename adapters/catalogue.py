@@ -91,7 +91,9 @@ def _ways(manifest: Manifest, harnesses: Collection[str]) -> Iterator[str]:
         return
     for agent in manifest.agents:
         if _needs(manifest, agent, {}, harnesses) == ["a model"]:
-            yield f"`--agent {agent}` on any model"
+            fixed = manifest.run.fixed_providers.get(agent)
+            whose = f"a model of {' or '.join(fixed)}" if fixed else "any model"
+            yield f"`--agent {agent}` on {whose}"
     for agent in manifest.baselines:
         if not _needs(manifest, agent, {}, harnesses):
             yield f"`--agent {agent}`"

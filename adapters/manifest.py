@@ -7,13 +7,13 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
 
-from .options import Kind, Option, OptionError, coerce, nearest
+from .options import Kind, Option, OptionError, coerce, nearest, render
 from .regular_file import read_regular
 
 PLACEHOLDERS = (
@@ -31,7 +31,7 @@ PLACEHOLDERS = (
 """What may stand between braces in a command, its folder and its environment; `value` only in an option."""
 
 EACH_VALUE = "{values}"
-"""An argument of a list option that stands for an argument per item."""
+"""In an argument of a list option, stands for an item: the argument is repeated for each."""
 
 ANY_AGENT = "*"
 
@@ -65,6 +65,7 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     """How to start the benchmark. `cwd` is relative to its directory; the rest limits what it may take.
 
     `agent_argv` are further arguments by the agent's label; those of "*" are for the agents that it does not name.
+    `fixed_providers` are, by the agent's label, the only providers that it can ask, each at its public address alone.
     `package` is the name under which its Python finds the workspace, whatever the workspace's folder is called. `keys`
     are variables with keys that it may have, besides its provider's.
     """
@@ -73,6 +74,7 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     cwd: str = "."
     package: str | None = None
     agent_argv: dict[str, list[str]] = {}
+    fixed_providers: dict[str, list[str]] = {}
     timeout_seconds: float = 3600
     stall_seconds: float | None = None
     log_bytes: int = LOG_BYTES
@@ -121,14 +123,16 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
 
 
 class Check(_Table, frozen=True, kw_only=True):
-    """A command that must exit with 0 within a few seconds, and what is missing where it does not.
+    """A command that must exit with 0 within a few seconds, and what is missing if it does not.
 
-    It runs in the benchmark's directory. `unless` names options, one or several: with a bool that is true, or another
-    one that has a value, it is needless. With `agents` it is for those alone.
+    It runs in the benchmark's directory. If `host` is given, that host's answer over HTTPS does as well, so a command
+    may look for a copy of what is fetched from there. The check is left out if an option that `unless` names is true
+    or has a value, or, as `name=value`, has that one. With `agents` it is for those alone.
     """
 
     name: str
-    argv: list[str]
+    argv: list[str] = []
+    host: str | None = None
     unless: str | list[str] = []
     agents: list[str] = msgspec.field(default_factory=lambda: [ANY_AGENT])
 
@@ -136,12 +140,17 @@ class Check(_Table, frozen=True, kw_only=True):
         """Whether a run by that agent with that configuration can do without it."""
         if ANY_AGENT not in self.agents and agent not in self.agents:
             return True
-        return any(config.get(name) not in (None, False) for name in self.waivers)
+        return any(
+            config.get(name) not in (None, False) if value is None else render(config.get(name)) == value
+            for name, value in self.waivers
+        )
 
     @property
-    def waivers(self) -> list[str]:
-        """`unless` as a list."""
-        return [self.unless] if isinstance(self.unless, str) else self.unless
+    def waivers(self) -> list[tuple[str, str | None]]:
+        """The options of `unless`, each with the value that it must have, or None for any."""
+        told = [self.unless] if isinstance(self.unless, str) else self.unless
+        parts = [text.partition("=") for text in told]
+        return [(name, value if equals else None) for name, equals, value in parts]
 
 
 class Requires(_Table, frozen=True, kw_only=True):
@@ -163,11 +172,13 @@ class Baseline(_Table, frozen=True, kw_only=True):
     """A player of no skill, or of all skill: random, constant or perfect answers that the suite itself can give.
 
     Its name is the label of an agent. It asks no model, and its runs are synthetic. `argv` comes after all other
-    arguments; `score` stands for the score's path where a result tells of all players.
+    arguments; the suite is not told of the options in `untold`, which make no sense for it. `score` stands for the
+    score's path if a result tells of all players.
     """
 
     argv: list[str] = []
     env: dict[str, str] = {}
+    untold: list[str] = []
     score: str | None = None
     help: str = ""
 
@@ -388,7 +399,7 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
     for name, baseline in manifest.baselines.items():
-        yield from _baseline_faults(name, baseline)
+        yield from _baseline_faults(name, baseline, manifest.options)
         if name in manifest.agents:
             yield f"baselines.{name}", "is one of agents too, whose runs would all count as synthetic"
     version = manifest.requires.python_version
@@ -397,12 +408,14 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if version is not None and not manifest.requires.python:
         yield "requires.python_version", "there is no environment: requires.python names no package"
     for check in manifest.requires.checks:
-        for name in check.waivers:
+        for name, value in check.waivers:
             waiving = manifest.options.get(name)
-            if waiving is None or (waiving.type != "bool" and waiving.default is not None):
-                yield "requires.checks", f"unless = '{name}' names no bool option, nor another one without a default"
-        if not check.argv:
-            yield "requires.checks", f"'{check.name}' has an empty argv"
+            if waiving is None:
+                yield "requires.checks", f"unless = '{name}': there is no such option"
+            elif value is None and waiving.type != "bool" and waiving.default is not None:
+                yield "requires.checks", f"unless = '{name}': it always has a value; write '{name}=VALUE'"
+        if not check.argv and check.host is None:
+            yield "requires.checks", f"'{check.name}' has neither argv nor host"
         for text in check.argv:
             yield from _argument_faults("requires.checks", text)
     for key, expression in manifest.result.expressions():
@@ -471,7 +484,7 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
     if option.env is not None:
         yield from _variable_faults(f"{key}.env", option.env)
     for text in option.argv or ():
-        if text == EACH_VALUE and option.type == "list":
+        if EACH_VALUE in text and option.type == "list":
             continue
         yield from _text_faults(f"{key}.argv", text, in_option=True)
     if option.argv is not None and option.type != "bool" and not _tells_value(option):
@@ -497,12 +510,15 @@ def _option_faults(name: str, option: Option) -> Iterator[tuple[str, str]]:
 
 
 def _tells_value(option: Option) -> bool:
-    each = option.type == "list" and EACH_VALUE in (option.argv or ())
+    each = option.type == "list" and any(EACH_VALUE in text for text in option.argv or ())
     return each or any(match[2] == "value" for text in option.argv or () for match in _PLACEHOLDER.finditer(text))
 
 
-def _baseline_faults(name: str, baseline: Baseline) -> Iterator[tuple[str, str]]:
+def _baseline_faults(name: str, baseline: Baseline, options: Collection[str]) -> Iterator[tuple[str, str]]:
     key = f"baselines.{name}"
+    for option in baseline.untold:
+        if option not in options:
+            yield f"{key}.untold", f"there is no option '{option}'"
     if not baseline.argv and not baseline.env and baseline.score is None:
         yield key, "has none of argv, env and score, so it would be as any other agent"
     if baseline.score is not None:

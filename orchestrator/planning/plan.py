@@ -14,6 +14,7 @@ import msgspec
 
 from ...adapters.adapter import Adapter, missing
 from ...adapters.discovery import NONE_BROKEN, Broken
+from ...adapters.manifest import Manifest
 from ...adapters.options import EffectiveConfig, OptionError, effective_config, nearest
 from ...adapters.secret_shapes import hide_in
 from ...ledger.events import REPEAT, Json
@@ -172,11 +173,13 @@ def make_plan(
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
         # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
-        key = msgspec.json.encode([manifest.id, cell.agent, target.endpoint.provider.name, effective.config])
+        where = [target.endpoint.provider.name, target.endpoint.base_url]
+        key = msgspec.json.encode([manifest.id, cell.agent, where, effective.config])
         if (unmet := lacking.get(key)) is None:
             unmet = lacking[key] = [
                 *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
                 *target.endpoint.missing(),
+                *_unreachable(manifest, cell.agent, target),
                 *capacity.lacking(manifest.resources),
             ]
         for number in range(1, repeats + 1):
@@ -200,6 +203,20 @@ def make_plan(
             )
             plan.setdefault(signature.digest, planned)
     return list(plan.values())
+
+
+def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:
+    """Why an agent cannot ask that model: some know their providers by name, and no other address."""
+    fixed = manifest.run.fixed_providers.get(agent)
+    endpoint = target.endpoint
+    if fixed is None or target is NO_TARGET:
+        return []
+    if endpoint.provider.name not in fixed:
+        return [f"provider {' or '.join(fixed)} (agent '{agent}' can ask no other)"]
+    if endpoint.base_url != endpoint.provider.base_url:
+        address = endpoint.provider.base_url
+        return [f"no other base URL than {address} (agent '{agent}' would ask there all the same)"]
+    return []
 
 
 def _configure(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.adapters import adapter as adapter_module
 from benchmarks.adapters.adapter import Adapter, missing
 from benchmarks.adapters.manifest import parse_manifest
 
@@ -143,3 +144,47 @@ def test_a_check_is_for_some_agents_and_several_options_make_it_needless(make):
     assert len(lacking(adapter, config={"mock": False})) == 1
     assert lacking(adapter, config={"mock": True}) == lacking(adapter, config={"file": "f"}) == []
     assert lacking(adapter, agent="hermes") == []
+
+
+def test_a_value_of_an_option_makes_a_check_needless(make):
+    checks = [{"name": "data", "argv": ["false"], "unless": ["source=sample", "lanes=1,5"]}]
+    options = {
+        "source": {"type": "str", "default": "hub", "argv": ["{value}"]},
+        "lanes": {"type": "list", "default": [1], "argv": ["{value}"]},
+    }
+    adapter = make(requires={"checks": checks}, options=options)
+    assert len(lacking(adapter, config={"source": "hub", "lanes": [1]})) == 1
+    assert lacking(adapter, config={"source": "sample"}) == lacking(adapter, config={"lanes": [1, 5]}) == []
+
+
+def test_a_host_is_asked_unless_a_command_finds_what_is_fetched_from_there(make, monkeypatch):
+    asked = []
+    monkeypatch.setattr(adapter_module, "is_reachable", lambda host: asked.append(host))
+    checks = [{"name": "the data", "argv": ["test", "-e", "copy"], "host": "data.example"}]
+    adapter = make(requires={"checks": checks})
+    assert lacking(adapter) == ["the data (data.example does not answer)"]
+    assert lacking(make(requires={"checks": [{"name": "web", "host": "data.example"}]})) != []
+    (adapter.root / "copy").touch()
+    asked.clear()
+    assert lacking(adapter) == asked == []
+
+
+def test_an_argument_for_each_item_may_have_text_around_it(make):
+    options = {"env": {"type": "list", "argv": ["--env={values}"]}}
+    adapter = make(options=options)
+    assert adapter.command({"env": ["os", "db"]}, {}, PLACEHOLDERS).argv[-2:] == ["--env=os", "--env=db"]
+
+
+def test_a_baseline_is_not_told_of_options_that_make_no_sense_for_it(make):
+    options = {
+        "n": {"type": "int", "argv": ["--n", "{value}"]},
+        "clone": {"type": "bool", "argv": ["--clone"]},
+    }
+    baselines = {"smart": {"argv": ["--mock"], "untold": ["clone"]}}
+    adapter = make(options=options, baselines=baselines)
+
+    def started(agent):
+        return adapter.command({"n": 1, "clone": True}, {}, {**PLACEHOLDERS, "agent": agent}).argv
+
+    assert started("smart")[-3:] == ["--n", "1", "--mock"]
+    assert started("eliza")[-3:] == ["--n", "1", "--clone"]

@@ -218,3 +218,23 @@ def test_a_folder_with_a_benchmarks_name_does_not_hide_it(bench, tmp_path):
     add(bench, "other")
     (tmp_path / "bfcl" / "benchmark.toml").write_text((bench.root / "other" / "benchmark.toml").read_text())
     assert json.loads(test("bfcl", 1).stdout)["reason"] == "no_score", "a folder that has a manifest is meant"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (("--provider", "openai"), None),
+        (("--provider", "openai", "--base-url", "http://127.0.0.1:9/v1"), "no other base URL than https://api.openai"),
+        (("--provider", "ollama"), "provider openai or groq (agent 'llm' can ask no other)"),
+    ],
+)
+def test_an_agent_with_an_address_of_its_own_is_not_run_on_another(bench, model, told):
+    folder = add(bench, "a", head='agents = ["llm", "any"]\ndefault_agent = "llm"')
+    text = (folder / "benchmark.toml").read_text()
+    fixed = '[run.fixed_providers]\nllm = ["openai", "groq"]\n[options.mock]'
+    (folder / "benchmark.toml").write_text(text.replace("[options.mock]", fixed))
+    bench("run", "--benchmarks", "a", "--model", "m", *model, OPENAI_API_KEY="sk-of-nobody-at-all")
+    missing = [text for event in bench.events("incompatible") for text in event["data"]["missing"]]
+    assert (told is None) is (missing == []) and all(told in text for text in missing)
+    bench("run", "--benchmarks", "a", "--agent", "any", "--model", "m", *model, OPENAI_API_KEY="sk-of-nobody-at-all")
+    assert bench.runs()[-1]["agent"] == "any"
