@@ -21,10 +21,8 @@ from ..origins import Claim, may_speak, origins_of
 from ..storage import codec
 from ..storage.chain import BadLine
 from ..store import EventReader, EventStore, Finding
+from .packed import LONGEST_LINE
 from .places import Places
-
-LARGEST_EVENT = 16 * 1024 * 1024
-"""Bytes of a line: what a run says of itself has a few thousand."""
 
 _SHOWN = 20
 """Refusals that an error lists; of more it tells the count."""
@@ -166,7 +164,7 @@ class _Judging:
         if seq in self._aside:
             return
         try:
-            record, is_plain = codec.read(line), len(line) <= LARGEST_EVENT and codec.is_plain(line)
+            record, is_plain = codec.read(line), len(line) <= LONGEST_LINE and codec.is_plain(line)
         except BadLine as problem:
             self.refuse(seq, str(problem))
             return

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import os
-import zlib
 from collections.abc import Collection, Iterable, Iterator
-from io import BufferedIOBase
 from pathlib import Path
 
-from ..errors import LedgerDamaged, LedgerError, LedgerUnwritable, OtherHistory
+from ..errors import LedgerDamaged, LedgerUnwritable, OtherHistory
 from ..events import Record
 from ..storage import codec
 from ..storage.chain import BadLine, BrokenChain, Head, follow, last_of
 from ..store import EventStore
+from . import packed
+from .packed import UnreadableFile
 
-_LINES_AT_ONCE = 1_000
+__all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines", "head_of", "pieces_of"]
 
-FILE_ENDINGS = (".jsonl", ".jsonl.gz")
+_BYTES_AT_ONCE = 1024 * 1024
+
+FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 """A path that ends so is one file of lines."""
 
 
-class UnreadableFile(LedgerError):
-    """A file that was given as an export of a ledger and is none."""
-
-
 class LinesFile:
-    """A file with the lines of a ledger, from its first one on; packed where its name ends with `.gz`."""
+    """A file with the lines of a ledger, from its first one on; packed if its name ends with `.gz` or `.zst`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,7 +39,10 @@ class LinesFile:
         details: bool = True,
     ) -> Iterator[Record]:
         """The records behind position `after`; see `EventReader.read`."""
+        typed = None if types is None else [b'"type":"%b"' % kind.encode() for kind in types]
         for number, line in enumerate(self.read_lines(after), after + 1):
+            if typed is not None and not any(kind in line for kind in typed):
+                continue
             try:
                 record = codec.read(line)
             except BadLine as problem:
@@ -52,19 +52,12 @@ class LinesFile:
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The lines behind position `after`."""
-        with _open(self.path) as file:
-            try:
-                for line in itertools.islice(file, after, None):
-                    if line.endswith(b"\n"):
-                        yield line[:-1]
-            except (OSError, EOFError, zlib.error) as problem:
-                raise UnreadableFile(f"{self.path} cannot be read: {problem}") from problem
+        return itertools.islice(packed.lines(self.path), after, None)
 
     def prove(self) -> Iterator[bytes]:
         """Every line, in pieces, each proven to continue the chain. Raises LedgerDamaged."""
         head = Head()
-        lines = self.read_lines()
-        while some := list(itertools.islice(lines, _LINES_AT_ONCE)):
+        for some in pieces_of(self.read_lines(), _BYTES_AT_ONCE):
             try:
                 head = follow(some, head)
             except BrokenChain as problem:
@@ -73,11 +66,18 @@ class LinesFile:
             yield b"".join(line + b"\n" for line in some)
 
 
-def _open(path: Path) -> BufferedIOBase:
-    try:
-        return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
-    except OSError as problem:
-        raise UnreadableFile(f"{path} cannot be read: {problem.strerror or problem}") from problem
+def pieces_of(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
+    """The lines, as many at once as have about that many bytes."""
+    some: list[bytes] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        size += len(line)
+        if size >= most:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def export_lines(store: EventStore, path: Path) -> Head:
@@ -88,8 +88,7 @@ def export_lines(store: EventStore, path: Path) -> Head:
     head = Head()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        # No name and no time in what is packed: the same ledger gives the same file.
-        with beside.open("wb") as raw, _packer(raw) if path.name.endswith(".gz") else raw as file:
+        with beside.open("wb") as raw, packed.packing(path, raw) as file:
             for lines in store.prove():
                 file.write(lines)
                 head = last_of(lines)
@@ -99,10 +98,6 @@ def export_lines(store: EventStore, path: Path) -> Head:
     finally:
         beside.unlink(missing_ok=True)
     return head
-
-
-def _packer(raw: BufferedIOBase) -> BufferedIOBase:
-    return gzip.GzipFile("", "wb", fileobj=raw, mtime=0)
 
 
 def copy(source: EventStore, target: EventStore) -> int:

@@ -6,7 +6,6 @@ them back their old numbers, in that order, gets the same lines, and so the same
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -19,10 +18,11 @@ from ..storage import codec
 from ..storage.chain import GENESIS, Head, last_of, origin_of
 from ..store import EventReader, EventStore
 from .admission import Source, judge_continuation, judge_other
+from .exchange import pieces_of
 from .places import Places, extend
 
-_AT_ONCE = 10_000
-"""Events appended together: bounds memory."""
+_BYTES_AT_ONCE = 4 * 1024 * 1024
+"""Bytes of events that are appended together: bounds memory."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -79,9 +79,8 @@ def _merge(store: EventStore, source: Source, origin: str, name: str, places: Pl
     """Append the events that are not here yet, with `merged` events that say where all of them stand; how many."""
     done = _last_merge(store, source, origin)
     told = done or Merged(origin=origin, position=0, head_hash=GENESIS, stretches=[])
-    lines = source.read_lines(after=told.position)
     added = 0
-    while some := list(itertools.islice(lines, _AT_ONCE)):
+    for some in pieces_of(source.read_lines(after=told.position), _BYTES_AT_ONCE):
         end = Merged(
             origin=origin,
             position=told.position + len(some),

@@ -189,7 +189,7 @@ def test_a_merge_that_a_crash_cut_short_is_completed(tmp_path_factory, kept, at_
     ours = fill(JsonlStore(folder / "ours", notice=print), "a")
     theirs = fill(JsonlStore(folder / "theirs", notice=print), *"uvwxyz", stream="run_2")
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(merging, "_AT_ONCE", at_once)
+    monkey.setattr(merging, "_BYTES_AT_ONCE", at_once * 400)
     with monkey.context():
         take_in(ours, theirs, name="other")
         ours.close()

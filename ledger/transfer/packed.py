@@ -1,0 +1,118 @@
+"""Files that are packed, read and written piece by piece: what somebody else packed may be far larger than it looks."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from ..errors import LedgerError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+LONGEST_LINE = 16 * 1024 * 1024
+"""Bytes of a line that are read: an event has a few thousand."""
+
+_MOST_TIMES = 200
+"""A ledger is packed to about a tenth. What unpacks to more than so many times its size was made to fill a memory."""
+
+_ALWAYS_FINE = 64 * 1024 * 1024
+
+_PIECE = 1024 * 1024
+
+
+class UnreadableFile(LedgerError):
+    """A file that was given as an export of a ledger and is none."""
+
+
+class _Bounded:
+    """The bytes of a packed file; raises UnreadableFile for more of them than it can have been made of."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+        self._most = max(_ALWAYS_FINE, _MOST_TIMES * path.stat().st_size)
+        self._seen = 0
+
+    def read(self, size: int = _PIECE) -> bytes:
+        """The next bytes, at most a megabyte of them."""
+        piece = self._file.read(min(_PIECE, size) if size >= 0 else _PIECE)
+        self._seen += len(piece)
+        if self._seen > self._most:
+            raise UnreadableFile(
+                f"{self._path} unpacks to more than {self._most} bytes: no ledger is packed that well\n"
+                "hint: unpack it yourself, look at it, and import what comes out"
+            )
+        return piece
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The unpacked bytes of a file, by its name's end: `.gz`, `.zst`, or as they are. Only `read(size)` is promised.
+
+    Raises UnreadableFile, also while it is read.
+    """
+    try:
+        with _unpacking(path) as file:
+            yield cast("BinaryIO", _Bounded(path, file) if path.suffix in (".gz", ".zst") else file)
+    except (OSError, EOFError, zlib.error, ValueError) as problem:
+        raise _unreadable(path, problem) from problem
+    except Exception as problem:
+        if path.suffix == ".zst" and isinstance(problem, _zstd().ZstdError):
+            raise _unreadable(path, problem) from problem
+        raise
+
+
+def _unreadable(path: Path, problem: Exception) -> UnreadableFile:
+    told = problem.strerror if isinstance(problem, OSError) else None
+    return UnreadableFile(f"{path} cannot be read: {told or problem}")
+
+
+def _unpacking(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.open(path))
+    if path.suffix == ".zst":
+        return cast("BinaryIO", _zstd().open(path))
+    return path.open("rb")
+
+
+def packing(path: Path, raw: BinaryIO) -> BinaryIO:
+    """What packs the bytes that are written to it into `raw`, as the name of `path` says; it is to be closed.
+
+    No name and no time go in: the same bytes give the same file.
+    """
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=cast("BufferedIOBase", raw), mtime=0))
+    if path.suffix == ".zst":
+        return cast("BinaryIO", _zstd().ZstdFile(raw, "wb"))
+    return raw
+
+
+def _zstd() -> ModuleType:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of a file, without their newlines. Raises UnreadableFile, also for a line that is too long."""
+    with opened(path) as file:
+        rest = b""
+        while piece := file.read(_PIECE):
+            *whole, last = piece.split(b"\n")
+            if whole:
+                yield rest + whole[0]
+                yield from whole[1:]
+                rest = last
+            else:
+                rest += last
+            if len(rest) > LONGEST_LINE:
+                raise UnreadableFile(f"{path} has a line of more than {LONGEST_LINE} bytes: that is no event")
