@@ -8,7 +8,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
+from ..regular_file import open_regular
 from .found import (
     ForeignRun,
     PassedOver,
@@ -43,6 +45,12 @@ _OF_TIME = ("s", "ms", "us", "µs", "ns", "sec", "min", "h")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
 
 
+_MOST_LINES = 100_000
+_MOST_CHARACTERS = 64 * 1024 * 1024
+_LONGEST_LINE = 1024 * 1024
+"""What is read of a table: all of it is in memory, since one bad line refuses it whole."""
+
+
 def is_field(name: str) -> bool:
     """Whether a column can be that."""
     return name in FIELDS or name.startswith(("metrics.", "config."))
@@ -57,10 +65,17 @@ def read(
     Raises UnreadableResult, also for one line that cannot be read: half a table would look like a whole one.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        lines = [(reader.line_num, line) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(_lines(file, path), strict=True)
+            lines: list[tuple[int, dict[str, str]]] = []
+            for line in reader:
+                if len(lines) == _MOST_LINES:
+                    told = f"it has more than {_MOST_LINES} lines, and so many are read of one file: split it"
+                    raise UnreadableResult(path, told)
+                lines.append((reader.line_num, line))
+    except OSError as problem:
+        raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
+    except (UnicodeDecodeError, csv.Error) as problem:
         raise UnreadableResult(path, f"no CSV: {problem}") from problem
     there = list(reader.fieldnames or ())
     sources = _sources(path, there, columns, constants)
@@ -84,6 +99,17 @@ def read(
             raise UnreadableResult(path, f"no line of the metric {metric}: there are {', '.join(known)}")
     unread = [name for name in there if name not in sources.values()]
     return [*runs, *_alike(runs, dict(lines), unread)]
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """The lines of a file, within the limits of a table that all is in memory of."""
+    left = _MOST_CHARACTERS
+    while line := file.readline(_LONGEST_LINE + 1):
+        left -= len(line)
+        if len(line) > _LONGEST_LINE or left < 0:
+            limit = f"{_LONGEST_LINE} in a line" if len(line) > _LONGEST_LINE else f"{_MOST_CHARACTERS}"
+            raise UnreadableResult(path, f"it has more characters than are read of a table, {limit}")
+        yield line
 
 
 def _alike(runs: list[ForeignRun], lines: Mapping[int, Mapping[str, str]], unread: list[str]) -> Iterator[PassedOver]:

@@ -5,6 +5,7 @@ Log formats 1 and 2 are read: https://inspect.aisi.org.uk/eval-logs.html
 
 from __future__ import annotations
 
+import os
 import sys
 import zlib
 from collections.abc import Iterable
@@ -41,8 +42,17 @@ else:
 
 KIND = "inspect-log"
 
-_LARGEST_MEMBER = 64 * 1024 * 1024
+_LARGEST_MEMBER = 32 * 1024 * 1024
 """What a header or a summary may have, unpacked: an archive of a few kilobytes can hold gigabytes."""
+
+_LARGEST_TOTAL = 512 * 1024 * 1024
+"""What all summaries of a killed run may have together."""
+
+_LARGEST_DIRECTORY = 64 * 1024 * 1024
+"""What the list of an archive's members may have: a log has a member for each sample."""
+
+_END_BYTES = 128 * 1024
+"""The end of an archive, in which that size stands: behind it is at most a comment of 64 KiB."""
 
 _BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
 """What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
@@ -76,13 +86,17 @@ def fits_older(document: Document) -> bool:
 def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
     """The run of an `.eval` file. Without a header it is that of a process that was killed."""
     try:
+        if (size := _directory_bytes(path)) > _LARGEST_DIRECTORY:
+            raise ValueError(f"its list of members has {size} bytes, and at most {_LARGEST_DIRECTORY} are read")
         with ZipFile(path) as archive:
             members = set(archive.namelist())
             if "header.json" in members:
                 header = _member(archive, "header.json")
             else:
                 journal = _member(archive, "_journal/start.json")
-                summaries = (name for name in members if "_journal/summaries/" in name)
+                summaries = [name for name in members if "_journal/summaries/" in name]
+                if sum(archive.getinfo(name).file_size for name in summaries) > _LARGEST_TOTAL:
+                    raise ValueError(f"its summaries have more than {_LARGEST_TOTAL} bytes")
                 done = sum(len(rows(_member(archive, name))) for name in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
     except _BROKEN as problem:
@@ -197,6 +211,18 @@ def _measure(eval: Document, chosen: Metric | None) -> dict[str, Any]:
 def _role(role: object) -> object:
     """The name of the model, or of the models, in a role such as that of the grader."""
     return [_role(one) for one in role] if isinstance(role, list) else table(role).get("model")
+
+
+def _directory_bytes(path: Path) -> int:
+    """The size that a ZIP archive says its list of members has; 0 if it does not say one."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _END_BYTES))
+        end = file.read()
+    place = end.rfind(b"PK\x05\x06")
+    size = int.from_bytes(end[place + 12 : place + 16], "little") if place >= 0 else 0
+    if size == 0xFFFFFFFF and (place := end.rfind(b"PK\x06\x06")) >= 0:
+        size = int.from_bytes(end[place + 40 : place + 48], "little")
+    return size
 
 
 def _member(archive: ZipFile, name: str) -> Any:

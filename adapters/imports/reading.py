@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ..regular_file import read_regular
 from ..result.storable import DEEPEST, is_shallow
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
 from .found import (
@@ -30,8 +31,11 @@ _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
 """What no reader reads, and what makes logs large."""
 
-_LARGEST_BYTES = 2 * 1024**3
+_LARGEST_BYTES = 1024**3
 """What a JSON file may have: logs with their samples are large, and all of it is in memory once."""
+
+_LARGEST_PARTS = 64 * 1024 * 1024
+"""What may be left of it without the samples: as values it takes up to twenty times as much memory."""
 
 _NO_FOLDERS = {".git", "__pycache__", "env", "node_modules"}
 _NO_RESULTS = {"asv.conf.json"}
@@ -235,23 +239,28 @@ def load(path: Path) -> Document:
     Raises UnreadableResult.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_BYTES:
-            raise UnreadableResult(path, f"{size} bytes; a JSON file is read up to {_LARGEST_BYTES}")
-        content = path.read_bytes()
+        content = read_regular(path, most=_LARGEST_BYTES)
     except OSError as problem:
         raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
     try:
         parts = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
-        return {name: msgspec.json.decode(part) for name, part in parts.items() if name not in _SKIPPED_KEYS}
+        parts = {name: part for name, part in parts.items() if name not in _SKIPPED_KEYS}
+        _refuse_large(path, sum(len(memoryview(part)) for part in parts.values()))
+        return {name: msgspec.json.decode(part) for name, part in parts.items()}
     except (msgspec.DecodeError, RecursionError):
         pass
+    _refuse_large(path, len(content))
     try:
         return table(decode_json(content))
     except ValueError as problem:
         if _begins_with_a_whole_line(content):
             return {}
         raise UnreadableResult(path, f"no JSON: {problem}") from problem
+
+
+def _refuse_large(path: Path, size: int) -> None:
+    if size > _LARGEST_PARTS:
+        raise UnreadableResult(path, f"{size} bytes of results, and at most {_LARGEST_PARTS} are read of one file")
 
 
 def _begins_with_a_whole_line(content: bytes) -> bool:
@@ -261,7 +270,7 @@ def _begins_with_a_whole_line(content: bytes) -> bool:
         return False
     try:
         json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -315,7 +324,7 @@ def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
 
 def _load_list(path: Path) -> list[Any]:
     try:
-        value = decode_json(path.read_bytes())
+        value = decode_json(read_regular(path, most=_LARGEST_PARTS))
     except (OSError, ValueError) as problem:
         raise UnreadableResult(path, f"no JSON: {problem}") from problem
     if not isinstance(value, list):

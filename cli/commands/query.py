@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from ...adapters.regular_file import read_regular
 from ...ledger.past import Past
 from ...ledger.store import EventReader
 from ...orchestrator.errors import UsageError, nearest
@@ -116,13 +117,16 @@ def command(
         note(f"only the first {rows} rows: --rows answers more")
 
 
+_LONGEST_QUESTION = 4 * 1024 * 1024
+
+
 def _question(sql: str | None, file: str | None) -> str:
     if (sql is None) == (file is None):
         raise UsageError("give the SQL, or --file; --list shows what there is to ask for")
     if file is None:
         return sql or ""
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return sys.stdin.read() if file == "-" else read_regular(Path(file), most=_LONGEST_QUESTION).decode()
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"{file} cannot be read: {getattr(problem, 'strerror', None) or 'no UTF-8'}") from problem
 

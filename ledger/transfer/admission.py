@@ -12,17 +12,18 @@ from typing import Protocol
 
 import msgspec
 
-from ..aside import Positions, set_aside_in
+from ..aside import NOTHING, Positions, set_aside_in
 from ..errors import ImpossibleTransition, LedgerError
 from ..events import Merged
 from ..history import History
 from ..judgement import faults_of
-from ..origins import Claim, may_speak, origins_of
+from ..origins import Claim, Stretch, may_speak, origins_of
 from ..storage import codec
 from ..storage.chain import BadLine
+from ..storage.codec import Envelope
 from ..store import EventReader, EventStore, Finding
 from .packed import LONGEST_LINE
-from .places import Places
+from .places import Places, extend
 
 _SHOWN = 20
 """Refusals that an error lists; of more it tells the count."""
@@ -41,14 +42,14 @@ class RefusedLedger(LedgerError):
 
     def __init__(self, url: str, findings: Sequence[Finding], count: int) -> None:
         self.findings, self.count = list(findings), count
-        told = [f"  event {finding.seq}: {_shown(finding.text)}" for finding in findings]
+        told = [f"  event {finding.seq}: {shown(finding.text)}" for finding in findings]
         if count > len(told):
             told.append(f"  and {count - len(told)} more")
         what = "1 event" if count == 1 else f"{count} events"
         super().__init__(
             "\n".join(
                 [
-                    f"{_shown(url)} was refused, and nothing of it was taken in: {what} can't be believed",
+                    f"{shown(url)} was refused, and nothing of it was taken in: {what} can't be believed",
                     *told,
                     "hint: `ledger verify` shows the same in the workspace that it comes from; there, `ledger repair` "
                     "sets such events aside",
@@ -57,7 +58,7 @@ class RefusedLedger(LedgerError):
         )
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A foreign text for a terminal: in one line, and nothing in it that does more than show."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:300])
 
@@ -73,12 +74,15 @@ def judge_continuation(store: EventStore, source: Source, *, shared: int) -> Non
 
     Raises RefusedLedger, and LedgerDamaged where its chain is broken.
     """
-    judging = _Judging(store, source, set_aside_in(source))
+    judging = _Judging(store, source)
+    for seq, line in _numbered(source):
+        judging.see_envelope(seq, line)
+    judging.end()
     for finding in origins_of(source).faults(source):
         if finding.seq > shared:
             judging.refuse(finding.seq, finding.text)
+    judging.aside = set_aside_in(source)
     for seq, line in _numbered(source):
-        judging.see_version(seq, line)
         if seq > shared:
             judging.see(seq, line)
     judging.end()
@@ -89,26 +93,30 @@ def judge_other(store: EventStore, source: Source, *, origin: str, places: Place
 
     Raises RefusedLedger, and LedgerDamaged where its chain is broken.
     """
-    known = places.stretches(line for _, line in _numbered(source))
+    judging = _Judging(store, source)
+    known: list[Stretch] = []
+    for seq, line in _numbered(source):
+        place = places.of_id.get(judging.see_envelope(seq, line).id)
+        if place is not None:
+            extend(known, place)
+            if not places.says(place, line):
+                judging.refuse(seq, f"its id is that of event {place} here, which says something else")
+    judging.end()
     arriving = Claim(places.seq + 1, Merged(origin=origin, position=0, head_hash="", stretches=[], added=0), known, [])
-    ours, theirs, aside = origins_of(store, arriving), origins_of(source), set_aside_in(source)
+    ours, theirs = origins_of(store, arriving), origins_of(source)
 
     def begun(stream: str) -> list[str]:
         first = places.first_of(stream)
         return [] if first is None else ours.way_of(first) or [ours.own]
 
-    judging = _Judging(store, source, aside, begun)
     for finding in theirs.faults(source):
         judging.refuse(finding.seq, finding.text)
+    judging.aside = set_aside_in(source)
     for seq, line in _numbered(source):
-        judging.see_version(seq, line)
-        place = places.of_id.get(codec.read_envelope(line).id)
-        if place is None:
-            judging.see(seq, line, [origin, *theirs.way_of(seq)])
-        elif not places.says(place, line):
-            judging.refuse(seq, f"its id is that of event {place} here, which says something else")
+        if codec.read_envelope(line).id not in places.of_id:
+            judging.see(seq, line, [origin, *theirs.way_of(seq)], begun)
     judging.end()
-    return Admitted(aside)
+    return Admitted(judging.aside)
 
 
 def _numbered(source: Source) -> Iterator[tuple[int, bytes]]:
@@ -123,15 +131,12 @@ def _numbered(source: Source) -> Iterator[tuple[int, bytes]]:
 class _Judging:
     """Holds the story as it would go on, and collects what makes no sense in it."""
 
-    def __init__(
-        self, store: EventStore, source: Source, aside: Positions, begun: Callable[[str], list[str]] | None = None
-    ) -> None:
-        """`begun` answers in which ledgers a run or group began; without it, all of it is one ledger's."""
+    def __init__(self, store: EventStore, source: Source) -> None:
+        self.aside: Positions = NOTHING
+        """The positions of events that the other ledger has set aside itself: they are not judged."""
         self._history = History.of(store, details=False)
         self._before = (set(self._history.runs), set(self._history.groups))
         self._source = source
-        self._aside = aside
-        self._begun = begun
         self._versions: dict[str, int] = {}
         self._ids: set[str] = set()
         self._refused: list[Finding] = []
@@ -143,8 +148,8 @@ class _Judging:
         if len(self._refused) < _SHOWN:
             self._refused.append(Finding(seq, text))
 
-    def see_version(self, seq: int, line: bytes) -> None:
-        """Count the events of each stream: a chain that is numbered otherwise could not be proven here."""
+    def see_envelope(self, seq: int, line: bytes) -> Envelope:
+        """Judge what a line says of its event's place: a chain that is numbered otherwise could not be proven here."""
         try:
             envelope = codec.read_envelope(line)
         except BadLine as problem:
@@ -158,10 +163,16 @@ class _Judging:
             self.refuse(seq, f"the id {envelope.id} stands twice")
         self._ids.add(envelope.id)
         self._versions[envelope.stream] = envelope.version
+        return envelope
 
-    def see(self, seq: int, line: bytes, way: Sequence[str] = ()) -> None:
-        """Judge an event that is new here, and came through the ledgers `way`."""
-        if seq in self._aside:
+    def see(
+        self, seq: int, line: bytes, way: Sequence[str] = (), begun: Callable[[str], list[str]] | None = None
+    ) -> None:
+        """Judge an event that is new here, and came through the ledgers `way`.
+
+        `begun` answers in which ledgers a run or group began; without it, all of it is one ledger's.
+        """
+        if seq in self.aside:
             return
         try:
             record, is_plain = codec.read(line), len(line) <= LONGEST_LINE and codec.is_plain(line)
@@ -174,7 +185,7 @@ class _Judging:
             self.refuse(seq, "; ".join(faults[:3]))
             return
         is_ours = record.stream in self._before[0] or record.stream in self._before[1]
-        if self._begun and is_ours and not may_speak(record.data, way, self._begun(record.stream)):
+        if begun and is_ours and not may_speak(record.data, way, begun(record.stream)):
             self.refuse(seq, f"{record.type} of {record.stream}, which is no run or group of that ledger")
             return
         try:

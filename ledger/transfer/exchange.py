@@ -13,6 +13,7 @@ from ..storage import codec
 from ..storage.chain import BadLine, BrokenChain, Head, follow, last_of
 from ..store import EventStore
 from . import packed
+from .admission import judge_continuation
 from .packed import UnreadableFile
 
 __all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines", "head_of", "pieces_of"]
@@ -100,11 +101,12 @@ def export_lines(store: EventStore, path: Path) -> Head:
     return head
 
 
-def copy(source: EventStore, target: EventStore) -> int:
+def copy(source: EventStore, target: EventStore, *, is_judged: bool = False) -> int:
     """Bring the ledger `source` to the store `target` line by line; how many were new there.
 
-    The target is empty, or an earlier copy. Raises LedgerDamaged where either is damaged, OtherHistory where the target
-    holds something else, and what `EventStore.append_lines` raises.
+    The target is empty, or an earlier copy. With `is_judged`, what is new is judged first, as `take_in` does: a ledger
+    of one's own may be copied as it is. Raises LedgerDamaged where either is damaged, OtherHistory where the target
+    holds something else, RefusedLedger, and what `EventStore.append_lines` raises.
     """
     there = head_of(target.prove())
     here = next(source.read(after=there.seq - 1), None) if there.seq else None
@@ -113,6 +115,8 @@ def copy(source: EventStore, target: EventStore) -> int:
             f"{target.url} is no earlier copy of {source.url}: its event {there.seq} is not the one there. "
             f"Nothing was written; give an empty place, or merge with `ledger import`"
         )
+    if is_judged:
+        judge_continuation(target, source, shared=there.seq)
     return target.append_lines(itertools.islice(_lines(source.prove()), there.seq, None))
 
 

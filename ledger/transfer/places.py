@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from hashlib import blake2b
 
 from ..storage import codec
@@ -39,14 +38,6 @@ class Places:
     def says(self, seq: int, line: bytes) -> bool:
         """Whether the event at a position has the stream, type and data of that line."""
         return self._contents[seq - 1] == _content(line)
-
-    def stretches(self, lines: Iterable[bytes]) -> list[tuple[int, int]]:
-        """Where the events of those lines stand, in their order; those that are not here are left out."""
-        stretches: list[tuple[int, int]] = []
-        for line in lines:
-            if (place := self.of_id.get(codec.read_envelope(line).id)) is not None:
-                extend(stretches, place)
-        return stretches
 
 
 def extend(stretches: list[tuple[int, int]], place: int) -> None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from ...adapters.regular_file import read_regular
 from ...ledger.events import Json, Outcome
 from ..errors import UsageError
 
@@ -91,6 +92,10 @@ def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Pri
     return load_prices(file_here if file_here.is_file() else None)
 
 
+_LARGEST_BYTES = 4 * 1024 * 1024
+"""What a file of prices may have: those of all models that there are take some hundred kilobytes."""
+
+
 @functools.cache
 def _shipped() -> tuple[Price, ...]:
     return read_prices(_SHIPPED)
@@ -99,11 +104,13 @@ def _shipped() -> tuple[Price, ...]:
 def read_prices(file: Path) -> tuple[Price, ...]:
     """The rows of a file of prices. Raises UsageError."""
     try:
-        rows = tuple(msgspec.convert(tomllib.loads(file.read_text()), _File).price)
+        rows = tuple(msgspec.convert(tomllib.loads(read_regular(file, most=_LARGEST_BYTES).decode()), _File).price)
     except OSError as problem:
         raise UsageError(f"the prices {file} cannot be read: {problem.strerror}") from problem
     except (ValueError, msgspec.ValidationError) as problem:
         raise UsageError(f"the prices {file} make no sense: {problem}") from problem
+    except RecursionError as problem:
+        raise UsageError(f"the prices {file} make no sense: they are nested too deep") from problem
     for row in rows:
         if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
             raise UsageError(

@@ -19,6 +19,7 @@ import msgspec
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.options import nearest
+from ...adapters.regular_file import read_regular
 from ...ledger.events import Json
 from ..errors import UsageError
 from ..models.targets import Target
@@ -89,6 +90,10 @@ class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     run: Settings = Settings()
 
 
+_LARGEST_BYTES = 4 * 1024 * 1024
+"""What a campaign file may have: a matrix of a thousand cells takes some kilobytes."""
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """A campaign file, its content as plain values, and the digest of its bytes."""
 
@@ -106,7 +111,7 @@ class Loaded(msgspec.Struct, frozen=True):
 def load_campaign_file(path: Path) -> Loaded:
     """Read a campaign file. Raises UsageError, with the place, where it makes no sense."""
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, most=_LARGEST_BYTES)
         content = tomllib.loads(raw.decode())
         _check(content)
         loaded = Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
@@ -114,6 +119,8 @@ def load_campaign_file(path: Path) -> Loaded:
         raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
     except (ValueError, msgspec.ValidationError) as problem:
         raise UsageError(f"the campaign file {path} makes no sense: {problem}") from problem
+    except RecursionError as problem:
+        raise UsageError(f"the campaign file {path} makes no sense: it is nested too deep") from problem
     for options in (loaded.file.options, *loaded.file.matrix.options):
         own = options.get(PER_BENCHMARK, {})
         if not isinstance(own, dict) or not all(isinstance(one, dict) for one in own.values()):

@@ -38,6 +38,9 @@ from ..planning.signature import sign
 from ..redaction import Redactor
 
 RUNS, GROUPS, CALLS = "benchmark_runs", "run_groups", "benchmark_run_trajectories"
+_LARGEST_VALUE = 16 * 1024 * 1024
+"""Bytes of a value, or of a row, that is read."""
+
 _ALL_RUNS = "SELECT * FROM benchmark_runs ORDER BY started_at, run_id"
 _ALL_GROUPS = "SELECT * FROM run_groups"
 _ALL_CALLS = "SELECT * FROM benchmark_run_trajectories ORDER BY run_id, trajectory_file, turn_index"
@@ -89,8 +92,9 @@ def read_database(path: Path) -> First:
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
             connection.text_factory = lambda text: text.decode(errors="replace")
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             if "projection_state" in tables:
                 raise UsageError(f"{path} was made from a ledger by this program: copy the ledger instead")
             if RUNS not in tables:

@@ -6,6 +6,7 @@ A run's id is made from the digest of the content that it was read from, so that
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -18,6 +19,9 @@ from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..planning.signature import Signature, sign
 from ..redaction import Redactor
+
+_AT_ONCE = 2_000
+"""Events that are appended together: bounds memory."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -80,16 +84,17 @@ def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
 
     Raises what `Ledger.decide` raises.
     """
-    events = {one.run_id: Imported(source=one.source, run=_row(one.run)) for one in found}
     before = Comparison(set(), set())
 
-    def decide(history: History) -> list[NewEvent]:
-        nonlocal before
-        before = compare(found, history)
-        return [NewEvent(run_id, event) for run_id, event in events.items() if run_id in before.fresh]
+    def decide(some: Sequence[Found], history: History) -> list[NewEvent]:
+        told = compare(some, history)
+        before.fresh.update(told.fresh)
+        before.otherwise.update(told.otherwise)
+        fresh = {one.run_id: one for one in some if one.run_id in told.fresh}
+        return [NewEvent(run_id, Imported(source=one.source, run=_row(one.run))) for run_id, one in fresh.items()]
 
-    if events:
-        ledger.decide(decide)
+    for first in range(0, len(found), _AT_ONCE):
+        ledger.decide(partial(decide, found[first : first + _AT_ONCE]))
     return before
 
 

@@ -18,6 +18,7 @@ from ...ledger.events import Event, Imported, ImportSource, Json, NewEvent, Reco
 from ...ledger.fold import Run, evolve, evolve_group
 from ...ledger.history import History
 from ...ledger.identity import utc_now
+from ...ledger.judgement import faults_of
 from ...ledger.ledger import Ledger
 from .first_orchestrator import UNDONE, First, ListFiles, Reader, group_events, read_database, run_event
 
@@ -122,11 +123,13 @@ def _why_impossible(stream: str, events: Iterable[Event]) -> str | None:
     at = utc_now()
     try:
         for event in events:
-            record = Record(seq=1, id="", at=at, stream=stream, version=1, data=event, prev="", hash="")
+            record = Record(seq=1, id="row", at=at, stream=stream, version=1, data=event, prev="", hash="")
             if isinstance(event, Imported):
                 run = evolve(run, record)
             else:
                 group = evolve_group(group, record)
+            if fault := next(faults_of(record), None):
+                return f"{stream}: {fault}"
     except ImpossibleTransition as problem:
         return str(problem)
     return None

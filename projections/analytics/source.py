@@ -29,7 +29,7 @@ from .plain_path import plain_path
 if TYPE_CHECKING:
     import duckdb
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised where the Parquet files come to hold something else."""
 
 _LINES_AT_ONCE = 500
@@ -51,9 +51,10 @@ def events_of(path: str, *, longest: int = 0) -> str:
     # One object may be of half the buffer's size.
     largest = max(_LARGEST_OBJECT, 2 * longest)
     return f"""
-        SELECT seq, TRY_CAST("at" AS TIMESTAMP) AS recorded_at, type, stream, version, data
+        SELECT seq, TRY_CAST("at" AS TIMESTAMP) AS recorded_at, type, stream,
+          TRY_CAST(version AS BIGINT) AS version, data
         FROM read_json({quoted(path)}, format = 'newline_delimited', maximum_object_size = {largest}, columns = {{
-          seq: 'BIGINT', "at": 'VARCHAR', type: 'VARCHAR', stream: 'VARCHAR', version: 'BIGINT', data: 'JSON'
+          seq: 'BIGINT', "at": 'VARCHAR', type: 'VARCHAR', stream: 'VARCHAR', version: 'VARCHAR', data: 'JSON'
         }})"""  # noqa: S608 - a quoted path and a number
 
 

@@ -147,9 +147,13 @@ def stat(place: Place, as_json: bool) -> None:
     print_facts({"runs": told, "groups": str(len(history.groups)), "first": first, "last": last})
 
 
+_LONGEST_NOTE = 1024 * 1024
+"""Characters of a checkpoint that are read: with many signatures it has a few thousand."""
+
+
 def _read(kept: TextIO) -> str:
     try:
-        return kept.read()
+        return kept.read(_LONGEST_NOTE)
     except UnicodeDecodeError as problem:
         raise UsageError(f"{kept.name} is no checkpoint: {problem}") from problem
 

@@ -17,7 +17,7 @@ from ....ledger.storage.chain import Head
 from ....ledger.storage.jsonl import JsonlStore
 from ....ledger.storage.open import open_store
 from ....ledger.store import EventStore
-from ....ledger.transfer.admission import Source
+from ....ledger.transfer.admission import Source, shown
 from ....ledger.transfer.exchange import FILE_ENDINGS, LinesFile, export_lines, head_of
 from ....ledger.transfer.exchange import copy as copy_ledger
 from ....ledger.transfer.merge import take_in
@@ -89,13 +89,14 @@ def _source(source: str) -> Source:
 def copy(ctx: click.Context, source: str, target: str) -> None:
     """Copy the ledger FROM to TO, each a folder or a URL such as sqlite:///path/of/file, with its chain kept.
 
-    TO is empty, or an earlier copy: then only what is new is copied.
+    TO is empty, or an earlier copy: then only what is new is copied. FROM is refused where it holds what cannot have
+    happened; `ledger export` copies a ledger of your own as it is.
     """
     here = open_store(source, notice=note)
     if not here.files():
         raise UsageError(f"there is no ledger in {source}")
     there = open_store(target, notice=note)
-    added = copy_ledger(here, there)
+    added = copy_ledger(here, there, is_judged=True)
     there.close()
     print(f"{target}: {added} events were new there")
 
@@ -131,7 +132,7 @@ def import_sqlite(place: Place, database: Path) -> int:
             "workspace"
         )
     for problem in done.problems:
-        note(f"not imported: {problem}")
+        note(f"not imported: {shown(problem)}")
     return 1 if done.problems else 0
 
 
