@@ -201,7 +201,8 @@ def make_plan(
                 missing=unmet,
                 signature=signature,
             )
-            plan.setdefault(signature.digest, planned)
+            first = plan.setdefault(signature.digest, planned)
+            _refuse_two_addresses(first, planned)
     return list(plan.values())
 
 
@@ -217,6 +218,15 @@ def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:
         address = endpoint.provider.base_url
         return [f"no other base URL than {address} (agent '{agent}' would ask there all the same)"]
     return []
+
+
+def _refuse_two_addresses(one: PlannedRun, other: PlannedRun) -> None:
+    """Raises UsageError for two models of one name at two addresses: they would silently be one piece of work."""
+    if one.target.endpoint.base_url != other.target.endpoint.base_url:
+        raise UsageError(
+            f"{one.adapter.id}: {one.target} is asked at two addresses, which are one piece of work for the ledger\n"
+            "hint: give the models names of their own, or run them one after the other, the second one with --force"
+        )
 
 
 def _configure(

@@ -28,6 +28,8 @@ from ..machine.presence import present
 from ..machine.reservation import lock_folder
 from ..models.endpoints import Endpoints
 from ..models.prices import Prices
+from ..models.providers import NO_MODEL
+from ..planning.addresses import elsewhere, recorded_addresses
 from ..planning.changes import Change
 from ..planning.claim import Policy, explain, judge
 from ..planning.plan import PlannedRun, titles
@@ -147,6 +149,7 @@ def _open_group(
     """Record the group with all that needs no run, in one append; what is left to do."""
     to_do: list[PlannedRun] = []
     sentences: list[str] = []
+    skipped: list[tuple[int, PlannedRun, Run]] = []
     opened = GroupOpened(
         request=campaign.request,
         benchmarks=list(dict.fromkeys(planned.adapter.id for planned in campaign.plan)),
@@ -162,6 +165,7 @@ def _open_group(
     def decide(history: History) -> list[NewEvent]:
         to_do.clear()
         sentences.clear()
+        skipped.clear()
         outcomes: list[Event] = []
         for title, planned in zip(named, campaign.plan, strict=True):
             if planned.missing:
@@ -174,6 +178,8 @@ def _open_group(
             else:
                 outcomes.append(verdict.skipped(planned))
             if campaign.explain or not verdict.run:
+                if verdict.decided_by and not verdict.run:
+                    skipped.append((len(sentences), planned, verdict.decided_by))
                 sentences.append(f"{title}: {explain(detailed or history, planned, verdict)}")
         manifests = [planned.adapter.manifest for planned in campaign.plan]
         published = newly_published(history, manifests, ledger.as_recorded)
@@ -184,6 +190,9 @@ def _open_group(
         return [NewEvent(group_id, event) for event in (opened, *outcomes)] + published
 
     ledger.decide(decide)
+    addresses = recorded_addresses(ledger, [run for _, planned, run in skipped if planned.provider != NO_MODEL])
+    for place, planned, run in skipped:
+        sentences[place] += elsewhere(planned, addresses.get(run.run_id))
     if sentences:
         display.note(redactor.text("\n".join(sentences)))  # At once: there may be ten thousand.
     return to_do

@@ -27,6 +27,7 @@ from ...projections.workspace import Workspace
 from ..models.endpoints import Endpoints, ModelUnavailable
 from ..models.prices import Prices, priced
 from ..models.providers import NO_MODEL, Endpoint, without_other_keys
+from ..planning.addresses import public_address
 from ..planning.changes import Change
 from ..planning.claim import Policy, judge
 from ..planning.plan import PlannedRun
@@ -192,7 +193,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             provenance={
                 **run_provenance(planned.adapter, planned.agent, prepared.environment),
                 "benchmarks": self.provenance["benchmarks"],
-                "base_url": prepared.endpoint.base_url if prepared.endpoint else None,
+                "base_url": public_address(prepared.endpoint.base_url) if prepared.endpoint else None,
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
                 "gpus": list(prepared.grant.gpus),
             },

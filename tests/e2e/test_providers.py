@@ -123,3 +123,43 @@ def test_content_in_parts_is_read(bench, asked):
 
 def test_a_busy_server_is_asked_again_at_the_time_that_it_names(asked, provider):
     assert asked("busy")["status"] == "succeeded" and provider.asked["busy"] == 6
+
+
+def test_that_only_the_address_differs_is_said(bench, asked, provider):
+    asked("well")
+    asked("strict")
+    assert provider.asked["strict"] == 0 and len(bench.runs()) == 1
+    told = f"it asked {provider.url('well')} and this would ask {provider.url('strict')}: only the address differs"
+    assert told in asked.done.stderr
+    asked("strict", "--explain")
+    assert told in asked.done.stderr
+    asked("strict", "--dry-run")
+    assert told in " ".join(asked.done.stdout.split())
+    asked("well")
+    assert "already" not in asked.done.stderr and "only the address" not in asked.done.stderr
+    asked("strict", "--force")
+    assert provider.asked["strict"] == 4 and len(bench.runs()) == 2
+
+
+def test_what_is_secret_in_an_address_is_in_no_event(bench, provider):
+    address = provider.url("well").replace("http://", "http://someone:hunter2-of-mine@")
+    options = ("--provider", "openai-compatible", "--base-url", f"{address}?sig=8f4e1c77aa90", "--model", "m")
+    bench("run", "--benchmarks", "action_calling", *options, "--extra", '{"max_samples": 1}', code=1)
+    ledger = "".join(path.read_text() for path in bench.results.glob("ledger/*.jsonl"))
+    assert provider.url("well") in ledger and "hunter2" not in ledger and "8f4e1c77aa90" not in ledger
+
+
+CAMPAIGN = """
+[matrix]
+benchmarks = ["action_calling"]
+models = [
+  { provider = "openai-compatible", model = "m", base_url = "http://127.0.0.1:1/v1" },
+  { provider = "openai-compatible", model = "m", base_url = "http://127.0.0.1:2/v1" },
+]
+"""
+
+
+def test_one_name_at_two_addresses_is_refused(bench):
+    (bench.root / "two.toml").write_text(CAMPAIGN)
+    told = bench("run", "--campaign", str(bench.root / "two.toml"), code=2).stderr
+    assert "openai-compatible:m is asked at two addresses" in told and "hint: give the models names" in told

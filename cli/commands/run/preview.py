@@ -11,6 +11,7 @@ from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.identity import liveness
 from ....orchestrator.models.prices import Prices, cost_of
+from ....orchestrator.planning.addresses import elsewhere, public_address
 from ....orchestrator.planning.changes import Change
 from ....orchestrator.planning.claim import Policy, explain, judge
 from ....orchestrator.planning.plan import PlannedRun, distinctions
@@ -88,7 +89,10 @@ def _verdict(history: History, planned: PlannedRun, policy: Policy, changes: Map
     if live and liveness(live.owner, live.last_seen_at) == "dead":
         return "run", f"{live.run_id} was left open by a dead orchestrator"
     verdict = judge(history, planned, policy, changes)
-    return "run" if verdict.run else "skip", explain(history, planned, verdict).partition(": ")[2]
+    why = explain(history, planned, verdict).partition(": ")[2]
+    if verdict.run or verdict.decided_by is None:
+        return "run", why
+    return "skip", why + elsewhere(planned, public_address(verdict.decided_by.provenance.get("base_url")))
 
 
 def _cost(like: Run | None, planned: PlannedRun, prices: Prices) -> float | None:
