@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -120,6 +121,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "_", text.lower()).strip("_-")[:80] or "unnamed"
 
 
+@functools.lru_cache(maxsize=4096)
 def identifier(name: str) -> str:
     """A benchmark's id, as manifests have them, made from any name. Two different names are never one id.
 

@@ -92,7 +92,8 @@ class Source(msgspec.Struct, frozen=True):
                     self.path, f"{run.name}: what it says of itself is more than {DEEPEST} levels deep"
                 )
         remarks = [f"{one.name}: {one.reason}" for one in found if isinstance(one, PassedOver)]
-        return Findings([_judged(run, self._changed_at) for run in _told_apart(runs)], remarks)
+        changed_at = self._changed_at
+        return Findings([_judged(run, changed_at) for run in _told_apart(runs)], remarks)
 
     @property
     def sha256(self) -> str:
