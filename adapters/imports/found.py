@@ -84,7 +84,7 @@ def decode_json(content: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         return _printable(json.loads(content))
@@ -155,9 +155,9 @@ def number(value: object) -> float | None:
 
 
 def count(value: object) -> int | None:
-    """A whole number that is not negative; None for all else."""
+    """A whole number that is not negative, up to the largest that every program can read; None for all else."""
     read = number(value)
-    return int(read) if read is not None and read >= 0 and read.is_integer() else None
+    return int(read) if read is not None and 0 <= read <= 2**53 and read.is_integer() else None
 
 
 def finite(values: Mapping[str, object]) -> dict[str, Any]:

@@ -235,7 +235,7 @@ def _asv_machine(document: Document, params: Document) -> dict[str, Any]:
 def _described(path: Path) -> dict[str, Any]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}  # The file alone was brought along: the unit then is a guess from the name, as asv itself makes it.
 
 

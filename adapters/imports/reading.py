@@ -72,8 +72,9 @@ class Source(msgspec.Struct, frozen=True):
     def read(self) -> Findings:
         """What is in it. Raises UnreadableResult, also for a document that fits a format and breaks its rules."""
         try:
-            found = list(self.find())
+            found = [_checked(one) for one in self.find()]
         except (
+            msgspec.ValidationError,
             KeyError,
             TypeError,
             ValueError,
@@ -248,7 +249,7 @@ def load(path: Path) -> Document:
         parts = {name: part for name, part in parts.items() if name not in _SKIPPED_KEYS}
         _refuse_large(path, sum(len(memoryview(part)) for part in parts.values()))
         return {name: msgspec.json.decode(part) for name, part in parts.items()}
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     _refuse_large(path, len(content))
     try:
@@ -286,6 +287,14 @@ def _read_harbor(folder: Path, trials: list[Path], metric: str | None) -> list[F
     documents = [dict(load(trial)) for trial in trials]
     summary = load(result) if result.is_file() else None
     return harbor.read(load(folder / harbor.CONFIG), summary, documents, folder, metric)
+
+
+def _checked(one: ForeignRun | PassedOver) -> ForeignRun | PassedOver:
+    """What a reader found, with fields of the types that they have: the file may hold anything in their places.
+
+    Raises msgspec.ValidationError.
+    """
+    return msgspec.convert(msgspec.to_builtins(one, str_keys=True), type(one))
 
 
 def _told_apart(runs: list[ForeignRun]) -> list[ForeignRun]:

@@ -184,7 +184,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _whole(value: Any) -> int | None:
     number = _number(value)
-    return int(number) if number is not None and number >= 0 and number.is_integer() else None
+    return int(number) if number is not None and 0 <= number <= 2**53 and number.is_integer() else None
 
 
 def _number(value: Any) -> float | None:

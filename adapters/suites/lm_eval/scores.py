@@ -83,7 +83,7 @@ def members(document: Mapping[str, Any], task: str) -> list[str]:
         if name in seen:
             return []
         seen.add(name)
-        return [leaf for member in below[name] for leaf in leaves(member)] if below.get(name) else [name]
+        return [leaf for member in below[name] for leaf in leaves(str(member))] if below.get(name) else [name]
 
     return leaves(task) or [task]
 
