@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..orchestrator.errors import UsageError
 from ..orchestrator.place import Place as Place
 from ..orchestrator.place import open_place
 from .current_folder import warn_of_current_folder
-from .streams import say
+from .streams import emit, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,7 +56,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout, indented for people; programs read it all the same."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode() + "\n")
+    emit(msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode() + "\n")
 
 
 def as_of_option(help: str) -> Callable[[Command], Command]:

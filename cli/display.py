@@ -6,14 +6,15 @@ import secrets
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..orchestrator.running.display import Display
 from ..orchestrator.running.last_words import in_a_line
 from ..projections.render.text import format_score
-from .streams import Lasting, say
+from ..projections.render.visible import on_a_line
+from .streams import open_console, say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -95,27 +96,41 @@ class Lines:
 class Groups(Lines):
     """For the log of GitHub Actions: a group for each run, written at its end, so that groups never mix."""
 
+    def note(self, text: str) -> None:
+        """Print it so that no line of it is a command to the runner, whatever name or error stands in it."""
+        super().note("\n".join(_without_commands(line) for line in text.splitlines()))
+
     def ended(self, run: Run) -> None:
         """Print a group, and an error where it failed."""
-        line = outcome_line(run, quotes_child=False).replace("%", "%25")
+        line = _in_a_command(outcome_line(run, quotes_child=False))
         # What a child printed must not be taken for a command to the runner.
         resume = secrets.token_hex(8)
         told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]
         told += [*(run.error or "").splitlines(), f"::{resume}::", "::endgroup::"]
         if run.status != "succeeded":
-            told.append(f"::error title={run.benchmark_id}::{line}")
-        self.note("\n".join(told))
+            told.append(f"::error title={_in_a_command(run.benchmark_id)}::{line}")
+        super().note("\n".join(told))
+
+
+def _in_a_command(text: str) -> str:
+    """Text inside a command to the runner: on one line, and with what would end it escaped."""
+    return on_a_line(text).replace("%", "%25")
+
+
+def _without_commands(line: str) -> str:
+    """A line that the runner takes for text: commands begin a line with `::`, or stand in it as `##[`."""
+    line = line.replace("##[", "# #[")
+    return f"| {line}" if line.lstrip().startswith("::") else line
 
 
 class Bars:
     """For a terminal: one bar for each run under way."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Live
 
-        self._console = Console(file=cast("TextIO", Lasting(sys.stderr)), highlight=False)
+        self._console = open_console(sys.stderr)
         self._live = Live(
             SpinnerColumn(),
             TextColumn("[bold]{task.description}"),
@@ -142,7 +157,10 @@ class Bars:
         from rich.markup import escape
 
         self._live.update(
-            self._tasks[run_id], completed=progress.done, total=progress.total, note=escape(progress.note[:60])
+            self._tasks[run_id],
+            completed=progress.done,
+            total=progress.total,
+            note=escape(on_a_line(progress.note)[:60]),
         )
 
     def ended(self, run: Run) -> None:

@@ -90,6 +90,9 @@ def cli(ctx: click.Context, workspace: str | None, ledger: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code; every expected error is one line on stderr."""
+    from .streams import show_only_visible_text
+
+    show_only_visible_text()
     sys.exit(_run(sys.argv[1:]))
 
 

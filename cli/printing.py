@@ -7,10 +7,10 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..projections.render.text import Table
+from ..projections.render.visible import on_a_line
+from .streams import open_console
 
 STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "yes": "green", "no": "yellow"}
-
-_UNPRINTABLE = dict.fromkeys((*range(32), *range(127, 160)), "?") | {ord(space): " " for space in "\t\n\v\f\r"}
 
 
 def print_table(
@@ -25,17 +25,12 @@ def print_table(
     On a terminal with colours, and without as many of the `dispensable` columns, the first ones first, as it takes to
     fit; elsewhere plain text with every column and no line cut short.
     """
-    columns, right = [_on_a_line(name) for name in columns], [_on_a_line(name) for name in right]
-    rows = [[_on_a_line(cell) for cell in row] for row in rows]
+    columns, right = [on_a_line(name) for name in columns], [on_a_line(name) for name in right]
+    rows = [[on_a_line(cell) for cell in row] for row in rows]
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         _print_rich(columns, rows, right, dispensable)
     else:
         _print_plain(columns, rows, right)
-
-
-def _on_a_line(text: str) -> str:
-    """What a model, a person or a query named must neither break its row nor tell the terminal anything."""
-    return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
 def show(table: Table) -> None:
@@ -57,11 +52,10 @@ def _print_rich(
     columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str], dispensable: Sequence[str]
 ) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = open_console(sys.stdout)
     widths = {name: max(len(row[i]) for row in (columns, *rows)) + 2 for i, name in enumerate(columns)}
     hidden = []
     for name in dispensable:

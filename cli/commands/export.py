@@ -23,6 +23,7 @@ from ...projections.scores.selection import find
 from ...projections.sqlite.database import read_runs
 from ..context import Place, as_of_option, in_place, note
 from ..histories import include_option, open_as_of
+from ..streams import emit_bytes
 
 _TABLES: dict[str, Callable[[list[Run]], bytes]] = {
     "csv": csv_table,
@@ -88,7 +89,7 @@ def command(
     elif kind == "parquet" and sys.stdout.isatty():
         raise UsageError("parquet is nothing to read on a terminal: give --output FILE")
     else:
-        sys.stdout.buffer.write(content)
+        emit_bytes(content)
 
 
 def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ...adapters.secret_shapes import hide
 from ...orchestrator.models.providers import Provider, providers, resolve
 from ..context import json_option, print_json
 from ..printing import print_table
@@ -42,7 +43,7 @@ def _row(provider: Provider) -> dict[str, Any]:
         "openai_compatible": provider.openai_compatible,
         "key_variables": provider.key_variables,
         "has_key": endpoint.key is not None if provider.key else (True if endpoint.key else None),
-        "base_url": endpoint.base_url,
+        "base_url": hide(endpoint.base_url) if endpoint.base_url else None,
         "base_url_variable": provider.base_url_variable,
         "note": provider.note,
     }

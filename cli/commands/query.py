@@ -20,7 +20,7 @@ from ...orchestrator.errors import UsageError, nearest
 from ...projections.analytics.query import run_query
 from ...projections.analytics.sandbox import Limits, QueryResult
 from ...projections.analytics.views import View, describe
-from ...projections.render.exports.tabular import spreadsheet_cell
+from ...projections.render.visible import spreadsheet_cell
 from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
 

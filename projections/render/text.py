@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ...ledger.events import Json
+from .visible import visible
 
 BENCHMARK_NAME = "benchmark_name"
 """The option of an imported run with the name of its benchmark, if that is no id."""
@@ -42,12 +43,12 @@ def markdown(table: Table) -> str:
 
 def escape_markdown(text: str) -> str:
     """Text on one line, in which nothing is markup."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
 
 
 def xml_text(text: str) -> str:
-    """Text without what XML 1.0 can't hold, such as control characters (section 2.2 of its specification)."""
-    return _NO_XML.sub("?", text)
+    """Visible text without what XML 1.0 cannot hold (section 2.2 of its specification)."""
+    return _NO_XML.sub("?", visible(text))
 
 
 def format_score(score: float | None, stderr: float | None = None) -> str:

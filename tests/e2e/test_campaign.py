@@ -207,7 +207,7 @@ def test_github_gets_groups_and_a_summary(bench, tmp_path):
     text = summary.read_text()
     assert text.startswith("### Benchmarks: 1 succeeded, 1 failed")
     assert "| one | succeeded | 0.100 |" in text
-    assert r"\|\<b>" in text, "an error is no table and no HTML"
+    assert r"\|\<b\>" in text, "an error is no table and no HTML"
     quiet = bench("run", "--benchmarks", "one", "--provider", "ollama", GITHUB_ACTIONS="true")
     assert quiet.returncode == 0
     missing = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "where")}

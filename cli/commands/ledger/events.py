@@ -21,6 +21,7 @@ from ....ledger.storage import codec
 from ....ledger.storage.codec import Envelope
 from ....orchestrator.errors import UsageError, nearest
 from ...context import Place, in_place, json_option, moment_of, print_json
+from ...streams import emit
 
 
 @click.command()
@@ -130,7 +131,7 @@ def _show(line: bytes) -> None:
 
 
 def _show_line(line: bytes) -> None:
-    sys.stdout.write(line.decode() + "\n")
+    emit(line.decode() + "\n")
 
 
 @click.command()

@@ -36,7 +36,7 @@ from ....orchestrator.service import Session, perform, prepare, refresh_projecti
 from ...context import Place, in_place, note
 from ...display import open_display
 from ...notification import Notifier
-from ...streams import discard
+from ...streams import discard, emit
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 _INTERRUPTING = (
@@ -211,7 +211,7 @@ def _event_printer(display: Display) -> Callable[[list[Record]], None]:
             return
         try:
             # One write: the events of several jobs come from several threads.
-            sys.stdout.write("".join(f"{line_of(record).decode()}\n" for record in records))
+            emit("".join(f"{line_of(record).decode()}\n" for record in records))
             sys.stdout.flush()
         except OSError as problem:
             is_heard = False

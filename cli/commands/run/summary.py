@@ -9,7 +9,7 @@ from ....ledger.fold import Run
 from ....orchestrator.models.prices import COST
 from ....orchestrator.planning.repetitions import Repetitions
 from ....orchestrator.running.campaign import Result
-from ....projections.render.text import format_options, format_score
+from ....projections.render.text import escape_markdown, format_options, format_score
 from ...printing import print_table
 
 _ERROR_LENGTH = 300
@@ -86,8 +86,8 @@ def _cells(run: Run) -> list[str]:
 def write_step_summary(file: Path, result: Result) -> None:
     """Append the campaign as Markdown to the file that a GitHub Actions step shows as its summary. Raises OSError."""
     rows = [
-        f"| {_escaped(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
-        f"| {_escaped(_shortened('; '.join([*filter(None, [run.error]), *run.notes])))} | {run.run_id} |"
+        f"| {escape_markdown(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
+        f"| {escape_markdown(_shortened('; '.join([*filter(None, [run.error]), *run.notes])))} | {run.run_id} |"
         for run in result.runs
     ]
     lines = [f"### Benchmarks: {summary(result)}", ""]
@@ -100,10 +100,3 @@ def write_step_summary(file: Path, result: Result) -> None:
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _ERROR_LENGTH else f"{line[: _ERROR_LENGTH - 2]} …"
-
-
-def _escaped(text: str) -> str:
-    # No table, link or HTML of somebody else in our table.
-    for mark in ("\\", "|", "<", "[", "`", "*", "_"):
-        text = text.replace(mark, "\\" + mark)
-    return text

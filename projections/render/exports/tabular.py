@@ -12,6 +12,7 @@ import msgspec
 
 from ....ledger.fold import Run
 from ...sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, run_row, run_values
+from ..visible import spreadsheet_cell
 
 COLUMNS = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
 
@@ -20,7 +21,6 @@ _KINDS = {
     column.name: "BOOLEAN" if "bool" in Run.__annotations__[column.field] else _OF_SQLITE[column.kind]
     for column in RUN_COLUMNS
 } | dict.fromkeys(TOKEN_COLUMNS, "BIGINT")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_table(runs: Iterable[Run]) -> bytes:
@@ -58,8 +58,3 @@ def parquet_table(runs: Sequence[Run]) -> bytes:
         )
         rows.write_parquet(str(table), compression="zstd")
         return table.read_bytes()
-
-
-def spreadsheet_cell(value: object) -> object:
-    """A value that no spreadsheet takes for a formula; see `csv_table`."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
+from html import escape as escape_html
 
 from ..score_tables import check_sentence, check_table, high_scores_table, standings_table
 from ..text import Table, escape_markdown, markdown
+from ..visible import visible
 from .content import Report
 from .drawing import draw_svg
 
@@ -27,6 +28,11 @@ svg { max-width: 100%; height: auto; } code { font-size: .9em; overflow-wrap: an
 @media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } }
 """
 _MARKED = {"worse": "bad", "failed": "bad", "ok": "good"}
+
+
+def escape(text: str) -> str:
+    """Text for HTML in which nothing is markup, and everything can be seen."""
+    return escape_html(visible(text))
 
 
 def html_page(report: Report) -> str:

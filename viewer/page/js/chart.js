@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
+import { visibleIn } from "./visible.js";
 
 /** @type {Promise<(place: HTMLElement, spec: any, options: any) => Promise<any>> | null} */
 let loading = null;
@@ -62,7 +63,7 @@ export function chart(spec, { label, signal, link }) {
         {
           width: "container",
           autosize: { type: "fit-x", contains: "padding" },
-          ...spec,
+          ...visibleIn(spec),
           config: theme(element.clientWidth),
         },
         {

@@ -1,4 +1,9 @@
-// Elements, made from data. Text only ever becomes text: nothing here reads HTML.
+// Elements, made from data. Text only ever becomes text, and visible: nothing here reads HTML.
+
+import { visible } from "./visible.js";
+
+/** Attributes that people read. */
+const READ = new Set(["title", "aria-label", "placeholder", "alt", "label"]);
 
 /**
  * An element: h("a", {href, class: …, onclick: …}, child, …); children are elements, text, lists of them, or nothing.
@@ -22,12 +27,13 @@ function dress(element, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value === true ? "" : String(value));
+    else element.setAttribute(key, value === true ? "" : READ.has(key) ? visible(String(value)) : String(value));
   }
   element.append(
     ...children
       .flat(Infinity)
-      .filter((child) => child !== null && child !== undefined && child !== false && child !== ""),
+      .filter((child) => child !== null && child !== undefined && child !== false && child !== "")
+      .map((child) => (child instanceof Node ? child : visible(String(child)))),
   );
   return element;
 }

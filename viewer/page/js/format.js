@@ -1,5 +1,7 @@
 // How values look.
 
+import { visible } from "./visible.js";
+
 /** @typedef {number | null | undefined} Value */
 
 /** @type {Record<string, string>} */
@@ -43,7 +45,7 @@ export function score(value, stderr) {
 
 /** What a benchmark is called: by its id, or by the name that it has elsewhere, if no id can say it. @param {string} id @param {Record<string, any> | null | undefined} options */
 export const benchmarkName = (id, options) =>
-  typeof options?.benchmark_name === "string" ? options.benchmark_name : id;
+  visible(typeof options?.benchmark_name === "string" ? options.benchmark_name : id);
 
 /** The unit to write behind a score: none for a ratio, which is what a bare number means. */
 export const unitText = (/** @type {string | null | undefined} */ unit) =>

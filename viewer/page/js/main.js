@@ -10,6 +10,7 @@ import { startShell } from "./shell.js";
 import { empty } from "./states.js";
 import "./time-travel.js";
 import "./times.js";
+import { visible } from "./visible.js";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const rememberScroll = settled(() => remember({ scroll: window.scrollY }), 150);
@@ -27,7 +28,7 @@ function route() {
   const name = found?.name ?? "nowhere";
   const controller = new AbortController();
   const { scroll = 0 } = recall();
-  const title = (/** @type {string} */ text) => (document.title = `${text} · Benchmarks`);
+  const title = (/** @type {string} */ text) => (document.title = visible(`${text} · Benchmarks`));
   if (found && address.id === null) lists[found.section] = location.hash || "#/";
   const context = {
     signal: controller.signal,

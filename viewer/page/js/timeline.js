@@ -3,6 +3,7 @@
 import { h, keep } from "./dom.js";
 import { count, moment, score } from "./format.js";
 import { panel } from "./parts.js";
+import { visible } from "./visible.js";
 
 /** @typedef {{ seq: number, type: string, at: string, hash: string, chain_verified: boolean, data: Record<string, any> }} Event */
 
@@ -92,6 +93,6 @@ const place = (/** @type {Event} */ event) =>
 function entry(event, told, data) {
   const whole = h("pre", { class: "mono", tabindex: "0", "aria-label": `Event ${event.seq}` });
   // Thousands of heartbeats as text would make the page heavy: the text is made when somebody wants to read it.
-  const write = () => (whole.textContent ||= JSON.stringify(data(), null, 2));
+  const write = () => (whole.textContent ||= visible(JSON.stringify(data(), null, 2)));
   return h("li", { class: event.type }, h("details", {}, h("summary", { onclick: write }, told), whole));
 }

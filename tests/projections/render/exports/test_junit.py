@@ -29,7 +29,10 @@ def test_a_suite_for_each_benchmark_and_a_case_for_each_run(make_run):
     }
     good, failed, error, running, retracted = b.findall("testcase")
     assert [p.get("value") for p in good.iter("property") if p.get("name") == "score"] == ["0.5"]
-    assert failed.find("failure").get("type") == "timeout" and "bad ?[31m byte ? <&>" in failed.find("failure").text
+    assert (
+        failed.find("failure").get("type") == "timeout"
+        and r"bad \u001b[31m byte \ud800 <&>" in failed.find("failure").text
+    )
     assert error.find("error").text == "no wheel"
     assert running.find("skipped").get("message") == "running" and retracted.find("skipped") is not None
     assert retracted.find("properties") is None, "a retracted score is no score"
@@ -41,6 +44,6 @@ def test_each_score_of_a_check_is_a_case_of_its_own(make_run):
         runs, lambda some: some.runs, lambda _: SampleScores(), checked="model a\x1b[31m", against="itself \ud800"
     )
     [suite] = ElementTree.fromstring(check_report(checked)).findall("testsuite")
-    assert suite.get("name") == "model a?[31m against itself ?"
+    assert suite.get("name") == r"model a\u001b[31m against itself \ud800"
     names = [case.get("name") for case in suite.findall("testcase")]
     assert names == ["bare-model with local:m (n=10)", "bare-model with local:m (n=164)"]

@@ -1,0 +1,167 @@
+"""Names, notes, errors and files that speak to a terminal, or hide what they say: no command passes any of it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+
+ORDERS = {
+    "clipboard": "\x1b]52;c;Y3VybCBldmls\x07",
+    "title": "\x1b]0;owned\x1b\\",
+    "clear": "\x1b[2J\x1b[H",
+    "c1": "\x9b2J\x9d52;c;eA==\x9c",
+    "bidi": "safe\u202egnp.exe\u2066",
+    "separators": "a\u2028b\u2029c",
+    "invisible": "a\u200bb\ufeffc\U000e0041",
+    "overwrite": "bad\rgood",
+    "bell": "\x07\x08\x08\x7f",
+}
+ALL = " ".join(ORDERS.values())
+OURS = re.compile(rb"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\x1b\[2K|\r")
+"""What our own bars and tables say to a terminal: colours, the cursor, and the line that they draw anew."""
+
+CODE = """
+import time
+with open(os.environ['BENCHMARK_PROGRESS_FILE'], 'w') as file:
+    print(json.dumps({'done': 1, 'total': 2, 'note': ALL}), file=file, flush=True)
+time.sleep(1)
+print(ALL, file=sys.stderr)
+output.joinpath('result.json').write_text(json.dumps({'score': 0.5, 'n': 4, 'note': ALL, 'of': {ALL: ALL}}))
+if os.environ.get('BREAK'): sys.exit(ALL)
+"""
+
+
+def assert_harmless(screen: bytes, where: str) -> None:
+    left = OURS.sub(b"", screen)
+    text = left.decode()
+    orders = [c for c in text if (ord(c) < 32 and c not in "\t\n") or 0x7F <= ord(c) < 0xA0]
+    assert orders == [], (where, text)
+    hidden = set(text) & set("\u202e\u2066\u2028\u2029\u200b\ufeff\U000e0041")
+    assert hidden == set(), (where, text)
+
+
+def on_a_terminal(bench, *arguments: str, **environ: str) -> bytes:
+    ours, theirs = pty.openpty()
+    env = {**bench.environ, **environ, "TERM": "xterm-256color", "COLUMNS": "300", "LINES": "50"}
+    process = subprocess.Popen(
+        bench.command(*arguments), stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=env
+    )
+    os.close(theirs)
+    screen = b""
+    try:
+        while piece := os.read(ours, 65536):
+            screen += piece
+    except OSError:
+        pass  # The other end of a terminal is closed: so Linux says it.
+    os.close(ours)
+    process.wait(30)
+    assert b"Traceback" not in screen, screen
+    return screen
+
+
+@pytest.fixture
+def evil(bench):
+    """A workspace whose every foreign text gives orders."""
+    code = f"ALL = json.loads({json.dumps(json.dumps(ALL))})\n{CODE}"
+    bench.add("good", code, result='metrics = { note = "note", of = "of" }')
+    manifest = bench.root / "good" / "benchmark.toml"
+    text = json.dumps(ALL.replace("\U000e0041", ""))
+    manifest.write_text(manifest.read_text().replace('id = "good"', f'id = "good"\ndescription = {text}', 1))
+    bench.add("broken\u202e", more='[nonsense]\n"a\\u001b]0;x\\u0007" = 1\n')
+    return bench
+
+
+def test_no_command_passes_an_order_on(evil, rng, tally, is_full, tmp_path):
+    model = f"m {ALL}"
+    work = ("--benchmarks", "good", "--provider", "ollama", "--model", model)
+    screens = {"run": on_a_terminal(evil, "run", *work)}
+    screens["run that fails"] = on_a_terminal(evil, "run", *work, "--force", BREAK="1")
+    run_id = evil.runs()[0]["run_id"]
+    (tmp_path / f"x{ORDERS['bidi']}.csv").write_text(f"benchmark,model,score,error\nb {ALL},m {ALL},0.5,{ALL}\n")
+    (tmp_path / f"y{ORDERS['clear']}.json").write_text("{nonsense")
+    commands: list[tuple[str, ...]] = [
+        ("import", str(tmp_path)),
+        ("show-runs",),
+        ("show-runs", "--json"),
+        ("show-run", run_id),
+        ("show-run", run_id, "--json"),
+        ("show-run", ALL),
+        ("leaderboard",),
+        ("leaderboard", "--include", "imported", "--markdown"),
+        ("compare", f"ollama:{model}", f"ollama:{model}"),
+        ("check",),
+        ("status",),
+        ("list-benchmarks", "--all"),
+        ("list-benchmarks", "--json"),
+        ("ledger", "log"),
+        ("ledger", "log", "--json"),
+        ("ledger", "verify"),
+        ("query", "SELECT model, error, metrics FROM runs"),
+        ("query", "SELECT model FROM runs", "--csv"),
+        ("query", f"SELECT '{ALL}' AS \"{ALL}\""),
+        ("export", "--format", "csv"),
+        ("export", "--format", "json"),
+        ("export", "--format", "junit"),
+        ("run", "--benchmarks", ALL),
+        ("run", *work, "--explain"),
+        ("run", *work, "--dry-run", "--force"),
+        ("adapters", "validate"),
+        (ALL,),
+    ]
+    for arguments in commands if is_full else [commands[0], *rng.sample(commands[1:], 9)]:
+        screens[" ".join(map(repr, arguments))[:80]] = on_a_terminal(evil, *arguments)
+    for where, screen in screens.items():
+        assert screen, where
+        assert_harmless(screen, where)
+        tally["screens"] += 1
+
+
+def test_what_is_written_for_others_is_visible_too(evil, tally, tmp_path):
+    model = f"=m {ALL}"
+    evil.run("good", more=("--model", model))
+    files = {}
+    for kind, ending in (("csv", "csv"), ("junit", "xml")):
+        files[kind] = tmp_path / f"runs.{ending}"
+        evil("export", "--format", kind, "--output", str(files[kind]))
+    files["report"], files["markdown"] = tmp_path / "report.html", tmp_path / "report.md"
+    evil("report", "--output", str(files["report"]))
+    evil("report", "--output", str(files["markdown"]))
+    summary = tmp_path / "summary.md"
+    told = evil.run(
+        "good",
+        more=("--model", model, "--force"),
+        code=1,
+        BREAK="1",
+        GITHUB_ACTIONS="true",
+        GITHUB_STEP_SUMMARY=str(summary),
+    )
+    assert_harmless(told.encode(), "GitHub")
+    files["summary"] = summary
+    for kind, file in files.items():
+        assert_harmless(file.read_bytes().replace(b"\r\n", b"\n"), kind)
+        tally["files"] += 1
+    assert ",'=m" in files["csv"].read_text()
+
+
+def test_a_name_is_no_command_to_the_runner_of_github(bench):
+    bench.add("good")
+    told = bench.run(
+        "good", more=("--model", "m\n::set-output name=a::b\n##[error]x", "--explain"), GITHUB_ACTIONS="true"
+    )
+    lines = [line for line in told.splitlines() if line.lstrip().startswith("::")]
+    assert all(re.match(r"::(group|endgroup|stop-commands|[0-9a-f]{16}|error)", line) for line in lines), told
+    assert "##[" not in told
+
+
+def test_programs_get_what_was_recorded(bench):
+    """Without a terminal, JSON has the bytes over which the hashes were taken."""
+    bench.add("good")
+    bench.run("good", more=("--model", "m\u202e\x9b"))
+    assert bench.runs()[0]["model"] == "m\u202e\x9b"
+    [segment] = (bench.results / "ledger").glob("*.jsonl")
+    assert bench("ledger", "log", "--json").stdout == segment.read_text()
