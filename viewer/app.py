@@ -18,6 +18,7 @@ from .api.answers import Replies, ledger_problem, no_such_moment, problem_json
 from .api.guard import LOOPBACK, Guard
 from .api.metrics import Metrics
 from .api.openapi import Description, Route
+from .api.raw_path import CONVERTERS, RawPath, template
 from .api.site import Site
 from .index.archive import Archive, NoSuchMoment
 from .resources.artifacts import ArtifactFile, Artifacts
@@ -64,20 +65,22 @@ def create_app(
         threading.Thread(target=archive.prepare, daemon=True).start()
     app = falcon.App()
     app.add_middleware(site.metrics)
+    app.add_middleware(RawPath())
     app.add_middleware(Guard(hosts, token))
     app.add_middleware(site.replies)
     app.set_error_serializer(problem_json)
     for unreadable in (LedgerError, BadLine, ProjectionError, sqlite3.DatabaseError):
         app.add_error_handler(unreadable, ledger_problem)
     app.add_error_handler(NoSuchMoment, no_such_moment)
+    app.router_options.converters.update(CONVERTERS)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     charts = Charts()
     routes = [*_routes(site, most_streams), Route("/api/charts", charts)]
     for route in [*routes, Route("/api/openapi.json", Description(routes))]:
-        app.add_route(route.path, route.resource)
+        app.add_route(template(route.path), route.resource)
     app.add_route("/health", Health())
-    app.add_route("/charts/{name}", ChartFile(charts))
+    app.add_route(template("/charts/{name}"), ChartFile(charts))
     # Each file has a route of its own, made here: no path of a request ever becomes a path of the disk.
     for file in page_files():
         path = "/" + file.relative_to(_PAGE).as_posix()

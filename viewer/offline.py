@@ -14,6 +14,8 @@ import msgspec
 
 from ..ledger.store import EventStore
 from ..projections.render.chart_bundle import chart_bundle
+from ..projections.sqlite.keeping import ProjectionError
+from .api.parameters import MOST_TEXT
 from .app import create_app
 
 _PAGE = Path(__file__).with_name("page")
@@ -30,14 +32,15 @@ def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, 
     """
     asked = _Asked(workspace, store)
     runs = list(asked.runs())
-    benchmarks = sorted({run["benchmark_id"] for run in runs})
+    benchmarks = sorted({run["benchmark_id"] for run in runs} - {""})
     inside = {
         "head": asked.get("/api/ledger")["head"],
         "runs": runs,
         "details": {
             run["run_id"]: {"run": asked.get(path), "events": asked.get(f"{path}/events")}
             for run in runs[:details]
-            for path in [f"/api/runs/{quote(run['run_id'], safe='')}"]
+            for path in [f"/api/runs/{_part(run['run_id'])}"]
+            if run["run_id"]
         },
         "answers": dict(asked.answers(benchmarks)),
     }
@@ -52,13 +55,16 @@ class _Asked:
     """The viewer's own API, asked without a server."""
 
     def __init__(self, workspace: Path, store: EventStore) -> None:
+        self._store = store
         self._client = falcon.testing.TestClient(create_app(workspace, store), headers={"Host": "127.0.0.1"})
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """What the API answers. Raises what the app would tell, as RuntimeError."""
+        """What the API answers. Raises LedgerDamaged, or ProjectionError with what the API says."""
         found = self._client.simulate_get(path, params=parameters)
         if found.status_code != 200:
-            raise RuntimeError(f"{path}: {found.text}")
+            for _ in self._store.read():  # It knows what is damaged, and where.
+                pass
+            raise ProjectionError(f"{path} has no answer: {found.json.get('detail', found.text)}")
         return found.json
 
     def runs(self) -> Iterable[Any]:
@@ -76,12 +82,18 @@ class _Asked:
         for days in _DAYS:
             yield f"/api/overview?days={days}", self.get("/api/overview", days=days)
         for benchmark in benchmarks:
-            path = f"/api/benchmarks/{quote(benchmark, safe='')}"
+            path = f"/api/benchmarks/{_part(benchmark)}"
             history = self.get(path)
             yield path, history
             for task in history["tasks"]:
                 key = task["comparison_key"]
-                yield f"{path}?task={quote(key, safe='')}", self.get(path, task=key)
+                if len(key) <= MOST_TEXT:
+                    yield f"{path}?task={_part(key)}", self.get(path, task=key)
+
+
+def _part(name: str) -> str:
+    """A name as a part of a path, as `encodeURIComponent` writes it in the page."""
+    return quote(name, safe="!'()*")
 
 
 def _page(inside: dict[str, Any], charts: str) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import re
+from urllib.parse import quote
 
 import falcon.testing
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks.viewer.api.guard import LOOPBACK
+from benchmarks.ledger.events import NewEvent
+from benchmarks.viewer.api.guard import LOOPBACK, host_name
 from benchmarks.viewer.app import create_app
+from benchmarks.viewer.offline import write_page
 
 LOCAL = {"Host": "127.0.0.1:8877"}
 
@@ -220,3 +227,95 @@ def test_a_cursor_that_somebody_made_up_is_refused(client, add, cursor):
     add("run_b")
     answer = client.simulate_get("/api/runs", params={"cursor": cursor})
     assert (answer.status_code, answer.json["title"]) == (400, "bad parameter cursor")
+
+
+OWN = ("127.0.0.1", "localhost", "::1")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]evil.com",
+        "[::1].evil.com",
+        "[::1]:80.evil.com",
+        "[::1",
+        "::1",
+        "::1]",
+        "[::1]]",
+        "[[::1]]",
+        "[::1%25eth0]",
+        "localhost:80:80",
+        "localhost:",
+        "localhost:8x",
+        "localhost:888888",
+        "localhost/evil.com",
+        "localhost evil.com",
+        "localhost@evil.com",
+        "evil.com@localhost",
+        "localhost#evil.com",
+        "localhost?evil.com",
+        "localhost\\evil.com",
+        "localhost,evil.com",
+        "localhost.",
+        "localhost\u0131",
+        "[127.0.0.1]",
+        "127.1",
+        "",
+        ":80",
+        "[]",
+    ],
+)
+def test_a_host_that_only_begins_or_ends_like_ours_is_refused(client, host):
+    assert client.simulate_get("/api/runs", headers={"Host": host}).status_code == 403
+    own = {"Host": "localhost:8877"}
+    for origin in (f"http://{host}", f"http://{host}:8877", host, f"//{host}"):
+        assert client.simulate_get("/api/runs", headers={**own, "Origin": origin}).status_code == 403, origin
+
+
+@given(st.text(alphabet=st.sampled_from("[]:/@?#%\\., \t019azlocahst"), max_size=20))
+def test_the_name_of_a_host_is_all_of_it(text):
+    """Whatever is taken for a name of ours is that name, perhaps with a port, and nothing else."""
+    for host in [text, *(f"{name}{text}" for name in OWN), *(f"[{name}]{text}" for name in OWN), f"{text}localhost"]:
+        name = host_name(host)
+        if name in OWN:
+            port = host.lower().replace(f"[{name}]" if ":" in name else name, "", 1)
+            assert port == "" or (port[0] == ":" and port[1:].isdecimal()), host
+
+
+@pytest.mark.parametrize("run_id", ["a/b", "/", "a%2Fb", "a b?c#d", "..%2f", "ü/é\n", "a//b", "q'\"<>&", "a(b)!*"])
+def test_an_id_may_hold_any_character(store, workspace, add, histories, run_id):
+    histories.append_anyway(
+        store,
+        [
+            NewEvent(run_id, histories.started(benchmark_id=run_id, benchmark_directory="x")),
+            NewEvent(run_id, histories.finished(0.5)),
+        ],
+    )
+    client = falcon.testing.TestClient(create_app(workspace.root, store), headers=LOCAL)
+    part = quote(run_id, safe="")
+    assert client.simulate_get(f"/api/runs/{part}").json["run"]["run_id"] == run_id
+    assert len(client.simulate_get(f"/api/runs/{part}/events").json["events"]) == 2
+    assert client.simulate_get(f"/api/benchmarks/{part}").json["benchmark_id"] == run_id
+    assert client.simulate_get(f"/api/runs/{part}/logs/stdout").status_code == 200
+    workspace.root.mkdir(exist_ok=True)
+    page = workspace.root / "page.html"
+    assert write_page(workspace.root, store, page, details=10, with_charts=False) == 1
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
+    inside = json.loads(found[1])
+    assert inside["details"][run_id]["run"]["run"]["run_id"] == run_id
+    javascript = quote(run_id, safe="!'()*")  # encodeURIComponent
+    assert f"/api/benchmarks/{javascript}" in inside["answers"]
+
+
+def test_the_pages_address_loses_the_token_before_the_page_is_there(store, workspace):
+    client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
+    led = client.simulate_get("/?token=t0ken&as_of=5")
+    assert (led.status_code, led.headers["location"]) == (303, "/?as_of=5")
+    [cookie] = led.cookies.values()
+    assert client.simulate_get("/?as_of=5", cookies={cookie.name: cookie.value}).status_code == 200
+    assert client.simulate_get("/?token=wrong").status_code == 401
+    # A program that asks the API with the token is answered where it asks.
+    assert client.simulate_get("/api/runs?token=t0ken").status_code == 200
+    # From a link on another site the browser would not bring the cookie along.
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.simulate_get("/?token=t0ken", headers=from_elsewhere).status_code == 200

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import falcon
 
@@ -22,6 +23,11 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_HOST = re.compile(
+    r"(?:\[(?P<six>[0-9a-f.]*:[0-9a-f:.]*)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII
+)
+"""RFC 9110, 7.2, for the names that a machine can have. Nothing may follow."""
+
 _OPEN = frozenset({"/healthz", "/health"})
 
 
@@ -37,7 +43,7 @@ class Guard:
         self._token = token
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Raises HTTPForbidden or HTTPUnauthorized."""
+        """Raises HTTPForbidden or HTTPUnauthorized, and HTTPSeeOther for a page whose address holds the token."""
         if host_name(req.get_header("Host") or "") not in self._hosts:
             raise falcon.HTTPForbidden(
                 title="unknown host",
@@ -73,13 +79,12 @@ class Guard:
 
         A proxy may ask under another name than the one that its visitors see.
         """
-        try:
-            seen = urlsplit(origin.lower())
-            name = seen.hostname or ""
-        except ValueError:
+        scheme, _, seen = origin.lower().partition("://")
+        name = host_name(seen)
+        if scheme not in ("http", "https") or not name:
             return False
         is_proxied = name in self._hosts - LOOPBACK and name != host_name(host)
-        return bool(name) and (seen.netloc == host or is_proxied)
+        return seen == host or is_proxied
 
     def _check_token(self, req: falcon.Request, resp: falcon.Response, token: str) -> None:
         given = req.params.get("token", "")
@@ -87,6 +92,11 @@ class Guard:
             resp.set_cookie(
                 _cookie(req), token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/"
             )
+            if req.path == "/" and req.get_header("Sec-Fetch-Site") in (None, "none", "same-origin"):
+                # The page's address is not to hold the token. A browser that follows a link of another site would not
+                # send the cookie to where it is led, so there the page itself takes the token off.
+                others = [(name, value) for name, value in parse_qsl(req.query_string) if name != "token"]
+                raise falcon.HTTPSeeOther("/" + (f"?{urlencode(others)}" if others else ""))
             return
         kind, _, carried = (req.get_header("Authorization") or "").partition(" ")
         if kind.lower() == "bearer" and _equal(carried.strip(), token):
@@ -110,7 +120,6 @@ def _equal(given: str, token: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """The name in a Host header, without its port and brackets."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower()
+    """The name in a Host header, without its port and brackets; empty if the header is not one name and one port."""
+    found = _HOST.fullmatch(header)
+    return (found["six"] or found["name"]).lower() if found else ""

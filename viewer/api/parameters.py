@@ -11,7 +11,7 @@ import msgspec
 from ...ledger.past import moment_of
 
 MOST_NUMBER = 2**53
-_MOST_TEXT = 2_000
+MOST_TEXT = 2_000
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -86,8 +86,8 @@ class Form:
 def _value(parameter: Parameter, told: str | list[str]) -> Any:
     texts = [told] if isinstance(told, str) else told
     for text in texts:
-        if len(text) > _MOST_TEXT:
-            raise NoQuestion(parameter.name, f"more than {_MOST_TEXT} characters")
+        if len(text) > MOST_TEXT:
+            raise NoQuestion(parameter.name, f"more than {MOST_TEXT} characters")
     if parameter.is_list:
         return [_read_one(parameter, text) for text in texts]
     if len(texts) != 1:

@@ -1,0 +1,46 @@
+"""Paths as they were sent: a slash inside an id is not a slash between the parts of a path.
+
+A WSGI server decodes `%2F` before the application sees it. So the path is routed as it stood in the request, and each
+part is decoded on its own.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+import falcon
+from falcon.routing import BaseConverter
+
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+class RawPath:
+    """Routes by the path of the request line, as a middleware."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Puts the path back to what the client sent."""
+        sent = req.env.get("REQUEST_URI") or req.env.get("RAW_URI") or ""
+        path = sent.partition("?")[0]
+        if path.startswith("/"):  # It may be a whole URL: then the server's own reading stands.
+            req.path = path.rstrip("/") or "/"
+
+
+class _Part(BaseConverter):
+    def convert(self, value: str) -> str:
+        return unquote(value)
+
+
+class _Rest(BaseConverter):
+    CONSUME_MULTIPLE_SEGMENTS = True
+
+    def convert(self, value: list[str]) -> str:  # type: ignore[override]  # the parts, as this flag asks for them
+        return unquote("/".join(value))
+
+
+CONVERTERS: dict[str, type[BaseConverter]] = {"part": _Part, "path": _Rest}
+
+
+def template(path: str) -> str:
+    """A route's path for the router: each plain field is one part, decoded."""
+    return _FIELD.sub(r"{\1:part}", path)
