@@ -58,12 +58,17 @@ def open_place(
         >>> place.runs(status="failed")
         []
 
-    Raises UsageError if the workspace is not a folder.
+    Raises UsageError if the workspace is not a folder, or its path is not UTF-8 text.
     """
     environ = os.environ if environ is None else environ
     root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or default_workspace(Path.cwd())).absolute()
     if root.exists() and not root.is_dir():
         raise UsageError(f"the workspace {root} is not a folder\nhint: give another one with --workspace")
+    if (shown := os.fsencode(root).decode(errors="backslashreplace")) != str(root):
+        raise UsageError(
+            f"the path of the workspace {shown} is not UTF-8 text, so no event can hold it\n"
+            "hint: rename the folder, or give another one with --workspace"
+        )
     found = Workspace(root)
     return Place(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
 

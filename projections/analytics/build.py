@@ -26,7 +26,7 @@ from ..sqlite.database import is_place_of
 from ..sqlite.following import State
 from ..sqlite.keeping import KeptFile, Notice, ProjectionError, exclusive, replacing
 from ..workspace import Workspace
-from .plain_path import plain_path, plain_temporary_folder
+from .plain_path import plain_temporary_folder, readable, writable
 from .sample_tables import load_samples
 from .source import events_of, quoted, sealed_parquet, spool
 from .views import describe
@@ -94,8 +94,8 @@ def open_analytics(workspace: Workspace, store: EventReader, *, notice: Notice |
     """
     if not isinstance(store, Past) and workspace.results.is_dir() and os.access(workspace.results, os.W_OK):
         database = refresh(workspace, store, notice=notice)
-        with plain_path(database.parent) as folder:
-            yield folder / NAME
+        with readable(database) as path:
+            yield path
         return
     with plain_temporary_folder() as folder:
         with _told(folder / NAME, store):
@@ -110,15 +110,15 @@ def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None =
     told. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database) as kept, _told(database, store), plain_path(workspace.results) as folder:
-        state = _read_state(folder / NAME) if _is_untouched(kept) else None
+    with exclusive(database) as kept, _told(database, store):
+        state = _read_state(database) if _is_untouched(kept) else None
         with contextlib.suppress(_Touched):
-            if state is not None and _follow(kept, folder, workspace, store, state):
+            if state is not None and _follow(kept, workspace, store, state):
                 return database
         if notice is not None and kept.left is not None and os.path.lexists(database) and not _is_untouched(kept):
             notice(f"{NAME} was changed, or copied here, since it was written: it is built anew from the ledger")
-        with _building(kept, folder) as build:
-            _rebuild(build, workspace, store, folder / _CACHE)
+        with _building(kept) as build:
+            _rebuild(build, workspace, store, workspace.results / _CACHE)
     return database
 
 
@@ -131,7 +131,7 @@ def _log_of(database: Path) -> Path:
     return database.with_name(f"{database.name}.wal")
 
 
-def _follow(kept: KeptFile, folder: Path, workspace: Workspace, store: EventReader, state: Head) -> bool:
+def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Head) -> bool:
     """Bring a database up from its checkpoint; False if that is no place of this ledger, or the file changes."""
     if not is_place_of(store, State(state.seq, state.hash, "")):
         return False
@@ -143,8 +143,8 @@ def _follow(kept: KeptFile, folder: Path, workspace: Workspace, store: EventRead
             return True
         if any(store.read(state.seq, types=[SetAside.type])):
             return False  # What was set aside may be of any age.
-        with _building(kept, folder) as build:
-            shutil.copyfile(folder / NAME, build)
+        with _building(kept) as build:
+            shutil.copyfile(kept.path, build)
             if not _is_untouched(kept):
                 raise _Touched
             with contextlib.closing(_connect(build)) as connection:
@@ -248,7 +248,7 @@ def _read_state(database: Path) -> Head | None:
     if not database.exists():
         return None
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with readable(database) as path, duckdb.connect(str(path), read_only=True) as connection:
             row = connection.execute(
                 "SELECT position, head_hash FROM projection_state WHERE version = ?", [_version()]
             ).fetchone()
@@ -267,11 +267,12 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextlib.contextmanager
-def _building(kept: KeptFile, folder: Path) -> Iterator[Path]:
-    """A new file, by its plain path, that takes the place of the database at the end."""
+def _building(kept: KeptFile) -> Iterator[Path]:
+    """A new file, by a path that DuckDB reads, that takes the place of the database at the end."""
     with replacing(kept) as build:
         try:
-            yield folder / build.name
+            with writable(build) as path:
+                yield path
             _log_of(kept.path).unlink(missing_ok=True)
         finally:
             _log_of(build).unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from ...ledger.storage.inventory import BadManifest, Sealed, read_manifest
 from ...ledger.storage.jsonl import JsonlStore
 from ...ledger.storage.segments import list_segments, read_whole_lines, unlike
 from ...ledger.store import EventReader
-from .plain_path import plain_path
+from .plain_path import is_plain
 
 if TYPE_CHECKING:
     import duckdb
@@ -116,7 +116,7 @@ def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyC
     A file is made if it is missing, or if somebody changed it. Only one process at a time may do this for a cache.
     Raises LedgerDamaged where a segment is not what was sealed, and OSError.
     """
-    if not isinstance(store, JsonlStore):
+    if not isinstance(store, JsonlStore) or not (is_plain(store.folder) and is_plain(cache)):
         return [], Head()
     try:
         manifest = read_manifest(store.folder)
@@ -176,19 +176,16 @@ def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -
     build = file.with_name(f"{file.name}.build-{os.getpid()}")
     target = f"{quoted(str(build))} (FORMAT parquet, COMPRESSION zstd)"
     try:
-        # A segment may lie in a folder whose name DuckDB takes for a pattern.
-        with plain_path(segment.parent) as folder:
-            source = str(folder / segment.name)
-            voids = ", ".join(str(seq) for lines in read_whole_lines(segment) for seq in _void_among(lines))
-            is_void = f"seq IN ({voids})" if voids else "false"
-            try:
-                connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events_of(source)})) TO {target}")  # noqa: S608
-            except duckdb.Error as problem:
-                if "maximum_object_size" not in str(problem):
-                    raise
-                longest = segment.stat().st_size
-                events = events_of(source, longest=longest)
-                connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events})) TO {target}")  # noqa: S608
+        source = str(segment)
+        voids = ", ".join(str(seq) for lines in read_whole_lines(segment) for seq in _void_among(lines))
+        is_void = f"seq IN ({voids})" if voids else "false"
+        try:
+            connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events_of(source)})) TO {target}")  # noqa: S608
+        except duckdb.Error as problem:
+            if "maximum_object_size" not in str(problem):
+                raise
+            events = events_of(source, longest=segment.stat().st_size)
+            connection.execute(f"COPY (SELECT *, {is_void} AS is_void FROM ({events})) TO {target}")  # noqa: S608
         with build.open("rb") as written:
             os.fsync(written.fileno())
         named = file.with_name(f"{file.name}-{_digest(build)}.parquet")
