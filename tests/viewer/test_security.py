@@ -309,13 +309,15 @@ def test_an_id_may_hold_any_character(store, workspace, add, histories, run_id):
 
 def test_the_pages_address_loses_the_token_before_the_page_is_there(store, workspace):
     client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
-    led = client.simulate_get("/?token=t0ken&as_of=5")
+    typed = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}
+    led = client.simulate_get("/?token=t0ken&as_of=5", headers=typed)
     assert (led.status_code, led.headers["location"]) == (303, "/?as_of=5")
     [cookie] = led.cookies.values()
-    assert client.simulate_get("/?as_of=5", cookies={cookie.name: cookie.value}).status_code == 200
-    assert client.simulate_get("/?token=wrong").status_code == 401
-    # A program that asks the API with the token is answered where it asks.
+    assert client.simulate_get("/?as_of=5", headers=typed, cookies={cookie.name: cookie.value}).status_code == 200
+    assert client.simulate_get("/?token=wrong", headers=typed).status_code == 401
+    # A program that asks with the token is answered where it asks.
     assert client.simulate_get("/api/runs?token=t0ken").status_code == 200
-    # From a link on another site the browser would not bring the cookie along.
-    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.simulate_get("/?token=t0ken").status_code == 200
+    # After a link on another site the browser would not bring the cookie along.
+    from_elsewhere = {**typed, "Sec-Fetch-Site": "cross-site"}
     assert client.simulate_get("/?token=t0ken", headers=from_elsewhere).status_code == 200

@@ -92,9 +92,9 @@ class Guard:
             resp.set_cookie(
                 _cookie(req), token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/"
             )
-            if req.path == "/" and req.get_header("Sec-Fetch-Site") in (None, "none", "same-origin"):
-                # The page's address is not to hold the token. A browser that follows a link of another site would not
-                # send the cookie to where it is led, so there the page itself takes the token off.
+            if req.path == "/" and _is_opened_by_hand(req):
+                # The address is not to hold the token, and neither is the browser's history. Of other visits the page
+                # itself takes it off: a browser that follows a foreign link would not send the cookie on.
                 others = [(name, value) for name, value in parse_qsl(req.query_string) if name != "token"]
                 raise falcon.HTTPSeeOther("/" + (f"?{urlencode(others)}" if others else ""))
             return
@@ -107,6 +107,12 @@ class Guard:
                 description="open the URL that serve-viewer printed, with its ?token=...",
                 challenges=["Bearer"],
             )
+
+
+def _is_opened_by_hand(req: falcon.Request) -> bool:
+    """Whether a browser opens the page by an address that somebody typed, or from the viewer itself."""
+    is_page = req.get_header("Sec-Fetch-Mode") == "navigate"
+    return is_page and req.get_header("Sec-Fetch-Site") in ("none", "same-origin")
 
 
 def _cookie(req: falcon.Request) -> str:
