@@ -5,12 +5,15 @@ from __future__ import annotations
 import collections
 import json
 import threading
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import time
 from typing import Any
 
 Reply = tuple[int, dict[str, str], Any]
+Way = Callable[[dict[str, Any], int], Reply]
+"""Makes an answer of a request and its number."""
 CALL = '{"tool": "no_tool", "arguments": {}}'
 
 
@@ -41,7 +44,7 @@ def _strict(asked: dict[str, Any]) -> Reply:
 
 
 THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
-WAYS = {
+WAYS: dict[str, Way] = {
     "well": lambda asked, number: said(),
     "choice-error": lambda asked, number: said(
         "", finish_reason="error", error={"code": 502, "message": "upstream died"}
@@ -77,9 +80,10 @@ WAYS = {
 
 
 class ImitatedProvider:
-    """Answers on a port of its own; `asked` counts the requests by the way of answering."""
+    """Answers on a port of its own; `asked` counts the requests by the way of answering, of which `ways` are more."""
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Mapping[str, Way] | None = None) -> None:
+        known = {**WAYS, **(ways or {})}
         self.asked: collections.Counter[str] = collections.Counter()
         outer = self
 
@@ -88,7 +92,7 @@ class ImitatedProvider:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 way = self.path.split("/")[1]
                 outer.asked[way] += 1
-                status, headers, body = WAYS[way](asked, outer.asked[way])
+                status, headers, body = known[way](asked, outer.asked[way])
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():

@@ -116,6 +116,16 @@ def test_a_program_sees_no_file_of_ours(sandbox, tmp_path):
     assert secret.read_text() == "precious" and not Path("/tmp/made-by-a-program").exists()
 
 
+def test_the_standard_library_is_there(sandbox):
+    code = """
+import datetime, decimal, hashlib, re
+def add(a, b):
+    assert hashlib.md5(b"x").hexdigest() and re.sub("a", "b", "a") and decimal.Decimal(1)
+    return datetime.datetime.strptime(str(a + b), "%d").day
+"""
+    assert judge(sandbox, code).error == ""
+
+
 def test_a_program_sees_no_installed_package(sandbox):
     folder = Path(pytest.__file__).parent.parent
     error = said(sandbox, f"import sys; sys.path.append({str(folder)!r}); import pytest; raise ValueError(pytest)")

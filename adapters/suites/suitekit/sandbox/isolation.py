@@ -26,6 +26,7 @@ _FORBIDDEN = (
 _COMMON_MODULES = (
     "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "fractions", "functools",
     "hashlib", "heapq", "itertools", "json", "math", "operator", "random", "re", "statistics", "string", "typing",
+    "_strptime", "calendar", "numbers", "textwrap", "time", "unicodedata",
 )  # fmt: skip
 
 
