@@ -78,7 +78,7 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
     data = table(row.get("source_data")) or table(document.get("source_data"))
     dataset, named = str(data.get("dataset_name") or ""), str(row.get("evaluation_name") or "")
     score = _score(config, details)
-    developer, _, plain = str(model.get("id") or model.get("name") or "").rpartition("/")
+    provider, name = _model(model)
     measure = _measure(config)
     lower, known = config.get("lower_is_better"), direction_of(str(measure.get("metric") or named))
     return ForeignRun(
@@ -88,8 +88,8 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
         status="failed" if score is None else "succeeded",
         reason="no_score" if score is None else None,
         error="the record has no score" if score is None else None,
-        provider=str(model.get("inference_platform") or model.get("developer") or developer),
-        model=plain,
+        provider=provider,
+        model=name,
         score=score,
         unit=_unit(config),
         higher_is_better=not lower if isinstance(lower, bool) else known is not False,
@@ -115,6 +115,16 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
         ),
         notes=list(_notes(document, lower, known, measure.get("metric") or named)),
     )
+
+
+def _model(model: Document) -> tuple[str, str]:
+    """Provider and model. Of a platform that serves models of others, the model's name keeps its developer."""
+    name = str(model.get("id") or model.get("name") or "")
+    developer, _, plain = name.rpartition("/")
+    platform = str(model.get("inference_platform") or "")
+    if platform and developer and platform.lower() != developer.lower():
+        return platform, name
+    return platform or str(model.get("developer") or developer), plain
 
 
 def _score(config: Document, details: Document) -> float | None:

@@ -70,6 +70,8 @@ _NOISE = (
 ).split()
 """Settings of a model's calls that change how long they take, and not what is answered."""
 
+_VARIANTS = ("model_path", "revision", "quantization", "load_in_4bit", "load_in_8bit")
+
 _FAILED = {"error": "error", "cancelled": "interrupted", "started": "unfinished"}
 
 
@@ -116,7 +118,7 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
     reason = "invalid_result" if document.get("invalidated") is True else _FAILED.get(status)
     if reason is None and score is None:
         reason = "no_score"
-    provider, model = _model(str(eval.get("model") or ""))
+    provider, model = _model(str(eval.get("model") or ""), table(eval.get("model_args")))
     started, ended = moment(stats.get("started_at") or eval.get("created")), moment(stats.get("completed_at"))
     task = str(eval.get("task_registry_name") or eval["task"])
     return [
@@ -259,10 +261,17 @@ def _input(used: Document) -> int | None:
     return read + (count(used.get("input_tokens_cache_read")) or 0) + (count(used.get("input_tokens_cache_write")) or 0)
 
 
-def _model(named: str) -> tuple[str, str]:
-    """Provider and model of Inspect's `provider/model`, and of its `openai-api/provider/model`."""
+def _model(named: str, arguments: Document) -> tuple[str, str]:
+    """Provider and model of Inspect's `provider/model`, and of its `openai-api/provider/model`.
+
+    A model of this machine is called `local`: what tells it from another one belongs to its name.
+    """
     provider, _, model = named.removeprefix("openai-api/").partition("/")
-    return (provider, model) if model else ("", provider)
+    variants = " ".join(
+        f"{name}={arguments[name]}" for name in _VARIANTS if arguments.get(name) not in (None, False, "")
+    )
+    told = f" ({variants})" if variants else ""
+    return (provider, f"{model}{told}") if model else ("", f"{provider}{told}")
 
 
 def _error(

@@ -322,14 +322,17 @@ def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
     as old as the file: that it is imported now says nothing of it.
     """
     changes: dict[str, Any] = {"config": without_nonfinite(run.config)}
+    notes = [*run.notes]
     if run.unit == "ratio" and run.score is not None and not is_share(run.score):
         told = f"the score {run.score:g} is no ratio between 0 and 1; its unit may be percent, and is left open"
-        changes |= {"unit": None, "notes": [*run.notes, told]}
+        changes["unit"] = None
+        notes.append(told)
     if run.stderr is not None and run.stderr < 0:
         changes["stderr"] = None
+        notes.append(f"the standard error {run.stderr:g} is left out: it cannot be negative")
     if run.started_at is None and run.ended_at is None and changed_at is not None:
         changes |= {"started_at": changed_at, "provenance": {**run.provenance, "time": "of the file"}}
-    return msgspec.structs.replace(run, **changes)
+    return msgspec.structs.replace(run, notes=notes, **changes)
 
 
 def _load_list(path: Path) -> list[Any]:

@@ -207,6 +207,23 @@ def test_how_a_log_came_about_makes_no_other_task(only, document):
     assert only(log).options == before
 
 
+@pytest.mark.parametrize(
+    ("named", "arguments", "provider", "model"),
+    [
+        ("openai/gpt-4o", {}, "openai", "gpt-4o"),
+        ("openrouter/org/m", {"max_tokens": 5}, "openrouter", "org/m"),
+        ("openai-api/local/m", {}, "local", "m"),
+        ("hf/local", {"model_path": "ckpt/1000"}, "hf", "local (model_path=ckpt/1000)"),
+        ("hf/org/m", {"revision": "step1", "load_in_4bit": False}, "hf", "org/m (revision=step1)"),
+        ("m", {}, "", "m"),
+    ],
+)
+def test_two_models_have_two_names(only, document, named, arguments, provider, model):
+    log = document("inspect-cost.json")
+    log["eval"] |= {"model": named, "model_args": arguments}
+    assert (only(log).provider, only(log).model) == (provider, model)
+
+
 def test_an_archive_says_what_its_header_says(only, document, data, tmp_path):
     with ZipFile(tmp_path / "log.eval", "w") as archive:
         archive.write(data / "inspect-reducers.json", "header.json")

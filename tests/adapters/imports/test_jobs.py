@@ -250,7 +250,9 @@ def test_a_direction_that_a_record_leaves_out_comes_from_the_name(find, record):
 
 def test_a_proportion_beyond_one_and_an_unknown_level_are_told(only, record):
     run = only(record({"score_details": {"score": 85.0, "uncertainty": {"standard_error": {"value": -1}}}}))
-    assert (run.score, run.unit, run.stderr) == (85.0, None, None) and "its unit may be percent" in run.notes[0]
+    assert (run.score, run.unit, run.stderr) == (85.0, None, None)
+    assert "its unit may be percent" in run.notes[0]
+    assert run.notes[1] == "the standard error -1 is left out: it cannot be negative"
     levels = {"metric_config": {"has_unknown_level": True}, "score_details": {"score": -1}}
     assert only(record(levels)).reason == "no_score"
     assert only(record({"score_details": {"score": math.nan}})).reason == "no_score"
@@ -259,6 +261,22 @@ def test_a_proportion_beyond_one_and_an_unknown_level_are_told(only, record):
 def test_a_record_is_as_old_as_its_evaluation_else_as_itself(only, record):
     run = only(record({"evaluation_timestamp": None}, evaluation_timestamp=None, retrieved_timestamp="1735689600"))
     assert run.started_at == "2025-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("info", "provider", "model"),
+    [
+        ({"id": "org/m", "developer": "org"}, "org", "m"),
+        ({"id": "org/m", "inference_platform": "groq"}, "groq", "org/m"),
+        ({"id": "other/m", "inference_platform": "groq"}, "groq", "other/m"),
+        ({"id": "openai/m", "inference_platform": "openai"}, "openai", "m"),
+        ({"id": "OpenAI/m", "inference_platform": "openai"}, "openai", "m"),
+        ({"name": "m"}, "", "m"),
+    ],
+)
+def test_two_models_of_one_platform_are_two_models(only, record, info, provider, model):
+    run = only(record({}, model_info=info))
+    assert (run.provider, run.model) == (provider, model)
 
 
 def test_the_usage_that_our_own_export_writes_comes_back(only, record):

@@ -90,7 +90,7 @@ export function factsPanel(run) {
       ["ended", moment(run.ended_at)],
       ["took", duration(run.duration_seconds)],
       ["exit code", run.return_code],
-      ["supervision", (run.notes ?? []).join("; ")],
+      ["remarks", (run.notes ?? []).join("; ")],
       ["benchmark version", run.benchmark_version],
       ["commit", code(run.benchmarks_commit)],
       ["eliza", [run.eliza_version, run.eliza_commit].filter(Boolean).join(" ")],
