@@ -27,9 +27,10 @@ FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 class LinesFile:
     """A file with the lines of a ledger, from its first one on; packed if its name ends with `.gz` or `.zst`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        """`name` is what it is called in messages."""
         self.path = path
-        self.url = str(path)
+        self.url = name or str(path)
 
     def read(
         self,

@@ -117,6 +117,27 @@ def test_the_ledger_of_another_machine_is_merged_once(filled, tmp_path):
     assert {event["id"]: event["at"] for event in theirs}.items() <= {e["id"]: e["at"] for e in ours}.items()
 
 
+def test_a_ledger_with_its_files_can_be_verified_where_it_is_merged(filled, tmp_path):
+    other = other_bench(filled, tmp_path)
+    path = tmp_path / "theirs.tar.zst"
+    assert "give a FILE that ends with .tar" in other("ledger", "export", "x.jsonl", "--with-files", code=2).stderr
+    assert "give --with-files" in other("ledger", "export", str(path), code=2).stderr
+    told = other("ledger", "export", str(path), "--with-files").stdout
+    files = int(told.split(" files")[0].split()[-1])
+    assert files >= 1
+    filled("ledger", "import", str(other.results / "ledger"))
+    assert "files of 1 runs of other ledgers are not here" in filled("ledger", "verify").stdout
+    told = filled("ledger", "import", str(path)).stdout
+    assert "0 events added" in told and f"{files} files added, 0 were here already" in told
+    assert f"0 files added, {files} were here already" in filled("ledger", "import", str(path)).stdout
+    assert "not here" not in filled("ledger", "verify").stdout
+    [run] = filled.runs("--benchmark", "theirs")
+    [result] = filled.results.glob(f"*/*/{run['run_id']}/output/result.json")
+    result.write_text("{}")
+    assert "output/result.json is not the file that was recorded" in filled("ledger", "verify", code=1).stdout
+    assert "would replace another file" in filled("ledger", "import", str(path), code=1).stderr
+
+
 def test_a_copy_in_sqlite_serves_as_the_ledger(filled, tmp_path):
     url = f"sqlite://{tmp_path / 'ledger.sqlite'}"
     lines = filled("ledger", "log", "--json").stdout

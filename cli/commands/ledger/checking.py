@@ -18,6 +18,7 @@ from ....ledger.proof.signing import new_signer, parse_signer, parse_verifier
 from ....ledger.proof.verify import verify as verify_ledger
 from ....ledger.store import Finding
 from ....orchestrator.errors import UsageError
+from ....projections.workspace import Workspace
 from ...context import Place, in_place, json_option, print_json
 from ...printing import print_facts, print_table
 
@@ -51,7 +52,7 @@ def verify(
     if verify_key and not kept:
         raise UsageError("--verify-key is for a signed note: give it with --checkpoint")
     verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
-    report = verify_ledger(place.store(), folder_of=_folder_of(place) if artifacts else None, checkpoint=known)
+    report = verify_ledger(place.store(), folder_of=folder_in(place.workspace) if artifacts else None, checkpoint=known)
     if verifier and not verifier.has_signed(text):
         told = f"the checkpoint is not signed by {verifier}"
         report = replace(report, damage=[*report.damage, Finding(report.position, told)])
@@ -173,8 +174,10 @@ def _key_text(key: str) -> str:
         raise UsageError(f"the key in {key} cannot be read: {problem}") from problem
 
 
-def _folder_of(place: Place) -> Callable[[Run], Path]:
+def folder_in(workspace: Workspace) -> Callable[[Run], Path]:
+    """Where the files of a run lie in a workspace."""
+
     def folder(run: Run) -> Path:
-        return place.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+        return workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
     return folder

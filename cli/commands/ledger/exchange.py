@@ -18,6 +18,7 @@ from ....ledger.storage.jsonl import JsonlStore
 from ....ledger.storage.open import open_store
 from ....ledger.store import EventStore
 from ....ledger.transfer.admission import Source, shown
+from ....ledger.transfer.archive import ARCHIVE_ENDINGS, Left, export_archive, open_archive
 from ....ledger.transfer.exchange import FILE_ENDINGS, LinesFile, export_lines, head_of
 from ....ledger.transfer.exchange import copy as copy_ledger
 from ....ledger.transfer.merge import take_in
@@ -26,47 +27,87 @@ from ....orchestrator.recording.migration import import_sqlite as migrate
 from ....orchestrator.running.artifacts import list_artifacts
 from ....projections.sqlite.refresh import update_all
 from ...context import Place, in_place, note
+from .checking import folder_in
 
 _SHOWN = 20
-"""Stretches of positions that are shown."""
+"""Files, or stretches of positions, that are shown."""
 
 
 @click.command()
 @click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.option("--with-files", is_flag=True, help="Also the files that runs recorded, in a .tar.zst or .tar.gz.")
 @in_place
-def export(place: Place, target: Path) -> None:
-    """Write the ledger, proven line by line, to FILE (.jsonl or .jsonl.gz) or as a ledger of its own to DIR.
+def export(place: Place, target: Path, with_files: bool) -> int:
+    """Write the ledger, proven line by line, to FILE or as a ledger of its own to DIR.
 
-    Into a DIR that holds an earlier export, only what is new is written.
+    FILE ends with .jsonl, .jsonl.gz or .jsonl.zst. Into a DIR that holds an earlier export, only what is new is
+    written. With --with-files, FILE is an archive (.tar, .tar.gz, .tar.zst) of the ledger and of every file that is
+    what a run recorded; the exit code is 1 where one is not.
     """
     store = place.store()
+    is_archive = target.name.endswith(ARCHIVE_ENDINGS)
+    if is_archive and not with_files:
+        raise UsageError(f"{target} is an archive by its name: give --with-files, or a name such as ledger.jsonl.gz")
+    if with_files and not is_archive:
+        raise UsageError(f"--with-files writes an archive: give a FILE that ends with {', '.join(ARCHIVE_ENDINGS)}")
+    if target.name.endswith((*FILE_ENDINGS, *ARCHIVE_ENDINGS)) and not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}")
+    if is_archive:
+        done = export_archive(store, target, root=place.workspace.root, folder_of=folder_in(place.workspace))
+        print(f"{target}: {done.head.seq} events and {done.files} files, head {done.head.hash}")
+        _list_left("left out", done.left)
+        return 1 if done.left else 0
     if target.name.endswith(FILE_ENDINGS):
-        if not target.parent.is_dir():
-            raise UsageError(f"there is no folder {target.parent}")
         head = export_lines(store, target)
         print(f"{target}: {head.seq} events, head {head.hash}")
-        return
+        return 0
     if target.exists() and not target.is_dir():
-        raise UsageError(f"{target} is no folder, and its name ends with neither of {', '.join(FILE_ENDINGS)}")
+        endings = ", ".join((*FILE_ENDINGS, *ARCHIVE_ENDINGS))
+        raise UsageError(f"{target} is no folder, and its name ends with none of {endings}")
     added = copy_ledger(store, JsonlStore(target, notice=note))
     print(f"{target}: {added} events were new there")
+    return 0
 
 
 @click.command("import")
 @click.argument("source", metavar="FILE|DIR|URL")
 @in_place
-def import_(place: Place, source: str) -> None:
+def import_(place: Place, source: str) -> int:
     """Take in the events of another ledger: an export, a ledger's folder, or its URL. A second time adds nothing.
 
     Where the other one continues this ledger (or is where this one began), the chain goes on as it is. Any other is
     merged: events, ids and times stay as they are and are numbered anew here, and their own chain can still be proven.
+    A ledger with events that cannot have happened is refused as a whole.
+
+    Of an archive with files, those are taken in that a run recorded; any other is named, and the exit code is 1.
     """
+    path = Path(source)
+    if not (source.endswith(ARCHIVE_ENDINGS) and path.is_file()):
+        _take_in(place, _source(source), path.name)
+        return 0
+    with open_archive(path) as archive:
+        store = _take_in(place, archive.ledger, path.name)
+        got = archive.receive(store, root=place.workspace.root, folder_of=folder_in(place.workspace))
+    print(f"{got.added} files added, {got.known} were here already")
+    _list_left("refused", got.refused)
+    return 1 if got.refused else 0
+
+
+def _take_in(place: Place, source: Source, name: str) -> EventStore:
     store = place.store()
-    taken = take_in(store, _source(source), name=Path(source).name, by=getpass.getuser())
+    taken = take_in(store, source, name=name, by=getpass.getuser())
     if taken.added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     how = "the same history" if taken.is_same_chain else "merged"
     print(f"{taken.added} events added, {taken.known} were here already ({how})")
+    return store
+
+
+def _list_left(what: str, left: list[Left]) -> None:
+    for one in left[:_SHOWN]:
+        note(f"{what}: {shown(one.name)} {shown(one.reason)}")
+    if len(left) > _SHOWN:
+        note(f"{what}: {len(left) - _SHOWN} more files")
 
 
 def _source(source: str) -> Source:
