@@ -183,6 +183,32 @@ class Baseline(_Table, frozen=True, kw_only=True):
     help: str = ""
 
 
+Player = Literal["perfect", "half", "random", "wrong"]
+
+CALIBRATION = "BENCHMARK_CALIBRATION"
+"""The variable that names the player whose answers a suite is to give its scorer."""
+
+
+class Calibration(_Table, frozen=True, kw_only=True):
+    """Says that the suite can feed its scorer with answers of a known quality, in place of a model's.
+
+    Each of `players` becomes a baseline: it finds its name in BENCHMARK_CALIBRATION, and gets `argv` and `env`, where
+    `{agent}` is its name.
+    """
+
+    players: list[Player] = msgspec.field(default_factory=lambda: list(get_args(Player)))
+    argv: list[str] = []
+    env: dict[str, str] = {}
+
+    def baselines(self) -> dict[str, Baseline]:
+        """The players as baselines."""
+        env = {CALIBRATION: "{agent}", **self.env}
+        return {
+            player: Baseline(argv=self.argv, env=env, help=f"answers for calibration: {player}")
+            for player in self.players
+        }
+
+
 class ResultSpec(_Table, frozen=True, kw_only=True):
     """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath.
 
@@ -245,6 +271,7 @@ class Manifest(_Table, frozen=True, kw_only=True):
     resources: Resources = Resources()
     options: dict[str, Option] = {}
     baselines: dict[str, Baseline] = {}
+    calibration: Calibration | None = None
     result: ResultSpec
     high_score: HighScore | None = None
 
@@ -320,7 +347,12 @@ def _convert(tables: dict[str, Any], path: Path, directory: str | None) -> Manif
     if directory is not None:
         tables = {"directory": directory, **tables}
     try:
-        return msgspec.convert(tables, Manifest)
+        manifest = msgspec.convert(tables, Manifest)
+        if manifest.calibration is None:
+            return manifest
+        # Baselines of that name which the manifest itself declares come first.
+        baselines = {**manifest.calibration.baselines(), **manifest.baselines}
+        return msgspec.structs.replace(manifest, baselines=baselines)
     except msgspec.ValidationError as problem:
         raise ManifestError(path, *_where(str(problem), tables)) from problem
 
@@ -375,7 +407,7 @@ def _name_the_ellipsis(key: str, reason: str, tables: dict[str, Any]) -> str:
 
 def _fields_at(key: str) -> tuple[str, ...]:
     kinds = {"": Manifest, "run": RunSpec, "requires": Requires, "result": ResultSpec, "high_score": HighScore}
-    kinds |= {"options": Option, "baselines": Baseline}
+    kinds |= {"options": Option, "baselines": Baseline, "calibration": Calibration}
     first = key.partition(".")[0]
     kind = Check if key.startswith("requires.checks") else kinds.get(first, Manifest)
     return kind.__struct_fields__

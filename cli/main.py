@@ -21,6 +21,7 @@ COMMANDS = {
     "leaderboard": "Rank agents and models on each benchmark.",
     "compare": "Compare runs, groups, models, agents or times, and tell noise from differences.",
     "check": "Fail when a score got worse than a baseline: a gate for CI.",
+    "calibrate": "Say whether benchmarks tell right answers from wrong ones.",
     "high-scores": "Show the published reference scores, or publish one.",
     "query": "Ask the history in SQL.",
     "report": "Write a report for people: one HTML file, or Markdown.",

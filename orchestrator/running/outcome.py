@@ -21,7 +21,8 @@ from ...projections.scores.samples import bounded_lines, check_lines, samples_pa
 from .artifacts import Listing, list_artifacts
 from .execution import Exit
 from .last_words import with_last_words
-from .telemetry import summarize_calls
+from .telemetry import Calls, summarize_calls, usage_of
+from .trajectories import read_calls
 
 OUTPUT = "output"
 TELEMETRY = "telemetry.jsonl"
@@ -77,6 +78,9 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     )
     calls = summarize_calls(left.folder, f"{OUTPUT}/{TELEMETRY}", is_over=is_over)
     found = list_artifacts(left.folder, is_over=is_over)
+    if not calls.usage:
+        told, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
+        calls = Calls(usage_of(told), [*calls.notes, *notes])
     known: dict[str, Any] = {
         "ended_at": utc_now(),
         "duration_seconds": round(exit.duration_seconds, 6),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeGuard
@@ -86,30 +86,16 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
     A sum is of the calls that name its field; a call that names it with null makes the sum unknown. Calls that
     the server refused took no tokens. What follows after MOST_BYTES, or after `is_over` said so, is left out.
     """
-    sums: dict[str, int] = {}
-    unknown: set[str] = set()
-    refused = 0
-    latencies = array("d")
-    calls = left = 0
+    sums = _Sums()
+    left = 0
     try:
         with open_inside(folder, path) as file:
             while line := file.readline(_LONGEST_LINE):
                 if file.tell() > MOST_BYTES or is_over():
                     left = os.fstat(file.fileno()).st_size - file.tell() + len(line)
                     break
-                call = _call(line)
-                if call is None:
-                    continue
-                calls += 1
-                refused += call.get("ok") is False and isinstance(call.get("status"), int)
-                for field, names in _CALL_FIELDS.items():
-                    value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
-                    if value is not None:
-                        sums[field] = sums.get(field, 0) + value
-                    elif any(name in call and call[name] is None for name in names):
-                        unknown.add(field)
-                if _is_amount(latency := call.get("latency_ms"), int | float) and len(latencies) < _MOST_LATENCIES:
-                    latencies.append(latency)
+                if (call := _call(line)) is not None:
+                    sums.add(call)
     except Missing:
         return Calls()  # The benchmark reports no calls.
     except NotReadable as problem:
@@ -117,16 +103,59 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
     except OSError as problem:
         return Calls(notes=[f"calls were not counted: {path} cannot be read: {problem.strerror}"])
     notes = [f"{path}: calls in its last {left} bytes were not counted"] if left else []
-    if not calls:
-        return Calls(notes=notes)
-    if refused == calls:
-        sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    usage: Json = {**{name: total for name, total in sums.items() if name not in unknown}, "calls": calls}
-    if latencies:
-        ordered = sorted(latencies)
-        usage["latency_p50_ms"] = _percentile(ordered, 0.50)
-        usage["latency_p95_ms"] = _percentile(ordered, 0.95)
-    return Calls(usage, notes)
+    return Calls(sums.usage(), notes)
+
+
+def usage_of(calls: Iterable[Json]) -> Json:
+    """The same of calls that were found elsewhere; empty without calls."""
+    sums = _Sums()
+    for call in calls:
+        sums.add(call)
+    return sums.usage()
+
+
+class _Sums:
+    """What calls come to together."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, int] = {}
+        self._unknown: set[str] = set()
+        self._costs: list[float] = []
+        self._latencies = array("d")
+        self._calls = self._refused = 0
+
+    def add(self, call: Mapping[str, Any]) -> None:
+        """Count a call."""
+        self._calls += 1
+        self._refused += call.get("ok") is False and isinstance(call.get("status"), int)
+        for field, names in _CALL_FIELDS.items():
+            value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
+            if value is not None:
+                self._sums[field] = self._sums.get(field, 0) + value
+            elif any(name in call and call[name] is None for name in names):
+                self._unknown.add(field)
+        if _is_amount(cost := call.get("cost_usd"), int | float):
+            self._costs.append(cost)
+        if _is_amount(latency := call.get("latency_ms"), int | float) and len(self._latencies) < _MOST_LATENCIES:
+            self._latencies.append(latency)
+
+    def usage(self) -> Json:
+        """The usage of all calls; empty without any."""
+        if not self._calls:
+            return {}
+        sums = self._sums
+        if self._refused == self._calls:
+            sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+        known = {name: total for name, total in sums.items() if name not in self._unknown}
+        usage: Json = {**known, "calls": self._calls}
+        if self._costs and len(self._costs) == self._calls:
+            usage["cost_usd"] = math.fsum(self._costs)
+        if self._latencies:
+            ordered = sorted(self._latencies)
+            usage["latency_mean_ms"] = round(math.fsum(ordered) / len(ordered), 3)
+            usage["latency_p50_ms"] = _percentile(ordered, 0.50)
+            usage["latency_p95_ms"] = _percentile(ordered, 0.95)
+        return usage
 
 
 def _call(line: bytes) -> dict[str, Any] | None:

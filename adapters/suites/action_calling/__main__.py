@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ..suitekit.chat import ChatClient, Message
+from ..suitekit.chat import Message
 from ..suitekit.command import SuiteError, main, parser
+from ..suitekit.fed import open_client
 from ..suitekit.report import Report, Sample, mean
 from .tasks import Judgement, Task, judge, make_tasks
 from .tools import NO_TOOL, answer_schema
@@ -23,7 +24,8 @@ def run() -> None:
     if given.max_samples < 1:
         raise SuiteError("max_samples is at least 1")
     tasks = make_tasks(given.seed, given.max_samples)
-    client = ChatClient(given.model)
+    rights = [json.dumps({"tool": task.tool, "arguments": task.arguments}) for task in tasks]
+    client = open_client(given.model, rights, given.seed)
     judgements = []
     options = {"max_samples": given.max_samples}
     with Report("action_calling", VERSION, given.output_dir, total=len(tasks), options=options) as report:

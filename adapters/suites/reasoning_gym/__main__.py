@@ -10,8 +10,8 @@ from typing import Any
 import reasoning_gym as package
 from reasoning_gym.utils import SYSTEM_PROMPTS, extract_answer
 
-from ..suitekit.chat import ChatClient
 from ..suitekit.command import SuiteError, comma_list, main, parser
+from ..suitekit.fed import open_client
 from ..suitekit.report import Report, Sample
 from . import answers
 
@@ -30,7 +30,8 @@ def run() -> None:
         raise SuiteError("samples and max_tokens are at least 1, and datasets names at least one")
     answers.install()
     datasets = {name: make_dataset(name, given.seed, given.samples) for name in given.datasets}
-    client = ChatClient(given.model)
+    rights = [f"<answer>{problem['answer']}</answer>" for dataset in datasets.values() for problem in dataset]
+    client = open_client(given.model, rights, given.seed)
     total = sum(len(dataset) for dataset in datasets.values())
     options = {"datasets": given.datasets, "samples": given.samples, "max_tokens": given.max_tokens}
     with Report("reasoning_gym", VERSION, given.output_dir, total=total, options=options) as report:

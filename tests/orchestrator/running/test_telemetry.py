@@ -37,6 +37,7 @@ def test_calls_add_up_in_the_words_of_any_client(tmp_path):
         "total_tokens": 40,
         "cached_tokens": 4,
         "calls": 3,
+        "latency_mean_ms": 200.167,
         "latency_p50_ms": 200,
         "latency_p95_ms": 300.5,
     }
@@ -78,7 +79,8 @@ def test_calls_that_make_no_sense_are_passed_over_in_little_memory(tmp_path):
     usage = summarize_calls(tmp_path, "telemetry.jsonl").usage
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert usage == {"input_tokens": 2, "calls": 4, "latency_p50_ms": 2, "latency_p95_ms": 2}
+    latency = {"latency_mean_ms": 2, "latency_p50_ms": 2, "latency_p95_ms": 2}
+    assert usage == {"input_tokens": 2, "calls": 4, **latency}
     assert peak < 10_000_000
 
 

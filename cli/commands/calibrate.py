@@ -1,0 +1,169 @@
+"""`calibrate`: whether a benchmark tells right answers from wrong ones."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+import msgspec
+
+from ...adapters.adapter import Adapter, missing
+from ...adapters.discovery import Discovery, discover
+from ...adapters.options import OptionError, effective_config
+from ...orchestrator.errors import UsageError
+from ...orchestrator.planning.plan import choose, parse_extra
+from ...orchestrator.planning.signature import sign
+from ...projections.render.text import format_score
+from ...projections.scores.calibration import PLAYERS, Verdict, judge
+from ...projections.sqlite.database import read_runs
+from ...projections.sqlite.opening import open_history
+from ..context import Place, in_place, json_option, note, print_json
+from ..printing import print_table
+
+
+class Calibrated(msgspec.Struct, frozen=True):
+    """A benchmark with the scores of its players, and the verdict."""
+
+    benchmark_id: str
+    unit: str
+    scores: dict[str, float]
+    verdict: Verdict
+
+
+@click.command()
+@click.argument("benchmarks", metavar="ID...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every benchmark that has such players and can run here.")
+@click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, as for run.")
+@click.option("--force", is_flag=True, help="Play again even if the ledger has their scores.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 0.5),
+    default=0.02,
+    show_default=True,
+    help="Scores are equal if they differ by less than this part of the distance between the best and the worst.",
+)
+@json_option
+@in_place
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    place: Place,
+    benchmarks: tuple[str, ...],
+    everything: bool,
+    extra: str,
+    force: bool,
+    tolerance: float,
+    as_json: bool,
+) -> int:
+    """Let players of a known quality take the benchmarks, and say whether the scores tell them apart.
+
+    The players are perfect, half, random and wrong: answers of that quality are given in the model's place, so no model
+    and no key is needed. A benchmark where perfect equals half measures nothing. Their runs are synthetic, and recorded
+    once like all runs. Exit code 1 if a benchmark is not sound.
+    """
+    found = discover(place.workspace.root)
+    chosen = _chosen(found, benchmarks, everything)
+    options = parse_extra(extra)
+    by_players: dict[tuple[str, ...], list[str]] = {}
+    for adapter in chosen:
+        by_players.setdefault(_players(adapter), []).append(adapter.id)
+    from .run import command as run
+
+    interrupted = False
+    for players, ids in by_players.items():
+        code = ctx.invoke(
+            run,
+            workspace=str(place.workspace.root),
+            ledger_url=place.ledger_url,
+            benchmarks=ids,
+            agents=list(players),
+            extra=extra,
+            force=force,
+            quiet=True,
+        )
+        interrupted = interrupted or code == 130
+    if interrupted:
+        return 130
+    rows = [_calibrated(place, adapter, options, tolerance) for adapter in chosen]
+    if as_json:
+        print_json(rows)
+    else:
+        _show(rows)
+    return 0 if all(row.verdict.judgement == "sound" for row in rows) else 1
+
+
+def _chosen(found: Discovery, ids: tuple[str, ...], everything: bool) -> list[Adapter]:
+    if everything == bool(ids):
+        raise UsageError("which benchmarks? Name them, or say --all")
+    if everything:
+        able = [adapter for adapter in found.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)]
+        if not able:
+            raise UsageError("no benchmark here has players to calibrate it with")
+        return able
+    chosen = choose(ids, found.adapters, found.broken)
+    for adapter in chosen:
+        if len(_players(adapter)) < 2:
+            raise UsageError(
+                f"{adapter.id} has fewer than two of the players {', '.join(PLAYERS)}; its manifest can declare them "
+                "with [calibration] (docs/own-benchmark.md shows how)"
+            )
+    return chosen
+
+
+def _players(adapter: Adapter) -> tuple[str, ...]:
+    return tuple(player for player in PLAYERS if player in adapter.manifest.baselines)
+
+
+def _can_play(adapter: Adapter) -> bool:
+    config = effective_config(adapter.id, adapter.manifest.options, {}).config
+    return not missing(adapter, agent=_players(adapter)[0], environ=os.environ, config=config)
+
+
+def _calibrated(place: Place, adapter: Adapter, extra: dict[str, Any], tolerance: float) -> Calibrated:
+    """The newest valid scores of the players with those options."""
+    manifest = adapter.manifest
+    try:
+        config = effective_config(adapter.id, manifest.options, extra).config
+    except OptionError as problem:
+        raise UsageError(f"--extra: {problem}") from problem
+    players = _players(adapter)
+    task = sign(
+        benchmark_id=adapter.id,
+        benchmark_directory=manifest.directory,
+        agent=players[0],
+        provider="none",
+        model="none",
+        extra_config=config,
+    ).comparison_key
+    scores: dict[str, float] = {}
+    with open_history(place.workspace, place.store(), notice=note) as history:
+        query = "WHERE benchmark_id = ? AND comparison_key = ? AND status = 'succeeded' ORDER BY rowid"
+        for run in read_runs(history, query, (adapter.id, task)):
+            if run.agent in players and run.score is not None and run.retracted is None:
+                scores[run.agent] = run.score
+    result = manifest.result
+    verdict = judge(
+        scores,
+        higher_is_better=result.higher_is_better,
+        unit=result.unit,
+        tolerance=tolerance,
+        missing=[player for player in players if player not in scores],
+    )
+    return Calibrated(adapter.id, result.unit, {name: scores[name] for name in PLAYERS if name in scores}, verdict)
+
+
+def _show(rows: list[Calibrated]) -> None:
+    cells = [
+        [
+            row.benchmark_id,
+            *(format_score(row.scores.get(player)) for player in PLAYERS),
+            row.unit,
+            row.verdict.judgement.replace("_", " "),
+            "; ".join(row.verdict.findings),
+        ]
+        for row in rows
+    ]
+    columns = ["benchmark", *PLAYERS, "unit", "verdict", "why"]
+    print_table(columns, cells, right=PLAYERS, dispensable=["unit"])
