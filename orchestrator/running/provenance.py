@@ -17,10 +17,14 @@ from ...adapters.adapter import Adapter
 from ...adapters.environment import Environment
 from ...adapters.git import ask_git, keeps_files_of
 from ...adapters.manifest import Manifest
+from ...adapters.regular_file import read_regular
+from ...adapters.result.storable import well_formed
 from ...ledger.events import Json
 from ...ledger.identity import host_name
 
 _SECONDS = 10
+_LARGEST_PACKAGE = 1024 * 1024
+_LONGEST_VERSION = 200
 
 
 @functools.cache
@@ -125,7 +129,7 @@ def _cpu_name() -> str:
 
 def _package_version(file: Path) -> str | None:
     try:
-        found = json.loads(file.read_bytes()).get("version")
-    except (OSError, ValueError, AttributeError):
+        found = json.loads(read_regular(file, most=_LARGEST_PACKAGE)).get("version")
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None  # Somebody's package.json that says nothing: there is no version to record.
-    return found if isinstance(found, str) else None
+    return well_formed(found[:_LONGEST_VERSION]) if isinstance(found, str) else None
