@@ -23,6 +23,7 @@ from ...ledger.run_files import NotReadable, read_inside
 from ..machine.logs import BoundedLog
 from ..machine.processes import end_marked, kill_started_as
 from ..redaction import Redactor
+from .stopwatch import Stopwatch
 
 EXIT_STATUS = "exit_status"
 """The file beside the logs that holds the child's exit status once it has ended."""
@@ -156,14 +157,16 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         )
         try:
             _hand_over(process, child)
-            pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation)
+            stopwatch = Stopwatch(process.pid, began)
+            pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation, stopwatch)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
             if reason:
                 # The shell first: of a child that was ended, no exit status is ever noted.
                 process.kill()
                 end_family(grace_seconds=child.grace_seconds)
             return_code = process.wait()
-            duration = time.monotonic() - began
+            end = None if reason else read_end(child.folder)
+            duration = stopwatch.worked(end and end.at)
             left = end_family(grace_seconds=child.grace_seconds)
             pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
         except BaseException:
@@ -183,6 +186,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         reason=reason,
         error=errors[reason],
         notes=[
+            *stopwatch.note(),
             *([] if reason or not left else [_left_behind(left)]),
             *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
         ],
@@ -246,8 +250,10 @@ class _Pump:
         pipes: list[tuple[int, BoundedLog]],
         redactor: Redactor,
         cancellation: Cancellation,
+        stopwatch: Stopwatch,
     ) -> None:
         self._process = process
+        self._stopwatch = stopwatch
         self._selector = selectors.DefaultSelector()
         self._open = {fd: (log, redactor.stream()) for fd, log in pipes}
         for fd in self._open:
@@ -266,6 +272,9 @@ class _Pump:
         step = _TICK_SECONDS if self._pidfd is not None else 0.02
         next_tick = time.monotonic() + _TICK_SECONDS
         while self._process.poll() is None:
+            if stood_still := self._stopwatch.look():
+                deadline += stood_still
+                self._last_sign += stood_still
             now = time.monotonic()
             if self._cancellation.requested:
                 return "interrupted"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import psutil
 import pytest
@@ -195,3 +197,27 @@ def test_an_owner_that_comes_back_after_recovery_is_heard_and_changes_nothing(be
     assert (run["status"], run["recovered"], run["late"], run["score"]) == ("failed", True, True, None)
     [late] = bench.events("finished")
     assert (late["data"]["late"], late["data"]["score"]) == (True, 0.75)
+
+
+def test_a_stopped_orchestrator_counts_no_time_after_the_end_of_its_benchmark(bench):
+    """It is stopped while the benchmark waits, and goes on long after that has ended."""
+    bench.add(
+        "short", "import time\nopen('begun', 'w')\nwhile not os.path.exists('go'): time.sleep(0.01)" + f"\n{RESULT}"
+    )
+    process = bench.start("run", "--benchmarks", "short", "--provider", "ollama", "--timeout", "3")
+    while not (bench.root / "short" / "begun").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    (bench.root / "short" / "go").touch()
+    while not any(file.read_text() == "0" for file in bench.results.rglob("exit_status")):
+        time.sleep(0.01)
+    [noted] = bench.results.rglob("exit_status")
+    while time.time() < noted.stat().st_mtime + 4:  # Time has to pass: it is what must not be counted.
+        time.sleep(0.1)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    [run] = bench.runs()
+    assert run["status"] == "succeeded" and "stood still" in run["notes"][0]
+    began = datetime.fromisoformat(run["started_at"]).timestamp()
+    assert run["duration_seconds"] <= noted.stat().st_mtime - began + 0.5

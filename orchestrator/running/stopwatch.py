@@ -1,0 +1,64 @@
+"""How long a child has worked, also if the machine slept or its orchestrator was stopped meanwhile.
+
+The clock is the monotonic one (`CLOCK_MONOTONIC`), which on Linux stands still while the machine is suspended, unlike
+`CLOCK_BOOTTIME`. If this process alone is stopped, its child works on: then the child's own end counts, which its shell
+noted. If both are stopped, nobody works, and that time does not count. Limits are extended by the time in which this
+process stood still, since it could not take the child's output.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+_LONGEST_STEP = 2.0
+"""Seconds between two looks from which on this process must have stood still: it looks about twice a second."""
+
+
+class Stopwatch:
+    """Begins with the child; to be looked at about twice a second."""
+
+    def __init__(self, pid: int, began: float) -> None:
+        self._pid = pid
+        self._began = self._looked = began
+        self._is_stopped = False
+        self._stopped = 0.0
+        self.stood_still = 0.0
+
+    def look(self) -> float:
+        """The seconds since the last look in which this process stood still; 0.0 as a rule."""
+        now = time.monotonic()
+        gap, self._looked = now - self._looked, now
+        was_stopped, has_changed = self._is_stopped, self._observe()
+        if gap < _LONGEST_STEP:
+            return 0.0
+        self.stood_still += gap
+        if was_stopped or has_changed:
+            self._stopped += gap
+        return gap
+
+    def worked(self, ended_at: float | None) -> float:
+        """Seconds from the start to the end of a child that has ended.
+
+        `ended_at` is when its shell noted its end, in Unix seconds; None if it noted none, or was made to end.
+        """
+        now = ended = time.monotonic()
+        if ended_at is not None and now - self._looked >= _LONGEST_STEP:
+            ended = min(max(now - (time.time() - ended_at), self._looked), now)
+            self.stood_still += now - self._looked
+        return max(0.0, ended - self._began - self._stopped)
+
+    def note(self) -> list[str]:
+        """What there is to say of it."""
+        return [f"its orchestrator stood still for {self.stood_still:.0f} s meanwhile"] if self.stood_still else []
+
+    def _observe(self) -> bool:
+        """Whether the child was stopped, or went on, since the last look."""
+        has_changed = False
+        try:
+            while state := os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG):
+                self._is_stopped = state.si_code == os.CLD_STOPPED
+                has_changed = True
+        except (AttributeError, ChildProcessError):
+            return False  # Not a system that tells, or the child has ended.
+        return has_changed
