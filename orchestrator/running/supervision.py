@@ -292,7 +292,11 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             measured = against(outcome, history.reference(run.benchmark_id))
             return [NewEvent(run.run_id, replace(outcome, late=late, **measured))]
 
-        self.ledger.decide(decide)
+        try:
+            self.ledger.decide(decide)
+        except LedgerError:
+            self.display.note(f"{run.run_id}: its end could not be recorded; the next `run` recovers it from its files")
+            raise
         self.display.ended(self.ledger.look(lambda history: history.runs[run.run_id]))
 
 
