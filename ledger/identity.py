@@ -37,7 +37,7 @@ def utc_now() -> str:
 
 def utc_of(seconds: float) -> str:
     """The same of a moment in Unix seconds. What lies outside of the years 1 to 9999 becomes the nearest in them."""
-    return _utc(int(min(max(seconds, _FIRST_SECOND), _LAST_SECOND) * 1_000_000_000))
+    return _utc(round(min(max(seconds, _FIRST_SECOND), _LAST_SECOND) * 1_000_000) * 1000)
 
 
 def _utc(nanoseconds: int) -> str:

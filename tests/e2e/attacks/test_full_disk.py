@@ -66,4 +66,6 @@ def test_a_ledger_that_cannot_be_written_is_told_and_what_ran_is_recovered(small
     (small.root / "big").unlink()
     small.run("good")
     full, good = small.runs()
-    assert (full["status"], full["recovered"], good["status"]) == ("succeeded", True, "succeeded")
+    # Its shell may have had no room either to note how it ended; then its result has no proof.
+    assert full["recovered"] and full["reason"] in (None, "orchestrator_lost")
+    assert good["status"] == "succeeded"
