@@ -166,7 +166,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
                 end_family(grace_seconds=child.grace_seconds)
             return_code = process.wait()
             end = None if reason else read_end(child.folder)
-            duration = stopwatch.worked(end and end.at)
+            duration = stopwatch.worked(end.at if end else None)
             left = end_family(grace_seconds=child.grace_seconds)
             pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
         except BaseException:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from ...adapters.adapter import Adapter
 from ...adapters.manifest import Manifest
+from ...adapters.result.storable import well_formed
 from ...ledger.commitment import is_from_shell
 from ...ledger.events import Counts, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer, Started
 from ...ledger.fold import Group, Run
@@ -102,7 +103,7 @@ def _recover_run(
     try:
         ended = _judge(ledger, run, folder, adapters.get(run.benchmark_id), end)
     except Exception as problem:  # noqa: BLE001 - the last guard: whatever it left, a lost run is closed
-        ended = _Ended(left=f"what it left cannot be judged: {type(problem).__name__}: {problem}")
+        ended = _Ended(left=well_formed(f"what it left cannot be judged: {type(problem).__name__}: {problem}"))
     adopted = ended.adopted and priced(ended.adopted, prices.find(run.provider, run.model))
 
     hidden = read_fingerprints(folder)

@@ -39,6 +39,7 @@ PLACES = (
     "stderr.log",
     "exit_status",
     "secrets.digests",
+    "manifest.json",
 )
 KINDS = ("pipe", "socket", "zero", "sparse", "folder", "elsewhere", "loop", "link-to-pipe", "deep", "unreadable")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.adapters.adapter import Adapter
 from benchmarks.adapters.manifest import parse_manifest
+from benchmarks.ledger.commitment import new_secrets
 from benchmarks.ledger.events import Owner
 from benchmarks.ledger.identity import boot_id, host_name, pid_namespace
 from benchmarks.ledger.jsonl import JsonlStore
@@ -20,6 +23,7 @@ from benchmarks.ledger.ledger import Ledger
 from benchmarks.orchestrator.models.prices import load_prices
 from benchmarks.orchestrator.running.execution import Exit
 from benchmarks.orchestrator.running.outcome import Left, weigh
+from benchmarks.orchestrator.running.provenance import content_of
 from benchmarks.orchestrator.running.recovery import provably_dead, recover
 from benchmarks.orchestrator.running.telemetry import ProgressFile
 from benchmarks.projections.sqlite.rows import run_row
@@ -35,6 +39,7 @@ FILES = (
     "stderr.log",
     "exit_status",
     "secrets.digests",
+    "manifest.json",
 )
 MANIFEST = parse_manifest(
     {
@@ -80,6 +85,23 @@ IS_FULL = os.environ.get("RELIABILITY") == "1"
 slow = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
+def begin(ledger: Ledger, run_id: str, histories, **changes: Any) -> str:
+    """Record the start of a run by a dead orchestrator; what its shell notes if its benchmark ends with 0."""
+    secrets = new_secrets()
+    dead = Owner(
+        host=host_name(),
+        boot_id=boot_id(),
+        pid=2**22 - 1,
+        process_start=1.0,
+        pid_namespace=pid_namespace(),
+        commitment=secrets.commitment,
+    )
+    digest = sha256(content_of(MANIFEST)).hexdigest()
+    provenance = {"manifest": {"content_sha256": digest}}
+    ledger.append(run_id, histories.started(run_id, owner=dead, provenance=provenance, **changes))
+    return f"0 {secrets.by_shell}"
+
+
 def leave(folder: Path, files: dict[str, bytes]) -> None:
     (folder / "output").mkdir(parents=True)
     for name, content in files.items():
@@ -104,15 +126,14 @@ def test_there_is_an_outcome_that_an_event_can_hold(files, return_code):
 @given(lost=st.lists(runs, min_size=1, max_size=6))
 @settings(slow, max_examples=200 if IS_FULL else 10)
 def test_recovery_closes_every_run(lost, histories):
-    dead = Owner(host=host_name(), boot_id=boot_id(), pid=2**22 - 1, process_start=1.0, pid_namespace=pid_namespace())
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Workspace(Path(temporary))
         store = JsonlStore(workspace.ledger, notice=lambda _: None)
         ledger = Ledger(store)
         ledger.append("rg_1", histories.opened())
         for number, files in enumerate(lost):
-            ledger.append(f"run_{number}", histories.started(str(number), owner=dead, cwd=temporary))
-            leave(workspace.run_folder("rg_1", "b", "b", f"run_{number}"), files)
+            noted = begin(ledger, f"run_{number}", histories, cwd=temporary)
+            leave(workspace.run_folder("rg_1", "b", "b", f"run_{number}"), {"exit_status": noted.encode(), **files})
         recover(ledger, provably_dead, workspace=workspace, adapters={"b": ADAPTER}, prices=load_prices(None))
         ended = ledger.look(lambda history: list(history.runs.values()))
         store.close()
@@ -129,9 +150,9 @@ def test_no_time_of_a_file_is_outside_of_the_run(tmp_path, histories, moment):
     store = JsonlStore(workspace.ledger, notice=lambda _: None)
     ledger = Ledger(store)
     ledger.append("rg_1", histories.opened())
-    ledger.append("run_1", histories.started("1", cwd=str(tmp_path)))
+    noted = begin(ledger, "run_1", histories, cwd=str(tmp_path))
     folder = workspace.run_folder("rg_1", "b", "b", "run_1")
-    leave(folder, {"exit_status": b"0", "output/result.json": good.encode()})
+    leave(folder, {"exit_status": noted.encode(), "output/result.json": good.encode()})
     os.utime(folder / "exit_status", (0, moment))
     recover(ledger, lambda run: True, workspace=workspace, adapters={"b": ADAPTER}, prices=load_prices(None))
     run = ledger.look(lambda history: history.runs["run_1"])
