@@ -91,6 +91,7 @@ def test_pytest_benchmark_adds_up_its_tests(read):
         "pb/test_b.py::test_sort[10]",
         "pb/test_b.py::test_sort[100]",
     ]
+    assert reading.metrics["machine"]["node"] == "host" and reading.metrics["machine"]["python"] == "3.11.7"
     assert read("pytest_benchmark", "pytest-benchmark.json", {"benchmarks": []}).reason == "invalid_result"
 
 
