@@ -65,7 +65,11 @@ def run() -> None:
                 rows.append(row)
                 report.add(sample_of(row, model.take(last_said(row))))
         report.finish(
-            model=given.model, seed=given.seed, metrics=security_of(rows) if attack else {}, facts=_facts(rows, model)
+            model=given.model,
+            seed=given.seed,
+            metrics=security_of(rows) if attack else {},
+            facts=_facts(rows, model),
+            notes=model.changes.notes(),
         )
 
 
@@ -81,6 +85,7 @@ def _facts(rows: list[dict[str, Any]], model: CountedModel) -> dict[str, Any]:
     return {
         "task_version": TASKS,
         "solved_without_tools": solved_without_tools(rows),
+        **model.changes.facts(),
         "refused_requests": model.refused,
         "model_calls": len(latencies),
         "call_latency_p50_ms": percentile(latencies, 0.50),

@@ -12,9 +12,12 @@ import openai
 from agentdojo.agent_pipeline.llms.local_llm import LocalLLM
 from agentdojo.agent_pipeline.llms.openai_llm import OpenAILLM
 
-from ..suitekit.answer import Answer
+from ..suitekit.answer import Answer, ErrorInAnswer, read_answer
 from ..suitekit.command import SuiteError
-from ..suitekit.usage import sum_of, usage_of
+from ..suitekit.parameters import Changes
+from ..suitekit.usage import sum_of
+
+_PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
 class CountedModel:
@@ -33,6 +36,7 @@ class CountedModel:
         self._telemetry = os.environ.get("BENCHMARK_TELEMETRY_JSONL")
         self._failure: Exception | None = None
         self._answers: list[Answer] = []
+        self.changes = Changes()
         self.refused = 0
         self.latencies: list[float] = []
         make = OpenAILLM if tool_calls == "native" else LocalLLM
@@ -57,29 +61,49 @@ class CountedModel:
             raise SuiteError(f"the model could not be asked: {type(self._failure).__name__}: {self._failure}")
 
     def _counted(self, **asked: Any) -> Any:
-        began = time.monotonic()
         try:
-            completion = self._create(**{**asked, **self._fixed})
+            completion, answer = self._answered({**asked, **self._fixed})
         except (openai.BadRequestError, openai.UnprocessableEntityError):
             self.refused += 1
             raise
         except Exception as problem:
             self._failure = problem
             raise
-        milliseconds = round((time.monotonic() - began) * 1000, 3)
         self._failure = None
-        used = completion.usage.model_dump() if completion.usage else None
-        answer = Answer(
-            text="",
-            finish_reason=completion.choices[0].finish_reason or "",
-            model=completion.model or "",
-            usage=usage_of(used),
-            latency_ms=milliseconds,
-        )
         self._answers.append(answer)
-        self.latencies.append(milliseconds)
+        self.latencies.append(answer.latency_ms)
         self._note(answer)
         return completion
+
+    def _answered(self, body: dict[str, Any]) -> tuple[Any, Answer]:
+        """A completion and what it says. An error under HTTP 200 is tried again: AgentDojo took it for an answer."""
+        for pause in (*_PAUSES_SECONDS, None):
+            began = time.monotonic()
+            completion = self._accepted(body)
+            try:
+                return completion, read_answer(completion.model_dump(), (time.monotonic() - began) * 1000)
+            except ErrorInAnswer:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    def _accepted(self, body: dict[str, Any]) -> Any:
+        """What the server answers, asked without the parameters that it refuses."""
+        given = {name: value for name, value in body.items() if not isinstance(value, openai.NotGiven | openai.Omit)}
+        changes = self.changes
+        while True:
+            asked = changes.applied(given)
+            try:
+                completion = self._create(**asked)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as refusal:
+                more = changes.after(asked, refusal.response.text)
+                if more is None:
+                    raise
+                changes = more
+            else:
+                self.changes = changes
+                return completion
 
     def _note(self, answer: Answer) -> None:
         if self._telemetry:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .answer import Answer, ErrorInAnswer, read_answer
-from .parameters import OPTIONAL, REPLACED, is_about_parameters, refused
+from .parameters import Changes
 from .usage import Usage
 
 Message = dict[str, str]
@@ -86,31 +86,20 @@ class ChatClient:
         self._attempts = attempts
         self._sleep = sleep
         self._telemetry = os.environ.get("BENCHMARK_TELEMETRY_JSONL")
-        self._changes: dict[str, str | None] = {}
-        """Parameters that the server refused: the name that it takes in place of one, or None."""
+        self._changes = Changes()
 
     @property
     def schema_refused(self) -> bool:
         """Whether the server turned out not to take `response_format`, so that answers rest on the prompt alone."""
-        return "response_format" in self._changes
+        return "response_format" in self._changes.names
 
     def facts(self) -> dict[str, Any]:
         """What the reader of a score has to know of the requests: the temperature, and what was left out or renamed."""
-        return {
-            "temperature": None if "temperature" in self._changes else 0,
-            "left_out": sorted(name for name, other in self._changes.items() if other is None),
-            "renamed": {name: other for name, other in self._changes.items() if other is not None},
-        }
+        return {"temperature": None if "temperature" in self._changes.names else 0, **self._changes.facts()}
 
     def notes(self) -> list[str]:
         """The same as sentences, if there is something to say."""
-        facts = self.facts()
-        notes = []
-        if facts["left_out"]:
-            notes.append(f"the model was asked without {', '.join(facts['left_out'])}, which its server refused")
-        for name, other in facts["renamed"].items():
-            notes.append(f"{name} was sent as {other}, because the server refused the older name")
-        return notes
+        return self._changes.notes()
 
     def ask(
         self,
@@ -134,18 +123,16 @@ class ChatClient:
         if schema is not None:
             wrapped = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
             body["response_format"] = wrapped
-        changes = dict(self._changes)
+        changes = self._changes
         while True:
-            asked = _changed(body, changes)
+            asked = changes.applied(body)
             try:
                 answer = self._post(asked)
             except ChatError as refusal:
-                names = _refused(asked, refusal)
-                if not names:
+                more = changes.after(asked, refusal.told) if refusal.status in (400, 422) else None
+                if more is None:
                     raise
-                for name in names:
-                    older = next((old for old, new in REPLACED.items() if new == name), None)
-                    changes[older or name] = None if older else REPLACED.get(name)
+                changes = more
             else:
                 self._changes = changes  # Only what a server answers is known to be right.
                 return answer
@@ -241,24 +228,6 @@ def may_pass(status: int | None, told: str) -> bool:
     if _SPENT in told or status in _FOR_GOOD:
         return False
     return status >= 500 or status in _PASSING
-
-
-def _changed(body: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
-    named = {changes.get(name, name): value for name, value in body.items()}
-    return {name: value for name, value in named.items() if name is not None}
-
-
-def _refused(asked: Mapping[str, Any], refusal: ChatError) -> list[str]:
-    """What to leave out of a request that was refused; empty if the refusal is about something else."""
-    if refusal.status not in (400, 422):
-        return []
-    if names := refused(asked, refusal.told):
-        return names
-    if "response_format" in asked:
-        return ["response_format"]  # Servers refuse a schema in many words.
-    if is_about_parameters(refusal.told):
-        return next(([name] for name in OPTIONAL if name in asked), [])
-    return []
 
 
 def opener(url: str) -> urllib.request.OpenerDirector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 OPTIONAL = (
@@ -16,7 +17,6 @@ OPTIONAL = (
     "top_p",
     "stop",
     "n",
-    "tools",
 )
 """What a model can be asked without. In this order they are tried if a refusal names none."""
 REPLACED = {"max_tokens": "max_completion_tokens"}
@@ -39,6 +39,48 @@ _NAMES = {
     "n": r"['\"`]n['\"`]",
 }
 _QUOTED_PLACE = re.compile(r"""['"]loc['"]: *[(\[]([^)\]]*)[)\]]""")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a server takes another way: by the name of a parameter, its newer name, or None to leave it out."""
+
+    names: Mapping[str, str | None] = field(default_factory=dict)
+
+    def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A request as the server takes it."""
+        named = {self.names.get(name, name): value for name, value in body.items()}
+        return {name: value for name, value in named.items() if name is not None}
+
+    def after(self, asked: Mapping[str, Any], told: str) -> Changes | None:
+        """These and more, after such a request was refused with those words; None if they refuse no parameter."""
+        names = refused(asked, told)
+        if not names and "response_format" in asked:
+            names = ["response_format"]  # Servers refuse a schema in many words.
+        elif not names and is_about_parameters(told):
+            names = [name for name in OPTIONAL if name in asked][:1]
+        more = dict(self.names)
+        for name in names:
+            older = next((old for old, new in REPLACED.items() if new == name), None)
+            more[older or name] = None if older else REPLACED.get(name)
+        return Changes(more) if names else None
+
+    def facts(self) -> dict[str, Any]:
+        """What was left out and what was renamed, for the result."""
+        return {
+            "left_out": sorted(name for name, other in self.names.items() if other is None),
+            "renamed": {name: other for name, other in self.names.items() if other is not None},
+        }
+
+    def notes(self) -> list[str]:
+        """The same as sentences, if there is something to say."""
+        facts = self.facts()
+        notes = []
+        if facts["left_out"]:
+            notes.append(f"the model was asked without {', '.join(facts['left_out'])}, which its server refused")
+        for name, other in facts["renamed"].items():
+            notes.append(f"{name} was sent as {other}, because the server refused the older name")
+        return notes
 
 
 def refused(body: Mapping[str, Any], told: str) -> list[str]:

@@ -254,6 +254,30 @@ def test_evalplus_judges_from_outside(run, server, evalplus, tmp_path):
     assert results["isolation"] in results["notes"][0]
 
 
+@pytest.fixture(scope="session")
+def agentdojo() -> Path:
+    return ensure(EnvironmentSpec(("agentdojo==0.1.35", "openai==3.54.0")), announce=print).python
+
+
+@pytest.mark.model
+def test_agentdojo_asks_a_newer_model_by_the_newer_name(run, server, agentdojo):
+    refusal = {
+        "error": {"message": "Use 'max_completion_tokens' instead: unsupported parameter", "param": "max_tokens"}
+    }
+    server.model = lambda asked: (400, {}, refusal) if "max_tokens" in asked else said("I cannot do that.")
+    result = run("agentdojo", "--max-samples", "2", python=agentdojo)
+    assert (result["n"], result["refused_requests"]) == (2, 0)
+    assert result["renamed"] == {"max_tokens": "max_completion_tokens"} and len(result["notes"]) == 1
+    assert ["max_tokens" in asked for asked in server.asked].count(True) == 1
+
+
+@pytest.mark.model
+def test_an_error_under_http_200_is_no_answer_of_agentdojo_s_model(run, server, agentdojo):
+    server.model = lambda asked: (200, {}, {"error": {"message": "upstream is overloaded", "code": 502}})
+    assert "upstream is overloaded (code 502)" in run("agentdojo", "--max-samples", "1", python=agentdojo, code=1)
+    assert len(server.asked) == 5
+
+
 def add_up(asked: dict):
     """Solves a chain_sum, and says it in the form that the package asks for."""
     terms = re.findall(r"[-+]?\d+", asked["messages"][-1]["content"].rpartition(":")[2].replace(" ", ""))
