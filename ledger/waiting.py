@@ -22,8 +22,14 @@ NOTICE_SECONDS = 2.0
 
 _HURRIED_SECONDS = 1.0
 """A writer that nobody wants to wait for any longer waits this long: other writers are done in a moment."""
-_FIRST_PAUSE = 0.000_1
-_LONGEST_PAUSE = 0.01
+_TRIES_AT_ONCE = 40
+"""A writer holds the lock for some 50 microseconds: so long it costs less to try again than to sleep."""
+_FIRST_PAUSE = 0.000_05
+_QUEUES_AFTER_SECONDS = 0.005
+_SHORT_PAUSE = 0.000_5
+_LONG_PAUSE = 0.01
+_SHORT_SECONDS = 5.0
+"""Between busy writers the lock is free for moments: a writer that slept for longer would miss them for seconds."""
 _SLICE_SECONDS = 0.2
 _NOT_YET = object()
 
@@ -60,6 +66,7 @@ class LockWait:
         self._since = self._began = time.monotonic()
         self._seen: Hashable = _NOT_YET
         self._pause = _FIRST_PAUSE
+        self._tries = 0
 
     def wait_for_thread(self, lock: threading.Lock) -> None:
         """Take the lock of a thread of this process. Raises LedgerBusy."""
@@ -71,8 +78,23 @@ class LockWait:
     def pause(self) -> None:
         """Wait a moment before the next try. Raises LedgerBusy if the time is up."""
         self._judge(None)
+        if self._tries < _TRIES_AT_ONCE:
+            self._tries += 1
+            time.sleep(0)
+            return
         time.sleep(min(self._pause, self._seconds))
-        self._pause = min(1.5 * self._pause, _LONGEST_PAUSE)
+        is_short = time.monotonic() - self._began < _SHORT_SECONDS
+        self._pause = min(1.5 * self._pause, _SHORT_PAUSE if is_short else _LONG_PAUSE)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the lock is held for longer than an append of events takes."""
+        return time.monotonic() - self._began >= _QUEUES_AFTER_SECONDS
+
+    def wait_for_event(self, event: threading.Event) -> None:
+        """Wait until another thread of this process sets the event. Raises LedgerBusy if the time is up."""
+        while not event.wait(max(0.0, min(_SLICE_SECONDS, self._seconds))):
+            self._judge(None)
 
     def _judge(self, holder: str | None) -> None:
         now = time.monotonic()

@@ -30,6 +30,11 @@ def lock(fd: int) -> bool:
     return True
 
 
+def await_lock(fd: int) -> None:
+    """Wait in the kernel's queue until no other process holds the lock of that file, however long that takes."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
 def unlock(fd: int) -> None:
     """Let the next one in."""
     fcntl.flock(fd, fcntl.LOCK_UN)

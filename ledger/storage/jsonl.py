@@ -200,7 +200,7 @@ class JsonlStore:
 
         After an error the caller rewinds, too, so that the next append reads all of it anew.
         """
-        if self._lock.acquire(patience, makes=not self._seen().seq):
+        if self._lock.acquire(patience, makes=not (self._known.seq or self._numbering.head.seq)):
             self._forget()
         if self._dead:
             self._lock.release()

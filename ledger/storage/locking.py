@@ -13,6 +13,54 @@ from ..waiting import LockWait
 from . import disk
 
 
+class _Turn:
+    """A place in the kernel's queue for a lock, which another thread takes: this one may give up at any moment.
+
+    To try again and again instead starves a writer among many, as whoever has just released the lock is always faster.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._has_come = threading.Event()
+        self._decided = threading.Lock()
+        self._is_wanted = True
+        self._fd: int | None = None
+        self._problem: OSError | None = None
+        threading.Thread(target=self._queue, name="lock", daemon=True).start()
+
+    def wait(self, wait: LockWait) -> int:
+        """A file descriptor that holds the lock. Raises LedgerBusy and OSError."""
+        try:
+            wait.wait_for_event(self._has_come)
+        except BaseException:
+            with self._decided:
+                self._is_wanted = False
+                if self._fd is not None:
+                    os.close(self._fd)
+            raise
+        if self._fd is None:
+            assert self._problem is not None  # noqa: S101 - for the type checker: one of the two is there
+            raise self._problem
+        return self._fd
+
+    def _queue(self) -> None:
+        fd = None
+        try:
+            fd = disk.open_file(self._path, os.O_RDWR)
+            disk.await_lock(fd)
+        except OSError as problem:
+            self._problem = problem
+            if fd is not None:
+                os.close(fd)
+            fd = None
+        with self._decided:
+            if self._is_wanted:
+                self._fd = fd
+            elif fd is not None:
+                os.close(fd)
+        self._has_come.set()
+
+
 class LedgerLock:
     """An `flock` on the file `path`, which is made (with its folder) when it is first taken.
 
@@ -51,10 +99,8 @@ class LedgerLock:
 
         Raises LedgerBusy after `patience` seconds (None: `usual_patience`), LedgerMoved, and LedgerUnwritable.
         """
-        waiting = LockWait(
-            self.path, patience, notice=self._notice, progress=self._progress, gives_up=lambda: self.gives_up()
-        )
-        waiting.wait_for_thread(self._threads)
+        if not self._threads.acquire(blocking=False):
+            self._wait(patience).wait_for_thread(self._threads)
         try:
             if self._pid != os.getpid():
                 # A forked child shares its parent's lock, so it must not use it.
@@ -63,7 +109,7 @@ class LedgerLock:
                 if self._fd is None:
                     self._is_new = True
                     self._fd, self._pid = self._open(makes), os.getpid()
-                changes = self._take(self._fd, waiting)
+                changes = self._take(self._fd, patience)
                 if changes is not None:
                     self.changes = changes
                     # Only now: if the wait was interrupted, the next one must report it.
@@ -95,11 +141,15 @@ class LedgerLock:
         """The error for a ledger that is not where it was, with its new place if that is known."""
         return LedgerMoved(what, self._place)
 
-    def _take(self, fd: int, waiting: LockWait) -> int | None:
+    def _wait(self, patience: float | None) -> LockWait:
+        return LockWait(
+            self.path, patience, notice=self._notice, progress=self._progress, gives_up=lambda: self.gives_up()
+        )
+
+    def _take(self, fd: int, patience: float | None) -> int | None:
         """Wait for the lock of an open file; how many changes it counts, and None if it is no longer in its place."""
         try:
-            while not disk.lock(fd):
-                waiting.pause()
+            is_held = disk.lock(fd) or self._take_in_turn(fd, self._wait(patience))
             try:
                 status = os.stat(self._name)  # noqa: PTH116 - hot: before each append
             except FileNotFoundError:
@@ -109,11 +159,29 @@ class LedgerLock:
                 f"cannot lock the ledger by {self.path}: {problem.strerror}. Nothing was recorded; keep the ledger on "
                 f"a file system with locks"
             ) from problem
-        if status is not None and (status.st_ino, status.st_dev) == self._identity:
+        if is_held and status is not None and (status.st_ino, status.st_dev) == self._identity:
             return status.st_size
-        place = place_of(fd)
+        place = place_of(fd if self._fd is None else self._fd)
         self._place = place.parent if place else None
         return None
+
+    def _take_in_turn(self, fd: int, wait: LockWait) -> bool:
+        """Whether the lock is held in the end; if not, another file has its place."""
+        while not wait.is_long:
+            wait.pause()
+            if disk.lock(fd):
+                return True
+        try:
+            locked = _Turn(self.path).wait(wait)
+        except FileNotFoundError:
+            return False
+        status = os.fstat(locked)
+        if (status.st_ino, status.st_dev) != self._identity:
+            os.close(locked)
+            return False
+        os.close(fd)
+        self._fd = locked
+        return True
 
     def _open(self, makes: bool) -> int:
         folder = self.path.parent
