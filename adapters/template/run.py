@@ -26,15 +26,15 @@ def main() -> None:
     given = arguments.parse_args()
     lines = (HERE / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines if line.strip()][: given.max_samples]
-    rows, usage = [], {"input_tokens": 0, "output_tokens": 0}
+    rows: list[dict] = []
+    usage: dict[str, int | None] = {"input_tokens": 0, "output_tokens": 0}
     with (given.output_dir / "samples.jsonl").open("w", encoding="utf-8") as samples:
         for done, question in enumerate(questions, 1):
             answer = fed(questions, done) or ask(given.model, ask_for(question))
             text = answer["choices"][0]["message"]["content"] or ""
             rows.append({**question, "said": text, "score": score(question, text)})
             samples.write(json.dumps(rows[-1]) + "\n")
-            usage["input_tokens"] += answer["usage"]["prompt_tokens"]
-            usage["output_tokens"] += answer["usage"]["completion_tokens"]
+            add_usage(usage, answer.get("usage") or {})
             progress(done, len(questions))
     scores = [row["score"] for row in rows]
     topics = sorted({row["topic"] for row in rows})
@@ -56,6 +56,13 @@ def ask_for(question: dict) -> str:
 def score(question: dict, said: str) -> float:
     """1 where the expected word stands in what was said, in whatever letter case; else 0."""
     return float(question["answer"].lower() in re.findall(r"\w+", said.lower()))
+
+
+def add_usage(usage: dict[str, int | None], told: dict) -> None:
+    """Add the tokens of an answer. Some servers do not count them: a sum that lacks a part is unknown."""
+    for name, theirs in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
+        before, count = usage[name], told.get(theirs)
+        usage[name] = None if before is None or count is None else before + count
 
 
 def fed(questions: list[dict], number: int) -> dict | None:

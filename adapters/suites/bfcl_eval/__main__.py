@@ -31,6 +31,8 @@ def run() -> None:
     (output / "test_case_ids_to_generate.json").write_text(json.dumps({given.category: cases}), encoding="utf-8")
     reported = served_model(given.model)
     _command("generate", "--model", given.model, "--run-ids", "--num-threads", str(given.num_threads))
+    # Judging asks no model, and evaluates what some models wrote; a client is made for it all the same.
+    os.environ["OPENAI_API_KEY"] = "none"
     answers = only_file(output / "result", f"**/*_{given.category}_result.json", "BFCL")
     _command("evaluate", "--model", given.model, "--test-category", given.category, "--partial-eval")
     scores = only_file(output / "score", f"**/*_{given.category}_score.json", "BFCL")

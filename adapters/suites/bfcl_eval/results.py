@@ -39,13 +39,18 @@ def summarize(scores: Iterable[Mapping[str, Any]], answers: Iterable[Mapping[str
         "correct": correct,
         "error_types": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "usage": {
-            "input_tokens": sum(_total(row.get("input_token_count")) for row in answers),
-            "output_tokens": sum(_total(row.get("output_token_count")) for row in answers),
+            "input_tokens": _total([row.get("input_token_count") for row in answers]),
+            "output_tokens": _total([row.get("output_token_count") for row in answers]),
             "calls": len(answers),
         },
     }
 
 
-def _total(counts: Any) -> int:
-    """A count, or of several turns and steps the lists of theirs."""
-    return sum(map(_total, counts)) if isinstance(counts, list) else int(counts or 0)
+def _total(counts: Any) -> int | None:
+    """A count, or of several turns and steps the lists of theirs. None if one of them is unknown."""
+    if isinstance(counts, list):
+        parts = [_total(count) for count in counts]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+    is_count = isinstance(counts, int | float) and not isinstance(counts, bool) and 0 <= counts < 2**40
+    return int(counts) if is_count else None

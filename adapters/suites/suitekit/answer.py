@@ -68,6 +68,8 @@ def read_answer(document: Any, milliseconds: float) -> Answer:
     else that is not a chat completion.
     """
     _raise_error(document)
+    if not document["choices"]:
+        raise ValueError("it has no choices")
     choice = document["choices"][0]
     message = choice.get("message")
     _raise_choice_error(choice, message)

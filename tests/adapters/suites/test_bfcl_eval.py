@@ -27,6 +27,12 @@ def test_tokens_of_several_turns_are_added_up():
     assert summarize(SCORES, answers)["usage"]["input_tokens"] == 1292 - ANSWERS[0]["input_token_count"] + 6
 
 
+def test_tokens_that_one_answer_does_not_tell_are_unknown():
+    for odd in (None, [[1, None]], "many", -1):
+        used = summarize(SCORES, [{**ANSWERS[0], "input_token_count": odd}, *ANSWERS[1:]])["usage"]
+        assert (used["input_tokens"], used["output_tokens"]) == (None, 437)
+
+
 def test_a_question_that_could_not_be_asked_is_no_wrong_answer():
     answers = [*ANSWERS[:2], {**ANSWERS[2], "result": "Error during inference: Connection refused"}]
     with pytest.raises(SuiteError, match=r"1 of 3 questions could not be asked: .*Connection refused"):
