@@ -6,14 +6,16 @@ holds up a campaign for longer than LAST_SECONDS at its end.
 
 from __future__ import annotations
 
+import base64
 import queue
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
-from urllib.parse import urlsplit
+from http.client import HTTPException, HTTPMessage
+from typing import IO
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -25,6 +27,7 @@ TYPE_PREFIX = "benchmarks."
 
 TIMEOUT_SECONDS = 5.0
 LAST_SECONDS = 10.0
+_HEADERS = {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": "benchmarks"}
 _TERMINAL = (Finished, Failed, Recovered, GroupClosed)
 
 
@@ -36,12 +39,18 @@ class Notifier:
 
         Raises UsageError for what is no http(s) URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError("--notify takes a URL that begins with http:// or https://")
-        self._url = url
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise UsageError("--notify takes a URL that begins with http:// or https://, and then names a host")
+        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        self._headers = _HEADERS | _authorization(parts)
         # A URL may be a secret as a whole: only its host is ever shown.
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
+        self._opener = urllib.request.build_opener(_NoRedirects)
         self._source = source
         self._complain = complain
         self._failures = 0
@@ -78,14 +87,32 @@ class Notifier:
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
             self._url,
             data=msgspec.json.encode(cloud_event(record, self._source())),
-            headers={"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": "benchmarks"},
+            headers=self._headers,
             method="POST",
         )
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             # The timeout is for each read: whoever drips his answer must not hold up the next one.
             while answer.read(1024) and time.monotonic() < deadline:
                 pass
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: the other address was not given by the user, and would get the event or the password."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Say so instead."""
+        raise urllib.error.URLError(f"it answers {code}, a redirect, which is not followed: give the address itself")
+
+
+def _authorization(parts: SplitResult) -> dict[str, str]:
+    """The header for a user and a password that stand before the host (RFC 7617)."""
+    if parts.username is None and parts.password is None:
+        return {}
+    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
 
 
 def cloud_event(record: Record, source: str) -> dict[str, object]:

@@ -53,6 +53,9 @@ def command(place: Place, as_of: str | None, html: str | None, details: int, no_
 def _write_page(place: Place, store: EventStore, file: Path, details: int, *, with_charts: bool) -> None:
     from ...viewer.offline import write_page
 
+    if not file.name:
+        raise UsageError("--html takes the name of a file")
+
     try:
         runs = write_page(place.workspace.root, store, file, details=details, with_charts=with_charts)
     except OSError as problem:

@@ -19,7 +19,7 @@ def open_store(url: str, *, notice: Notice) -> EventStore:
         from .jsonl import JsonlStore
 
         return JsonlStore(path, notice=notice)
-    if scheme == "sqlite":
+    if scheme == "sqlite" and path.name:
         from .sqlite import SqliteStore
 
         return SqliteStore(path, notice=notice)

@@ -6,6 +6,7 @@ import functools
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -106,8 +107,8 @@ def resolve(provider: Provider, *, base_url: str | None, environ: Mapping[str, s
         variable = provider.base_url_variable
         base_url = environ.get(variable) or (environ.get("OPENAI_BASE_URL") if provider.needs_base_url else None)
         base_url = base_url or provider.base_url
-    if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise UsageError(f"'{base_url}' is no base URL: it begins with http:// or https://")
+    if base_url is not None:
+        _check_address(base_url)
     key_variable = next((name for name in provider.key_variables if environ.get(name)), None)
     return Endpoint(
         provider=provider,
@@ -115,6 +116,16 @@ def resolve(provider: Provider, *, base_url: str | None, environ: Mapping[str, s
         key_variable=key_variable,
         key=environ[key_variable] if key_variable else None,
     )
+
+
+def _check_address(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as problem:
+        raise UsageError(f"'{base_url}' is not a base URL: {problem}") from problem
+    if not is_address:
+        raise UsageError(f"'{base_url}' is no base URL: it begins with http:// or https://, and then names a host")
 
 
 def without_other_keys(environ: Mapping[str, str], provider: Provider, kept: Iterable[str] = ()) -> dict[str, str]:

@@ -25,6 +25,8 @@ from ..models.targets import NO_TARGET, Target
 from .signature import Signature, sign
 
 PER_BENCHMARK = "per_benchmark"
+MAX_DEPTH = 64
+"""Levels of objects and lists in the options of a run: enough for any benchmark, and few enough for every reader."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -143,11 +145,26 @@ def parse_extra(text: str) -> Json:
         extra = msgspec.json.decode(text)
     except msgspec.DecodeError as problem:
         raise UsageError(f"--extra is no JSON: {problem}") from problem
+    except RecursionError:
+        raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep") from None
+    if _is_deeper(extra, MAX_DEPTH):
+        raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(extra, dict):
         raise UsageError(f"--extra is no JSON object, but {text.strip()[:40]}")
     if not isinstance(extra.get(PER_BENCHMARK, {}), dict):
         raise UsageError(f"--extra: {PER_BENCHMARK} is no object of benchmark ids")
     return extra
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether a JSON value has more levels than that."""
+    level = [value]
+    for _ in range(depth + 1):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [item for items in inner for item in items]
+        if not level:
+            return False
+    return True
 
 
 def make_plan(

@@ -90,6 +90,8 @@ class First(msgspec.Struct, frozen=True):
 def read_database(path: Path) -> First:
     """The rows of that database. Raises UsageError if the file is not one of the first orchestrator."""
     try:
+        if not path.is_file():  # SQLite would wait for ever for a pipe that nobody writes to.
+            raise UsageError(f"{path} is not a file")
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)

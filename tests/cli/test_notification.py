@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
@@ -24,6 +25,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.posted = []
+        self.authorizations = []
+        self.location = None
         self.status = 202
         self.gate = threading.Event()
         self.gate.set()
@@ -34,8 +37,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.posted.append((self.path, self.headers["Content-Type"], json.loads(body)))
+        self.server.authorizations.append(self.headers["Authorization"])
         self.server.gate.wait(30)
         self.send_response(self.server.status)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.posted.append((self.path, "GET", None))
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_):
@@ -138,3 +149,34 @@ def test_one_that_is_too_slow_at_the_end_is_left(server, tell, monkeypatch):
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(UsageError, match="--notify takes a URL"):
         Notifier(url, source=str, complain=print)
+
+
+def test_a_password_in_the_address_is_shown_to_the_server_and_nobody_else(server, tell):
+    complaints, _ = tell(server.url.replace("://", "://me:p%40ss-w0rd@"))
+    assert complaints == []
+    assert server.authorizations == ["Basic " + base64.b64encode(b"me:p@ss-w0rd").decode()] * 2
+    server.status = 500
+    [complaint], _ = tell(server.url.replace("://", "://me:p%40ss-w0rd@").replace("127.0.0.1", "localhost"))
+    assert "localhost" in complaint and "ss-w0rd" not in complaint
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(server, tell, status):
+    with Server() as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        server.status, server.location = status, other.url
+        [complaint], _ = tell(server.url.replace("://", "://me:p4ss-word@"))
+        other.shutdown()
+        thread.join()
+    assert "redirect" in complaint and other.url not in complaint
+    assert other.posted == [] and other.authorizations == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://", "http://host:99999999/", "ftp://host", "host", "http://u:p@["]
+)
+def test_what_is_no_address_is_bad_usage_and_is_not_shown(url):
+    with pytest.raises(UsageError) as told:
+        Notifier(url, source=str, complain=print)
+    assert "p@[" not in str(told.value) and "[::1" not in str(told.value)

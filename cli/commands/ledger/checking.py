@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 import click
 from msgspec.structs import replace
 
+from ....adapters.regular_file import read_regular
 from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
@@ -27,9 +28,7 @@ RIGHT = ("events", "bytes")
 
 @click.command()
 @click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
-@click.option(
-    "--checkpoint", "kept", type=click.File(), help="A note of `ledger checkpoint`: is its history still here?"
-)
+@click.option("--checkpoint", "kept", metavar="FILE", help="A note of `ledger checkpoint`: is its history still here?")
 @click.option("--expect-head", metavar="HASH", help="The hash that the last event must have.")
 @click.option("--verify-key", metavar="KEY", help="The checkpoint must be signed by this key (or a file with it).")
 @json_option
@@ -37,7 +36,7 @@ RIGHT = ("events", "bytes")
 def verify(
     place: Place,
     artifacts: bool,
-    kept: TextIO | None,
+    kept: str | None,
     expect_head: str | None,
     verify_key: str | None,
     as_json: bool,
@@ -48,7 +47,7 @@ def verify(
     line waits to be moved away by the next append, or where its story or a recorded file is not as it should be.
     """
     text = _read(kept) if kept else ""
-    known = _parse(text, kept.name) if kept else None
+    known = _parse(text, kept) if kept else None
     if verify_key and not kept:
         raise UsageError("--verify-key is for a signed note: give it with --checkpoint")
     verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
@@ -149,14 +148,19 @@ def stat(place: Place, as_json: bool) -> None:
 
 
 _LONGEST_NOTE = 1024 * 1024
-"""Characters of a checkpoint that are read: with many signatures it has a few thousand."""
+"""Bytes of a checkpoint that are read: with many signatures it has a few thousand."""
 
 
-def _read(kept: TextIO) -> str:
+def _read(kept: str) -> str:
+    """A note, from a file, or from stdin where it is `-`. Raises UsageError."""
     try:
-        return kept.read(_LONGEST_NOTE)
+        if kept == "-":
+            return sys.stdin.read(_LONGEST_NOTE)
+        return read_regular(Path(kept), most=_LONGEST_NOTE).decode()
+    except OSError as problem:
+        raise UsageError(f"the checkpoint {kept} cannot be read: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise UsageError(f"{kept.name} is no checkpoint: {problem}") from problem
+        raise UsageError(f"{kept} is no checkpoint: {problem}") from problem
 
 
 def _parse(text: str, name: str) -> Checkpoint:
@@ -169,8 +173,8 @@ def _parse(text: str, name: str) -> Checkpoint:
 def _key_text(key: str) -> str:
     """A key, or the content of the file that it names."""
     try:
-        return Path(key).read_text() if Path(key).is_file() else key
-    except (OSError, UnicodeDecodeError) as problem:
+        return read_regular(Path(key), most=_LONGEST_NOTE).decode() if Path(key).is_file() else key
+    except (OSError, ValueError) as problem:
         raise UsageError(f"the key in {key} cannot be read: {problem}") from problem
 
 

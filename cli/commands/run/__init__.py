@@ -114,7 +114,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--rerun-changed", is_flag=True, help="Run what succeeded with another manifest or commit.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
-@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="So many of each.")
+@click.option("--repeats", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many of each.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
 @click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
 @click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
