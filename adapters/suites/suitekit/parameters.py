@@ -57,7 +57,7 @@ class Changes:
         names = refused(asked, told)
         if not names and "response_format" in asked:
             names = ["response_format"]  # Servers refuse a schema in many words.
-        elif not names and is_about_parameters(told):
+        elif not names and is_about_parameters(asked, told):
             names = [name for name in OPTIONAL if name in asked][:1]
         more = dict(self.names)
         for name in names:
@@ -98,14 +98,20 @@ def refused(body: Mapping[str, Any], told: str) -> list[str]:
         return [name for name in sent if re.search(rf"\b{name}\b", quoted)]
     if not _REFUSED.search(words):
         return []
-    found = [name for name in sent if re.search(rf"(?<![\w.]){_NAMES.get(name, name)}(?!\w)", words, re.IGNORECASE)]
+    found = [name for name in sent if _is_named(name, words)]
     return [] if found and set(found) <= {"max_tokens", "max_completion_tokens"} and _TOO_MUCH.search(words) else found
 
 
-def is_about_parameters(told: str) -> bool:
-    """Whether words of HTTP 400 or 422 refuse something without a name that we know."""
+def is_about_parameters(body: Mapping[str, Any], told: str) -> bool:
+    """Whether words of HTTP 400 or 422 refuse parameters and name none of the request: a value is another matter."""
     words = _words(_json(told)) or told
+    if any(_is_named(name, words) for name in OPTIONAL if name in body):
+        return False
     return bool(re.search(r"parameter|argument|extra inputs|extra fields|propert(?:y|ies)|sampling", words, re.I))
+
+
+def _is_named(name: str, words: str) -> bool:
+    return bool(re.search(rf"(?<![\w.]){_NAMES.get(name, name)}(?!\w)", words, re.IGNORECASE))
 
 
 def _json(text: str) -> Any:

@@ -300,6 +300,8 @@ def test_a_refusal_without_a_name_is_met_by_trying(client, server):
         "max_tokens is too large: 5. This model supports at most 4 completion tokens",
         "This model's maximum context length is 10 tokens. However, you requested 15 tokens in max_tokens",
         "the prompt says: seed, temperature",
+        "Invalid parameter: max_tokens must be at most 4",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 4]",
         "no such model",
     ],
 )
