@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from .fold import Run
-from .identity import liveness, parse_utc
+from .identity import liveness, parse_utc, utc_now
 
 STALE_SECONDS = 300.0
 """The silence after which a run is in doubt, where it promised no longer one."""
@@ -13,7 +11,7 @@ STALE_SECONDS = 300.0
 
 def silence(run: Run) -> float:
     """Seconds since a run's last sign of life."""
-    return (datetime.now(UTC) - parse_utc(run.last_seen_at)).total_seconds()
+    return (parse_utc(utc_now()) - parse_utc(run.last_seen_at)).total_seconds()
 
 
 def is_stale(run: Run, seconds: float | None = None) -> bool:

@@ -181,11 +181,12 @@ def moment(value: object) -> str | None:
     text = str(value).strip()
     try:
         at = _moment(text)
+        if at is None:
+            return None
+        # The first and the last hours that there are, are in other zones before and after them.
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    if at is None:
-        return None
-    at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from ...ledger.events import Progress
 from ...ledger.fold import Run
 from ...ledger.history import History
-from ...ledger.identity import liveness, parse_utc
+from ...ledger.identity import liveness, parse_utc, utc_now
 from ...ledger.staleness import is_stale, silence
 from ...projections.sqlite.rows import Row, run_row
 from ..context import Place, in_place, json_option, print_json
@@ -52,7 +50,7 @@ def _row(run: Run) -> Row:
 
 def _cells(run: Run) -> list[str]:
     owner = run.owner
-    age = (datetime.now(UTC) - parse_utc(run.started_at)).total_seconds()
+    age = (parse_utc(utc_now()) - parse_utc(run.started_at)).total_seconds()
     return [
         run.run_id,
         run.model,

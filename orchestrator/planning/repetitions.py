@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -35,7 +35,8 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def deviation(self) -> float | None:
         """The sample standard deviation (divided by n - 1): how far repetitions spread; None for one alone."""
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+        error = standard_error(self.scores)  # It knows how to do without the square of a very large score.
+        return None if error is None else error * math.sqrt(len(self.scores))
 
     @property
     def stderr(self) -> float | None:

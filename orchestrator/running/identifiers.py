@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+
+from ...ledger.identity import utc_now
 
 
 def new_run_id(benchmark_id: str, attempt: int) -> str:
@@ -17,4 +18,4 @@ def new_group_id() -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return utc_now()[:19].replace("-", "").replace(":", "") + "Z"

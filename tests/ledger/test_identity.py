@@ -21,6 +21,7 @@ from benchmarks.ledger.identity import (
     shares_processes,
     this_process,
     utc_now,
+    utc_of,
     uuid7,
 )
 
@@ -134,3 +135,11 @@ def test_a_machine_without_an_id_has_none(monkeypatch, tmp_path, content):
     machine_id.cache_clear()
     assert len(machine_id()) == 32 and "3d1219c7" not in machine_id()
     machine_id.cache_clear()
+
+
+@pytest.mark.parametrize("seconds", [253402300800, 4e11, 9e15])
+def test_a_clock_beyond_year_9999_is_taken_for_its_end(seconds, monkeypatch):
+    monkeypatch.setattr(identity.time, "time_ns", lambda: int(seconds) * 10**9)
+    assert utc_now().startswith("9999-12-31T23:59:59")
+    assert parse_utc(utc_of(seconds)) == parse_utc(utc_of(float("inf")))
+    assert utc_of(-1e20) == "0001-01-01T00:00:00.000000Z"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +12,7 @@ import msgspec
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
 from ...projections.scores.recency import when
+from ...projections.scores.statistics import mean, standard_error
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -342,8 +341,8 @@ def _repeats(rows: Sequence[RunRow]) -> list[Repeats]:
         Repeats(
             *who,
             runs=len(scores),
-            mean=statistics.fmean(scores),
-            stderr=statistics.stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else None,
+            mean=mean(scores),
+            stderr=standard_error(scores),
             least=min(scores),
             most=max(scores),
             scores=scores[-_MOST_SCORES:],

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import os
 import random
+import re
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from benchmarks.adapters.discovery import discover
 from benchmarks.adapters.manifest import Manifest
 from benchmarks.adapters.result import read_spec
 from benchmarks.ledger.events import Finished, NewEvent
+from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.ledger.storage.codec import encode
 from benchmarks.orchestrator.running.outcome import recordable
 
@@ -80,7 +85,7 @@ argv = ["sh", "-c", "for file in ../pool/*; do mv $file $0/result.json 2>/dev/nu
 
 
 def test_the_outcome_of_an_odd_result_is_read_by_everything(
-    bench: Any, rng: random.Random, tally: Counter[str], is_full: bool
+    bench: Any, histories: Any, rng: random.Random, tally: Counter[str], is_full: bool
 ) -> None:
     """200 odd results in one campaign: each run has an end, and every reader of the history works on all of them."""
     count = 1000 if is_full else 200
@@ -96,7 +101,7 @@ def test_the_outcome_of_an_odd_result_is_read_by_everything(
     begin, end = manifest.index("[run]"), manifest.index("[options.seed]")
     (folder / "benchmark.toml").write_text(manifest[:begin] + TAKE + manifest[end:])
     bench.add("last")
-    bench.run("odd", more=("--repeats", str(count), "--jobs", "2", "--quiet"), code=None)
+    bench.run("odd", more=("--repeats", str(count), "--jobs", "2"), code=None)
     bench.run("last")
     runs = bench.runs("--limit", "5000")
     assert len(runs) == count + 1
@@ -105,26 +110,88 @@ def test_the_outcome_of_an_odd_result_is_read_by_everything(
         tally[run["reason"] or run["status"]] += 1
         assert run["status"] in ("succeeded", "failed") and run["reason"] != "internal"
     assert tally["no_result"] == 0
+    more = append_odd_ends(bench, histories)
+    assert len(bench.runs("--limit", "5000")) == count + 1 + more
     read_everything(bench)
 
 
 def read_everything(bench: Any) -> None:
     """Every reader of a history, on this one. Each must end well."""
-    count = len(bench.runs("--limit", "5000"))
+    runs = bench.runs("--limit", "5000")
+    count = len(runs)
     assert len(json.loads(Path(bench("export-viewer-data").stdout.strip()).read_text())["runs"]) == count
     bench("show-runs")
+    bench("show-run", runs[0]["run_id"])
     bench("leaderboard", "--json")
     bench("leaderboard")
     bench("report", "--output", str(bench.root / "report.html"))
     bench("export-viewer-data", "--html", str(bench.root / "page.html"))
     told = bench("query", "--json", "SELECT count(*) AS n, count(metrics_json) AS m FROM runs").stdout
     assert json.loads(told)["rows"] == [[count, count]]
-    bench("query", "SELECT * FROM runs", "--json")
+    for view in ("runs", "metrics", "samples", "score_history", "events"):
+        bench("query", f"SELECT * FROM {view}", "--json")
+    csv.field_size_limit(2**24)
     assert len(list(csv.reader(io.StringIO(bench("export", "--format", "csv").stdout)))) >= count
     for form in ("json", "junit", "openlineage"):
         bench("export", "--format", form)
     bench("export", "--format", "parquet", "--output", str(bench.root / "x.parquet"))
     bench("ledger", "verify")
+    ask_viewer(bench, [run["run_id"] for run in runs])
+
+
+def ask_viewer(bench: Any, run_ids: list[str]) -> None:
+    """Ask the viewer for the list, and for all that there is of some runs."""
+    server = bench.start("serve-viewer", "--port", "0")
+    try:
+        url = re.search(r"http://[^\s#?]+", server.stdout.readline())[0].rstrip("/")
+        for path in ("/api/runs?limit=500", "/api/overview", "/api/benchmarks", "/api/leaderboard", "/api/dataset"):
+            json.loads(_get(url + path))
+        for run_id in run_ids[:40]:
+            for part in ("", "/events", "/samples", "/artifacts"):
+                json.loads(_get(f"{url}/api/runs/{run_id}{part}"))
+            for name in ("stdout", "stderr"):
+                _get(f"{url}/api/runs/{run_id}/logs/{name}")
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def _get(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            content: bytes = answer.read()
+    except urllib.error.HTTPError as problem:
+        content = problem.read()
+        assert problem.code in (403, 404), f"{url}: {problem.code} {content[:500]!r}"
+        return b"{}"
+    return content
+
+
+def append_odd_ends(bench: Any, histories: Any) -> int:
+    """Append what other versions and programs may have recorded, and this one would replace; how many runs."""
+    odd = {
+        "digits": 10**99,
+        "word": 2**64,
+        "NUL": "a\0b",
+        "bidi \u202e\u2028": "\x1b[2J",
+        "long": "x" * 300_000,
+        "deep": functools.reduce(lambda inner, _: [inner], range(200), 1),
+        "": {"": None},
+    }
+    store = JsonlStore(bench.results / "ledger", notice=print)
+    ends = [
+        histories.finished(0.5, metrics=odd, usage={"input_tokens": -5, "output_tokens": 10**30, "cost_usd": 1e300}),
+        histories.finished(1e308, stderr=-1.0, notes=["\0", "x" * 100_000]),
+        histories.finished(-1e308, samples=2**62),
+        histories.finished(5e-324, unit="", metrics={"score": "1"}),
+    ]
+    events = [NewEvent("rg_1", histories.opened())]
+    for number, end in enumerate(ends):
+        events.append(NewEvent(f"run_{number}", histories.started(str(number))))
+        events.append(NewEvent(f"run_{number}", end))
+    histories.append_anyway(store, events)
+    store.close()
+    return len(ends)
 
 
 BAD_SAMPLES = rb"""
@@ -158,7 +225,6 @@ def test_all_readers_of_samples_agree_on_a_file_with_bad_lines(bench: Any) -> No
     folder = bench.root / "documents"
     said = bench("export", "--format", "every-eval-ever", "--output", str(folder), "--organization", "us")
     assert "line 3 of samples.jsonl" in said.stderr
-    read_everything(bench)
 
 
 @pytest.mark.parametrize("name", ["odd name \udcff", "a\nb", "ä" * 80, "-rf", "\u202e.json"])
