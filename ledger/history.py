@@ -72,6 +72,7 @@ class History:
         self.problems: list[Problem] = []
         self._by_signature: dict[str, tuple[str, ...]] = {}
         self._published_at: dict[str, list[int]] = {}
+        self._opened_at: dict[str, int] = {}
         self._brought: list[tuple[int, int]] = []
 
     @classmethod
@@ -138,6 +139,7 @@ class History:
         event = record.data
         if isinstance(event, _OF_A_GROUP):
             self.groups[record.stream] = evolve_group(self.groups.get(record.stream), record)
+            self._opened_at.setdefault(record.stream, record.seq)
         elif isinstance(event, HighScorePublished):
             if reason := void(record):
                 raise ImpossibleTransition(f"{record.stream}: {record.type}: {reason}")
@@ -157,8 +159,16 @@ class History:
         return [self.runs[run_id] for run_id in self._by_signature.get(signature, ())]
 
     def live_run(self, signature: str) -> Run | None:
-        """The run of a signature that is under way."""
-        return next((run for run in self.attempts(signature) if run.status == "running"), None)
+        """The run of a signature that is under way here."""
+        return next((run for run in self.attempts(signature) if run.status == "running" and self.is_ours(run)), None)
+
+    def is_ours(self, one: Run | Group) -> bool:
+        """Whether a run or group began in this ledger: one that came with another ledger is that one's to end."""
+        first = one.first_seq if isinstance(one, Run) else self._opened_at[one.run_group_id]
+        return not self._came_along(first)
+
+    def _came_along(self, seq: int) -> bool:
+        return any(first <= seq < first + count for first, count in self._brought)
 
     def open_runs(self) -> Iterator[Run]:
         """Every run without a terminal event."""
@@ -175,7 +185,7 @@ class History:
     def own_high_scores(self, benchmark_id: str) -> list[HighScorePublished]:
         """The references for a benchmark that were published in this ledger, and in none that was merged into it."""
         published = zip(self.high_scores.get(benchmark_id, ()), self._published_at.get(benchmark_id, ()), strict=True)
-        return [event for event, seq in published if not any(first <= seq < first + n for first, n in self._brought)]
+        return [event for event, seq in published if not self._came_along(seq)]
 
     def high_score(self, benchmark_id: str) -> HighScorePublished | None:
         """The reference that holds now for a benchmark: the last one that was published here.

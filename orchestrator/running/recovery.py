@@ -61,12 +61,16 @@ def recover(
 ) -> list[Run]:
     """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
 
+    Those of ledgers that were merged into this one are left to the ledger that they began in.
+
     Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
     `Ledger.decide` raises.
     """
     lost = [
         run
-        for run in ledger.look(lambda history: [run for run in history.open_runs() if is_lost(run)])
+        for run in ledger.look(
+            lambda history: [run for run in history.open_runs() if history.is_ours(run) and is_lost(run)]
+        )
         if not _is_present(run, workspace)
     ]
     recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices)]
@@ -199,7 +203,11 @@ def _close_groups(ledger: Ledger) -> None:
     """Close every group whose owner is gone and that has no open run."""
 
     def decide(now: History) -> list[NewEvent]:
-        abandoned = [group for group in now.open_groups() if liveness(group.owner, group.created_at) == "dead"]
+        abandoned = [
+            group
+            for group in now.open_groups()
+            if now.is_ours(group) and liveness(group.owner, group.created_at) == "dead"
+        ]
         return [
             NewEvent(group.run_group_id, GroupClosed(counts=count(now, group.run_group_id), reason="orchestrator_lost"))
             for group in abandoned

@@ -330,6 +330,29 @@ def test_a_foreign_claim_of_a_billion_places_is_damage_and_hides_no_other(ledger
     assert len(verify(forged).damage) == 2
 
 
+def test_an_open_run_of_another_ledger_is_left_to_that_one(bench, ledgers, tmp_path):
+    """Its owner seems to be a dead process of this machine, and its signature may be that of work of ours."""
+    bench.add("good")
+    bench.run("good")
+    events = copy.deepcopy(ledgers[1])
+    signature = bench.events("started")[0]["data"]["signature"]
+    events[-1]["data"]["signature"] = signature
+    path = tmp_path / "theirs.jsonl"
+    path.write_bytes(seal(events))
+    bench("ledger", "import", str(path))
+    assert "run_theirs_4" in bench("status").stdout
+    bench("recover-stale-runs", "--stale-seconds", "0")
+    bench.run("good", more=("--force",))
+    rows = {row["run_id"]: row["status"] for row in bench.runs()}
+    assert rows["run_theirs_4"] == "running" and list(rows.values()).count("succeeded") == 3
+    # So what that ledger says later of its run still fits.
+    more = [*events, {**copy.deepcopy(events[4]), "id": "more", "stream": "run_theirs_4"}]
+    path.write_bytes(seal(renumbered(more)))
+    bench("ledger", "import", str(path))
+    assert {row["run_id"]: row["status"] for row in bench.runs()}["run_theirs_4"] == "succeeded"
+    bench("ledger", "verify")
+
+
 def test_the_installed_command_refuses_with_a_list_and_changes_nothing(bench, ledgers, tmp_path):
     bench.add("good")
     bench.run("good")
