@@ -33,7 +33,6 @@ _OWN_MACHINE = {"local", "ollama", "vllm"}
 _NO_FOLDER = re.compile(r'[<>:"\\|?*/\x00-\x1f]')
 _RESERVED = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[1-9]")
 _LONGEST_FOLDER = 200
-_NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class Evaluator(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ def write_documents(
         developer, model = _folders(_model_id(run))
         # The store wants a random UUID (version 4), but the same run must not become another file.
         name = UUID(bytes=sha256(run.run_id.encode()).digest()[:16], version=4)
-        path = folder / "data" / _part(run.benchmark_id) / developer / model / f"{name}.json"
+        path = folder / "data" / _folder(run.benchmark_id) / developer / model / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         document = _document(run, evaluator)
         if instances := _instances(document, read_rows(run)):
@@ -238,18 +237,13 @@ def _folders(model_id: str) -> tuple[str, str]:
 
 
 def _folder(name: str) -> str:
-    """A name as one folder on any system, as the store's own tools make it."""
+    """A name as one folder on any system, as the store's own tools make it; a name that they refuse has a digest."""
     folder = _NO_FOLDER.sub("_", name).rstrip(". ")
-    if len(folder.encode()) > _LONGEST_FOLDER:
+    if folder != name.replace(":", "_") or len(folder.encode()) > _LONGEST_FOLDER:
         digest = sha256(name.encode()).hexdigest()[:10]
         folder = f"{folder.encode()[: _LONGEST_FOLDER - 11].decode(errors='ignore')}-{digest}"
-    is_reserved = folder in ("", "data") or _RESERVED.fullmatch(folder.partition(".")[0].upper())
-    return f"_{folder}" if is_reserved else folder
-
-
-def _part(name: str) -> str:
-    """A name as one part of a path that leads nowhere else."""
-    return _NO_NAME.sub("_", name).strip(".") or "_"
+    is_reserved = folder == "data" or _RESERVED.fullmatch(folder.partition(".")[0].upper())
+    return f"_{folder}" if is_reserved else folder or "_"
 
 
 def _texts(facts: Json) -> dict[str, str]:

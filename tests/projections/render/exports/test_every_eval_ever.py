@@ -121,6 +121,15 @@ def test_a_document_lies_where_the_store_looks_for_its_model(make_run, tmp_path,
     assert path.parent.relative_to(tmp_path / "data" / "b").as_posix() == folders
 
 
+def test_names_that_no_folder_can_have_are_folders_of_their_own(make_run, tmp_path):
+    names = ["q?*", "q??", "b\\c", "b|c", "M.", "M ", "..", "...", " "]
+    runs = [make_run(0.25, model=name, run_id=str(number)) for number, name in enumerate(names)]
+    folders = {path.parent for path in write_documents(runs, Evaluator(), tmp_path, no_rows)}
+    assert len(folders) == len(names)
+    runs = [make_run(0.25, benchmark_id=name, run_id=name) for name in ["数学", "物理", "a b", "a_b", "a/b"]]
+    assert len({path.parents[2] for path in write_documents(runs, Evaluator(), tmp_path, no_rows)}) == 5
+
+
 def test_names_of_three_hundred_letters_have_a_folder_each(make_run, tmp_path):
     runs = [make_run(0.25, model="é" * 300 + end, run_id=end) for end in "ab"]
     paths = write_documents(runs, Evaluator(), tmp_path, no_rows)
