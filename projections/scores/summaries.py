@@ -16,6 +16,9 @@ from ...ledger.fold import Run
 from .leaderboard import Judged, is_eligible
 from .recency import Moment, when
 
+CALIBRATIONS = ("perfect", "wrong", "half", "random")
+"""Agents of a known quality, which show whether a benchmark's score measures anything."""
+
 
 class Standing(Judged, Protocol):
     """What of a run is asked for here: a whole `Run` has it, and so has a `Score`."""
@@ -176,11 +179,17 @@ class Summaries:
         self._benchmarks: dict[str, _OfBenchmark] = {}
         self._models: dict[str, _OfRunner] = {}
         self._agents: dict[str, _OfRunner] = {}
+        self._calibrations: dict[str, dict[str, Standing]] = {}
         for run in runs:
             self._add(run)
 
     def _add(self, run: Standing) -> None:
         is_candidate, moment = is_eligible(run), when(run)
+        player = run.agent.partition("_v")[0]
+        if player in CALIBRATIONS and run.status != "running":
+            known_of = self._calibrations.setdefault(run.benchmark_id, {})
+            if player not in known_of or moment > when(known_of[player]):
+                known_of[player] = run
         if run.counts and not run.synthetic:
             key = (run.benchmark_id, run.agent, run.provider, run.model)
             known = self._latest.get(key)
@@ -208,6 +217,20 @@ class Summaries:
     def models(self) -> list[Json]:
         """One row a model, with its provider."""
         return [self._models[name].row("model_key", name) for name in sorted(self._models)]
+
+    def calibrations(self) -> list[Json]:
+        """One row a benchmark that players of a known quality have run: the latest score and status of each.
+
+        Under the names that the first orchestrator gave them; complete if all of them have succeeded.
+        """
+        rows: list[Json] = []
+        for benchmark_id, runs in sorted(self._calibrations.items()):
+            latest = {f"{player}_v1": runs.get(player) for player in CALIBRATIONS}
+            statuses = {name: run.status if run else None for name, run in latest.items()}
+            scores = {name: run.score if run else None for name, run in latest.items()}
+            is_complete = all(status == "succeeded" for status in statuses.values())
+            rows.append({"benchmark_id": benchmark_id, "scores": scores, "statuses": statuses, "complete": is_complete})
+        return rows
 
     def agents(self) -> list[Json]:
         """One row an agent."""

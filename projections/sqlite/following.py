@@ -20,7 +20,7 @@ from ...ledger.history import History
 from ...ledger.judgement import void
 from ...ledger.origins import brought_by
 from ...ledger.storage.chain import GENESIS
-from .rows import bound, group_values, load_group, load_run, run_values
+from .rows import STORED_COLUMNS, bound, group_values, load_group, load_run, table_values
 from .tables import GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
 
 BATCH = 1_000
@@ -29,7 +29,7 @@ BATCH = 1_000
 _FOLDED_AT_ONCE = 250
 """Events that are read and folded together: few enough that they stay in the processor's cache."""
 
-_PUT_RUN = upsert("benchmark_runs", RUN_NAMES, "run_id")
+_PUT_RUN = upsert("benchmark_runs", [*RUN_NAMES, *STORED_COLUMNS], "run_id")
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
@@ -83,7 +83,7 @@ class Follower:
             brought += [(first, first + count) for record in records for first, count in brought_by(record)]
         put = self._connection.executemany
         put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
-        put(_PUT_RUN, map(bound, map(run_values, _changed(history.runs, self._runs))))
+        put(_PUT_RUN, map(bound, map(table_values, _changed(history.runs, self._runs))))
         put(_PUT_HIGH_SCORE, high_scores)
         put(_CAME_WITH_ANOTHER, brought)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])

@@ -36,14 +36,31 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def put_aside(database: Path) -> Path:
-    """Rename a database, with the files that SQLite keeps beside it; its new path. Raises OSError."""
+    """Rename a database, with the files that SQLite keeps beside it; its new path. Raises OSError.
+
+    If it was a projection, it loses the mark of one, so that its runs can be imported.
+    """
     names = (f"{database.stem}.first{number or ''}{database.suffix}" for number in range(1_000))
     kept = next(path for path in map(database.with_name, names) if not path.exists() and not path.is_symlink())
     for ending in _ENDINGS:
         beside = database.with_name(database.name + ending)
         if beside.exists() or beside.is_symlink():
             beside.rename(kept.with_name(kept.name + ending))
+    if kept.is_file() and not kept.is_symlink():
+        _make_importable(kept)
     return kept
+
+
+def _make_importable(kept: Path) -> None:
+    uri = f"{kept.absolute().as_uri()}?mode=ro&immutable=1"
+    query = "SELECT count(*) FROM sqlite_schema WHERE name = 'projection_state'"
+    with contextlib.suppress(sqlite3.Error):
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as looked_at:
+            (is_projection,) = looked_at.execute(query).fetchone()
+        if is_projection:  # A database that never was one is kept as it is.
+            with contextlib.closing(sqlite3.connect(kept)) as connection:
+                connection.execute("DROP TABLE projection_state")
+                connection.commit()
 
 
 def difference(database: Path, built: sqlite3.Connection) -> Difference:

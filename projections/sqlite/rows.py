@@ -19,6 +19,26 @@ Row = dict[str, Any]
 TOKEN_COLUMNS = ("input_tokens", "output_tokens", "total_tokens", "cached_tokens", "call_count")
 """Counts of a run's model calls, taken from its usage; they stand behind a run's own columns."""
 
+FIRST_COLUMNS: dict[str, tuple[str, str]] = {
+    "trajectory_count": ("INTEGER", "trajectories"),
+    "llm_call_count": ("INTEGER", "call_count"),
+    "total_prompt_tokens": ("INTEGER", "input_tokens"),
+    "total_completion_tokens": ("INTEGER", "output_tokens"),
+    "total_cache_read_input_tokens": ("INTEGER", "cached_tokens"),
+    "total_cache_creation_input_tokens": ("INTEGER", "cache_creation_tokens"),
+    "mean_latency_ms": ("REAL", "latency_mean_ms"),
+    "p95_latency_ms": ("REAL", "latency_p95_ms"),
+    "throughput_per_second": ("REAL", "throughput_per_second"),
+}
+"""What readers of the first orchestrator's rows look for: each name with its kind, and the column of TOKEN_COLUMNS or
+else the entry of a run's usage that it repeats. They stand at the end of a row."""
+
+STORED_COLUMNS = tuple(name for name, (_, source) in FIRST_COLUMNS.items() if source not in TOKEN_COLUMNS)
+"""Those of them that a table has to hold."""
+
+_STORED = frozenset(STORED_COLUMNS)
+_NOTHING_STORED = [None] * len(STORED_COLUMNS)
+
 _TEXT = {"str", "str | None", "Status"}
 _REAL = {"float", "float | None"}
 _FLAG = {"bool", "bool | None"}
@@ -75,6 +95,45 @@ def token_counts(run: Run) -> list[int | None]:
     if total is None and read is not None and written is not None:
         total = read + written
     return [read, written, total, _count(get("cached_tokens")), _count(get("calls", get("call_count")))]
+
+
+def first_values(run: Run) -> list[int | float | None]:
+    """The values of FIRST_COLUMNS."""
+    if not run.usage:
+        return [None] * len(FIRST_COLUMNS)
+    tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
+    values: list[int | float | None] = []
+    for kind, source in FIRST_COLUMNS.values():
+        if source in tokens:
+            values.append(tokens[source])
+        else:
+            value = run.usage.get(source)
+            values.append(_count(value) if kind == "INTEGER" else _amount(value))
+    return values
+
+
+def first_column(name: str) -> str:
+    """The declaration of one of FIRST_COLUMNS: what repeats another column takes no room in a table."""
+    kind, source = FIRST_COLUMNS[name]
+    return f"{name} {kind}" + (f" GENERATED ALWAYS AS ({source}) VIRTUAL" if source in TOKEN_COLUMNS else "")
+
+
+def table_values(run: Run) -> list[Any]:
+    """The values of a run for `run_values` and STORED_COLUMNS."""
+    values = run_values(run)
+    if run.usage:
+        stored = zip(FIRST_COLUMNS, first_values(run), strict=True)
+        values += (_within(value) if isinstance(value, int) else value for name, value in stored if name in _STORED)
+    else:
+        values += _NOTHING_STORED
+    return values
+
+
+def _amount(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
 
 
 def _count(value: object) -> int | None:
@@ -142,6 +201,7 @@ def run_row(run: Run) -> Row:
     """A run as plain JSON values, as in `viewer_data.json` and `show-runs --json`."""
     row: Row = msgspec.to_builtins(run)
     row.update(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
+    row.update(zip(FIRST_COLUMNS, first_values(run), strict=True))
     return row
 
 

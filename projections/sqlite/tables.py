@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from .rows import GROUP_COLUMNS, HIGH_SCORE_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column
+from .rows import FIRST_COLUMNS, GROUP_COLUMNS, HIGH_SCORE_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, first_column
 
 NAME = "orchestrator"
 """Of the row in `projection_state`."""
@@ -30,7 +30,14 @@ def _table(name: str, columns: list[str]) -> str:
 
 TABLES = (
     _table("run_groups", _declared(GROUP_COLUMNS, "run_group_id")),
-    _table("benchmark_runs", [*_declared(RUN_COLUMNS, "run_id"), *(f"{name} INTEGER" for name in TOKEN_COLUMNS)]),
+    _table(
+        "benchmark_runs",
+        [
+            *_declared(RUN_COLUMNS, "run_id"),
+            *(f"{name} INTEGER" for name in TOKEN_COLUMNS),
+            *map(first_column, FIRST_COLUMNS),
+        ],
+    ),
     _table(
         "high_scores",
         [

@@ -25,12 +25,12 @@ from ..scores.summaries import Score, Summaries, benchmark_summary
 from .database import is_place_of, read_state
 from .following import START, State
 from .keeping import KeptFile, Notice, exclusive, replacing
-from .rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, Row
+from .rows import FIRST_COLUMNS, GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, Row
 from .tables import GROUP_NAMES, NAME, RUN_NAMES, VERSION
 
 __all__ = ["benchmark_summary", "build_dataset", "render", "update_dataset", "write_dataset"]
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Raised where the same rows are written in another way."""
 
 _ROWS_AT_ONCE = 200
@@ -90,7 +90,13 @@ class _Rows:
             between = b",\n"
 
 
-_RUNS = _Rows("benchmark_runs", RUN_NAMES, RUN_COLUMNS, "started_at DESC, rowid DESC", TOKEN_COLUMNS)
+_RUNS = _Rows(
+    "benchmark_runs",
+    [*RUN_NAMES, *FIRST_COLUMNS],
+    RUN_COLUMNS,
+    "started_at DESC, rowid DESC",
+    (*TOKEN_COLUMNS, *FIRST_COLUMNS),
+)
 _GROUPS = _Rows("run_groups", GROUP_NAMES, GROUP_COLUMNS, "created_at DESC, rowid DESC")
 _SCORE_NAMES = [f"{name}_json" if name in ("retracted", "imported") else name for name in Score.__struct_fields__]
 _SCORES = f"SELECT {', '.join(_SCORE_NAMES)} FROM benchmark_runs"  # noqa: S608
@@ -183,6 +189,7 @@ def _ending(connection: sqlite3.Connection, state: State) -> Iterator[bytes]:
     yield b'\n],\n"benchmark_summary":' + _encode(summaries.benchmarks())
     yield b',\n"model_summary":' + _encode(summaries.models())
     yield b',\n"agent_summary":' + _encode(summaries.agents())
+    yield b',\n"calibration_summary":' + _encode(summaries.calibrations())
     yield b',\n"high_scores":' + _encode(read_history(connection))
     made_of = _Projection(NAME, VERSION, state.position, state.head_hash, _LAYOUT)
     yield b',\n"projection":' + _encode(made_of) + b"}\n"

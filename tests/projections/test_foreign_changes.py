@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 
@@ -18,6 +19,7 @@ from benchmarks.projections.sqlite.opening import open_history
 from benchmarks.projections.sqlite.viewer_data import update_dataset
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.index.archive import Archive
+from tests.conftest import COMMAND
 
 RUNS = 40
 
@@ -182,8 +184,9 @@ def test_the_report_says_how_many_rows_differ(workspace, store):
 
 def test_runs_that_only_the_changed_database_has_are_kept_and_can_be_imported(workspace, store):
     refresh(workspace.database, store)
-    names = "run_id, run_group_id, benchmark_id, status"
-    execute(f"INSERT INTO benchmark_runs ({names}) VALUES ('mine', 'rg', 'b', 'succeeded')")(workspace.database)
+    names = "run_id, run_group_id, benchmark_id, status, score, agent, provider, model, attempt, started_at, signature"
+    row = "'mine', 'rg', 'b', 'succeeded', 0.5, 'eliza', 'p', 'm', 1, '2026-01-01T10:00:00+00:00', 's'"
+    execute(f"INSERT INTO benchmark_runs ({names}) VALUES ({row})")(workspace.database)
     told = []
     refresh(workspace.database, store, notice=told.append)
     kept = workspace.results / "orchestrator.first.sqlite"
@@ -192,6 +195,9 @@ def test_runs_that_only_the_changed_database_has_are_kept_and_can_be_imported(wo
         assert connection.execute("SELECT count(*) FROM benchmark_runs").fetchone() == (RUNS + 1,)
     with open_readonly(workspace.database) as connection:
         assert connection.execute("SELECT count(*) FROM benchmark_runs").fetchone() == (RUNS,)
+    command = [*COMMAND, "--workspace", str(workspace.root), "ledger", "import-sqlite", str(kept)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "1 runs imported" in done.stdout, done.stderr
 
 
 def test_a_workspace_that_was_only_copied_is_silent(workspace, store, tmp_path, histories):

@@ -13,6 +13,7 @@ from benchmarks.ledger.events import Artifact, Imported, ImportSource, NewEvent
 from benchmarks.ledger.history import History
 from benchmarks.projections.sqlite.database import open_readonly, read_runs, rebuild, refresh
 from benchmarks.projections.sqlite.rows import (
+    FIRST_COLUMNS,
     GROUP_COLUMNS,
     RUN_COLUMNS,
     TOKEN_COLUMNS,
@@ -56,7 +57,7 @@ def test_the_columns_of_the_contract_come_first_and_in_their_order(store, tmp_pa
 
 def test_a_row_has_the_names_of_the_columns_without_json_and_its_values_decoded(run):
     row = run_row(run)
-    assert list(row) == [column.field for column in RUN_COLUMNS] + list(TOKEN_COLUMNS)
+    assert list(row) == [column.field for column in RUN_COLUMNS] + [*TOKEN_COLUMNS, *FIRST_COLUMNS]
     assert not [name for name in row if name.endswith("_json") and name not in ("result_json",)]
     assert row["metrics"] == {"a": [1, {"b": None}]}
     assert row["artifacts"] == [{"path": "output/result.json", "bytes": 2, "sha256": "0" * 64}]
@@ -132,3 +133,19 @@ def test_no_result_however_odd_stops_the_projection(store, histories, tmp_path, 
         assert [run.run_id for run in read_runs(connection)] == ["run_odd", "run_1"]
         [usage] = connection.execute("SELECT usage_json FROM benchmark_runs WHERE run_id = 'run_odd'").fetchone()
     assert json.loads(usage) == odd.get("usage", {}), "what was said stays to be seen"
+
+
+def test_the_names_of_the_first_orchestrator_say_the_same_in_the_table_and_in_a_row(store, histories, tmp_path):
+    odd = [None, True, "5", 5, 5.0, 5.5, -1, [1], 10**30]
+    used = [{name: value} for _, name in FIRST_COLUMNS.values() for value in odd]
+    for number, usage in enumerate(used):
+        end = NewEvent(f"run_{number}", histories.finished(usage=usage))
+        histories.append_anyway(store, [NewEvent(f"run_{number}", histories.started(str(number))), end])
+    rebuild(tmp_path / "db.sqlite", store)
+    with open_readonly(tmp_path / "db.sqlite") as connection:
+        table = connection.execute(f"SELECT {', '.join(FIRST_COLUMNS)} FROM benchmark_runs ORDER BY rowid").fetchall()
+        rows = [run_row(run) for run in read_runs(connection)]
+    for usage, told, row in zip(used, table, rows, strict=True):
+        if 10**30 not in usage.values():  # SQLite holds the nearest number of 64 bits.
+            assert list(told) == [row[name] for name in FIRST_COLUMNS], usage
+    assert any(row["mean_latency_ms"] == 5.5 for row in rows) and any(row["trajectory_count"] == 5 for row in rows)

@@ -186,7 +186,8 @@ def test_following_in_pieces_and_writing_anew_give_the_same_bytes(histories, dat
         history = History().read(store.read())
         store.close()
     document = json.loads(followed)
-    assert document["runs"] == [run_row(run) for run in list(history.runs.values())[::-1]]
+    newest_first = sorted(history.runs.values(), key=lambda run: (run.started_at, run.first_seq), reverse=True)
+    assert document["runs"] == [run_row(run) for run in newest_first]
     assert document["run_groups"] == [group_row(group) for group in list(history.groups.values())[::-1]]
 
 
@@ -243,3 +244,17 @@ def test_a_document_of_another_history_is_written_anew(add, store, histories, tm
     update(other, tmp_path)
     add("run_1", 0.5)
     assert update(store, tmp_path) == write(store, tmp_path / "built")
+
+
+def test_calibrations_and_synthetic_runs_stand_apart_from_the_latest_scores(add, dataset):
+    add("run_real", 0.4)
+    for player, score in {"perfect": 1.0, "half_v1": 0.5, "wrong": 0.0}.items():
+        add(f"run_{player}", score, start={"agent": player}, synthetic=True)
+    add("run_mock", 0.9, start={"model": "mock"}, synthetic=True)
+    document = dataset()
+    assert [row["run_id"] for row in document["latest_scores"]] == ["run_real"]
+    [row] = document["calibration_summary"]
+    assert row["scores"] == {"perfect_v1": 1.0, "wrong_v1": 0.0, "half_v1": 0.5, "random_v1": None}
+    assert row["statuses"]["perfect_v1"] == "succeeded" and row["complete"] is False
+    add("run_random", 0.3, start={"agent": "random"}, synthetic=True)
+    assert dataset()["calibration_summary"][0]["complete"] is True
