@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from .orchestrator.errors import UsageError
     from .orchestrator.place import Place
     from .orchestrator.place import open_place as open
+    from .orchestrator.recorder import AlreadyDone, Recorder, record
     from .projections.analytics.answer import Answer
 
-__all__ = ["Answer", "Place", "UsageError", "open"]
+__all__ = ["AlreadyDone", "Answer", "Place", "Recorder", "UsageError", "open", "record"]
 
 _HOMES = {
+    "AlreadyDone": ("orchestrator.recorder", "AlreadyDone"),
     "Answer": ("projections.analytics.answer", "Answer"),
     "Place": ("orchestrator.place", "Place"),
+    "Recorder": ("orchestrator.recorder", "Recorder"),
     "UsageError": ("orchestrator.errors", "UsageError"),
     "open": ("orchestrator.place", "open_place"),
+    "record": ("orchestrator.recorder", "record"),
 }
 """Where each name is defined. It is imported when it is used, so that `import benchmarks` takes no time."""
 

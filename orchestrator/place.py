@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..ledger.storage.open import open_store
-from ..ledger.store import EventStore, Notice
-from ..projections.workspace import RESULTS, Workspace
+from ..ledger.store import Notice
+from ..projections.workspace import Workspace
 from .errors import UsageError
+from .location import Location
 
 if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening a place takes no time.
     import sqlite3
 
     from ..ledger.events import Record
     from ..ledger.fold import Run
-    from ..ledger.ledger import Ledger
     from ..ledger.proof.checkpoint import Checkpoint
     from ..ledger.proof.verify import Report
     from ..projections.analytics.answer import Answer
@@ -28,10 +27,8 @@ if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening
     from ..projections.scores.comparison import Comparison
     from ..projections.scores.leaderboard import Doubtful, Standing
     from ..projections.scores.selection import Catalogue
-    from .redaction import Redactor
-
-WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
-LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
+    from .recorder import Recorder
+    from .running.campaign import Result
 
 AsOf = str | int | datetime
 """A moment of the past: a time (ISO 8601, UTC if it has no offset) or the position of an event."""
@@ -60,58 +57,14 @@ def open_place(
 
     Raises UsageError if the workspace is not a folder, or its path is not UTF-8 text.
     """
-    environ = os.environ if environ is None else environ
-    root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or default_workspace(Path.cwd())).absolute()
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"the workspace {root} is not a folder\nhint: give another one with --workspace")
-    if (shown := os.fsencode(root).decode(errors="backslashreplace")) != str(root):
-        raise UsageError(
-            f"the path of the workspace {shown} is not UTF-8 text, so no event can hold it\n"
-            "hint: rename the folder, or give another one with --workspace"
-        )
-    found = Workspace(root)
-    return Place(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
+    return Place.find(workspace, ledger, environ=environ, notice=notice)
 
 
-def default_workspace(here: Path) -> str:
-    """The workspace if nobody names one: this folder if it is a workspace, else `benchmarks` in it.
-
-    A folder is a workspace if it has results or a `benchmarks.toml`, or if it is a checkout of a known kind.
-    """
-    if (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir():
-        return "."
-    from ..adapters.discovery import is_known_checkout
-
-    return "." if is_known_checkout(here) else "benchmarks"
-
-
-class Place:
+class Place(Location):
     """A workspace and its ledger. Each question is answered from the ledger as it is at that moment.
 
     Reading methods raise LedgerDamaged if the ledger is damaged, and SelectionError for a name that means nothing.
     """
-
-    def __init__(self, workspace: Workspace, ledger_url: str, *, notice: Notice = _log.warning) -> None:
-        self.workspace = workspace
-        self.ledger_url = ledger_url
-        self.notice = notice
-
-    def __repr__(self) -> str:
-        return f"Place(workspace={str(self.workspace.root)!r}, ledger={self.ledger_url!r})"
-
-    def store(self) -> EventStore:
-        """The ledger's store. Raises UnsupportedLedger."""
-        return open_store(self.ledger_url, notice=self.notice)
-
-    def ledger(
-        self, store: EventStore | None = None, *, told: Callable[[list[Record]], None] = lambda _: None
-    ) -> tuple[Ledger, Redactor]:
-        """The ledger to write to, and what keeps secrets out of it. Nothing else opens one for writing."""
-        from ..ledger.ledger import Ledger
-        from .redaction import Redactor, secrets_of
-
-        redactor = Redactor(secrets_of(os.environ))
-        return Ledger(store or self.store(), redact=redactor.event, told=told), redactor
 
     @contextlib.contextmanager
     def history(self, as_of: AsOf | None = None) -> Iterator[sqlite3.Connection]:
@@ -140,6 +93,67 @@ class Place:
         with self.history() as now:
             groups = {group.run_group_id: group for group in read_groups(now)}
             return Catalogue(runs=list(read_runs(now)), groups=groups, past=past, include=include)
+
+    def run(
+        self,
+        benchmarks: str | Sequence[str],
+        *,
+        model: str | None = None,
+        agent: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        base_url: str | None = None,
+        rerun_failed: bool = False,
+        force: bool = False,
+        jobs: int = 1,
+        repeats: int = 1,
+        retries: int = 0,
+        timeout: float | None = None,
+        max_cost: float | None = None,
+        max_tokens: int | None = None,
+        max_minutes: float | None = None,
+    ) -> Result:
+        """Run benchmarks, each unless the ledger holds a success of the same work, as the command `run` does.
+
+        `benchmarks` are ids, or "all". `model` is `provider:model`, or the name of a model of the default provider.
+        `options` is what `--extra` takes. Progress goes to the logger `benchmarks`. After KeyboardInterrupt, what was
+        running is recorded as failed before the exception goes on.
+
+            >>> place.run(["human_eval"], model="local:smollm2-135m").counts.succeeded
+            1
+
+        Raises UsageError for an unknown benchmark, option or provider; nothing is recorded then.
+        """
+        from .order import Order
+        from .service import conduct_here
+
+        provider, name = _provider_and_model(model)
+        ids = [benchmarks] if isinstance(benchmarks, str) else list(benchmarks)
+        order = Order(
+            benchmarks=[] if ids == ["all"] else ids,
+            everything=ids == ["all"],
+            agent=agent,
+            provider=provider,
+            model=name,
+            base_url=base_url,
+            extra=_as_json(options or {}),
+            rerun_failed=rerun_failed,
+            force=force,
+            jobs=jobs,
+            repeats=repeats,
+            retries=retries,
+            timeout=timeout,
+            max_cost=max_cost,
+            max_tokens=max_tokens,
+            max_minutes=max_minutes,
+        )
+        order.check()
+        return conduct_here(self, order)
+
+    def record(self, benchmark: str, **settings: Any) -> Recorder:
+        """Record a run that this program makes itself, in a `with` block; see `benchmarks.record`."""
+        from .recorder import record
+
+        return record(benchmark, place=self, **settings)
 
     def runs(self, *, benchmark: str | None = None, status: str | None = None, as_of: AsOf | None = None) -> list[Run]:
         """The runs, in the order of their start.
@@ -291,6 +305,23 @@ def check_history(
         hint = "" if across else "\nhint: --across also takes scores of other agents and models"
         raise UsageError(f"the baseline ({title}) has nothing to compare with {result.checked}{hint}")
     return result
+
+
+def _provider_and_model(model: str | None) -> tuple[str | None, str | None]:
+    """`provider:model` in its parts. The name of a model may hold a colon too: only a known provider is taken off."""
+    from .models.providers import providers
+
+    provider, separator, name = (model or "").partition(":")
+    return (provider, name or None) if separator and provider in providers() else (None, model)
+
+
+def _as_json(options: Mapping[str, Any]) -> str:
+    import msgspec
+
+    try:
+        return msgspec.json.encode(dict(options)).decode()
+    except (TypeError, ValueError) as problem:
+        raise UsageError(f"the options are not JSON values: {problem}") from problem
 
 
 def _limit(as_of: AsOf) -> int | datetime:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import msgspec
 
@@ -18,11 +21,11 @@ from ..ledger.store import EventStore
 from ..projections.sqlite.keeping import ProjectionError
 from ..projections.sqlite.refresh import update_all
 from .errors import UsageError
+from .location import Location
 from .machine.capacity import UNRATIONED, Capacity, this_machine
 from .models.prices import FILE_NAME, Prices, own_prices
 from .models.providers import NO_MODEL
 from .order import Order
-from .place import Place
 from .planning.again import find_original, repetition_of, the_same
 from .planning.changes import Change, find_changes
 from .planning.claim import Policy, judge
@@ -30,7 +33,7 @@ from .planning.naming import names_in, refuse_keys_in_names, secrets_of_plan
 from .planning.plan import Cell, PlannedRun, make_plan
 from .redaction import Redactor
 from .running.campaign import Campaign, Result, conduct
-from .running.display import Display
+from .running.display import Display, LogDisplay
 from .running.execution import Cancellation
 from .running.provenance import repository
 from .running.recovery import IsLost, provably_dead, recover
@@ -42,7 +45,7 @@ Note = Callable[[str], None]
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """An order that was found to be possible: what it means, and what is needed to perform it."""
 
-    place: Place
+    place: Location
     order: Order
     ledger: Ledger
     redactor: Redactor
@@ -56,7 +59,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(
-    place: Place,
+    place: Location,
     order: Order,
     *,
     environ: Mapping[str, str],
@@ -143,14 +146,39 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
     return conduct(campaign, session.ledger, redactor=session.redactor, display=display, cancellation=cancellation)
 
 
+def conduct_here(place: Location, order: Order) -> Result:
+    """Prepare and perform an order for a Python program, and bring the projections up to date.
+
+    The campaign works in a thread of its own, so that an interrupt of this one ends it in order: what was running is
+    recorded as failed, and KeyboardInterrupt goes on. A second interrupt kills what still runs.
+    """
+    display = LogDisplay()
+    session = prepare(place, order, environ=os.environ, note=display.note)
+    was_interrupted = False
+    with contextlib.closing(Cancellation()) as cancellation, ThreadPoolExecutor(1, "campaign") as pool:
+        session.ledger.give_up_if(lambda: cancellation.is_urgent)
+        future = pool.submit(perform, session, display=display, cancellation=cancellation)
+        while not future.done():
+            try:
+                wait([future])
+            except KeyboardInterrupt:
+                was_interrupted = True
+                cancellation.request()
+        result = future.result()
+    refresh_projections(place, session.ledger.store, note=place.notice)
+    if was_interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
 def recover_runs(
-    place: Place, ledger: Ledger, is_lost: IsLost, adapters: Mapping[str, Adapter], prices: Prices
+    place: Location, ledger: Ledger, is_lost: IsLost, adapters: Mapping[str, Adapter], prices: Prices
 ) -> list[Run]:
     """Close the runs of a place that are lost, and the groups that nobody is left to close; the recovered runs."""
     return recover(ledger, is_lost, workspace=place.workspace, adapters=adapters, prices=prices)
 
 
-def refresh_projections(place: Place, store: EventStore, *, note: Note) -> None:
+def refresh_projections(place: Location, store: EventStore, *, note: Note) -> None:
     """Bring `orchestrator.sqlite` and `viewer_data.json` up to date.
 
     A failure is only noted: the ledger holds everything that they would say.

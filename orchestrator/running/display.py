@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 from ...ledger.events import Progress
@@ -30,3 +31,30 @@ class Display(Protocol):
     def close(self) -> None:
         """Nothing more will come."""
         ...
+
+
+class LogDisplay:
+    """Reports to the logger `benchmarks`, for Python programs."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("benchmarks")
+
+    def note(self, text: str) -> None:
+        """Log a note."""
+        self._log.info("%s", text)
+
+    def started(self, run_id: str, benchmark_id: str) -> None:
+        """Log that a run begins."""
+        self._log.info("%s: started %s", benchmark_id, run_id)
+
+    def progress(self, run_id: str, progress: Progress) -> None:
+        """Log progress, for those who debug."""
+        self._log.debug("%s: %s of %s %s", run_id, progress.done, progress.total, progress.note)
+
+    def ended(self, run: Run) -> None:
+        """Log how a run ended; a failure is a warning."""
+        level = logging.INFO if run.status == "succeeded" else logging.WARNING
+        self._log.log(level, "%s: %s %s", run.benchmark_id, run.status, run.reason or run.score)
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -34,11 +34,12 @@ from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .budget import Budget
 from .display import Display
+from .ending import record_end
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
 from .fingerprints import remove_fingerprints, write_fingerprints
 from .heartbeat import Pulse
 from .identifiers import new_run_id
-from .outcome import MANIFEST, OUTPUT, PROGRESS, TELEMETRY, Left, against, never_began, weigh
+from .outcome import MANIFEST, OUTPUT, PROGRESS, TELEMETRY, Left, never_began, weigh
 from .patience import Patience
 from .provenance import content_of, run_provenance
 from .retries import is_transient
@@ -283,21 +284,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def _record(self, run: Run, outcome: Finished | Failed, secrets: Secrets) -> None:
-        outcome = replace(outcome, revealed=secrets.by_owner)
-
-        def decide(history: History) -> list[NewEvent]:
-            now = history.runs[run.run_id]
-            # Somebody who took this process for dead has recovered the run: what it came to is told all the same.
-            late = now.status != "running"
-            measured = against(outcome, history.reference(run.benchmark_id))
-            return [NewEvent(run.run_id, replace(outcome, late=late, **measured))]
-
         try:
-            self.ledger.decide(decide)
+            ended = record_end(self.ledger, run, outcome, secrets)
         except LedgerError:
             self.display.note(f"{run.run_id}: its end could not be recorded; the next `run` recovers it from its files")
             raise
-        self.display.ended(self.ledger.look(lambda history: history.runs[run.run_id]))
+        self.display.ended(ended)
 
 
 def _short_of_space(folder: Path, asked: int) -> str | None:

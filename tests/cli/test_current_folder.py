@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cli.current_folder import is_shadowed
-from benchmarks.orchestrator.place import default_workspace
+from benchmarks.orchestrator.location import default_workspace
 
 FIRST = """
 import sqlite3, pathlib

@@ -1,0 +1,84 @@
+"""Where things are recorded: a workspace and its ledger."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ..ledger.storage.open import open_store
+from ..ledger.store import EventStore, Notice
+from ..projections.workspace import RESULTS, Workspace
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    from ..ledger.events import Record
+    from ..ledger.ledger import Ledger
+    from .redaction import Redactor
+
+WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
+LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
+
+_log = logging.getLogger("benchmarks")
+
+
+class Location:
+    """A workspace and its ledger. Nothing is created until something is recorded."""
+
+    def __init__(self, workspace: Workspace, ledger_url: str, *, notice: Notice = _log.warning) -> None:
+        self.workspace = workspace
+        self.ledger_url = ledger_url
+        self.notice = notice
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(workspace={str(self.workspace.root)!r}, ledger={self.ledger_url!r})"
+
+    def store(self) -> EventStore:
+        """The ledger's store. Raises UnsupportedLedger."""
+        return open_store(self.ledger_url, notice=self.notice)
+
+    def ledger(
+        self, store: EventStore | None = None, *, told: Callable[[list[Record]], None] = lambda _: None
+    ) -> tuple[Ledger, Redactor]:
+        """The ledger to write to, and what keeps secrets out of it. Nothing else opens one for writing."""
+        from ..ledger.ledger import Ledger
+        from .redaction import Redactor, secrets_of
+
+        redactor = Redactor(secrets_of(os.environ))
+        return Ledger(store or self.store(), redact=redactor.event, told=told), redactor
+
+    @classmethod
+    def find(
+        cls,
+        workspace: str | os.PathLike[str] | None = None,
+        ledger: str | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        notice: Notice = _log.warning,
+    ) -> Self:
+        """The location that arguments, variables and the current folder name. Raises UsageError."""
+        environ = os.environ if environ is None else environ
+        root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or default_workspace(Path.cwd())).absolute()
+        if root.exists() and not root.is_dir():
+            raise UsageError(f"the workspace {root} is not a folder\nhint: give another one with --workspace")
+        if (shown := os.fsencode(root).decode(errors="backslashreplace")) != str(root):
+            raise UsageError(
+                f"the path of the workspace {shown} is not UTF-8 text, so no event can hold it\n"
+                "hint: rename the folder, or give another one with --workspace"
+            )
+        found = Workspace(root)
+        return cls(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
+
+
+def default_workspace(here: Path) -> str:
+    """The workspace if nobody names one: this folder if it is a workspace, else `benchmarks` in it.
+
+    A folder is a workspace if it has results or a `benchmarks.toml`, or if it is a checkout of a known kind.
+    """
+    if (here / "benchmarks.toml").is_file() or (here / RESULTS).is_dir():
+        return "."
+    from ..adapters.discovery import is_known_checkout
+
+    return "." if is_known_checkout(here) else "benchmarks"

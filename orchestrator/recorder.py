@@ -1,0 +1,487 @@
+"""Runs that a Python program makes itself: claimed, watched and recorded like those of a benchmark with a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, Self
+
+import msgspec
+from msgspec.structs import replace
+
+from ..adapters.adapter import Adapter
+from ..adapters.discovery import discover
+from ..adapters.manifest import ID_RULE, Manifest, ResultSpec, RunSpec, is_id
+from ..ledger.commitment import Secrets, new_secrets
+from ..ledger.events import Failed, Finished, GroupClosed, GroupOpened, Json, NewEvent, Progress, Request, Started
+from ..ledger.fold import Run
+from ..ledger.history import History
+from ..ledger.identity import this_process
+from ..projections.scores.statistics import mean, standard_error
+from .errors import UsageError
+from .location import Location
+from .models.prices import own_prices, priced
+from .models.providers import Endpoint, Provider, providers
+from .models.targets import NO_TARGET, Target
+from .planning.claim import Policy, judge
+from .planning.plan import PlannedRun
+from .planning.signature import sign
+from .redaction import Redactor
+from .running.ending import record_end
+from .running.execution import Exit
+from .running.heartbeat import Pulse
+from .running.identifiers import new_group_id, new_run_id
+from .running.outcome import OUTPUT, TELEMETRY, Left, weigh
+from .running.provenance import run_provenance
+from .running.recovery import count, provably_dead, recover
+
+IfDone = Literal["raise", "return"]
+
+_TICK_SECONDS = 0.5
+_RESULT = "result.json"
+_SAMPLES = "samples.jsonl"
+
+_log = logging.getLogger("benchmarks")
+
+
+class AlreadyDone(Exception):
+    """The same work has succeeded before, or another process runs it now. `run` is that run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        state = "runs now" if run.status == "running" else "has succeeded"
+        super().__init__(
+            f"{run.benchmark_id}: the same work {state}: {run.run_id}\n"
+            'hint: policy="force" runs it once more; if_done="return" gives that run back'
+        )
+
+
+class Recorder:
+    """A run under way, from the start of its `with` block to the end; made by `record`.
+
+    If the same work is done and `if_done` is "return", `is_done` is true, `run` is that run, and what the block reports
+    is ignored.
+    """
+
+    def __init__(
+        self,
+        place: Location,
+        planned: PlannedRun,
+        *,
+        policy: Policy,
+        if_done: IfDone,
+        version: str | None,
+        unit: str,
+        higher_is_better: bool,
+        synthetic: bool,
+    ) -> None:
+        self.place = place
+        self.is_done = False
+        self._planned = planned
+        self._policy = policy
+        self._if_done = if_done
+        self._version = version
+        self._unit = unit
+        self._higher_is_better = higher_is_better
+        self._synthetic = synthetic
+        self._scores: list[float] = []
+        self._sample_count = 0
+        self._result: Json = {}
+        self._progress: Progress | None = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._run: Run | None = None
+
+    # -- the life of a run
+
+    def __enter__(self) -> Self:
+        self._ledger, self._redactor = self.place.ledger()
+        workspace = self.place.workspace
+        self._recover()
+        self._group_id = new_group_id()
+        self._secrets: Secrets = new_secrets()
+        run = self._claim()
+        self._run = run
+        if self.is_done:
+            return self
+        self._began, self._began_at = time.monotonic(), time.time()
+        self.folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
+        self.output.mkdir(parents=True)
+        self._out: BinaryIO = (self.folder / "stdout.log").open("ab", buffering=0)
+        self._err: BinaryIO = (self.folder / "stderr.log").open("ab", buffering=0)
+        self._pulse = Pulse(time.monotonic())
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
+        self._heart.start()
+        _log.info("%s: started %s", run.benchmark_id, run.run_id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.is_done:
+            return
+        self._ended.set()
+        self._heart.join()
+        exit = self._exit(problem)
+        (self.output / _RESULT).write_bytes(msgspec.json.format(_encoded(self._document(), self._redactor), indent=2))
+        for log in (self._out, self._err):
+            log.close()
+        left = Left(folder=self.folder, cwd=Path.cwd(), started_at=self._began_at, synthetic=self._synthetic)
+        outcome: Finished | Failed = weigh(self._manifest(), exit, left)
+        prices = own_prices(self.place.workspace.root, None, os.environ)
+        outcome = priced(outcome, prices.find(self._planned.provider, self._planned.model))
+        self._run = record_end(self._ledger, self.run, outcome, self._secrets)
+        self._close_group("interrupted" if isinstance(problem, KeyboardInterrupt) else "completed")
+        _log.info("%s: %s %s", self.run.benchmark_id, self.run.run_id, self.run.status)
+
+    @property
+    def run(self) -> Run:
+        """The run as it stands in the ledger."""
+        if self._run is None:
+            raise UsageError("the run has not begun\nhint: use record() in a with statement")
+        return self._run
+
+    @property
+    def output(self) -> Path:
+        """The folder for files of this run; what lies there at the end is recorded with its SHA-256."""
+        return self.folder / OUTPUT
+
+    # -- what the block reports
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Report how far the run is: `done` of `total` steps."""
+        self._progress = Progress(done=done, total=total, note=self._redactor_text(note))
+
+    def log(self, text: str) -> None:
+        """Write a line to the run's log."""
+        self._write("_out", text)
+
+    def sample(self, id: str, score: float | None = None, **fields: Any) -> None:
+        """Record one sample with its score and whatever else there is to say of it, such as `input` and `output`.
+
+        Comparisons pair samples of two runs by `id`.
+        """
+        if self.is_done:
+            return
+        line = _encoded({"id": id, "score": _number("score", score), **fields}, self._redactor)
+        with self._lock, (self.output / _SAMPLES).open("ab") as file:
+            file.write(line + b"\n")
+            self._sample_count += 1
+            if score is not None:
+                self._scores.append(float(score))
+
+    def usage(
+        self,
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        latency_ms: float | None = None,
+        **more: Any,
+    ) -> None:
+        """Record one call of the model. Tokens add up over the calls; the price of the model gives their cost."""
+        if self.is_done:
+            return
+        known = {"input_tokens": input_tokens, "output_tokens": output_tokens, "latency_ms": latency_ms, **more}
+        line = _encoded({name: value for name, value in known.items() if value is not None}, self._redactor)
+        with self._lock, (self.output / TELEMETRY).open("ab") as file:
+            file.write(line + b"\n")
+
+    def artifact(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
+        """Keep a copy of a file with the run, as `name` below its output folder; the path of the copy.
+
+        Raises UsageError if `name` leads out of that folder.
+        """
+        source = Path(path)
+        if self.is_done:
+            return source
+        target = self.output / (name or source.name)
+        if not target.resolve().is_relative_to(self.output.resolve()):
+            raise UsageError(f"the artifact's name {name!r} leads out of the run's folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.resolve() != target.resolve():
+            shutil.copyfile(source, target)
+        return target
+
+    def score(
+        self,
+        value: float | None = None,
+        *,
+        unit: str | None = None,
+        higher_is_better: bool | None = None,
+        samples: int | None = None,
+        standard_error: float | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Set the score of the run; called again, the last call counts.
+
+        Without a `value` it is the mean of the samples' scores. The number of samples and the standard error are taken
+        from the recorded samples if they are not given. Raises UsageError for a value that is not a finite number.
+        """
+        if value is None:
+            if not self._scores and not self.is_done:
+                raise UsageError("score() without a value needs samples with scores\nhint: call sample() first")
+            value = mean(self._scores) if self._scores else 0.0
+        self._unit = unit or self._unit
+        self._higher_is_better = self._higher_is_better if higher_is_better is None else higher_is_better
+        self._result = {
+            "score": _number("value", value),
+            "samples": samples,
+            "standard_error": _number("standard_error", standard_error),
+            "metrics": dict(metrics or {}),
+        }
+
+    # -- inside
+
+    def _recover(self) -> None:
+        """Close an earlier run of the same work whose process is gone: it would hold the claim."""
+        digest = self._planned.signature.digest
+
+        def is_lost(run: Run) -> bool:
+            return run.signature == digest and provably_dead(run)
+
+        root = self.place.workspace.root
+        if self._ledger.look(lambda history: any(map(is_lost, history.open_runs()))):
+            prices = own_prices(root, None, os.environ)
+            recover(
+                self._ledger,
+                is_lost,
+                workspace=self.place.workspace,
+                adapters=discover(root).adapters,
+                prices=prices,
+            )
+
+    def _claim(self) -> Run:
+        planned = self._planned
+
+        def decide(history: History) -> list[NewEvent]:
+            verdict = judge(history, planned, self._policy)
+            if not verdict.run:
+                return []
+            attempt = len(history.attempts(planned.signature.digest)) + 1
+            request = Request(
+                benchmarks=[planned.adapter.id],
+                agent=planned.agent,
+                provider=planned.provider,
+                model=planned.model,
+                extra=planned.config,
+            )
+            opened = GroupOpened(
+                request=request, benchmarks=[planned.adapter.id], created_by="record", owner=this_process()
+            )
+            run_id = new_run_id(planned.adapter.id, attempt)
+            return [NewEvent(self._group_id, opened), NewEvent(run_id, self._started(run_id, attempt))]
+
+        records = self._ledger.decide(decide)
+        if records:
+            return self._ledger.look(lambda history: history.runs[records[-1].stream])
+        decided_by = self._ledger.look(lambda history: judge(history, planned, self._policy).decided_by)
+        if decided_by is None:  # It ended between the two questions.
+            return self._claim()
+        if self._if_done == "raise" or decided_by.status == "running":
+            raise AlreadyDone(decided_by)
+        self.is_done = True
+        return decided_by
+
+    def _started(self, run_id: str, attempt: int) -> Started:
+        planned = self._planned
+        manifest = planned.adapter.manifest
+        folder = self.place.workspace.run_folder(self._group_id, manifest.directory, manifest.id, run_id)
+        return Started(
+            run_group_id=self._group_id,
+            benchmark_id=manifest.id,
+            benchmark_directory=manifest.directory,
+            signature=planned.signature.digest,
+            preimage=planned.signature.preimage,
+            comparison_key=planned.signature.comparison_key,
+            attempt=attempt,
+            agent=planned.agent,
+            provider=planned.provider,
+            model=planned.model,
+            extra_config=planned.config,
+            command=list(sys.orig_argv),
+            cwd=str(Path.cwd()),
+            stdout_path=str(folder / "stdout.log"),
+            stderr_path=str(folder / "stderr.log"),
+            benchmark_version=self._version,
+            provenance=run_provenance(planned.adapter, planned.agent, None),
+            owner=replace(this_process(), commitment=self._secrets.commitment),
+            synthetic=self._synthetic,
+        )
+
+    def _beat(self) -> None:
+        while not self._ended.wait(_TICK_SECONDS):
+            if beat := self._pulse.beat(time.monotonic(), self._progress):
+                try:
+                    self._ledger.append(self.run.run_id, beat, sync=False)
+                except Exception as problem:  # noqa: BLE001 - a heartbeat that is missed ends no run
+                    self._pulse.was_missed()
+                    _log.warning("%s: a heartbeat was not recorded: %s", self.run.run_id, problem)
+
+    def _exit(self, problem: BaseException | None) -> Exit:
+        seconds = time.monotonic() - self._began
+        if problem is None:
+            return Exit(return_code=0, duration_seconds=seconds)
+        self._write("_err", "".join(traceback.format_exception(problem)).rstrip("\n"))
+        if isinstance(problem, KeyboardInterrupt):
+            return Exit(return_code=None, duration_seconds=seconds, reason="interrupted", error="it was interrupted")
+        error = f"{type(problem).__name__}: {problem}"
+        return Exit(return_code=None, duration_seconds=seconds, reason="exception", error=error)
+
+    def _document(self) -> Json:
+        document = dict(self._result)
+        if self._sample_count and document.get("samples") is None:
+            document["samples"] = self._sample_count
+        if document and document.get("standard_error") is None and len(self._scores) > 1:
+            document["standard_error"] = standard_error(self._scores)
+        return {name: value for name, value in document.items() if value is not None}
+
+    def _manifest(self) -> Manifest:
+        """The manifest by which the result is weighed: `score` decides its unit, and what it says of samples."""
+        document = self._document()
+        metrics = document.get("metrics") or {}
+        result = ResultSpec(
+            files=[_RESULT],
+            score="score",
+            unit=self._unit,
+            higher_is_better=self._higher_is_better,
+            samples="samples" if "samples" in document else None,
+            stderr="standard_error" if "standard_error" in document else None,
+            metrics={name: f"metrics.{msgspec.json.encode(name).decode()}" for name in metrics},
+        )
+        return replace(self._planned.adapter.manifest, result=result)
+
+    def _close_group(self, reason: str) -> None:
+        def decide(history: History) -> list[NewEvent]:
+            closed = GroupClosed(counts=count(history, self._group_id), reason=reason)
+            return [NewEvent(self._group_id, closed)]
+
+        self._ledger.decide(decide)
+
+    def _write(self, log: str, text: str) -> None:
+        if not self.is_done:
+            line = self._redactor_text(text) + "\n"
+            getattr(self, log).write(line.encode(errors="backslashreplace"))
+
+    def _redactor_text(self, text: str) -> str:
+        return text if self.is_done else self._redactor.text(text)
+
+
+def record(
+    benchmark: str,
+    *,
+    model: str | None = None,
+    agent: str = "bare-model",
+    options: Mapping[str, Any] | None = None,
+    unit: str = "ratio",
+    higher_is_better: bool = True,
+    version: str | None = None,
+    synthetic: bool = False,
+    policy: Policy = "once",
+    if_done: IfDone = "raise",
+    workspace: str | os.PathLike[str] | None = None,
+    ledger: str | None = None,
+    place: Location | None = None,
+) -> Recorder:
+    """Record a run that this program makes itself, in a `with` block.
+
+    `benchmark` is an id. `model` is `provider:model`, or a name alone. `options` are the settings that make two runs
+    different work. The run is claimed in the ledger: the same work is never run twice, unless `policy` is "force" (or
+    "rerun_failed", to decide by the last attempt). It has heartbeats, a log, samples, artifacts and a score, and ends
+    as `finished` or, if the block raises or sets no score, as `failed`.
+
+        >>> with benchmarks.record("sums", model="openai:gpt-4.1", options={"seed": 1}) as run:
+        ...     for number, (question, answer) in enumerate(QUESTIONS):
+        ...         run.progress(number, len(QUESTIONS))
+        ...         said = ask(question)
+        ...         run.sample(id=question, score=float(said == answer), output=said)
+        ...     run.score()
+
+    At the start of the block, AlreadyDone is raised if the same work has succeeded or runs elsewhere (with
+    `if_done="return"` a success gives its run back, and `is_done` is true), and LedgerDamaged, UsageError for an id,
+    model or option that cannot be recorded.
+    """
+    place = place or Location.find(workspace, ledger)
+    planned = _planned(benchmark, model, agent, options or {}, unit, higher_is_better)
+    return Recorder(
+        place,
+        planned,
+        policy=policy,
+        if_done=if_done,
+        version=version,
+        unit=unit,
+        higher_is_better=higher_is_better,
+        synthetic=synthetic,
+    )
+
+
+def _planned(
+    benchmark: str, model: str | None, agent: str, options: Mapping[str, Any], unit: str, higher_is_better: bool
+) -> PlannedRun:
+    if not is_id(benchmark):
+        raise UsageError(f"'{benchmark}' is not the id of a benchmark\nhint: an id has {ID_RULE}")
+    if not agent.strip():
+        raise UsageError("the label of the agent is empty")
+    try:
+        config: Json = msgspec.to_builtins(dict(options), str_keys=True)
+        target = _target(model)
+        signature = sign(
+            benchmark_id=benchmark,
+            benchmark_directory=benchmark,
+            agent=agent,
+            provider=target.endpoint.provider.name,
+            model=target.model,
+            extra_config=config,
+        )
+    except (TypeError, ValueError, msgspec.ValidationError) as problem:
+        raise UsageError(f"the options cannot be recorded: {problem}\nhint: options are JSON values") from problem
+    result = ResultSpec(files=[_RESULT], score="score", unit=unit, higher_is_better=higher_is_better)
+    manifest = Manifest(
+        id=benchmark, name=benchmark, directory=benchmark, run=RunSpec(argv=["{python}"]), result=result
+    )
+    adapter = Adapter(
+        manifest=manifest,
+        source="plugin",
+        origin=Path(f"{benchmark}.py"),
+        root=None,
+        sha256=hashlib.sha256(msgspec.json.encode(manifest)).hexdigest(),
+    )
+    return PlannedRun(
+        adapter=adapter, agent=agent, target=target, config=config, secrets={}, signature=signature, missing=[]
+    )
+
+
+def _target(model: str | None) -> Target:
+    if model is None:
+        return NO_TARGET
+    provider, separator, name = model.partition(":")
+    if not separator or not name:
+        provider, name = "unknown", model
+    known = providers().get(provider) or Provider(name=provider, openai_compatible=False)
+    return Target(Endpoint(known, None, None, None), name, name)
+
+
+def _number(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as problem:
+        raise UsageError(f"{name} must be a number, got {value!r}") from problem
+    if not math.isfinite(number):
+        raise UsageError(f"{name} must be a finite number, got {value!r}")
+    return number
+
+
+def _encoded(value: Json, redactor: Redactor) -> bytes:
+    """A line of JSON without secrets; what JSON cannot hold is written as text."""
+    return msgspec.json.encode(redactor.value(msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))))
