@@ -20,6 +20,7 @@ from benchmarks.orchestrator.running.execution import (
     Cancellation,
     Child,
     Exit,
+    end_shell,
     execute,
     marker_of,
     read_end,
@@ -337,3 +338,30 @@ def test_a_child_that_was_ended_notes_no_end_also_if_it_ends_well(tmp_path: Path
         ended = run(tmp_path, code, timeout=1, grace=5)
         assert ended.reason == "timeout"
         assert read_end(tmp_path) is None
+
+
+def test_a_child_whose_shell_was_ended_first_notes_nothing(tmp_path: Path) -> None:
+    """As recovery does it: the child still lives then, and comes to a good end of its own."""
+    run_id = f"{RUN_ID}_shell"
+    os.mkfifo(tmp_path / "go")
+    code = f"open({str(tmp_path / 'go')!r}).read()"
+    driver = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from benchmarks.orchestrator.running.execution import *\n"
+        "from benchmarks.orchestrator.redaction import Redactor\n"
+        f"environment = {{**os.environ, RUN_ID_VARIABLE: {run_id!r}}}\n"
+        f"child = Child(argv=[sys.executable, '-c', {code!r}], environment=environment, timeout_seconds=60,\n"
+        f"              cwd=Path({str(tmp_path)!r}), folder=Path({str(tmp_path)!r}),\n"
+        f"              proof={PROOF!r}, proven_codes=[0])\n"
+        "execute(child, redactor=Redactor({}), cancellation=Cancellation(), tick=lambda: None)\n"
+    )
+    orchestrator = psutil.Popen([sys.executable, "-c", driver])
+    with (tmp_path / "go").open("w"):
+        family = psutil.Process(orchestrator.pid).children(recursive=True)
+        orchestrator.kill()
+        orchestrator.wait()
+        end_shell(run_id)
+        assert len(marked_processes(marker_of(run_id))) == 1, "the child itself is left"
+    psutil.wait_procs(family, timeout=20)
+    assert read_end(tmp_path) is None
