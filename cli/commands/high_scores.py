@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ...adapters.discovery import discover
+from ...adapters.secret_shapes import hide
 from ...orchestrator.errors import UsageError, nearest
 from ...orchestrator.planning.plan import choose
 from ...orchestrator.recording.high_scores import by_hand
@@ -77,6 +78,6 @@ def set_high_score(
     record = place.ledger(store)[0].append(adapter.id, event)
     update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:
-        print_json({"seq": record.seq, "benchmark_id": adapter.id, "published": event})
+        print_json({"seq": record.seq, "benchmark_id": adapter.id, "published": record.data})
     else:
-        print(f"{adapter.id}: {format_score(event.value)} ({label}) is the reference from event {record.seq} on")
+        print(f"{adapter.id}: {format_score(event.value)} ({hide(label)}) is the reference from event {record.seq} on")

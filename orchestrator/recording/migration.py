@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ...adapters.adapter import Adapter
+from ...adapters.secret_shapes import hide, holds_a_key
 from ...ledger.errors import ImpossibleTransition
 from ...ledger.events import Event, Imported, ImportSource, Json, NewEvent, Record
 from ...ledger.fold import Run, evolve, evolve_group
@@ -92,11 +93,19 @@ def _runs(first: First, reader: Reader, problems: list[str]) -> dict[str, Import
             problems.append(f"a run has no id of its own: {run_id!r}")
             continue
         event = run_event(row, first.calls.get(run_id, []), reader)
-        if problem := _why_impossible(run_id, [event]):
+        if problem := _key_in_names(run_id, event) or _why_impossible(run_id, [event]):
             problems.append(problem)
         else:
             runs[run_id] = event
     return runs
+
+
+def _key_in_names(run_id: str, event: Imported) -> str | None:
+    """What is wrong if a run is named by a key: a name cannot be changed, and a key cannot be recorded."""
+    for name in ("benchmark_id", "benchmark_directory", "agent", "provider", "model"):
+        if holds_a_key(str(event.run.get(name, ""))):
+            return f"{hide(run_id)}: its {name} holds what looks like a key"
+    return None
 
 
 def _groups(first: First, source: ImportSource, problems: list[str]) -> dict[str, list[Event]]:

@@ -315,3 +315,13 @@ def test_what_is_no_such_database_is_told(bench, tmp_path):
     ):
         assert told in bench("ledger", "import-sqlite", str(path), code=2).stderr
     assert len(bench.runs()) == 1
+
+
+def test_a_run_that_is_named_by_a_key_is_left_out_and_named(bench, tmp_path):
+    key = "sk-proj-abcdefghijklmnop1234567890"
+    make_database(tmp_path / "old.sqlite", [{}, {"run_id": "run_2", "model": key}]).close()
+    done = bench("ledger", "import-sqlite", str(tmp_path / "old.sqlite"), code=None)
+    assert "1 runs imported" in done.stdout
+    told = done.stdout + done.stderr
+    assert "run_2: its model holds what looks like a key" in told and key not in told
+    assert key not in bench.text()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ....adapters.discovery import discover
+from ....adapters.secret_shapes import hide
 from ....ledger.aside import Positions, stretches_of
 from ....ledger.errors import LedgerError
 from ....ledger.events import LEDGER_STREAM, Artifact, NewEvent, Repaired, SetAside
@@ -83,10 +84,10 @@ def import_(place: Place, source: str) -> int:
     """
     path = Path(source)
     if not (source.endswith(ARCHIVE_ENDINGS) and path.is_file()):
-        _take_in(place, _source(source), path.name)
+        _take_in(place, _source(source), hide(path.name))
         return 0
     with open_archive(path) as archive:
-        store = _take_in(place, archive.ledger, path.name)
+        store = _take_in(place, archive.ledger, hide(path.name))
         got = archive.receive(store, root=place.workspace.root, folder_of=folder_in(place.workspace))
     print(f"{got.added} files added, {got.known} were here already")
     _list_left("refused", got.refused)
