@@ -73,9 +73,10 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
         by_agent = [] if baseline else run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))
         argv = [fill(text, values) for text in [*run.argv, *by_agent]]
         env = {name: fill(text, values) for name, text in run.env.items()}
+        untold = self.manifest.untold(agent, config)
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
-            if value is None or (value is False and option.argv is not None) or (baseline and name in baseline.untold):
+            if value is None or (value is False and option.argv is not None) or name in untold:
                 continue
             text = render(value)
             for part in option.argv or ():

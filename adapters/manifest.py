@@ -286,6 +286,12 @@ class Manifest(_Table, frozen=True, kw_only=True):
             return self
         return msgspec.structs.replace(self, result=msgspec.structs.replace(self.result, score=baseline.score))
 
+    def untold(self, agent: str, config: Mapping[str, Any]) -> set[str]:
+        """The options that a run by that agent is not told of: what it does contradicts them."""
+        baseline = self.baselines.get(agent)
+        on = [option for name, option in self.options.items() if config.get(name) not in (None, False)]
+        return {*(baseline.untold if baseline else ()), *(name for option in on for name in option.untold)}
+
     def _replaces_model(self, config: Mapping[str, Any]) -> bool:
         return any(
             config.get(name) is not None and config[name] in option.replaces_model
@@ -430,6 +436,9 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _resource_faults(manifest.resources)
     for name, option in manifest.options.items():
         yield from _option_faults(name, option)
+        for other in option.untold:
+            if other not in manifest.options:
+                yield f"options.{name}.untold", f"there is no option '{other}'"
     for name, baseline in manifest.baselines.items():
         yield from _baseline_faults(name, baseline, manifest.options)
         if name in manifest.agents:

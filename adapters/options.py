@@ -27,6 +27,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Without a value for one that is `required` the benchmark cannot run. With one of the values in `synthetic`, such as
     a mock in place of the model, a run measures nothing, and counts as synthetic. With one of `without_model` nobody
     asks a model either; a switch that makes runs synthetic is taken for one of those unless it says otherwise.
+    While it is on (true, or with a value), the suite is not told of the options in `untold`, which contradict it.
     """
 
     type: Kind
@@ -39,6 +40,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     choices: list[Any] | None = None
     synthetic: list[Any] = []
     without_model: list[Any] | None = None
+    untold: list[str] = []
 
     @property
     def replaces_model(self) -> list[Any]:

@@ -21,6 +21,7 @@ _CALL_FIELDS = {
     "output_tokens": ("output_tokens", "completion_tokens"),
     "total_tokens": ("total_tokens",),
     "cached_tokens": ("cached_tokens", "cache_read_input_tokens"),
+    "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens"),
     "reasoning_tokens": ("reasoning_tokens",),
 }
 _LINES_AT_ONCE = 1024 * 1024

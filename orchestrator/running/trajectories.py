@@ -29,6 +29,7 @@ _NAMES = {
     "output_tokens": ("output_tokens", "completion_tokens", "outputTokens", "completionTokens"),
     "total_tokens": ("total_tokens", "totalTokens", "tokens_used"),
     "cached_tokens": ("cached_tokens", "cache_read_input_tokens", "cachedTokens", "cacheReadInputTokens"),
+    "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens", "cacheCreationInputTokens"),
     "reasoning_tokens": ("reasoning_tokens", "reasoningTokens"),
 }
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details")

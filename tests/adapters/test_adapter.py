@@ -187,4 +187,8 @@ def test_a_baseline_is_not_told_of_options_that_make_no_sense_for_it(make):
         return adapter.command({"n": 1, "clone": True}, {}, {**PLACEHOLDERS, "agent": agent}).argv
 
     assert started("smart")[-3:] == ["--n", "1", "--mock"]
+    options["demo"] = {"type": "bool", "argv": ["--demo"], "untold": ["clone"]}
+    demo = make(options=options).command({"clone": True, "demo": True}, {}, PLACEHOLDERS)
+    assert demo.argv[-1] == "--demo" and "--clone" not in demo.argv
+    assert "--clone" in make(options=options).command({"clone": True, "demo": False}, {}, PLACEHOLDERS).argv
     assert started("eliza")[-3:] == ["--n", "1", "--clone"]
