@@ -87,16 +87,34 @@ def poison(root, place, kind):
         path.chmod(0)
 """
 
-CHILD = (
-    POISON
-    + """
+TAKE_JOB = """
+taken = pathlib.Path("../taken") / os.environ["BENCHMARK_RUN_ID"]
 for job in sorted(pathlib.Path("../pool").iterdir()):
     try:
-        job.rename(pathlib.Path("../taken") / os.environ["BENCHMARK_RUN_ID"])
+        job.rename(taken)
         break
     except FileNotFoundError:
         continue
-place, kind = (pathlib.Path("../taken") / os.environ["BENCHMARK_RUN_ID"]).read_text().split()
+"""
+
+ANY_BYTES = f"""
+import random
+rng = random.Random(taken.read_text())
+pieces = b'{{ }} [ ] "score" : 1e400 0.5 NaN "\\\\ud83d" "n" , 4'.split() + [b"\\n"]
+output.joinpath("result.json").write_text('{{"score": 0.5, "n": 4}}')
+for name in {PLACES!r}:
+    if rng.random() < 0.4 and name != "output":
+        path = output.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"".join(rng.choices(pieces, k=9)) if rng.random() < 0.5 else rng.randbytes(99))
+sys.exit(rng.choice([0, 0, 0, 1]))
+"""
+
+CHILD = (
+    POISON
+    + TAKE_JOB
+    + """
+place, kind = taken.read_text().split()
 output.joinpath("result.json").write_text('{"score": 0.5, "n": 4}')
 poison(output.parent, place, kind)
 """
@@ -191,6 +209,27 @@ def test_recovery_closes_every_run_whatever_its_files_are(
         tally[run["status"]] += 1
         assert run["status"] in ("succeeded", "failed") and run["recovered"]
     bench.run("odd")
+
+
+def test_any_bytes_in_any_file_of_a_run_end_in_an_outcome(
+    bench: Any, rng: random.Random, tally: Counter[str], is_full: bool
+) -> None:
+    """By the installed command, what `test_any_bytes` holds of its parts."""
+    count = 200 if is_full else 25
+    for folder in ("pool", "taken"):
+        (bench.root / folder).mkdir()
+    for number in range(count):
+        (bench.root / "pool" / str(number)).write_text(str(rng.random()))
+    bench.add("odd", TAKE_JOB + ANY_BYTES)
+    bench.add("last")
+    bench.run("odd", more=("--repeats", str(count), "--jobs", "2", "--quiet"), code=None)
+    bench.run("last")
+    *runs, last = bench.runs("--limit", "1000")
+    assert last["status"] == "succeeded" and len(runs) == count
+    for run in runs:
+        tally[run["reason"] or run["status"]] += 1
+        assert run["status"] in ("succeeded", "failed") and run["reason"] != "internal", run["error"]
+    bench("ledger", "verify")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
