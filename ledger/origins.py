@@ -202,13 +202,13 @@ def _brought_by(claim: Claim) -> list[Stretch]:
 
 def _cut_short(announced: Claim, later: list[Claim]) -> Iterator[tuple[Stretch, Claim]]:
     """The events that were announced, and came without their claim because of a crash: a later one has them."""
+    begin = announced.seq + 1
     for claim in later:
         if claim.event.origin == announced.event.origin:
-            count = 0
-            while count < announced.event.coming and claim.holds(announced.seq + count + 1):
-                count += 1
-            if count:
-                yield (announced.seq + 1, count), claim
+            ends = [first + count for first, count in claim.places if first <= begin < first + count]
+            if count := min(announced.event.coming, ends[0] - begin) if ends else 0:
+                yield (begin, count), claim
+                return
 
 
 def _way(claim: Claim, seq: int) -> list[str]:
