@@ -73,7 +73,8 @@ def difference(database: Path, built: sqlite3.Connection) -> Difference:
             old.execute("PRAGMA trusted_schema = OFF")
             old.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
             return _compare(old, built)
-    except (sqlite3.Error, ValueError, OverflowError) as problem:  # A text may be broken, a number too large.
+    except (sqlite3.Error, ValueError, OverflowError, TypeError, AttributeError, MemoryError) as problem:
+        # A text may be broken, a number too large, and a schema may hold values of any type.
         return Difference([f"it cannot be read ({problem})"], 0)
 
 
