@@ -61,6 +61,7 @@ _USAGE = {
     "cached_tokens": "total_cache_read_input_tokens",
     "cache_creation_tokens": "total_cache_creation_input_tokens",
     "calls": "llm_call_count",
+    "trajectories": "trajectory_count",
     "latency_mean_ms": "mean_latency_ms",
     "latency_p95_ms": "p95_latency_ms",
     "throughput_per_second": "throughput_per_second",
