@@ -12,6 +12,7 @@ from urllib.parse import quote
 import falcon.testing
 import msgspec
 
+from ..ledger.output_file import written_whole
 from ..ledger.store import EventStore
 from ..projections.render.chart_bundle import chart_bundle
 from ..projections.sqlite.keeping import ProjectionError
@@ -45,9 +46,8 @@ def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, 
         "answers": dict(asked.answers(benchmarks)),
     }
     content = _page(inside, chart_bundle().content.decode() if with_charts else "")
-    build = file.with_name(f"{file.name}.part")
-    build.write_text(content, encoding="utf-8")
-    build.replace(file)
+    with written_whole(file) as target:
+        target.write_text(content, encoding="utf-8")
     return len(runs)
 
 

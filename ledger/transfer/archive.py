@@ -28,6 +28,7 @@ from ..events import Artifact
 from ..fold import Run
 from ..history import History
 from ..judgement import is_path
+from ..output_file import written_whole
 from ..run_files import Missing, NotReadable, digest, open_inside
 from ..storage.chain import Head, last_of
 from ..storage.segments import segment_name
@@ -77,11 +78,10 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
     `root` is the workspace. The same ledger and files give the same archive. A file that is not what was recorded is
     left out. Raises LedgerDamaged and LedgerUnwritable.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     left: list[Left] = []
     files = 0
     try:
-        with tempfile.TemporaryFile(dir=path.parent) as lines:
+        with tempfile.TemporaryFile(dir=path.parent if path.is_file() or not path.exists() else None) as lines:
             head = Head()
             for some in store.prove():
                 lines.write(some)
@@ -89,7 +89,8 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
             size = lines.tell()
             lines.seek(0)
             with (
-                beside.open("wb") as raw,
+                written_whole(path) as target,
+                target.open("wb") as raw,
                 packed.packing(path, raw) as file,
                 tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as archive,
             ):
@@ -100,11 +101,8 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
                         files += 1
                     except NotReadable as problem:
                         left.append(Left(name, str(problem)))
-        beside.replace(path)
     except OSError as problem:
         raise LedgerUnwritable(f"cannot write {path}: {problem.strerror or problem}") from problem
-    finally:
-        beside.unlink(missing_ok=True)
     return Exported(head, files, left)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import LedgerDamaged, LedgerUnwritable, OtherHistory
 from ..events import Record
+from ..output_file import written_whole
 from ..storage import codec
 from ..storage.chain import BadLine, BrokenChain, Head, follow, last_of
 from ..store import EventStore
@@ -88,17 +88,13 @@ def export_lines(store: EventStore, path: Path) -> Head:
     Raises LedgerDamaged and LedgerUnwritable.
     """
     head = Head()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as raw, packed.packing(path, raw) as file:
+        with written_whole(path) as target, target.open("wb") as raw, packed.packing(path, raw) as file:
             for lines in store.prove():
                 file.write(lines)
                 head = last_of(lines)
-        beside.replace(path)
     except OSError as problem:
         raise LedgerUnwritable(f"cannot write {path}: {problem.strerror}") from problem
-    finally:
-        beside.unlink(missing_ok=True)
     return head
 
 
