@@ -341,6 +341,10 @@ def _spare_foreign(path: Path, *, is_known: bool) -> None:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    except UnicodeDecodeError as problem:  # Of a damaged file, which SQLite's own message quotes.
+        if is_known:
+            return
+        raise ForeignDatabase(f"{path} cannot be read ({problem}), and is not overwritten") from problem
     except sqlite3.DatabaseError as problem:
         if is_known or _code(problem) == sqlite3.SQLITE_NOTADB:
             return  # Damaged beyond reading, or not a database.
