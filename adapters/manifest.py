@@ -606,9 +606,23 @@ def _expression_faults(key: str, expression: str) -> Iterator[tuple[str, str]]:
     import jmespath.parser
 
     try:
-        jmespath.parser.Parser().parse(expression)
+        parsed = jmespath.parser.Parser().parse(expression).parsed
     except jmespath.exceptions.JMESPathError as problem:
         yield key, f"'{expression}' is no JMESPath: {' '.join(str(problem).split())}"
+        return
+    if _looks_into_a_truth(parsed):
+        yield key, f"'{expression}' is always null: JMESPath reads !a.b as (!a).b; write !(a.b)"
+
+
+def _looks_into_a_truth(node: Any) -> bool:
+    """Whether an expression takes a field, or elements, of the true or false that `!` makes: there are none."""
+    children = node.get("children", ())
+    if node["type"] in _INTO_A_VALUE and children[0]["type"] == "not_expression":
+        return True
+    return any(_looks_into_a_truth(child) for child in children)
+
+
+_INTO_A_VALUE = ("subexpression", "index_expression", "projection", "filter_projection", "value_projection", "flatten")
 
 
 def high_score_faults(manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -138,7 +138,8 @@ def _usage(spec: ResultSpec, document: Any, notes: list[str]) -> dict[str, Any]:
 def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
     failure = None
     if spec.valid is not None and (valid := _search(spec.valid, document)) is not True:
-        failure = ("invalid_result", f"'{spec.valid}' is {_shown(valid)}")
+        # What the manifest tells of the result says more than its expression.
+        failure = ("invalid_result", "; ".join([*reading.notes, f"'{spec.valid}' is {_shown(valid)}"]))
     elif reading.score is None:
         failure = ("no_score", _no_score(spec, document))
     elif spec.samples is not None and not reading.samples:

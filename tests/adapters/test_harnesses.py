@@ -98,11 +98,36 @@ def test_pytest_benchmark_adds_up_its_tests(read):
 def test_google_benchmark_takes_the_means_of_repetitions(read):
     document = sample("google-benchmark.json")
     means = [row["real_time"] for row in document["benchmarks"] if row.get("aggregate_name") == "mean"]
-    assert len(means) == 3
-    assert read("google_benchmark", "google-benchmark.json", document).score == pytest.approx(sum(means))
+    reading = read("google_benchmark", "google-benchmark.json", document)
+    assert len(means) == 3 and reading.score == pytest.approx(sum(means)) and reading.reason is None
     document["benchmarks"] = [row for row in document["benchmarks"] if row["run_type"] == "iteration"]
-    rows = [row["real_time"] for row in document["benchmarks"]]
-    assert read("google_benchmark", "google-benchmark.json", document).score == pytest.approx(sum(rows))
+    lost = read("google_benchmark", "google-benchmark.json", document)
+    assert lost.reason == "invalid_result", "repetitions without their mean would be added up"
+    for row in document["benchmarks"]:
+        row["repetitions"], row["repetition_index"] = 1, 0
+    once = read("google_benchmark", "google-benchmark.json", document)
+    assert once.score == pytest.approx(sum(row["real_time"] for row in document["benchmarks"])) and once.reason is None
+
+
+def test_google_benchmark_reads_means_alone_and_complexities(read):
+    document = sample("google-benchmark.json")
+    document["benchmarks"] = [row for row in document["benchmarks"] if row["run_type"] == "aggregate"]
+    means = read("google_benchmark", "google-benchmark.json", document)
+    assert (means.reason, means.samples) == (None, 2 * 3), "of three benchmarks, the two repetitions of each"
+    row = {"name": "B/8", "run_type": "iteration", "repetitions": 1, "iterations": 9, "real_time": 4, "time_unit": "ns"}
+    fit = {"name": "B_BigO", "run_type": "aggregate", "aggregate_name": "BigO", "real_coefficient": 2, "big_o": "N"}
+    rms = {"name": "B_RMS", "run_type": "aggregate", "aggregate_name": "RMS", "aggregate_unit": "percentage"}
+    read_once = read("google_benchmark", "google-benchmark.json", {"benchmarks": [row, fit, rms]})
+    assert (read_once.score, read_once.samples, read_once.reason) == (4, 9, None)
+
+
+@pytest.mark.parametrize(
+    "change", [{"real_time": None}, {"real_time": "nan"}, {"iterations": 0, "real_time": 0}, {"run_type": None}]
+)
+def test_a_google_benchmark_without_a_time_or_of_an_old_version_is_not_left_out_of_a_sum(read, change):
+    row = {"name": "B", "run_type": "iteration", "repetitions": 1, "iterations": 9, "real_time": 4, "time_unit": "ns"}
+    reading = read("google_benchmark", "google-benchmark.json", {"benchmarks": [row, {**row, **change}]})
+    assert reading.reason == "invalid_result"
 
 
 def test_google_benchmark_counts_what_was_repeated_and_what_was_not(read):
@@ -111,7 +136,7 @@ def test_google_benchmark_counts_what_was_repeated_and_what_was_not(read):
     document["benchmarks"].append({**once, "iterations": 7, "real_time": 1000.0, "cpu_time": 1.0})
     means = [row["real_time"] for row in document["benchmarks"] if row.get("aggregate_name") == "mean"]
     reading = read("google_benchmark", "google-benchmark.json", document)
-    assert reading.score == pytest.approx(sum(means) + 1000)
+    assert reading.score == pytest.approx(sum(means) + 1000) and reading.reason is None
     assert (reading.metrics["host"], reading.metrics["cpus"]) == ("host", 2)
     del document["benchmarks"][-1]["repetitions"]
     odd = read("google_benchmark", "google-benchmark.json", document)
@@ -122,7 +147,18 @@ def test_google_benchmark_counts_what_was_repeated_and_what_was_not(read):
 def test_google_benchmark_in_another_unit_with_an_error_or_a_skip_is_no_result(read, change):
     document = sample("google-benchmark.json")
     document["benchmarks"][0].update(change)
-    assert read("google_benchmark", "google-benchmark.json", document).reason == "invalid_result"
+    reading = read("google_benchmark", "google-benchmark.json", document)
+    assert reading.reason == "invalid_result" and "json: a benchmark " in reading.error, "it says what is wrong"
+
+
+@pytest.mark.parametrize("id", ["hermes_swe_env", "hermes_tblite", "hermes_terminalbench_2", "hermes_yc_bench"])
+def test_a_hermes_environment_counts_if_a_rollout_was_completed_and_it_holds_no_place(adapters, read, id):
+    document = {"score": 0.5, "metrics": {"sample_rows": 4, "incomplete_rollouts": 1}}
+    name = adapters[id].manifest.result.files[0].replace("*", "1")
+    assert read(id, name, document).reason is None
+    for change in ({"placeholder": True}, {"incomplete_rollouts": 4}):
+        odd = {**document, "metrics": {**document["metrics"], **change}}
+        assert read(id, name, odd).reason == "invalid_result"
 
 
 @pytest.mark.parametrize("id", ["hyperfine", "pytest_benchmark", "google_benchmark"])
