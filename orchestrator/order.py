@@ -20,8 +20,8 @@ from .planning.campaign_file import Loaded, cells_of
 from .planning.claim import Policy
 from .planning.plan import Cell, PlannedRun, choose, parse_extra, without_strangers
 from .running.budget import Allowance
+from .running.campaign import Limits
 from .running.retries import Retries
-from .running.supervision import Limits
 
 DEFAULT_PROVIDER = "groq"
 

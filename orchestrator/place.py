@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening
     from ..projections.scores.leaderboard import Doubtful, Standing
     from ..projections.scores.selection import Catalogue
     from .recorder import Recorder
-    from .running.campaign import Result
+    from .running.conducting import Result
 
 AsOf = str | int | datetime
 """A moment of the past: a time (ISO 8601, UTC if it has no offset) or the position of an event."""

@@ -33,7 +33,7 @@ from .location import Location
 from .models.prices import own_prices, priced
 from .models.providers import Endpoint, Provider, providers
 from .models.targets import NO_TARGET, Target
-from .planning.claim import Policy, judge
+from .planning.claim import Policy, Rules, Verdict
 from .planning.plan import PlannedRun
 from .planning.signature import sign
 from .redaction import Redactor
@@ -107,7 +107,6 @@ class Recorder:
     def __enter__(self) -> Self:
         self._ledger, self._redactor = self.place.ledger()
         workspace = self.place.workspace
-        self._recover()
         self._group_id = new_group_id()
         self._secrets: Secrets = new_secrets()
         run = self._claim()
@@ -242,29 +241,38 @@ class Recorder:
 
     # -- inside
 
-    def _recover(self) -> None:
-        """Close an earlier run of the same work whose process is gone: it would hold the claim."""
-        digest = self._planned.signature.digest
-
-        def is_lost(run: Run) -> bool:
-            return run.signature == digest and provably_dead(run)
-
-        root = self.place.workspace.root
-        if self._ledger.look(lambda history: any(map(is_lost, history.open_runs()))):
-            prices = own_prices(root, None, os.environ)
-            recover(
-                self._ledger,
-                is_lost,
-                workspace=self.place.workspace,
-                adapters=discover(root).adapters,
-                prices=prices,
-            )
-
     def _claim(self) -> Run:
+        run, is_claimed = self._try_to_claim()
+        if not is_claimed and run.status == "running" and provably_dead(run) and self._recover():
+            run, is_claimed = self._try_to_claim()
+        if is_claimed:
+            return run
+        if self._if_done == "raise" or run.status == "running":
+            raise AlreadyDone(run)
+        self.is_done = True
+        return run
+
+    def _recover(self) -> bool:
+        """Close an earlier run of the same work that holds the claim and whose process is gone; whether that worked."""
+        digest = self._planned.signature.digest
+        root = self.place.workspace.root
+        recovered = recover(
+            self._ledger,
+            lambda run: run.signature == digest and provably_dead(run),
+            workspace=self.place.workspace,
+            adapters=discover(root).adapters,
+            prices=own_prices(root, None, os.environ),
+        )
+        return bool(recovered)
+
+    def _try_to_claim(self) -> tuple[Run, bool]:
+        """The run that was claimed and True, or the run because of which this work cannot be claimed and False."""
         planned = self._planned
+        verdict: Verdict | None = None
 
         def decide(history: History) -> list[NewEvent]:
-            verdict = judge(history, planned, self._policy)
+            nonlocal verdict
+            verdict = Rules(self._policy).judge(history, planned)
             if not verdict.run:
                 return []
             attempt = len(history.attempts(planned.signature.digest)) + 1
@@ -281,16 +289,11 @@ class Recorder:
             run_id = new_run_id(planned.adapter.id, attempt)
             return [NewEvent(self._group_id, opened), NewEvent(run_id, self._started(run_id, attempt))]
 
-        records = self._ledger.decide(decide)
-        if records:
-            return self._ledger.look(lambda history: history.runs[records[-1].stream])
-        decided_by = self._ledger.look(lambda history: judge(history, planned, self._policy).decided_by)
-        if decided_by is None:  # It ended between the two questions.
-            return self._claim()
-        if self._if_done == "raise" or decided_by.status == "running":
-            raise AlreadyDone(decided_by)
-        self.is_done = True
-        return decided_by
+        claimed = self._ledger.decide(decide).runs
+        for run in claimed.values():
+            return run, True
+        assert verdict is not None and verdict.decided_by is not None  # noqa: S101 - for the type checker
+        return verdict.decided_by, False
 
     def _started(self, run_id: str, attempt: int) -> Started:
         planned = self._planned

@@ -27,12 +27,13 @@ from .models.prices import FILE_NAME, Prices, own_prices
 from .models.providers import NO_MODEL
 from .order import Order
 from .planning.again import find_original, repetition_of, the_same
-from .planning.changes import Change, find_changes
-from .planning.claim import Policy, judge
+from .planning.changes import find_changes
+from .planning.claim import Rules
 from .planning.naming import names_in, refuse_keys_in_names, secrets_of_plan
 from .planning.plan import Cell, PlannedRun, make_plan
 from .redaction import Redactor
-from .running.campaign import Campaign, Result, conduct
+from .running.campaign import Campaign
+from .running.conducting import Result, conduct
 from .running.display import Display, LogDisplay
 from .running.execution import Cancellation
 from .running.provenance import repository
@@ -53,7 +54,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     plan: list[PlannedRun]
     capacity: Capacity
-    changes: Mapping[str, Change]
+    rules: Rules
     prices: Prices
     environ: Mapping[str, str]
 
@@ -94,11 +95,11 @@ def prepare(
     if original:
         plan = [the_same(original, plan)]
     prices = own_prices(place.workspace.root, order.prices, environ)
-    changes: Mapping[str, Change] = {}
+    rules = Rules(order.policy)
     if order.rerun_changed:
-        changes = find_changes(ledger.history(), plan, repository(place.workspace.root))
+        rules = Rules(order.policy, find_changes(ledger.history(), plan, repository(place.workspace.root)))
     if order.allowance.max_cost is not None:
-        _refuse_unpriced(_due(ledger.history(), plan, order.policy, changes), prices)
+        _refuse_unpriced(_due(ledger.history(), plan, rules), prices)
     return Session(
         place=place,
         order=order,
@@ -108,7 +109,7 @@ def prepare(
         request=order.request(cells, plan),
         plan=plan,
         capacity=capacity,
-        changes=changes,
+        rules=rules,
         prices=prices,
         environ=dict(environ),
     )
@@ -132,12 +133,11 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
         workspace=session.place.workspace,
         request=session.request,
         plan=session.plan,
-        policy=order.policy,
+        rules=session.rules,
         jobs=order.jobs,
         environ=session.environ,
         capacity=session.capacity,
         explain=order.explained,
-        changes=session.changes,
         limits=order.limits,
         retries=order.tries,
         prices=session.prices,
@@ -196,12 +196,12 @@ def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
     return this_machine(environ) if is_rationed else UNRATIONED
 
 
-def _due(history: History, plan: list[PlannedRun], policy: Policy, changes: Mapping[str, Change]) -> list[PlannedRun]:
+def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[PlannedRun]:
     """What may have to be run, including what another process runs now: that process may turn out to be gone."""
     due = []
     for planned in plan:
         if not planned.missing:
-            verdict = judge(history, planned, policy, changes)
+            verdict = rules.judge(history, planned)
             if verdict.run or verdict.reason == "running_elsewhere":
                 due.append(planned)
     return due

@@ -18,9 +18,6 @@ Policy = Literal["once", "rerun_failed", "force"]
 """What counts as done: `once` any success, `rerun_failed` a success of the last attempt, `force` nothing."""
 
 
-_NO_CHANGES: Mapping[str, Change] = {}
-
-
 class Verdict(msgspec.Struct, frozen=True):
     """Whether to run, why (one word, and more where there is more to say), and the run that decided."""
 
@@ -42,33 +39,32 @@ class Verdict(msgspec.Struct, frozen=True):
         )
 
 
-def judge(
-    history: History, planned: PlannedRun, policy: Policy, changes: Mapping[str, Change] = _NO_CHANGES
-) -> Verdict:
-    """Whether a piece of work has to be done.
+class Rules(msgspec.Struct, frozen=True):
+    """What decides whether work has to be done. A success that `changes` lists, by its signature, no longer counts."""
 
-    A signature with a live run is never claimed a second time, whatever the policy. A success that stands in `changes`
-    is none any more.
-    """
-    attempts = history.attempts(planned.signature.digest)
-    if live := history.live_run(planned.signature.digest):
-        return Verdict(False, "running_elsewhere", live)
-    if not attempts:
-        return Verdict(True, "never_ran")
-    last = attempts[-1]
-    if policy == "force":
-        return Verdict(True, "forced", last)
-    change = changes.get(planned.signature.digest)
-    if change and any(run.run_id == change.run_id and _is_last_success(run, attempts) for run in attempts):
-        return Verdict(True, "changed", history.runs[change.run_id], change.what)
-    if policy == "rerun_failed":
-        return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
-    success = next((run for run in reversed(attempts) if run.counts), None)
-    return Verdict(False, "already_succeeded", success) if success else Verdict(True, _why_not_done(last), last)
+    policy: Policy = "once"
+    changes: Mapping[str, Change] = {}
 
+    def judge(self, history: History, planned: PlannedRun) -> Verdict:
+        """Whether a piece of work has to be done.
 
-def _is_last_success(run: Run, attempts: list[Run]) -> bool:
-    return run is next((one for one in reversed(attempts) if one.counts), None)
+        A signature with a live run is never claimed a second time, whatever the policy.
+        """
+        attempts = history.attempts(planned.signature.digest)
+        if live := history.live_run(planned.signature.digest):
+            return Verdict(False, "running_elsewhere", live)
+        if not attempts:
+            return Verdict(True, "never_ran")
+        last = attempts[-1]
+        if self.policy == "force":
+            return Verdict(True, "forced", last)
+        success = next((run for run in reversed(attempts) if run.counts), None)
+        change = self.changes.get(planned.signature.digest)
+        if change and success and success.run_id == change.run_id:
+            return Verdict(True, "changed", success, change.what)
+        if self.policy == "rerun_failed":
+            return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
+        return Verdict(False, "already_succeeded", success) if success else Verdict(True, _why_not_done(last), last)
 
 
 def _why_not_done(last: Run) -> str:

@@ -25,5 +25,4 @@ def record_end(ledger: Ledger, run: Run, outcome: Finished | Failed, secrets: Se
         measured = against(outcome, history.reference(run.benchmark_id))
         return [NewEvent(run.run_id, replace(outcome, late=is_late, **measured))]
 
-    ledger.decide(decide)
-    return ledger.look(lambda history: history.runs[run.run_id])
+    return ledger.decide(decide).runs[run.run_id]

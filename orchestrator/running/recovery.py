@@ -66,16 +66,22 @@ def recover(
     Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
     `Ledger.decide` raises.
     """
-    lost = [
-        run
-        for run in ledger.look(
-            lambda history: [run for run in history.open_runs() if history.is_ours(run) and is_lost(run)]
-        )
+    lost: list[Run] = []
+
+    def decide(history: History) -> list[NewEvent]:
+        lost[:] = [run for run in history.open_runs() if history.is_ours(run) and is_lost(run)]
+        return _ends_of_groups(history)
+
+    ledger.decide(decide)
+    recovered = [
+        after
+        for run in lost
         if not _is_present(run, workspace)
+        and (after := _recover_run(ledger, run, is_lost, workspace, adapters, prices)) is not None
     ]
-    recovered = [run for run in lost if _recover_run(ledger, run, is_lost, workspace, adapters, prices)]
-    _close_groups(ledger)
-    return ledger.look(lambda now: [now.runs[run.run_id] for run in recovered]) if recovered else []
+    if recovered:
+        ledger.decide(_ends_of_groups)
+    return recovered
 
 
 def _is_present(run: Run, workspace: Workspace) -> bool:
@@ -95,7 +101,8 @@ def _recover_run(
     workspace: Workspace,
     adapters: Mapping[str, Adapter],
     prices: Prices,
-) -> bool:
+) -> Run | None:
+    """Close one lost run; the run as it is then, None if it turned out to be alive or to have ended."""
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
         # The shell first. What is noted by now was noted before anything was ended here, and nothing is from now on.
@@ -122,11 +129,11 @@ def _recover_run(
             event = replace(event, adopted=replace(event.adopted, revealed=end.proof))
         return [NewEvent(run.run_id, event)]
 
-    is_recovered = bool(ledger.decide(decide))
-    if is_recovered:
+    recovered = ledger.decide(decide).runs.get(run.run_id)
+    if recovered is not None:
         with contextlib.suppress(OSError):  # It may be of another user, or of a file system that is read only.
             remove_fingerprints(folder)
-    return is_recovered
+    return recovered
 
 
 class _Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,22 +206,15 @@ def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None
     return None if content is None else msgspec.json.decode(content, type=Manifest)
 
 
-def _close_groups(ledger: Ledger) -> None:
-    """Close every group whose owner is gone and that has no open run."""
-
-    def decide(now: History) -> list[NewEvent]:
-        abandoned = [
-            group
-            for group in now.open_groups()
-            if now.is_ours(group) and liveness(group.owner, group.created_at) == "dead"
-        ]
-        return [
-            NewEvent(group.run_group_id, GroupClosed(counts=count(now, group.run_group_id), reason="orchestrator_lost"))
-            for group in abandoned
-            if all(run.status != "running" for run in now.runs_of(group.run_group_id))
-        ]
-
-    ledger.decide(decide)
+def _ends_of_groups(history: History) -> list[NewEvent]:
+    """The closing of every group that has no open run and whose owner is gone."""
+    return [
+        NewEvent(group.run_group_id, GroupClosed(counts=count(history, group.run_group_id), reason="orchestrator_lost"))
+        for group in history.open_groups()
+        if history.is_ours(group)
+        and liveness(group.owner, group.created_at) == "dead"
+        and all(run.status != "running" for run in history.runs_of(group.run_group_id))
+    ]
 
 
 def count(history: History, run_group_id: str) -> Counts:

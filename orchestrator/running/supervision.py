@@ -23,16 +23,14 @@ from ...ledger.history import History
 from ...ledger.holders import describe_holders
 from ...ledger.identity import this_process
 from ...ledger.ledger import Ledger
-from ...projections.workspace import Workspace
 from ..models.endpoints import Endpoints, ModelUnavailable
-from ..models.prices import Prices, priced
+from ..models.prices import priced
 from ..models.providers import NO_MODEL, Endpoint, without_other_keys
 from ..planning.addresses import public_address
-from ..planning.changes import Change
-from ..planning.claim import Policy, judge
 from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .budget import Budget
+from .campaign import Campaign
 from .display import Display
 from .ending import record_end
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
@@ -59,29 +57,17 @@ class Prepared(msgspec.Struct, frozen=True):
     failure: tuple[str, str] | None = None
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """What somebody asked for instead of the manifests' own limits."""
-
-    timeout_seconds: float | None = None
-    stall_seconds: float | None = None
-
-
 class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     """Performs the runs of one group; safe to use from several threads."""
 
-    workspace: Workspace
+    campaign: Campaign
     ledger: Ledger
     run_group_id: str
-    policy: Policy
     endpoints: Endpoints
-    environ: Mapping[str, str]
     provenance: Json
     redactor: Redactor
     display: Display
     cancellation: Cancellation
-    changes: Mapping[str, Change] = {}
-    limits: Limits = Limits()
-    prices: Prices
     budget: Budget
 
     def perform(self, planned: PlannedRun, granted: Grant) -> bool:
@@ -118,7 +104,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             except Exception as problem:  # noqa: BLE001 - one run's surprise is not the end of all others
                 error = f"it could not be watched to its end: {type(problem).__name__}: {problem}"
                 outcome = never_began("internal", error, seconds=time.monotonic() - began)
-            outcome = priced(outcome, self.prices.find(planned.provider, planned.model))
+            outcome = priced(outcome, self.campaign.prices.find(planned.provider, planned.model))
             asked_nobody = planned.provider == NO_MODEL or (
                 isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
             )
@@ -130,7 +116,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
         """What the run needs, kept for it until `held` is closed."""
-        if told := _short_of_space(self.workspace.results, planned.adapter.manifest.resources.disk_bytes):
+        if told := _short_of_space(self.campaign.workspace.results, planned.adapter.manifest.resources.disk_bytes):
             return Prepared(granted, None, None, ("environment", told))
         try:
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
@@ -152,18 +138,18 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         """Append `started`, or `skipped` where the work is done or under way by now."""
 
         def decide(history: History) -> list[NewEvent]:
-            verdict = judge(history, planned, self.policy, self.changes)
+            verdict = self.campaign.rules.judge(history, planned)
             if not verdict.run:
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
             attempt = len(history.attempts(planned.signature.digest)) + 1
             run_id = new_run_id(planned.adapter.id, attempt)
             return [NewEvent(run_id, self._started(planned, prepared, run_id, attempt, secrets))]
 
-        [record] = self.ledger.decide(decide)
-        if not isinstance(record.data, Started):
-            self.display.note(f"{planned.adapter.id}: skipped, somebody else has done it or is at it")
+        claimed = list(self.ledger.decide(decide).runs.values())
+        if not claimed:
+            self.display.note(f"{planned.adapter.id}: skipped, another process has done it or runs it now")
             return None
-        return self.ledger.look(lambda history: history.runs[record.stream])
+        return claimed[0]
 
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
@@ -211,13 +197,13 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             "agent": planned.agent,
             "output_dir": str(self._folder(planned, run_id) / OUTPUT),
             "run_id": run_id,
-            "workspace": str(self.workspace.root),
+            "workspace": str(self.campaign.workspace.root),
             "suite_dir": str(planned.adapter.root or ""),
         }
 
     def _folder(self, planned: PlannedRun, run_id: str) -> Path:
         manifest = planned.adapter.manifest
-        return self.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
+        return self.campaign.workspace.run_folder(self.run_group_id, manifest.directory, manifest.id, run_id)
 
     def _outcome(self, planned: PlannedRun, prepared: Prepared, run: Run, secrets: Secrets) -> Finished | Failed:
         folder = self._folder(planned, run.run_id)
@@ -236,8 +222,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             inherits=prepared.grant.fds,
             cwd=command.cwd,
             folder=folder,
-            timeout_seconds=self.limits.timeout_seconds or command.timeout_seconds,
-            stall_seconds=self.limits.stall_seconds or command.stall_seconds,
+            timeout_seconds=self.campaign.limits.timeout_seconds or command.timeout_seconds,
+            stall_seconds=self.campaign.limits.stall_seconds or command.stall_seconds,
             log_bytes=command.log_bytes,
             proof=secrets.by_shell,
             proven_codes=manifest.run.ok_exit_codes,
@@ -256,8 +242,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return {}
         packages = folder / "packages"
         packages.mkdir()
-        (packages / command.package).symlink_to(self.workspace.root, target_is_directory=True)
-        known = command.env.get("PYTHONPATH") or self.environ.get("PYTHONPATH")
+        (packages / command.package).symlink_to(self.campaign.workspace.root, target_is_directory=True)
+        known = command.env.get("PYTHONPATH") or self.campaign.environ.get("PYTHONPATH")
         return {"PYTHONPATH": os.pathsep.join(filter(None, (str(packages), known)))}
 
     def _child_environment(
@@ -266,7 +252,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         output = str(folder / OUTPUT)
         manifest = planned.adapter.manifest
         return {
-            **without_other_keys(self.environ, endpoint.provider, [*manifest.run.keys, *manifest.requires.env]),
+            **without_other_keys(
+                self.campaign.environ, endpoint.provider, [*manifest.run.keys, *manifest.requires.env]
+            ),
             **endpoint.environment(),
             "BENCHMARK_MODEL_PROVIDER": planned.provider,
             "BENCHMARK_MODEL_NAME": planned.model,

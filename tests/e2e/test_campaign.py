@@ -113,8 +113,8 @@ def test_one_that_is_spent_begins_no_further_run_and_says_so(bench, campaign):
     assert len(bench.runs()) == 2, "the second came over the limit"
     [closed] = bench.events("group_closed")
     assert closed["data"]["reason"] == "max_tokens"
-    assert closed["data"]["notes"] == ["3,000 of 2,500 tokens are used: 4 more were not begun"]
-    assert "3,000 of 2,500 tokens are used: 4 more were not begun" in said.stdout
+    assert closed["data"]["notes"] == ["3,000 of 2,500 tokens are used; 4 runs not started"]
+    assert "3,000 of 2,500 tokens are used; 4 runs not started" in said.stdout
     campaign()
     assert len(bench.runs()) == 6, "the same command goes on from there"
 
@@ -131,7 +131,7 @@ def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench
         'date = "2026-11-01"\n'
     )
     said = campaign("--max-cost", "0.3", **where).stdout
-    assert "$0.4 of $0.3 are spent: 4 more were not begun" in said and "$0.2" in said
+    assert "$0.4 of $0.3 are spent; 4 runs not started" in said and "$0.2" in said
     [first, _] = bench.runs()
     assert first["usage"]["cost_usd"] == pytest.approx(0.2)
     assert first["usage"]["price"] == {"input": 100.0, "output": 200.0, "source": "me", "date": "2026-11-01"}

@@ -38,7 +38,7 @@ for signature in signatures:
     )
     claimed = ledger.decide(
         lambda history: [] if history.attempts(signature) else [NewEvent(f"run_{name}_{signature}", started)]
-    )
+    ).records
     if claimed:
         print(signature, flush=True)
 ledger.close()

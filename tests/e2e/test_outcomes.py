@@ -270,7 +270,7 @@ if number < 2:
 def test_a_failure_that_may_pass_is_tried_again_as_a_run_of_its_own(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     told = bench.run("flaky", more=("--retries", "3", "--retry-delay", "0.1"), TRIES=str(tmp_path / "tries"))
-    assert told.count("the next try is in") == 2
+    assert told.count("retrying in") == 2
     runs = bench.runs()
     assert [(run["status"], run["attempt"]) for run in runs] == [("failed", 1), ("failed", 2), ("succeeded", 3)]
     assert len({run["signature"] for run in runs}) == len({run["run_group_id"] for run in runs}) == 1
@@ -293,7 +293,7 @@ def test_what_waits_for_its_next_try_keeps_nothing_from_others(bench, tmp_path):
     bench.add("other", RESULT, more=more)
     arguments = ("run", "--benchmarks", "flaky", "other", "--provider", "ollama", "--retries", "1")
     process = bench.start(*arguments, "--retry-delay", "30", TRIES=str(tmp_path / "tries"))
-    while "the next try is in" not in process.stderr.readline():
+    while "retrying in" not in process.stderr.readline():
         pass
     assert "started run_other" in process.stderr.readline()
     assert process.stderr.readline().startswith("other: 0.5")
@@ -307,7 +307,7 @@ def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     arguments = ("run", "--benchmarks", "flaky", "--provider", "ollama", "--retries", "3", "--retry-delay", "100")
     process = bench.start(*arguments, TRIES=str(tmp_path / "tries"))
-    while "the next try is in" not in process.stderr.readline():
+    while "retrying in" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)

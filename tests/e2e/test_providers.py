@@ -90,7 +90,7 @@ def test_a_limit_ends_a_campaign_that_nobody_can_watch(bench, asked, way, limit)
     used = row["usage"]
     assert {used.get(name) for name in ("input_tokens", "output_tokens", "total_tokens", "cost_usd")} == {None}
     assert used["calls"] == 3 and len(bench.runs()) == 1
-    assert f"of {row['run_id']} " in asked.done.stderr and "does not hold: 3 more were not begun" in asked.done.stderr
+    assert f"of {row['run_id']} " in asked.done.stderr and "does not hold; 3 runs not started" in asked.done.stderr
 
 
 def test_a_limit_is_watched_where_tokens_are_told(bench, asked):

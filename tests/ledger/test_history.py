@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.ledger.events import HighScorePublished, HighScoreReference
+from benchmarks.ledger.events import HighScorePublished, HighScoreReference, NewEvent
 from benchmarks.ledger.history import History
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage import disk
 from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.storage.open import open_store
 
 
 def published(value: float, benchmark_id: str = "b"):
@@ -135,7 +136,6 @@ def test_a_decision_that_fails_leaves_the_history_as_the_ledger_has_it(ledger, h
 
 def test_nothing_of_a_batch_is_recorded_where_one_event_makes_no_sense(ledger, histories):
     from benchmarks.ledger.errors import ImpossibleTransition
-    from benchmarks.ledger.events import NewEvent
 
     batch = [NewEvent("run_1", histories.finished()), NewEvent("run_1", histories.failed())]
     with pytest.raises(ImpossibleTransition):
@@ -147,7 +147,6 @@ def test_nothing_of_a_batch_is_recorded_where_one_event_makes_no_sense(ledger, h
 
 def test_nothing_of_a_failed_first_batch_haunts_an_empty_ledger(store, histories):
     from benchmarks.ledger.errors import ImpossibleTransition
-    from benchmarks.ledger.events import NewEvent
 
     ledger = Ledger(store)
     with pytest.raises(ImpossibleTransition):
@@ -155,6 +154,64 @@ def test_nothing_of_a_failed_first_batch_haunts_an_empty_ledger(store, histories
     assert seen(ledger) == state(History())
     ledger.append("run_1", histories.started())
     assert seen(ledger) == state(ledger.history())
+
+
+def test_a_look_waits_for_no_writer(ledger, histories):
+    other = Ledger(open_store(ledger.store.url, notice=print))
+    started = threading.Event()
+    done = threading.Event()
+
+    def decide(history: History):
+        started.set()
+        assert done.wait(60)
+        return [NewEvent("run_2", histories.started("other"))]
+
+    writer = threading.Thread(target=other.decide, args=[decide])
+    writer.start()
+    started.wait(60)
+    assert list(ledger.look(lambda history: history.runs)) == ["run_1"]
+    done.set()
+    writer.join()
+    assert list(ledger.look(lambda history: history.runs)) == ["run_1", "run_2"]
+
+
+def test_a_decision_returns_the_runs_that_it_changed(ledger, histories):
+    decided = ledger.decide(lambda _: [NewEvent("run_1", histories.finished(0.25)), NewEvent(*published(0.75))])
+    assert [record.stream for record in decided.records] == ["run_1", "b"]
+    assert {id: (run.status, run.score) for id, run in decided.runs.items()} == {"run_1": ("succeeded", 0.25)}
+    assert ledger.decide(lambda _: []).runs == {}
+
+
+def test_what_a_look_has_read_is_not_folded_again(ledger, histories, monkeypatch):
+    other = Ledger(open_store(ledger.store.url, notice=print))
+    other.append("run_2", histories.started("other"))
+    expected = seen(ledger)
+    other.append("run_3", histories.started("third"))
+    monkeypatch.setattr(History, "of", lambda *_, **__: pytest.fail("the ledger was read from its start"))
+    found = []
+    ledger.decide(lambda history: found.append(state(history)) or [])
+    assert expected[0] == 4 and found[0][0] == 5 and list(found[0][2]) == ["run_1", "run_2", "run_3"]
+
+
+@pytest.mark.parametrize("after", [[], ["run_3"], ["run_3", "run_4"]])
+def test_lines_that_their_writer_took_back_after_a_look_decide_nothing(tmp_path, histories, after):
+    """A disk that is full in the middle of a write: the writer cuts off what it wrote, and others may have read it."""
+
+    def another() -> Ledger:
+        return Ledger(JsonlStore(tmp_path / "ledger", notice=print))
+
+    ledger = another()
+    ledger.append("run_1", histories.started())
+    [segment] = ledger.store.files()
+    size = segment.stat().st_size
+    another().append("run_2", histories.started("lost"))
+    assert list(ledger.look(lambda history: history.runs)) == ["run_1", "run_2"]
+    os.truncate(segment, size)
+    for run_id in after:
+        another().append(run_id, histories.started(run_id))
+    found = []
+    ledger.decide(lambda history: found.append(state(history)) or [])
+    assert found == [state(ledger.history())] and list(found[0][2]) == ["run_1", *after]
 
 
 @given(data=st.data())

@@ -88,7 +88,7 @@ def test_nothing_but_one_place_opens_a_ledger_for_writing() -> None:
     root = Path(__file__).parents[2]
     files = [file for folder in ("cli", "orchestrator") for file in (root / folder).rglob("*.py")]
     opening = [file.relative_to(root).as_posix() for file in files if re.search(r"\bLedger\(", file.read_text())]
-    assert opening == ["orchestrator/place.py"]
+    assert opening == ["orchestrator/location.py"]
 
 
 def test_identities_stay_and_words_lose_their_secrets(histories) -> None:

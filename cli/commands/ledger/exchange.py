@@ -256,7 +256,7 @@ def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -
         )
         return [NewEvent(LEDGER_STREAM, event)]
 
-    [record] = place.ledger(store)[0].decide(decide)
+    [record] = place.ledger(store)[0].decide(decide).records
     print(f"set aside: {len(aside)} events count for nothing from now on: {_as_text(aside)}")
     print(f"event {record.seq} tells of it")
 

@@ -28,7 +28,7 @@ from ....orchestrator.models.targets import DEFAULT_MODEL
 from ....orchestrator.order import DEFAULT_PROVIDER, Order
 from ....orchestrator.planning.campaign_file import load_campaign_file
 from ....orchestrator.planning.repetitions import repetitions_of
-from ....orchestrator.running.campaign import Result
+from ....orchestrator.running.conducting import Result
 from ....orchestrator.running.display import Display
 from ....orchestrator.running.execution import GRACE_SECONDS, Cancellation
 from ....orchestrator.running.retries import LONGEST_SECONDS
@@ -172,7 +172,7 @@ def _run(place: Place, order: Order, shown: Shown, display: Display) -> tuple[Se
         if shown.dry_run:
             from .preview import preview, show
 
-            found = preview(session.ledger.history(), session.plan, order.policy, session.changes, session.prices)
+            found = preview(session.ledger.history(), session.plan, session.rules, session.prices)
             show(found, as_json=shown.as_json)
             return None
         return session, _conduct(session, display)

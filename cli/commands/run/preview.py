@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,8 +12,7 @@ from ....ledger.history import History
 from ....ledger.identity import liveness
 from ....orchestrator.models.prices import Prices, cost_of
 from ....orchestrator.planning.addresses import elsewhere, public_address
-from ....orchestrator.planning.changes import Change
-from ....orchestrator.planning.claim import Policy, explain, judge
+from ....orchestrator.planning.claim import Rules, explain
 from ....orchestrator.planning.plan import PlannedRun, distinctions
 from ....orchestrator.running.budget import tokens_of
 from ....orchestrator.running.schedule import Experience
@@ -42,16 +41,14 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
 
-def preview(
-    history: History, plan: Sequence[PlannedRun], policy: Policy, changes: Mapping[str, Change], prices: Prices
-) -> list[Preview]:
+def preview(history: History, plan: Sequence[PlannedRun], rules: Rules, prices: Prices) -> list[Preview]:
     """What `run` would do now; a run whose owner is provably gone would be recovered first.
 
     The history must have its details.
     """
     experience = Experience(history)
     return [
-        _preview(history, planned, options, policy, changes, prices, experience)
+        _preview(history, planned, options, rules, prices, experience)
         for planned, options in zip(plan, distinctions(plan), strict=True)
     ]
 
@@ -60,12 +57,11 @@ def _preview(
     history: History,
     planned: PlannedRun,
     options: Json,
-    policy: Policy,
-    changes: Mapping[str, Change],
+    rules: Rules,
     prices: Prices,
     experience: Experience,
 ) -> Preview:
-    would, why = _verdict(history, planned, policy, changes)
+    would, why = _verdict(history, planned, rules)
     like = experience.most_like(planned) if would == "run" else None
     return Preview(
         benchmark_id=planned.adapter.id,
@@ -82,13 +78,13 @@ def _preview(
     )
 
 
-def _verdict(history: History, planned: PlannedRun, policy: Policy, changes: Mapping[str, Change]) -> tuple[str, str]:
+def _verdict(history: History, planned: PlannedRun, rules: Rules) -> tuple[str, str]:
     if planned.missing:
         return "incompatible", "; ".join(planned.missing)
     live = history.live_run(planned.signature.digest)
     if live and liveness(live.owner, live.last_seen_at) == "dead":
         return "run", f"{live.run_id} was left open by a dead orchestrator"
-    verdict = judge(history, planned, policy, changes)
+    verdict = rules.judge(history, planned)
     why = explain(history, planned, verdict).partition(": ")[2]
     if verdict.run or verdict.decided_by is None:
         return "run", why

@@ -8,7 +8,7 @@ from pathlib import Path
 from ....ledger.fold import Run
 from ....orchestrator.models.prices import COST
 from ....orchestrator.planning.repetitions import Repetitions
-from ....orchestrator.running.campaign import Result
+from ....orchestrator.running.conducting import Result
 from ....projections.render.text import escape_markdown, format_options, format_score
 from ...printing import print_table
 

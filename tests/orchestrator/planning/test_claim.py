@@ -16,7 +16,7 @@ from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.orchestrator.models.providers import Endpoint, Provider
 from benchmarks.orchestrator.models.targets import Target
-from benchmarks.orchestrator.planning.claim import explain, judge
+from benchmarks.orchestrator.planning.claim import Rules, explain
 from benchmarks.orchestrator.planning.plan import PlannedRun
 from benchmarks.orchestrator.planning.signature import sign
 
@@ -76,7 +76,7 @@ def test_every_verdict_is_the_one_of_the_rules(histories, steps):
         for number, (seed, policy, end) in enumerate(steps):
             work = planned(seed)
             history = ledger.history()
-            verdicts = {name: judge(history, work, name) for name in POLICIES}
+            verdicts = {name: Rules(name).judge(history, work) for name in POLICIES}
             assert {name: verdict.run for name, verdict in verdicts.items()} == {
                 name: models[seed].runs(name) for name in POLICIES
             }
@@ -104,7 +104,7 @@ def test_a_verdict_has_its_reason_and_the_run_that_decided(store, histories, end
     ledger = Ledger(store)
     if end:
         add(ledger, histories, "run_1", planned().signature.digest, end)
-    verdict = judge(ledger.history(), planned(), policy)
+    verdict = Rules(policy).judge(ledger.history(), planned())
     assert verdict.reason == reason
     assert (verdict.decided_by.run_id if verdict.decided_by else None) == ("run_1" if end else None)
     if not verdict.run:
@@ -117,4 +117,4 @@ def test_an_imported_run_is_not_taken_for_our_own(store, histories):
     row = {"signature": planned().signature.digest, "status": "succeeded", "score": 0.5, "benchmark_id": "b"}
     imported = Imported(source=ImportSource("json", "x", "0" * 64), run=row)
     histories.append_anyway(store, [NewEvent("run_1", imported)])
-    assert judge(Ledger(store).history(), planned(), "once").run
+    assert Rules().judge(Ledger(store).history(), planned()).run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,10 @@ from benchmarks.adapters.manifest import Manifest, ResultSpec, RunSpec
 from benchmarks.ledger.events import Failed
 from benchmarks.orchestrator.machine.capacity import UNRATIONED
 from benchmarks.orchestrator.running.budget import Allowance, Budget
-from benchmarks.orchestrator.running.campaign import _perform_all
+from benchmarks.orchestrator.running.execution import Cancellation
 from benchmarks.orchestrator.running.retries import LONGEST_SECONDS, Retries, delays, is_transient
+from benchmarks.orchestrator.running.schedule import Schedule
+from benchmarks.orchestrator.running.workers import Workers
 
 MANIFEST = Manifest(
     id="b",
@@ -79,9 +82,12 @@ def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
 
     adapter = Adapter(manifest=MANIFEST, source="suite", origin=Path(), root=None, sha256="")
     planned = SimpleNamespace(adapter=adapter, signature=SimpleNamespace(digest="d"))
-    supervisor = SimpleNamespace(display=SimpleNamespace(note=lambda _: None), budget=budget, perform=perform)
-    campaign = SimpleNamespace(capacity=UNRATIONED, retries=Retries(2, 0.01), jobs=1)
-    left = _perform_all(supervisor, [planned], campaign, SimpleNamespace(requested=False))
+    schedule = Schedule([planned], UNRATIONED)
+    with contextlib.closing(Cancellation()) as cancellation:
+        workers = Workers(
+            schedule, perform, retries=Retries(2, 0.01), budget=budget, cancellation=cancellation, note=lambda _: None
+        )
+        left = workers.run(1)
     assert (len(begun), left) == (runs, 0)
 
 

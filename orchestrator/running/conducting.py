@@ -1,0 +1,138 @@
+"""A campaign from its plan to the closing of its group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ...ledger.events import Counts, GroupClosed, NewEvent
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.ledger import Ledger
+from ..machine.presence import present
+from ..machine.reservation import lock_folder
+from ..models.endpoints import Endpoints
+from ..planning.plan import PlannedRun
+from ..redaction import Redactor
+from .budget import Budget
+from .campaign import Campaign
+from .display import Display
+from .execution import Cancellation
+from .identifiers import new_group_id
+from .opening import open_group
+from .provenance import workspace_provenance
+from .recovery import count
+from .schedule import Schedule, longest_first
+from .supervision import Supervisor
+from .workers import Workers
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a campaign ended: its group, its runs, and whether it was interrupted.
+
+    `notes` say why it ended before everything was done, if it did.
+    """
+
+    run_group_id: str
+    counts: Counts
+    runs: list[Run]
+    interrupted: bool
+    notes: list[str] = []
+
+
+def conduct(
+    campaign: Campaign,
+    ledger: Ledger,
+    *,
+    redactor: Redactor,
+    display: Display,
+    cancellation: Cancellation,
+) -> Result:
+    """Do everything in the plan that has to be done. Every transition is in the ledger when this returns or raises.
+
+    Raises what `Ledger.decide` raises.
+    """
+    group_id = new_group_id()
+    provenance = workspace_provenance(campaign.workspace.root)
+    budget = Budget(campaign.allowance)
+    to_do = open_group(campaign, ledger, group_id, provenance, lambda text: display.note(redactor.text(text)))
+    left = 0
+    if to_do and not cancellation.requested:
+        folder = campaign.workspace.group_folder(group_id)
+        with (
+            present(folder),
+            Endpoints(
+                log_path=folder / "local-server.log",
+                announce=display.note,
+                cancelled=lambda: cancellation.requested,
+            ) as endpoints,
+        ):
+            supervisor = Supervisor(
+                campaign=campaign,
+                ledger=ledger,
+                run_group_id=group_id,
+                endpoints=endpoints,
+                provenance=provenance,
+                redactor=redactor,
+                display=display,
+                cancellation=cancellation,
+                budget=budget,
+            )
+            left = _workers(supervisor, to_do).run(campaign.jobs)
+    reason, notes = _why_over(cancellation, budget, left)
+    if to_do:
+        _close_group(ledger, group_id, reason, notes)
+    for text in notes:
+        display.note(text)
+    return ledger.look(
+        lambda history: Result(
+            group_id, count(history, group_id), history.runs_of(group_id), cancellation.requested, notes
+        )
+    )
+
+
+def _workers(supervisor: Supervisor, to_do: Sequence[PlannedRun]) -> Workers:
+    """Those that perform the work in the order of the plan; if several do in parallel, the longest first."""
+    campaign, note = supervisor.campaign, supervisor.display.note
+    work = to_do
+    if campaign.jobs > 1:
+        work = supervisor.ledger.look(lambda history: longest_first(to_do, history))
+    return Workers(
+        Schedule(work, campaign.capacity, locks=_locks_for(work, supervisor.display), announce=note),
+        supervisor.perform,
+        retries=campaign.retries,
+        budget=supervisor.budget,
+        cancellation=supervisor.cancellation,
+        note=note,
+    )
+
+
+def _locks_for(work: Sequence[PlannedRun], display: Display) -> Path | None:
+    """The folder of the locks that the orchestrators of this machine share; None if no work needs a lock."""
+    resources = [planned.adapter.manifest.resources for planned in work]
+    if not any(wanted.gpus or wanted.exclusive for wanted in resources):
+        return None
+    try:
+        return lock_folder()
+    except OSError as problem:
+        display.note(f"other orchestrators may use the same GPUs meanwhile: {problem.filename}: {problem.strerror}")
+        return None
+
+
+def _why_over(cancellation: Cancellation, budget: Budget, left: int) -> tuple[str, list[str]]:
+    """Why a campaign is over, in one word, and what there is to say of it. `left` pieces of work were not started."""
+    if cancellation.requested:
+        return "interrupted", []
+    if left and (exceeded := budget.exceeded()):
+        reason, text = exceeded
+        return reason, [f"{text}; {left} {'run' if left == 1 else 'runs'} not started"]
+    return "completed", []
+
+
+def _close_group(ledger: Ledger, group_id: str, reason: str, notes: list[str]) -> None:
+    def decide(history: History) -> list[NewEvent]:
+        return [NewEvent(group_id, GroupClosed(counts=count(history, group_id), reason=reason, notes=notes))]
+
+    ledger.decide(decide)

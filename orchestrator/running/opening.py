@@ -1,0 +1,112 @@
+"""The first append of a campaign: its group, and everything in its plan that needs no run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ...ledger.events import Counts, Event, GroupClosed, GroupOpened, Incompatible, Json, NewEvent
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.identity import this_process
+from ...ledger.ledger import Ledger
+from ..models.providers import NO_MODEL
+from ..planning.addresses import elsewhere, recorded_addresses
+from ..planning.claim import explain
+from ..planning.plan import PlannedRun, titles
+from ..recording.high_scores import newly_published
+from .campaign import Campaign
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """A sentence about a piece of work, and the earlier run because of which it is skipped, if it is."""
+
+    text: str
+    planned: PlannedRun
+    done: Run | None = None
+
+
+class _Sorted(msgspec.Struct, frozen=True):
+    """A plan by what has to be done: work to run, and the events and notes of what is not run."""
+
+    to_do: list[PlannedRun]
+    not_run: list[Event]
+    notes: list[_Note]
+
+
+def open_group(
+    campaign: Campaign, ledger: Ledger, group_id: str, provenance: Json, note: Callable[[str], None]
+) -> list[PlannedRun]:
+    """Record the group and what needs no run, in one append. Returns the work that is left to do.
+
+    `note` is called once, with a line for each piece of work that there is something to say of.
+    """
+    opened = GroupOpened(
+        request=campaign.request,
+        benchmarks=list(dict.fromkeys(planned.adapter.id for planned in campaign.plan)),
+        repo_meta=provenance,
+        created_by="run",
+        owner=this_process(),
+    )
+    # The history that decisions use leaves out the details in which two runs may differ.
+    detailed = ledger.history() if campaign.explain else None
+    work = _Sorted([], [], [])
+
+    def decide(history: History) -> list[NewEvent]:
+        nonlocal work
+        work = _sort(campaign, history, detailed)
+        manifests = [planned.adapter.manifest for planned in campaign.plan]
+        published = newly_published(history, manifests, ledger.as_recorded)
+        events = [opened, *work.not_run, *([] if work.to_do else [_closed(work.not_run)])]
+        return [NewEvent(group_id, event) for event in events] + published
+
+    ledger.decide(decide)
+    if work.notes:
+        note("\n".join(_with_addresses(work.notes, ledger)))
+    return work.to_do
+
+
+def _sort(campaign: Campaign, history: History, detailed: History | None) -> _Sorted:
+    work = _Sorted([], [], [])
+    for title, planned in zip(titles(campaign.plan), campaign.plan, strict=True):
+        if planned.missing:
+            work.not_run.append(_incompatible(planned))
+            work.notes.append(_Note(f"{title}: incompatible: {'; '.join(planned.missing)}", planned))
+            continue
+        verdict = campaign.rules.judge(history, planned)
+        if verdict.run:
+            work.to_do.append(planned)
+        else:
+            work.not_run.append(verdict.skipped(planned))
+        if campaign.explain or not verdict.run:
+            text = f"{title}: {explain(detailed or history, planned, verdict)}"
+            work.notes.append(_Note(text, planned, None if verdict.run else verdict.decided_by))
+    return work
+
+
+def _closed(not_run: list[Event]) -> GroupClosed:
+    """The end of a group in which nothing has to be run."""
+    kinds = [event.type for event in not_run]
+    counts = Counts(skipped=kinds.count("skipped"), incompatible=kinds.count("incompatible"))
+    return GroupClosed(counts=counts, reason="completed")
+
+
+def _incompatible(planned: PlannedRun) -> Incompatible:
+    return Incompatible(
+        benchmark_id=planned.adapter.id,
+        signature=planned.signature.digest,
+        missing=planned.missing,
+        agent=planned.agent,
+        provider=planned.provider,
+        model=planned.model,
+    )
+
+
+def _with_addresses(notes: list[_Note], ledger: Ledger) -> list[str]:
+    """The sentences, with the address that an earlier run asked if it differs from the one of today."""
+    asked = [note.done for note in notes if note.done and note.planned.provider != NO_MODEL]
+    addresses = recorded_addresses(ledger, asked)
+    return [
+        note.text + (elsewhere(note.planned, addresses.get(note.done.run_id)) if note.done else "") for note in notes
+    ]
