@@ -11,15 +11,15 @@ BUN = """\
  9 | if (!answer) throw new Error("the model gave no answer");
                         ^
 error: the model gave no answer
-      at run (/work/bench/src/run.ts:9:24)
-      at main (/work/bench/src/run.ts:31:9)
-      at async /work/bench/src/index.ts:5:7
+      at run (/srv/bench/src/run.ts:9:24)
+      at main (/srv/bench/src/run.ts:31:9)
+      at async /srv/bench/src/index.ts:5:7
 
 Bun v1.4.5 (Linux x64)
 """
 NODE = (
     """\
-/work/bench/index.js:3
+/srv/bench/index.js:3
     throw new TypeError("model is not a function");
     ^
 

@@ -146,7 +146,7 @@ def test_a_check_is_json_as_it_is_and_junit_xml(make_run):
     }
     worse, new = suite.findall("testcase")
     assert "worse by 0.1" in worse.find("failure").text and worse.get("classname") == "b"
-    assert new.find("skipped") is not None and new.get("name") == "bare-model with local:?<m>"
+    assert new.find("skipped") is not None and new.get("name") == "bare-model with local:\\u0000<m>"
 
 
 def test_what_was_run_last_is_the_last_group_of_each_piece_of_work(make_run):
