@@ -33,7 +33,8 @@ FIELDS = (
 """What a column can be, besides `metrics.NAME` and `config.NAME`."""
 
 _REQUIRED = ("benchmark", "model", "score")
-_NUMBERS = ("stderr", "duration_seconds", "cost_usd")
+_NUMBERS = ("stderr",)
+_AMOUNTS = ("duration_seconds", "cost_usd")
 _COUNTS = ("samples", "input_tokens", "output_tokens", "cached_tokens")
 _USAGE = ("input_tokens", "output_tokens", "cached_tokens")
 _TIMES = ("started_at", "ended_at")
@@ -79,8 +80,14 @@ def read(
         raise UnreadableResult(path, f"no CSV: {problem}") from problem
     there = list(reader.fieldnames or ())
     sources = _sources(path, there, columns, constants)
-    if (date := _date_column(sources, constants, there)) and all(moment(line.get(date)) for _, line in lines):
-        sources["started_at"] = date
+    odd_date: list[PassedOver] = []
+    if date := _date_column(sources, constants, there):
+        odd = next(((number, line[date]) for number, line in lines if line.get(date) and not moment(line[date])), None)
+        if odd is None:
+            sources["started_at"] = date
+        else:
+            told = f"line {odd[0]} has '{odd[1]}', no time such as 2026-11-23: the column is not read"
+            odd_date = [PassedOver(f"column {date}", told)]
     runs = []
     for number_of_line, line in lines:
         if None in line or None in line.values():
@@ -98,7 +105,7 @@ def read(
         if not runs:
             raise UnreadableResult(path, f"no line of the metric {metric}: there are {', '.join(known)}")
     unread = [name for name in there if name not in sources.values()]
-    return [*runs, *_alike(runs, dict(lines), unread)]
+    return [*runs, *odd_date, *_alike(runs, dict(lines), unread)]
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
@@ -168,11 +175,15 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     for fields, read, wanted in (
         (_TIMES, moment, "time such as 2026-11-23T10:00:00Z"),
         (_NUMBERS, number, "number"),
+        (_AMOUNTS, _amount, "number from 0"),
         (_COUNTS, count, "whole number from 0"),
     ):
         for field in fields:
             if values.get(field) and read(values[field]) is None:
                 raise ValueError(f"{field} is '{values[field]}', no {wanted}")
+    started, ended = (moment(values.get(field)) for field in _TIMES)
+    if started and ended and ended < started:
+        raise ValueError(f"ended_at {values['ended_at']} is before started_at {values['started_at']}")
     return ForeignRun(
         name=f"line {line}",
         harness=values.get("harness") or "csv",
@@ -190,15 +201,21 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
             for name, text in _below("metrics.", values).items()
         },
         usage=without_nothing(
-            {name: count(values.get(name)) for name in _USAGE} | {"cost_usd": number(values.get("cost_usd"))}
+            {name: count(values.get(name)) for name in _USAGE} | {"cost_usd": _amount(values.get("cost_usd"))}
         ),
         config=_options(values) | ({"metric": metric} if metric else {}),
-        started_at=moment(values.get("started_at")),
-        ended_at=moment(values.get("ended_at")),
-        duration_seconds=number(values.get("duration_seconds")),
+        started_at=started,
+        ended_at=ended,
+        duration_seconds=_amount(values.get("duration_seconds")),
         benchmark_version=values.get("version") or None,
         provenance={"line": line},
     )
+
+
+def _amount(value: object) -> float | None:
+    """A number that is not negative."""
+    read = number(value)
+    return read if read is not None and read >= 0 else None
 
 
 def _is_more_better(metric: str, unit: str) -> bool:

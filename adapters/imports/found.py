@@ -237,7 +237,6 @@ def all_bounded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _RATIOS = re.compile(r"(acc|accuracy|exact_match|quasi_exact_match|em|f1|mc1|mc2|pass[@_].*|.*_match)(_.*)?")
-_SPREADS = re.compile(r"(?:.*[/_])?(?:stderr|std|stddev|var|variance|sem|standard_error|ci|ci_\w+)[0-9]*")
 _QUALIFIERS = re.compile(r"[_ .-](?:rate|score|mean|avg|average|median|total|max|min|p[0-9]+|ms|s|us|ns|seconds|usd)$")
 _LESS = re.compile(
     r"(?:.*[_ ./:-])?(?:perplexity|ppl|bits_per_\w+|bpb|bpc|loss|nll|wer|cer|ter|error|errors|err|latency|brier|mae|mse"
@@ -259,11 +258,6 @@ def unit_of(metric: str) -> str:
 def is_share(score: float) -> bool:
     """Whether a score can be a ratio: sums of floats may miss 0 and 1 by a hair."""
     return -1e-9 <= score <= 1 + 1e-9
-
-
-def is_spread(metric: str) -> bool:
-    """Whether a metric says how far values scatter, such as a standard error: that is no score."""
-    return _SPREADS.fullmatch(metric.lower()) is not None
 
 
 def direction_of(metric: str) -> bool | None:

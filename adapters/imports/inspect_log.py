@@ -132,8 +132,8 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
             provider=provider,
             model=model,
             score=score,
-            unit=unit_of(chosen.metric) if chosen else None,
-            higher_is_better=direction_of(chosen.metric) is not False if chosen else None,
+            unit=unit_of(chosen.measure) if chosen else None,
+            higher_is_better=direction_of(chosen.measure) is not False if chosen else None,
             samples=samples(document, chosen),
             stderr=chosen.stderr if chosen else None,
             metrics={one.name: one.value for one in every if one.value is not None} | _counts(document, chosen),
@@ -190,6 +190,7 @@ def _options(document: Document) -> dict[str, Any]:
     roles = {name: _role(role) for name, role in table(eval.get("model_roles")).items()}
     return {
         "task_args": table(eval.get("task_args")),
+        "dataset": without_nothing({name: table(eval.get("dataset")).get(name) for name in ("name", "samples")}),
         **limits,
         "generation": {name: bounded(value) for name, value in without_nothing(asked).items() if name not in _NOISE},
         "solver": [] if not steps[0]["solver"] else bounded(steps),

@@ -31,14 +31,19 @@ KIND = "lm-eval-results"
 _CONFIG = ("num_fewshot", "repeats", "generation_kwargs")
 _PROMPT = (
     "description doc_to_text doc_to_choice doc_to_target target_delimiter fewshot_delimiter gen_prefix "
-    "fewshot_split filter_list output_type"
+    "fewshot_split filter_list output_type dataset_name test_split validation_split"
 ).split()
 """What of a task's configuration makes the text that the model sees, and what is taken from its answer."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _NAMES_OF_MODELS = ("peft", "delta", "pretrained", "model", "path", "engine")
 _SECRET = re.compile("key|token|secret|password|auth", re.IGNORECASE)
-_VARIANTS = ("revision", "subfolder", "gguf_file", "load_in_4bit", "load_in_8bit", "quantization", "autogptq")
+_VARIANTS = (
+    "revision subfolder gguf_file load_in_4bit load_in_8bit quantization autogptq gptqmodel lora_local_path "
+    "add_bos_token enable_thinking think_end_token chat_template_args reasoning_effort max_length max_model_len "
+    "max_gen_toks truncation prefix_token_id"
+).split()
+"""Arguments of a model that change what it is, or what it sees of a prompt and may answer."""
 
 
 def fits(document: Document) -> bool:
@@ -146,13 +151,39 @@ def _options(document: Document, leaves: list[str]) -> dict[str, Any]:
         own["num_fewshot"] = _common([table(document.get("n-shot")).get(leaf) for leaf in leaves])
     return own | {
         "limit": given.get("limit"),
-        "gen_kwargs": given.get("gen_kwargs"),
+        "samples": _chosen_samples(document, leaves),
+        "gen_kwargs": _generation(given.get("gen_kwargs")),
         "fewshot_seed": given.get("fewshot_seed"),
         "fewshot_as_multiturn": document.get("fewshot_as_multiturn") or given.get("fewshot_as_multiturn") or None,
         "apply_chat_template": given.get("apply_chat_template") or document.get("chat_template") is not None or None,
         "system_instruction": _short(document.get("system_instruction_sha") or document.get("system_instruction")),
         "prompt": _prompt(configs),
     }
+
+
+def _chosen_samples(document: Document, leaves: list[str]) -> Any:
+    """How many samples of each task were evaluated, if some were chosen without a limit; else None."""
+    if table(document.get("config")).get("limit") is not None:
+        return None
+    told = [table(table(document.get("n-samples")).get(leaf)) for leaf in leaves]
+    some = any(count(one.get("effective")) != count(one.get("original")) for one in told)
+    return _common([count(one.get("effective")) for one in told]) if some else None
+
+
+def _generation(given: object) -> Any:
+    """The settings of answers, which older versions keep as the text of the command line."""
+    if not isinstance(given, str):
+        return given
+    return {name: _value(text) for name, text in _parsed(given).items()} or None
+
+
+def _value(text: str) -> Any:
+    """A setting as the harness reads it."""
+    truths = {"true": True, "false": False, "none": None}
+    if text.lower() in truths:
+        return truths[text.lower()]
+    value = number(text)
+    return text if value is None else int(value) if re.fullmatch("-?[0-9]+", text) else value
 
 
 def _common(values: list[Any]) -> Any:
@@ -167,11 +198,28 @@ def _short(text: object) -> str | None:
 
 def _prompt(configs: list[Any]) -> str | None:
     """A digest of what makes the prompt: the same task with another wording is another task."""
-    wording = [without_nothing({key: config.get(key) for key in _PROMPT}) for config in configs]
+    wording = [
+        without_nothing(
+            {key: config.get(key) for key in _PROMPT} | {"dataset": _dataset(config), "sampler": _sampler(config)}
+        )
+        for config in configs
+    ]
     if not any(wording):
         return None
     # A Python function is written with its address, which says nothing.
     return _short(_ADDRESS.sub("", msgspec.json.encode(wording, order="sorted").decode()))
+
+
+def _dataset(config: Document) -> str | None:
+    """The name of a task's dataset, without the owner: versions differ in it, as in `gsm8k` and `openai/gsm8k`."""
+    path = config.get("dataset_path")
+    return path.rstrip("/").rpartition("/")[2].lower() if isinstance(path, str) else None
+
+
+def _sampler(config: Document) -> Any:
+    """How examples are chosen for a prompt, if they are not drawn at random; None also if there are none."""
+    sampler = table(config.get("fewshot_config")).get("sampler")
+    return sampler if config.get("num_fewshot") and sampler not in (None, "default") else None
 
 
 def _direction(document: Document, task: str, leaves: list[str], base: str) -> tuple[bool, list[str]]:

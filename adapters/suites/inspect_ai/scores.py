@@ -8,21 +8,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SPREAD = re.compile(r"(?:.*[/_])?(?:stderr|std|stddev|var|variance|sem|standard_error|ci|ci_\w+)[0-9]*")
+_SPREAD = re.compile(
+    r"(?:.*[/_])?(?:stderr|std|stddev|std_dev|var|variance|sem|standard_error|standard_deviation|confidence_interval"
+    r"|margin_of_error|ci|ci_\w+)[0-9]*"
+)
 _AGGREGATE = "all"
-"""What Inspect calls the value of all samples, in a group of values."""
+"""What Inspect calls the value of all samples, in a group of values, unless the task names it otherwise."""
 
 
 @dataclass(frozen=True)
 class Metric:
     """A metric of a score: `name` is unlike that of any other one of the log; `value` is None for NaN.
 
-    `samples` are those that it was computed from, with all epochs of one sample as one; None if the log is older.
+    `measure` is what was measured: of `all` of a group of accuracies, and of a second `accuracy2`, it is `accuracy`.
+    `is_aggregate` marks the value of all samples in a group of values. `samples` are those that it was computed from,
+    with all epochs of one sample as one; None if the log is older.
     """
 
     name: str
     scorer: str
     metric: str
+    measure: str
     reducer: str | None
     value: float | None
     stderr: float | None
@@ -30,6 +36,7 @@ class Metric:
     unscored: int
     is_spread: bool
     group: str | None
+    is_aggregate: bool
     entry: int
 
 
@@ -62,9 +69,9 @@ def headline(results: Mapping[str, Any], declared: Mapping[str, Any] | None = No
             metric
             for fits in (
                 lambda metric: metric.group is None and metric.entry == first,
-                lambda metric: metric.group is not None and metric.metric == _AGGREGATE and metric.entry == first,
+                lambda metric: metric.is_aggregate and metric.entry == first,
                 lambda metric: metric.group is None,
-                lambda metric: metric.group is not None and metric.metric == _AGGREGATE,
+                lambda metric: metric.is_aggregate,
             )
             for metric in plain
             if fits(metric)
@@ -138,12 +145,16 @@ def _metrics(entries: list[Mapping[str, Any]], place: int) -> Iterator[Metric]:
     table = {str(key): _mapping(value) for key, value in _mapping(entry.get("metrics")).items()}
     stderr = _number(table.get("stderr", {}).get("value"))
     for key, value in table.items():
-        group = value.get("group")
-        is_spread = any(_SPREAD.fullmatch(str(text).lower()) for text in (key, value.get("name") or key))
+        group, params = value.get("group"), _mapping(value.get("params"))
+        named = str(value.get("name") or key)
+        # Of a group of values, what each of them is; the names are those of the groups.
+        measure = str(_mapping(params.get("metric")).get("name") or named).rpartition("/")[2]
+        is_spread = any(_SPREAD.fullmatch(text.lower()) for text in (key, named, measure))
         yield Metric(
             name=f"{scorer}/{key}{suffix}",
             scorer=scorer,
             metric=key,
+            measure=measure,
             reducer=None if entry.get("reducer") is None else str(entry["reducer"]),
             value=_number(value.get("value")),
             stderr=None if is_spread or group is not None else stderr,
@@ -151,6 +162,7 @@ def _metrics(entries: list[Mapping[str, Any]], place: int) -> Iterator[Metric]:
             unscored=_whole(entry.get("unscored_samples")) or 0,
             is_spread=is_spread,
             group=None if group is None else str(group),
+            is_aggregate=group is not None and named == str(params.get("all_label") or _AGGREGATE),
             entry=place,
         )
 

@@ -123,3 +123,22 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column_and_utf_16_is_told(onl
 def test_names_of_three_hundred_letters_stay_apart(find, table):
     runs = find(table(f"{HEAD}\n{'x' * 300},m,1\n{'x' * 299}y,{'m' * 300},1\n")).runs
     assert len({run.benchmark_id for run in runs}) == 2 and runs[1].model == "m" * 300
+
+
+def test_a_column_called_date_that_is_not_read_is_told(find, table):
+    found = find(table(f"{HEAD},date\nx,m,1,2026-11-23\nx,n,1,11/23/2026\n"))
+    assert found.remarks == ["column date: line 3 has '11/23/2026', no time such as 2026-11-23: the column is not read"]
+    assert not any((run.started_at or "").startswith("2026-11-23T00:00:00") for run in found.runs)
+    some = find(table(f"{HEAD},date\nx,m,1,2026-11-23\nx,n,1,\n"))
+    assert some.remarks == [] and some.runs[0].started_at == "2026-11-23T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("column", ["duration_seconds", "cost_usd"])
+def test_a_duration_and_a_cost_are_not_negative(only, table, column):
+    with pytest.raises(UnreadableResult, match=rf"line 2: {column} is '-1', no number from 0"):
+        only(table(f"{HEAD},{column}\nx,m,1,-1\n"))
+
+
+def test_a_run_that_ended_before_it_started_is_told(only, table):
+    with pytest.raises(UnreadableResult, match="line 2: ended_at 2026-01-01 is before started_at 2026-01-02"):
+        only(table(f"{HEAD},started_at,ended_at\nx,m,1,2026-01-02,2026-01-01\n"))

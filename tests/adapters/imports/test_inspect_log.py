@@ -228,3 +228,30 @@ def test_an_archive_says_what_its_header_says(only, document, data, tmp_path):
     with ZipFile(tmp_path / "log.eval", "w") as archive:
         archive.write(data / "inspect-reducers.json", "header.json")
     assert only(tmp_path / "log.eval") == only(data / "inspect-reducers.json")
+
+
+def test_the_value_of_all_samples_in_a_group_has_the_unit_and_direction_of_what_is_grouped(both, log):
+    def of(metric, **values):
+        params = {"metric": {"type": "metric", "name": metric}, "group_key": "g"}
+        return {key: {"value": value, "group": "grouped", "params": params} for key, value in values.items()}
+
+    run = both(log(entry(of("accuracy", math=1.0, all=0.5))))
+    assert (run.score, run.unit, run.higher_is_better) == (0.5, "ratio", True)
+    assert both(log(entry(of("pkg/mae", math=1.0, all=0.5)))).higher_is_better is False
+    spread_first = {**of("inspect_ai/stderr", math=0.1, all=0.2), "accuracy": 0.75}
+    assert both(log(entry(spread_first))).score == 0.75, "a standard error of all samples is no score either"
+    renamed = of("accuracy", math=1.0, overall=0.25)
+    for value in renamed.values():
+        value["params"]["all_label"] = "overall"
+    assert both(log(entry(renamed))).score == 0.25
+
+
+def test_a_second_metric_of_one_name_has_the_unit_of_the_first(both, log):
+    run = both(log(entry({"accuracy2": {"value": 0.5, "name": "accuracy"}})))
+    assert (run.unit, run.config["metric"]) == ("ratio", "accuracy2")
+
+
+def test_two_datasets_are_two_tasks(only, log):
+    header = log(entry({"accuracy": 0.5}))
+    smaller = {**header, "eval": {**header["eval"], "dataset": {"name": None, "samples": 3, "shuffled": False}}}
+    assert only(header).config["dataset"] != only(smaller).config["dataset"] == {"samples": 3}

@@ -182,3 +182,36 @@ def test_a_percent_is_no_ratio_and_is_told(only, data):
     run = only(data / "lm-eval-percent.json", metric="f1")
     assert (run.score, run.unit) == (45.25, None)
     assert "the score 45.25 is no ratio between 0 and 1; its unit may be percent" in run.notes[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["configs"]["mc_alpha"].update(dataset_path="org/other"),
+        lambda d: d["configs"]["mc_alpha"].update(dataset_name="hard"),
+        lambda d: d["configs"]["mc_alpha"].update(test_split="validation"),
+        lambda d: d["n-samples"]["mc_alpha"].update(effective=2),
+        lambda d: d["config"].update(gen_kwargs="temperature=0.5"),
+    ],
+)
+def test_other_data_or_other_sampling_is_another_task(only, document, change):
+    plain, changed = document("lm-eval-nan.json"), document("lm-eval-nan.json")
+    change(changed)
+    assert only(plain).options != only(changed).options and only(plain).model == only(changed).model
+
+
+def test_one_task_is_told_alike_by_versions_that_write_it_otherwise(only, document):
+    plain, changed = document("lm-eval-nan.json"), document("lm-eval-nan.json")
+    plain["configs"]["mc_alpha"]["dataset_path"], changed["configs"]["mc_alpha"]["dataset_path"] = "quiz", "org/Quiz"
+    plain["config"]["gen_kwargs"] = "temperature=0.7,do_sample=True,until=None,top_k=5"
+    changed["config"]["gen_kwargs"] = {"temperature": 0.7, "do_sample": True, "until": None, "top_k": 5}
+    assert only(plain).options == only(changed).options
+    assert only(plain, metric="acc_norm").config["gen_kwargs"]["top_k"] == 5
+
+
+@pytest.mark.parametrize("argument", ["enable_thinking", "add_bos_token", "max_length"])
+def test_one_model_that_sees_prompts_otherwise_is_another_contender(only, document, argument):
+    plain, changed = document("lm-eval-nan.json"), document("lm-eval-nan.json")
+    changed["config"]["model_args"] = {**changed["config"]["model_args"], argument: 1, "device_map": "auto"}
+    assert only(changed).model == f"{only(plain).model} ({argument}=1)"
+    assert only(changed).options == only(plain).options
