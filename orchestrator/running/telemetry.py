@@ -145,7 +145,7 @@ class _Sums:
         if not self._calls:
             return {}
         sums = self._sums
-        if self._refused == self._calls:
+        if self._refused == self._calls and not sums:
             sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
         known = {name: total for name, total in sums.items() if name not in self._unknown}
         usage: Json = {**known, "calls": self._calls}

@@ -12,12 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from .answer import Answer, ErrorInAnswer, read_answer
-from .parameters import Changes
+from .parameters import Changes, refused
 from .usage import Usage
 
 Message = dict[str, str]
@@ -25,13 +26,20 @@ Message = dict[str, str]
 _PASSING = {408, 409, 425, 429}
 """Refusals below 500 that may pass."""
 _FOR_GOOD = {501, 505}
-_LASTING = re.compile(r"invalid_api_key|authentication|permission|not_found|invalid_request|context_length", re.I)
+_LASTING = re.compile(
+    r"invalid_api_key|authentication|permission|not_found|invalid_request|context_length|"
+    r"insufficient[_ ](?:quota|balance|credit|fund)",
+    re.I,
+)
 """Words of an error without a status that will not pass."""
+_REACHED = re.compile(r"output limit was reached|could not finish the message because max_", re.I)
+"""Words of servers that refuse to give an answer because it was cut off."""
 _SPENT = "insufficient_quota"
 """With HTTP 429: not too many requests at once, but no money for any."""
 _LONGEST_WAIT_SECONDS = 60.0
 _LONGEST_REFUSAL = 2000
 _LONGEST_BODY = 64 * 1024
+_LONGEST_BEGINNING = 300
 _LARGEST_ANSWER = 64 * 1024 * 1024
 _NO_KEY = "none"
 """What a server gets that asks for no key."""
@@ -129,7 +137,11 @@ class ChatClient:
             try:
                 answer = self._post(asked)
             except ChatError as refusal:
-                more = changes.after(asked, refusal.told) if refusal.status in (400, 422) else None
+                if _REACHED.search(refusal.told):
+                    return Answer("", "length", self.model)
+                # An error under HTTP 200 may have no status: then only its words can refuse a parameter.
+                is_refusal = refusal.status in (400, 422) or (refusal.status is None and refused(asked, refusal.told))
+                more = changes.after(asked, refusal.told) if is_refusal else None
                 if more is None:
                     raise
                 changes = more
@@ -141,6 +153,7 @@ class ChatClient:
         for attempt in range(1, self._attempts + 1):
             began = time.monotonic()
             wait = None
+            used: dict[str, int] = {}
             try:
                 answer = read_answer(self._request(body), (time.monotonic() - began) * 1000)
             except urllib.error.HTTPError as problem:
@@ -148,15 +161,16 @@ class ChatClient:
                 wait = named_wait(problem.headers.get)
             except ErrorInAnswer as problem:
                 error = self._error_in_answer(problem)
+                used = {name: count for name, count in asdict(problem.usage).items() if count is not None}
             except (OSError, http.client.HTTPException) as problem:
                 error = ChatError(f"POST {self._url}: {type(problem).__name__}: {problem}")
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as problem:
-                error = ChatError(f"POST {self._url}: the answer is not a chat completion: {problem!r}")
+                error = ChatError(f"POST {self._url}: the answer is not a chat completion: {problem}")
             else:
                 self._note_answer(answer)
                 return answer
             milliseconds = (time.monotonic() - began) * 1000
-            self._note({"ok": False, "status": error.status, "latency_ms": round(milliseconds, 3)})
+            self._note({"ok": False, "status": error.status, "latency_ms": round(milliseconds, 3), **used})
             if not error.may_pass:
                 break
             if attempt < self._attempts:
@@ -176,7 +190,11 @@ class ChatClient:
                 raise http.client.IncompleteRead(content, response.length)
         if content.lstrip().startswith((b"data:", b"event:")):
             raise ValueError("the server streams, although it was not asked to")
-        document: dict[str, Any] = json.loads(content)
+        try:
+            document: dict[str, Any] = json.loads(content)
+        except ValueError as problem:
+            beginning = self._without_key(content[:_LONGEST_BODY].decode(errors="replace").strip())
+            raise ValueError(f"it is not JSON ({problem}): {beginning[:_LONGEST_BEGINNING]!r}") from problem
         return document
 
     def _refusal(self, problem: urllib.error.HTTPError) -> ChatError:
@@ -185,6 +203,9 @@ class ChatClient:
             told = self._without_key(problem.read(_LONGEST_BODY).decode(errors="replace").strip())
         except (OSError, http.client.HTTPException):
             told = problem.reason  # The status is what counts; its explanation was cut off.
+        if place := problem.headers.get("Location"):
+            to = f"it redirects to {self._without_key(place)}; hint: set the base URL to the final address"
+            told = f"{told}\n{to}".strip()
         message = f"POST {self._url}: HTTP {problem.code}: {told[:_LONGEST_REFUSAL]}"
         return ChatError(message, problem.code, told=told, may_pass=may_pass(problem.code, told))
 

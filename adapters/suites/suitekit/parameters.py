@@ -26,7 +26,8 @@ _REFUSED = re.compile(
     r"un-?supported|not (?:be )?(?:supported|permitted|allowed|available|accepted|recognized|valid)|"
     r"(?:does|do|did)(?:n['’]t| not) (?:support|accept|allow)|unrecognized|unknown|unexpected|extra|forbidden|"
     r"invalid (?:parameter|argument|field|key|property|request)|deprecated|unavailable|cannot be|can ?not be|can't be|"
-    r"only the default|no longer",
+    r"only the default|no longer|only \S+ (?:is|are) |may only|can only|only (?:supports?|allows?|accepts?|takes?)|"
+    r"must (?:not )?be|should be|has to be|requires? |strictly positive",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
@@ -38,6 +39,7 @@ _NAMES = {
     "max_completion_tokens": r"max_?completion_?tokens",
     "n": r"['\"`]n['\"`]",
 }
+_QUOTES = r"['\"`\u2018\u201c\u201e\u00ab\u300c]{}['\"`\u2019\u201d\u201c\u00bb\u300d]"
 _QUOTED_PLACE = re.compile(r"""['"]loc['"]: *[(\[]([^)\]]*)[)\]]""")
 
 
@@ -96,9 +98,10 @@ def refused(body: Mapping[str, Any], told: str) -> list[str]:
     quoted = " ".join(_QUOTED_PLACE.findall(words))
     if quoted:
         return [name for name in sent if re.search(rf"\b{name}\b", quoted)]
-    if not _REFUSED.search(words):
-        return []
-    found = [name for name in sent if _is_named(name, words)]
+    # In whatever language: a name in quotes is what the words are about.
+    found = [name for name in sent if re.search(_QUOTES.format(name), words)]
+    if _REFUSED.search(words):
+        found = [name for name in sent if _is_named(name, words)]
     return [] if found and set(found) <= {"max_tokens", "max_completion_tokens"} and _TOO_MUCH.search(words) else found
 
 

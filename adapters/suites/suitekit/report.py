@@ -190,6 +190,7 @@ def odd_answers(answers: Sequence[Answer]) -> list[str]:
         "refused by the model": lambda answer: bool(answer.refusal) and not answer.is_filtered,
         "with calls of tools and no text": lambda answer: answer.only == "tool calls",
         "with reasoning and no text": lambda answer: answer.only == "reasoning",
+        "ended for an unknown reason": lambda answer: answer.is_odd,
         "empty": lambda answer: answer.is_empty,
         "without a count of tokens: tokens and cost are unknown": lambda answer: not answer.usage.is_known,
     }

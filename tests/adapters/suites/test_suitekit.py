@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.adapters.suites.suitekit.answer import Answer
 from benchmarks.adapters.suites.suitekit.chat import ChatClient, ChatError
-from benchmarks.adapters.suites.suitekit.report import Report, Sample, percentile, standard_error
+from benchmarks.adapters.suites.suitekit.report import Report, Sample, odd_answers, percentile, standard_error
 from benchmarks.adapters.suites.suitekit.usage import Usage
 
 GOOD = {
@@ -151,6 +151,27 @@ FAILED_CHOICE = choice(message={"content": ""}, finish_reason="error", error={"c
         (choice(message={"content": "half"}, finish_reason="error"), "finish_reason error"),
         (choice(message={"content": "", "error": {"message": "upstream died"}}), "upstream died"),
         (choice(message=None, error="no capacity"), "no capacity"),
+        ({**choice(message={"content": ""}), "error": {"code": 502, "message": "upstream broke"}}, "upstream broke"),
+        ({**choice(finish_reason="error"), "error": {"code": 503, "message": "no GPU"}}, "no GPU (code 503)"),
+        ({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "slow down"}}, "slow down (code 1002)"),
+        ({"error_code": 336501, "error_msg": "Rate limit reached"}, "Rate limit reached (code 336501)"),
+        ({"statusCode": 429, "message": "Rate limit is exceeded"}, "Rate limit is exceeded (code 429)"),
+        ({"fault": {"faultstring": "Spike arrest", "detail": {}}}, "Spike arrest"),
+        ({"error": {"message": "Provider returned error", "code": 502, "metadata": {"raw": "on fire"}}}, "on fire"),
+        ({"Message": "Too many tokens"}, "Too many tokens"),
+        ([{"error": {"code": 503, "message": "The model is overloaded"}}], "The model is overloaded (code 503)"),
+        ("overloaded", "overloaded"),
+        ({"status": "queued", "request_id": "abc"}, '"request_id": "abc"'),
+        ({"choices": [], "id": "of-nothing"}, "of-nothing"),
+        ({"choices": [None], "id": "of-null"}, "of-null"),
+        (choice(message={"content": ""}, finish_reason={"type": "abort"}), "finish_reason abort"),
+        (choice(message={"content": "half"}, finish_reason="TIMEOUT"), "finish_reason TIMEOUT"),
+        (choice(message={"content": ""}, finish_reason="cancelled"), "finish_reason cancelled"),
+        (choice(message={"content": ""}, finish_reason="UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
+        (b"<html><title>Sign in</title></html>", "<title>Sign in</title>"),
+        (b"upstream connect error", "upstream connect error"),
+        (b'{"choices": [{"mess', '{"choices": [{"mess'),
+        (choice(message={"content": {"tool": "a"}}), "content that is a table"),
     ],
 )
 def test_an_error_under_http_200_is_a_failed_call_with_the_server_s_words(client, server, body, words):
@@ -168,6 +189,7 @@ def test_an_error_under_http_200_is_a_failed_call_with_the_server_s_words(client
     [
         (200, {"error": {"message": "no such key", "code": 401}}),
         (200, {"error": {"message": "no such key", "code": "invalid_api_key"}}),
+        (200, {"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
         (200, {"error": {"message": "you have no credit", "type": "insufficient_quota", "code": 429}}),
         (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}),
         (404, {"error": "no such model"}),
@@ -207,6 +229,80 @@ THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
 def test_text_parts_are_the_answer(client, server, content, text):
     server.will_answer((200, {}, choice(message={"content": content})))
     assert client.ask(**ASK).text == text
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "only"),
+    [
+        ("<think>is it\n{1}?</think>\n\n{2}", "{2}", ""),
+        ("[THINK]hm[/THINK]{2}", "{2}", ""),
+        ("hm, the template opened this\n</think>\n{2}", "{2}", ""),
+        ("<think></think>Write </think> so.", "Write </think> so.", ""),
+        ("<think>too long", "", "reasoning"),
+        ("Use <think> and </think>, or </think>.", "Use <think> and </think>, or </think>.", ""),
+    ],
+)
+def test_thoughts_before_an_answer_are_no_part_of_it(client, server, said, text, only):
+    server.will_answer((200, {}, choice(message={"content": said})))
+    answer = client.ask(**ASK)
+    assert (answer.text, answer.only) == (text, only)
+
+
+def test_text_without_tokens_was_not_counted(client, server):
+    told = {"prompt_tokens": 100, "completion_tokens": 0, "total_tokens": 100}
+    server.will_answer((200, {}, {**GOOD, "usage": told}))
+    assert client.ask(**ASK).usage == Usage(input_tokens=100)
+
+
+def test_a_failed_call_keeps_the_tokens_that_the_server_told(client, server):
+    server.will_answer(
+        (200, {}, {**FAILED_CHOICE, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}), (200, {}, GOOD)
+    )
+    client.ask(**ASK)
+    assert [(call["ok"], call["input_tokens"], call["output_tokens"]) for call in client.calls()] == [
+        (False, 7, 2),
+        (True, 7, 2),
+    ]
+
+
+def test_a_server_that_refuses_a_cut_off_answer_says_that_it_was_cut_off(client, server):
+    words = "Could not finish the message because max_tokens or model output limit was reached. Please try again."
+    server.will_answer((400, {}, {"error": {"message": words, "type": "invalid_request_error"}}))
+    answer = client.ask(**ASK, schema={"type": "object"})
+    assert answer.is_cut_off and not answer.usage.is_known and len(server.asked) == 1
+
+
+def test_a_redirect_says_where_to(client, server):
+    server.will_answer((301, {"Location": "https://api.example.org/v1/chat/completions"}, b""))
+    with pytest.raises(
+        ChatError, match=r"redirects to https://api\.example\.org/v1/chat/completions; hint: set the base"
+    ):
+        client.ask(**ASK)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("ERROR_LIMIT", "cut off"),
+        ("token_limit", "cut off"),
+        ("max_completion_tokens", "cut off"),
+        ({"type": "length", "length": 5}, "cut off"),
+        ("ERROR_TOXIC", "withheld by the provider"),
+        ("IMAGE_SAFETY", "withheld by the provider"),
+        ("OTHER", "ended for an unknown reason"),
+        ("pause_turn", "ended for an unknown reason"),
+    ],
+)
+def test_odd_reasons_to_end_are_told_in_whatever_words(client, server, reason, kind):
+    server.will_answer((200, {}, choice(message={"content": "half"}, finish_reason=reason)))
+    answer = client.ask(**ASK)
+    assert odd_answers([answer])[0] == f"1 of 1 answers {kind} (finish_reason {answer.finish_reason})"
+
+
+@pytest.mark.parametrize("reason", [None, "", "stop", "end_turn", "eos_token", "COMPLETE", "tool_calls", "STOP"])
+def test_usual_reasons_to_end_are_not_told(client, server, reason):
+    server.will_answer((200, {}, {**GOOD, **choice(finish_reason=reason), "usage": GOOD["usage"]}))
+    assert odd_answers([client.ask(**ASK)]) == []
 
 
 def test_content_of_another_type_is_not_a_chat_completion(client, server):
@@ -278,6 +374,12 @@ PYDANTIC = {"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra in
         (400, {"error": {"message": 'Unknown name "seed": Cannot find field.'}}, "seed"),
         (400, b"unknown field: seed", "seed"),
         (200, {"error": {"message": "seed is not supported by this provider", "code": 400}}, "seed"),
+        (200, {"error": {"message": "Unsupported parameter: 'seed'", "type": "invalid_request_error"}}, "seed"),
+        (400, {"error": {"message": "invalid temperature: only 1 is allowed for this model"}}, "temperature"),
+        (422, {"error": "Input validation error: `temperature` must be strictly positive"}, "temperature"),
+        (400, {"error": {"message": "`temperature` may only be set to 1 if thinking is enabled."}}, "temperature"),
+        (400, {"error": {"message": "This model only supports temperature=1"}}, "temperature"),
+        (400, {"error": {"message": "Parameter 'seed' wird nicht unterst\u00fctzt"}}, "seed"),
     ],
 )
 def test_a_refused_parameter_is_left_out_whatever_the_words(client, server, status, body, name):

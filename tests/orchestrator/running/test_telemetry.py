@@ -50,6 +50,15 @@ def test_a_call_that_says_null_makes_the_sum_unknown(tmp_path):
     assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {"calls": 3}
 
 
+def test_a_failed_call_took_the_tokens_that_its_server_told(tmp_path):
+    failed = {"ok": False, "status": 502, "input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
+    (tmp_path / "telemetry.jsonl").write_text(
+        json.dumps(failed) + "\n" + json.dumps({"ok": False, "status": 502}) + "\n"
+    )
+    used = summarize_calls(tmp_path, "telemetry.jsonl").usage
+    assert (used["input_tokens"], used["output_tokens"], used["total_tokens"], used["calls"]) == (100, 10, 110, 2)
+
+
 def test_calls_that_were_refused_took_no_tokens(tmp_path):
     path = tmp_path / "telemetry.jsonl"
     refused = {"ok": False, "status": 401}
