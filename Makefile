@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test test-quick nightly reliability check page bench catalogue clean
+.PHONY: help run viewer test test-quick nightly reliability check page bench catalogue reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -42,6 +42,9 @@ bench: $(VENV)/developing chromium ## measure the program itself; writes bench.j
 
 catalogue: $(VENV)/installed ## write docs/catalogue.md anew from the manifests
 	@$(BIN)/benchmarks adapters catalogue >docs/catalogue.md
+
+reference: $(VENV)/installed ## write docs/cli.md anew from the commands
+	@$(BIN)/python -m benchmarks.cli.reference >docs/cli.md
 
 clean: ## remove the environment and caches (never a workspace)
 	@rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -13,7 +12,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from .options import Kind, Option, OptionError, coerce, nearest, render
+from ..errors import nearest
+from .options import Kind, Option, OptionError, coerce, render
 from .regular_file import read_regular
 
 PLACEHOLDERS = (
@@ -385,7 +385,7 @@ def _where(message: str, tables: dict[str, Any]) -> tuple[str, str]:
     # A dictionary's key stands as [...] in msgspec's path: find the name by trying.
     key = _name_the_ellipsis(key, reason, tables)
     if match := re.match(r"Object contains unknown field `(.+)`", reason):
-        guess = nearest(match[1], _fields_at(key))
+        guess = next(iter(nearest(match[1], _fields_at(key))), None)
         return ".".join(filter(None, (key, match[1]))), "unknown key" + (f"; did you mean {guess}?" if guess else "")
     if reason.startswith("Invalid enum value"):
         return key, f"{reason[0].lower() + reason[1:]}: there are {', '.join(get_args(Kind))}"
@@ -580,7 +580,7 @@ def _text_faults(key: str, text: str, *, in_option: bool = False) -> Iterator[tu
             continue
         if name == "value":
             yield key, f"{{value}} in '{text}': only an option has a value"
-        elif guess := next(iter(difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_SIMILARITY)), None):
+        elif guess := next(iter(nearest(name, known, similarity=_TYPO_SIMILARITY)), None):
             yield key, f"unknown placeholder {{{name}}} in '{text}': did you mean {{{guess}}}?"
 
 

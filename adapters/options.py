@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from ..errors import did_you_mean
 from .secret_names import names_a_secret
 from .secret_shapes import hide_in
 
@@ -84,7 +84,7 @@ def effective_config(
         raise OptionError(f"{_PER_BENCHMARK}.{benchmark_id} is no object of options")
     for name in own:
         if name not in options:
-            raise OptionError(f"{benchmark_id} has no option '{name}': {_hint(name, options)}")
+            raise OptionError(f"{benchmark_id} has no option '{name}'\nhint: {hint_of_options(name, options)}")
     config: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, option in options.items():
@@ -125,16 +125,10 @@ def render(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like this one, if any is."""
-    folded = {candidate.lower().replace("-", "_"): candidate for candidate in known}
-    found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1)
-    return folded[found[0]] if found else None
-
-
-def _hint(name: str, options: Mapping[str, Option]) -> str:
-    guess = nearest(name, options)
-    return f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
+def hint_of_options(name: str, options: Collection[str]) -> str:
+    """The hint for an option that is not known: the nearest one, or all."""
+    known = f"the options are {', '.join(sorted(options))}" if options else "there are no options"
+    return did_you_mean(name, options, known)
 
 
 def _shown(value: Any) -> str:

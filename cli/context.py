@@ -1,4 +1,4 @@
-"""The options that every command shares: which workspace, which ledger; and what they lead to."""
+"""What commands share: the options --workspace, --ledger, --json and --as-of, and the place that they name."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def note(text: str) -> None:
-    """Something worth a line on stderr."""
+    """Print a note on stderr."""
     say(text)
 
 
 def in_place(command: Command) -> Command:
-    """Adds `--workspace` and `--ledger`, and gives the command a `place` instead.
+    """Add `--workspace` and `--ledger`, and pass the command a `place` instead.
 
-    Both stand before or after the command's name.
+    Users may write both options before or after the command's name.
     """
 
     @click.option("--workspace", metavar="DIR", help="The folder of benchmarks and results.")
-    @click.option("--ledger", "ledger_url", metavar="URL", help="The ledger, where it is not the workspace's own.")
+    @click.option("--ledger", "ledger_url", metavar="URL", help="Use this ledger instead of the workspace's own.")
     @click.pass_context
     @functools.wraps(command)
     def with_place(ctx: click.Context, /, workspace: str | None, ledger_url: str | None, **options: Any) -> Any:
@@ -47,7 +47,7 @@ def in_place(command: Command) -> Command:
 
 
 def find_place(workspace: str | None, ledger_url: str | None) -> Place:
-    """The place that options, environment and current folder name. Creates nothing. Raises UsageError."""
+    """The place that options, environment and current folder determine. Creates nothing. Raises UsageError."""
     return open_place(workspace, ledger_url, notice=note)
 
 
@@ -55,17 +55,17 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout, indented for people; programs read it all the same."""
+    """Print one JSON document on stdout, indented."""
     emit(msgspec.json.format(msgspec.json.encode(value, enc_hook=os.fspath), indent=2).decode() + "\n")
 
 
 def as_of_option(help: str) -> Callable[[Command], Command]:
-    """`--as-of`, a time or a position of the ledger; see `limit_of`."""
+    """Add `--as-of`, a time or a position in the ledger; see `limit_of`."""
     return click.option("--as-of", metavar="TIME|SEQ", help=help)
 
 
 def limit_of(as_of: str) -> int | datetime:
-    """What `--as-of` (or another option that takes a time or a position) names. Raises UsageError."""
+    """The time or position that an option such as `--as-of` names. Raises UsageError."""
     try:
         return past.limit_of(as_of)
     except ValueError as problem:

@@ -1,4 +1,4 @@
-"""What the current folder holds that a user must know of: another program of our name, or results in another place."""
+"""Warnings about the current folder: another program with our name, or results in another place."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _OURS = Path(__file__).parents[1]
 
 
 def warn_of_current_folder(here: Path, workspace: Path) -> None:
-    """Print what a user who works in this folder has to know."""
+    """Print the warnings about this folder."""
     if is_shadowed(here) and _is_first_time("shadowed", here):
         say(
             "note: in this folder, `python -m benchmarks.orchestrator` starts the orchestrator of the checkout in "
             "benchmarks/, which changes this program's orchestrator.sqlite\n"
-            "hint: use `benchmarks ...` or `python -P -m benchmarks.orchestrator ...` (this is said once)"
+            "hint: use `benchmarks ...` or `python -P -m benchmarks.orchestrator ...` (shown once)"
         )
     if left := _results_left_inside(here, workspace):
         say(
-            f"note: this checkout is the workspace now, and earlier results lie in {left}\n"
+            f"note: this checkout is the workspace now, but earlier results are in {left}\n"
             f"hint: move {left / RESULTS} here, or give --workspace {left.name}"
         )
 
 
 def _results_left_inside(here: Path, workspace: Path) -> Path | None:
-    """Results in `benchmarks/` of a checkout that is the workspace itself: from before it was taken for one."""
+    """The folder `benchmarks/` of a checkout if it holds results from before the checkout itself was the workspace."""
     inside = here / _PACKAGE
     is_other = workspace == here and not (here / RESULTS).is_dir() and not (here / "benchmarks.toml").is_file()
     return inside if is_other and (inside / RESULTS).is_dir() else None
@@ -39,7 +39,7 @@ def _results_left_inside(here: Path, workspace: Path) -> Path | None:
 def is_shadowed(here: Path) -> bool:
     """Whether `python -m benchmarks.orchestrator` starts another program here.
 
-    Python looks in the current folder first, so a package called `benchmarks` in it stands before the installed one.
+    Python looks in the current folder first, so a package called `benchmarks` there hides the installed one.
     """
     package = here / _PACKAGE
     if not (package / "__init__.py").is_file() or package.resolve() == _OURS:
@@ -49,14 +49,14 @@ def is_shadowed(here: Path) -> bool:
 
 
 def _is_first_time(what: str, here: Path) -> bool:
-    """Whether this user has not been told yet, in this folder; true each time if that can't be noted."""
+    """Whether this warning was not shown in this folder before; always true if that cannot be stored."""
     from ..adapters.environment import cache_folder
 
     name = sha256(f"{what}\n".encode() + os.fsencode(here)).hexdigest()[:32]
-    told = cache_folder() / "told" / name
+    marker = cache_folder() / "told" / name
     with contextlib.suppress(OSError):
-        if told.exists():
+        if marker.exists():
             return False
-        told.parent.mkdir(parents=True, exist_ok=True)
-        told.touch()
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     return True

@@ -1,4 +1,4 @@
-"""What a person sees while a campaign runs: bars on a terminal, plain lines anywhere else. All of it on stderr."""
+"""The display of a running campaign on stderr: bars on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
-    """Bars where stderr is a terminal, else lines; where quiet is asked for, failures only.
+    """Bars if stderr is a terminal, else lines; failures only if `is_quiet`.
 
-    In a step of GitHub Actions each run is a group that can be folded, and a failure stands out.
+    In a step of GitHub Actions, each run is a foldable group and a failure is an annotation.
     """
     if is_quiet:
         return Silence()
@@ -33,33 +33,33 @@ def open_display(*, is_quiet: bool, environ: Mapping[str, str]) -> Display:
 
 
 def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
-    """A run's end in one line, with its notes.
+    """The end of a run in one line, with its notes.
 
-    The last line of a failed child's stderr stands in it, unless nothing of the child may be quoted.
+    For a failed run it contains the last line of the child's stderr, unless `quotes_child` is false.
     """
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
-        told = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+        text = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
     else:
         why = in_a_line(run.error or "", quotes_child=quotes_child)
-        told = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
-    return "; ".join([told, *run.notes])
+        text = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"
+    return "; ".join([text, *run.notes])
 
 
 class Silence:
-    """For whoever asked for quiet: nothing but what went wrong."""
+    """For --quiet: prints failures only."""
 
     def note(self, text: str) -> None:
-        """Nobody wants to know."""
+        """Ignored in quiet mode."""
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """Nobody wants to know."""
+        """Ignored in quiet mode."""
 
     def progress(self, run_id: str, progress: Progress) -> None:
-        """Nobody wants to know."""
+        """Ignored in quiet mode."""
 
     def ended(self, run: Run) -> None:
-        """Tell of a failure."""
+        """Print a failure."""
         if run.status != "succeeded":
             say(outcome_line(run))
 
@@ -68,25 +68,25 @@ class Silence:
 
 
 class Lines:
-    """For log files and pipes: a line at each start and end."""
+    """For log files and pipes: prints a line at each start and end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
     def note(self, text: str) -> None:
-        """Print it."""
+        """Print the note."""
         with self._lock:
             say(text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """Print the run's id, so that it can be looked at meanwhile."""
+        """Print the id of the run, so that the user can look it up while it runs."""
         self.note(f"{benchmark_id}: started {run_id}")
 
     def progress(self, run_id: str, progress: Progress) -> None:
-        """A log file is spared."""
+        """Ignored: it would fill a log file."""
 
     def ended(self, run: Run) -> None:
-        """Print how it ended."""
+        """Print the outcome."""
         self.note(outcome_line(run))
 
     def close(self) -> None:
@@ -94,37 +94,37 @@ class Lines:
 
 
 class Groups(Lines):
-    """For the log of GitHub Actions: a group for each run, written at its end, so that groups never mix."""
+    """For the log of GitHub Actions: prints a group for each run at its end, so that groups never mix."""
 
     def note(self, text: str) -> None:
-        """Print it so that no line of it is a command to the runner, whatever name or error stands in it."""
+        """Print the note so that the runner takes none of its lines for a command."""
         super().note("\n".join(_without_commands(line) for line in text.splitlines()))
 
     def ended(self, run: Run) -> None:
-        """Print a group, and an error where it failed."""
+        """Print a group, and an annotation if the run failed."""
         line = _in_a_command(outcome_line(run, quotes_child=False))
-        # What a child printed must not be taken for a command to the runner.
+        # The runner must not take the output of a child for a command.
         resume = secrets.token_hex(8)
-        told = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]
-        told += [*(run.error or "").splitlines(), f"::{resume}::", "::endgroup::"]
+        lines = [f"::group::{line}", f"::stop-commands::{resume}", run.run_id, run.stdout_path]
+        lines += [*(run.error or "").splitlines(), f"::{resume}::", "::endgroup::"]
         if run.status != "succeeded":
-            told.append(f"::error title={_in_a_command(run.benchmark_id)}::{line}")
-        super().note("\n".join(told))
+            lines.append(f"::error title={_in_a_command(run.benchmark_id)}::{line}")
+        super().note("\n".join(lines))
 
 
 def _in_a_command(text: str) -> str:
-    """Text inside a command to the runner: on one line, and with what would end it escaped."""
+    """Text inside a command to the runner: on one line, and escaped."""
     return on_a_line(text).replace("%", "%25")
 
 
 def _without_commands(line: str) -> str:
-    """A line that the runner takes for text: commands begin a line with `::`, or stand in it as `##[`."""
+    """A line that the runner takes for text. Its commands begin a line with `::`, or are in it as `##[`."""
     line = line.replace("##[", "# #[")
     return f"| {line}" if line.lstrip().startswith("::") else line
 
 
 class Bars:
-    """For a terminal: one bar for each run under way."""
+    """For a terminal: one bar for each run in progress."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -145,11 +145,11 @@ class Bars:
         self._live.start()
 
     def note(self, text: str) -> None:
-        """Print it above the bars."""
+        """Print the note above the bars."""
         self._live.console.print(text, markup=False)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """Add a bar."""
+        """Add a bar for the run."""
         self._tasks[run_id] = self._live.add_task(benchmark_id, total=None, note="")
 
     def progress(self, run_id: str, progress: Progress) -> None:
@@ -173,5 +173,5 @@ class Bars:
         self._live.console.print(Text(outcome_line(run), style))
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Stop drawing and restore the terminal."""
         self._live.stop()

@@ -1,4 +1,4 @@
-"""What the commands that weigh scores have in common: the history, now or as of then, and which runs count."""
+"""What the commands that compare scores share: the history, now or at an earlier time, and which runs count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from ..orchestrator.errors import UsageError, nearest
+from ..errors import did_you_mean
+from ..orchestrator.errors import UsageError
 from ..projections.scores.leaderboard import DOUBTFUL, Doubtful
 from .context import Place
 
@@ -17,17 +18,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def open_as_of(place: Place, as_of: str | None) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-    """The history as tables: now, or as the ledger was then. Raises UsageError and LedgerDamaged."""
+    """The history as tables, now or as of an earlier time. Raises UsageError and LedgerDamaged."""
     return place.history(as_of)
 
 
 def include_option(command: Command) -> Command:
-    """Adds `--include`, which names kinds of runs that count nowhere unless asked for."""
+    """Add `--include`, which names kinds of runs that do not count by default."""
     return click.option(
         "--include",
         metavar="KINDS",
         callback=_kinds,
-        help=f"Count these runs too: {', '.join(DOUBTFUL)} (with commas between).",
+        help=f"Also count these kinds of runs: {', '.join(DOUBTFUL)} (comma-separated).",
     )(command)
 
 
@@ -35,6 +36,5 @@ def _kinds(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
     kinds = (value or "").replace(",", " ").split()
     for kind in kinds:
         if kind not in DOUBTFUL:
-            hint = nearest(kind, DOUBTFUL) or f"; there are {', '.join(DOUBTFUL)}"
-            raise UsageError(f"--include: no kind of runs is called '{kind}'{hint}")
+            raise UsageError(f"--include: unknown kind of runs '{kind}'", did_you_mean(kind, DOUBTFUL))
     return cast("frozenset[Doubtful]", frozenset(kinds))

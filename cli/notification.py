@@ -1,7 +1,7 @@
-"""Tells somebody else of what has ended: each terminal event is posted to a URL, as a CloudEvents 1.0 JSON document.
+"""Notifications: each terminal event is posted to a URL as a CloudEvents 1.0 JSON document.
 
-A notification is a courtesy. It is sent once, from a thread of its own. Nothing that goes wrong with it fails a run, or
-holds up a campaign for longer than LAST_SECONDS at its end.
+Each is sent once, from a separate thread. A failure to send does not fail a run, and delays the end of a campaign by at
+most MAX_CLOSING_SECONDS.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from ..ledger.events import Failed, Finished, GroupClosed, Record, Recovered
 from ..orchestrator.errors import UsageError
 
 TYPE_PREFIX = "benchmarks."
-"""What stands before the type of an event in the type of its notification."""
+"""The prefix of an event's type in the type of its notification."""
 
 TIMEOUT_SECONDS = 5.0
-LAST_SECONDS = 10.0
+MAX_CLOSING_SECONDS = 10.0
 _HEADERS = {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": "benchmarks"}
 _TERMINAL = (Finished, Failed, Recovered, GroupClosed)
 
 
 class Notifier:
-    """Posts the terminal events of those that it is told of. Safe for many threads."""
+    """Posts the terminal events among the records that it gets. Safe for many threads."""
 
     def __init__(self, url: str, *, source: Callable[[], str], complain: Callable[[str], None]) -> None:
-        """`source` says how each document names the ledger; `complain` is told the first thing that goes wrong.
+        """`source` gives the name of the ledger in each document; `complain` gets the first failure.
 
-        Raises UsageError for what is no http(s) URL.
+        Raises UsageError if the URL is not an http(s) URL.
         """
         try:
             parts = urlsplit(url)
@@ -45,7 +45,7 @@ class Notifier:
         except ValueError:
             is_address = False
         if not is_address:
-            raise UsageError("--notify takes a URL that begins with http:// or https://, and then names a host")
+            raise UsageError("--notify needs an http:// or https:// URL with a host")
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
         self._headers = _HEADERS | _authorization(parts)
         # A URL may be a secret as a whole: only its host is ever shown.
@@ -59,17 +59,17 @@ class Notifier:
         self._thread.start()
 
     def tell(self, records: Sequence[Record]) -> None:
-        """Events were recorded."""
+        """Queue the terminal events among new records."""
         for record in records:
             if isinstance(record.data, _TERMINAL):
                 self._queue.put(record)
 
     def close(self) -> None:
-        """Wait for what is still on its way, for LAST_SECONDS at most."""
+        """Wait until the queue is sent, for at most MAX_CLOSING_SECONDS."""
         self._queue.put(None)
-        self._thread.join(LAST_SECONDS)
+        self._thread.join(MAX_CLOSING_SECONDS)
         if self._thread.is_alive():
-            self._complain(f"--notify: {self._host} is too slow; the last notifications were not sent")
+            self._complain(f"--notify: {self._host} is too slow: the last notifications were not sent")
 
     def _post_all(self) -> None:
         while (record := self._queue.get()) is not None:
@@ -80,8 +80,10 @@ class Notifier:
                 if self._failures == 1:
                     what = getattr(problem, "reason", None) or problem
                     if isinstance(problem, HTTPException):
-                        what = "it answers something that is no HTTP"
-                    self._complain(f"--notify: {self._host} did not take {record.type} of {record.stream}: {what}")
+                        what = "its answer is not HTTP"
+                    self._complain(
+                        f"--notify: {record.type} of {record.stream} was not delivered to {self._host}: {what}"
+                    )
 
     def _post(self, record: Record) -> None:
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
@@ -92,23 +94,23 @@ class Notifier:
         )
         deadline = time.monotonic() + TIMEOUT_SECONDS
         with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            # The timeout is for each read: whoever drips his answer must not hold up the next one.
+            # The timeout is for each read: a server that answers byte by byte must not delay the next notification.
             while answer.read(1024) and time.monotonic() < deadline:
                 pass
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows none: the other address was not given by the user, and would get the event or the password."""
+    """Follows no redirect: the user did not give the other address, which would get the event or the password."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> None:
-        """Say so instead."""
-        raise urllib.error.URLError(f"it answers {code}, a redirect, which is not followed: give the address itself")
+        """Raise URLError."""
+        raise urllib.error.URLError(f"it answered {code}, and redirects are not followed; give the final address")
 
 
 def _authorization(parts: SplitResult) -> dict[str, str]:
-    """The header for a user and a password that stand before the host (RFC 7617)."""
+    """The header for the user and the password before the host, if any (RFC 7617)."""
     if parts.username is None and parts.password is None:
         return {}
     user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -116,7 +118,7 @@ def _authorization(parts: SplitResult) -> dict[str, str]:
 
 
 def cloud_event(record: Record, source: str) -> dict[str, object]:
-    """An event of the ledger as a CloudEvents 1.0 document; its place and hash are extension attributes."""
+    """An event of the ledger as a CloudEvents 1.0 document; its position and hash are extension attributes."""
     return {
         "specversion": "1.0",
         "id": record.id,

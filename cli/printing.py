@@ -20,10 +20,10 @@ def print_table(
     right: Collection[str] = (),
     dispensable: Sequence[str] = (),
 ) -> None:
-    """Rows under their headings; the columns in `right` are set to the right.
+    """Print rows under their headings; the columns in `right` are aligned to the right.
 
-    On a terminal with colours, and without as many of the `dispensable` columns, the first ones first, as it takes to
-    fit; elsewhere plain text with every column and no line cut short.
+    On a terminal the table has colours, and `dispensable` columns are dropped, the first one first, until it fits.
+    Elsewhere it is plain text with every column and complete lines.
     """
     columns, right = [on_a_line(name) for name in columns], [on_a_line(name) for name in right]
     rows = [[on_a_line(cell) for cell in row] for row in rows]
@@ -34,7 +34,7 @@ def print_table(
 
 
 def show(table: Table) -> None:
-    """The same for a table of scores."""
+    """Print a table of scores."""
     print_table(table.columns, table.rows, right=table.right, dispensable=table.dispensable)
 
 
@@ -71,11 +71,11 @@ def _print_rich(
         table.add_row(*(Text(cell, style=STYLES.get(cell.partition(" ")[0], "")) for cell in cells))
     console.print(table)
     if hidden:
-        console.print(f"(a wider terminal shows {', '.join(hidden)} too)", style="dim")
+        console.print(f"(a wider terminal also shows {', '.join(hidden)})", style="dim")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Names and values, one a line; what is empty is left out."""
+    """Print names and values, one on each line; empty values are omitted."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         if value:

@@ -1,8 +1,7 @@
-"""Everything that is printed passes here: made visible, and for somebody who may be gone.
+"""All output passes here: control characters are made visible, and a reader that has gone away causes no error.
 
-`Shown` stands in the place of stdout and stderr, so that nothing that a command prints can give orders to a terminal.
-`open_console` makes consoles of rich whose colours are ours and whose words are visible. A closed pipe or a terminal
-that hung up ends no run.
+`VisibleStream` replaces stdout and stderr, so that no text that a command prints can control the terminal.
+`open_console` makes consoles of rich that obey our own colours only. A closed pipe or terminal does not end a run.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def discard(stream: TextIO) -> None:
-    """Lead what is written there to nowhere, since nobody reads it any more: also what Python flushes at its end."""
+    """Send further output of a stream without a reader to /dev/null, also what Python flushes at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def say(text: str) -> None:
-    """Print on stderr, if somebody still reads it."""
+    """Print on stderr. Does nothing if the reader has closed it."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -34,13 +33,13 @@ def say(text: str) -> None:
 
 
 def emit(text: str) -> None:
-    """Write a document for programs on stdout: as it is, but visible on a terminal (JSON stays the same JSON)."""
+    """Write a document for programs on stdout: unchanged, except on a terminal (JSON stays the same JSON)."""
     stream = _beneath(sys.stdout)
     stream.write(visible(text) if stream.isatty() else text)
 
 
 def emit_bytes(content: bytes) -> None:
-    """The same for the bytes of a file."""
+    """The same for bytes."""
     stream = _beneath(sys.stdout)
     if stream.isatty():
         stream.write(visible(content.decode(errors="replace")))
@@ -49,19 +48,19 @@ def emit_bytes(content: bytes) -> None:
         stream.buffer.write(content)
 
 
-class Shown:
-    """A stream on which every text is visible, whoever prints it."""
+class VisibleStream:
+    """A stream that makes control characters in all text visible."""
 
     def __init__(self, stream: TextIO) -> None:
         self.beneath = stream
 
     def write(self, text: str) -> int:
-        """Write the text, made visible."""
+        """Write the text with its control characters visible."""
         self.beneath.write(visible(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
+        """Write each line."""
         for line in lines:
             self.write(line)
 
@@ -70,16 +69,16 @@ class Shown:
 
 
 def show_only_visible_text() -> None:
-    """From now on, stdout and stderr are `Shown`. Called once, when the program starts."""
-    # A stream may be closed: then Python has none.
+    """Replace stdout and stderr by `VisibleStream`. Called once, when the program starts."""
+    # If a stream is closed at the start, Python sets it to None.
     if sys.stdout is not None:
-        sys.stdout = cast("TextIO", Shown(sys.stdout))
+        sys.stdout = cast("TextIO", VisibleStream(sys.stdout))
     if sys.stderr is not None:
-        sys.stderr = cast("TextIO", Shown(sys.stderr))
+        sys.stderr = cast("TextIO", VisibleStream(sys.stderr))
 
 
 def open_console(stream: TextIO) -> Console:
-    """A console of rich on a stream; whatever text it is given is visible, and only its own colours are obeyed."""
+    """A console of rich on a stream. It makes control characters in text visible, and prints only its own colours."""
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 
@@ -89,21 +88,21 @@ def open_console(stream: TextIO) -> Console:
                 text, style, control = segment
                 yield segment if control else Segment(visible(text), style)
 
-    return VisibleConsole(file=cast("TextIO", Lasting(_beneath(stream))), highlight=False)
+    return VisibleConsole(file=cast("TextIO", UnfailingStream(_beneath(stream))), highlight=False)
 
 
 def _beneath(stream: TextIO) -> TextIO:
-    return stream.beneath if isinstance(stream, Shown) else stream
+    return stream.beneath if isinstance(stream, VisibleStream) else stream
 
 
-class Lasting:
-    """A stream as it is, except that writing to it never fails."""
+class UnfailingStream:
+    """A stream whose write and flush never fail."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, if somebody still reads it."""
+        """Write, unless the reader has closed the stream."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -111,7 +110,7 @@ class Lasting:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, if somebody still reads it."""
+        """Flush, unless the reader has closed the stream."""
         try:
             self._stream.flush()
         except OSError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..errors import ExpectedError
 
-class LedgerError(Exception):
+
+class LedgerError(ExpectedError):
     """The root of every error of the ledger."""
 
 
@@ -15,6 +17,8 @@ class LedgerDamaged(LedgerError):
     `line` counts from 1 in `file`; `offset` is the byte at which it begins, and None in a database, where a line is a
     row. `trusted` is the position of the last event before the break: everything up to there is still proven.
     """
+
+    exit_code = 3
 
     def __init__(self, file: Path, line: int, offset: int | None, trusted: int, reason: str) -> None:
         self.file, self.line, self.offset, self.trusted, self.reason = file, line, offset, trusted, reason
@@ -56,6 +60,8 @@ class LedgerBusy(LedgerUnwritable):
 class LedgerMoved(LedgerError):
     """The ledger is no longer where this program wrote to it: its folder was moved, replaced or removed."""
 
+    exit_code = 3
+
     def __init__(self, what: str, now_at: Path | None) -> None:
         self.now_at = now_at
         elsewhere = f"What was recorded before is in {now_at}" if now_at else "What was recorded before is not there"
@@ -73,6 +79,8 @@ class OutcomeUnknown(LedgerError):
     After a failed `fdatasync` the kernel may have dropped the dirty pages, so a second try that succeeds proves
     nothing. Open the ledger again to see what is there.
     """
+
+    exit_code = 1
 
 
 class EventConflict(LedgerError):

@@ -1,4 +1,4 @@
-"""What is to be run: the options of `run` as one record, and the cells and the request that they mean."""
+"""An order: the options of `run` as one record, and the cells and the request that they describe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_PROVIDER = "groq"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of `run`, as they were given; the names are those of the options."""
+    """The options of `run`; the names are those of the options."""
 
     campaign: Loaded | None = None
     benchmarks: Sequence[str] = ()
@@ -56,23 +56,24 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     explained: bool = False
 
     def check(self) -> None:
-        """Raises UsageError for options that exclude each other."""
+        """Raises UsageError if options exclude each other."""
         if self.rerun_failed and self.force:
             raise UsageError("--rerun-failed and --force exclude each other")
         if (self.agent is not None) + bool(self.agents) + self.every_agent > 1:
             raise UsageError("--agent, --agents and --all-agents exclude each other")
         if self.agents and not _names(self.agents):
-            raise UsageError("--agents names no agent")
-        what = self.everything or self.agent or self.agents or self.every_agent or self.extra != "{}"
-        if self.campaign and (self.benchmarks or what or self.provider or self.model or self.base_url or self.again):
+            raise UsageError("--agents is empty", "name one or more agents")
+        selects = self.everything or self.agent or self.agents or self.every_agent or self.extra != "{}"
+        if self.campaign and (self.benchmarks or selects or self.provider or self.model or self.base_url or self.again):
             raise UsageError(
-                "--campaign says what is run: leave out --benchmarks, --all, --agent, --agents, --all-agents, "
-                "--provider, --base-url, --model, --extra, --again"
+                "--campaign excludes the options that its file sets",
+                "leave out --benchmarks, --all, --agent, --agents, --all-agents, --provider, --base-url, --model, "
+                "--extra and --again",
             )
-        if self.again and (self.benchmarks or what or self.repeats != 1):
+        if self.again and (self.benchmarks or selects or self.repeats != 1):
             raise UsageError(
-                "--again takes all from that run: leave out --benchmarks, --all, --agent, --agents, --all-agents, "
-                "--extra, --repeats"
+                "--again excludes the options that it takes from the run",
+                "leave out --benchmarks, --all, --agent, --agents, --all-agents, --extra and --repeats",
             )
 
     @property
@@ -87,7 +88,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tries(self) -> Retries:
-        """How often what failed is tried again."""
+        """How often a failed run is retried."""
         return Retries(self.retries, self.retry_delay)
 
     @property
@@ -98,7 +99,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def cells(
         self, original: Started | None, found: Discovery, environ: Mapping[str, str], note: Callable[[str], None]
     ) -> list[Cell]:
-        """What is to be run. `original` is the run that --again names; `note` says what is left out and why.
+        """The cells to run. `original` is the run that --again names; `note` prints what is left out and why.
 
         Raises UsageError.
         """
@@ -117,10 +118,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             [adapter] = choose([original.benchmark_id], known, broken)
             return [Cell(adapter, original.agent, target, extra_of(original))]
         if self.everything and self.benchmarks:
-            note("--all runs every benchmark, so --benchmarks makes no difference")
-        extra, strangers = without_strangers(parse_extra(self.extra), known, broken)
-        for told in strangers:
-            note(told)
+            note("--all runs every benchmark, so --benchmarks has no effect")
+        extra, skipped = without_strangers(parse_extra(self.extra), known, broken)
+        for reason in skipped:
+            note(reason)
         return [
             Cell(adapter, agent, target, extra)
             for adapter in self._chosen(found)
@@ -128,16 +129,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def _agents(self, manifest: Manifest) -> Sequence[str]:
-        """The labels of the agents that are to run a benchmark."""
+        """The labels of the agents that run a benchmark."""
         if self.agents:
             return _names(self.agents)
         if self.every_agent:
-            # A benchmark that any agent can run names none of them.
+            # A benchmark that any agent can run does not name agents.
             return [agent for agent in manifest.agents if agent != ANY_AGENT] or [manifest.default_agent]
         return [self.agent or manifest.default_agent]
 
     def request(self, cells: Sequence[Cell], plan: Sequence[PlannedRun]) -> Request:
-        """The request as it stands in the ledger."""
+        """The request as it is recorded in the ledger."""
         options = [item for cell in cells for item in cell.adapter.manifest.options.items()]
         secret = {name for name, option in options if option.secret_as(name)}
         agent, extra = ", ".join(_names(self.agents)) or self.agent, cells[0].extra
@@ -179,19 +180,19 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         ids = _names(self.benchmarks)
         if not self.everything and not ids:
             raise UsageError(
-                "which benchmarks? Name them with --benchmarks, say --all, or give a --campaign; list-benchmarks shows "
-                "them"
+                "no benchmarks given",
+                "name them with --benchmarks, or use --all or --campaign FILE; benchmarks list-benchmarks lists them",
             )
         return list(found.adapters.values()) if self.everything else choose(ids, found.adapters, found.broken)
 
 
 def _names(values: Sequence[str]) -> list[str]:
-    """The names in the values of an option that takes several, with commas or spaces between; each once."""
+    """The names in the values of an option, separated by commas or spaces; each once."""
     return list(dict.fromkeys(name for value in values for name in re.split(r"[,\s]+", value) if name))
 
 
 def _without_secrets(options: Json, secret: set[str]) -> Json:
-    """Options as they may stand in the ledger."""
+    """Options without secrets, as they are recorded in the ledger."""
 
     def hide(value: object) -> object:
         if isinstance(value, list):
@@ -201,5 +202,5 @@ def _without_secrets(options: Json, secret: set[str]) -> Json:
         return {key: f"[redacted:{key}]" if key in secret else hide(item) for key, item in value.items()}
 
     hidden = hide_in(hide(options))
-    assert isinstance(hidden, dict)  # noqa: S101 - for the type checker: an object stays one
+    assert isinstance(hidden, dict)  # noqa: S101 - for the type checker: an object stays an object
     return hidden

@@ -23,6 +23,10 @@ MAY_IMPORT = {
 }
 
 
+LEAVES = {"errors"}
+"""Modules beside the folders. Every folder may import them, and they import nothing of ours."""
+
+
 PROMISED_NAMES = {"ledger.jsonl", "ledger.contract"}
 """Modules that only keep an import working that the documentation promised. Nothing of ours may use them."""
 
@@ -35,6 +39,7 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))}
+MODULES |= {name: ROOT / f"{name}.py" for name in LEAVES}
 
 
 def imports_of(name: str) -> set[str]:
@@ -90,10 +95,15 @@ def test_a_folder_imports_only_what_the_data_flow_allows(folder: str) -> None:
     wrong = {}
     for name in MODULES:
         # `python -m benchmarks.orchestrator` is the command line.
-        allowed = MAY_IMPORT[folder] | ({"cli"} if name == "orchestrator.__main__" else set())
+        allowed = MAY_IMPORT[folder] | LEAVES | ({"cli"} if name == "orchestrator.__main__" else set())
         if name.split(".")[0] == folder and (extra := {one.split(".")[0] for one in IMPORTS[name]} - allowed):
             wrong[name] = extra
     assert not wrong
+
+
+def test_the_modules_beside_the_folders_import_nothing_of_ours() -> None:
+    assert {path.stem for path in ROOT.glob("*.py")} == {"__init__", *LEAVES}
+    assert not any(IMPORTS[name] for name in LEAVES)
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
@@ -141,7 +151,7 @@ def test_the_wheel_holds_every_file_of_the_tree(tmp_path: Path) -> None:
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     ]
-    top = [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "__init__.py", "py.typed")]
+    top = [ROOT / name for name in ("pyproject.toml", "README.md", "LICENSE", "py.typed")] + sorted(ROOT.glob("*.py"))
     for file in [*files, *top]:
         target = copy / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +160,7 @@ def test_the_wheel_holds_every_file_of_the_tree(tmp_path: Path) -> None:
     subprocess.run(build, check=True)
     [wheel] = tmp_path.glob("*.whl")
     shipped = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"benchmarks/{file.relative_to(ROOT)}" for file in files} <= shipped
+    assert {f"benchmarks/{file.relative_to(ROOT)}" for file in [*files, *ROOT.glob("*.py")]} <= shipped
 
 
 def test_style_and_types_are_clean() -> None:

@@ -1,4 +1,4 @@
-"""`adapters validate`, `test`, `schema` and `catalogue`: for whoever writes a manifest, or looks for one."""
+"""`adapters validate`, `test`, `schema` and `catalogue`: tools for authors of manifests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose
 from ...projections.render.text import format_score
 from ..context import Place, in_place, json_option, print_json
+from ..group import Group
 from ..printing import print_facts
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """For whoever writes a benchmark.toml: check it, try it on a result, describe it to an editor."""
+    """Validate a benchmark.toml, test it on a result, and print the schema for editors."""
 
 
 @command.command()
@@ -32,14 +33,14 @@ def command() -> None:
 @json_option
 @in_place
 def validate(place: Place, path: Path | None, as_json: bool) -> int:
-    """Check the manifest at PATH, those in the folder PATH, or all that the workspace has; say what is wrong.
+    """Validate the manifest at PATH, those in the folder PATH, or all of the workspace.
 
-    Exit code 2 where anything is.
+    Exit code 2 if there is a problem.
     """
-    files = list(_manifests(path or place.workspace.root, is_asked_for=path is not None))
+    files = list(_manifests(path or place.workspace.root, is_named=path is not None))
     problems = [(problem, _line(problem)) for file in files for problem in _faults(file)]
     if path is None:
-        # What only shows when they are looked at together: ids that are taken twice, plugins that fail.
+        # Some problems show only when all are read together: duplicate ids, plugins that fail.
         seen = {(problem.path, problem.key) for problem, _ in problems}
         problems += [
             (problem, _line(problem))
@@ -47,7 +48,7 @@ def validate(place: Place, path: Path | None, as_json: bool) -> int:
             if (problem.path, problem.key) not in seen
         ]
     elif not files:
-        raise UsageError(f"there is no {MANIFEST} in {path}")
+        raise UsageError(f"{path} contains no {MANIFEST}")
     if as_json:
         print_json(
             {
@@ -60,28 +61,33 @@ def validate(place: Place, path: Path | None, as_json: bool) -> int:
         )
     else:
         for problem, line in problems:
-            where = f"{problem.path}:{line}" if line else str(problem.path)
-            print(f"{where}: {problem.key}: {problem.reason}" if problem.key else f"{where}: {problem.reason}")
+            location = f"{problem.path}:{line}" if line else str(problem.path)
+            print(f"{location}: {problem.key}: {problem.reason}" if problem.key else f"{location}: {problem.reason}")
         print(f"{len(files)} manifests checked, {len(problems)} problems")
     return 2 if problems else 0
 
 
 @command.command()
 @click.argument("benchmark", metavar="ID|MANIFEST")
-@click.option("--result", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True)
+@click.option(
+    "--result",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="Read this result file.",
+)
 @json_option
 @in_place
 def test(place: Place, benchmark: str, result: Path, as_json: bool) -> int:
-    """Show what the benchmark ID, or the manifest at a path, takes from the file --result.
+    """Show what the benchmark ID, or the manifest at a path, reads from a result file.
 
-    Exit code 1 where a run with that result would have failed.
+    Exit code 1 if a run with this result would fail.
     """
     manifest = _manifest(place, benchmark)
     reading = read_file(manifest, result)
     if as_json:
-        told: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(reading, path=None))
+        fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(reading, path=None))
         unit = {"unit": manifest.result.unit, "higher_is_better": manifest.result.higher_is_better}
-        print_json({**told, "path": str(result), **unit})
+        print_json({**fields, "path": str(result), **unit})
     else:
         print_facts(_facts(manifest, reading))
     return 1 if reading.reason else 0
@@ -95,13 +101,13 @@ def schema() -> None:
 
 @command.command()
 def catalogue() -> None:
-    """Print the page of every benchmark that is known without a workspace, in Markdown."""
+    """Print the catalogue of built-in benchmarks in Markdown."""
     [elizaos] = known_workspaces()
     print(catalogue_page(discover(Path(os.devnull)).adapters.values(), elizaos), end="")
 
 
-def _manifests(path: Path, *, is_asked_for: bool) -> Iterator[Path]:
-    """The manifests at a path; where a folder was asked for that holds nothing else, every TOML file of it."""
+def _manifests(path: Path, *, is_named: bool) -> Iterator[Path]:
+    """The manifests at a path. A folder that the user named and that has none gives all its TOML files."""
     if path.is_file():
         yield path
         return
@@ -111,16 +117,16 @@ def _manifests(path: Path, *, is_asked_for: bool) -> Iterator[Path]:
         return
     below = [path / name / MANIFEST for name in discover(path).directories]
     found = [file for file in below if file.is_file()]
-    yield from found or (sorted(path.glob("*.toml")) if is_asked_for else ())
+    yield from found or (sorted(path.glob("*.toml")) if is_named else ())
 
 
 def _faults(file: Path) -> list[ManifestError]:
-    # A file of another name stands in a catalogue, where a manifest names its directory.
+    # A file of another name is in a catalogue, where a manifest names its directory.
     return find_faults(file, file.absolute().parent.name if file.name == MANIFEST else None)
 
 
 def _line(problem: ManifestError) -> int | None:
-    """The line of the key; where a TOML error names its own, none on top."""
+    """The line of the key; None if the error has no key, such as a TOML error, which names its own line."""
     if not problem.key or not problem.path.is_file() or problem.path.name == WORKSPACE_FILE:
         return None
     return line_of(problem.path.read_text(encoding="utf-8", errors="replace"), problem.key)
@@ -129,7 +135,7 @@ def _line(problem: ManifestError) -> int | None:
 def _manifest(place: Place, benchmark: str) -> Manifest:
     path = Path(benchmark)
     found = discover(place.workspace.root)
-    # A folder may have the name of a benchmark, such as a checkout's suite: it is meant only if it has a manifest.
+    # A folder may have the name of a benchmark, such as a suite in a checkout: then it needs a manifest to be used.
     is_known = benchmark in found.adapters or benchmark in found.broken
     if path.suffix == ".toml" or (path / MANIFEST).is_file() or (path.is_dir() and not is_known):
         file = path / MANIFEST if path.is_dir() else path
@@ -152,7 +158,7 @@ def _facts(manifest: Manifest, reading: Reading) -> dict[str, str]:
         "samples": "" if reading.samples is None else str(reading.samples),
         "metrics": _lines(reading.metrics),
         "usage": _lines(reading.usage),
-        "synthetic": "yes: it holds no record" if reading.synthetic else "",
+        "synthetic": "yes: it cannot be a record" if reading.synthetic else "",
     }
 
 

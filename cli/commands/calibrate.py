@@ -23,7 +23,7 @@ from ..printing import print_table
 
 
 class Calibrated(msgspec.Struct, frozen=True):
-    """A benchmark with the scores of its players, and the verdict."""
+    """A benchmark with the scores of its reference players, and the verdict."""
 
     benchmark_id: str
     unit: str
@@ -33,15 +33,16 @@ class Calibrated(msgspec.Struct, frozen=True):
 
 @click.command()
 @click.argument("benchmarks", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every benchmark that has such players and can run here.")
-@click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, as for run.")
-@click.option("--force", is_flag=True, help="Play again even if the ledger has their scores.")
+@click.option("--all", "everything", is_flag=True, help="Calibrate every benchmark that has players and can run here.")
+@click.option("--extra", default="{}", metavar="JSON", help="Set options of the benchmarks, as for run.")
+@click.option("--force", is_flag=True, help="Run the players again even if the ledger has their scores.")
 @click.option(
     "--tolerance",
+    metavar="FRACTION",
     type=click.FloatRange(0, 0.5),
     default=0.02,
     show_default=True,
-    help="Scores are equal if they differ by less than this part of the distance between the best and the worst.",
+    help="Treat scores as equal if they differ by less than this fraction of the distance between best and worst.",
 )
 @json_option
 @in_place
@@ -57,11 +58,11 @@ def command(
     tolerance: float,
     as_json: bool,
 ) -> int:
-    """Let players of a known quality take the benchmarks, and say whether the scores tell them apart.
+    """Check that benchmarks tell right answers from wrong ones.
 
-    The players are perfect, half, random and wrong: answers of that quality are given in the model's place, so no model
-    and no key is needed. A benchmark where perfect equals half measures nothing. Their runs are synthetic, and recorded
-    once like all runs. Exit code 1 if a benchmark is not sound.
+    Players of known quality (perfect, half, random, wrong) answer in place of a model, so no model and no key is
+    needed. If perfect and half get the same score, the benchmark measures nothing. Their runs are synthetic, and are
+    recorded once like all runs. Exit code 1 if a benchmark is not sound.
     """
     found = discover(place.workspace.root)
     chosen = _chosen(found, benchmarks, everything)
@@ -96,18 +97,21 @@ def command(
 
 def _chosen(found: Discovery, ids: tuple[str, ...], everything: bool) -> list[Adapter]:
     if everything == bool(ids):
-        raise UsageError("which benchmarks? Name them, or say --all")
+        raise UsageError(
+            "no benchmarks given" if not ids else "benchmarks and --all exclude each other",
+            "name benchmarks, or use --all",
+        )
     if everything:
-        able = [adapter for adapter in found.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)]
-        if not able:
+        suitable = [adapter for adapter in found.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)]
+        if not suitable:
             raise UsageError("no benchmark here has players to calibrate it with")
-        return able
+        return suitable
     chosen = choose(ids, found.adapters, found.broken)
     for adapter in chosen:
         if len(_players(adapter)) < 2:
             raise UsageError(
-                f"{adapter.id} has fewer than two of the players {', '.join(PLAYERS)}; its manifest can declare them "
-                "with [calibration] (docs/own-benchmark.md shows how)"
+                f"{adapter.id} has fewer than two of the players {', '.join(PLAYERS)}",
+                "declare them in its manifest with [calibration] (docs/own-benchmark.md shows how)",
             )
     return chosen
 
@@ -122,7 +126,7 @@ def _can_play(adapter: Adapter) -> bool:
 
 
 def _calibrated(place: Place, adapter: Adapter, extra: dict[str, Any], tolerance: float) -> Calibrated:
-    """The newest valid scores of the players with those options."""
+    """The newest valid scores of the players with these options."""
     manifest = adapter.manifest
     try:
         config = effective_config(adapter.id, manifest.options, extra).config

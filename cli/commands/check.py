@@ -1,4 +1,4 @@
-"""`check`: the gate for CI, which fails when a score got worse than a baseline."""
+"""`check`: the gate for CI, which fails if a score is worse than a baseline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ...orchestrator.errors import UsageError, nearest
+from ...errors import did_you_mean
+from ...orchestrator.errors import UsageError
 from ...orchestrator.place import Place, check_history
 from ...projections.render.exports.junit import check_report
 from ...projections.render.score_tables import check_sentence, check_table
@@ -26,22 +27,22 @@ from ..printing import show
     "--baseline",
     required=True,
     metavar="best|last|run:ID|group:ID|as-of:TIME",
-    help="What to measure against: each task's best or last earlier score of the same agent and model, or what a run, "
-    "a group or the ledger at a time had.",
+    help="Compare with: the best or the last earlier score of the same agent and model on each task, or the scores of "
+    "a run, of a group, or of the ledger at a time.",
 )
 @click.option(
     "--max-drop",
     "drops",
     multiple=True,
     metavar="N|N%|ID=N",
-    help="How much worse is still well: in the unit of the score, or as a share of the baseline; for one benchmark "
-    "with its id (repeatable; default: 0).",
+    help="Allowed drop, in the unit of the score or in percent of the baseline; with an id, for that benchmark only "
+    "(repeatable; default: 0).",
 )
-@click.option("--significant", is_flag=True, help="Only what is more than noise counts as worse.")
-@click.option("--across", is_flag=True, help="Also measure against scores of other agents and models.")
+@click.option("--significant", is_flag=True, help="Fail only for drops that are statistically significant.")
+@click.option("--across", is_flag=True, help="Also compare with scores of other agents and models.")
 @include_option
-@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit XML report too.")
-@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Write a Markdown report too.")
+@click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write a JUnit XML report.")
+@click.option("--markdown", type=click.Path(path_type=Path, dir_okay=False), help="Also write a Markdown report.")
 @json_option
 @in_place
 def command(
@@ -58,16 +59,19 @@ def command(
 ) -> int:
     """Check the newest group, or WHAT (a run, group, model or agent, as for compare), against a baseline.
 
-    Of a model or an agent, what it ran last is checked.
+    For a model or an agent, its last runs are checked.
 
-    Exit code 1 where a score got worse by more than --max-drop, or a benchmark failed that has a score in the baseline;
-    2 where the baseline has nothing to compare.
+    Exit code 1 if a score dropped by more than --max-drop, or if a benchmark failed that has a score in the baseline;
+    2 if the baseline has nothing to compare with.
     """
     allowances = _allowances(drops)
     catalogue = place.catalogue(include)
     known = {run.benchmark_id for run in catalogue.runs}
     for unknown in allowances.keys() - known - {""}:
-        raise UsageError(f"--max-drop: no benchmark '{unknown}' has run{nearest(unknown, known)}")
+        raise UsageError(
+            f"--max-drop: the ledger has no scores of the benchmark '{unknown}'",
+            did_you_mean(unknown, known, "benchmarks show-runs lists the runs"),
+        )
     result = check_history(
         catalogue,
         place.workspace,
@@ -91,12 +95,14 @@ def command(
 
 
 def _allowances(texts: Sequence[str]) -> dict[str, Allowance]:
-    """What `--max-drop` allows, by benchmark id; under "" what holds for all others."""
+    """The allowed drops by benchmark id; the key "" is for all other benchmarks."""
     allowances = {}
     for text in texts:
         benchmark, _, drop = text.rpartition("=")
         try:
             allowances[benchmark] = Allowance.parse(drop)
         except ValueError:
-            raise UsageError(f"--max-drop: '{text}' is none of 0.02, 5%, human_eval=0.02") from None
+            raise UsageError(
+                f"--max-drop: '{text}' is not an allowed drop", "write it like 0.02, 5% or human_eval=0.02"
+            ) from None
     return allowances

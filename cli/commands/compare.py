@@ -28,14 +28,13 @@ def command(
     """Compare B (and C ...) with A, benchmark by benchmark, and tell differences from noise.
 
     Each is a run or a group (an id, or its beginning), a model (MODEL or PROVIDER:MODEL), an agent, or as-of:TIME (a
-    time or a position of the ledger, or now). Where a name means several things, say which: run:, group:, model: or
-    agent: before it.
+    time, a position in the ledger, or now). If a name is ambiguous, write run:, group:, model: or agent: before it.
 
-    Scores are compared sample by sample where both sides have samples.jsonl, else by their standard errors; the
-    p-values are corrected for being many (Holm). Scores with other options or units are not compared, but named.
+    Scores are compared sample by sample if both sides have samples.jsonl, else by their standard errors; p-values are
+    corrected for multiple comparisons (Holm). Scores with different options or units are listed but not compared.
     """
     if len(specs) < 2:
-        raise UsageError("compare needs two or more: benchmarks compare A B; leaderboard shows what there is")
+        raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
     catalogue = place.catalogue(include)
     comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace))
     if as_json:
@@ -55,15 +54,15 @@ def _summary(comparison: Comparison) -> list[str]:
     first, *others = comparison.sides
     lines = [f"A is {_described(first)}"]
     for tally, side in zip(comparison.tallies, others, strict=True):
-        told = f"{tally.wins} better, {tally.losses} worse, {tally.ties} no different beyond noise"
+        counts = f"{tally.wins} better, {tally.losses} worse, {tally.ties} within noise"
         unknown = f", {tally.unknown} of unknown noise" if tally.unknown else ""
-        lines.append(f"B is {_described(side)}: {told} (p < {comparison.level:g}){unknown}")
+        lines.append(f"B is {_described(side)}: {counts} (p < {comparison.level:g}){unknown}")
     if not comparison.rows:
         lines.append("nothing can be compared")
-    lines += [f"{some.benchmark_id}: not compared with {some.side}: {some.reason}" for some in comparison.unlike]
+    lines += [f"{score.benchmark_id}: not compared with {score.side}: {score.reason}" for score in comparison.unlike]
     return lines
 
 
 def _described(side: Side) -> str:
-    who = f" of {side.contenders[0]}" if len(side.contenders) == 1 else ""
-    return f"{side.kind} {side.name} ({side.runs} {'run' if side.runs == 1 else 'runs'}{who})"
+    contender = f" of {side.contenders[0]}" if len(side.contenders) == 1 else ""
+    return f"{side.kind} {side.name} ({side.runs} {'run' if side.runs == 1 else 'runs'}{contender})"

@@ -27,29 +27,33 @@ from ...orchestrator.models.local_model import NO_DEPS, REQUIREMENTS
 from ...orchestrator.models.targets import LOCAL
 from ...orchestrator.planning.plan import choose
 from ..context import Place, in_place, json_option, note, print_json
+from ..group import Group
 from ..printing import print_table
 
 _MEGABYTE = 1_000_000
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment, the ids of the workspace's benchmarks that it is for (or `local`, the model server), its size."""
+    """An environment, its size, and the ids of the benchmarks that use it (`local` is the model server)."""
 
     environment: Environment
     used_by: list[str]
     size_bytes: int
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """The isolated environments that benchmarks run in: built once, kept below the user's cache folder, shared."""
+    """List, build or remove the isolated environments of benchmarks.
+
+    Each is built once, in the user's cache folder, and shared by all workspaces.
+    """
 
 
 @command.command("list")
 @json_option
 @in_place
 def list_(place: Place, as_json: bool) -> None:
-    """Show what was built here, how large it is, and for which benchmarks of the workspace."""
+    """List the environments that are built here, with their size and the benchmarks that use them."""
     specs = specs_of(discover(place.workspace.root).adapters)
     users: dict[str, list[str]] = {}
     for name, spec in specs.items():
@@ -69,7 +73,7 @@ def list_(place: Place, as_json: bool) -> None:
             one.environment.key,
             one.environment.python_version,
             f"{one.size_bytes / _MEGABYTE:,.0f} MB",
-            ", ".join(one.used_by) or "nothing here",
+            ", ".join(one.used_by) or "unused here",
             ", ".join(one.environment.requirements),
         ]
         for one in found
@@ -77,23 +81,26 @@ def list_(place: Place, as_json: bool) -> None:
     if rows:
         print_table(["key", "python", "size", "used by", "requirements"], rows, right=["size"], dispensable=["python"])
         print()
-    print(f"{len(found)} in {cache_folder()}; not built: {', '.join(missing) or 'none'}")
+    print(f"{len(found)} environments in {cache_folder()}; not built: {', '.join(missing) or 'none'}")
 
 
 @command.command()
 @click.argument("benchmarks", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Those of every benchmark, and of the local model.")
+@click.option("--all", "everything", is_flag=True, help="Build those of every benchmark and of the local model.")
 @json_option
 @in_place
 def build(place: Place, benchmarks: tuple[str, ...], everything: bool, as_json: bool) -> int:
-    """Build the environments of the benchmarks ID, or `local` for the model server: so that later runs need no network.
+    """Build the environments of benchmarks (ID; `local` is the model server), so that runs need no network.
 
-    Exit code 1 where one could not be built; the others are.
+    Exit code 1 if one cannot be built; the others are still built.
     """
     found = discover(place.workspace.root)
     specs = specs_of(found.adapters)
     if everything == bool(benchmarks):
-        raise UsageError("which environments? Name benchmarks, or say --all")
+        raise UsageError(
+            "benchmarks and --all exclude each other" if everything else "no benchmarks given",
+            "name benchmarks, or use --all",
+        )
     choose([name for name in benchmarks if name != LOCAL], found.adapters, found.broken)
     chosen = specs if everything else {name: specs[name] for name in dict.fromkeys(benchmarks) if name in specs}
     for name in benchmarks:
@@ -116,54 +123,60 @@ def build(place: Place, benchmarks: tuple[str, ...], everything: bool, as_json: 
 
 @command.command("remove")
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
-@click.option("--unused", is_flag=True, help="Those that no benchmark of the workspace needs any more.")
-@click.option("--all", "everything", is_flag=True, help="Every one; they are built again when they are needed.")
+@click.option("--unused", is_flag=True, help="Remove those that no benchmark of the workspace needs.")
+@click.option("--all", "everything", is_flag=True, help="Remove all; runs build them again when they need them.")
 @in_place
 def remove_(place: Place, keys: tuple[str, ...], unused: bool, everything: bool) -> int:
-    """Remove environments by KEY (its beginning is enough). One that a run works in stays: exit code 1."""
+    """Remove environments by KEY (its beginning is enough).
+
+    An environment that a run uses is not removed: exit code 1.
+    """
     if [bool(keys), unused, everything].count(True) != 1:
-        raise UsageError("which environments? Name keys, or say --unused or --all; environments list shows them")
-    there = [environment.key for environment in list_environments()]
+        raise UsageError(
+            "exactly one of KEY, --unused and --all is needed", "benchmarks environments list shows the keys"
+        )
+    built = [environment.key for environment in list_environments()]
     if unused:
         needed = {spec.key for spec in specs_of(discover(place.workspace.root).adapters).values()}
-        there = [key for key in there if key not in needed]
-    chosen = _chosen(keys, there) if keys else there
-    kept = 0
+        built = [key for key in built if key not in needed]
+    chosen = _chosen(keys, built) if keys else built
+    in_use = 0
     for key in chosen:
         try:
             remove(key)
             print(f"removed {key}")
         except EnvironmentInUse as problem:
-            kept += 1
+            in_use += 1
             note(str(problem))
         except OSError as problem:
             raise UsageError(f"{key} cannot be removed: {problem.strerror}") from problem
     if not chosen:
         print("nothing to remove")
-    return 1 if kept else 0
+    return 1 if in_use else 0
 
 
 def specs_of(adapters: Mapping[str, Adapter]) -> dict[str, EnvironmentSpec]:
-    """The environments that benchmarks need, by their ids; and that of the model server, by `local`."""
+    """The environments that benchmarks need, by benchmark id; `local` is that of the model server."""
     needed = ((name, spec_of(adapter.manifest.requires)) for name, adapter in adapters.items())
     specs = {name: spec for name, spec in needed if spec}
     return {**specs, LOCAL: EnvironmentSpec(REQUIREMENTS, NO_DEPS)}
 
 
-def _chosen(keys: Sequence[str], there: Sequence[str]) -> list[str]:
+def _chosen(keys: Sequence[str], built: Sequence[str]) -> list[str]:
     chosen = []
-    for asked in keys:
-        found = [key for key in there if key.startswith(asked)]
-        if len(found) != 1:
+    for beginning in keys:
+        matching = [key for key in built if key.startswith(beginning)]
+        if len(matching) != 1:
             raise UsageError(
-                f"{len(found) or 'no'} environments begin with '{asked}'; environments list shows those there are"
+                f"{len(matching) or 'no'} environments have a key that begins with '{beginning}'",
+                "benchmarks environments list shows the keys",
             )
-        chosen += found
+        chosen += matching
     return list(dict.fromkeys(chosen))
 
 
 def _size(folder: Path) -> int:
-    """The bytes of the files below a folder; of those that disappear meanwhile, none."""
+    """The bytes of the files below a folder. A file that disappears meanwhile counts as 0."""
     total = 0
     for path in folder.rglob("*"):
         try:

@@ -1,4 +1,4 @@
-"""`export`: the history in the formats of others."""
+"""`export`: the history in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ FORMATS = (*_TABLES, "every-eval-ever", "openlineage")
 
 @click.command()
 @click.argument("what", required=False)
-@click.option("--format", "kind", type=click.Choice(FORMATS), required=True, help="What to write.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), required=True, help="Write this format.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The file to write instead of stdout; for every-eval-ever a folder, which gets a document for each run, "
+    help="Write to this file instead of stdout; for every-eval-ever a folder, which gets one document for each run, "
     "and its samples.",
 )
-@click.option("--organization", default="unknown", help="every-eval-ever: who evaluated.")
+@click.option("--organization", default="unknown", help="every-eval-ever: the name of the evaluator.")
 @click.option(
     "--relationship",
     type=click.Choice(get_args(Relationship)),
     default="other",
-    help="every-eval-ever: how they stand to the makers of the models.",
+    help="every-eval-ever: the evaluator's relationship to the makers of the models.",
 )
 @click.option("--namespace", default="benchmarks", help="openlineage: the namespace of the jobs.")
 @include_option
-@as_of_option("The runs as the ledger had them then.")
+@as_of_option("Export the runs as they were at that time.")
 @in_place
 def command(
     place: Place,
@@ -67,8 +67,8 @@ def command(
 ) -> None:
     """Export all runs, or those of WHAT (a run, group, model or agent, as for compare).
 
-    csv, json and parquet have a row for each run, whatever became of it; openlineage its events, a line each; junit a
-    test case. every-eval-ever has only scores that count: see --include.
+    csv, json and parquet have a row for each run of any status; openlineage has its events, one on each line; junit
+    has a test case. every-eval-ever contains only scores that count (see --include).
     """
     runs = _runs(place, what, as_of)
     if kind == "every-eval-ever":
@@ -76,7 +76,7 @@ def command(
         scored = [run for run in runs if is_eligible(run, include)]
         if output is not None:
             written = write_documents(scored, evaluator, output, lambda run: _rows(run, place))
-            note(f"{len(written)} documents below {output}")
+            note(f"wrote {len(written)} documents to {output}")
             return
         content = msgspec.json.encode(documents(scored, evaluator)) + b"\n"
     elif kind == "openlineage":
@@ -85,9 +85,9 @@ def command(
         content = _TABLES[kind](runs)
     if output is not None:
         output.write_bytes(content)
-        note(f"{len(runs)} runs in {output}")
+        note(f"wrote {len(runs)} runs to {output}")
     elif kind == "parquet" and sys.stdout.isatty():
-        raise UsageError("parquet is nothing to read on a terminal: give --output FILE")
+        raise UsageError("parquet is binary and is not printed on a terminal", "write it to a file with --output FILE")
     else:
         emit_bytes(content)
 
@@ -97,7 +97,7 @@ def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
         with open_as_of(place, as_of) as history:
             return list(read_runs(history))
     if as_of is not None:
-        raise UsageError("WHAT and --as-of exclude each other; as-of:TIME is a WHAT, too")
+        raise UsageError("WHAT and --as-of exclude each other", "WHAT can be as-of:TIME")
     selection = find(what, place.catalogue())
     return sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
 

@@ -1,4 +1,4 @@
-"""`export-viewer-data`: both projections, built anew from the ledger; or the viewer as one file."""
+"""`export-viewer-data`: both projections rebuilt from the ledger, or the viewer as one file."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ from ..context import Place, as_of_option, in_place, limit_of, note
 
 
 @click.command()
-@as_of_option("The history as it was then, in a folder of its own.")
+@as_of_option("Write the history as it was at that time, in a folder of its own.")
 @click.option("--html", metavar="FILE", help="Write the viewer with its data inside as one HTML file instead.")
 @click.option(
     "--details",
+    metavar="N",
     type=click.IntRange(0),
     default=1000,
     show_default=True,
-    help="With --html: of so many runs, the newest, also their configuration and events.",
+    help="With --html: number of newest runs whose configuration and events are included.",
 )
-@click.option("--no-charts", is_flag=True, help="With --html: without the script that draws charts (0.9 MB).")
+@click.option("--no-charts", is_flag=True, help="With --html: omit the script that draws charts (0.9 MB).")
 @in_place
 def command(place: Place, as_of: str | None, html: str | None, details: int, no_charts: bool) -> None:
     """Rebuild orchestrator.sqlite and viewer_data.json from the ledger, and print the path of the latter.
 
-    The same ledger gives the same bytes. With --as-of (an ISO 8601 time, or the position of an event) they stand in
-    benchmark_results/as-of-SEQ/, and the current ones stay as they are.
+    The same ledger gives the same bytes. With --as-of (an ISO 8601 time, or the position of an event) they are written
+    to benchmark_results/as-of-SEQ/, and the current files stay unchanged.
 
-    --html writes a page that opens from the disk, without any server: the overview, all runs with their filters, the
-    leaderboard and each benchmark. It holds no logs and no samples, and can neither compare nor ask.
+    --html writes a page that opens from the disk, without a server: the overview, all runs with their filters, the
+    leaderboard and each benchmark. It does not contain logs or samples, and cannot compare or query.
     """
     store = place.store()
     if html is not None:
         if as_of is not None:
-            raise UsageError("--html shows the present: leave out --as-of")
+            raise UsageError("--html and --as-of exclude each other: the page shows the present")
         _write_page(place, store, Path(html), details, with_charts=not no_charts)
         return
     if as_of is None:
@@ -54,11 +55,11 @@ def _write_page(place: Place, store: EventStore, file: Path, details: int, *, wi
     from ...viewer.offline import write_page
 
     if not file.name:
-        raise UsageError("--html takes the name of a file")
+        raise UsageError("--html needs the name of a file", "for example --html viewer.html")
 
     try:
         runs = write_page(place.workspace.root, store, file, details=details, with_charts=with_charts)
     except OSError as problem:
         raise UsageError(f"{file} cannot be written: {problem.strerror}") from problem
-    note(f"{runs} runs in {file}, {file.stat().st_size / 1e6:.1f} MB")
+    note(f"wrote {runs} runs to {file}, {file.stat().st_size / 1e6:.1f} MB")
     print(file)

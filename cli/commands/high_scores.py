@@ -9,7 +9,8 @@ import click
 
 from ...adapters.discovery import discover
 from ...adapters.secret_shapes import hide
-from ...orchestrator.errors import UsageError, nearest
+from ...errors import did_you_mean
+from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose
 from ...orchestrator.recording.high_scores import by_hand
 from ...projections.render.score_tables import high_scores_table
@@ -17,17 +18,18 @@ from ...projections.render.text import format_score
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
+from ..group import Group
 from ..histories import open_as_of
 from ..printing import show
 
 
-@click.group(invoke_without_command=True)
-@click.option("--benchmark", help="Every reference that this benchmark ever had, the oldest first.")
-@as_of_option("What held then.")
+@click.group(cls=Group, invoke_without_command=True)
+@click.option("--benchmark", help="Show every high score that this benchmark has had, oldest first.")
+@as_of_option("Show the high scores at that time.")
 @json_option
 @in_place
 def command(place: Place, benchmark: str | None, as_of: str | None, as_json: bool) -> None:
-    """Show the reference score that holds for each benchmark, or publish one (set)."""
+    """Show the published reference score of each benchmark, or publish one (set)."""
     context = click.get_current_context()
     context.find_root().obj = (str(place.workspace.root), place.ledger_url)
     if context.invoked_subcommand is None:
@@ -43,32 +45,33 @@ def _show(place: Place, benchmark: str | None, as_of: str | None, as_json: bool)
         chosen = [score for score in history if score.benchmark_id == benchmark]
         if not chosen and benchmark not in (known := discover(place.workspace.root).adapters):
             names = {*known, *(score.benchmark_id for score in history)}
-            raise UsageError(f"unknown benchmark '{benchmark}'{nearest(benchmark, names)}")
+            hint = did_you_mean(benchmark, names, "benchmarks list-benchmarks lists them")
+            raise UsageError(f"unknown benchmark '{benchmark}'", hint)
     if as_json:
         print_json(chosen)
     elif benchmark is not None and not chosen:
-        print(f"no reference score of {benchmark} yet: high-scores set publishes one")
+        print(f"no high score of {benchmark} yet; publish one with: benchmarks high-scores set")
     elif not chosen:
-        print("no reference scores yet: run publishes those of the manifests, high-scores set one of yours")
+        print("no high scores yet; run publishes those of the manifests, high-scores set publishes yours")
     else:
         show(high_scores_table(chosen))
 
 
 @command.command("set")
 @click.argument("benchmark")
-@click.option("--value", required=True, help="The score, in the unit of the benchmark's own scores.")
-@click.option("--label", required=True, help="Who or what reached it.")
-@click.option("--source", required=True, help="Where that can be read, such as a URL.")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="When it was reached: 2026-11-23.")
+@click.option("--value", required=True, help="The score, in the unit of the benchmark.")
+@click.option("--label", required=True, help="Who or what reached the score.")
+@click.option("--source", required=True, help="Where the score was published, such as a URL.")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The date of the score, such as 2026-11-23.")
 @json_option
 @in_place
 def set_high_score(
     place: Place, benchmark: str, value: str, label: str, source: str, date: Any | None, as_json: bool
 ) -> None:
-    """Publish a reference score of BENCHMARK: runs that end from now on are measured against it.
+    """Publish a reference score of BENCHMARK; runs that end later are compared with it.
 
-    Unit and direction are those of the benchmark's manifest. It stands until another is published, by hand or by a
-    manifest that was changed.
+    Unit and direction are those of the benchmark's manifest. The score holds until another one is published, by hand
+    or by a changed manifest.
     """
     found = discover(place.workspace.root)
     [adapter] = choose([benchmark], found.adapters, found.broken)
@@ -80,4 +83,4 @@ def set_high_score(
     if as_json:
         print_json({"seq": record.seq, "benchmark_id": adapter.id, "published": record.data})
     else:
-        print(f"{adapter.id}: {format_score(event.value)} ({hide(label)}) is the reference from event {record.seq} on")
+        print(f"{adapter.id}: {format_score(event.value)} ({hide(label)}) is the high score from event {record.seq} on")

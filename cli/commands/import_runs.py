@@ -1,4 +1,4 @@
-"""`import`: results of runs that were made elsewhere, brought into the ledger."""
+"""`import`: add results of runs that were made elsewhere to the ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 from ...adapters.imports.csv_table import FIELDS, is_field
 from ...adapters.imports.found import UnreadableResult
 from ...adapters.imports.reading import Choices, Source, find_sources
-from ...orchestrator.errors import UsageError, nearest
+from ...errors import did_you_mean
+from ...orchestrator.errors import UsageError
 from ...orchestrator.recording.importing import Found, compare, read_source, take_in
 from ...orchestrator.redaction import Redactor
 from ...projections.render.text import format_score, named
@@ -21,12 +22,16 @@ from ..printing import print_table
 
 @click.command("import")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--metric", help="Take this metric for the score instead of the file's first.")
+@click.option("--metric", help="Use this metric as the score (default: the first one of the file).")
 @click.option(
-    "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="CSV: the column of benchmark, model, score, …"
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="CSV: the column of benchmark, model, score, …",
 )
-@click.option("--set", "constants", multiple=True, metavar="FIELD=VALUE", help="CSV: what every line has in common.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be imported.")
+@click.option("--set", "constants", multiple=True, metavar="FIELD=VALUE", help="CSV: a value for every line.")
+@click.option("--dry-run", is_flag=True, help="Show what would be imported, and import nothing.")
 @json_option
 @in_place
 def command(
@@ -38,28 +43,31 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Import results of runs that were made elsewhere, from files and folders; a second time adds nothing.
+    """Import results of runs that were made elsewhere, from files and folders. Importing again adds nothing.
 
-    Known are logs of Inspect (.eval, .json), results of lm-eval, run folders of HELM, job folders of Harbor, records
-    of Every Eval Ever, exports of pytest-benchmark and hyperfine, results of asv, and CSV. Imported runs are marked
-    as such and hold no record. Exit code 1 where a file could not be read; the others are imported all the same.
+    Known formats: logs of Inspect (.eval, .json), results of lm-eval, run folders of HELM, job folders of Harbor,
+    documents of Every Eval Ever, exports of pytest-benchmark and hyperfine, results of asv, and CSV. Imported runs are
+    marked as imported and cannot be records. Exit code 1 if a file cannot be read; the others are still imported.
     """
     choices = Choices(metric, _fields("--map", columns), _fields("--set", constants))
     problems: list[UnreadableResult] = []
     for path in paths:
         if not path.exists():
-            raise UsageError(f"there is no {path}")
+            raise UsageError(f"{path} does not exist")
     store = place.store()
     ledger, redactor = place.ledger(store)
-    passed_over: list[Path] = []
+    ignored: list[Path] = []
     found: list[Found] = []
     remarks: list[str] = []
-    for source in find_sources(paths, choices, problems.append, passed_over.append):
+    for source in find_sources(paths, choices, problems.append, ignored.append):
         read, left = _read(source, redactor, problems)
         found += read
         remarks += [f"{source.path}: {text}" for text in left]
     if not found and not problems and not remarks:
-        raise UsageError(f"nothing to import in {', '.join(map(str, paths))}: no file of a format that is known")
+        raise UsageError(
+            f"nothing to import in {', '.join(map(str, paths))}: no file has a known format",
+            "benchmarks import --help lists the formats",
+        )
     if dry_run:
         before = compare(found, ledger.history())
     else:
@@ -72,12 +80,12 @@ def command(
             {
                 "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
                 "remarks": remarks,
-                "passed_over": [str(path) for path in passed_over],
+                "passed_over": [str(path) for path in ignored],
                 "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
             }
         )
     else:
-        _show(list(distinct.values()), before.fresh, dry_run, len(passed_over))
+        _show(list(distinct.values()), before.fresh, dry_run, len(ignored))
     for one in distinct.values():
         for text in one.run.notes:
             note(f"{one.source.path}: {one.run.benchmark}: {text}")
@@ -85,9 +93,9 @@ def command(
         note(text)
     if before.otherwise:
         note(
-            f"{len(before.otherwise)} of those that were there already have another score, unit or option in the "
-            "ledger, and keep it: a file is imported once, with the --metric, --map and --set of that time, and as the "
-            "program of that time read it"
+            f"{len(before.otherwise)} runs that were imported before have another score, unit or option in the ledger "
+            "and keep it: a file is imported once, with the --metric, --map and --set of that time, by the version of "
+            "this program at that time"
         )
     for problem in problems:
         note(f"not imported: {problem}")
@@ -104,15 +112,15 @@ def _read(source: Source, redactor: Redactor, problems: list[UnreadableResult]) 
     return [], []
 
 
-def _fields(option: str, given: tuple[str, ...]) -> dict[str, str]:
+def _fields(option: str, texts: tuple[str, ...]) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for text in given:
+    for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} '{text}' is no FIELD=…")
+            raise UsageError(f"{option}: '{text}' does not have the form FIELD=…", f"for example: {option} model=…")
         if not is_field(name):
-            there = f"there are {', '.join(FIELDS)}, metrics.NAME, config.NAME"
-            raise UsageError(f"{option}: there is no field '{name}'{nearest(name, FIELDS)}; {there}")
+            known = f"the fields are {', '.join(FIELDS)}, metrics.NAME, config.NAME"
+            raise UsageError(f"{option}: unknown field '{name}'", did_you_mean(name, FIELDS, known))
         if name in fields:
             raise UsageError(f"{option} names {name} twice")
         fields[name] = value
@@ -137,7 +145,7 @@ def _row(one: Found, is_new: bool) -> dict[str, Any]:
     }
 
 
-def _show(found: list[Found], fresh: set[str], dry_run: bool, passed_over: int) -> None:
+def _show(found: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> None:
     if found:
         print_table(
             ["benchmark", "status", "model", "score", "unit", "samples", "kind", "new", "run_id"],
@@ -160,6 +168,6 @@ def _show(found: list[Found], fresh: set[str], dry_run: bool, passed_over: int) 
         )
         print()
     verb = "would be imported" if dry_run else "imported"
-    files = f"{passed_over} JSON file{'s' if passed_over > 1 else ''}"
-    left = f"; {files} of no known format passed over" if passed_over else ""
-    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were there already{left}")
+    files = f"{ignored} JSON file{'s' if ignored > 1 else ''}"
+    left = f"; {files} of unknown format ignored" if ignored else ""
+    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were already in the ledger{left}")

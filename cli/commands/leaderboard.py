@@ -1,10 +1,11 @@
-"""`leaderboard`: what each agent with each model scored on each benchmark, and who is ahead."""
+"""`leaderboard`: the scores of each agent and model on each benchmark, ranked."""
 
 from __future__ import annotations
 
 import click
 
-from ...orchestrator.errors import UsageError, nearest
+from ...errors import did_you_mean
+from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import standings_table
 from ...projections.render.text import markdown
 from ...projections.scores.high_scores import holding, read_history
@@ -16,12 +17,12 @@ from ..printing import show
 
 
 @click.command()
-@click.option("--benchmark", help="Only this benchmark.")
-@click.option("--agent", help="Only this agent.")
-@click.option("--provider", help="Only this provider.")
-@click.option("--model", help="Only this model.")
+@click.option("--benchmark", help="Show only this benchmark.")
+@click.option("--agent", help="Show only this agent.")
+@click.option("--provider", help="Show only this provider.")
+@click.option("--model", help="Show only this model.")
 @include_option
-@as_of_option("The standings as of then.")
+@as_of_option("Show the standings at that time.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @json_option
 @in_place
@@ -36,10 +37,10 @@ def command(
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Show each agent and model on each benchmark: mean score of its repeats, latest, best, rank and reference.
+    """Rank agents and models on each benchmark: mean of the repetitions, latest and best score, high score.
 
-    Runs count that succeeded, and were neither imported, synthetic, late nor retracted. Scores with other options,
-    units or directions stand apart. The rank is that among all, whatever is filtered.
+    A run counts if it succeeded and is not imported, synthetic, late or retracted. Scores with different options,
+    units or directions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
         standings = leaderboard(read_runs(history), holding(read_history(history)), include=include)
@@ -53,7 +54,7 @@ def command(
     elif as_markdown:
         print(markdown(standings_table(standings)))
     elif not standings:
-        print("no scores yet: run makes them; --include counts imported, synthetic, late and retracted ones")
+        print("no scores yet; benchmarks run makes some (--include also counts imported, synthetic and other runs)")
     else:
         show(standings_table(standings))
 
@@ -65,6 +66,6 @@ def _only(standings: list[Standing], option: str, value: str) -> list[Standing]:
     chosen = [standing for standing in standings if of(standing) == value]
     if not chosen and standings:
         known = sorted({of(standing) for standing in standings})
-        hint = nearest(value, known) or f"; there are {', '.join(known)}"
-        raise UsageError(f"no score of {option} '{value}'{hint}")
+        hint = did_you_mean(value, known, "leaderboard without filters lists them")
+        raise UsageError(f"no scores of the {option} '{value}'", hint)
     return chosen

@@ -1,4 +1,4 @@
-"""`list-benchmarks`: every adapter, whether it can run here, and whether every benchmark directory has one."""
+"""`list-benchmarks`: every adapter, and what is missing to run it here; and directories without an adapter."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from ..printing import print_table
 
 
 @click.command()
-@click.option("--agent", help="Judge for this agent instead of each benchmark's own.")
-@click.option("--provider", help="Judge for this provider too: is its key here?")
-@click.option("--all", "everything", is_flag=True, help="In the table, too, what needs a folder that is not here.")
+@click.option("--agent", help="Check for this agent instead of each benchmark's default.")
+@click.option("--provider", help="Also check that this provider has a key here.")
+@click.option("--all", "everything", is_flag=True, help="Also list the benchmarks that need a folder that is not here.")
 @json_option
 @in_place
 def command(place: Place, agent: str | None, provider: str | None, everything: bool, as_json: bool) -> int:
-    """Show every benchmark, and whether it can run here; where not, everything that is missing.
+    """List every benchmark, and whether it can run here; if it cannot, everything that is missing.
 
-    Exit code 2 where a benchmark directory of the workspace has no benchmark, or a manifest is broken.
+    Exit code 2 if a benchmark directory of the workspace has no benchmark, or a manifest is not valid.
     """
-    lacking = resolve(find_provider(provider), base_url=None, environ=os.environ).missing() if provider else []
+    missing_key = resolve(find_provider(provider), base_url=None, environ=os.environ).missing() if provider else []
     found = discover(place.workspace.root)
-    # What is made for a checkout that this workspace is not would hide the rest.
+    # Benchmarks that need another checkout would hide the rest.
     elsewhere = [] if everything or as_json else [a for a in found.adapters.values() if a.root is None]
-    rows = [_row(adapter, agent, lacking) for adapter in found.adapters.values() if adapter not in elsewhere]
+    rows = [_row(adapter, agent, missing_key) for adapter in found.adapters.values() if adapter not in elsewhere]
     if as_json:
         print_json(_document(found, rows))
     else:
         print_table(
-            ["benchmark", "runs here", "agent", "source", "what it is, or what is missing"],
+            ["benchmark", "runs here", "agent", "source", "description, or what is missing"],
             [
                 [
                     row["id"],
@@ -53,26 +53,27 @@ def command(place: Place, agent: str | None, provider: str | None, everything: b
         print(f"\n{len(rows)} benchmarks; {covered} of {len(found.directories)} benchmark directories covered")
         if elsewhere:
             names = ", ".join(adapter.id for adapter in elsewhere)
-            print(f"\n{len(elsewhere)} more need their checkout as the workspace (--all says what else): {names}")
+            print(f"\n{len(elsewhere)} more need another checkout as the workspace (--all lists them too): {names}")
         if reasons := {name: why for name, why in found.excluded.items() if why}:
-            print("\nno benchmarks:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
+            print("\nexcluded directories:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
     for problem in found.problems:
-        print(f"broken manifest: {problem}", file=sys.stderr)
+        print(f"invalid manifest: {problem}", file=sys.stderr)
     if found.uncovered:
         names = ", ".join(found.uncovered)
         print(
-            f"not covered: {names}. Give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace",
+            f"directories without a benchmark: {names}\n"
+            "hint: give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace",
             file=sys.stderr,
         )
     return 2 if found.problems or found.uncovered else 0
 
 
-def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, Any]:
+def _row(adapter: Adapter, agent: str | None, missing_key: list[str]) -> dict[str, Any]:
     manifest = adapter.manifest
     label = agent or manifest.default_agent
     defaults = effective_config(manifest.id, manifest.options, {}).config
-    unmet = missing(adapter, agent=label, environ=os.environ, config=defaults)
-    unmet += lacking if manifest.asks_model(label, defaults) else []
+    reasons = missing(adapter, agent=label, environ=os.environ, config=defaults)
+    reasons += missing_key if manifest.asks_model(label, defaults) else []
     return {
         "id": manifest.id,
         "name": manifest.name,
@@ -84,8 +85,8 @@ def _row(adapter: Adapter, agent: str | None, lacking: list[str]) -> dict[str, A
         "baselines": list(manifest.baselines),
         "agent": label,
         "source": adapter.source,
-        "runnable": not unmet,
-        "missing": unmet,
+        "runnable": not reasons,
+        "missing": reasons,
         "unit": manifest.result.unit,
         "higher_is_better": manifest.result.higher_is_better,
         "high_score": msgspec.to_builtins(manifest.high_score),

@@ -1,4 +1,4 @@
-"""`new`: the beginning of a benchmark of one's own, which runs as it is."""
+"""`new`: a new benchmark that runs as it is."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _TEMPLATE = ("benchmark.toml", "run.py", "questions.jsonl")
 @click.argument("name")
 @in_place
 def command(place: Place, name: str) -> None:
-    """Write a working benchmark NAME into the workspace: a benchmark.toml, a driver, and questions to replace.
+    """Create a working benchmark NAME in the workspace: a benchmark.toml, a driver, and sample questions.
 
-    Nothing that is there already is overwritten.
+    Existing files are never overwritten.
     """
     if not is_id(name):
-        raise UsageError(f"'{name}' is no id: {ID_RULE}")
+        raise UsageError(f"'{name}' is not a valid id", f"an id has {ID_RULE}")
     root = place.workspace.root
     folder = root / name
     if folder.exists():
-        raise UsageError(f"{folder} is there already; choose another name")
+        raise UsageError(f"{folder} already exists", "choose another name")
     if taken := discover(root).adapters.get(name):
-        raise UsageError(f"'{name}' is the id of a benchmark already, of {taken.origin}; choose another name")
+        raise UsageError(f"'{name}' is already the id of a benchmark, in {taken.origin}", "choose another name")
     folder.mkdir(parents=True)
     template = files("benchmarks.adapters") / "template"
     for file in _TEMPLATE:
@@ -37,5 +37,5 @@ def command(place: Place, name: str) -> None:
         (folder / file).write_text(text.replace("NAME", name) if file == MANIFEST else text, encoding="utf-8")
         print(folder / file)
     if name not in discover(root).adapters:
-        note(f"benchmarks.toml of the workspace leaves it out: add '{name}' to its directories")
+        note(f"the benchmarks.toml of the workspace excludes it\nhint: add '{name}' to its directories")
     note(f"run it:  benchmarks run --benchmarks {name} --provider local --model smollm2-135m")

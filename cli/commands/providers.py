@@ -1,4 +1,4 @@
-"""`providers`: where models answer, and for which of them this machine has a key."""
+"""`providers`: the model providers, and which of them have a key on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..printing import print_table
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """Show the providers of models, and which have a key here (never the key itself)."""
+    """List the model providers, and which of them have a key here (never the key itself)."""
     rows = [_row(provider) for provider in providers().values()]
     if as_json:
         print_json(rows)

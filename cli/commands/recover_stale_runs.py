@@ -1,4 +1,4 @@
-"""`recover-stale-runs`: close what a dead orchestrator left open."""
+"""`recover-stale-runs`: close the runs that a dead orchestrator left open."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from ..context import Place, in_place, json_option, note, print_json
 @click.command()
 @click.option(
     "--stale-seconds",
+    metavar="N",
     type=click.FloatRange(min=0),
-    help="How old the last sign of life must be (default: 300, or what the run itself promised, where that is more).",
+    help="Minimum age of the last sign of life (default: 300, or the interval that the run announced, if longer).",
 )
 @json_option
 @in_place
 def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
-    """Close runs that gave no sign of life for so long, and whose process is not provably alive.
+    """Close runs that have given no sign of life for --stale-seconds and whose process is not known to be alive.
 
-    A result that such a run's benchmark did finish is adopted. Then the viewer's dataset is rebuilt.
+    If the benchmark of such a run did finish, its result is adopted. Then the viewer's dataset is rebuilt.
     """
     store = place.store()
     recovered: list[Run] = []

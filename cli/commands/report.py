@@ -1,4 +1,4 @@
-"""`report`: the history, or a part of it, as one file for people."""
+"""`report`: the history, or a part of it, as one file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ from ..histories import include_option, open_as_of
 @click.command()
 @click.argument("what", required=False)
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file (default: report.html or report.md)."
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file (default: report.html, report.md).",
 )
-@click.option("--markdown", "as_markdown", is_flag=True, help="Markdown without charts, instead of HTML.")
-@click.option("--title", default="Benchmark report", show_default=True)
-@click.option("--svg", type=click.Path(path_type=Path, file_okay=False), help="Each chart as SVG in this folder, too.")
-@click.option("--png", type=click.Path(path_type=Path, file_okay=False), help="Each chart as PNG in this folder, too.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Write Markdown without charts instead of HTML.")
+@click.option("--title", default="Benchmark report", show_default=True, help="Set the title.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, file_okay=False), help="Also write charts as SVG to this folder."
+)
+@click.option(
+    "--png", type=click.Path(path_type=Path, file_okay=False), help="Also write charts as PNG to this folder."
+)
 @include_option
-@as_of_option("The report as it would have been then.")
+@as_of_option("Write the report as of that time.")
 @json_option
 @in_place
 def command(
@@ -47,8 +53,8 @@ def command(
 ) -> None:
     """Write a report on the whole history, or on WHAT (a group, run, model or agent, as for compare).
 
-    One HTML file with everything in it: leaderboard, charts, what got worse, what failed, and the ledger's head, by
-    which the reader can prove where it comes from. The same ledger gives the same file.
+    It is one self-contained HTML file: leaderboard, charts, regressions, failures, and the head of the ledger, with
+    which a reader can prove its origin. The same ledger gives the same file.
     """
     report = _report(place, what, title, include, as_of)
     for folder in (svg, png):
@@ -64,7 +70,7 @@ def command(
         return
     path = output or Path("report.md" if as_markdown else "report.html")
     path.write_text(markdown_page(report) if as_markdown else html_page(report), encoding="utf-8")
-    note(f"{len(report.standings)} standings, {len(report.charts)} charts")
+    note(f"the report has {len(report.standings)} standings and {len(report.charts)} charts")
     print(path)
 
 
@@ -76,7 +82,7 @@ def _report(place: Place, what: str | None, title: str, include: frozenset[Doubt
         head = read_state(connection) or State(0, "", "")
 
     def past(_: str) -> list[Run]:
-        raise UsageError("a report of the past is made with --as-of")
+        raise UsageError("WHAT cannot be as-of:TIME here", "use the option --as-of TIME")
 
     scope, runs = "the whole history", history
     if what is not None:

@@ -9,14 +9,21 @@ from ..context import Place, in_place, note
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8877, show_default=True, help="0 takes any free one.")
-@click.option("--allowed-host", multiple=True, metavar="NAME", help="Another name under which it may be visited.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    default=8877,
+    show_default=True,
+    help="Port; 0 picks a free one.",
+)
+@click.option("--allowed-host", multiple=True, metavar="NAME", help="Also accept requests for this host (repeatable).")
 @in_place
 def command(place: Place, host: str, port: int, allowed_host: tuple[str, ...]) -> None:
-    """Serve the viewer until Ctrl-C; nothing is ever changed by it.
+    """Serve the viewer until Ctrl-C. It is read-only.
 
-    On another address than this machine's own, the printed URL carries a token that a visitor needs.
+    If it listens on an address that other machines can reach, the printed URL contains a token that visitors need.
     """
     from ...viewer.server.server import ViewerError, serve
 
@@ -28,7 +35,7 @@ def command(place: Place, host: str, port: int, allowed_host: tuple[str, ...]) -
             port=port,
             allowed_hosts=allowed_host,
             notice=note,
-            on_ready=lambda url: print(f"the viewer is at {url} (Ctrl-C ends it)", flush=True),
+            on_ready=lambda url: print(f"the viewer is at {url} (Ctrl-C stops it)", flush=True),
         )
     except ViewerError as problem:
         raise UsageError(str(problem)) from problem

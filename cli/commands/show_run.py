@@ -1,4 +1,4 @@
-"""`show-run`: one run, with everything that the ledger says of it."""
+"""`show-run`: everything that the ledger holds about one run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..printing import print_facts
 @json_option
 @in_place
 def command(place: Place, run_id: str, as_json: bool) -> None:
-    """Show the run RUN_ID with its configuration, result and events; the beginning of an id is enough."""
+    """Show the run RUN_ID (the beginning of an id is enough) with its configuration, result and events."""
     store = place.store()
     with open_history(place.workspace, store, notice=note) as history:
         run = _find(list(read_runs(history, "WHERE substr(run_id, 1, ?) = ?", (len(run_id), run_id))), run_id)
@@ -47,9 +47,9 @@ def _find(candidates: list[Run], run_id: str) -> Run:
         return exact[0]
     if candidates:
         raise UsageError(
-            f"{len(candidates)} runs begin with '{run_id}', such as {candidates[0].run_id}; give more of it"
+            f"{len(candidates)} runs begin with '{run_id}', such as {candidates[0].run_id}", "give more of the id"
         )
-    raise UsageError(f"no run '{run_id}' in the ledger; show-runs lists them")
+    raise UsageError(f"the ledger has no run '{run_id}'", "benchmarks show-runs lists the runs")
 
 
 def _events(store: EventStore, run: Run) -> Iterator[Record]:
@@ -94,15 +94,15 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def _lines(values: Json) -> str:
-    return "\n".join(f"{name}: {_told(value)}" for name, value in sorted(values.items()) if value not in (None, [], {}))
+    return "\n".join(f"{name}: {_text(value)}" for name, value in sorted(values.items()) if value not in (None, [], {}))
 
 
-def _told(value: object) -> str:
-    """A value of JSON as a person reads it: lists and objects without their brackets where they hold plain values."""
+def _text(value: object) -> str:
+    """A JSON value for people: lists and objects of plain values without their brackets."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value) or "none"
     if isinstance(value, dict) and not any(isinstance(item, list | dict) and item for item in value.values()):
-        return ", ".join(f"{name}={_told(item)}" for name, item in value.items())
+        return ", ".join(f"{name}={_text(item)}" for name, item in value.items())
     return msgspec.json.encode(value).decode()

@@ -25,12 +25,14 @@ STATUSES = ["running", "succeeded", "failed", *UNDONE]
 
 
 @click.command()
-@click.option("--desc", is_flag=True, help="Sort the other way round.")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Show at most this many.")
-@click.option("--recent", is_flag=True, help="Show the newest, the last to start first.")
-@click.option("--benchmark", help="Only this benchmark.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
-@as_of_option("The runs as the ledger had them then.")
+@click.option("--desc", is_flag=True, help="Reverse the order.")
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of runs."
+)
+@click.option("--recent", is_flag=True, help="Show the newest runs, the last one started first.")
+@click.option("--benchmark", help="Show only this benchmark.")
+@click.option("--status", type=click.Choice(STATUSES), help="Show only this status.")
+@as_of_option("Show the runs as they were at that time.")
 @json_option
 @in_place
 def command(
@@ -43,14 +45,14 @@ def command(
     as_of: str | None,
     as_json: bool,
 ) -> None:
-    """Show runs, sorted by agent and run id; --limit keeps the first of them, or with --recent the newest.
+    """List runs, sorted by agent and run id; --limit keeps the first ones, or with --recent the newest.
 
-    A skipped or incompatible benchmark is not a run: --status shows those from their run groups, sorted by agent and
-    benchmark. With --as-of (an ISO 8601 time, or the position of an event) a run that was under way then is shown as
-    running.
+    A skipped or incompatible benchmark is not a run; --status lists these from their run groups, sorted by agent and
+    benchmark. With --as-of (an ISO 8601 time, or the position of an event), a run that was in progress at that time is
+    shown as running.
     """
     if desc and recent:
-        raise UsageError("--desc and --recent exclude each other: --recent has an order of its own")
+        raise UsageError("--desc and --recent exclude each other: --recent sorts by start")
     store = place.store()
     opened = (
         open_history(place.workspace, store, notice=note) if as_of is None else open_apart(Past(store, limit_of(as_of)))
@@ -95,11 +97,11 @@ def _read(
     """The runs to show, in their order, and the number of all that match."""
     chosen = {name: value for name, value in filters.items() if value is not None}
     where = f"WHERE {' AND '.join(f'{name} = ?' for name in chosen)}" if chosen else ""
-    # Imported runs keep the times that others wrote, in whatever time zone.
+    # Imported runs keep their original times, which may be in any time zone.
     order = "julianday(started_at) DESC, rowid DESC" if recent else "agent {0}, run_id {0}"
     query = f"{where} ORDER BY {order.format('DESC' if desc else 'ASC')} LIMIT ?"
     runs = list(read_runs(history, query, (*chosen.values(), limit)))
-    count = f"SELECT count(*) FROM benchmark_runs {where}"  # noqa: S608 - names of ours
+    count = f"SELECT count(*) FROM benchmark_runs {where}"  # noqa: S608 - our own names
     return runs, history.execute(count, tuple(chosen.values())).fetchone()[0]
 
 
@@ -112,12 +114,12 @@ def _show_undone(rows: list[Undone], limit: int, *, is_recent: bool, desc: bool,
     if as_json:
         print_json(shown)
         return
-    columns = ["run_group_id", "benchmark", "status", "agent", "provider", "model", "why", "when"]
+    columns = ["run_group_id", "benchmark", "status", "agent", "provider", "model", "reason", "time"]
     cells = [
         [row.run_group_id, row.benchmark_id, row.status, row.agent, row.provider, row.model, row.why, _second(row.at)]
         for row in shown
     ]
-    print_table(columns, cells, dispensable=("when", "provider", "model", "agent"))
+    print_table(columns, cells, dispensable=("time", "provider", "model", "agent"))
     if len(shown) < len(rows):
         print(f"\n{len(shown)} of {len(rows)}" + ("" if is_recent else "; --recent shows the newest"))
 
@@ -153,5 +155,5 @@ def _marks(run: Run) -> str:
         "recovered": run.recovered,
         run.reason or "": run.status == "failed" and not run.recovered,
     }
-    told = [name for name, holds in marks.items() if name and holds]
-    return f" ({', '.join(told)})" if told else ""
+    shown = [name for name, holds in marks.items() if name and holds]
+    return f" ({', '.join(shown)})" if shown else ""

@@ -1,4 +1,4 @@
-"""`status`: what runs now, everywhere, with the age of the last sign of life."""
+"""`status`: the runs in progress, with the age of their last sign of life."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ RIGHT = ("running", "silent")
 @json_option
 @in_place
 def command(place: Place, as_json: bool) -> None:
-    """Show what runs now, on every machine that shares the ledger, and how long each has given no sign of life.
+    """Show the runs in progress, on every machine that shares the ledger, and how long each has been silent.
 
-    A run is alive or dead where its process can be looked for, and unknown where it is another machine's; it is stale
-    once it has been silent for longer than it said.
+    A run is alive or dead if its process can be looked up from here, and unknown if not, such as on another machine.
+    It is stale if it has been silent for longer than it announced.
     """
     history = History.of(place.store())
     running = list(history.open_runs())
@@ -31,10 +31,10 @@ def command(place: Place, as_json: bool) -> None:
         print_json([_row(run) for run in running])
         return
     if not running:
-        print("nothing runs")
+        print("no runs in progress")
         return
     print_table(
-        ["run_id", "model", "where", "state", "progress", "running", "silent"], map(_cells, running), right=RIGHT
+        ["run_id", "model", "process", "state", "progress", "running", "silent"], map(_cells, running), right=RIGHT
     )
 
 
@@ -65,8 +65,8 @@ def _cells(run: Run) -> list[str]:
 def _progress(progress: Progress | None) -> str:
     if progress is None:
         return ""
-    far = f"{progress.done:g}" + (f" of {progress.total:g}" if progress.total else "")
-    return f"{far} {progress.note}".strip()[:60]
+    done = f"{progress.done:g}" + (f" of {progress.total:g}" if progress.total else "")
+    return f"{done} {progress.note}".strip()[:60]
 
 
 def _duration(seconds: float) -> str:

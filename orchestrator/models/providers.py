@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...adapters.options import nearest
+from ...errors import did_you_mean
 from ..errors import UsageError
 
 _FILE = Path(__file__).with_name("providers.toml")
@@ -93,9 +93,8 @@ def find_provider(name: str) -> Provider:
     known = providers()
     if provider := known.get(name.lower()):
         return provider
-    guess = nearest(name.lower(), known)
-    hint = f"did you mean {guess}?" if guess else f"known are {', '.join(known)}"
-    raise UsageError(f"unknown provider '{name}': {hint} (any other: --provider openai-compatible --base-url URL)")
+    hint = did_you_mean(name, known, f"the providers are {', '.join(known)}")
+    raise UsageError(f"unknown provider '{name}'", f"{hint} (any other: --provider openai-compatible --base-url URL)")
 
 
 def resolve(provider: Provider, *, base_url: str | None, environ: Mapping[str, str]) -> Endpoint:

@@ -1,4 +1,4 @@
-"""Campaign files: a matrix of benchmarks, agents, models and options in TOML, with what to leave out and what to add.
+"""Campaign files: a matrix of benchmarks, agents, models and options in TOML, with exclusions and overrides.
 
 `docs/campaigns.md` explains the format.
 """
@@ -18,8 +18,8 @@ import msgspec
 
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
-from ...adapters.options import nearest
 from ...adapters.regular_file import read_regular
+from ...errors import did_you_mean
 from ...ledger.events import Json
 from ..errors import UsageError
 from ..models.targets import Target
@@ -29,7 +29,7 @@ EVERYTHING = "all"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model that needs more words than `provider:model`."""
+    """A model that `provider:model` does not describe, because it has an address of its own."""
 
     provider: str
     model: str | None = None
@@ -37,7 +37,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is multiplied. Without agents each benchmark has its own."""
+    """The axes of the matrix. Without `agents`, each benchmark runs its default agent."""
 
     benchmarks: list[str] | Literal["all"]
     agents: list[str] | None = None
@@ -46,7 +46,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cells to leave out: those that match each pattern given, and have those options."""
+    """Cells to leave out: those that match every pattern and have these options."""
 
     benchmark: str = "*"
     agent: str = "*"
@@ -55,13 +55,13 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Override(Exclude, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Options to set for the cells that match; `options` are those that a cell must have to match."""
+    """Options to set in the matching cells; `options` are those that a cell must have to match."""
 
     set: Json
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The flags of `run` that a file may give; a flag on the command line comes first."""
+    """The flags of `run` that a file may set; a flag on the command line overrides them."""
 
     jobs: int | None = None
     repeats: int | None = None
@@ -73,14 +73,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     max_tokens: int | None = None
     max_minutes: float | None = None
 
-    def given(self) -> Json:
-        """The flags that the file gives, by the names of their parameters."""
+    def defaults(self) -> Json:
+        """The flags that the file sets, by the names of their parameters."""
         flags: Json = msgspec.to_builtins(self)
         return flags
 
 
 class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A file as it is written."""
+    """The content of a campaign file."""
 
     name: str = ""
     matrix: Matrix
@@ -90,8 +90,8 @@ class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     run: Settings = Settings()
 
 
-_LARGEST_BYTES = 4 * 1024 * 1024
-"""What a campaign file may have: a matrix of a thousand cells takes some kilobytes."""
+_MAX_BYTES = 4 * 1024 * 1024
+"""Maximum size of a campaign file: a matrix of a thousand cells takes some kilobytes."""
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -104,32 +104,35 @@ class Loaded(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The campaign's name: the file's own, where it gives none."""
+        """The campaign's name; if the file sets none, the name of the file."""
         return self.file.name or self.path.stem
 
 
 def load_campaign_file(path: Path) -> Loaded:
-    """Read a campaign file. Raises UsageError, with the place, where it makes no sense."""
+    """Read a campaign file. Raises UsageError, with the key, if it is not valid."""
     try:
-        raw = read_regular(path, most=_LARGEST_BYTES)
+        raw = read_regular(path, most=_MAX_BYTES)
         content = tomllib.loads(raw.decode())
         _check(content)
         loaded = Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
     except OSError as problem:
         raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
     except (ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the campaign file {path} makes no sense: {problem}") from problem
+        raise UsageError(f"the campaign file {path} is not valid: {problem}") from problem
     except RecursionError as problem:
-        raise UsageError(f"the campaign file {path} makes no sense: it is nested too deep") from problem
+        raise UsageError(f"the campaign file {path} is not valid: it is nested too deep") from problem
     for options in (loaded.file.options, *loaded.file.matrix.options):
         own = options.get(PER_BENCHMARK, {})
         if not isinstance(own, dict) or not all(isinstance(one, dict) for one in own.values()):
-            raise UsageError(f"{path}: {PER_BENCHMARK} is no table of benchmark ids, each with a table of options")
+            raise UsageError(
+                f"{path}: {PER_BENCHMARK} must be a table of benchmark ids, each with a table of options",
+                f"write it like this: {PER_BENCHMARK} = {{ human_eval = {{ samples = 5 }} }}",
+            )
     return loaded
 
 
 def _check(content: Json) -> None:
-    """What is told better than by the types. Raises ValueError."""
+    """Report the faults that deserve a better message than that of the types. Raises ValueError."""
     matrix = content.get("matrix")
     tables: list[tuple[str, Any, type[msgspec.Struct]]] = [
         ("", content, CampaignFile),
@@ -140,7 +143,10 @@ def _check(content: Json) -> None:
         tables += _rows("matrix.models", matrix.get("models"), Model)
         named = matrix.get("benchmarks")
         if isinstance(named, str) and named != EVERYTHING:
-            raise ValueError(f"matrix.benchmarks is a list of ids, or \"{EVERYTHING}\", and not '{named}'")
+            raise ValueError(
+                f"matrix.benchmarks must be a list of ids or \"{EVERYTHING}\", not '{named}'\n"
+                f'hint: write benchmarks = ["{named}"]'
+            )
     tables += _rows("exclude", content.get("exclude"), Exclude)
     tables += _rows("override", content.get("override"), Override)
     for where, table, kind in tables:
@@ -148,12 +154,15 @@ def _check(content: Json) -> None:
             _refuse_unknown(where, table, kind)
     for number, rule in enumerate(content.get("exclude") or [], 1):
         if rule == {}:
-            raise ValueError(f"exclude {number} is empty: it would leave nothing; say what it is to leave out")
+            raise ValueError(
+                f"exclude {number} is empty, so it would leave out every cell\n"
+                "hint: give it a benchmark, an agent, a model or options"
+            )
     _refuse_moments("", content)
 
 
 def _rows(where: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, Any, type[msgspec.Struct]]]:
-    """The tables of a list, each with its place. What is no list is told by the types."""
+    """The tables of a list, each with its place; empty if it is not a list, which the types report."""
     return [(f"{where} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
 
 
@@ -161,13 +170,12 @@ def _refuse_unknown(where: str, table: Json, kind: type[msgspec.Struct]) -> None
     known = sorted(kind.__struct_fields__)
     for key in table:
         if key not in known:
-            guess = nearest(key, known)
-            hint = f"did you mean {guess}?" if guess else f"there are {', '.join(known)}"
-            raise ValueError(f"unknown key '{key}'{f' in {where}' if where else ''}: {hint}")
+            hint = did_you_mean(key, known, f"the keys are {', '.join(known)}")
+            raise ValueError(f"unknown key '{key}'{f' in {where}' if where else ''}\nhint: {hint}")
 
 
 def _refuse_moments(where: str, value: Any) -> None:
-    """TOML has dates and times, options have not: which text is meant is for the author to say."""
+    """TOML has dates and times, but options do not; only the author knows which text is meant. Raises ValueError."""
     if isinstance(value, dict):
         for key, inner in value.items():
             _refuse_moments(f"{where}.{key}".lstrip("."), inner)
@@ -176,11 +184,11 @@ def _refuse_moments(where: str, value: Any) -> None:
             _refuse_moments(f"{where}[{index}]", inner)
     elif isinstance(value, date | clock_time):  # A datetime is a date, too.
         kind = "date" if isinstance(value, date) else "time"
-        raise ValueError(f"{where} is a {kind}; write it as a text, in quotes")
+        raise ValueError(f"{where} is a {kind}, which an option cannot be\nhint: write it as text, in quotes")
 
 
 FindTarget = Callable[[str, str | None, str | None], Target]
-"""The target of a provider, a model and a base URL."""
+"""Gives the target of a provider, a model and a base URL."""
 
 
 def cells_of(
@@ -189,9 +197,9 @@ def cells_of(
     find_target: FindTarget,
     broken: Broken = NONE_BROKEN,
 ) -> list[Cell]:
-    """The cells of a campaign, one model after the other, so that a model of this machine is loaded once.
+    """The cells of a campaign, one model after the other, so that a local model is loaded once.
 
-    Raises UsageError for names that nobody knows, and for a rule that matches no cell: it was meant for one.
+    Raises UsageError for unknown names, and for a rule that matches no cell, which is a mistake of its author.
     """
     file = loaded.file
     matrix = file.matrix
@@ -200,7 +208,7 @@ def cells_of(
     axes = {"benchmarks": adapters, "agents": matrix.agents, "models": matrix.models, "options": matrix.options}
     for name, axis in axes.items():
         if axis is not None and not axis:
-            raise UsageError(f"{loaded.path}: matrix.{name} is empty")
+            raise UsageError(f"{loaded.path}: matrix.{name} is empty, so there is nothing to run")
     cells = [
         Cell(adapter, agent, target, _merged(file.options, options))
         for target in [_target(model, find_target) for model in matrix.models]
@@ -209,18 +217,20 @@ def cells_of(
         for options in matrix.options
     ]
     for number, exclude in enumerate(file.exclude, 1):
-        left = [cell for cell in cells if not _matches(exclude, cell)]
-        _refuse_idle(loaded, "exclude", number, exclude, len(left) == len(cells))
-        cells = left
+        remaining = [cell for cell in cells if not _matches(exclude, cell)]
+        if len(remaining) == len(cells):
+            raise _matches_nothing(loaded, "exclude", number, exclude)
+        cells = remaining
     for number, override in enumerate(file.override, 1):
-        hit = [_matches(override, cell) for cell in cells]
-        _refuse_idle(loaded, "override", number, override, not any(hit))
+        matching = [_matches(override, cell) for cell in cells]
+        if not any(matching):
+            raise _matches_nothing(loaded, "override", number, override)
         cells = [
-            Cell(cell.adapter, cell.agent, cell.target, _with_own(cell, override.set)) if is_meant else cell
-            for cell, is_meant in zip(cells, hit, strict=True)
+            Cell(cell.adapter, cell.agent, cell.target, _with_own(cell, override.set)) if matches else cell
+            for cell, matches in zip(cells, matching, strict=True)
         ]
     if not cells:
-        raise UsageError(f"{loaded.path}: everything is excluded")
+        raise UsageError(f"{loaded.path}: its [[exclude]] rules leave out every cell")
     return cells
 
 
@@ -230,7 +240,7 @@ def _target(model: str | Model, find_target: FindTarget) -> Target:
     provider, colon, name = model.partition(":")
     if not colon:
         raise UsageError(
-            f"matrix.models: '{model}' names no provider; write it as provider:model, such as groq:{model}"
+            f"matrix.models: '{model}' does not name a provider", f"write it as provider:model, such as groq:{model}"
         )
     return find_target(provider, name, None)
 
@@ -244,7 +254,7 @@ def _merged(first: Json, then: Json) -> Json:
 
 
 def _with_own(cell: Cell, options: Json) -> Json:
-    """The cell's options with some of its own, which come before what is said for all."""
+    """The cell's options, overridden by options for its benchmark alone."""
     return _merged(cell.extra, {PER_BENCHMARK: {cell.adapter.id: options}})
 
 
@@ -258,7 +268,6 @@ def _matches(rule: Exclude, cell: Cell) -> bool:
     )
 
 
-def _refuse_idle(loaded: Loaded, table: str, number: int, rule: Exclude, is_idle: bool) -> None:
-    if is_idle:
-        shown: Any = {name: value for name, value in msgspec.to_builtins(rule).items() if value not in ("*", {})}
-        raise UsageError(f"{loaded.path}: {table} {number} matches no cell: {shown}")
+def _matches_nothing(loaded: Loaded, table: str, number: int, rule: Exclude) -> UsageError:
+    shown: Any = {name: value for name, value in msgspec.to_builtins(rule).items() if value not in ("*", {})}
+    return UsageError(f"{loaded.path}: {table} {number} matches no cell: {shown}", "correct the rule, or remove it")

@@ -15,8 +15,9 @@ import msgspec
 from ...adapters.adapter import Adapter, missing
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.manifest import Manifest
-from ...adapters.options import EffectiveConfig, OptionError, effective_config, nearest
+from ...adapters.options import EffectiveConfig, OptionError, effective_config, hint_of_options
 from ...adapters.secret_shapes import hide_in
+from ...errors import did_you_mean
 from ...ledger.events import REPEAT, Json
 from ...projections.render.text import format_options
 from ..errors import UsageError
@@ -110,9 +111,8 @@ def choose(asked: Sequence[str], known: Mapping[str, Adapter], broken: Broken = 
         if adapter is None and (problem := broken.get(benchmark_id)):
             raise UsageError(f"the manifest of '{benchmark_id}' is broken: {problem}")
         if adapter is None:
-            guess = nearest(benchmark_id, known)
-            hint = f"did you mean {guess}?" if guess else "list-benchmarks names those there are"
-            raise UsageError(f"unknown benchmark '{benchmark_id}': {hint}")
+            hint = did_you_mean(benchmark_id, known, "benchmarks list-benchmarks lists them")
+            raise UsageError(f"unknown benchmark '{benchmark_id}'", hint)
         chosen[benchmark_id] = adapter
     return list(chosen.values())
 
@@ -274,7 +274,5 @@ def _configure(
 
 def _unknown_option(name: str, adapters: Mapping[str, Adapter]) -> str:
     options = {option for adapter in adapters.values() for option in adapter.manifest.options}
-    guess = nearest(name, options)
-    hint = f"did you mean {guess}?" if guess else f"there are {', '.join(sorted(options)) or 'none'}"
     who = f"{next(iter(adapters))} has no" if len(adapters) == 1 else "none of the chosen benchmarks has an"
-    return f"{who} option '{name}': {hint}"
+    return f"{who} option '{name}'\nhint: {hint_of_options(name, options)}"

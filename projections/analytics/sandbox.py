@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from ...errors import ExpectedError
+
 _CHILD = Path(__file__).with_name("child.py")
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL")
 """What the child needs to find its libraries; keys of providers are not among it."""
@@ -19,7 +21,7 @@ _START_SECONDS = 10.0
 """Granted on top of a query's own seconds, for the start of the child on a busy machine."""
 
 
-class QueryError(Exception):
+class QueryError(ExpectedError):
     """A question that has no answer; the message is for the person who asked."""
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Literal
 
 import msgspec
 
+from ...errors import ExpectedError, nearest
 from ...ledger.fold import Group, Run
 from .leaderboard import DOUBTFUL, Doubtful, doubts, is_eligible
 
@@ -17,7 +17,7 @@ Kind = Literal["run", "group", "model", "agent", "as-of"]
 _MOST_SHOWN = 5
 
 
-class SelectionError(Exception):
+class SelectionError(ExpectedError):
     """A name that means nothing, several things, or nothing that has a score."""
 
 
@@ -64,7 +64,7 @@ def find(spec: str, catalogue: Catalogue) -> Selection:
     # A provider may be called `agent`, or so: what looks like a kind may be the name itself.
     found = found or [some for kind, find in _FINDERS.items() if kind != "as-of" for some in find(spec, catalogue)]
     if not found:
-        raise SelectionError(f"nothing is called '{spec}'{_nearest(spec, catalogue)}")
+        raise SelectionError(f"unknown run, group, model or agent '{spec}'", _hint(spec, catalogue))
     if len(found) > 1:
         shown = ", ".join(f"{some.kind}:{some.name}" for some in found[:_MOST_SHOWN])
         more = ", ..." if len(found) > _MOST_SHOWN else ""
@@ -146,15 +146,15 @@ def _beginning_with(name: str, known: Mapping[str, object]) -> list[str]:
     return [some for some, _ in zip(found, range(_MOST_SHOWN + 1), strict=False)]
 
 
-def _nearest(spec: str, catalogue: Catalogue) -> str:
+def _hint(spec: str, catalogue: Catalogue) -> str:
     runs = catalogue.runs
+    if not runs:
+        return "the ledger has no runs yet: benchmarks run makes some"
     names = {run.agent for run in runs} | {run.model for run in runs} | {f"{run.provider}:{run.model}" for run in runs}
-    near = get_close_matches(spec, sorted(names), n=3) or get_close_matches(
-        spec.removeprefix("run:").removeprefix("group:"), [*(run.run_id for run in runs), *catalogue.groups], n=3
+    near = nearest(spec, sorted(names), limit=3) or nearest(
+        spec.removeprefix("run:").removeprefix("group:"), [*(run.run_id for run in runs), *catalogue.groups], limit=3
     )
-    if near:
-        return f"; the nearest: {', '.join(near)}"
-    return "; there are runs, groups, models, agents, and as-of:TIME" if runs else "; the ledger has no runs yet"
+    return f"did you mean {' or '.join(near)}?" if near else "name a run, group, model or agent, or as-of:TIME"
 
 
 def _why(selection: Selection) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from ...errors import ExpectedError
 from ...ledger.errors import LedgerBusy
 from ...ledger.storage import disk
 from ...ledger.waiting import LockWait
@@ -27,7 +28,7 @@ _MOST_BYTES = 1024
 _JITTER_NS = 1_000_000
 
 
-class ProjectionError(Exception):
+class ProjectionError(ExpectedError):
     """The projection can't be written; the ledger is untouched."""
 
 

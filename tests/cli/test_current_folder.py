@@ -48,7 +48,7 @@ def run(tmp_path):
 BENCHMARKS = str(Path(sys.executable).with_name("benchmarks"))
 
 
-def test_a_checkout_that_is_the_current_folder_is_the_workspace(checkout, run):
+def test_a_checkout_in_the_current_folder_is_the_workspace(checkout, run):
     done = run(checkout, BENCHMARKS, "list-benchmarks", "--json")
     assert '"uncovered"' in done.stdout and "quiz" in done.stdout
     assert default_workspace(checkout) == "." and default_workspace(checkout.parent) == "benchmarks"
@@ -69,13 +69,13 @@ def test_a_checkout_that_is_the_current_folder_is_the_workspace(checkout, run):
     assert not (checkout / "benchmarks").exists()
 
 
-def test_results_that_were_left_inside_a_checkout_are_named(checkout, run):
+def test_earlier_results_inside_a_checkout_are_named(checkout, run):
     (checkout / "benchmarks" / "benchmark_results").mkdir(parents=True)
     told = run(checkout, BENCHMARKS, "show-runs").stderr
     assert str(checkout / "benchmarks") in told and "hint: move" in told
 
 
-def test_whoever_works_beside_a_checkout_is_told_once_which_command_to_use(checkout, run):
+def test_the_command_to_use_beside_a_checkout_is_shown_once(checkout, run):
     first, second = (run(checkout.parent, BENCHMARKS, "show-runs") for _ in range(2))
     assert "python -P -m benchmarks.orchestrator" in first.stderr and first.returncode == 0
     assert second.stderr == "" and second.stdout == first.stdout
@@ -88,7 +88,7 @@ def test_the_named_command_starts_this_program_and_the_other_one_does_not(checko
     assert "the first orchestrator" in run(checkout.parent, sys.executable, *asked).stdout
 
 
-def test_what_the_first_orchestrator_changed_is_noticed(checkout, run):
+def test_changes_by_the_first_orchestrator_are_noticed(checkout, run):
     row = "benchmark,model,score\nquiz,m,0.5\n"
     (checkout.parent / "x.csv").write_text(row)
     assert run(checkout.parent, BENCHMARKS, "import", "x.csv").returncode == 0
@@ -99,7 +99,7 @@ def test_what_the_first_orchestrator_changed_is_noticed(checkout, run):
     assert run(checkout.parent, BENCHMARKS, "show-runs").stderr == ""
 
 
-def test_a_clone_of_this_program_shadows_nothing(tmp_path):
+def test_a_clone_of_this_program_does_not_hide_it(tmp_path):
     for file in ("__init__.py", "ledger/events.py", "orchestrator/__main__.py"):
         (tmp_path / "benchmarks" / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "benchmarks" / file).write_text("")

@@ -98,16 +98,16 @@ def test_each_end_is_posted_as_a_cloud_event(server, tell):
     assert datetime.fromisoformat(finished["time"]).tzinfo is not None
 
 
-def test_a_server_that_refuses_is_complained_of_once_without_the_urls_secret(server, tell):
+def test_a_refused_notification_is_reported_once_and_without_the_secret_of_the_url(server, tell):
     server.status = 500
     complaints, records = tell(server.url)
     assert len(records) == 4 and len(server.posted) == 2
-    assert len(complaints) == 1 and "127.0.0.1 did not take failed of run_0: " in complaints[0]
+    assert len(complaints) == 1 and "failed of run_0 was not delivered to 127.0.0.1: " in complaints[0]
     assert "token" not in complaints[0]
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_server_that_speaks_no_http_is_complained_of(tell):
+def test_an_answer_that_is_not_http_is_reported(tell):
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer():
@@ -120,38 +120,38 @@ def test_a_server_that_speaks_no_http_is_complained_of(tell):
         thread.start()
         [complaint], _ = tell(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join()
-    assert "127.0.0.1 did not take failed of run_0: it answers something that is no HTTP" in complaint
+    assert "failed of run_0 was not delivered to 127.0.0.1: its answer is not HTTP" in complaint
 
 
-def test_nobody_there_fails_nothing(tell):
+def test_a_refused_connection_fails_no_run(tell):
     complaints, records = tell("http://127.0.0.1:9/")
     assert len(records) == 4
     assert len(complaints) == 1 and "refused" in complaints[0]
 
 
-def test_a_server_that_never_answers_holds_up_for_a_bounded_time(server, tell, monkeypatch):
+def test_a_server_that_never_answers_delays_the_end_for_a_limited_time(server, tell, monkeypatch):
     monkeypatch.setattr(notification, "TIMEOUT_SECONDS", 0.1)
-    monkeypatch.setattr(notification, "LAST_SECONDS", 30.0)
+    monkeypatch.setattr(notification, "MAX_CLOSING_SECONDS", 30.0)
     server.gate.clear()
     complaints, _ = tell(server.url)
     assert len(complaints) == 1 and "timed out" in complaints[0]
-    assert len(server.posted) == 2, "the next one is tried all the same"
+    assert len(server.posted) == 2, "the next one is still sent"
 
 
-def test_one_that_is_too_slow_at_the_end_is_left(server, tell, monkeypatch):
-    monkeypatch.setattr(notification, "LAST_SECONDS", 0.05)
+def test_a_notification_that_is_too_slow_at_the_end_is_dropped(server, tell, monkeypatch):
+    monkeypatch.setattr(notification, "MAX_CLOSING_SECONDS", 0.05)
     server.gate.clear()
     complaints, _ = tell(server.url)
-    assert complaints == ["--notify: 127.0.0.1 is too slow; the last notifications were not sent"]
+    assert complaints == ["--notify: 127.0.0.1 is too slow: the last notifications were not sent"]
 
 
 @pytest.mark.parametrize("url", ["", "example.org", "file:///etc/passwd", "http://", "ftp://example.org/x"])
-def test_what_is_no_url_is_refused(url):
-    with pytest.raises(UsageError, match="--notify takes a URL"):
+def test_a_url_that_is_not_http_is_refused(url):
+    with pytest.raises(UsageError, match="--notify needs an http:// or https:// URL"):
         Notifier(url, source=str, complain=print)
 
 
-def test_a_password_in_the_address_is_shown_to_the_server_and_nobody_else(server, tell):
+def test_a_password_in_the_url_is_sent_to_the_server_only(server, tell):
     complaints, _ = tell(server.url.replace("://", "://me:p%40ss-w0rd@"))
     assert complaints == []
     assert server.authorizations == ["Basic " + base64.b64encode(b"me:p@ss-w0rd").decode()] * 2
@@ -176,7 +176,7 @@ def test_a_redirect_is_not_followed(server, tell, status):
 @pytest.mark.parametrize(
     "url", ["http://[::1", "http://", "http://host:99999999/", "ftp://host", "host", "http://u:p@["]
 )
-def test_what_is_no_address_is_bad_usage_and_is_not_shown(url):
-    with pytest.raises(UsageError) as told:
+def test_an_invalid_url_is_refused_and_not_shown(url):
+    with pytest.raises(UsageError) as problem:
         Notifier(url, source=str, complain=print)
-    assert "p@[" not in str(told.value) and "[::1" not in str(told.value)
+    assert "p@[" not in str(problem.value) and "[::1" not in str(problem.value)

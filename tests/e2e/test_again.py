@@ -32,7 +32,7 @@ def test_what_cannot_be_repeated_is_told(bench):
     [run] = bench.runs()
     for arguments, told in (
         (("--again", "run_x"), "no run 'run_x' was started"),
-        (("--again", run["run_id"], "--benchmarks", "good"), "--again takes all from that run"),
+        (("--again", run["run_id"], "--benchmarks", "good"), "--again excludes the options that it takes from the run"),
         (("--again", run["run_id"], "--model", "other"), "model: qwen3 -> other"),
     ):
         assert told in bench("run", *arguments, code=2).stderr

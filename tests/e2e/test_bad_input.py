@@ -1,4 +1,4 @@
-"""Bad input is one clear line on stderr and exit code 2: no traceback, no event, no folder."""
+"""Bad input gives one clear line and a hint on stderr, and exit code 2: no traceback, no event, no folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ import pytest
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run"], "which benchmarks?"),
-        (["run", "--benchmarks", "goood", "--provider", "ollama"], "unknown benchmark 'goood': did you mean good?"),
-        (["run", "--benchmarks", "good", "--provider", "grok"], "unknown provider 'grok': did you mean groq?"),
+        (["run"], "benchmarks run: no benchmarks given\nhint: name them with --benchmarks, or use --all"),
+        (
+            ["run", "--benchmarks", "goood", "--provider", "ollama"],
+            "benchmarks run: unknown benchmark 'goood'\nhint: did you mean good?\n",
+        ),
+        (
+            ["run", "--benchmarks", "good", "--provider", "grok"],
+            "benchmarks run: unknown provider 'grok'\nhint: did you mean groq?",
+        ),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "{nope"], "--extra is no JSON"),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "[1]"], "--extra is no JSON object"),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"sed": 1}'],
-            "good has no option 'sed': did you mean seed?",
+            "good has no option 'sed'\nhint: did you mean seed?\n",
         ),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"seed": "x"}'],
@@ -30,7 +36,7 @@ import pytest
         ),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"per_benchmark": {"god": {}}}'],
-            "unknown benchmark 'god': did you mean good?",
+            "unknown benchmark 'god'\nhint: did you mean good?\n",
         ),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"per_benchmark": {"good": {"x": 1}}}'],
@@ -41,28 +47,32 @@ import pytest
         (["run", "--benchmarks", "good", "--rerun-failed", "--force"], "exclude each other"),
         (["run", "--benchmarks", "good", "--agent", "a", "--agents", "b"], "exclude each other"),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--model", " "], "--model is empty"),
-        (["run", "--benchmarks", "good", "--provider", "ollama", "--model", "\udcff"], "is no UTF-8 text"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--model", "\udcff"], "is not UTF-8 text"),
         (["run", "--benchmarks", "good", "--jobs", "0"], "--jobs"),
         (["run", "--benchmarks", "good", "--timeout", "nan"], "--timeout"),
         (["run", "--benchmarks", "good", "--max-minutes", "inf"], "--max-minutes"),
         (["run", "--benchmarks", "good", "--retries", "1", "--retry-delay", "1e12"], "--retry-delay"),
-        (["rum"], "no command 'rum': did you mean run?"),
+        (["rum"], "benchmarks: unknown command 'rum'\nhint: did you mean run?\n"),
+        (["ledger", "verfy"], "benchmarks ledger: unknown command 'verfy'\nhint: did you mean verify?\n"),
+        (["ledger", "replay", "run_x"], "benchmarks ledger replay: the ledger has no events of 'run_x'\nhint: "),
         (["show-runs", "--limit", "many"], "--limit"),
-        (["show-runs", "--sttus", "failed"], "--status"),
-        (["show-run", "run_x"], "no run 'run_x'"),
+        (["show-runs", "--sttus", "failed"], "show-runs: unknown option --sttus\nhint: did you mean --status?\n"),
+        (["show-run", "run_x"], "benchmarks show-run: the ledger has no run 'run_x'\nhint: benchmarks show-runs"),
         (["export-viewer-data", "--as-of", "yesterday"], "neither a time"),
         (["list-benchmarks", "--provider", "nope"], "unknown provider"),
         (["serve-viewer", "--host", "203.0.113.7", "--port", "0"], "203.0.113.7"),
         (["--ledger", "mysql://x", "show-runs"], "mysql://x"),
     ],
 )
-def test_it_is_one_line_and_nothing_is_left(bench, arguments, told):
+def test_an_error_is_one_line_with_a_hint_and_changes_nothing(bench, arguments, told):
     bench.add("good")
     bench.add("other")
     before = sorted(bench.root.rglob("*"))
     done = bench(*arguments, code=2)
     assert told in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    first, *hints = done.stderr.splitlines()
+    assert first.startswith("benchmarks"), done.stderr
+    assert len(hints) <= 1 and all(line.startswith("hint: ") for line in hints), done.stderr
     assert done.stdout == ""
     assert sorted(bench.root.rglob("*")) == before
 

@@ -86,6 +86,6 @@ def test_another_agent_is_told_of_the_baselines(quiz):
 def test_what_needs_a_checkout_is_named_in_one_line(quiz):
     table = quiz("list-benchmarks", code=None).stdout
     assert "quiz " in table and "missing: directory OSWorld" not in table
-    [line] = [line for line in table.splitlines() if "need their checkout as the workspace" in line]
+    [line] = [line for line in table.splitlines() if "need another checkout as the workspace" in line]
     assert "osworld" in line and "quiz" not in line
     assert "missing: directory OSWorld" in quiz("list-benchmarks", "--all", code=None).stdout

@@ -84,12 +84,12 @@ def test_baselines_of_that_name_are_players_too(bench):
     assert row["scores"] == {"perfect": 1.0, "wrong": 0.0}
 
 
-def test_bad_usage_is_one_line(bench):
+def test_bad_usage_is_an_error_and_starts_nothing(bench):
     bench.add("plain")
     for arguments, told in (
-        ([], "which benchmarks?"),
+        ([], "no benchmarks given\nhint: name benchmarks, or use --all"),
         (["plain"], "plain has fewer than two of the players"),
-        (["plain", "--all"], "which benchmarks?"),
+        (["plain", "--all"], "benchmarks and --all exclude each other"),
         (["nope"], "unknown benchmark 'nope'"),
     ):
         assert told in bench("calibrate", *arguments, code=2).stderr
@@ -103,7 +103,7 @@ def test_shipped_suites_are_sound(bench, suite):
     assert row["scores"]["random"] < 0.5
 
 
-def test_a_new_benchmark_of_ones_own_is_sound(bench):
+def test_a_new_benchmark_is_sound(bench):
     bench("new", "capitals")
     [row] = calibrate(bench, "capitals")
     assert row["verdict"]["judgement"] == "sound"

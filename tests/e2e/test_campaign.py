@@ -189,7 +189,7 @@ def test_each_end_is_told_to_a_url(bench):
     ]
     head = bench.events()[0]["hash"]
     assert len({document["source"] for document in server.posted}) == 1 and head
-    assert "127.0.0.1 did not take failed" in bench.run("bad", code=1, more=("--notify", "http://127.0.0.1:9/"))
+    assert "was not delivered to 127.0.0.1" in bench.run("bad", code=1, more=("--notify", "http://127.0.0.1:9/"))
 
 
 def test_github_gets_groups_and_a_summary(bench, tmp_path):

@@ -86,13 +86,22 @@ def test_compare_looks_into_the_past(scored):
 
 
 BAD_INPUT = [
-    (["compare", "small"], "compare needs two or more"),
-    (["compare", "small", "smal"], "nothing is called 'smal'; the nearest: small"),
+    (["compare", "small"], "two or more things to compare are needed"),
+    (
+        ["compare", "small", "smal"],
+        "unknown run, group, model or agent 'smal'\nhint: did you mean small or ollama:small?",
+    ),
     (["compare", "small", "run_"], "means several things: run:run_quiz_"),
     (["compare", "small", "as-of:yesterday"], "neither a time"),
-    (["check", "--baseline", "bset"], "nothing is called 'bset'"),
-    (["check", "--baseline", "best", "--max-drop", "much"], "'much' is none of 0.02, 5%, human_eval=0.02"),
-    (["check", "--baseline", "best", "--max-drop", "quz=1"], "no benchmark 'quz' has run; did you mean quiz?"),
+    (["check", "--baseline", "bset"], "unknown run, group, model or agent 'bset'"),
+    (
+        ["check", "--baseline", "best", "--max-drop", "much"],
+        "'much' is not an allowed drop\nhint: write it like 0.02, 5% or human_eval=0.02",
+    ),
+    (
+        ["check", "--baseline", "best", "--max-drop", "quz=1"],
+        "the ledger has no scores of the benchmark 'quz'\nhint: did you mean quiz?",
+    ),
     (["check", "--baseline", "best", "small"], "has nothing to compare with model ollama:small"),
     (["high-scores", "set", "qiz", "--value", "1", "--label", "x", "--source", "y"], "did you mean quiz?"),
     (["high-scores", "set", "quiz", "--value", "1.2", "--label", "x", "--source", "y"], "is no ratio"),
@@ -185,9 +194,9 @@ def test_an_empty_ledger_has_nothing_to_show(bench):
     assert json.loads(bench("leaderboard", "--json").stdout)["standings"] == []
     assert "no scores yet" in bench("leaderboard").stdout
     assert json.loads(bench("high-scores", "--json").stdout) == []
-    assert "no reference scores yet" in bench("high-scores").stdout
+    assert "no high scores yet" in bench("high-scores").stdout
     bench.add("quiz", ASKED)
-    assert "no reference score of quiz yet" in bench("high-scores", "--benchmark", "quiz").stdout
+    assert "no high score of quiz yet" in bench("high-scores", "--benchmark", "quiz").stdout
     assert json.loads(bench("high-scores", "--benchmark", "quiz", "--json").stdout) == []
     assert "the ledger has no runs yet" in bench("compare", "a", "b", code=2).stderr
     assert "no group with runs" in bench("check", "--baseline", "best", code=2).stderr

@@ -65,9 +65,11 @@ def test_a_failed_build_says_what_uv_said_and_the_others_are_built(bench):
     said = bench("environments", "build", "bad", "good", code=1)
     assert "bad: the environment of no-such-package-of-anybody==0.0.1 could not be built; uv said:" in said.stderr
     assert "good" in said.stdout
-    assert "unknown benchmark 'goood': did you mean good?" in bench("environments", "build", "goood", code=2).stderr
-    assert "say --all" in bench("environments", "build", code=2).stderr
-    assert "no environments begin with 'zz'" in bench("environments", "remove", "zz", code=2).stderr
+    assert (
+        "unknown benchmark 'goood'\nhint: did you mean good?" in bench("environments", "build", "goood", code=2).stderr
+    )
+    assert "no benchmarks given\nhint: name benchmarks, or use --all" in bench("environments", "build", code=2).stderr
+    assert "no environments have a key that begins with 'zz'" in bench("environments", "remove", "zz", code=2).stderr
 
 
 def test_the_line_of_a_run_without_its_environment_tells_what_uv_said(bench):

@@ -55,6 +55,6 @@ def test_a_part_of_the_history(history):
     assert exported("--as-of", str(then)) == exported(f"as-of:{then}") == [run["run_id"] for run in runs[:2]]
     assert exported("other") == [runs[2]["run_id"]]
     assert "exclude each other" in history("export", "other", "--as-of", "1", "--format", "json", code=2).stderr
-    assert "nothing is called 'othr'" in history("export", "othr", "--format", "json", code=2).stderr
+    assert "unknown run, group, model or agent 'othr'" in history("export", "othr", "--format", "json", code=2).stderr
     nowhere = history("export", "--format", "csv", "--output", str(history.root / "no" / "x.csv"), code=2)
     assert "No such file" in nowhere.stderr

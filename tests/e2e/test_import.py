@@ -22,7 +22,7 @@ DATA = Path(__file__).parent.parent / "adapters" / "imports" / "data"
 def test_everything_is_imported_once_and_marked(bench, tmp_path):
     files = shutil.copytree(SAMPLES, tmp_path / "files")
     done = bench("import", str(files))
-    assert "17 runs imported, 0 were there already" in done.stdout and done.stderr == ""
+    assert "17 runs imported, 0 were already in the ledger" in done.stdout and done.stderr == ""
     runs = {run["run_id"]: run for run in bench.runs()}
     assert len(runs) == 17 and all(run["imported"] for run in runs.values())
     kinds = {run["imported"]["kind"] for run in runs.values()}
@@ -34,7 +34,10 @@ def test_everything_is_imported_once_and_marked(bench, tmp_path):
     assert (killed["status"], killed["reason"]) == ("failed", "unfinished")
     assert "succeeded (imported)" in bench("show-runs").stdout
     moved = shutil.move(files, tmp_path / "moved")
-    assert "0 runs imported, 17 were there already" in bench("import", str(moved), str(moved / "inspect.eval")).stdout
+    assert (
+        "0 runs imported, 17 were already in the ledger"
+        in bench("import", str(moved), str(moved / "inspect.eval")).stdout
+    )
     assert len(bench.events("imported")) == 17
     summary = json.loads((bench.results / "viewer_data.json").read_text())["benchmark_summary"]
     assert all(row["best_score"] is None for row in summary), "an imported run is no record"
@@ -86,7 +89,7 @@ def test_the_same_file_read_otherwise_is_told_and_changes_nothing(bench, tmp_pat
     for change in (["--map", "score=acc"], ["--set", "unit=ratio"], ["--set", "config.shots=5"], ["--set", "agent=a"]):
         for dry in ([], ["--dry-run"]):
             told = bench("import", str(table), *change, *dry).stderr
-            assert "1 of those that were there already have another score, unit or option" in told
+            assert "1 runs that were imported before have another score, unit or option" in told
     [run] = bench.runs()
     assert (run["score"], run["unit"], run["agent"]) == (0.5, "score", "")
 
@@ -100,13 +103,13 @@ def test_secrets_of_an_imported_file_stay_out(bench, tmp_path):
     assert bench.runs()[0]["extra_config"]["task_args"]["judge_api_key"] == "[redacted:judge_api_key]"
 
 
-def test_bad_usage_is_told(bench, tmp_path):
-    assert "there is no" in bench("import", str(tmp_path / "nothing"), code=2).stderr
+def test_bad_usage_is_an_error(bench, tmp_path):
+    assert "does not exist" in bench("import", str(tmp_path / "nothing"), code=2).stderr
     (tmp_path / "empty").mkdir()
     assert "nothing to import" in bench("import", str(tmp_path / "empty"), code=2).stderr
-    assert "no FIELD=" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
+    assert "does not have the form FIELD=" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
     told = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
-    assert "there is no field 'unti'; did you mean unit?; there are benchmark, model" in told
+    assert "--set: unknown field 'unti'\nhint: did you mean unit?" in told
     assert "--map names score twice" in bench("import", str(tmp_path), *["--map", "score=a"] * 2, code=2).stderr
 
 
@@ -195,11 +198,11 @@ def test_a_run_keeps_the_id_that_an_earlier_version_gave_it_and_is_told_to_be_re
     Ledger(store).decide(lambda history: [NewEvent(first, Imported(source=source, run=run))])
     store.close()
     done = bench("import", str(DATA / "names.csv"))
-    assert "3 runs imported, 1 were there already" in done.stdout
-    assert "1 of those that were there already have another score, unit or option" in done.stderr
-    assert "as the program of that time read it" in done.stderr
+    assert "3 runs imported, 1 were already in the ledger" in done.stdout
+    assert "1 runs that were imported before have another score, unit or option" in done.stderr
+    assert "by the version of this program at that time" in done.stderr
     assert {run["run_id"] for run in bench.runs()} == set(earlier)
-    assert "0 runs imported, 4 were there already" in bench("import", str(DATA / "names.csv")).stdout
+    assert "0 runs imported, 4 were already in the ledger" in bench("import", str(DATA / "names.csv")).stdout
 
 
 def test_formulas_and_markup_of_others_stay_text(bench, tmp_path):

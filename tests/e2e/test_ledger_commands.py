@@ -29,7 +29,7 @@ def test_a_checkpoint_kept_elsewhere_proves_the_history_up_to_it(filled, tmp_pat
     path = segment(filled)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
     assert "cut off" in filled("ledger", "verify", "--checkpoint", str(note), code=3).stdout
-    assert "is no checkpoint" in filled("ledger", "verify", "--checkpoint", str(path), code=2).stderr
+    assert "is not a checkpoint" in filled("ledger", "verify", "--checkpoint", str(path), code=2).stderr
     assert "No such file" in filled("ledger", "verify", "--checkpoint", str(tmp_path / "nothing"), code=2).stderr
 
 
@@ -96,7 +96,7 @@ def test_an_export_is_the_ledger_and_can_be_taken_in_elsewhere(filled, tmp_path)
         fresh = type(filled)(tmp_path / f"from-{name}")
         fresh.root.mkdir()
         assert "4 events added" in fresh("ledger", "import", str(tmp_path / name)).stdout
-        assert "0 events added, 4 were here already" in fresh("ledger", "import", str(tmp_path / name)).stdout
+        assert "0 events added, 4 were already here" in fresh("ledger", "import", str(tmp_path / name)).stdout
         assert fresh("ledger", "log", "--json").stdout == lines
         assert [run["status"] for run in fresh.runs()] == ["succeeded"]
     assert (tmp_path / "x.jsonl").read_text() == lines
@@ -128,8 +128,8 @@ def test_a_ledger_with_its_files_can_be_verified_where_it_is_merged(filled, tmp_
     filled("ledger", "import", str(other.results / "ledger"))
     assert "files of 1 runs of other ledgers are not here" in filled("ledger", "verify").stdout
     told = filled("ledger", "import", str(path)).stdout
-    assert "0 events added" in told and f"{files} files added, 0 were here already" in told
-    assert f"0 files added, {files} were here already" in filled("ledger", "import", str(path)).stdout
+    assert "0 events added" in told and f"{files} files added, 0 were already here" in told
+    assert f"0 files added, {files} were already here" in filled("ledger", "import", str(path)).stdout
     assert "not here" not in filled("ledger", "verify").stdout
     [run] = filled.runs("--benchmark", "theirs")
     [result] = filled.results.glob(f"*/*/{run['run_id']}/output/result.json")
@@ -159,13 +159,13 @@ def test_a_copy_in_sqlite_serves_as_the_ledger(filled, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("import", "nowhere"), "there is no nowhere"),
-        (("import", "sqlite:///nowhere/x.sqlite"), "there is no ledger in"),
+        (("import", "nowhere"), "nowhere does not exist"),
+        (("import", "sqlite:///nowhere/x.sqlite"), "x.sqlite does not contain a ledger"),
         (("import", "ftp://x"), "no ledger store for 'ftp://x'"),
-        (("export", "nowhere/x.jsonl"), "there is no folder nowhere"),
-        (("copy", "nowhere", "there"), "there is no ledger in nowhere"),
+        (("export", "nowhere/x.jsonl"), "the folder nowhere does not exist"),
+        (("copy", "nowhere", "there"), "nowhere does not contain a ledger"),
         (("replay", "run_x"), "the ledger has no events of 'run_x'"),
-        (("verify", "--verify-key", "k"), "give it with --checkpoint"),
+        (("verify", "--verify-key", "k"), "--verify-key checks a signed note\nhint: give the note with --checkpoint"),
         (("log", "--since", "yesterday"), "'yesterday' is neither a time"),
         (("keygen", "a name", "--output", "key"), "can't be the name of a key"),
     ],

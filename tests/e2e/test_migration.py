@@ -101,9 +101,12 @@ def test_its_runs_become_events_once(bench, tmp_path, journal):
     make_database(database, rows, journal=journal).close()
     before = database.read_bytes()
     done = bench("ledger", "import-sqlite", str(database))
-    assert "3 runs imported, 0 were there already; 1 run groups imported, 0 were there already; 2 rows" in done.stdout
+    assert (
+        "3 runs imported, 0 were already in the ledger; 1 run groups imported, 0 were already in the ledger; 2 rows"
+        in done.stdout
+    )
     again = bench("ledger", "import-sqlite", str(database)).stdout
-    assert "0 runs imported, 3 were there already; 0 run groups imported, 1 were there already" in again
+    assert "0 runs imported, 3 were already in the ledger; 0 run groups imported, 1 were already in the ledger" in again
     good, failed, unfinished = bench.runs()
     assert (good["run_id"], good["score"], good["started_at"]) == (RUN["run_id"], 0.25, RUN["started_at"])
     assert (good["unit"], good["higher_is_better"], good["metrics"]) == ("ratio", True, {"overall": 0.25, "odd": None})
@@ -262,9 +265,10 @@ def test_what_an_earlier_version_imported_is_not_doubled_and_what_differs_is_sai
     earlier.append(lambda _: events, lambda _: None)
     earlier.close()
     done = bench("ledger", "import-sqlite", str(database))
-    assert "0 runs imported, 2 were there already; 1 run groups imported" in done.stdout
+    assert "0 runs imported, 2 were already in the ledger; 1 run groups imported" in done.stdout
     assert (
-        "1 runs that were there already are read otherwise by this version (comparison_key, synthetic)" in done.stderr
+        "1 runs that were already in the ledger are read otherwise by this version (comparison_key, synthetic)"
+        in done.stderr
     )
     assert len(bench.runs()) == 2
 

@@ -61,11 +61,11 @@ def test_what_new_writes_runs_as_it_is(bench, model):
 def test_new_overwrites_nothing_and_wants_an_id(bench):
     (bench.root / "mine").mkdir()
     (bench.root / "mine" / "run.py").write_text("precious")
-    assert "is there already" in bench("new", "mine", code=2).stderr
+    assert "already exists\nhint: choose another name" in bench("new", "mine", code=2).stderr
     assert (bench.root / "mine" / "run.py").read_text() == "precious"
     for name in ("Mine", "../mine", "a b", "-x", ""):
         assert bench("new", "--", name, code=2).stderr
-    assert "human_eval' is the id of a benchmark already" in bench("new", "human_eval", code=2).stderr
+    assert "human_eval' is already the id of a benchmark" in bench("new", "human_eval", code=2).stderr
     assert sorted(path.name for path in bench.root.iterdir()) == ["mine"]
 
 

@@ -29,5 +29,8 @@ def test_a_report_of_the_whole_history_or_of_a_group(bench, tmp_path):
     first_closed = bench.events("group_closed")[0]["seq"]
     then = json.loads(bench("report", "--json", "--as-of", str(first_closed)).stdout)
     assert then["head"]["position"] == first_closed and len(then["standings"]) == 1
-    assert "nothing is called 'three'" in bench("report", "three", "--json", code=2).stderr
-    assert "is made with --as-of" in bench("report", "as-of:3", "--json", code=2).stderr
+    assert "unknown run, group, model or agent 'three'" in bench("report", "three", "--json", code=2).stderr
+    assert (
+        "WHAT cannot be as-of:TIME here\nhint: use the option --as-of TIME"
+        in bench("report", "as-of:3", "--json", code=2).stderr
+    )

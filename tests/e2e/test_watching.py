@@ -25,7 +25,7 @@ def slow(bench, tmp_path):
 
 
 def test_status_shows_what_runs_and_whether_it_lives(slow):
-    assert slow("status").stdout == "nothing runs\n"
+    assert slow("status").stdout == "no runs in progress\n"
     process = slow.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(slow.gate))
     assert "started" in process.stderr.readline()
     [row] = json.loads(slow("status", "--json").stdout)
@@ -35,7 +35,7 @@ def test_status_shows_what_runs_and_whether_it_lives(slow):
     process.communicate()
     assert json.loads(slow("status", "--json").stdout)[0]["liveness"] == "dead"
     slow("recover-stale-runs", "--stale-seconds", "0")
-    assert slow("status").stdout == "nothing runs\n"
+    assert slow("status").stdout == "no runs in progress\n"
 
 
 def test_quiet_tells_of_failures_only(bench):

@@ -96,7 +96,7 @@ def test_the_projections_are_exported(place, bench):
 @pytest.mark.parametrize(
     ("ask", "error", "text"),
     [
-        (lambda place: place.compare("b", "nothing"), SelectionError, "nothing is called"),
+        (lambda place: place.compare("b", "nothing"), SelectionError, "unknown run, group, model or agent 'b'"),
         (lambda place: place.runs(as_of="yesterday"), benchmarks.UsageError, "neither a time"),
         (lambda place: place.check(max_drop="much"), ValueError, "not an allowed drop"),
         (lambda place: place.check("run_b_1"), benchmarks.UsageError, "nothing to compare"),

@@ -135,7 +135,7 @@ def test_a_comparison(client, add):
     assert [side["runs"] for side in then["sides"]] == [1, 2]
     for query, said in (
         ("of=model:m1", "give two to 6 of them, not 1"),
-        ("of=run_a&of=nobody", "nothing is called 'nobody'"),
+        ("of=run_a&of=nobody", "unknown run, group, model or agent 'nobody'"),
         ("of=as-of:never&of=run_a", "neither a time"),
     ):
         answer = client.simulate_get(f"/api/compare?{query}")

@@ -1,21 +1,21 @@
-"""`ledger`: the events themselves, the proof that nobody changed them, and ways to move them."""
+"""`ledger`: inspect the events, verify that they are unchanged, and copy or merge them."""
 
 from __future__ import annotations
 
 import click
 
-from . import checking, exchange
-from . import events as reading
+from ...group import Group
+from . import checking, events, exchange
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
-    """Look at the ledger itself, prove it, and move it."""
+    """Inspect, verify, copy, merge and repair the ledger."""
 
 
-for _one in (
-    reading.log,
-    reading.replay,
+for _command in (
+    events.log,
+    events.replay,
     checking.stat,
     checking.verify,
     checking.head,
@@ -27,4 +27,4 @@ for _one in (
     exchange.import_sqlite,
     exchange.repair,
 ):
-    command.add_command(_one)
+    command.add_command(_command)

@@ -1,4 +1,4 @@
-"""`ledger verify`, `head`, `checkpoint`, `keygen` and `stat`: the proof that nobody changed the events."""
+"""`ledger verify`, `head`, `checkpoint`, `keygen` and `stat`: proof that the events are unchanged."""
 
 from __future__ import annotations
 
@@ -28,36 +28,43 @@ RIGHT = ("events", "bytes")
 
 @click.command()
 @click.option("--artifacts/--no-artifacts", default=True, help="Also check the files that runs recorded.")
-@click.option("--checkpoint", "kept", metavar="FILE", help="A note of `ledger checkpoint`: is its history still here?")
-@click.option("--expect-head", metavar="HASH", help="The hash that the last event must have.")
-@click.option("--verify-key", metavar="KEY", help="The checkpoint must be signed by this key (or a file with it).")
+@click.option(
+    "--checkpoint",
+    "note_file",
+    metavar="FILE",
+    help="Check that the ledger continues this checkpoint.",
+)
+@click.option("--expect-head", metavar="HASH", help="Check that the last event has this hash.")
+@click.option(
+    "--verify-key", metavar="KEY", help="Check that this key (or the one in this file) signed the checkpoint."
+)
 @json_option
 @in_place
 def verify(
     place: Place,
     artifacts: bool,
-    kept: str | None,
+    note_file: str | None,
     expect_head: str | None,
     verify_key: str | None,
     as_json: bool,
 ) -> int:
-    """Prove that every event stands as it was written, and that the runs' files are what was recorded.
+    """Prove that every event is as it was written, and that the files of the runs are as they were recorded.
 
-    Exit code 3 where the ledger is damaged, or is not the one of the checkpoint or head; 1 where an unfinished last
-    line waits to be moved away by the next append, or where its story or a recorded file is not as it should be.
+    Exit code 3 if the ledger is damaged or does not match the checkpoint or head; 1 if the last line is unfinished
+    (the next append moves it away), if a transition is impossible, or if a recorded file has changed.
     """
-    text = _read(kept) if kept else ""
-    known = _parse(text, kept) if kept else None
-    if verify_key and not kept:
-        raise UsageError("--verify-key is for a signed note: give it with --checkpoint")
+    text = _read(note_file) if note_file else ""
+    known = _parse(text, note_file) if note_file else None
+    if verify_key and not note_file:
+        raise UsageError("--verify-key checks a signed note", "give the note with --checkpoint")
     verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
     report = verify_ledger(place.store(), folder_of=folder_in(place.workspace) if artifacts else None, checkpoint=known)
     if verifier and not verifier.has_signed(text):
-        told = f"the checkpoint is not signed by {verifier}"
-        report = replace(report, damage=[*report.damage, Finding(report.position, told)])
+        fault = f"the checkpoint is not signed by {verifier}"
+        report = replace(report, damage=[*report.damage, Finding(report.position, fault)])
     if expect_head is not None and report.head_hash != expect_head.lower():
-        told = f"the last event has the hash {report.head_hash}, and not {expect_head.lower()}"
-        report = replace(report, damage=[*report.damage, Finding(report.position, told)])
+        fault = f"the last event has the hash {report.head_hash}, not {expect_head.lower()}"
+        report = replace(report, damage=[*report.damage, Finding(report.position, fault)])
     if as_json:
         print_json(report)
     else:
@@ -67,7 +74,7 @@ def verify(
         for remark in report.notes:
             print(f"note: {remark}")
         if report.doubtful:
-            print("hint: `ledger repair` sets aside the events that cannot have happened")
+            print("hint: `benchmarks ledger repair` sets aside the events that cannot have happened")
         state = "sound" if report.is_sound else "NOT sound"
         print(
             f"{state}: {report.position} events in {report.files} {'file' if report.files == 1 else 'files'}, "
@@ -87,13 +94,13 @@ def head(place: Place) -> None:
 
 @click.command()
 @click.option(
-    "--sign", metavar="FILE", type=click.Path(exists=True, dir_okay=False), help="Sign it with the key in FILE."
+    "--sign", metavar="FILE", type=click.Path(exists=True, dir_okay=False), help="Sign the note with the key in FILE."
 )
 @in_place
 def checkpoint(place: Place, sign: str | None) -> None:
-    """Print a note about the ledger as it is, after checking its chain, to keep where the ledger is not.
+    """Check the chain, and print a note about the ledger to store outside of it.
 
-    With it, `ledger verify --checkpoint FILE` proves at any later time that the history up to now is the same one.
+    Later, `ledger verify --checkpoint FILE` proves that the history up to this note is unchanged.
     """
     signer = parse_signer(_key_text(sign)) if sign else None
     text = take_checkpoint(place.store()).note()
@@ -102,11 +109,17 @@ def checkpoint(place: Place, sign: str | None) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--output", required=True, metavar="FILE", type=click.Path(path_type=Path), help="For the private key.")
+@click.option(
+    "--output",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the private key here.",
+)
 def keygen(name: str, output: Path) -> None:
-    """Make a key to sign checkpoints with: the private one goes to FILE, the one to publish is printed.
+    """Create a key pair to sign checkpoints: write the private key to FILE, and print the public key.
 
-    NAME tells who signs, such as a domain or a mail address.
+    NAME identifies the signer, such as a domain or a mail address.
     """
     signer = new_signer(name)
     try:
@@ -122,7 +135,7 @@ def keygen(name: str, output: Path) -> None:
 @json_option
 @in_place
 def stat(place: Place, as_json: bool) -> None:
-    """Show what the ledger holds: events of each type, their bytes, runs, segments, first and last time."""
+    """Show the number and size of events by type, the runs, and the times of the first and last event."""
     store = place.store()
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
@@ -143,43 +156,43 @@ def stat(place: Place, as_json: bool) -> None:
     rows = [[kind, str(counts[kind]), str(sizes[kind])] for kind in sorted(counts)]
     print_table(["type", "events", "bytes"], [*rows, ["all", str(counts.total()), str(sizes.total())]], right=RIGHT)
     print()
-    told = ", ".join(f"{number} {status}" for status, number in sorted(runs.items()))
-    print_facts({"runs": told, "groups": str(len(history.groups)), "first": first, "last": last})
+    by_status = ", ".join(f"{number} {status}" for status, number in sorted(runs.items()))
+    print_facts({"runs": by_status, "groups": str(len(history.groups)), "first": first, "last": last})
 
 
-_LONGEST_NOTE = 1024 * 1024
-"""Bytes of a checkpoint that are read: with many signatures it has a few thousand."""
+_MAX_NOTE_BYTES = 1024 * 1024
+"""Maximum size of a checkpoint or key file; a note with many signatures has some thousand bytes."""
 
 
-def _read(kept: str) -> str:
-    """A note, from a file, or from stdin where it is `-`. Raises UsageError."""
+def _read(file: str) -> str:
+    """A note from a file, or from stdin if the file is `-`. Raises UsageError."""
     try:
-        if kept == "-":
-            return sys.stdin.read(_LONGEST_NOTE)
-        return read_regular(Path(kept), most=_LONGEST_NOTE).decode()
+        if file == "-":
+            return sys.stdin.read(_MAX_NOTE_BYTES)
+        return read_regular(Path(file), most=_MAX_NOTE_BYTES).decode()
     except OSError as problem:
-        raise UsageError(f"the checkpoint {kept} cannot be read: {problem.strerror}") from problem
+        raise UsageError(f"the checkpoint {file} cannot be read: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise UsageError(f"{kept} is no checkpoint: {problem}") from problem
+        raise UsageError(f"{file} is not a checkpoint: {problem}") from problem
 
 
 def _parse(text: str, name: str) -> Checkpoint:
     try:
         return parse_note(text)
     except CheckpointError as problem:
-        raise UsageError(f"{name} is no checkpoint: {problem}") from problem
+        raise UsageError(f"{name} is not a checkpoint: {problem}") from problem
 
 
 def _key_text(key: str) -> str:
     """A key, or the content of the file that it names."""
     try:
-        return read_regular(Path(key), most=_LONGEST_NOTE).decode() if Path(key).is_file() else key
+        return read_regular(Path(key), most=_MAX_NOTE_BYTES).decode() if Path(key).is_file() else key
     except (OSError, ValueError) as problem:
         raise UsageError(f"the key in {key} cannot be read: {problem}") from problem
 
 
 def folder_in(workspace: Workspace) -> Callable[[Run], Path]:
-    """Where the files of a run lie in a workspace."""
+    """Gives the folder of a run in a workspace."""
 
     def folder(run: Run) -> Path:
         return workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)

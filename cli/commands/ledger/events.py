@@ -1,4 +1,4 @@
-"""`ledger log` and `ledger replay`: the events in their order, and what each one did to a run."""
+"""`ledger log` and `ledger replay`: the events in order, and what each one changed in a run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import click
 import msgspec
 
+from ....errors import did_you_mean
 from ....ledger.errors import ImpossibleTransition
 from ....ledger.events import EVENT_TYPES, HighScorePublished, Imported, Incompatible, Record, Skipped, Started
 from ....ledger.fold import Group, Run, evolve, evolve_group
@@ -19,20 +20,20 @@ from ....ledger.identity import parse_utc
 from ....ledger.judgement import is_moment
 from ....ledger.storage import codec
 from ....ledger.storage.codec import Envelope
-from ....orchestrator.errors import UsageError, nearest
-from ...context import Place, in_place, json_option, moment_of, print_json
+from ....orchestrator.errors import UsageError
+from ...context import Place, in_place, json_option, moment_of, note, print_json
 from ...streams import emit
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), help="Only the last so many.")
-@click.option("--type", "types", multiple=True, help="Only events of this type (give it again for another).")
-@click.option("--run", "stream", metavar="ID", help="Only events of this run.")
-@click.option("--stream", "stream_too", metavar="ID", help="Only events of this run, run group or benchmark.")
-@click.option("--benchmark", metavar="ID", help="Only events that are about this benchmark.")
-@click.option("--since", metavar="TIME", help="Only events from this time on.")
-@click.option("--until", metavar="TIME", help="Only events up to this time.")
-@click.option("--follow", is_flag=True, help="Go on with new events as they come, until interrupted.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show only the last N events.")
+@click.option("--type", "types", multiple=True, help="Show only events of this type (repeatable).")
+@click.option("--run", "stream", metavar="ID", help="Show only events of this run.")
+@click.option("--stream", "stream_too", metavar="ID", help="Show only events of this run, run group or benchmark.")
+@click.option("--benchmark", metavar="ID", help="Show only events about this benchmark.")
+@click.option("--since", metavar="TIME", help="Show only events from this time on.")
+@click.option("--until", metavar="TIME", help="Show only events up to this time.")
+@click.option("--follow", is_flag=True, help="Keep printing new events until interrupted.")
 @json_option
 @in_place
 def log(
@@ -47,10 +48,11 @@ def log(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Show the events in their order; with --json, one event a line, in the ledger's own form."""
+    """Show the events in order; with --json, one on each line, as they are in the ledger."""
     for kind in types:
         if kind not in EVENT_TYPES:
-            print(f"no event type '{kind}' is known here{nearest(kind, EVENT_TYPES)}", file=sys.stderr)
+            hint = did_you_mean(kind, EVENT_TYPES)
+            note(f"this version has no event type '{kind}'" + (f"\nhint: {hint}" if hint else ""))
     store = place.store()
     filter = Filter(
         streams=[name for name in (stream, stream_too) if name is not None],
@@ -71,7 +73,7 @@ def log(
 
 
 class Filter:
-    """Which events are wanted; it sees every event, in order."""
+    """Selects events. It must see every event, in order, to know which runs belong to a benchmark."""
 
     def __init__(
         self,
@@ -89,16 +91,16 @@ class Filter:
         self._until = until
         self._runs: set[str] = set()
         self.seq = 0
-        """The position of the last event that it saw."""
+        """The position of the last event seen."""
 
     def wants(self, line: bytes) -> bool:
-        """Whether this event is wanted."""
+        """Whether this event matches."""
         envelope = codec.read_envelope(line)
         self.seq = envelope.seq
         is_about = self._benchmark is None or self._is_about_benchmark(envelope, line)
         if self._since or self._until:
             if not is_moment(envelope.at):
-                return False  # Nobody knows when that was.
+                return False  # Its time is not a valid one.
             at = parse_utc(envelope.at)
             if (self._since and at < self._since) or (self._until and at > self._until):
                 return False
@@ -121,7 +123,7 @@ class Filter:
 
 
 def _benchmark_id(event: Any) -> str | None:
-    """The benchmark that an event names; None where its data cannot be read."""
+    """The benchmark that an event names; None if its data cannot be read."""
     return getattr(event, "benchmark_id", None)
 
 
@@ -139,10 +141,10 @@ def _show_line(line: bytes) -> None:
 @json_option
 @in_place
 def replay(place: Place, stream: str, as_json: bool) -> None:
-    """Tell the story of RUN (or of a run group): each event, and what it changed."""
+    """Show the events of RUN (or of a run group), and what each one changed."""
     records = list(place.store().read(stream=stream))
     if not records:
-        raise UsageError(f"the ledger has no events of '{stream}'; show-runs lists the runs")
+        raise UsageError(f"the ledger has no events of '{stream}'", "benchmarks show-runs lists the runs")
     steps = list(_steps(records))
     if as_json:
         print_json([{"seq": step.seq, "at": step.at, "type": step.type, "changes": step.changes} for step in steps])
@@ -150,14 +152,14 @@ def replay(place: Place, stream: str, as_json: bool) -> None:
     for step in steps:
         print(f"{step.seq:>8}  {step.at}  {step.type}")
         for name, (before, after) in step.changes.items():
-            told = _text(after) if before is None else f"{_text(before)} -> {_text(after)}"
-            print(f"{'':>10}{name}: {told}")
+            change = _text(after) if before is None else f"{_text(before)} -> {_text(after)}"
+            print(f"{'':>10}{name}: {change}")
         if step.problem:
-            print(f"{'':>10}makes no sense here, and changed nothing: {step.problem}")
+            print(f"{'':>10}ignored, since it is impossible here: {step.problem}")
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One event of a story, and the fields that it changed, with their values before and after."""
+    """One event, and the fields that it changed, each with its value before and after."""
 
     seq: int
     at: str
@@ -179,12 +181,12 @@ def _steps(records: list[Record]) -> Iterator[Step]:
         changes = {
             name: (before.get(name), value)
             for name, value in after.items()
-            if value != before.get(name) and not _is_nothing(value) and name not in _BOOKKEEPING
+            if value != before.get(name) and not _is_empty(value) and name not in _BOOKKEEPING
         }
         yield Step(record.seq, record.at, record.type, changes, problem)
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or value is False or value in ("", [], {})
 
 

@@ -1,4 +1,4 @@
-"""`ledger export`, `import`, `copy`, `import-sqlite` and `repair`: a ledger on its way, and one that was hurt."""
+"""`ledger export`, `import`, `copy`, `import-sqlite` and `repair`: move, merge and repair ledgers."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from ....projections.sqlite.refresh import update_all
 from ...context import Place, in_place, note
 from .checking import folder_in
 
-_SHOWN = 20
-"""Files, or stretches of positions, that are shown."""
+_MAX_SHOWN = 20
+"""Maximum number of files, or of ranges of positions, that are listed."""
 
 
 @click.command()
 @click.argument("target", metavar="FILE|DIR", type=click.Path(path_type=Path))
-@click.option("--with-files", is_flag=True, help="Also the files that runs recorded, in a .tar.zst or .tar.gz.")
+@click.option("--with-files", is_flag=True, help="Write an archive that also has the files that runs recorded.")
 @in_place
 def export(place: Place, target: Path, with_files: bool) -> int:
-    """Write the ledger, proven line by line, to FILE or as a ledger of its own to DIR.
+    """Verify the ledger line by line, and write it to FILE, or to DIR as a ledger of its own.
 
-    FILE ends with .jsonl, .jsonl.gz or .jsonl.zst. Into a DIR that holds an earlier export, only what is new is
-    written. With --with-files, FILE is an archive (.tar, .tar.gz, .tar.zst) of the ledger and of every file that is
-    what a run recorded; the exit code is 1 where one is not.
+    FILE ends with .jsonl, .jsonl.gz or .jsonl.zst. If DIR holds an earlier export, only new events are written. With
+    --with-files, FILE is an archive (.tar, .tar.gz, .tar.zst) of the ledger and of the files that runs recorded. A
+    file that has changed since is left out, and the exit code is 1.
     """
     store = place.store()
     is_archive = target.name.endswith(ARCHIVE_ENDINGS)
     if is_archive and not with_files:
-        raise UsageError(f"{target} is an archive by its name: give --with-files, or a name such as ledger.jsonl.gz")
+        raise UsageError(f"{target} has the name of an archive", "give --with-files, or a name such as ledger.jsonl.gz")
     if with_files and not is_archive:
-        raise UsageError(f"--with-files writes an archive: give a FILE that ends with {', '.join(ARCHIVE_ENDINGS)}")
+        raise UsageError("--with-files writes an archive", f"give a FILE that ends with {', '.join(ARCHIVE_ENDINGS)}")
     if target.name.endswith((*FILE_ENDINGS, *ARCHIVE_ENDINGS)) and not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}")
+        raise UsageError(f"the folder {target.parent} does not exist")
     if is_archive:
         done = export_archive(store, target, root=place.workspace.root, folder_of=folder_in(place.workspace))
         print(f"{target}: {done.head.seq} events and {done.files} files, head {done.head.hash}")
@@ -64,9 +64,9 @@ def export(place: Place, target: Path, with_files: bool) -> int:
         return 0
     if target.exists() and not target.is_dir():
         endings = ", ".join((*FILE_ENDINGS, *ARCHIVE_ENDINGS))
-        raise UsageError(f"{target} is no folder, and its name ends with none of {endings}")
+        raise UsageError(f"{target} is not a folder, and its name does not end with any of {endings}")
     added = copy_ledger(store, JsonlStore(target, notice=note))
-    print(f"{target}: {added} events were new there")
+    print(f"{target}: {added} events added")
     return 0
 
 
@@ -74,13 +74,13 @@ def export(place: Place, target: Path, with_files: bool) -> int:
 @click.argument("source", metavar="FILE|DIR|URL")
 @in_place
 def import_(place: Place, source: str) -> int:
-    """Take in the events of another ledger: an export, a ledger's folder, or its URL. A second time adds nothing.
+    """Add the events of another ledger: an export, a ledger's folder, or its URL. Importing again adds nothing.
 
-    Where the other one continues this ledger (or is where this one began), the chain goes on as it is. Any other is
-    merged: events, ids and times stay as they are and are numbered anew here, and their own chain can still be proven.
-    A ledger with events that cannot have happened is refused as a whole.
+    If the other ledger continues this one (or this one continues the other), the chain stays the same. Any other
+    ledger is merged: its events keep their ids and times, get new positions here, and their own chain can still be
+    verified. A ledger with impossible events is refused as a whole.
 
-    Of an archive with files, those are taken in that a run recorded; any other is named, and the exit code is 1.
+    From an archive, only files that a run recorded are added; any other file is listed, and the exit code is 1.
     """
     path = Path(source)
     if not (source.endswith(ARCHIVE_ENDINGS) and path.is_file()):
@@ -89,7 +89,7 @@ def import_(place: Place, source: str) -> int:
     with open_archive(path) as archive:
         store = _take_in(place, archive.ledger, hide(path.name))
         got = archive.receive(store, root=place.workspace.root, folder_of=folder_in(place.workspace))
-    print(f"{got.added} files added, {got.known} were here already")
+    print(f"{got.added} files added, {got.known} were already here")
     _list_left("refused", got.refused)
     return 1 if got.refused else 0
 
@@ -100,27 +100,27 @@ def _take_in(place: Place, source: Source, name: str) -> EventStore:
     if taken.added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     how = "the same history" if taken.is_same_chain else "merged"
-    print(f"{taken.added} events added, {taken.known} were here already ({how})")
+    print(f"{taken.added} events added, {taken.known} were already here ({how})")
     return store
 
 
 def _list_left(what: str, left: list[Left]) -> None:
-    for one in left[:_SHOWN]:
+    for one in left[:_MAX_SHOWN]:
         note(f"{what}: {shown(one.name)} {shown(one.reason)}")
-    if len(left) > _SHOWN:
-        note(f"{what}: {len(left) - _SHOWN} more files")
+    if len(left) > _MAX_SHOWN:
+        note(f"{what}: {len(left) - _MAX_SHOWN} more files")
 
 
 def _source(source: str) -> Source:
     if "://" not in source:
         path = Path(source)
         if not path.exists():
-            raise UsageError(f"there is no {path}")
+            raise UsageError(f"{path} does not exist")
         if path.is_file():
             return LinesFile(path)
     store = open_store(source, notice=note)
     if not store.files():
-        raise UsageError(f"there is no ledger in {source}")
+        raise UsageError(f"{source} does not contain a ledger")
     return store
 
 
@@ -129,18 +129,18 @@ def _source(source: str) -> Source:
 @click.argument("target", metavar="TO")
 @click.pass_context
 def copy(ctx: click.Context, source: str, target: str) -> None:
-    """Copy the ledger FROM to TO, each a folder or a URL such as sqlite:///path/of/file, with its chain kept.
+    """Copy the ledger FROM to TO with its chain; each is a folder or a URL such as sqlite:///path/of/file.
 
-    TO is empty, or an earlier copy: then only what is new is copied. FROM is refused where it holds what cannot have
-    happened; `ledger export` copies a ledger of your own as it is.
+    TO must be empty or an earlier copy; in an earlier copy, only new events are added. FROM is refused if it holds
+    impossible events; `ledger export` copies your own ledger as it is.
     """
-    here = open_store(source, notice=note)
-    if not here.files():
-        raise UsageError(f"there is no ledger in {source}")
-    there = open_store(target, notice=note)
-    added = copy_ledger(here, there, is_judged=True)
-    there.close()
-    print(f"{target}: {added} events were new there")
+    origin = open_store(source, notice=note)
+    if not origin.files():
+        raise UsageError(f"{source} does not contain a ledger")
+    destination = open_store(target, notice=note)
+    added = copy_ledger(origin, destination, is_judged=True)
+    destination.close()
+    print(f"{target}: {added} events added")
 
 
 def _files(folder: Path) -> tuple[list[Artifact], list[str]]:
@@ -152,26 +152,25 @@ def _files(folder: Path) -> tuple[list[Artifact], list[str]]:
 @click.argument("database", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @in_place
 def import_sqlite(place: Place, database: Path) -> int:
-    """Bring the history of the first orchestrator's DATABASE into the ledger; a second time adds nothing.
+    """Import the history from a DATABASE of the first orchestrator. Importing again adds nothing.
 
-    Runs come with their options, usage, model calls and files, groups with what they were asked for and what they did
-    not run. Imported runs are marked as such and count for no record. Exit code 1 if a row could not be taken in.
+    Runs keep their options, usage, model calls and files; groups keep their request and what they did not run.
+    Imported runs are marked as imported and cannot be records. Exit code 1 if a row cannot be imported.
     """
     store = place.store()
     done = migrate(database, place.ledger(store)[0], discover(place.workspace.root).adapters, _files)
     if done.added or done.groups_added:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     print(
-        f"{done.added} runs imported, {done.known} were there already; "
-        f"{done.groups_added} run groups imported, {done.groups_known} were there already; "
-        f"{done.undone} rows of skipped or incompatible work are not runs: they stand in their groups"
+        f"{done.added} runs imported, {done.known} were already in the ledger; "
+        f"{done.groups_added} run groups imported, {done.groups_known} were already in the ledger; "
+        f"{done.undone} rows of skipped or incompatible work are not runs: they are part of their groups"
     )
     if done.otherwise:
         fields = ", ".join(dict.fromkeys(name for names in done.otherwise.values() for name in names))
         note(
-            f"{len(done.otherwise)} runs that were there already are read otherwise by this version ({fields}), and "
-            "stay as they were recorded\nhint: to have them as they are read now, import the database into a new "
-            "workspace"
+            f"this version reads {len(done.otherwise)} runs that were already in the ledger differently ({fields}); "
+            "they stay as they were recorded\nhint: to get the new values, import the database into a new workspace"
         )
     for problem in done.problems:
         note(f"not imported: {shown(problem)}")
@@ -179,15 +178,15 @@ def import_sqlite(place: Place, database: Path) -> int:
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do it. Without this, only tell what would be done.")
-@click.option("--reason", default="", help="Why no better copy can be put in its place; it is recorded.")
+@click.option("--yes", is_flag=True, help="Repair. Without this, only show what would be done.")
+@click.option("--reason", default="", help="Record this reason, such as why no intact copy can be restored.")
 @in_place
 def repair(place: Place, yes: bool, reason: str) -> int:
-    """Cut off what can't be proven any more, set aside what cannot have happened, and record that this was done.
+    """Cut off events that cannot be proven, set aside impossible events, and record the repair.
 
-    What is cut off is kept in quarantine. It is the last resort: events behind a break are lost to the chain. A copy
-    that is whole is always better; `ledger verify` names the files to restore. What is set aside stays where it is,
-    and counts for nothing from then on.
+    This is a last resort: events after a break in the chain are moved to quarantine. Restoring an intact copy is
+    always better; `ledger verify` names the files to restore. Events that are set aside stay in place, but no longer
+    count.
     """
     store = place.store()
     report, aside = _doubts(store)
@@ -204,7 +203,7 @@ def repair(place: Place, yes: bool, reason: str) -> int:
         print(f"note: {remark}")
     if not yes:
         if breaks or report.torn_bytes:
-            print(f"with --yes, what stands behind event {report.position} is moved to quarantine")
+            print(f"with --yes, everything after event {report.position} is moved to quarantine")
         if aside:
             print(f"with --yes, {len(aside)} events are set aside: {_as_text(aside)}")
         return 3 if report.damage else 1
@@ -216,12 +215,12 @@ def repair(place: Place, yes: bool, reason: str) -> int:
     try:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     except LedgerError as problem:
-        note(f"the tables could not be made anew: {problem}")
+        note(f"the projections cannot be rebuilt: {problem}")
     return 0
 
 
 def _doubts(store: EventStore) -> tuple[Report, Positions]:
-    """What a verification finds, and all events that are to be set aside: without some, others may make no sense."""
+    """The report of a verification, and all events to set aside: without one, others may become impossible."""
     first = report = verify(store)
     aside: Positions = frozenset()
     while more := {seq for begin, count in report.doubtful for seq in range(begin, begin + count)} - aside:
@@ -231,19 +230,19 @@ def _doubts(store: EventStore) -> tuple[Report, Positions]:
 
 
 def _cut(place: Place, store: EventStore, reason: str) -> None:
-    kept = store.cut()
+    quarantined = store.cut()
     head: Head = head_of(store.prove())
     event = Repaired(
         author=getpass.getuser(),
         reason=reason,
         position=head.seq,
         head_hash=head.hash,
-        quarantined=[path.name for path in kept],
+        quarantined=[path.name for path in quarantined],
     )
     record = place.ledger(store)[0].append(LEDGER_STREAM, event)
-    for path in kept:
-        print(f"kept: {path}")
-    print(f"repaired: events 1 to {head.seq} stand as they were written; event {record.seq} tells of the repair")
+    for path in quarantined:
+        print(f"moved to quarantine: {path}")
+    print(f"repaired: events 1 to {head.seq} are as they were written; event {record.seq} records the repair")
 
 
 def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -> None:
@@ -257,11 +256,12 @@ def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -
         return [NewEvent(LEDGER_STREAM, event)]
 
     [record] = place.ledger(store)[0].decide(decide).records
-    print(f"set aside: {len(aside)} events count for nothing from now on: {_as_text(aside)}")
-    print(f"event {record.seq} tells of it")
+    print(f"set aside: {len(aside)} events no longer count: {_as_text(aside)}; event {record.seq} records it")
 
 
 def _as_text(positions: Positions) -> str:
     """Positions for people: `3, 7-9`."""
     parts = [str(first) if count == 1 else f"{first}-{first + count - 1}" for first, count in stretches_of(positions)]
-    return ", ".join(parts[:_SHOWN]) + (f" and {len(parts) - _SHOWN} more stretches" if len(parts) > _SHOWN else "")
+    return ", ".join(parts[:_MAX_SHOWN]) + (
+        f" and {len(parts) - _MAX_SHOWN} more ranges" if len(parts) > _MAX_SHOWN else ""
+    )

@@ -1,4 +1,4 @@
-"""`run`: what a campaign is made of, from the command line."""
+"""`run`: the options of a campaign, its signals, and its output."""
 
 from __future__ import annotations
 
@@ -40,17 +40,18 @@ from ...streams import discard, emit
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 _INTERRUPTING = (
-    f"interrupting: what runs is asked to end, and killed after {GRACE_SECONDS:g} s; interrupt once more to kill it now"
+    f"interrupting: runs in progress are ended, and killed after {GRACE_SECONDS:g} s\n"
+    "hint: interrupt again to kill them now"
 )
 
 
 class _Amount(click.FloatRange):
-    """A finite number above 0: `nan` is in no range and outside of none."""
+    """A finite number above 0. A range alone would accept `nan`, which compares with no bound."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is no amount.", param, ctx)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
@@ -62,7 +63,7 @@ _MANY = {"--benchmarks", "--agents", "--harnesses"}
 
 
 class _ManyValues(click.Command):
-    """Lets `--benchmarks` and `--agents` take several values after one another."""
+    """Let `--benchmarks` and `--agents` take several values in a row."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         expanded: list[str] = []
@@ -81,81 +82,113 @@ class _ManyValues(click.Command):
 
 
 def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) -> Any:
-    """The file of --campaign; what it says of other options becomes their default."""
+    """Read the file of --campaign; its values for other options become their defaults."""
     if value is None:
         return None
     loaded = load_campaign_file(Path(value))
-    ctx.default_map = loaded.file.run.given()
+    ctx.default_map = loaded.file.run.defaults()
     return loaded
 
 
 @click.command(cls=_ManyValues)
-@click.option("--benchmarks", multiple=True, metavar="ID...", help="The benchmarks, with spaces or commas between.")
-@click.option("--all", "everything", is_flag=True, help="Every benchmark there is.")
+@click.option("--benchmarks", multiple=True, metavar="ID...", help="Run these benchmarks (spaces or commas between).")
+@click.option("--all", "everything", is_flag=True, help="Run every benchmark.")
 @click.option(
     "--campaign", metavar="FILE", is_eager=True, callback=_load_campaign, help="Run the matrix of a TOML file."
 )
-@click.option("--agent", metavar="LABEL", help="The agent to run (default: each benchmark's own).")
+@click.option("--agent", metavar="LABEL", help="Run this agent (default: each benchmark's own).")
 @click.option(
-    "--agents", "--harnesses", "agents", multiple=True, metavar="LABEL...", help="Several agents, one after the other."
+    "--agents",
+    "--harnesses",
+    "agents",
+    multiple=True,
+    metavar="LABEL...",
+    help="Run these agents, one after the other.",
 )
 @click.option(
-    "--all-agents", "--all-harnesses", "every_agent", is_flag=True, help="Every agent that a benchmark names."
+    "--all-agents", "--all-harnesses", "every_agent", is_flag=True, help="Run every agent that a benchmark names."
 )
-@click.option("--provider", help=f"Where the model answers; see: providers.  [default: {DEFAULT_PROVIDER}]")
-@click.option("--base-url", metavar="URL", help="Another address of the provider.")
+@click.option("--provider", help=f"Use this provider; see: benchmarks providers.  [default: {DEFAULT_PROVIDER}]")
+@click.option("--base-url", metavar="URL", help="Use this address instead of the provider's public one.")
 @click.option(
     "--model",
-    help=f"The model, or a .gguf file with --provider local.  [default: {DEFAULT_MODEL}; local: {EMBEDDED}]",
+    help=f"Use this model, or a .gguf file with --provider local.  [default: {DEFAULT_MODEL}; local: {EMBEDDED}]",
 )
-@click.option("--extra", default="{}", metavar="JSON", help="Options of the benchmarks, and per_benchmark options.")
-@click.option("--rerun-failed", is_flag=True, help="Run what failed last time or never ran.")
-@click.option("--force", is_flag=True, help="Run even what has succeeded.")
-@click.option("--rerun-changed", is_flag=True, help="Run what succeeded with another manifest or commit.")
+@click.option("--extra", default="{}", metavar="JSON", help="Set options of benchmarks; per_benchmark sets them by id.")
+@click.option("--rerun-failed", is_flag=True, help="Also run what failed last time, despite an earlier success.")
+@click.option("--force", is_flag=True, help="Run even if a success is recorded.")
+@click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another manifest or commit.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many at once.")
-@click.option("--repeats", type=click.IntRange(1, 10_000), default=1, show_default=True, help="So many of each.")
-@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after so long, whatever its manifest says.")
-@click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after so long without output or progress.")
-@click.option("--retries", type=click.IntRange(0, 100), default=0, show_default=True, help="Try again what may pass.")
-@click.option("--retry-delay", type=RETRY_SECONDS, default=2.0, show_default=True, help="Seconds to the first retry.")
-@click.option("--max-cost", type=AMOUNT, metavar="USD", help="Begin no run once so much is spent.")
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Begin no run once so many are used.")
-@click.option("--max-minutes", type=AMOUNT, metavar="N", help="Begin no run once so long is over.")
-@click.option("--prices", metavar="FILE", help=f"What models cost (default: {FILE_NAME} of the workspace).")
-@click.option("--notify", metavar="URL", help="Post each end of a run there, as a CloudEvent.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done, and what it would take.")
-@click.option("--quiet", is_flag=True, help="Tell of failures only.")
-@click.option("--explain", "explained", is_flag=True, help="Say what decided, for each.")
-@click.option("--json", "as_json", is_flag=True, help="Print the events as they are recorded, one a line.")
+@click.option(
+    "--jobs", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of parallel runs."
+)
+@click.option(
+    "--repeats",
+    metavar="N",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    help="Number of repetitions.",
+)
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="End a run after this time; overrides its manifest.")
+@click.option("--stall", type=SECONDS, metavar="SECONDS", help="End a run after this time without output or progress.")
+@click.option(
+    "--retries",
+    metavar="N",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="Maximum number of retries.",
+)
+@click.option(
+    "--retry-delay",
+    metavar="SECONDS",
+    type=RETRY_SECONDS,
+    default=2.0,
+    show_default=True,
+    help="Pause before the first retry.",
+)
+@click.option("--max-cost", type=AMOUNT, metavar="USD", help="Stop starting runs after this many US dollars.")
+@click.option(
+    "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop starting runs after this many tokens."
+)
+@click.option("--max-minutes", type=AMOUNT, metavar="N", help="Stop starting runs after this many minutes.")
+@click.option(
+    "--prices", metavar="FILE", help=f"Read prices of models from FILE (default: {FILE_NAME} of the workspace)."
+)
+@click.option("--notify", metavar="URL", help="Post the end of each run to this URL as a CloudEvent.")
+@click.option("--dry-run", is_flag=True, help="Show what would run, with expected time and cost; run nothing.")
+@click.option("--quiet", is_flag=True, help="Print failures only.")
+@click.option("--explain", "explained", is_flag=True, help="Print why each benchmark is run or skipped.")
+@click.option("--json", "as_json", is_flag=True, help="Print each event as it is recorded, one on each line.")
 @in_place
 def command(place: Place, **options: Any) -> int:
-    """Run benchmarks, each unless the ledger holds a success of the same work.
+    """Run benchmarks. Skip each for which the ledger holds a success of the same work.
 
-    The same work means: benchmark, agent, provider, model and effective options. Exit code 1 where a run failed.
+    The same work means the same benchmark, agent, provider, model and effective options. Exit code 1 if a run failed.
     """
-    shown = Shown(**{name: options.pop(name) for name in Shown.__struct_fields__})
+    output = Output(**{name: options.pop(name) for name in Output.__struct_fields__})
     order = Order(**options)
     order.check()
-    display = open_display(is_quiet=shown.quiet, environ=os.environ)
+    display = open_display(is_quiet=output.quiet, environ=os.environ)
     with contextlib.closing(display):
-        finished = _run(place, order, shown, display)
+        finished = _run(place, order, output, display)
     if finished is None:
         return 0
     session, result = finished
     refresh_projections(place, session.ledger.store, note=note)
     try:
-        _tell(result, session, shown)
+        _print_result(result, session, output)
         sys.stdout.flush()
     except OSError:
-        discard(sys.stdout)  # Nobody reads the tables; the exit code tells all the same.
+        discard(sys.stdout)  # The reader closed the pipe; the exit code still says how it went.
     if result.interrupted:
         return 130
     return 1 if result.counts.failed else 0
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """The options of `run` that say what is shown, and where."""
+class Output(msgspec.Struct, frozen=True):
+    """The options of `run` that control its output."""
 
     notify: str | None
     dry_run: bool
@@ -163,62 +196,62 @@ class Shown(msgspec.Struct, frozen=True):
     as_json: bool
 
 
-def _run(place: Place, order: Order, shown: Shown, display: Display) -> tuple[Session, Result] | None:
-    """The session and how its campaign ended; None if it was only shown."""
+def _run(place: Place, order: Order, output: Output, display: Display) -> tuple[Session, Result] | None:
+    """The session and the result of its campaign; None after --dry-run."""
     store = place.store()
     with contextlib.ExitStack() as stack:
-        told = _teller(shown, store, display, stack)
-        session = prepare(place, order, store=store, told=told, environ=os.environ, note=display.note)
-        if shown.dry_run:
+        on_append = _on_append(output, store, display, stack)
+        session = prepare(place, order, store=store, told=on_append, environ=os.environ, note=display.note)
+        if output.dry_run:
             from .preview import preview, show
 
             found = preview(session.ledger.history(), session.plan, session.rules, session.prices)
-            show(found, as_json=shown.as_json)
+            show(found, as_json=output.as_json)
             return None
         return session, _conduct(session, display)
 
 
-def _teller(
-    shown: Shown, store: EventStore, display: Display, stack: contextlib.ExitStack
+def _on_append(
+    output: Output, store: EventStore, display: Display, stack: contextlib.ExitStack
 ) -> Callable[[list[Record]], None]:
-    """What is called with the records of each append; `stack` ends it."""
-    tellers: list[Callable[[list[Record]], None]] = []
-    if shown.as_json:
-        tellers.append(_event_printer(display))
-    if shown.notify is not None:
+    """A function to call with the records of each append; `stack` closes what it uses."""
+    listeners: list[Callable[[list[Record]], None]] = []
+    if output.as_json:
+        listeners.append(_event_printer(display))
+    if output.notify is not None:
 
         def source() -> str:
             first = next(store.read(), None)
             return origin_of(first.hash if first else GENESIS)
 
-        notifier = Notifier(shown.notify, source=source, complain=display.note)
-        tellers.append(stack.enter_context(contextlib.closing(notifier)).tell)
+        notifier = Notifier(output.notify, source=source, complain=display.note)
+        listeners.append(stack.enter_context(contextlib.closing(notifier)).tell)
 
-    def tell(records: list[Record]) -> None:
-        for teller in tellers:
-            teller(records)
+    def notify_all(records: list[Record]) -> None:
+        for listener in listeners:
+            listener(records)
 
-    return tell
+    return notify_all
 
 
 def _event_printer(display: Display) -> Callable[[list[Record]], None]:
-    """Prints events on stdout. Whoever reads them may have seen enough: the campaign goes on without him."""
-    is_heard = True
+    """Prints events on stdout. If the reader closes the pipe, the campaign goes on without it."""
+    is_open = True
 
-    def tell(records: list[Record]) -> None:
-        nonlocal is_heard
-        if not is_heard:
+    def print_events(records: list[Record]) -> None:
+        nonlocal is_open
+        if not is_open:
             return
         try:
             # One write: the events of several jobs come from several threads.
             emit("".join(f"{line_of(record).decode()}\n" for record in records))
             sys.stdout.flush()
         except OSError as problem:
-            is_heard = False
+            is_open = False
             discard(sys.stdout)
-            display.note(f"no further events are printed: {problem.strerror}")
+            display.note(f"no more events are printed: {problem.strerror}")
 
-    return tell
+    return print_events
 
 
 def _conduct(session: Session, display: Display) -> Result:
@@ -237,45 +270,47 @@ def _conduct(session: Session, display: Display) -> Result:
 
 @contextlib.contextmanager
 def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator[None]:
-    """The first SIGINT, SIGTERM or SIGHUP ends the runs under way, and records them, before the program ends.
+    """The first SIGINT, SIGTERM or SIGHUP ends the runs in progress, and records them, before the program ends.
 
-    A second one kills them at once. Both are told as they come.
+    A second one kills them at once. Both print a note.
     """
-    # A signal may come while somebody prints: the handler passes on what it has to say, and a thread says it.
-    told: SimpleQueue[str | None] = SimpleQueue()
+    # A signal may arrive while another thread prints: the handler only queues the note, and a thread prints it.
+    notes: SimpleQueue[str | None] = SimpleQueue()
 
     def end(number: int, _: FrameType | None) -> None:
         if not cancellation.requested:
-            told.put(_INTERRUPTING)
+            notes.put(_INTERRUPTING)
         elif not cancellation.is_urgent:
-            told.put("killing what still runs")
+            notes.put("killing the runs in progress")
         cancellation.request()
 
-    def tell() -> None:
-        while (text := told.get()) is not None:
+    def print_notes() -> None:
+        while (text := notes.get()) is not None:
             display.note(text)
 
-    teller = threading.Thread(target=tell, name="signals", daemon=True)
-    teller.start()
+    printer = threading.Thread(target=print_notes, name="signals", daemon=True)
+    printer.start()
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)  # Under nohup it means nothing: the campaign outlives its terminal.
+        numbers.append(signal.SIGHUP)  # Under nohup it is ignored: the campaign outlives its terminal.
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        told.put(None)
-        teller.join()
+        notes.put(None)
+        printer.join()
     if cancellation.requested:
-        display.note("interrupted: what was running is recorded as failed; the same command goes on from here")
+        display.note(
+            "interrupted: the runs in progress are recorded as failed\nhint: the same command continues from here"
+        )
 
 
-def _tell(result: Result, session: Session, shown: Shown) -> None:
+def _print_result(result: Result, session: Session, output: Output) -> None:
     from .summary import report, write_step_summary
 
-    if not shown.as_json and not shown.quiet:
+    if not output.as_json and not output.quiet:
         report(result, session.ledger.look(lambda history: repetitions_of(history, session.plan)))
     file = os.environ.get(SUMMARY_VARIABLE)
     if file and os.environ.get("GITHUB_ACTIONS") == "true":

@@ -1,4 +1,4 @@
-"""`run --dry-run`: what would be done, why, and what it is expected to take, by the runs that came before."""
+"""`run --dry-run`: what would run, why, and the expected time, tokens and cost, based on earlier runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ...printing import print_table
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be done with a piece of work: `run`, `skip`, or that it is `incompatible`.
+    """What would be done with a planned run: `run`, `skip`, or `incompatible`.
 
-    `options` are those in which it differs from other work on the benchmark. Seconds, tokens and US dollars are what
-    the run took that was most like it; None where there is none.
+    `options` are those that distinguish it from other planned runs of the benchmark. Seconds, tokens and US dollars are
+    those of the most similar earlier run; None if there is none.
     """
 
     benchmark_id: str
@@ -42,9 +42,9 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def preview(history: History, plan: Sequence[PlannedRun], rules: Rules, prices: Prices) -> list[Preview]:
-    """What `run` would do now; a run whose owner is provably gone would be recovered first.
+    """What `run` would do now. It would first recover a run whose owner is known to be dead.
 
-    The history must have its details.
+    The history must contain the details of events.
     """
     experience = Experience(history)
     return [
@@ -97,7 +97,7 @@ def _cost(like: Run | None, planned: PlannedRun, prices: Prices) -> float | None
 
 
 def show(rows: Sequence[Preview], *, as_json: bool) -> None:
-    """Print a preview, with its totals."""
+    """Print a preview with its totals."""
     due = [row for row in rows if row.would == "run"]
     if as_json:
         print_json({"work": rows, "would_run": len(due), "expected": _totals(due)})
@@ -111,7 +111,7 @@ def show(rows: Sequence[Preview], *, as_json: bool) -> None:
         *([f"about {_time(totals['seconds'])}"] if totals["seconds"] else []),
         *([f"{totals['tokens']:,.0f} tokens"] if totals["tokens"] else []),
         *([f"${totals['cost_usd']:.4g}"] if totals["cost_usd"] else []),
-        *([f"{unknown} without any history"] if unknown else []),
+        *([f"{unknown} without history"] if unknown else []),
     ]
     print(f"\n{len(due)} of {len(rows)} would run" + (f": {', '.join(expected)}" if expected else ""))
 

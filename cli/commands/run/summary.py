@@ -1,4 +1,4 @@
-"""What `run` says at its end: its runs, its repetitions together, and how the campaign closed."""
+"""What `run` prints at its end: the runs, statistics of repetitions, and the counts of the campaign."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def report(result: Result, repetitions: Sequence[Repetitions]) -> None:
     """Tables on stdout, then one line of counts."""
     if result.runs:
         rows = [_cells(run) for run in result.runs]
-        # A column that says nothing only takes room.
+        # An empty column only takes room.
         shown = [name for index, name in enumerate(_COLUMNS) if name != "cost" or any(row[index] for row in rows)]
-        kept = [_COLUMNS.index(name) for name in shown]
-        print_table(shown, [[row[i] for i in kept] for row in rows], right=_RIGHT, dispensable=_DISPENSABLE)
+        indexes = [_COLUMNS.index(name) for name in shown]
+        print_table(shown, [[row[i] for i in indexes] for row in rows], right=_RIGHT, dispensable=_DISPENSABLE)
         print()
     if repetitions:
         _print_repetitions(repetitions)
@@ -34,17 +34,17 @@ def report(result: Result, repetitions: Sequence[Repetitions]) -> None:
 
 
 def summary(result: Result) -> str:
-    """The counts of a campaign in a line; and why it stopped early, where it did."""
+    """The counts of a campaign in a line, and why it stopped early, if it did."""
     counts = result.counts
-    told = (
+    text = (
         f"{counts.succeeded} succeeded, {counts.failed} failed, {counts.skipped} skipped, "
         f"{counts.incompatible} incompatible"
     )
-    return f"{told}; {'; '.join(result.notes)}" if result.notes else told
+    return f"{text}; {'; '.join(result.notes)}" if result.notes else text
 
 
 def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
-    columns = ["benchmark", "agent", "model", "options", "repeats", "mean", "spread", "least", "most"]
+    columns = ["benchmark", "agent", "model", "options", "repeats", "mean", "spread", "min", "max"]
     print_table(
         columns,
         [
@@ -62,7 +62,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
             for one in repetitions
         ],
         right=columns[4:],
-        dispensable=["agent", "least", "most"],
+        dispensable=["agent", "min", "max"],
     )
 
 

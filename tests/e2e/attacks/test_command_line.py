@@ -207,7 +207,7 @@ def test_ctrl_c_in_a_query_is_one_line(bench):
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=20)[1]
     assert process.returncode == 130, told
-    assert told.strip().splitlines()[-1] == "interrupted" and "Traceback" not in told
+    assert told.strip().splitlines()[-1] == "benchmarks query: interrupted" and "Traceback" not in told
 
 
 def _children(pid: int) -> list[int]:

@@ -42,7 +42,7 @@ def test_a_file_with_odd_values_is_imported_as_something_true_or_told(
     told = json.loads(bench("import", "--json", str(folder), code=None).stdout)
     again = json.loads(bench("import", "--json", str(folder), code=None).stdout)
     assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in told["runs"]]
-    assert not any(run["new"] for run in again["runs"]), "a second time adds nothing"
+    assert not any(run["new"] for run in again["runs"]), "importing again adds nothing"
     runs = bench.runs("--limit", "1000000")
     assert {run["run_id"] for run in runs} == {run["run_id"] for run in told["runs"]}
     for run in runs:

@@ -118,42 +118,63 @@ MATRIX = '[matrix]\nbenchmarks = ["alpha"]\nmodels = ["groq:x"]\n'
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[matrix", "weekend.toml makes no sense: Expected"),
+        ("[matrix", "weekend.toml is not valid: Expected"),
         ("name = 'x'", "missing required field `matrix`"),
         ('[matrix]\nbenchmarks = ["alpha"]', "missing required field `models`"),
-        (MATRIX + "[run]\njbos = 2", "unknown key 'jbos' in run: did you mean jobs?"),
-        ("nmae = 'x'\n" + MATRIX, "unknown key 'nmae': did you mean name?"),
-        (MATRIX + "[[exclude]]\nagent = 'x'\n[[exclude]]\nbenhcmark = ''", "unknown key 'benhcmark' in exclude 2: "),
-        (MATRIX + "[[override]]\nzzzz = 1\nset = {}", "unknown key 'zzzz' in override 1: there are agent, benchmark,"),
-        (MATRIX.replace('["groq:x"]', '[{ providre = "x" }]'), "unknown key 'providre' in matrix.models 1: did you"),
-        (MATRIX.replace('["alpha"]', '"ok"'), "matrix.benchmarks is a list of ids, or \"all\", and not 'ok'"),
-        (MATRIX + "[[exclude]]\nbenchmark = 'alpha'\n[[exclude]]", "exclude 2 is empty: it would leave nothing"),
-        (MATRIX + "options = [{ day = 2026-01-02 }]", "matrix.options[0].day is a date; write it as a text"),
-        ("options = { per_benchmark = { alpha = { at = [10:00:00] } } }\n" + MATRIX, "alpha.at[0] is a time; write it"),
+        (MATRIX + "[run]\njbos = 2", "unknown key 'jbos' in run\nhint: did you mean jobs?"),
+        ("nmae = 'x'\n" + MATRIX, "unknown key 'nmae'\nhint: did you mean name?"),
+        (
+            MATRIX + "[[exclude]]\nagent = 'x'\n[[exclude]]\nbenhcmark = ''",
+            "unknown key 'benhcmark' in exclude 2\nhint: ",
+        ),
+        (
+            MATRIX + "[[override]]\nzzzz = 1\nset = {}",
+            "unknown key 'zzzz' in override 1\nhint: the keys are agent, benchmark,",
+        ),
+        (
+            MATRIX.replace('["groq:x"]', '[{ providre = "x" }]'),
+            "unknown key 'providre' in matrix.models 1\nhint: did you",
+        ),
+        (
+            MATRIX.replace('["alpha"]', '"ok"'),
+            "matrix.benchmarks must be a list of ids or \"all\", not 'ok'\nhint: write benchmarks",
+        ),
+        (
+            MATRIX + "[[exclude]]\nbenchmark = 'alpha'\n[[exclude]]",
+            "exclude 2 is empty, so it would leave out every cell\nhint: ",
+        ),
+        (
+            MATRIX + "options = [{ day = 2026-01-02 }]",
+            "matrix.options[0].day is a date, which an option cannot be\nhint: write it as text",
+        ),
+        ("options = { per_benchmark = { alpha = { at = [10:00:00] } } }\n" + MATRIX, "alpha.at[0] is a time, which"),
         (MATRIX + "[run]\njobs = 'two'", "$.run.jobs"),
-        ('[matrix]\nbenchmarks = ["alhpa"]\nmodels = ["groq:x"]', "unknown benchmark 'alhpa': did you mean alpha?"),
+        (
+            '[matrix]\nbenchmarks = ["alhpa"]\nmodels = ["groq:x"]',
+            "unknown benchmark 'alhpa'\nhint: did you mean alpha?",
+        ),
         (
             '[matrix]\nbenchmarks = ["alpha"]\nmodels = ["qwen3"]',
-            "'qwen3' names no provider; write it as provider:model",
+            "'qwen3' does not name a provider\nhint: write it as provider:model",
         ),
         ('[matrix]\nbenchmarks = ["alpha"]\nmodels = ["nobody:x"]', "unknown provider 'nobody'"),
         ('[matrix]\nbenchmarks = []\nmodels = ["groq:x"]', "matrix.benchmarks is empty"),
         (MATRIX + "options = []", "matrix.options is empty"),
         (MATRIX + "agents = []", "matrix.agents is empty"),
-        ("options = { per_benchmark = 3 }\n" + MATRIX, "per_benchmark is no table"),
-        (MATRIX + "options = [{ per_benchmark = { alpha = 3 } }]", "per_benchmark is no table"),
+        ("options = { per_benchmark = 3 }\n" + MATRIX, "per_benchmark must be a table"),
+        (MATRIX + "options = [{ per_benchmark = { alpha = 3 } }]", "per_benchmark must be a table"),
         (MATRIX + '[[exclude]]\nbenchmark = "beta"', "exclude 1 matches no cell: {'benchmark': 'beta'}"),
         (MATRIX + '[[override]]\nagent = "other"\nset = {}', "override 1 matches no cell: {'agent': 'other'}"),
-        (MATRIX + '[[exclude]]\nbenchmark = "*"', "everything is excluded"),
+        (MATRIX + '[[exclude]]\nbenchmark = "*"', "its [[exclude]] rules leave out every cell"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_told_with_the_place(cells, text, told):
+def test_an_invalid_file_is_refused_with_the_place(cells, text, told):
     with pytest.raises(UsageError) as problem:
         cells(text)
     assert told in str(problem.value)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         load_campaign_file(tmp_path / "none.toml")
 

@@ -65,9 +65,9 @@ def test_a_name_selects(catalogue, spec, kind, name, runs):
     [
         ("qwen", "'qwen' means several things: model:groq:qwen, model:openai:qwen; give one of them"),
         ("run_", "means several things: run:run_a_1, run:run_a_2"),
-        ("elza", "nothing is called 'elza'; the nearest: eliza"),
-        ("run_a_9", "the nearest: run_a_"),
-        ("", "nothing is called ''"),
+        ("elza", "unknown run, group, model or agent 'elza'\nhint: did you mean eliza?"),
+        ("run_a_9", "did you mean run_a_"),
+        ("", "unknown run, group, model or agent ''"),
         ("run_b_2", "run run_b_2 has no score that counts: it has failed"),
         ("agent:mock", "imported, synthetic, late and retracted ones count with --include"),
         ("as-of:never", "'never' is no time"),

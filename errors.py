@@ -1,0 +1,48 @@
+"""What every expected error has in common, and the hint for an unknown name. A leaf: it imports nothing of ours.
+
+The layers define their own errors below `ExpectedError`: `LedgerError`, `ProjectionError`, `UsageError` and others. The
+command line prints any of them in the same form, and ends with its `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_MAX_LISTED = 12
+"""A hint lists at most this many known names."""
+
+
+class ExpectedError(Exception):
+    """An error that the program foresees: what happened and why, and a hint that says what to do.
+
+    The text of the error is both: the message, and the hint on a line of its own.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super().__init__(f"{message}\nhint: {hint}" if hint else message)
+
+
+def nearest(name: str, known: Iterable[str], *, limit: int = 1, similarity: float = 0.6) -> list[str]:
+    """The known names that are most like this one, the best first; letter case and `-` for `_` make no difference.
+
+    `similarity` is the lowest ratio of `difflib` that counts.
+    """
+    folded = {_folded(candidate): candidate for candidate in known}
+    return [folded[match] for match in get_close_matches(_folded(name), folded, n=limit, cutoff=similarity)]
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The hint for an unknown name: the nearest known one, else `otherwise`, else the known ones if they are few."""
+    names = list(known)
+    if near := nearest(name, names):
+        return f"did you mean {near[0]}?"
+    if otherwise or not names or len(names) > _MAX_LISTED:
+        return otherwise
+    return f"known: {', '.join(names)}"
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_")
