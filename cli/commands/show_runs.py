@@ -9,11 +9,12 @@ import click
 
 from ...ledger.fold import Run
 from ...ledger.past import Past
+from ...ledger.usage import tokens_of
 from ...orchestrator.errors import UsageError
 from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_apart, open_history
-from ...projections.sqlite.rows import run_row, token_counts
+from ...projections.sqlite.rows import run_row
 from ...projections.sqlite.undone import Undone, UndoneStatus, read_undone
 from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
@@ -125,7 +126,7 @@ def _show_undone(rows: list[Undone], limit: int, *, is_recent: bool, desc: bool,
 
 
 def _cells(run: Run) -> list[str]:
-    tokens = token_counts(run)[2]
+    tokens = tokens_of(run.usage)
     delta = run.delta_to_high_score
     return [
         run.run_id,

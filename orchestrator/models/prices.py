@@ -19,10 +19,9 @@ from msgspec.structs import replace
 
 from ...adapters.regular_file import read_regular
 from ...ledger.events import Json, Outcome
+from ...ledger.usage import COST, cost_in, whole
 from ..errors import UsageError
 
-COST = "cost_usd"
-"""The key of a run's usage that holds its cost in US dollars."""
 PRICE = "price"
 """The key of a run's usage that holds the price by which the cost was told."""
 
@@ -122,7 +121,7 @@ def read_prices(file: Path) -> tuple[Price, ...]:
 
 def priced(outcome: _AnOutcome, price: Price | None) -> _AnOutcome:
     """The outcome with its cost, where its usage and the price tell it, and the result has not told its own."""
-    if price is None or COST in outcome.usage:
+    if price is None or cost_in(outcome.usage) is not None:
         return outcome
     cost = cost_of(outcome.usage, price)
     if cost is None:
@@ -137,12 +136,12 @@ def cost_of(usage: Json, price: Price) -> float | None:
 
     Cached tokens are a part of the input tokens, as OpenAI's API counts them.
     """
-    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    read, written = whole(usage.get("input_tokens")), whole(usage.get("output_tokens"))
     if not (price.input or price.output or price.cached_input):
         return 0.0
-    if not isinstance(read, int | float) or not isinstance(written, int | float):
+    if read is None or written is None:
         return None
-    cached = usage.get("cached_tokens")
-    known = cached if isinstance(cached, int | float) and 0 <= cached <= read else 0
+    cached = whole(usage.get("cached_tokens")) or 0
+    known = cached if cached <= read else 0
     cached_price = price.input if price.cached_input is None else price.cached_input
     return round(((read - known) * price.input + known * cached_price + written * price.output) / _MILLION, 9)

@@ -6,14 +6,13 @@ nothing watches the limit.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 
 import msgspec
 
 from ...ledger.events import Json
-from ..models.prices import COST
+from ...ledger.usage import cost_in, tokens_of
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -37,7 +36,7 @@ class Budget:
 
     def spend(self, usage: Json, *, unless_told: str = "") -> None:
         """A run has ended, with that usage. `unless_told` is its id if it asked a model, so that it used something."""
-        cost, tokens = _amount(usage.get(COST)), tokens_of(usage)
+        cost, tokens = cost_in(usage), tokens_of(usage)
         with self._lock:
             self._cost += cost or 0.0
             self._tokens += tokens or 0
@@ -68,19 +67,3 @@ class Budget:
         if limits.max_minutes is not None and minutes >= limits.max_minutes:
             return "max_minutes", f"{minutes:.1f} of {limits.max_minutes:g} minutes are over"
         return None
-
-
-def tokens_of(usage: Json) -> int | None:
-    """All tokens of a run's usage: both directions. None if one is missing; a negative number is not an amount."""
-    total = _amount(usage.get("total_tokens"))
-    if total is not None:
-        return int(total)
-    amounts = [_amount(usage.get(name)) for name in ("input_tokens", "output_tokens")]
-    known = [amount for amount in amounts if amount is not None]
-    return int(sum(known)) if len(known) == len(amounts) else None
-
-
-def _amount(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if 0 <= value < math.inf else None

@@ -21,7 +21,8 @@ CREATE OR REPLACE TEMP MACRO bounded(number) AS
 CREATE OR REPLACE TEMP MACRO moment(text) AS TRY_CAST(text AS TIMESTAMPTZ) AT TIME ZONE 'UTC';
 
 -- As a text: a cast of JSON makes numbers of true and of "5", too.
-CREATE OR REPLACE TEMP MACRO token_count(value) AS whole(CAST(value AS VARCHAR));
+CREATE OR REPLACE TEMP MACRO token_count(value) AS
+  CASE WHEN whole(CAST(value AS VARCHAR)) >= 0 THEN whole(CAST(value AS VARCHAR)) END;
 
 -- Whether the fields `names` of an object are of these JSON types, or left out.
 CREATE OR REPLACE TEMP MACRO fields_are(object, paths, types) AS list_has_all(types, json_type(object, paths));

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from ...ledger.events import HighScorePublished, Record, Unknown
 from ...ledger.fold import Group, Run
+from ...ledger.usage import tokens_of, whole
 
 Row = dict[str, Any]
 
@@ -85,16 +86,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def token_counts(run: Run) -> list[int | None]:
-    """The values of TOKEN_COLUMNS; None where the run's usage does not say, or says what is no count."""
+    """The values of TOKEN_COLUMNS; None if the field is absent or is not a count."""
     usage = run.usage
     if not usage:
         return [None] * len(TOKEN_COLUMNS)
     get = usage.get
-    read, written = _count(get("input_tokens")), _count(get("output_tokens"))
-    total = _count(get("total_tokens"))
-    if total is None and read is not None and written is not None:
-        total = read + written
-    return [read, written, total, _count(get("cached_tokens")), _count(get("calls", get("call_count")))]
+    calls = whole(get("calls", get("call_count")))
+    return [
+        whole(get("input_tokens")),
+        whole(get("output_tokens")),
+        tokens_of(usage),
+        whole(get("cached_tokens")),
+        calls,
+    ]
 
 
 def first_values(run: Run) -> list[int | float | None]:
@@ -108,7 +112,7 @@ def first_values(run: Run) -> list[int | float | None]:
             values.append(tokens[source])
         else:
             value = run.usage.get(source)
-            values.append(_count(value) if kind == "INTEGER" else _amount(value))
+            values.append(whole(value) if kind == "INTEGER" else _amount(value))
     return values
 
 
@@ -134,14 +138,6 @@ def _amount(value: object) -> float | None:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
     except OverflowError:
         return None
-
-
-def _count(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def run_values(run: Run) -> list[Any]:

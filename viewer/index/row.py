@@ -11,6 +11,7 @@ import msgspec
 
 from ...ledger.events import ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
+from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
 from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
 
@@ -120,7 +121,7 @@ def row_of(run: Run) -> RunRow:
     """The row of a run, without what other runs say about it (records)."""
     given: dict[str, Any] = {name: getattr(run, name) for name in _OF_RUN}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
-    given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost(run.usage))
+    given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost_in(run.usage))
     given["chance"] = chance_of(run)
     if run.ended_at and run.status != "running":
         given["last_seen_at"] = run.ended_at
@@ -180,7 +181,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
         output_tokens=written,
         total_tokens=total,
         call_count=calls,
-        cost_usd=cost(msgspec.json.decode(usage)) if usage and "cost" in usage else None,
+        cost_usd=cost_in(msgspec.json.decode(usage)) if usage and "cost" in usage else None,
         error=_cut(error),
         synthetic=bool(synthetic),
         late=bool(late),
@@ -195,12 +196,6 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
         last_seq=last_seq,
         chance=None if chance is None else references.setdefault(chance, chance),
     )
-
-
-def cost(usage: Json) -> float | None:
-    """What a run cost in US dollars, as its usage says; None where it does not."""
-    told = usage.get("cost_usd", usage.get("cost"))
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
 
 
 def _cut(error: str | None) -> str | None:

@@ -10,11 +10,11 @@ from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.identity import liveness
+from ....ledger.usage import tokens_of
 from ....orchestrator.models.prices import Prices, cost_of
 from ....orchestrator.planning.addresses import elsewhere, public_address
 from ....orchestrator.planning.claim import Rules, explain
 from ....orchestrator.planning.plan import PlannedRun, distinctions
-from ....orchestrator.running.budget import tokens_of
 from ....orchestrator.running.schedule import Experience
 from ....projections.render.text import format_options
 from ...context import print_json

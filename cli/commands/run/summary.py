@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ....ledger.fold import Run
-from ....orchestrator.models.prices import COST
+from ....ledger.usage import cost_in, tokens_of
 from ....orchestrator.planning.repetitions import Repetitions
 from ....orchestrator.running.conducting import Result
 from ....projections.render.text import escape_markdown, format_options, format_score
@@ -67,7 +67,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
 
 
 def _cells(run: Run) -> list[str]:
-    tokens, cost = run.usage.get("total_tokens"), run.usage.get(COST)
+    tokens, cost = tokens_of(run.usage), cost_in(run.usage)
     delta = run.delta_to_high_score
     return [
         run.benchmark_id,
@@ -77,7 +77,7 @@ def _cells(run: Run) -> list[str]:
         "" if delta is None else f"{delta:+.3f}",
         "" if run.samples is None else str(run.samples),
         "" if tokens is None else str(tokens),
-        f"${cost:.4g}" if isinstance(cost, int | float) and cost else "",
+        f"${cost:.4g}" if cost else "",
         "" if run.duration_seconds is None else f"{run.duration_seconds:.1f}",
         run.run_id,
     ]

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
-from ...sqlite.rows import token_counts
+from ....ledger.usage import tokens_of
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 PRODUCER = "urn:benchmark-orchestrator"
@@ -92,7 +92,7 @@ def _outcome(run: Run) -> Json:
         "higher_is_better": run.higher_is_better,
         "samples": run.samples,
         "standard_error": run.stderr,
-        "total_tokens": token_counts(run)[2],
+        "total_tokens": tokens_of(run.usage),
         "counts": run.counts,
     }
     facets = {

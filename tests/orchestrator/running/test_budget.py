@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
-from benchmarks.orchestrator.running.budget import Allowance, Budget, tokens_of
+from benchmarks.orchestrator.running.budget import Allowance, Budget
 
 
 def test_without_a_limit_it_is_never_exceeded():
@@ -54,18 +52,3 @@ def test_no_token_is_lost_between_threads():
     for thread in threads:
         thread.join()
     assert budget.exceeded() == ("max_tokens", "8,000 of 8,000 tokens are used")
-
-
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
-        ({}, None),
-        ({"total_tokens": 7, "input_tokens": 1}, 7),
-        ({"input_tokens": 3, "output_tokens": 4}, 7),
-        ({"output_tokens": 4}, None),
-        ({"input_tokens": 3, "output_tokens": None}, None),
-        ({"total_tokens": None, "calls": 2}, None),
-    ],
-)
-def test_tokens_are_the_total_or_the_sum(usage, tokens):
-    assert tokens_of(usage) == tokens

@@ -1,0 +1,46 @@
+"""What a run used, by its usage: the one definition of its tokens and its cost. Prices, limits and tables ask here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+COST = "cost_usd"
+"""The key of a run's usage that holds its cost in US dollars."""
+
+_OTHER_COST = "cost"
+"""The key that some harnesses use for it."""
+
+_MAX_AMOUNT = sys.float_info.max
+
+
+def tokens_of(usage: dict[str, Any]) -> int | None:
+    """All tokens of a run: the total that its usage gives, or else the sum of both directions. None if unknown.
+
+    A number below zero is not an amount, and neither is one that is not whole.
+    """
+    total = whole(usage.get("total_tokens"))
+    if total is not None:
+        return total
+    read, written = whole(usage.get("input_tokens")), whole(usage.get("output_tokens"))
+    return None if read is None or written is None else read + written
+
+
+def cost_in(usage: dict[str, Any]) -> float | None:
+    """The cost of a run in US dollars, as its usage gives it. None if unknown; an amount is finite and not below 0."""
+    cost = usage.get(COST)
+    return amount(usage.get(_OTHER_COST) if cost is None else cost)
+
+
+def whole(value: object) -> int | None:
+    """A count: a whole number that is not below 0. None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def amount(value: object) -> float | None:
+    """A finite number that is not below 0. None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _MAX_AMOUNT else None
