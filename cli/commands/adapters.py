@@ -116,8 +116,8 @@ def _manifests(path: Path, *, is_named: bool) -> Iterator[Path]:
         yield own
         return
     below = [path / name / MANIFEST for name in discover(path).directories]
-    found = [file for file in below if file.is_file()]
-    yield from found or (sorted(path.glob("*.toml")) if is_named else ())
+    manifests = [file for file in below if file.is_file()]
+    yield from manifests or (sorted(path.glob("*.toml")) if is_named else ())
 
 
 def _faults(file: Path) -> list[ManifestError]:
@@ -134,16 +134,16 @@ def _line(problem: ManifestError) -> int | None:
 
 def _manifest(place: Place, benchmark: str) -> Manifest:
     path = Path(benchmark)
-    found = discover(place.workspace.root)
+    discovery = discover(place.workspace.root)
     # A folder may have the name of a benchmark, such as a suite in a checkout: then it needs a manifest to be used.
-    is_known = benchmark in found.adapters or benchmark in found.broken
+    is_known = benchmark in discovery.adapters or benchmark in discovery.broken
     if path.suffix == ".toml" or (path / MANIFEST).is_file() or (path.is_dir() and not is_known):
         file = path / MANIFEST if path.is_dir() else path
         try:
             return load_manifest(file, file.absolute().parent.name if file.name == MANIFEST else None)
         except ManifestError as problem:
             raise UsageError(str(problem)) from problem
-    [adapter] = choose([benchmark], found.adapters, found.broken)
+    [adapter] = choose([benchmark], discovery.adapters, discovery.broken)
     return adapter.manifest
 
 

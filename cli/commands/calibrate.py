@@ -64,8 +64,8 @@ def command(
     needed. If perfect and half get the same score, the benchmark measures nothing. Their runs are synthetic, and are
     recorded once like all runs. Exit code 1 if a benchmark is not sound.
     """
-    found = discover(place.workspace.root)
-    chosen = _chosen(found, benchmarks, everything)
+    discovery = discover(place.workspace.root)
+    chosen = _chosen(discovery, benchmarks, everything)
     options = parse_extra(extra)
     by_players: dict[tuple[str, ...], list[str]] = {}
     for adapter in chosen:
@@ -95,18 +95,20 @@ def command(
     return 0 if all(row.verdict.judgement == "sound" for row in rows) else 1
 
 
-def _chosen(found: Discovery, ids: tuple[str, ...], everything: bool) -> list[Adapter]:
+def _chosen(discovery: Discovery, ids: tuple[str, ...], everything: bool) -> list[Adapter]:
     if everything == bool(ids):
         raise UsageError(
             "no benchmarks given" if not ids else "benchmarks and --all exclude each other",
             "name benchmarks, or use --all",
         )
     if everything:
-        suitable = [adapter for adapter in found.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)]
+        suitable = [
+            adapter for adapter in discovery.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)
+        ]
         if not suitable:
             raise UsageError("no benchmark here has players to calibrate it with")
         return suitable
-    chosen = choose(ids, found.adapters, found.broken)
+    chosen = choose(ids, discovery.adapters, discovery.broken)
     for adapter in chosen:
         if len(_players(adapter)) < 2:
             raise UsageError(

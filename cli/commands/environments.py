@@ -58,15 +58,15 @@ def list_(place: Place, as_json: bool) -> None:
     users: dict[str, list[str]] = {}
     for name, spec in specs.items():
         users.setdefault(spec.key, []).append(name)
-    found = [
+    listed = [
         Listed(environment=one, used_by=users.get(one.key, []), size_bytes=_size(folder_of(one.key)))
         for one in list_environments()
     ]
     missing = [
-        name for key, names in users.items() for name in names if key not in {one.environment.key for one in found}
+        name for key, names in users.items() for name in names if key not in {one.environment.key for one in listed}
     ]
     if as_json:
-        print_json({"folder": str(cache_folder()), "environments": found, "not_built": missing})
+        print_json({"folder": str(cache_folder()), "environments": listed, "not_built": missing})
         return
     rows = [
         [
@@ -76,12 +76,12 @@ def list_(place: Place, as_json: bool) -> None:
             ", ".join(one.used_by) or "unused here",
             ", ".join(one.environment.requirements),
         ]
-        for one in found
+        for one in listed
     ]
     if rows:
         print_table(["key", "python", "size", "used by", "requirements"], rows, right=["size"], dispensable=["python"])
         print()
-    print(f"{len(found)} environments in {cache_folder()}; not built: {', '.join(missing) or 'none'}")
+    print(f"{len(listed)} environments in {cache_folder()}; not built: {', '.join(missing) or 'none'}")
 
 
 @command.command()
@@ -94,14 +94,14 @@ def build(place: Place, benchmarks: tuple[str, ...], everything: bool, as_json: 
 
     Exit code 1 if one cannot be built; the others are still built.
     """
-    found = discover(place.workspace.root)
-    specs = specs_of(found.adapters)
+    discovery = discover(place.workspace.root)
+    specs = specs_of(discovery.adapters)
     if everything == bool(benchmarks):
         raise UsageError(
             "benchmarks and --all exclude each other" if everything else "no benchmarks given",
             "name benchmarks, or use --all",
         )
-    choose([name for name in benchmarks if name != LOCAL], found.adapters, found.broken)
+    choose([name for name in benchmarks if name != LOCAL], discovery.adapters, discovery.broken)
     chosen = specs if everything else {name: specs[name] for name in dict.fromkeys(benchmarks) if name in specs}
     for name in benchmarks:
         if name not in specs:

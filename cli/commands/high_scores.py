@@ -73,8 +73,8 @@ def set_high_score(
     Unit and direction are those of the benchmark's manifest. The score holds until another one is published, by hand
     or by a changed manifest.
     """
-    found = discover(place.workspace.root)
-    [adapter] = choose([benchmark], found.adapters, found.broken)
+    discovery = discover(place.workspace.root)
+    [adapter] = choose([benchmark], discovery.adapters, discovery.broken)
     day = date.date().isoformat() if date else None
     event = by_hand(adapter.manifest, value=value, label=label, source=source, date=day, author=getpass.getuser())
     store = place.store()

@@ -57,24 +57,24 @@ def command(
     store = place.store()
     ledger, redactor = place.ledger(store)
     ignored: list[Path] = []
-    found: list[Found] = []
+    imported: list[Found] = []
     remarks: list[str] = []
     for source in find_sources(paths, choices, problems.append, ignored.append):
         read, left = _read(source, redactor, problems)
-        found += read
+        imported += read
         remarks += [f"{source.path}: {text}" for text in left]
-    if not found and not problems and not remarks:
+    if not imported and not problems and not remarks:
         raise UsageError(
             f"nothing to import in {', '.join(map(str, paths))}: no file has a known format",
             "benchmarks import --help lists the formats",
         )
     if dry_run:
-        before = compare(found, ledger.history())
+        before = compare(imported, ledger.history())
     else:
-        before = take_in(found, ledger)
+        before = take_in(imported, ledger)
         if before.fresh:
             update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
-    distinct = {one.run_id: one for one in found}
+    distinct = {one.run_id: one for one in imported}
     if as_json:
         print_json(
             {
@@ -145,8 +145,8 @@ def _row(one: Found, is_new: bool) -> dict[str, Any]:
     }
 
 
-def _show(found: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> None:
-    if found:
+def _show(imported: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> None:
+    if imported:
         print_table(
             ["benchmark", "status", "model", "score", "unit", "samples", "kind", "new", "run_id"],
             [
@@ -161,7 +161,7 @@ def _show(found: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> N
                     "yes" if one.run_id in fresh else "no",
                     one.run_id,
                 ]
-                for one in found
+                for one in imported
             ],
             right={"score", "samples"},
             dispensable=["kind", "samples", "unit"],
@@ -170,4 +170,4 @@ def _show(found: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> N
     verb = "would be imported" if dry_run else "imported"
     files = f"{ignored} JSON file{'s' if ignored > 1 else ''}"
     left = f"; {files} of unknown format ignored" if ignored else ""
-    print(f"{len(fresh)} runs {verb}, {len(found) - len(fresh)} were already in the ledger{left}")
+    print(f"{len(fresh)} runs {verb}, {len(imported) - len(fresh)} were already in the ledger{left}")

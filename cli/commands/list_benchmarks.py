@@ -29,12 +29,12 @@ def command(place: Place, agent: str | None, provider: str | None, everything: b
     Exit code 2 if a benchmark directory of the workspace has no benchmark, or a manifest is not valid.
     """
     missing_key = resolve(find_provider(provider), base_url=None, environ=os.environ).missing() if provider else []
-    found = discover(place.workspace.root)
+    discovery = discover(place.workspace.root)
     # Benchmarks that need another checkout would hide the rest.
-    elsewhere = [] if everything or as_json else [a for a in found.adapters.values() if a.root is None]
-    rows = [_row(adapter, agent, missing_key) for adapter in found.adapters.values() if adapter not in elsewhere]
+    elsewhere = [] if everything or as_json else [a for a in discovery.adapters.values() if a.root is None]
+    rows = [_row(adapter, agent, missing_key) for adapter in discovery.adapters.values() if adapter not in elsewhere]
     if as_json:
-        print_json(_document(found, rows))
+        print_json(_document(discovery, rows))
     else:
         print_table(
             ["benchmark", "runs here", "agent", "source", "description, or what is missing"],
@@ -49,23 +49,23 @@ def command(place: Place, agent: str | None, provider: str | None, everything: b
                 for row in rows
             ],
         )
-        covered = len(found.directories) - len(found.uncovered)
-        print(f"\n{len(rows)} benchmarks; {covered} of {len(found.directories)} benchmark directories covered")
+        covered = len(discovery.directories) - len(discovery.uncovered)
+        print(f"\n{len(rows)} benchmarks; {covered} of {len(discovery.directories)} benchmark directories covered")
         if elsewhere:
             names = ", ".join(adapter.id for adapter in elsewhere)
             print(f"\n{len(elsewhere)} more need another checkout as the workspace (--all lists them too): {names}")
-        if reasons := {name: why for name, why in found.excluded.items() if why}:
+        if reasons := {name: why for name, why in discovery.excluded.items() if why}:
             print("\nexcluded directories:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
-    for problem in found.problems:
+    for problem in discovery.problems:
         print(f"invalid manifest: {problem}", file=sys.stderr)
-    if found.uncovered:
-        names = ", ".join(found.uncovered)
+    if discovery.uncovered:
+        names = ", ".join(discovery.uncovered)
         print(
             f"directories without a benchmark: {names}\n"
             "hint: give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace",
             file=sys.stderr,
         )
-    return 2 if found.problems or found.uncovered else 0
+    return 2 if discovery.problems or discovery.uncovered else 0
 
 
 def _row(adapter: Adapter, agent: str | None, missing_key: list[str]) -> dict[str, Any]:
@@ -102,13 +102,13 @@ def _row(adapter: Adapter, agent: str | None, missing_key: list[str]) -> dict[st
     }
 
 
-def _document(found: Discovery, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _document(discovery: Discovery, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "benchmarks": rows,
-        "directories": found.directories,
-        "uncovered": found.uncovered,
-        "excluded": found.excluded,
+        "directories": discovery.directories,
+        "uncovered": discovery.uncovered,
+        "excluded": discovery.excluded,
         "problems": [
-            {"path": str(problem.path), "key": problem.key, "reason": problem.reason} for problem in found.problems
+            {"path": str(problem.path), "key": problem.key, "reason": problem.reason} for problem in discovery.problems
         ],
     }

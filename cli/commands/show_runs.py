@@ -97,12 +97,12 @@ def _read(
 ) -> tuple[list[Run], int]:
     """The runs to show, in their order, and the number of all that match."""
     chosen = {name: value for name, value in filters.items() if value is not None}
-    where = f"WHERE {' AND '.join(f'{name} = ?' for name in chosen)}" if chosen else ""
+    condition = f"WHERE {' AND '.join(f'{name} = ?' for name in chosen)}" if chosen else ""
     # Imported runs keep their original times, which may be in any time zone.
     order = "julianday(started_at) DESC, rowid DESC" if recent else "agent {0}, run_id {0}"
-    query = f"{where} ORDER BY {order.format('DESC' if desc else 'ASC')} LIMIT ?"
+    query = f"{condition} ORDER BY {order.format('DESC' if desc else 'ASC')} LIMIT ?"
     runs = list(read_runs(history, query, (*chosen.values(), limit)))
-    count = f"SELECT count(*) FROM benchmark_runs {where}"  # noqa: S608 - our own names
+    count = f"SELECT count(*) FROM benchmark_runs {condition}"  # noqa: S608 - our own names
     return runs, history.execute(count, tuple(chosen.values())).fetchone()[0]
 
 

@@ -149,9 +149,9 @@ def _check(content: Json) -> None:
             )
     tables += _rows("exclude", content.get("exclude"), Exclude)
     tables += _rows("override", content.get("override"), Override)
-    for where, table, kind in tables:
+    for place, table, kind in tables:
         if isinstance(table, dict):
-            _refuse_unknown(where, table, kind)
+            _refuse_unknown(place, table, kind)
     for number, rule in enumerate(content.get("exclude") or [], 1):
         if rule == {}:
             raise ValueError(
@@ -161,30 +161,30 @@ def _check(content: Json) -> None:
     _refuse_moments("", content)
 
 
-def _rows(where: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, Any, type[msgspec.Struct]]]:
+def _rows(place: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, Any, type[msgspec.Struct]]]:
     """The tables of a list, each with its place; empty if it is not a list, which the types report."""
-    return [(f"{where} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
+    return [(f"{place} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
 
 
-def _refuse_unknown(where: str, table: Json, kind: type[msgspec.Struct]) -> None:
+def _refuse_unknown(place: str, table: Json, kind: type[msgspec.Struct]) -> None:
     known = sorted(kind.__struct_fields__)
     for key in table:
         if key not in known:
             hint = did_you_mean(key, known, f"the keys are {', '.join(known)}")
-            raise ValueError(f"unknown key '{key}'{f' in {where}' if where else ''}\nhint: {hint}")
+            raise ValueError(f"unknown key '{key}'{f' in {place}' if place else ''}\nhint: {hint}")
 
 
-def _refuse_moments(where: str, value: Any) -> None:
+def _refuse_moments(place: str, value: Any) -> None:
     """TOML has dates and times, but options do not; only the author knows which text is meant. Raises ValueError."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            _refuse_moments(f"{where}.{key}".lstrip("."), inner)
+            _refuse_moments(f"{place}.{key}".lstrip("."), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            _refuse_moments(f"{where}[{index}]", inner)
+            _refuse_moments(f"{place}[{index}]", inner)
     elif isinstance(value, date | clock_time):  # A datetime is a date, too.
         kind = "date" if isinstance(value, date) else "time"
-        raise ValueError(f"{where} is a {kind}, which an option cannot be\nhint: write it as text, in quotes")
+        raise ValueError(f"{place} is a {kind}, which an option cannot be\nhint: write it as text, in quotes")
 
 
 FindTarget = Callable[[str, str | None, str | None], Target]

@@ -26,7 +26,7 @@ def test_a_run_is_repeated_exactly(bench):
     assert bench.events("group_opened")[-1]["data"]["request"]["flags"]["again"] == second["run_id"]
 
 
-def test_what_cannot_be_repeated_is_told(bench):
+def test_a_run_that_cannot_be_repeated_is_an_error(bench):
     folder = bench.add("good")
     bench.run("good", more=("--extra", '{"seed": 7}'))
     [run] = bench.runs()

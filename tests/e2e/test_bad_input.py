@@ -86,7 +86,7 @@ def test_a_port_in_use_is_named(bench):
     assert not bench.results.exists()
 
 
-def test_an_option_that_one_of_several_benchmarks_knows_is_no_error(bench):
+def test_an_option_of_one_of_several_benchmarks_is_not_an_error(bench):
     bench.add("good")
     bench.add("other", more='[options.depth]\ntype = "int"\nenv = "DEPTH"\n')
     bench.run("good", "other", more=("--extra", '{"depth": 3}'))
@@ -112,7 +112,7 @@ def test_a_workspace_that_is_a_file_is_named(bench, tmp_path):
     assert str(file) in done.stderr
 
 
-def test_a_file_that_is_no_model_is_named(bench, tmp_path):
+def test_a_file_that_is_not_a_model_is_named(bench, tmp_path):
     bench.add("good")
     file = tmp_path / "x.gguf"
     file.write_text("no model")
@@ -121,7 +121,7 @@ def test_a_file_that_is_no_model_is_named(bench, tmp_path):
     assert not bench.results.exists()
 
 
-def test_a_broken_manifest_is_told_with_file_key_and_reason_and_takes_no_other_down(bench):
+def test_a_broken_manifest_is_reported_and_stops_no_other(bench):
     bench.add("good")
     bench.add("broken", result="hgher_is_better = true")
     told = bench.run("good")
@@ -133,18 +133,18 @@ def test_a_broken_manifest_is_told_with_file_key_and_reason_and_takes_no_other_d
 @pytest.mark.parametrize(
     "command", ["show-runs", "list-benchmarks", "providers", "export-viewer-data", "recover-stale-runs"]
 )
-def test_reading_an_empty_workspace_is_no_error_and_makes_no_ledger(bench, command):
+def test_reading_an_empty_workspace_creates_no_ledger(bench, command):
     bench(command)
     assert not (bench.results / "ledger").exists()
 
 
-def test_a_workspace_that_is_not_there_is_not_made_by_reading(bench, tmp_path):
+def test_reading_does_not_create_a_workspace(bench, tmp_path):
     for command in ("show-runs", "list-benchmarks", "recover-stale-runs"):
         bench("--workspace", str(tmp_path / "nowhere"), command)
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_output_into_a_closed_pipe_is_no_error(bench):
+def test_output_into_a_closed_pipe_is_not_an_error(bench):
     bench.add("good")
     bench.run("good")
     process = bench.start("ledger", "log")
@@ -166,7 +166,7 @@ def test_a_damaged_ledger_stops_every_writer_with_exit_code_3(bench):
     assert segment.read_bytes() == damaged
 
 
-def test_no_colour_and_no_control_characters_where_stdout_is_no_terminal(bench):
+def test_output_without_a_terminal_has_no_control_characters(bench):
     bench.add("good")
     bench.run("good")
     assert "\x1b" not in bench("show-runs").stdout

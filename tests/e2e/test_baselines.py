@@ -65,13 +65,13 @@ def test_a_baseline_runs_without_a_provider_and_is_compared_with_real_runs(quiz)
     assert random_begins and not real_begins
 
 
-def test_a_mock_is_synthetic_even_where_its_result_does_not_say_so(quiz):
+def test_a_mock_is_synthetic_even_if_its_result_does_not_say_so(quiz):
     quiz.run("quiz", more=("--extra", '{"mock": true}'))
     [run] = quiz.runs()
     assert (run["score"], run["synthetic"], run["delta_to_high_score"]) == (1.0, True, None)
 
 
-def test_another_agent_is_told_of_the_baselines(quiz):
+def test_the_error_of_an_unknown_agent_names_the_baselines(quiz):
     [row] = [
         row
         for row in json.loads(quiz("list-benchmarks", "--json", code=None).stdout)["benchmarks"]
@@ -83,7 +83,7 @@ def test_another_agent_is_told_of_the_baselines(quiz):
     assert event["data"]["missing"] == ["agent 'wrong' (this benchmark runs: bare-model, random)"]
 
 
-def test_what_needs_a_checkout_is_named_in_one_line(quiz):
+def test_benchmarks_that_need_a_checkout_are_named_in_one_line(quiz):
     table = quiz("list-benchmarks", code=None).stdout
     assert "quiz " in table and "missing: directory OSWorld" not in table
     [line] = [line for line in table.splitlines() if "need another checkout as the workspace" in line]

@@ -40,7 +40,7 @@ def test_a_benchmark_that_tells_right_from_wrong_is_sound(bench):
     assert "sound" in bench("calibrate", "mine").stdout
 
 
-def test_a_scorer_that_takes_everything_measures_nothing(bench):
+def test_a_scorer_that_accepts_everything_is_not_sound(bench):
     add(bench, half=1.0, random=1.0)
     add(bench, "zero", perfect=0.0, half=0.0, random=0.0)
     mine, zero = calibrate(bench, "mine", "zero", code=1)
@@ -50,13 +50,13 @@ def test_a_scorer_that_takes_everything_measures_nothing(bench):
     assert "measures nothing" in table
 
 
-def test_a_player_that_fails_leaves_the_verdict_open(bench):
+def test_if_a_player_fails_the_verdict_is_open(bench):
     add(bench, half="no score")
     [row] = calibrate(bench, "mine", code=1)
     assert (row["verdict"]["judgement"], row["verdict"]["findings"]) == ("unclear", ["half has no valid score"])
 
 
-def test_only_players_that_are_declared_play_and_argv_tells_them(bench):
+def test_only_declared_players_run_and_get_their_name_by_argv(bench):
     code = """
     player = sys.argv[sys.argv.index("--play") + 1]
     score = {"perfect": 1.0, "wrong": 0.0}[player]
@@ -68,7 +68,7 @@ def test_only_players_that_are_declared_play_and_argv_tells_them(bench):
     assert row["scores"] == {"perfect": 1.0, "wrong": 0.0}
 
 
-def test_options_make_another_task(bench):
+def test_other_options_are_another_task(bench):
     add(bench)
     calibrate(bench, "mine")
     calibrate(bench, "mine", "--extra", '{"seed": 5}')
@@ -76,7 +76,7 @@ def test_options_make_another_task(bench):
     assert "no option 'sed'" in bench("calibrate", "mine", "--extra", '{"sed": 5}', code=2).stderr
 
 
-def test_baselines_of_that_name_are_players_too(bench):
+def test_baselines_named_like_players_are_players(bench):
     code = 'output.joinpath("result.json").write_text(json.dumps({"score": float(sys.argv[2]), "n": 4}))'
     declared = '[baselines.perfect]\nargv = ["1"]\n[baselines.wrong]\nargv = ["0"]\n[baselines.other]\nargv = ["5"]'
     bench.add("mine", code, more=declared.replace("\\\n", "\n"))

@@ -49,7 +49,7 @@ def campaign(bench):
     return run
 
 
-def test_each_cell_is_run_once_and_the_second_time_none(bench, campaign):
+def test_each_cell_runs_once_and_never_again(bench, campaign):
     campaign()
     assert sorted((run["benchmark_id"], run["model"], run["extra_config"]["seed"]) for run in bench.runs()) == [
         ("one", "large", 1),
@@ -68,7 +68,7 @@ def test_each_cell_is_run_once_and_the_second_time_none(bench, campaign):
     assert told["sha256"] == again["data"]["request"]["flags"]["campaign"]["sha256"]
 
 
-def test_a_dry_run_tells_what_why_and_how_long_and_records_nothing(bench, campaign):
+def test_a_dry_run_shows_the_plan_and_records_nothing(bench, campaign):
     campaign()
     bench.add("three", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
     campaign.file.write_text(
@@ -92,7 +92,7 @@ def test_a_dry_run_tells_what_why_and_how_long_and_records_nothing(bench, campai
     assert f"2 of {len(told['work'])} would run" in table and "3,000 tokens" in table
 
 
-def test_options_that_do_not_fit_are_told_with_the_file(campaign):
+def test_the_error_of_an_invalid_option_names_the_file(campaign):
     campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed", "sede"))
     assert f"{campaign.file}: none of the chosen benchmarks has an option 'sede'" in campaign(code=2).stderr
     campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed = 2", "seed = 'x'"))
@@ -100,7 +100,7 @@ def test_options_that_do_not_fit_are_told_with_the_file(campaign):
     assert f"{campaign.file}: one, option seed:" in told and "--extra" not in told
 
 
-def test_the_file_gives_flags_and_the_command_line_others(bench, campaign):
+def test_the_command_line_overrides_the_flags_of_the_file(bench, campaign):
     campaign.file.write_text(FILE + "\n[run]\nrepeats = 2\nretries = 4\n")
     campaign("--retries", "1", "--max-tokens", "1")
     [opened] = bench.events("group_opened")
@@ -108,7 +108,7 @@ def test_the_file_gives_flags_and_the_command_line_others(bench, campaign):
     assert (flags["repeats"], flags["retries"], flags["max_tokens"]) == (2, 1, 1)
 
 
-def test_one_that_is_spent_begins_no_further_run_and_says_so(bench, campaign):
+def test_after_its_limit_a_campaign_starts_no_run_and_says_so(bench, campaign):
     said = campaign("--max-tokens", "2500")
     assert len(bench.runs()) == 2, "the second came over the limit"
     [closed] = bench.events("group_closed")
@@ -119,7 +119,7 @@ def test_one_that_is_spent_begins_no_further_run_and_says_so(bench, campaign):
     assert len(bench.runs()) == 6, "the same command goes on from there"
 
 
-def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench, campaign):
+def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, campaign):
     campaign.file.write_text(FILE.replace("ollama:", "openai-compatible:"))
     where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
     told = campaign("--max-cost", "1", code=2, **where).stderr
@@ -138,7 +138,7 @@ def test_money_is_counted_by_the_prices_and_asked_for_where_there_are_none(bench
     assert "cost" in bench("show-run", first["run_id"]).stdout
 
 
-def test_what_is_done_or_cannot_run_needs_no_price(bench, campaign):
+def test_skipped_and_incompatible_work_needs_no_price(bench, campaign):
     bench.add("lacking", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
     where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
     asked = ("run", "--benchmarks", "one", "lacking", "--provider", "openai-compatible", "--model", "m")
@@ -147,13 +147,13 @@ def test_what_is_done_or_cannot_run_needs_no_price(bench, campaign):
     assert "the price of" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
 
 
-def test_time_ends_it_too(bench, campaign):
+def test_a_campaign_ends_at_its_time_limit(bench, campaign):
     campaign("--max-minutes", "0.000001")
     assert bench.runs() == []
     assert bench.events("group_closed")[0]["data"]["reason"] == "max_minutes"
 
 
-def test_repetitions_are_told_together(bench, campaign):
+def test_repetitions_are_shown_together(bench, campaign):
     said = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "3").stdout
     assert "3 of 3  0.100 ± 0.000   0.000  0.100  0.100" in said
     again = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "4").stdout
@@ -170,7 +170,7 @@ class Hook(BaseHTTPRequestHandler):
         pass
 
 
-def test_each_end_is_told_to_a_url(bench):
+def test_each_end_is_posted_to_a_url(bench):
     bench.add("one", TOKENS)
     bench.add("bad", "sys.exit(3)")
     with HTTPServer(("127.0.0.1", 0), Hook) as server:
@@ -192,7 +192,7 @@ def test_each_end_is_told_to_a_url(bench):
     assert "was not delivered to 127.0.0.1" in bench.run("bad", code=1, more=("--notify", "http://127.0.0.1:9/"))
 
 
-def test_github_gets_groups_and_a_summary(bench, tmp_path):
+def test_github_actions_gets_groups_and_a_summary(bench, tmp_path):
     bench.add("one", TOKENS)
     bench.add("bad", 'print("::error::mine", "|<b>", file=sys.stderr); sys.exit(3)')
     summary = tmp_path / "summary.md"
@@ -220,7 +220,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_n
 """
 
 
-def test_what_is_left_behind_is_told_where_the_campaign_is_watched(bench, tmp_path):
+def test_processes_that_outlive_a_run_are_named_in_the_output(bench, tmp_path):
     bench.add("leaves", LEAVES_ONE + TOKENS)
     summary = tmp_path / "summary.md"
     for environ in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}):

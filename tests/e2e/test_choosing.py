@@ -50,7 +50,7 @@ def add(
         ["a b,a"],
     ],
 )
-def test_benchmarks_may_stand_in_any_kind_of_list(bench, benchmarks):
+def test_benchmarks_are_accepted_in_any_kind_of_list(bench, benchmarks):
     bench.add("a")
     bench.add("b")
     bench("run", "--provider", "ollama", "--benchmarks", *benchmarks)
@@ -101,7 +101,7 @@ def test_several_agents_run_in_one_group(bench, option, labels):
 
 
 @pytest.mark.parametrize("option", ["--all-agents", "--all-harnesses"])
-def test_all_agents_are_those_that_a_benchmark_names(bench, option):
+def test_all_agents_means_those_that_a_benchmark_names(bench, option):
     add(bench, "a", head=HARNESSES)
     add(bench, "b")
     bench("run", "--benchmarks", "a,b", option, "--provider", "ollama", "--model", "m")
@@ -123,7 +123,7 @@ def test_all_agents_are_those_that_a_benchmark_names(bench, option):
     ],
 )
 @pytest.mark.parametrize("option", ["mock", "anything"])
-def test_what_plays_in_place_of_a_model_needs_no_key_and_names_no_model(bench, option, spec, value):
+def test_a_player_needs_no_key_and_records_no_model(bench, option, spec, value):
     add(bench, "a", option=option, spec=spec)
     extra = json.dumps({} if value is None else {option: value})
     bench("run", "--benchmarks", "a", *NO_KEY, "--extra", extra)
@@ -144,14 +144,14 @@ def test_what_plays_in_place_of_a_model_needs_no_key_and_names_no_model(bench, o
         ('type = "str"\nargv = ["{value}"]\nwithout_model = ["stub"]', "full"),
     ],
 )
-def test_what_asks_a_model_needs_its_key(bench, spec, value):
+def test_a_benchmark_that_calls_a_model_needs_a_key(bench, spec, value):
     add(bench, "a", spec=spec)
     bench("run", "--benchmarks", "a", *NO_KEY, "--extra", json.dumps({"mock": value}))
     [event] = bench.events("incompatible")
     assert event["data"]["missing"] == ["environment variable GROQ_API_KEY (the key of provider groq)"]
 
 
-def test_a_profile_is_for_the_benchmarks_that_are_here(bench):
+def test_a_profile_applies_to_the_benchmarks_that_exist_here(bench):
     bench.add("good")
     profile = {"per_benchmark": {"good": {"seed": 7}, "evm": {"max_messages": 5}, "goood": {"seed": 8}}}
     told = bench.run("good", more=("--extra", json.dumps(profile)))
@@ -162,7 +162,7 @@ def test_a_profile_is_for_the_benchmarks_that_are_here(bench):
     assert opened["data"]["request"]["extra"] == {"per_benchmark": {"good": {"seed": 7}}}
 
 
-def test_a_profile_of_which_nothing_fits_is_a_mistake(bench):
+def test_a_profile_without_any_known_benchmark_is_an_error(bench):
     bench.add("good")
     told = bench.run("good", more=("--extra", '{"per_benchmark": {"goood": {"seed": 8}}}'), code=2)
     assert "unknown benchmark 'goood'\nhint: did you mean good?" in told
@@ -182,7 +182,7 @@ BROKEN = 'id = "mine"\nname = "mine"\nunknown_key = 1\n'
         ["environments", "build", "mine"],
     ],
 )
-def test_a_broken_manifest_is_reported_as_that(bench, content, command, tmp_path):
+def test_a_broken_manifest_is_reported_as_broken(bench, content, command, tmp_path):
     bench.add("good")
     (bench.root / "mine").mkdir()
     file = bench.root / "mine" / "benchmark.toml"
@@ -228,7 +228,7 @@ def test_a_folder_with_a_benchmarks_name_does_not_hide_it(bench, tmp_path):
         (("--provider", "ollama"), "provider openai or groq (agent 'llm' can ask no other)"),
     ],
 )
-def test_an_agent_with_an_address_of_its_own_is_not_run_on_another(bench, model, told):
+def test_an_agent_with_a_fixed_provider_does_not_run_on_another(bench, model, told):
     folder = add(bench, "a", head='agents = ["llm", "any"]\ndefault_agent = "llm"')
     text = (folder / "benchmark.toml").read_text()
     fixed = '[run.fixed_providers]\nllm = ["openai", "groq"]\n[options.mock]'

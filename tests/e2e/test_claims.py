@@ -46,7 +46,7 @@ ledger.close()
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "sqlite"])
-def test_each_piece_of_work_is_claimed_by_one_of_many(tmp_path, kind):
+def test_of_many_orchestrators_one_claims_each_piece_of_work(tmp_path, kind):
     print(f"seed {SEED}")
     url, processes, work = f"{kind}://{tmp_path / 'ledger'}", 8, 40
     claimers = [
@@ -72,7 +72,7 @@ def test_each_piece_of_work_is_claimed_by_one_of_many(tmp_path, kind):
     assert verify(store).is_sound
 
 
-def test_of_many_recoverers_one_wins(bench, tmp_path):
+def test_of_many_recovering_processes_one_wins(bench, tmp_path):
     path = tmp_path / "gate"
     os.mkfifo(path)
     bench.add("slow", 'print("begun", flush=True)\nopen(os.environ["GATE"]).read()')

@@ -59,7 +59,7 @@ def test_the_leaderboard_of_real_runs(scored):
     assert "no kind of runs is called 'mock'" in scored("leaderboard", "--include", "mock", code=2).stderr
 
 
-def test_compare_pairs_the_samples_that_the_runs_left(scored):
+def test_compare_pairs_the_samples_of_the_runs(scored):
     a, b = scored.score(1, "small"), scored.score(9, "large")
     comparison = json.loads(scored("compare", "small", "large", "--json").stdout)
     [row] = comparison["rows"]
@@ -77,7 +77,7 @@ def test_compare_pairs_the_samples_that_the_runs_left(scored):
     assert "samples.jsonl is not the file that was recorded" in row["contrasts"][1]["note"]
 
 
-def test_compare_looks_into_the_past(scored):
+def test_compare_accepts_times_in_the_past(scored):
     scored.score(1, "small")
     then = scored.events()[-1]["at"]
     scored.score(9, "small", "--force")
@@ -113,7 +113,7 @@ BAD_INPUT = [
 ]
 
 
-def test_bad_input_is_one_line_with_its_hints(scored):
+def test_bad_input_is_one_line_with_hints(scored):
     scored.score(1, "small")
     scored.score(2, "large")
     before = len(scored.events())
@@ -146,7 +146,7 @@ def test_check_is_a_gate(scored, tmp_path):
     scored("check", good["run_id"], "--baseline", good["run_id"])
 
 
-def test_a_gate_that_finds_nothing_is_closed(scored):
+def test_a_check_without_anything_to_compare_fails(scored):
     scored.score(9, "small")
     done = scored("check", "--baseline", "best", code=2)
     assert "the best earlier score of the same agent and model) has nothing to compare" in done.stderr
@@ -175,7 +175,7 @@ def test_high_scores_are_a_history(scored):
     assert "lab book" in scored("high-scores").stdout
 
 
-def test_a_manifest_publishes_once_when_it_is_changed_and_once_when_it_is_changed_back(scored):
+def test_each_change_of_a_manifest_publishes_its_high_score_once(scored):
     def publish(value):
         scored.add("quiz", ASKED, result='stderr = "stderr"', more=HIGH_SCORE.format(label="somebody", value=value))
         scored.score(5, "small", "--force")

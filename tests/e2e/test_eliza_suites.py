@@ -41,7 +41,7 @@ def checkout(tmp_path_factory) -> Path:
     return copy
 
 
-def test_every_directory_is_covered(bench, checkout):
+def test_every_directory_of_the_checkout_is_covered(bench, checkout):
     bench.root = checkout
     found = json.loads(bench("list-benchmarks", "--json").stdout)
     assert (found["uncovered"], found["problems"]) == ([], [])
@@ -110,7 +110,7 @@ def model():
 
 
 @pytest.mark.parametrize(("benchmark", "way"), ways())
-def test_what_runs_with_nothing_more_does(bench, checkout, model, benchmark, way):
+def test_suites_without_requirements_run(bench, checkout, model, benchmark, way):
     url, asked = model
     bench.root, bench.results = checkout, checkout / "benchmark_results"
     name = way.split("`")[1] if "`" in way else ""

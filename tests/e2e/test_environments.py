@@ -25,7 +25,7 @@ def listed(bench):
     return json.loads(bench("environments", "list", "--json").stdout)
 
 
-def test_they_are_built_listed_and_removed(bench):
+def test_environments_are_built_listed_and_removed(bench):
     bench.add("needy", more=SIX)
     bench.add("plain")
     assert listed(bench)["environments"] == []
@@ -44,7 +44,7 @@ def test_they_are_built_listed_and_removed(bench):
     assert f"removed {key}" in bench("environments", "remove", "--unused").stdout
 
 
-def test_one_that_a_run_works_in_stays(bench):
+def test_an_environment_in_use_is_not_removed(bench):
     bench.add("needy", WAIT, more=SIX)
     started = bench.start("run", "--benchmarks", "needy", "--provider", "ollama", "--json")
     assert started.stdout is not None
@@ -59,7 +59,7 @@ def test_one_that_a_run_works_in_stays(bench):
     assert f"removed {key}" in bench("environments", "remove", "--all").stdout
 
 
-def test_a_failed_build_says_what_uv_said_and_the_others_are_built(bench):
+def test_a_failed_build_shows_the_message_of_uv_and_the_others_are_built(bench):
     bench.add("bad", more='[requires]\npython = ["no-such-package-of-anybody==0.0.1"]\n')
     bench.add("good", more=SIX)
     said = bench("environments", "build", "bad", "good", code=1)
@@ -72,7 +72,7 @@ def test_a_failed_build_says_what_uv_said_and_the_others_are_built(bench):
     assert "no environments have a key that begins with 'zz'" in bench("environments", "remove", "zz", code=2).stderr
 
 
-def test_the_line_of_a_run_without_its_environment_tells_what_uv_said(bench):
+def test_the_line_of_a_run_without_its_environment_has_the_message_of_uv(bench):
     bench.add("bad", more='[requires]\npython = ["no-such-package-of-anybody==0.0.1"]\n')
     said = bench.run("bad", code=1)
     [line] = [line for line in said.splitlines() if line.startswith("bad: failed (environment)")]

@@ -172,7 +172,7 @@ def test_agentdojo(bench):
 
 
 @heavy
-def test_a_server_that_is_gone_is_no_model_that_knows_nothing(bench):
+def test_a_server_that_is_gone_is_a_failure_and_not_a_score_of_zero(bench):
     endpoint = ("--provider", "openai-compatible", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
     bench("run", "--benchmarks", "agentdojo", "--extra", '{"max_samples": 1}', *endpoint, code=1)
     [row] = bench.runs()

@@ -17,7 +17,7 @@ else:
 """
 
 
-def test_a_success_is_skipped_and_the_skip_is_no_attempt(bench):
+def test_a_success_is_skipped_and_the_skip_is_not_an_attempt(bench):
     bench.add("good")
     bench.run("good")
     assert "skipped" in bench.run("good")
@@ -35,21 +35,21 @@ def test_force_runs_again_as_the_next_attempt(bench):
     assert [run["attempt"] for run in bench.runs()] == [1, 2]
 
 
-def test_what_failed_runs_again_by_default(bench, tmp_path):
+def test_a_failed_run_runs_again_by_default(bench, tmp_path):
     bench.add("flaky", FLAKY)
     bench.run("flaky", code=1, MARKS=str(tmp_path), GOOD_AT="1")
     bench.run("flaky", MARKS=str(tmp_path), GOOD_AT="1")
     assert [(run["attempt"], run["status"]) for run in bench.runs()] == [(1, "failed"), (2, "succeeded")]
 
 
-def test_rerun_failed_never_runs_a_success_again_however_often_it_is_asked(bench, tmp_path):
+def test_rerun_failed_never_repeats_a_success(bench, tmp_path):
     bench.add("good")
     for _ in range(4):
         bench.run("good", more=("--rerun-failed",))
     assert len(bench.runs()) == 1
 
 
-def test_rerun_failed_runs_what_failed_last_even_after_a_success(bench, tmp_path):
+def test_rerun_failed_repeats_a_last_failure_even_after_a_success(bench, tmp_path):
     environ = {"MARKS": str(tmp_path), "GOOD_AT": "0,2"}
     bench.add("flaky", FLAKY)
     bench.run("flaky", **environ)
@@ -60,7 +60,7 @@ def test_rerun_failed_runs_what_failed_last_even_after_a_success(bench, tmp_path
     assert [run["status"] for run in bench.runs()] == ["succeeded", "failed", "succeeded"]
 
 
-def test_other_options_are_other_work_and_per_benchmark_options_come_last(bench):
+def test_other_options_are_other_work_and_per_benchmark_options_win(bench):
     bench.add("one")
     bench.add("two")
     extra = {"seed": 2, "per_benchmark": {"two": {"seed": 3}}}
@@ -75,14 +75,14 @@ def test_other_options_are_other_work_and_per_benchmark_options_come_last(bench)
     assert len(bench.runs()) == 3
 
 
-def test_the_letter_case_of_a_provider_is_no_other_work(bench):
+def test_the_letter_case_of_a_provider_makes_no_difference(bench):
     bench.add("good")
     bench.run("good")
     bench("run", "--benchmarks", "good", "--provider", "OLLAMA")
     assert len(bench.runs()) == 1
 
 
-def test_repetitions_are_work_of_their_own_and_compare_with_each_other(bench):
+def test_repetitions_are_separate_work_of_one_task(bench):
     bench.add("good")
     bench.run("good")
     bench.run("good", more=("--repeats", "3"))
@@ -93,7 +93,7 @@ def test_repetitions_are_work_of_their_own_and_compare_with_each_other(bench):
     assert len({run["signature"] for run in runs}) == 3
 
 
-def test_dry_run_tells_and_changes_nothing(bench):
+def test_a_dry_run_changes_nothing(bench):
     bench.add("good")
     assert (
         "the ledger has no run of this benchmark"
@@ -111,7 +111,7 @@ def test_dry_run_tells_and_changes_nothing(bench):
         (("--model", "other"), "model: qwen3 -> other"),
     ],
 )
-def test_explain_names_what_decided(bench, more, told):
+def test_explain_names_the_deciding_run(bench, more, told):
     bench.add("good")
     bench.run("good")
     assert told in bench.run("good", more=("--explain", *more))

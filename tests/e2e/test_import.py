@@ -43,7 +43,7 @@ def test_everything_is_imported_once_and_marked(bench, tmp_path):
     assert all(row["best_score"] is None for row in summary), "an imported run is no record"
 
 
-def test_the_event_tells_where_from_with_the_digest_and_the_original_times(bench, tmp_path):
+def test_the_event_has_the_source_its_digest_and_the_original_times(bench, tmp_path):
     file = tmp_path / "mine.eval"
     shutil.copy(SAMPLES / "inspect.eval", file)
     bench("import", str(file))
@@ -55,7 +55,7 @@ def test_the_event_tells_where_from_with_the_digest_and_the_original_times(bench
     assert run["started_at"] == event["data"]["run"]["started_at"] and run["created_at"] == event["at"]
 
 
-def test_a_broken_file_is_told_and_the_rest_goes_on(bench, tmp_path):
+def test_a_broken_file_is_reported_and_the_others_are_imported(bench, tmp_path):
     (tmp_path / "broken.eval").write_bytes((SAMPLES / "inspect.eval").read_bytes()[:5000])
     (tmp_path / "cut.json").write_text((SAMPLES / "lm-eval-results.json").read_text()[:900])
     shutil.copy(SAMPLES / "hyperfine.json", tmp_path)
@@ -82,7 +82,7 @@ def test_a_csv_needs_its_columns_named(bench, tmp_path):
     assert (run["benchmark_id"], run["model"], run["score"], run["unit"]) == ("gsm8k", "m1", 0.5, "ratio")
 
 
-def test_the_same_file_read_otherwise_is_told_and_changes_nothing(bench, tmp_path):
+def test_importing_a_file_with_other_options_is_reported_and_changes_nothing(bench, tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("benchmark,model,score,acc\ngsm8k,m1,0.5,0.7\n")
     assert bench("import", str(table)).stderr == "" and bench("import", str(table)).stderr == ""
@@ -151,7 +151,7 @@ def test_each_run_keeps_its_own_times(bench, order):
     assert times[0.2] == ("2025-01-01T10:00:00.000000Z", "2025-01-01T11:00:00.000000Z")
 
 
-def test_what_has_to_be_known_beside_a_score_is_told_and_recorded(bench):
+def test_notes_about_a_score_are_shown_and_recorded(bench):
     done = bench("import", str(DATA / "inspect-errors.json"))
     assert "2 of 4 samples have no score" in done.stderr
     [run] = bench.runs()
@@ -162,18 +162,18 @@ def test_what_has_to_be_known_beside_a_score_is_told_and_recorded(bench):
     assert "no ratio between 0 and 1; its unit may be percent" in done.stderr
 
 
-def test_the_cost_of_runs_elsewhere_is_recorded(bench):
+def test_the_cost_of_imported_runs_is_recorded(bench):
     bench("import", str(DATA / "inspect-cost.json"), str(SAMPLES / "harbor-job"))
     assert {run["usage"]["cost_usd"] for run in bench.runs()} == {1.0, 0.04}
 
 
-def test_tasks_without_the_metric_are_told_and_the_others_imported(bench):
+def test_tasks_without_the_metric_are_reported_and_the_others_imported(bench):
     done = bench("import", str(DATA / "lm-eval-mixed.json"), "--metric", "acc_norm")
     assert "1 runs imported" in done.stdout and "mc_alpha" in done.stdout
     assert "ppl_task: it has no metric acc_norm" in done.stderr and "gen_two" in done.stderr
 
 
-def test_older_formats_are_told_and_other_json_is_counted(bench, tmp_path):
+def test_older_formats_are_reported_and_other_json_is_counted(bench, tmp_path):
     folder = shutil.copytree(DATA / "older-formats", tmp_path / "results")
     (folder / "settings.json").write_text("{}")
     done = bench("import", str(folder), code=1)
@@ -185,7 +185,7 @@ def test_older_formats_are_told_and_other_json_is_counted(bench, tmp_path):
     ]
 
 
-def test_a_run_keeps_the_id_that_an_earlier_version_gave_it_and_is_told_to_be_read_otherwise(bench):
+def test_a_run_of_an_earlier_version_keeps_its_id_and_differences_are_reported(bench):
     digest = sha256((DATA / "names.csv").read_bytes()).hexdigest()
     [first, *_] = earlier = [
         f"run_{slug}_imported_{sha256(f'{digest}{chr(10)}line {line}'.encode()).hexdigest()[:16]}"
@@ -205,7 +205,7 @@ def test_a_run_keeps_the_id_that_an_earlier_version_gave_it_and_is_told_to_be_re
     assert "0 runs imported, 4 were already in the ledger" in bench("import", str(DATA / "names.csv")).stdout
 
 
-def test_formulas_and_markup_of_others_stay_text(bench, tmp_path):
+def test_formulas_and_markup_stay_text(bench, tmp_path):
     table = tmp_path / "table.csv"
     name = "=cmd|' /C calc'!A0<script>alert(1)</script>"
     table.write_text(f'benchmark,model,score\n"{name}","{name}",0.5\n')

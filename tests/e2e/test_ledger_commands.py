@@ -20,7 +20,7 @@ def segment(bench):
     return path
 
 
-def test_a_checkpoint_kept_elsewhere_proves_the_history_up_to_it(filled, tmp_path):
+def test_a_checkpoint_proves_the_history_up_to_it(filled, tmp_path):
     note = tmp_path / "checkpoint"
     note.write_text(filled("ledger", "checkpoint").stdout)
     assert len(note.read_text().splitlines()) == 3
@@ -51,7 +51,7 @@ def test_an_unfinished_last_line_is_exit_code_1_until_the_next_append(filled):
     filled("ledger", "verify")
 
 
-def test_stat_tells_what_the_ledger_holds(filled):
+def test_stat_shows_what_the_ledger_holds(filled):
     told = json.loads(filled("ledger", "stat", "--json").stdout)
     events = filled.events()
     assert (told["events"], told["bytes"]) == (len(events), segment(filled).stat().st_size)
@@ -66,13 +66,13 @@ def test_stat_tells_what_the_ledger_holds(filled):
 
 
 @pytest.mark.parametrize("command", ["head", "checkpoint", "stat", "verify", "log"])
-def test_an_empty_ledger_is_no_error(bench, command):
+def test_an_empty_ledger_is_not_an_error(bench, command):
     bench("ledger", command)
     assert not bench.results.exists()
 
 
 @pytest.mark.parametrize("command", ["head", "checkpoint"])
-def test_a_damaged_ledger_has_no_head_to_rely_on(filled, command):
+def test_the_head_of_a_damaged_ledger_is_an_error(filled, command):
     path = segment(filled)
     path.write_bytes(path.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
     filled.is_damaged = True
@@ -88,7 +88,7 @@ def other_bench(filled, tmp_path):
     return other
 
 
-def test_an_export_is_the_ledger_and_can_be_taken_in_elsewhere(filled, tmp_path):
+def test_an_export_can_be_imported_elsewhere(filled, tmp_path):
     lines = filled("ledger", "log", "--json").stdout
     head = filled("ledger", "head").stdout.split()[1]
     for name in ("x.jsonl", "x.jsonl.gz", "folder"):
@@ -117,7 +117,7 @@ def test_the_ledger_of_another_machine_is_merged_once(filled, tmp_path):
     assert {event["id"]: event["at"] for event in theirs}.items() <= {e["id"]: e["at"] for e in ours}.items()
 
 
-def test_a_ledger_with_its_files_can_be_verified_where_it_is_merged(filled, tmp_path):
+def test_a_merged_ledger_with_files_can_be_verified(filled, tmp_path):
     other = other_bench(filled, tmp_path)
     path = tmp_path / "theirs.tar.zst"
     assert "give a FILE that ends with .tar" in other("ledger", "export", "x.jsonl", "--with-files", code=2).stderr
@@ -138,7 +138,7 @@ def test_a_ledger_with_its_files_can_be_verified_where_it_is_merged(filled, tmp_
     assert "would replace another file" in filled("ledger", "import", str(path), code=1).stderr
 
 
-def test_a_copy_in_sqlite_serves_as_the_ledger(filled, tmp_path):
+def test_a_copy_in_sqlite_can_be_used_as_the_ledger(filled, tmp_path):
     url = f"sqlite://{tmp_path / 'ledger.sqlite'}"
     lines = filled("ledger", "log", "--json").stdout
     assert "4 events" in filled("ledger", "copy", str(filled.results / "ledger"), url).stdout
@@ -170,14 +170,14 @@ def test_a_copy_in_sqlite_serves_as_the_ledger(filled, tmp_path):
         (("keygen", "a name", "--output", "key"), "can't be the name of a key"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(filled, arguments, told):
+def test_wrong_usage_is_one_line(filled, arguments, told):
     done = filled("ledger", *arguments, code=2)
     assert told in done.stderr and done.stderr.count("\n") == 1
     assert len(filled.events()) == 4
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_a_file_that_is_no_ledger_is_refused_and_nothing_is_taken_in(filled, tmp_path, name):
+def test_a_file_that_is_not_a_ledger_is_refused(filled, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"no ledger\n")
     assert filled("ledger", "import", str(path), code=3 if name == "x.jsonl" else 2).stderr.count("\n") == 1
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_nothing_is_taken_in(filled, tmp
     assert len(filled.events()) == 4
 
 
-def test_a_database_of_something_else_is_no_ledger(filled):
+def test_another_database_is_refused_as_a_ledger(filled):
     url = f"sqlite://{filled.results / 'orchestrator.sqlite'}"
     before = (filled.results / "orchestrator.sqlite").read_bytes()
     for command in (("ledger", "log"), ("run", "--benchmarks", "good", "--provider", "ollama")):
@@ -195,7 +195,7 @@ def test_a_database_of_something_else_is_no_ledger(filled):
     assert (filled.results / "orchestrator.sqlite").read_bytes() == before
 
 
-def test_repair_tells_first_and_keeps_what_it_cuts(filled):
+def test_repair_asks_for_yes_and_keeps_what_it_cuts(filled):
     filled.run("good", more=("--force",))
     path = segment(filled)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -213,7 +213,7 @@ def test_repair_tells_first_and_keeps_what_it_cuts(filled):
     assert filled("ledger", "verify").stdout.startswith("sound")
 
 
-def test_a_run_is_told_event_by_event(filled):
+def test_replay_shows_a_run_event_by_event(filled):
     [run] = filled.runs()
     steps = json.loads(filled("ledger", "replay", run["run_id"], "--json").stdout)
     assert [step["type"] for step in steps] == ["started", "finished"]
@@ -243,7 +243,7 @@ def test_the_log_is_filtered(filled):
     assert done.stdout == "" and "did you mean started?" in done.stderr
 
 
-def test_the_log_is_followed_across_a_run_and_ends_when_interrupted(filled):
+def test_following_the_log_shows_new_events_until_interrupted(filled):
     follower = filled.start("ledger", "log", "--follow", "--type", "finished", "--json")
     assert json.loads(follower.stdout.readline())["seq"] == 3
     filled.run("good", more=("--force",))
@@ -253,7 +253,7 @@ def test_the_log_is_followed_across_a_run_and_ends_when_interrupted(filled):
     assert follower.returncode == 130 and "Traceback" not in errors
 
 
-def test_the_runs_of_the_past(filled):
+def test_show_runs_as_of_a_time(filled):
     finished = filled.events("finished")[0]
     filled.run("good", more=("--force",))
     assert [run["status"] for run in filled.runs("--as-of", "2")] == ["running"]
@@ -261,7 +261,7 @@ def test_the_runs_of_the_past(filled):
     assert filled.runs("--as-of", "1") == [] and len(filled.runs()) == 2
 
 
-def test_a_signed_checkpoint_says_who(filled, tmp_path):
+def test_a_signed_checkpoint_names_its_signer(filled, tmp_path):
     key, other = (filled("ledger", "keygen", name, "--output", str(tmp_path / name)).stdout.strip() for name in "ab")
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
     assert "cannot write the key" in filled("ledger", "keygen", "a", "--output", str(tmp_path / "a"), code=2).stderr

@@ -88,7 +88,7 @@ def make_database(path, rows, *, journal="WAL", groups=({},), calls=()):
 
 
 @pytest.mark.parametrize("journal", ["WAL", "DELETE"])
-def test_its_runs_become_events_once(bench, tmp_path, journal):
+def test_each_run_of_the_database_becomes_events_once(bench, tmp_path, journal):
     rows = [
         {},
         {"run_id": "run_2", "status": "failed", "score": None, "error": "it broke", "metrics_json": "no json"},
@@ -127,7 +127,7 @@ def bring(bench, path, rows, code=0, **more):
     return bench("ledger", "import-sqlite", str(path), code=code)
 
 
-def test_a_group_keeps_what_was_asked_for_and_what_it_did_not_run(bench, tmp_path):
+def test_a_group_keeps_its_request_and_what_it_did_not_run(bench, tmp_path):
     skip = '{"reason": "already_succeeded", "existing_succeeded_run_id": "run_0"}'
     rows = [
         {},
@@ -166,7 +166,7 @@ def test_a_group_keeps_what_was_asked_for_and_what_it_did_not_run(bench, tmp_pat
     assert groups["rg_paused"]["request"]["flags"]["first_orchestrator"]["pause_reason"] == "quota"
 
 
-def test_the_files_and_the_model_calls_of_a_run_come_along(bench, tmp_path):
+def test_the_files_and_model_calls_of_a_run_are_imported(bench, tmp_path):
     folder = tmp_path / "results" / RUN["run_group_id"] / "OSWorld__osworld" / RUN["run_id"]
     (folder / "output" / "traces").mkdir(parents=True)
     (folder / "output" / "result.json").write_text("{}")
@@ -192,7 +192,7 @@ def test_the_files_and_the_model_calls_of_a_run_come_along(bench, tmp_path):
     }
 
 
-def test_a_folder_that_was_moved_is_found_beside_its_database(bench, tmp_path):
+def test_a_moved_folder_is_found_beside_its_database(bench, tmp_path):
     folder = tmp_path / "moved" / RUN["run_group_id"] / "OSWorld__osworld" / RUN["run_id"]
     (folder / "output").mkdir(parents=True)
     (folder / "output" / "result.json").write_text("{}")
@@ -232,12 +232,12 @@ def test_agents_of_one_benchmark_are_one_task(bench, tmp_path):
         ({"metrics_json": '{"synthetic_harness": "half_v1"}'}, True),
     ],
 )
-def test_what_measured_nobody_is_synthetic(bench, tmp_path, row, is_synthetic):
+def test_a_run_without_a_model_is_synthetic(bench, tmp_path, row, is_synthetic):
     bring(bench, tmp_path / "old.sqlite", [row])
     assert [run["synthetic"] for run in bench.runs()] == [is_synthetic]
 
 
-def test_what_an_earlier_version_imported_is_not_doubled_and_what_differs_is_said(bench, tmp_path):
+def test_runs_imported_by_an_earlier_version_are_not_doubled_and_differences_are_reported(bench, tmp_path):
     from benchmarks.ledger.events import Imported, ImportSource, NewEvent
     from benchmarks.ledger.storage.jsonl import JsonlStore
 
@@ -273,7 +273,7 @@ def test_what_an_earlier_version_imported_is_not_doubled_and_what_differs_is_sai
     assert len(bench.runs()) == 2
 
 
-def test_a_row_that_makes_no_sense_stops_no_other(bench, tmp_path):
+def test_an_invalid_row_does_not_stop_the_others(bench, tmp_path):
     rows = [
         {},
         {"run_id": None},
@@ -304,7 +304,7 @@ def test_a_database_in_our_place_is_never_overwritten(bench):
         assert connection.execute("SELECT run_id FROM benchmark_runs").fetchall() == [(RUN["run_id"],)]
 
 
-def test_what_is_no_such_database_is_told(bench, tmp_path):
+def test_another_database_is_an_error(bench, tmp_path):
     bench.add("good")
     bench.run("good")
     text = tmp_path / "text"
@@ -321,7 +321,7 @@ def test_what_is_no_such_database_is_told(bench, tmp_path):
     assert len(bench.runs()) == 1
 
 
-def test_a_run_that_is_named_by_a_key_is_left_out_and_named(bench, tmp_path):
+def test_a_run_named_by_a_key_is_left_out_and_reported(bench, tmp_path):
     key = "sk-proj-abcdefghijklmnop1234567890"
     make_database(tmp_path / "old.sqlite", [{}, {"run_id": "run_2", "model": key}]).close()
     done = bench("ledger", "import-sqlite", str(tmp_path / "old.sqlite"), code=None)

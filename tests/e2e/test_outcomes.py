@@ -30,7 +30,7 @@ WRITE = 'output.joinpath("result.json").write_text({!r})\n'
         (WRITE.format('{"score": 0.5, "n": 0}'), "no_samples", 0.5),
     ],
 )
-def test_a_run_without_a_valid_result_has_failed_with_its_reason(bench, code, reason, score):
+def test_a_run_without_a_valid_result_fails_with_the_reason(bench, code, reason, score):
     bench.add("bad", "print('a last word', file=sys.stderr)\n" + code)
     bench.run("bad", code=1)
     [run] = bench.runs()
@@ -39,7 +39,7 @@ def test_a_run_without_a_valid_result_has_failed_with_its_reason(bench, code, re
     assert run["delta_to_high_score"] is None
 
 
-def test_a_score_of_a_failed_run_counts_nowhere(bench):
+def test_the_score_of_a_failed_run_does_not_count(bench):
     bench.add("bad", WRITE.format('{"score": 0.9, "n": 2}') + "sys.exit(1)")
     bench.run("bad", code=1)
     data = json.loads((bench.results / "viewer_data.json").read_bytes())
@@ -47,7 +47,7 @@ def test_a_score_of_a_failed_run_counts_nowhere(bench):
     assert data["latest_scores"] == []
 
 
-def test_time_runs_out(bench):
+def test_a_run_fails_at_its_timeout(bench):
     bench.add(
         "slow",
         WRITE.format('{"score": 0.5, "n": 1}') + "import time; time.sleep(60)",
@@ -69,7 +69,7 @@ def test_limits_can_be_given_for_one_command(bench):
         assert "--timeout" in bench.run("slow", code=2, more=("--timeout", bad))
 
 
-def test_what_supervision_saw_is_noted_in_a_success_too(bench):
+def test_a_success_has_notes_of_its_supervision_too(bench):
     bench.add("daemon", 'import subprocess\nsubprocess.Popen(["sleep", "60"], start_new_session=True)' + RESULT)
     bench.run("daemon")
     [run] = bench.runs()
@@ -104,7 +104,7 @@ def test_everything_about_a_success_is_recorded(bench):
     assert len(bench.events("high_score_published")) == 1, "a manifest seeds its reference once"
 
 
-def test_a_synthetic_result_is_marked_and_is_no_record(bench):
+def test_a_synthetic_result_is_marked_and_cannot_be_a_record(bench):
     bench.add(
         "mock",
         WRITE.format('{"score": 1.0, "n": 1, "mock": true}'),
@@ -117,7 +117,7 @@ def test_a_synthetic_result_is_marked_and_is_no_record(bench):
     assert json.loads((bench.results / "viewer_data.json").read_bytes())["benchmark_summary"][0]["best_score"] is None
 
 
-def test_a_result_that_lies_in_the_working_directory_counts_only_where_that_is_allowed_and_when_it_is_new(bench):
+def test_a_result_in_the_working_directory_counts_only_if_allowed_and_new(bench):
     folder = bench.add("here", "pathlib.Path('result.json').write_text('{\"score\": 0.25, \"n\": 1}')")
     (folder / "result.json").write_text('{"score": 1.0, "n": 1}')
     bench.run("here", code=1)
@@ -128,7 +128,7 @@ def test_a_result_that_lies_in_the_working_directory_counts_only_where_that_is_a
     assert bench.runs()[-1]["score"] == 0.25
 
 
-def test_two_results_that_cannot_be_told_apart_are_no_result(bench):
+def test_two_equally_good_result_files_are_an_error(bench):
     bench.add(
         "two",
         "for n in 'ab': output.joinpath(f'r-{n}.json').write_text('{\"score\": 1, \"n\": 1}')",
@@ -138,7 +138,7 @@ def test_two_results_that_cannot_be_told_apart_are_no_result(bench):
     assert bench.runs()[0]["reason"] == "bad_result"
 
 
-def test_a_benchmark_that_cannot_run_here_is_incompatible_and_fails_nobody(bench):
+def test_a_benchmark_that_cannot_run_here_is_incompatible_and_not_a_failure(bench):
     bench.add("good")
     bench.add("needy", more='[requires]\nenv = ["NEEDED_THING"]\ncommands = ["no-such-command"]\n')
     told = bench.run("good", "needy")
@@ -155,7 +155,7 @@ def test_a_missing_key_is_named_by_its_variable(bench):
     assert bench.runs() == []
 
 
-def test_what_a_child_is_told(bench):
+def test_a_child_gets_its_arguments_and_variables(bench):
     bench.add("env", "output.joinpath('env.json').write_text(json.dumps(dict(os.environ)))\n" + RESULT)
     keys = {"GROQ_API_KEY": "gsk-12345678", "OPENAI_API_KEY": "sk-87654321", "ANTHROPIC_API_KEY": "x" * 12}
     bench("run", "--benchmarks", "env", "--model", "m1", "--agent", "eliza", **keys)
@@ -203,7 +203,7 @@ def test_calls_that_a_child_reports_become_its_usage(bench):
     assert (usage["latency_p50_ms"], usage["latency_p95_ms"]) == (20, 30)
 
 
-def test_a_secret_option_is_no_part_of_the_signature(bench):
+def test_a_secret_option_is_not_part_of_the_signature(bench):
     bench.add("good")
     bench.run("good", more=("--extra", '{"api_key": "one-secret-1"}'))
     bench.run("good", more=("--extra", '{"api_key": "another-secret-2"}'))
@@ -241,7 +241,7 @@ def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2
 
 
-def test_an_interrupt_says_what_it_waits_for_and_a_second_one_waits_no_longer(bench):
+def test_an_interrupt_says_what_it_waits_for_and_a_second_one_kills(bench):
     bench.add("deaf", "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w')\ntime.sleep(600)")
     process = bench.start("run", "--benchmarks", "deaf", "--provider", "ollama")
     assert "started run_deaf" in process.stderr.readline()
@@ -267,7 +267,7 @@ if number < 2:
 """
 
 
-def test_a_failure_that_may_pass_is_tried_again_as_a_run_of_its_own(bench, tmp_path):
+def test_a_transient_failure_is_retried_as_a_run_of_its_own(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     told = bench.run("flaky", more=("--retries", "3", "--retry-delay", "0.1"), TRIES=str(tmp_path / "tries"))
     assert told.count("retrying in") == 2
@@ -277,7 +277,7 @@ def test_a_failure_that_may_pass_is_tried_again_as_a_run_of_its_own(bench, tmp_p
     assert bench.events("group_closed")[0]["data"]["counts"]["succeeded"] == 1
 
 
-def test_retries_have_an_end_and_are_for_what_may_pass(bench, tmp_path):
+def test_retries_are_limited_and_for_transient_failures_only(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     more = ("--retries", "1", "--retry-delay", "0.1")
     bench.run("flaky", code=1, more=more, TRIES=str(tmp_path / "tries"))
@@ -287,7 +287,7 @@ def test_retries_have_an_end_and_are_for_what_may_pass(bench, tmp_path):
     assert len(bench.runs("--benchmark", "broken")) == 1
 
 
-def test_what_waits_for_its_next_try_keeps_nothing_from_others(bench, tmp_path):
+def test_a_run_that_waits_for_its_retry_does_not_block_others(bench, tmp_path):
     more = '[resources]\nexclusive = ["docker"]'
     bench.add("flaky", FLAKY + RESULT, more=more)
     bench.add("other", RESULT, more=more)
@@ -303,7 +303,7 @@ def test_what_waits_for_its_next_try_keeps_nothing_from_others(bench, tmp_path):
     assert [run["status"] for run in bench.runs()] == ["failed", "succeeded"]
 
 
-def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
+def test_an_interrupt_ends_the_wait_for_a_retry(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
     arguments = ("run", "--benchmarks", "flaky", "--provider", "ollama", "--retries", "3", "--retry-delay", "100")
     process = bench.start(*arguments, TRIES=str(tmp_path / "tries"))
@@ -315,7 +315,7 @@ def test_waiting_for_a_retry_ends_with_an_interrupt(bench, tmp_path):
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"]
 
 
-def test_a_projection_that_cannot_be_written_is_reported_and_changes_neither_summary_nor_exit_code(bench):
+def test_a_projection_that_cannot_be_written_does_not_change_the_exit_code(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
     in_the_way = bench.results / "viewer_data.json" / "file"
@@ -327,7 +327,7 @@ def test_a_projection_that_cannot_be_written_is_reported_and_changes_neither_sum
     assert "1 skipped" in bench("run", "--benchmarks", "good", "--provider", "ollama", code=0).stdout
 
 
-def test_a_folder_in_the_place_of_the_database_is_kept_under_another_name_and_reported(bench):
+def test_a_folder_in_place_of_the_database_is_renamed_and_reported(bench):
     bench.add("good")
     in_the_way = bench.results / "orchestrator.sqlite" / "file"
     in_the_way.parent.mkdir(parents=True)

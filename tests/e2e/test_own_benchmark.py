@@ -39,7 +39,7 @@ def model():
     server.server_close()
 
 
-def test_what_new_writes_runs_as_it_is(bench, model):
+def test_a_new_benchmark_runs_as_it_is(bench, model):
     bench("new", "mine")
     assert "mine" in bench("list-benchmarks").stdout
     assert "1 manifests checked, 0 problems" in bench("adapters", "validate").stdout
@@ -58,7 +58,7 @@ def test_what_new_writes_runs_as_it_is(bench, model):
     assert "0.167 ± 0.167 ratio (higher is better)" in told and '"capitals":0.33' in told
 
 
-def test_new_overwrites_nothing_and_wants_an_id(bench):
+def test_new_overwrites_nothing_and_needs_a_valid_id(bench):
     (bench.root / "mine").mkdir()
     (bench.root / "mine" / "run.py").write_text("precious")
     assert "already exists\nhint: choose another name" in bench("new", "mine", code=2).stderr
@@ -69,7 +69,7 @@ def test_new_overwrites_nothing_and_wants_an_id(bench):
     assert sorted(path.name for path in bench.root.iterdir()) == ["mine"]
 
 
-def test_validate_says_everything_that_is_wrong_with_its_line(bench):
+def test_validate_reports_every_problem_with_its_line(bench):
     folder = bench.add("broken")
     manifest = folder / "benchmark.toml"
     text = manifest.read_text().replace('score = "score"', 'score = "score["').replace("{output_dir}", "{output_dri}")
@@ -97,14 +97,14 @@ def test_validate_says_everything_that_is_wrong_with_its_line(bench):
         ('type = "int"', 'type = "whole"', "options.seed.type: invalid enum value"),
     ],
 )
-def test_validate_tells_what_is_no_manifest(bench, old, new, told):
+def test_validate_reports_a_file_that_is_not_a_manifest(bench, old, new, told):
     manifest = bench.add("broken") / "benchmark.toml"
     manifest.write_text(manifest.read_text().replace(old, new, 1))
     done = bench("adapters", "validate", str(manifest), code=2)
     assert told in done.stdout
 
 
-def test_validate_takes_a_folder_of_manifests_such_as_the_catalogue(bench):
+def test_validate_accepts_a_folder_of_manifests(bench):
     catalogue = Path(__file__).parents[2] / "adapters" / "catalog"
     assert "0 problems" in bench("adapters", "validate", str(catalogue)).stdout
     (bench.root / "one.toml").write_text((catalogue / "hyperfine.toml").read_text().replace("id =", "di ="))
@@ -112,14 +112,14 @@ def test_validate_takes_a_folder_of_manifests_such_as_the_catalogue(bench):
     assert "one.toml:3: di: unknown key" in bench("adapters", "validate", str(bench.root), code=2).stdout
 
 
-def test_validate_of_the_workspace_finds_an_id_that_is_taken_twice(bench):
+def test_validate_finds_a_duplicate_id(bench):
     bench.add("one")
     folder = bench.add("two")
     (folder / "benchmark.toml").write_text((bench.root / "one" / "benchmark.toml").read_text())
     assert "'one' is taken by" in bench("adapters", "validate", code=2).stdout
 
 
-def test_a_result_is_tried_on_a_manifest_before_anything_runs(bench, tmp_path):
+def test_a_manifest_is_tested_on_a_result_without_a_run(bench, tmp_path):
     bench.add("own_quiz", result='valid = "n > `0`"')
     result = tmp_path / "result.json"
     result.write_text('{"score": 0.25, "n": 4, "usage": {"in": 7}}')

@@ -48,7 +48,7 @@ def test_two_orchestrators_share_the_same_matrix(bench):
     assert {run["attempt"] for run in runs} == {1}
 
 
-def test_work_that_is_under_way_elsewhere_is_skipped_even_with_force(bench, tmp_path):
+def test_work_in_progress_elsewhere_is_skipped_even_with_force(bench, tmp_path):
     path = gate(tmp_path)
     bench.add("slow", SLOW + RESULT)
     first = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
@@ -60,7 +60,7 @@ def test_work_that_is_under_way_elsewhere_is_skipped_even_with_force(bench, tmp_
     assert bench.events("skipped")[0]["data"]["reason"] == "running_elsewhere"
 
 
-def test_a_live_run_is_never_taken_for_stale(bench, tmp_path):
+def test_a_live_run_is_never_stale(bench, tmp_path):
     path = gate(tmp_path)
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
@@ -71,7 +71,7 @@ def test_a_live_run_is_never_taken_for_stale(bench, tmp_path):
     assert [run["status"] for run in bench.runs()] == ["succeeded"]
 
 
-def test_a_killed_orchestrator_leaves_a_run_that_the_next_one_ends_and_does_again(bench, tmp_path):
+def test_the_run_of_a_killed_orchestrator_is_ended_and_repeated_by_the_next(bench, tmp_path):
     path = gate(tmp_path)
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
@@ -114,7 +114,7 @@ def test_the_result_of_a_child_that_finished_without_its_orchestrator_is_adopted
     assert len(bench.runs()) == 1, "an adopted success is a success"
 
 
-def test_what_is_adopted_of_a_mock_stays_synthetic(bench, tmp_path):
+def test_an_adopted_result_of_a_mock_stays_synthetic(bench, tmp_path):
     path = gate(tmp_path)
     mock = '[options.mock]\ntype = "bool"\nargv = ["--mock"]\nsynthetic = [true]\n'
     bench.add("slow", SLOW + RESULT, more=mock)
@@ -131,7 +131,7 @@ def test_what_is_adopted_of_a_mock_stays_synthetic(bench, tmp_path):
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_the_error_of_a_lost_run_tells_what_is_known_of_its_child(bench, tmp_path, ends):
+def test_the_error_of_a_lost_run_describes_its_child(bench, tmp_path, ends):
     path = gate(tmp_path)
     bench.add("slow", "print('last words', file=sys.stderr, flush=True)" + SLOW + "sys.exit(3)")
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
@@ -152,7 +152,7 @@ def test_the_error_of_a_lost_run_tells_what_is_known_of_its_child(bench, tmp_pat
     assert run["error"].endswith("the last of stderr:\nlast words")
 
 
-def test_a_dead_run_is_left_alone_until_its_last_sign_of_life_is_old_enough(bench, tmp_path):
+def test_a_dead_run_is_not_recovered_before_its_sign_of_life_is_old_enough(bench, tmp_path):
     path = gate(tmp_path)
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
@@ -164,7 +164,7 @@ def test_a_dead_run_is_left_alone_until_its_last_sign_of_life_is_old_enough(benc
     assert "0 runs recovered; 0 still running" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
 
 
-def test_an_owner_that_comes_back_after_recovery_is_heard_and_changes_nothing(bench, tmp_path):
+def test_an_owner_that_returns_after_recovery_records_a_late_result(bench, tmp_path):
     path = gate(tmp_path)
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))

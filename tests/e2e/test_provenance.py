@@ -19,7 +19,7 @@ def commit(folder):
     return git(folder, "rev-parse", "HEAD")
 
 
-def test_commits_of_the_workspace_and_of_its_eliza_are_recorded(bench):
+def test_the_commits_of_the_workspace_and_of_eliza_are_recorded(bench):
     folder = bench.add("good")
     eliza = bench.root / "eliza"
     eliza.mkdir()
@@ -76,7 +76,7 @@ def test_a_hook_does_not_change_whose_commit_is_recorded(bench, tmp_path):
     assert bench.runs()[0]["benchmarks_commit"] == head
 
 
-def test_a_workspace_that_no_repository_keeps_has_no_commit(bench):
+def test_a_workspace_outside_of_a_repository_has_no_commit(bench):
     bench.add("good")
     (bench.root.parent / ".gitignore").write_text("workspace/\n")
     commit(bench.root.parent)

@@ -52,13 +52,13 @@ def samples(bench, row: dict) -> list[dict]:
         ("error-200", "Provider returned error: upstream is overloaded (code 502)"),
     ],
 )
-def test_an_error_under_http_200_fails_the_run_with_the_provider_s_words(asked, provider, way, words):
+def test_an_error_under_http_200_fails_the_run_with_the_message_of_the_provider(asked, provider, way, words):
     row = asked(way, code=1)
     assert (row["status"], row["score"]) == ("failed", None) and words in row["error"]
     assert provider.asked[way] == 5, "each call is tried five times"
 
 
-def test_retries_know_an_error_under_http_200(bench, asked, provider):
+def test_an_error_under_http_200_is_retried(bench, asked, provider):
     asked("error-200", "--retries", "1", code=1)
     assert [row["attempt"] for row in bench.runs()] == [1, 2] and provider.asked["error-200"] == 10
 
@@ -68,7 +68,7 @@ def test_retries_do_not_wait_for_credit(bench, asked, provider):
     assert len(bench.runs()) == 1 and provider.asked["spent"] == 1
 
 
-def test_answers_that_are_cut_off_are_said(bench, asked):
+def test_truncated_answers_are_reported(bench, asked):
     row = asked("cut-off")
     assert row["status"] == "succeeded"
     assert (row["metrics"]["cut_off"], row["metrics"]["finish_reasons"]) == (3, {"length": 3})
@@ -78,14 +78,14 @@ def test_answers_that_are_cut_off_are_said(bench, asked):
     assert "3 of 3 answers cut off (finish_reason length)" in shown and "3 of 3 answers with reasoning" in shown
 
 
-def test_answers_that_are_withheld_are_said(bench, asked):
+def test_withheld_answers_are_reported(bench, asked):
     asked("filtered")
     assert "3 of 3 answers withheld by the provider (finish_reason content_filter)" in asked.done.stderr
 
 
 @pytest.mark.parametrize("way", ["no-usage", "some-usage", "zero-usage"])
 @pytest.mark.parametrize("limit", [("--max-cost", "100"), ("--max-tokens", "100000")])
-def test_a_limit_ends_a_campaign_that_nobody_can_watch(bench, asked, way, limit):
+def test_a_limit_that_cannot_be_enforced_ends_the_campaign(bench, asked, way, limit):
     row = asked(way, "--repeats", "4", *limit)
     used = row["usage"]
     assert {used.get(name) for name in ("input_tokens", "output_tokens", "total_tokens", "cost_usd")} == {None}
@@ -93,7 +93,7 @@ def test_a_limit_ends_a_campaign_that_nobody_can_watch(bench, asked, way, limit)
     assert f"of {row['run_id']} " in asked.done.stderr and "does not hold; 3 runs not started" in asked.done.stderr
 
 
-def test_a_limit_is_watched_where_tokens_are_told(bench, asked):
+def test_a_limit_is_enforced_if_tokens_are_reported(bench, asked):
     asked("well", "--repeats", "4", "--max-cost", "0.3")
     assert [row["usage"]["cost_usd"] for row in bench.runs()] == [0.33]
 
@@ -125,7 +125,7 @@ def test_a_busy_server_is_asked_again_at_the_time_that_it_names(asked, provider)
     assert asked("busy")["status"] == "succeeded" and provider.asked["busy"] == 6
 
 
-def test_that_only_the_address_differs_is_said(bench, asked, provider):
+def test_a_skip_at_another_address_is_reported(bench, asked, provider):
     asked("well")
     asked("strict")
     assert provider.asked["strict"] == 0 and len(bench.runs()) == 1
@@ -141,7 +141,7 @@ def test_that_only_the_address_differs_is_said(bench, asked, provider):
     assert provider.asked["strict"] == 4 and len(bench.runs()) == 2
 
 
-def test_what_is_secret_in_an_address_is_in_no_event(bench, provider):
+def test_a_secret_in_an_address_is_in_no_event(bench, provider):
     address = provider.url("well").replace("http://", "http://someone:hunter2-of-mine@")
     options = ("--provider", "openai-compatible", "--base-url", f"{address}?sig=8f4e1c77aa90", "--model", "m")
     bench("run", "--benchmarks", "action_calling", *options, "--extra", '{"max_samples": 1}', code=1)

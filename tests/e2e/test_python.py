@@ -105,7 +105,7 @@ def start(bench):
             pipe.close()
 
 
-def test_of_processes_that_record_the_same_work_one_does_it(bench, start):
+def test_of_processes_that_record_the_same_work_one_succeeds(bench, start):
     first = start()
     assert first.stdout.readline() == "begun\n"
     others = [start() for _ in range(3)]

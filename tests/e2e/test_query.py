@@ -45,17 +45,17 @@ def test_parquet_has_every_row_of_a_long_answer(bench, tmp_path):
         assert reader.read_parquet(str(file)).fetchall() == [(i, {f"k{i}": i}, None) for i in range(120)]
 
 
-def test_no_cell_of_a_csv_is_a_formula_of_a_spreadsheet(bench):
+def test_a_csv_cell_is_never_a_formula(bench):
     told = bench("query", "SELECT '=1+1' AS \"@a\", -1.5 AS b, NULL AS c, [-1] AS d", "--csv").stdout
     assert list(csv.reader(io.StringIO(told))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
 
 
-def test_a_row_of_a_table_is_one_line_and_no_command_to_a_terminal(bench):
+def test_a_row_of_a_table_is_one_line_without_control_characters(bench):
     told = bench("query", "SELECT 'a' || chr(10) || 'b' || chr(27) || '[31m' AS \"x\ny\"").stdout
     assert told.splitlines() == ["x y", r"a b\u001b[31m"]
 
 
-def test_sql_from_a_file_and_of_the_past(asked, tmp_path):
+def test_sql_from_a_file_and_as_of_a_time(asked, tmp_path):
     file = tmp_path / "question.sql"
     file.write_text("-- how many?\nSELECT count(*) AS n FROM runs;\n")
     assert asked("query", "--file", str(file)).stdout.split() == ["n", "2"]
@@ -66,7 +66,7 @@ def test_sql_from_a_file_and_of_the_past(asked, tmp_path):
     ]
 
 
-def test_what_there_is_to_ask_for_is_listed(asked):
+def test_the_views_are_listed(asked):
     views = json.loads(asked("query", "--list", "--json").stdout)
     assert "score_history" in asked("query", "--list").stdout
     for view in views:
@@ -83,7 +83,7 @@ def test_any_client_can_open_the_file(asked):
         assert client.execute(comment).fetchone() == ("the score, in its unit",)
 
 
-def test_where_nothing_has_run_there_is_nothing_and_nothing_is_made(bench):
+def test_a_query_without_runs_is_empty_and_creates_nothing(bench):
     assert bench("query", "SELECT count(*) AS n FROM runs").stdout.split() == ["n", "0"]
     assert not bench.results.exists()
 
@@ -105,11 +105,11 @@ def test_where_nothing_has_run_there_is_nothing_and_nothing_is_made(bench):
         (("query", "SELECT count(*) FROM range(10000000) a, range(10000000)", "--timeout", "0.5"), "--timeout"),
     ],
 )
-def test_a_bad_question_is_told_in_words(bench, arguments, told):
+def test_a_bad_query_is_an_error(bench, arguments, told):
     assert told in bench(*arguments, code=2).stderr
 
 
-def test_a_damaged_ledger_is_told(asked):
+def test_a_damaged_ledger_is_an_error(asked):
     asked("query", "SELECT 1")
     asked.is_damaged = True
     [segment] = asked.results.glob("ledger/*.jsonl")

@@ -24,7 +24,7 @@ def make_history(bench):
     bench.run("good", more=("--agent", "alpha"))
 
 
-def test_projections_come_back_to_the_same_bytes(bench):
+def test_rebuilt_projections_have_the_same_bytes(bench):
     make_history(bench)
     files = [bench.results / "orchestrator.sqlite", bench.results / "viewer_data.json"]
     before = [file.read_bytes() for file in files]
@@ -61,7 +61,7 @@ def test_the_dataset_has_the_keys_that_tools_of_the_first_orchestrator_read(benc
     assert data["generated_at"] == bench.events()[-1]["at"]
 
 
-def test_the_dataset_can_be_had_as_it_was(bench):
+def test_the_dataset_can_be_rebuilt_as_of_a_time(bench):
     make_history(bench)
     [first_closed, *_] = bench.events("group_closed")
     before = (bench.results / "orchestrator.sqlite").read_bytes()
@@ -73,7 +73,7 @@ def test_the_dataset_can_be_had_as_it_was(bench):
     assert (bench.results / "orchestrator.sqlite").read_bytes() == before
 
 
-def test_show_runs_sorts_by_agent_and_run_id_and_cuts_after_that(bench):
+def test_show_runs_sorts_by_agent_and_run_id_before_the_limit(bench):
     make_history(bench)
     rows = json.loads(bench("show-runs", "--json").stdout)
     assert [row["agent"] for row in rows] == ["alpha", "bare-model", "bare-model", "zeta"]
@@ -93,7 +93,7 @@ def test_show_runs_sorts_by_agent_and_run_id_and_cuts_after_that(bench):
     assert "failed (exit_code)" in table and "0.500" in table
 
 
-def test_show_runs_shows_what_was_skipped_and_what_could_not_run(bench):
+def test_show_runs_shows_skipped_and_incompatible_work(bench):
     bench.add("good")
     bench.add("never", more='[requires]\nenv = ["NO_SUCH_VARIABLE"]\ncommands = ["no-such-command"]')
     assert json.loads(bench("show-runs", "--json", "--status", "skipped").stdout) == []
@@ -124,7 +124,7 @@ def test_show_runs_shows_what_was_skipped_and_what_could_not_run(bench):
     assert {run["status"] for run in bench.runs()} == {"succeeded"}, "they are not runs"
 
 
-def test_show_run_tells_all_of_a_run_from_the_beginning_of_its_id(bench):
+def test_show_run_finds_a_run_by_the_beginning_of_its_id(bench):
     make_history(bench)
     run = bench.runs()[0]
     told = json.loads(bench("show-run", run["run_id"][:-4], "--json").stdout)
@@ -134,7 +134,7 @@ def test_show_run_tells_all_of_a_run_from_the_beginning_of_its_id(bench):
     assert "runs begin with 'run_'" in bench("show-run", "run_", code=2).stderr
 
 
-def test_list_benchmarks_tells_what_can_run_and_which_folders_are_not_covered(bench):
+def test_list_benchmarks_shows_what_can_run_and_uncovered_folders(bench):
     make_history(bench)
     bench.add("needy", more='[requires]\nenv = ["NOT_SET_ANYWHERE"]\n')
     document = json.loads(bench("list-benchmarks", "--json").stdout)

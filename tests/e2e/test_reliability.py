@@ -143,7 +143,7 @@ def measured(bench, tmp_path: Path, *arguments: str, code: int) -> int:
     return int(peak.read_text())
 
 
-def test_a_campaign_of_children_that_do_everything_wrong_ends_and_each_has_its_reason(bench, tmp_path):
+def test_a_campaign_of_misbehaving_children_ends_with_the_reasons(bench, tmp_path):
     kinds = {f"{name}-{number}": kind for name, kind in KINDS.items() for number in range(kind.count)}
     assert len(kinds) >= 200
     for id, kind in kinds.items():
@@ -198,7 +198,7 @@ def kill_at_random(bench, rng, arguments: tuple[str, ...]) -> bool:
     return was_at_work
 
 
-def test_an_orchestrator_killed_again_and_again_does_everything_once(bench, tmp_path):
+def test_an_orchestrator_that_is_killed_repeatedly_does_everything_once(bench, tmp_path):
     print(f"TEST_SEED={SEED}")
     rng = random.Random(SEED)
     journal, marker = tmp_path / "journal", f"{MARKER}={bench.root}"

@@ -18,7 +18,7 @@ GPUS = 'gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "none")\nprint("gpu", gpu)\
 GOOD = "output.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')"
 
 
-def test_of_exclusive_runs_one_runs_at_a_time_whatever_the_jobs(bench, tmp_path):
+def test_exclusive_runs_never_run_in_parallel(bench, tmp_path):
     (tmp_path / "together").mkdir()
     for number in range(4):
         bench.add(f"alone{number}", ALONE, more='[resources]\nexclusive = ["display"]\n')
@@ -60,7 +60,7 @@ def test_each_run_has_gpus_of_its_own(bench):
     assert given == {**said, "none": "gpu"}, "which ones it had stands in the record"
 
 
-def test_what_the_machine_will_never_have_makes_a_benchmark_incompatible(bench):
+def test_a_benchmark_that_needs_more_than_the_machine_is_incompatible(bench):
     bench.add("huge", more='[resources]\ncpus = 5000\nmemory = "900 TiB"\ngpus = 64\n')
     told = bench.run("huge", CUDA_VISIBLE_DEVICES="0")
     assert "5000 cores" in told and "GiB of memory" in told and "64 GPUs (this machine has 1)" in told
@@ -74,6 +74,6 @@ def test_a_run_without_the_space_that_it_needs_does_not_start(bench):
     assert run["reason"] == "environment" and "MiB are free in" in run["error"]
 
 
-def test_a_size_that_is_none_is_a_broken_manifest(bench):
+def test_an_invalid_size_is_a_broken_manifest(bench):
     bench.add("odd", more='[resources]\nmemory = "lots"\n')
     assert "resources.memory: 'lots' is no size" in bench("list-benchmarks", code=None).stderr

@@ -39,7 +39,7 @@ def assert_hidden(bench, *screens: str) -> None:
         ((), {"GITHUB_ACTIONS": "true"}),
     ],
 )
-def test_what_a_child_tells_of_keys_is_hidden_wherever_it_is_shown(bench, tmp_path, more, environ):
+def test_keys_in_the_output_of_a_child_are_hidden_everywhere(bench, tmp_path, more, environ):
     bench.add("leaky", DRIP + "sys.exit('HTTP 429 for ' + os.environ['SUITE_KEY'])")
     extra = f'{{"api_key": "{OPTION}"}}'
     summary = tmp_path / "summary"
@@ -74,7 +74,7 @@ def test_a_note_on_progress_is_hidden_on_a_terminal(bench):
     assert KEY.encode() not in screen
 
 
-def test_what_recovery_adopts_is_hidden(bench, tmp_path):
+def test_keys_in_an_adopted_result_are_hidden(bench, tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     code = "print('begun', flush=True)\nwith open(os.environ['GATE']) as gate: gate.read()\n"
@@ -113,7 +113,7 @@ def test_each_key_of_a_campaign_and_those_of_its_addresses_are_hidden(bench, tmp
         ("--ledger", f"nowhere://user:{OPTION}@host/db"),
     ],
 )
-def test_a_mistake_is_told_without_the_keys_in_it(bench, arguments):
+def test_an_error_message_hides_keys(bench, arguments):
     bench.add("good")
     done = bench("run", "--benchmarks", "good", *arguments, code=2, GROQ_API_KEY=KEY)
     assert "redacted" in done.stderr or "a secret" in done.stderr

@@ -38,7 +38,7 @@ def test_tokens_and_cost_are_known_and_end_a_campaign(bench, tmp_path):
     assert len(bench.runs()) == 3, told
 
 
-def test_what_a_suite_reports_itself_comes_first(bench):
+def test_the_usage_that_a_suite_reports_has_priority(bench):
     own = 'open(os.environ["BENCHMARK_TELEMETRY_JSONL"], "w").write(json.dumps({"input_tokens": 7}) + "\\n")'
     bench.add("a", CODE + own)
     bench.run("a")

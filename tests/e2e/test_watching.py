@@ -24,7 +24,7 @@ def slow(bench, tmp_path):
     return bench
 
 
-def test_status_shows_what_runs_and_whether_it_lives(slow):
+def test_status_shows_runs_in_progress_and_their_liveness(slow):
     assert slow("status").stdout == "no runs in progress\n"
     process = slow.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(slow.gate))
     assert "started" in process.stderr.readline()
@@ -38,7 +38,7 @@ def test_status_shows_what_runs_and_whether_it_lives(slow):
     assert slow("status").stdout == "no runs in progress\n"
 
 
-def test_quiet_tells_of_failures_only(bench):
+def test_quiet_prints_failures_only(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
     done = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", "--quiet", code=1)
@@ -46,7 +46,7 @@ def test_quiet_tells_of_failures_only(bench):
     assert done.stderr.startswith("bad: failed (exit_code)") and "good" not in done.stderr
 
 
-def test_a_failure_is_told_with_the_last_line_of_stderr(bench):
+def test_a_failure_is_shown_with_the_last_line_of_stderr(bench):
     bench.add("bad", 'print("first\\n\\x1b]0;title\\x07\\x1b[31mthe \\0reason\\x1b[0m", file=sys.stderr); sys.exit(3)')
     told = bench.run("bad", code=1)
     assert told.splitlines()[-1].endswith(": exit code 3: the reason")
@@ -64,7 +64,7 @@ def test_the_events_are_printed_as_they_are_recorded(bench):
 
 @pytest.mark.parametrize("gone", [["stdout"], ["stdout", "stderr"]])
 @pytest.mark.parametrize("mode", [["--json"], ["--quiet"], []])
-def test_a_campaign_goes_on_when_nobody_reads_what_it_prints(bench, mode, gone):
+def test_a_campaign_goes_on_if_its_output_is_closed(bench, mode, gone):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
     reading, writing = os.pipe()
@@ -79,7 +79,7 @@ def test_a_campaign_goes_on_when_nobody_reads_what_it_prints(bench, mode, gone):
     assert (end["reason"], end["counts"]["succeeded"], end["counts"]["failed"]) == ("completed", 1, 1)
 
 
-def test_bars_go_on_when_their_terminal_is_gone(slow):
+def test_a_campaign_goes_on_if_its_terminal_is_gone(slow):
     terminal, stream = os.openpty()
     command = slow.command("run", "--benchmarks", "slow", "--provider", "ollama")
     environ = {**slow.environ, "TERM": "xterm", "GATE": str(slow.gate)}

@@ -39,7 +39,7 @@ def test_a_benchmark_without_a_model_gets_no_providers_key(bench):
     assert bench.runs()[0]["metrics"] == {"told": {"given": "x", "key": False}}
 
 
-def test_without_a_required_option_it_is_incompatible_and_says_how_to_give_it(bench):
+def test_without_a_required_option_a_benchmark_is_incompatible_with_a_hint(bench):
     bench.add("timing", more=REQUIRED)
     told = bench.run("timing")
     assert "incompatible: option path (--extra '{\"path\": …}'): what to measure" in told
