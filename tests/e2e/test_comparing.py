@@ -56,7 +56,10 @@ def test_the_leaderboard_of_real_runs(scored):
     assert "did you mean large?" in scored("leaderboard", "--model", "lage", code=2).stderr
     assert "0.900" in scored("leaderboard").stdout
     assert scored("leaderboard", "--markdown").stdout.startswith("| benchmark | rank | agent |")
-    assert "no kind of runs is called 'mock'" in scored("leaderboard", "--include", "mock", code=2).stderr
+    assert (
+        "--include: unknown kind of runs 'mock'\nhint: known: imported, synthetic"
+        in scored("leaderboard", "--include", "mock", code=2).stderr
+    )
 
 
 def test_compare_pairs_the_samples_of_the_runs(scored):

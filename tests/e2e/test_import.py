@@ -177,7 +177,7 @@ def test_older_formats_are_reported_and_other_json_is_counted(bench, tmp_path):
     folder = shutil.copytree(DATA / "older-formats", tmp_path / "results")
     (folder / "settings.json").write_text("{}")
     done = bench("import", str(folder), code=1)
-    assert "1 runs imported, 0 were there already; 1 JSON file of no known format passed over" in done.stdout
+    assert "1 runs imported, 0 were already in the ledger; 1 JSON file of unknown format ignored" in done.stdout
     assert "lm-eval-0.3.json: these are results of lm-eval 0.3" in done.stderr
     assert "bbbbbbbb-py3.6.json: these are results of asv in version 1" in done.stderr
     assert json.loads(bench("import", "--json", str(folder), code=1).stdout)["passed_over"] == [

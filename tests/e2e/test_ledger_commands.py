@@ -101,16 +101,16 @@ def test_an_export_can_be_imported_elsewhere(filled, tmp_path):
         assert [run["status"] for run in fresh.runs()] == ["succeeded"]
     assert (tmp_path / "x.jsonl").read_text() == lines
     filled.run("good", more=("--force",))
-    assert "4 events were new there" in filled("ledger", "export", str(tmp_path / "folder")).stdout
+    assert "folder: 4 events added" in filled("ledger", "export", str(tmp_path / "folder")).stdout
 
 
 def test_the_ledger_of_another_machine_is_merged_once(filled, tmp_path):
     other = other_bench(filled, tmp_path)
     where = str(other.results / "ledger")
-    assert "4 events added, 0 were here already (merged)" in filled("ledger", "import", where).stdout
-    assert "0 events added, 4 were here already (merged)" in filled("ledger", "import", where).stdout
+    assert "4 events added, 0 were already here (merged)" in filled("ledger", "import", where).stdout
+    assert "0 events added, 4 were already here (merged)" in filled("ledger", "import", where).stdout
     other.run("theirs", more=("--force",))
-    assert "4 events added, 4 were here already (merged)" in filled("ledger", "import", where).stdout
+    assert "4 events added, 4 were already here (merged)" in filled("ledger", "import", where).stdout
     assert sorted(run["benchmark_id"] for run in filled.runs()) == ["good", "theirs", "theirs"]
     assert "sound" in filled("ledger", "verify", "--no-artifacts").stdout
     ours, theirs = filled.events(), other.events()
@@ -202,7 +202,7 @@ def test_repair_asks_for_yes_and_keeps_what_it_cuts(filled):
     path.write_bytes(b"".join(lines[:5]) + lines[5].replace(b'"attempt":2', b'"attempt":3') + b"".join(lines[6:]))
     filled("run", "--benchmarks", "good", "--provider", "ollama", code=3)
     told = filled("ledger", "repair", code=3).stdout
-    assert "damage:" in told and "with --yes, what stands behind event 5" in told
+    assert "damage:" in told and "with --yes, everything after event 5 is moved to quarantine" in told
     assert "repaired: events 1 to 5" in filled("ledger", "repair", "--yes", "--reason", "no backup").stdout
     [event] = filled.events("repaired")
     assert event["seq"] == 6 and event["data"]["reason"] == "no backup" and event["data"]["position"] == 5

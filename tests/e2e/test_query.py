@@ -31,7 +31,7 @@ def test_a_table_json_csv_and_parquet_say_the_same(asked, tmp_path):
     rows = list(csv.reader(io.StringIO(asked("query", SQL, "--csv").stdout)))
     assert rows[1][:3] == ["one", "0.5", '{"seed":1}']
     file = tmp_path / "it's.parquet"
-    assert "2 rows in" in asked("query", SQL, "--parquet", str(file)).stderr
+    assert "wrote 2 rows to " in asked("query", SQL, "--parquet", str(file)).stderr
     with duckdb.connect() as reader:
         found = reader.read_parquet(str(file))
         assert [str(kind) for kind in found.types] == ["VARCHAR", "DOUBLE", "JSON", "TIMESTAMP"]

@@ -145,7 +145,10 @@ def test_list_benchmarks_shows_what_can_run_and_uncovered_folders(bench):
     assert (document["directories"], document["uncovered"]) == (["bad", "good", "needy"], [])
     (bench.root / "new_one").mkdir()
     (bench.root / ".hidden").mkdir()
-    assert "not covered: new_one" in bench("list-benchmarks", code=2).stderr
+    assert (
+        "directories without a benchmark: new_one\nhint: give each a benchmark.toml"
+        in bench("list-benchmarks", code=2).stderr
+    )
     (bench.root / "benchmarks.toml").write_text('exclude = ["new*"]\n')
     bench("list-benchmarks")
 
