@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 import click
@@ -13,7 +12,7 @@ from ...adapters.adapter import Adapter, missing
 from ...adapters.discovery import Discovery, discover
 from ...adapters.options import effective_config
 from ...orchestrator.models.providers import find_provider, resolve
-from ..context import Place, in_place, json_option, print_json
+from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_table
 
 
@@ -36,36 +35,43 @@ def command(place: Place, agent: str | None, provider: str | None, everything: b
     if as_json:
         print_json(_document(discovery, rows))
     else:
-        print_table(
-            ["benchmark", "runs here", "agent", "source", "description, or what is missing"],
-            [
-                [
-                    row["id"],
-                    "yes" if row["runnable"] else "no",
-                    row["agent"],
-                    row["source"],
-                    row["description"] if row["runnable"] else "missing: " + "; ".join(row["missing"]),
-                ]
-                for row in rows
-            ],
-        )
-        covered = len(discovery.directories) - len(discovery.uncovered)
-        print(f"\n{len(rows)} benchmarks; {covered} of {len(discovery.directories)} benchmark directories covered")
-        if elsewhere:
-            names = ", ".join(adapter.id for adapter in elsewhere)
-            print(f"\n{len(elsewhere)} more need another checkout as the workspace (--all lists them too): {names}")
-        if reasons := {name: why for name, why in discovery.excluded.items() if why}:
-            print("\nexcluded directories:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
+        _print_rows(rows)
+        _print_summary(discovery, len(rows), [adapter.id for adapter in elsewhere])
     for problem in discovery.problems:
-        print(f"invalid manifest: {problem}", file=sys.stderr)
+        note(f"invalid manifest: {problem}")
     if discovery.uncovered:
-        names = ", ".join(discovery.uncovered)
-        print(
-            f"directories without a benchmark: {names}\n"
-            "hint: give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace",
-            file=sys.stderr,
+        note(
+            f"directories without a benchmark: {', '.join(discovery.uncovered)}\n"
+            "hint: give each a benchmark.toml, or exclude it in benchmarks.toml of the workspace"
         )
     return 2 if discovery.problems or discovery.uncovered else 0
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    print_table(
+        ["benchmark", "runs here", "agent", "source", "description, or what is missing"],
+        [
+            [
+                row["id"],
+                "yes" if row["runnable"] else "no",
+                row["agent"],
+                row["source"],
+                row["description"] if row["runnable"] else "missing: " + "; ".join(row["missing"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _print_summary(discovery: Discovery, listed: int, elsewhere: list[str]) -> None:
+    """Print the counts below the table; `elsewhere` are the ids of benchmarks that it leaves out."""
+    covered = len(discovery.directories) - len(discovery.uncovered)
+    print(f"\n{listed} benchmarks; {covered} of {len(discovery.directories)} benchmark directories covered")
+    if elsewhere:
+        names = ", ".join(elsewhere)
+        print(f"\n{len(elsewhere)} more need another checkout as the workspace (--all lists them too): {names}")
+    if reasons := {name: why for name, why in discovery.excluded.items() if why}:
+        print("\nexcluded directories:\n" + "\n".join(f"  {name}: {why}" for name, why in reasons.items()))
 
 
 def _row(adapter: Adapter, agent: str | None, missing_key: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`run --again` and `run --rerun-changed`: the same work once more, and work whose benchmark has changed."""
+"""`run --again` and `run --rerun-changed`: repeat a run, and run work again after its benchmark has changed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_success_of_another_commit_runs_again(bench):
     (folder / "suite.py").write_text((folder / "suite.py").read_text() + "# two\n")
     git(bench.root, "commit", "-qam", "two")
     bench.run("good")
-    assert len(bench.runs()) == 1, "by itself, a commit is no other work"
+    assert len(bench.runs()) == 1, "another commit alone is not other work"
     told = bench.run("good", more=("--rerun-changed", "--explain"))
     assert "its commit was" in told
     assert len(bench.runs()) == 2

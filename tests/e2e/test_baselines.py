@@ -1,4 +1,4 @@
-"""Baselines that a suite plays itself, mocks that an option asks for, and the name that a suite is imported by."""
+"""Baselines that a suite runs itself, mocks that an option selects, and the package name of a suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`calibrate`: a benchmark whose scorer can be fed shows whether it measures anything."""
+"""`calibrate`: players of known quality show whether a benchmark measures anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns: a file that is a matrix, what it would do, what it may spend, and whom it tells."""
+"""Campaigns: a matrix in a file, its preview, its limits, and its notifications."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ def test_after_its_limit_a_campaign_starts_no_run_and_says_so(bench, campaign):
 
 def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, campaign):
     campaign.file.write_text(FILE.replace("ollama:", "openai-compatible:"))
-    where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
-    told = campaign("--max-cost", "1", code=2, **where).stderr
+    address = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
+    told = campaign("--max-cost", "1", code=2, **address).stderr
     assert "the price of openai-compatible:small, openai-compatible:large is unknown" in told
     assert bench.events() == [], "nothing has begun"
     prices = bench.root / "prices.toml"
@@ -130,7 +130,7 @@ def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, cam
         '[[price]]\nprovider = "openai-compatible"\nmodel = "*"\ninput = 100.0\noutput = 200.0\nsource = "me"\n'
         'date = "2026-11-01"\n'
     )
-    said = campaign("--max-cost", "0.3", **where).stdout
+    said = campaign("--max-cost", "0.3", **address).stdout
     assert "$0.4 of $0.3 are spent; 4 runs not started" in said and "$0.2" in said
     [first, _] = bench.runs()
     assert first["usage"]["cost_usd"] == pytest.approx(0.2)
@@ -140,11 +140,11 @@ def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, cam
 
 def test_skipped_and_incompatible_work_needs_no_price(bench, campaign):
     bench.add("lacking", TOKENS, more='[requires]\nenv = ["NOT_HERE"]')
-    where = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
+    address = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
     asked = ("run", "--benchmarks", "one", "lacking", "--provider", "openai-compatible", "--model", "m")
-    bench(*asked, **where)
-    assert "1 skipped, 1 incompatible" in bench(*asked, "--max-cost", "1", **where).stdout
-    assert "the price of" in bench(*asked, "--max-cost", "1", "--force", code=2, **where).stderr
+    bench(*asked, **address)
+    assert "1 skipped, 1 incompatible" in bench(*asked, "--max-cost", "1", **address).stdout
+    assert "the price of" in bench(*asked, "--max-cost", "1", "--force", code=2, **address).stderr
 
 
 def test_a_campaign_ends_at_its_time_limit(bench, campaign):
@@ -207,7 +207,7 @@ def test_github_actions_gets_groups_and_a_summary(bench, tmp_path):
     text = summary.read_text()
     assert text.startswith("### Benchmarks: 1 succeeded, 1 failed")
     assert "| one | succeeded | 0.100 |" in text
-    assert r"\|\<b\>" in text, "an error is no table and no HTML"
+    assert r"\|\<b\>" in text, "an error is escaped in a Markdown table"
     quiet = bench("run", "--benchmarks", "one", "--provider", "ollama", GITHUB_ACTIONS="true")
     assert quiet.returncode == 0
     missing = {**environ, "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "where")}

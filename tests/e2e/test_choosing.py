@@ -1,4 +1,4 @@
-"""Which benchmarks and agents a command means, and with which options: lists, profiles, mocks, broken manifests."""
+"""Which benchmarks and agents a command selects, with which options: lists, profiles, mocks, broken manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claim, with many processes at once: each piece of work is done by one, and each dead run recovered by one."""
+"""The claim with many processes: one does each piece of work, and one recovers each dead run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that weigh scores: leaderboard, compare, check and high-scores, on real runs."""
+"""The commands that compare scores, on real runs: leaderboard, compare, check and high-scores."""
 
 from __future__ import annotations
 

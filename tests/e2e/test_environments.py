@@ -1,4 +1,4 @@
-"""`environments`: what is built, for whom; and nothing is taken away from a run."""
+"""`environments`: list, build and remove them; an environment in use is not removed."""
 
 from __future__ import annotations
 

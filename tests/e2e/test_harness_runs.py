@@ -44,7 +44,7 @@ metadata: {version: 1.0}
 def run(bench, id: str, options: dict, *, model: bool = False, code: int = 0) -> dict:
     """Run a benchmark with those options, and give its row."""
     local = ("--provider", "local", "--model", "smollm2-135m") if model else ()
-    # pytest-benchmark refuses to measure where it finds itself in a worker of pytest-xdist.
+    # pytest-benchmark refuses to measure if it runs in a worker of pytest-xdist.
     environ = {name: value for name, value in bench.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         bench.command("run", "--benchmarks", id, "--extra", json.dumps(options), *local),

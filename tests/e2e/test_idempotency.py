@@ -1,4 +1,4 @@
-"""Nothing is run twice, nothing that failed is taken for done, and each decision can be explained."""
+"""Successful work does not run twice, failed work does not count as done, and each decision can be explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results from elsewhere come into the ledger once, marked as what they are, and broken files stop no other."""
+"""Results from elsewhere are imported once and marked as imported; a broken file does not stop the others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_everything_is_imported_once_and_marked(bench, tmp_path):
     )
     assert len(bench.events("imported")) == 17
     summary = json.loads((bench.results / "viewer_data.json").read_text())["benchmark_summary"]
-    assert all(row["best_score"] is None for row in summary), "an imported run is no record"
+    assert all(row["best_score"] is None for row in summary), "an imported run cannot be a record"
 
 
 def test_the_event_has_the_source_its_digest_and_the_original_times(bench, tmp_path):

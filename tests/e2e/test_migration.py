@@ -1,4 +1,4 @@
-"""Whoever comes from the first orchestrator brings the history along, and loses none of it on the way."""
+"""The whole history of the first orchestrator can be imported."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_each_run_of_the_database_becomes_events_once(bench, tmp_path, journal):
     assert good["extra_config"] == {"max_tasks": 1, "groq_api_key": "[redacted:groq_api_key]"}
     assert database.read_bytes() == before
     summary = json.loads((bench.results / "viewer_data.json").read_text())["benchmark_summary"]
-    assert (summary[0]["runs"], summary[0]["best_score"]) == (3, None), "an imported run is no record"
+    assert (summary[0]["runs"], summary[0]["best_score"]) == (3, None), "an imported run cannot be a record"
 
 
 def bring(bench, path, rows, code=0, **more):
@@ -162,7 +162,7 @@ def test_a_group_keeps_its_request_and_what_it_did_not_run(bench, tmp_path):
     [lacking] = json.loads(bench("show-runs", "--status", "incompatible", "--json").stdout)
     assert (lacking["agent"], lacking["missing"]) == ("hermes", ["docker is missing"])
     assert (groups["rg_paused"]["reason"], groups["rg_left"]["reason"]) == ("paused", "unfinished")
-    assert all(one["finished_at"] for one in groups.values()), "nobody is left to close them"
+    assert all(one["finished_at"] for one in groups.values()), "no process is left to close them"
     assert groups["rg_paused"]["request"]["flags"]["first_orchestrator"]["pause_reason"] == "quota"
 
 

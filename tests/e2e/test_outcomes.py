@@ -1,4 +1,4 @@
-"""How runs end: only a valid result of its own is a success, and each failure has its reason."""
+"""How runs end: only a valid result of the run itself is a success, and each failure has a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A benchmark of one's own: from `new` to a score, checked manifests, and adapters in Python."""
+"""Your own benchmark: from `new` to a score, validation of manifests, and adapters in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several orchestrators at once, killed at any moment: no work twice, none lost, none left running."""
+"""Several orchestrators in parallel, killed at any moment: no work is done twice, lost or left running."""
 
 from __future__ import annotations
 

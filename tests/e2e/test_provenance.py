@@ -1,4 +1,4 @@
-"""What a result was made with stands in its run."""
+"""A run records the versions and commits that it was made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers really answer, and what the installed command makes of it."""
+"""Real answers of providers, and how the installed command handles them."""
 
 from __future__ import annotations
 

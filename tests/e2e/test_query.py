@@ -1,4 +1,4 @@
-"""`query`: SQL from the command line, in every form that an answer can have."""
+"""`query`: SQL from the command line, in every output format."""
 
 from __future__ import annotations
 

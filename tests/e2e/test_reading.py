@@ -1,4 +1,4 @@
-"""What the commands show, and that it can be thrown away and made again."""
+"""The commands that read, and projections that can be deleted and rebuilt."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_show_runs_sorts_by_agent_and_run_id_before_the_limit(bench):
     assert [row["status"] for row in json.loads(bench("show-runs", "--json", "--status", "failed").stdout)] == [
         "failed"
     ]
-    assert json.loads(bench("show-runs", "--json", "--benchmark", "nobody").stdout) == []
+    assert json.loads(bench("show-runs", "--json", "--benchmark", "unknown").stdout) == []
     table = bench("show-runs").stdout
     assert "failed (exit_code)" in table and "0.500" in table
 

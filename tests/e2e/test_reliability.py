@@ -1,4 +1,4 @@
-"""Children that do everything wrong, and orchestrators that are killed: campaigns end, and say what happened.
+"""Misbehaving children and killed orchestrators: campaigns still end, and record what happened.
 
 RELIABILITY=1 (`make reliability`) writes more and kills more often; TEST_SEED plays the kills again.
 """
@@ -24,7 +24,7 @@ FLOOD_MIB = 1024 if IS_FULL else 96
 GOOD = "\noutput.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')\n"
 MARKER = "RELIABILITY_MARKER"
 MEMORY_KIB = 150 * 1024
-"""What the orchestrator may take at most, its own code among it."""
+"""Maximum memory of the orchestrator, including its code."""
 
 
 class Kind(NamedTuple):
@@ -91,7 +91,7 @@ KINDS = {
     "runaway_daemon": Kind(4, RUNAWAY.format("os.setsid()") + GOOD),
     "kills_parent": Kind(6, "os.kill(os.getppid(), 9); import time; time.sleep(1000)", "signal", "SIGKILL"),
     "kills_group": Kind(4, "os.killpg(0, 9)", "signal", "SIGKILL"),
-    # Those that write too much, too little at a time, or what nobody can read.
+    # They write too much, too little at a time, or bytes that cannot be decoded.
     "floods": Kind(1, f"for _ in range({FLOOD_MIB}): os.write(1, b'x' * 2**20)" + GOOD, told="bytes were left out"),
     "floods_stderr": Kind(2, "os.write(2, b'y' * 20_000_000); sys.exit(1)", "exit_code", "yyyy"),
     "drips": Kind(2, "for _ in range(300_000): os.write(1, b'.')\n" + GOOD, run="log_bytes = 0"),
@@ -107,7 +107,7 @@ KINDS = {
     "large_number": Kind(2, RESULT.format("b'{\"score\": 1%s, \"n\": 1}' % (b'0' * 400)"), "no_score"),
     "pipe": Kind(2, "os.mkfifo(output / 'result.json')", "no_result"),
     "folder": Kind(2, "(output / 'result.json').mkdir()", "no_result"),
-    # What is told beside the result makes no sense.
+    # The files beside the result are not valid.
     "deep_calls": Kind(2, TELL.format("BENCHMARK_TELEMETRY_JSONL", DEEP) + GOOD),
     "no_utf8_calls": Kind(2, TELL.format("BENCHMARK_TELEMETRY_JSONL", "b'{\"x\": \"\\xff\"}'") + GOOD),
     "long_call": Kind(1, TELL.format("BENCHMARK_TELEMETRY_JSONL", LONG) + GOOD),
@@ -171,7 +171,7 @@ def test_a_campaign_of_misbehaving_children_ends_with_the_reasons(bench, tmp_pat
     assert peak < MEMORY_KIB
 
 
-# Two at once would meet at the lock, which the kernel takes from whoever is gone.
+# Two at once would wait for each other's lock, which the kernel releases when a process dies.
 ALONE = """
 import fcntl, time
 mine = open(os.path.join(os.environ["JOURNAL"], {id!r}), "a")
@@ -235,7 +235,7 @@ def test_an_orchestrator_that_is_killed_repeatedly_does_everything_once(bench, t
             assert before["last_seq"] < after["first_seq"], "the next one begins when the one before is over"
     adopted = 0
     for event in bench.events("recovered"):
-        # None, where it was killed before it had begun.
+        # None if it was killed before its start.
         left = {path.name for path in bench.results.glob(f"*/*/{event['stream']}/**/*")}
         has_finished = {"exit_status", "result.json"} <= left
         assert (event["data"]["adopted"] is not None) == has_finished, event

@@ -1,4 +1,4 @@
-"""`report`: one file for people, of real runs."""
+"""`report`: one self-contained file, of real runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`[resources]`, by the installed command: exclusive runs, GPUs, what a machine lacks, free space."""
+"""`[resources]` with the installed command: exclusive runs, GPUs, missing resources, free space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are nowhere: not below the results, and not on the screen, in whatever form that is written."""
+"""Keys appear nowhere, in no encoding: not in the results and not on the screen."""
 
 from __future__ import annotations
 

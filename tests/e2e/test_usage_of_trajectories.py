@@ -1,4 +1,4 @@
-"""Limits watch what a suite used also if only its trajectories tell it."""
+"""Limits are enforced even if only the trajectories of a suite report its usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person, or a program, sees of a campaign under way: status, quiet, and the stream of events."""
+"""The output of a running campaign: status, quiet, and the stream of events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def slow(bench, tmp_path):
-    """A benchmark that waits at a gate, after it has told its progress."""
+    """A benchmark that reports progress and then waits at a gate."""
     path = tmp_path / "gate"
     os.mkfifo(path)
     bench.add(
@@ -102,7 +102,7 @@ def test_under_nohup_a_campaign_outlives_its_terminal(slow):
         signal.signal(signal.SIGHUP, before)
     assert "started" in process.stderr.readline()
     process.send_signal(signal.SIGHUP)
-    # Opening the gate waits for its reader, and where the run was ended there is none.
+    # Opening the gate waits for its reader, and after the run was ended it has none.
     threading.Thread(target=slow.gate.write_text, args=("",), daemon=True).start()
     process.communicate()
     assert process.returncode == 0

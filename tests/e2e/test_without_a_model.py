@@ -1,4 +1,4 @@
-"""Benchmarks that ask no model, and options that have to be given."""
+"""Benchmarks that call no model, and required options."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
 from ....ledger.proof.signing import new_signer, parse_signer, parse_verifier
+from ....ledger.proof.verify import Report
 from ....ledger.proof.verify import verify as verify_ledger
 from ....ledger.store import Finding
 from ....orchestrator.errors import UsageError
@@ -60,28 +61,32 @@ def verify(
     verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
     report = verify_ledger(place.store(), folder_of=folder_in(place.workspace) if artifacts else None, checkpoint=known)
     if verifier and not verifier.has_signed(text):
-        fault = f"the checkpoint is not signed by {verifier}"
-        report = replace(report, damage=[*report.damage, Finding(report.position, fault)])
+        report = _with_damage(report, f"the checkpoint is not signed by {verifier}")
     if expect_head is not None and report.head_hash != expect_head.lower():
-        fault = f"the last event has the hash {report.head_hash}, not {expect_head.lower()}"
-        report = replace(report, damage=[*report.damage, Finding(report.position, fault)])
+        report = _with_damage(report, f"the last event has the hash {report.head_hash}, not {expect_head.lower()}")
     if as_json:
         print_json(report)
     else:
-        for kind, findings in (("damage", report.damage), ("story", report.story), ("artifact", report.artifacts)):
-            for finding in findings:
-                print(f"{kind}: event {finding.seq}: {finding.text}")
-        for remark in report.notes:
-            print(f"note: {remark}")
-        if report.doubtful:
-            print("hint: `benchmarks ledger repair` sets aside the events that cannot have happened")
-        state = "sound" if report.is_sound else "NOT sound"
-        print(
-            f"{state}: {report.position} events in {report.files} {'file' if report.files == 1 else 'files'}, "
-            f"{report.runs} runs; "
-            f"head {report.head_hash}"
-        )
+        _print_report(report)
     return 3 if report.damage else 1 if report.torn_bytes or not report.is_sound else 0
+
+
+def _with_damage(report: Report, fault: str) -> Report:
+    """The report with one more finding, about the last event."""
+    return replace(report, damage=[*report.damage, Finding(report.position, fault)])
+
+
+def _print_report(report: Report) -> None:
+    for kind, findings in (("damage", report.damage), ("story", report.story), ("artifact", report.artifacts)):
+        for finding in findings:
+            print(f"{kind}: event {finding.seq}: {finding.text}")
+    for remark in report.notes:
+        print(f"note: {remark}")
+    if report.doubtful:
+        print("hint: `benchmarks ledger repair` sets aside the events that cannot have happened")
+    state = "sound" if report.is_sound else "NOT sound"
+    files = f"{report.files} {'file' if report.files == 1 else 'files'}"
+    print(f"{state}: {report.position} events in {files}, {report.runs} runs; head {report.head_hash}")
 
 
 @click.command()
