@@ -31,8 +31,9 @@ def main() -> None:
     with (given.output_dir / "samples.jsonl").open("w", encoding="utf-8") as samples:
         for done, question in enumerate(questions, 1):
             answer = fed(questions, done) or ask(given.model, ask_for(question))
-            text = answer["choices"][0]["message"]["content"] or ""
-            rows.append({**question, "said": text, "score": score(question, text)})
+            text, finish_reason = said_in(answer)
+            row = {"id": str(done), **question, "said": text, "score": score(question, text)}
+            rows.append({**row, "finish_reason": finish_reason})
             samples.write(json.dumps(rows[-1]) + "\n")
             add_usage(usage, answer.get("usage") or {})
             progress(done, len(questions))
@@ -44,6 +45,7 @@ def main() -> None:
         "n": len(scores),
         "by_topic": {t: statistics.fmean(row["score"] for row in rows if row["topic"] == t) for t in topics},
         "usage": usage,
+        "notes": notes_on(rows),
     }
     (given.output_dir / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
@@ -56,6 +58,23 @@ def ask_for(question: dict) -> str:
 def score(question: dict, said: str) -> float:
     """1 where the expected word stands in what was said, in whatever letter case; else 0."""
     return float(question["answer"].lower() in re.findall(r"\w+", said.lower()))
+
+
+def said_in(answer: dict | list) -> tuple[str, str]:
+    """The text of an answer, which may come in parts, and why it ended. Servers also send errors under HTTP 200."""
+    choice = (answer.get("choices") or [{}])[0] if isinstance(answer, dict) else {}
+    if "message" not in choice or answer.get("error") or choice.get("error") or choice.get("finish_reason") == "error":
+        raise SystemExit(f"the model could not be asked: {json.dumps(answer)[:1000]}")
+    content = choice["message"].get("content") or ""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    text = "".join(part["text"] for part in parts if part.get("type") == "text")
+    return text, str(choice.get("finish_reason") or "")
+
+
+def notes_on(rows: list[dict]) -> list[str]:
+    """What the reader of the score has to know: an answer that was cut off looks like a wrong one."""
+    cut_off = sum(any(word in row["finish_reason"].lower() for word in ("length", "token", "limit")) for row in rows)
+    return [f"{cut_off} of {len(rows)} answers cut off"] if cut_off else []
 
 
 def add_usage(usage: dict[str, int | None], told: dict) -> None:

@@ -107,3 +107,4 @@ def test_a_new_benchmark_is_sound(bench):
     bench("new", "capitals")
     [row] = calibrate(bench, "capitals")
     assert row["verdict"]["judgement"] == "sound"
+    assert [run["notes"] for run in bench.runs()] == [[]] * 4, "its samples can be used"
