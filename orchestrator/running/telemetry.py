@@ -24,6 +24,8 @@ _CALL_FIELDS = {
     "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens"),
     "reasoning_tokens": ("reasoning_tokens",),
 }
+_WHOLE = ("input_tokens", "output_tokens", "total_tokens")
+"""What a call took. One that tells a part of it makes the sums of the other parts unknown."""
 _LINES_AT_ONCE = 1024 * 1024
 _LONGEST_LINE = 1024 * 1024
 """A longer line is no call: it is passed over in pieces, none of which makes sense."""
@@ -84,8 +86,9 @@ class Calls(msgspec.Struct, frozen=True):
 def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
     """Counts, token sums and latency percentiles (ms, nearest rank) of the telemetry file at `path` in a run's folder.
 
-    A sum is of the calls that name its field; a call that names it with null makes the sum unknown. Calls that
-    the server refused took no tokens. What follows after MOST_BYTES, or after `is_over` said so, is left out.
+    A sum is of the calls that tell tokens; one that does not tell its field, and from which it does not follow, makes
+    the sum unknown. Calls that the server refused took no tokens. What follows after MOST_BYTES, or after `is_over`
+    said so, is left out.
     """
     sums = _Sums()
     left = 0
@@ -120,6 +123,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._sums: dict[str, int] = {}
+        self._told: set[str] = set()
         self._unknown: set[str] = set()
         self._costs: list[float] = []
         self._latencies = array("d")
@@ -129,11 +133,19 @@ class _Sums:
         """Count a call."""
         self._calls += 1
         self._refused += call.get("ok") is False and isinstance(call.get("status"), int)
-        for field, names in _CALL_FIELDS.items():
-            value = next((call[name] for name in names if _is_amount(call.get(name), int)), None)
+        counts = {
+            field: next((call[name] for name in names if _is_amount(call.get(name), int)), None)
+            for field, names in _CALL_FIELDS.items()
+        }
+        self._told.update(field for field, value in counts.items() if value is not None)
+        tells_tokens = any(counts[field] is not None for field in _WHOLE)
+        _complete(counts)
+        for field, value in counts.items():
             if value is not None:
                 self._sums[field] = self._sums.get(field, 0) + value
-            elif any(name in call and call[name] is None for name in names):
+            elif (tells_tokens and field in _WHOLE) or any(
+                name in call and call[name] is None for name in _CALL_FIELDS[field]
+            ):
                 self._unknown.add(field)
         if _is_amount(cost := call.get("cost_usd"), int | float):
             self._costs.append(cost)
@@ -144,7 +156,7 @@ class _Sums:
         """The usage of all calls; empty without any."""
         if not self._calls:
             return {}
-        sums = self._sums
+        sums = {name: total for name, total in self._sums.items() if name in self._told}
         if self._refused == self._calls and not sums:
             sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
         known = {name: total for name, total in sums.items() if name not in self._unknown}
@@ -157,6 +169,17 @@ class _Sums:
             usage["latency_p50_ms"] = _percentile(ordered, 0.50)
             usage["latency_p95_ms"] = _percentile(ordered, 0.95)
         return usage
+
+
+def _complete(counts: dict[str, int | None]) -> None:
+    """Add what follows from the others: a total is what was read and what was written."""
+    read, written, total = (counts[field] for field in _WHOLE)
+    if total is None and read is not None and written is not None:
+        counts["total_tokens"] = read + written
+    elif total is not None and written is None and read is not None and read <= total:
+        counts["output_tokens"] = total - read
+    elif total is not None and read is None and written is not None and written <= total:
+        counts["input_tokens"] = total - written
 
 
 def _call(line: bytes) -> dict[str, Any] | None:

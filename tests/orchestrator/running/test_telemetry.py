@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import tracemalloc
 
+import pytest
+
 from benchmarks.ledger.events import Progress
 from benchmarks.orchestrator.running.telemetry import Calls, ProgressFile, summarize_calls
 
@@ -48,6 +50,26 @@ def test_a_call_that_says_null_makes_the_sum_unknown(tmp_path):
     known = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
     path.write_text("\n".join(map(json.dumps, [known, dict.fromkeys(known), {"output_tokens": 5}])) + "\n")
     assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {"calls": 3}
+
+
+@pytest.mark.parametrize(
+    ("calls", "sums"),
+    [
+        ([(100, 10, 110), (50, 5, None)], (150, 15, 165)),
+        ([(100, 10, 110), (50, None, None)], (150, None, None)),
+        ([(100, 10, 110), (None, None, 55)], (None, None, 165)),
+        ([(100, None, 110), (50, 5, None)], (150, 15, 165)),
+        ([(None, 10, 110), (50, None, 50)], (150, 10, 160)),
+        ([(None, None, 110), (None, None, None)], (None, None, 110)),
+        ([(None, 5, None), (None, 5, None)], (None, 10, None)),
+    ],
+)
+def test_a_sum_that_lacks_a_part_is_unknown(tmp_path, calls, sums):
+    names = ("input_tokens", "output_tokens", "total_tokens")
+    told = [{name: count for name, count in zip(names, call, strict=True) if count is not None} for call in calls]
+    (tmp_path / "telemetry.jsonl").write_text("".join(json.dumps(call) + "\n" for call in told))
+    used = summarize_calls(tmp_path, "telemetry.jsonl").usage
+    assert tuple(used.get(name) for name in names) == sums
 
 
 def test_a_failed_call_took_the_tokens_that_its_server_told(tmp_path):
