@@ -73,6 +73,23 @@ class LedgerMoved(LedgerError):
         )
 
 
+class SpecialFile(LedgerError):
+    """A pipe, device, folder or link lies in place of a file of the ledger; nothing was recorded.
+
+    `fault` is the sentence without the hint. Of a segment, a reader raises LedgerDamaged, which has its place.
+    """
+
+    exit_code = 3
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path, self.kind = path, kind
+        self.fault = f"{path} is {kind}, but must be a regular file"
+        super().__init__(
+            f"{self.fault}. Nothing was recorded.\nhint: move it away. The ledger makes its lock and manifest.json "
+            f"again; restore a file with events, and give its own path instead of a link"
+        )
+
+
 class OutcomeUnknown(LedgerError):
     """The sync to disk failed: the event may or may not survive a power cut, and this handle is dead.
 

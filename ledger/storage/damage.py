@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import LedgerDamaged
+from ..errors import LedgerDamaged, SpecialFile
 from ..identity import utc_now
 from ..store import Finding
 from . import codec, disk
@@ -47,8 +47,9 @@ def _unlike_manifest(folder: Path, named: set[str]) -> Iterator[Finding]:
     """Segments that are gone, or not the files that were sealed; but for those that were named already."""
     try:
         manifest = read_manifest(folder)
-    except BadManifest as problem:
-        yield Finding(0, f"{problem}. The segments are the ledger, and are judged by themselves")
+    except (BadManifest, SpecialFile) as problem:
+        fault = problem.fault if isinstance(problem, SpecialFile) else problem
+        yield Finding(0, f"{fault}. The segments are the ledger, and are judged by themselves")
         return
     segments = {segment.name: segment for segment in list_segments(folder)}
     for sealed in manifest.segments:
@@ -90,10 +91,10 @@ def _segments_behind(folder: Path, broken: LedgerDamaged) -> list[Path]:
 
 def _previous_hash(segment: Path) -> str:
     """The hash that a segment's first line claims to follow."""
-    lines = next(read_whole_lines(segment), b"\n")
     try:
+        lines = next(read_whole_lines(segment), b"\n")
         return codec.read(codec.split(lines)[0]).prev
-    except BadLine:
+    except (BadLine, LedgerDamaged):
         return GENESIS  # Following the chain from here names what is wrong with the line.
 
 
@@ -144,7 +145,8 @@ def cut_off(folder: Path) -> list[Path]:
             if cursor.segment is not None and unfinished_bytes(cursor.segment):
                 kept.append(move_tail(cursor.segment, cursor.offset, quarantine))
             break
-    if segments := list_segments(folder):
+    segments = list_segments(folder)
+    if segments or (folder / MANIFEST).exists():
         write_manifest(folder, seal_all(segments[:-1], NOTHING_SEALED))
     return kept
 

@@ -10,6 +10,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from .regular import open_regular
+
 _SYNCED_ABOVE = 4
 """Folders above a new one whose names are made sure of: results, workspace, and some in between."""
 
@@ -17,8 +19,8 @@ _sync_data = getattr(os, "fdatasync", os.fsync)
 
 
 def open_file(path: Path, flags: int) -> int:
-    """A file descriptor that no child process inherits."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o644)
+    """A file descriptor of a regular file, which no child process inherits. Raises SpecialFile for anything else."""
+    return open_regular(path, flags)
 
 
 def lock(fd: int) -> bool:
@@ -96,6 +98,7 @@ def replace_file(path: Path, content: bytes) -> None:
     Call it where nobody else writes that file.
     """
     beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)  # A crash left it, or something that is not a file has its name.
     fd = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         write_all(fd, content)

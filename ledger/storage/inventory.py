@@ -14,6 +14,7 @@ import msgspec
 
 from . import disk
 from .chain import Head
+from .regular import open_for_reading
 
 NAME = "manifest.json"
 
@@ -49,9 +50,10 @@ class BadManifest(ValueError):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the ledger in that folder; an empty one where there is none. Raises BadManifest."""
+    """The manifest of the ledger in that folder; an empty one if it has none. Raises BadManifest and SpecialFile."""
     try:
-        content = (folder / NAME).read_bytes()
+        with open_for_reading(folder / NAME) as file:
+            content = file.read()
     except FileNotFoundError:
         return NOTHING_SEALED
     try:
@@ -69,7 +71,7 @@ def seal(segment: Path, first_seq: int, last: Head) -> Sealed:
     """The entry of a segment that ends with event `last`. Raises OSError."""
     digest = sha256()
     size = 0
-    with segment.open("rb") as file:
+    with open_for_reading(segment) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
             size += len(chunk)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from ..errors import LedgerMoved, LedgerUnwritable
+from ..errors import LedgerMoved, LedgerUnwritable, SpecialFile
 from ..waiting import LockWait
 from . import disk
 
@@ -25,11 +25,11 @@ class _Turn:
         self._decided = threading.Lock()
         self._is_wanted = True
         self._fd: int | None = None
-        self._problem: OSError | None = None
+        self._problem: OSError | SpecialFile | None = None
         threading.Thread(target=self._queue, name="lock", daemon=True).start()
 
     def wait(self, wait: LockWait) -> int:
-        """A file descriptor that holds the lock. Raises LedgerBusy and OSError."""
+        """A file descriptor that holds the lock. Raises LedgerBusy, SpecialFile and OSError."""
         try:
             wait.wait_for_event(self._has_come)
         except BaseException:
@@ -48,7 +48,7 @@ class _Turn:
         try:
             fd = disk.open_file(self._path, os.O_RDWR)
             disk.await_lock(fd)
-        except OSError as problem:
+        except (OSError, SpecialFile) as problem:
             self._problem = problem
             if fd is not None:
                 os.close(fd)
@@ -97,7 +97,8 @@ class LedgerLock:
         what the caller knows of it, and its open files, are worth nothing then. With `makes=False` a missing file is
         not made.
 
-        Raises LedgerBusy after `patience` seconds (None: `usual_patience`), LedgerMoved, and LedgerUnwritable.
+        Raises LedgerBusy after `patience` seconds (None: `usual_patience`), LedgerMoved, LedgerUnwritable, and
+        SpecialFile.
         """
         if not self._threads.acquire(blocking=False):
             self._wait(patience).wait_for_thread(self._threads)

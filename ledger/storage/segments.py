@@ -6,15 +6,17 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from ..errors import LedgerDamaged
+from ..errors import LedgerDamaged, SpecialFile
 from ..events import Record
 from . import codec
 from .chain import GENESIS, BadLine, BrokenChain, Head, follow
 from .inventory import NAME as MANIFEST
 from .inventory import NOTHING_SEALED, Manifest, Sealed, seal
+from .regular import open_for_reading
 
 CHUNK = 64 * 1024
 """Bytes read at once. Larger chunks decode slower: the records of a chunk no longer fit the processor's cache."""
@@ -49,12 +51,21 @@ def last_segment_name(folder: Path) -> str | None:
     return max(filter(_NAME.fullmatch, names), default=None)
 
 
+def open_segment(segment: Path) -> BinaryIO:
+    """A segment, opened for reading. Raises LedgerDamaged if something that is not a regular file has its name."""
+    try:
+        return open_for_reading(segment)
+    except SpecialFile as problem:
+        begin = first_seq(segment)
+        raise LedgerDamaged(segment, 1, 0, begin - 1, f"{problem.kind} has the place of the file") from problem
+
+
 def read_whole_lines(segment: Path, offset: int = 0) -> Iterator[bytes]:
     """The bytes of a segment from `offset` on, in pieces that end with a newline.
 
     What follows the last newline is left out: a writer is still at it, or a crash tore it.
     """
-    with segment.open("rb") as file:
+    with open_segment(segment) as file:
         file.seek(offset)
         rest = b""
         while chunk := file.read(CHUNK):
@@ -115,7 +126,8 @@ def _walk_sealed(segment: Path, cursor: Cursor, sealed: Sealed) -> Iterator[byte
 
 def unlike(segment: Path, sealed: Sealed) -> str | None:
     """What tells a segment from the one that was sealed, by its size and its last event; None where nothing does."""
-    size = segment.stat().st_size
+    with open_segment(segment) as file:
+        size = os.fstat(file.fileno()).st_size
     if size != sealed.bytes:
         return f"the sealed segment has {size} bytes, and {sealed.bytes} in {MANIFEST}"
     if last_event(segment) != Head(sealed.last_seq, sealed.last_hash):
@@ -125,7 +137,7 @@ def unlike(segment: Path, sealed: Sealed) -> str | None:
 
 def last_event(segment: Path) -> Head | None:
     """What the last whole line of a segment says that it is; None where it says nothing."""
-    with segment.open("rb") as file:
+    with open_segment(segment) as file:
         size = file.seek(0, os.SEEK_END)
         block = 4096
         while True:
@@ -258,7 +270,7 @@ def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
 
 def unfinished_bytes(segment: Path) -> int:
     """How many bytes stand behind the last newline of a segment."""
-    with segment.open("rb") as file:
+    with open_segment(segment) as file:
         end = file.seek(0, os.SEEK_END)
         start = end
         while start > 0:
@@ -290,7 +302,7 @@ def _seek(segment: Path, after: int) -> int:
     """A place at the start of a line, at most a chunk before the line of event `after` + 1: found by bisection."""
     if after < first_seq(segment):
         return 0
-    with segment.open("rb") as file:
+    with open_segment(segment) as file:
         low, high = 0, file.seek(0, os.SEEK_END)
         while high - low > CHUNK:
             middle = (low + high) // 2
@@ -306,5 +318,5 @@ def _seek(segment: Path, after: int) -> int:
 
 
 def _count_lines(segment: Path, end: int) -> int:
-    with segment.open("rb") as file:
+    with open_segment(segment) as file:
         return file.read(end).count(b"\n")

@@ -23,6 +23,7 @@ from . import codec, disk
 from .chain import BadLine, BrokenChain, Head, follow
 from .locking import LedgerLock, place_of_file
 from .numbering import Numbering
+from .regular import refuse_special
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -455,7 +456,12 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _holds_events(path: Path) -> bool:
-    """Whether the file is a ledger; not yet one where its maker was killed. Raises UnsupportedLedger for another's."""
+    """Whether the file is a ledger; it is not one yet if its maker was killed.
+
+    Raises UnsupportedLedger for another program's database, and SpecialFile.
+    """
+    for ending in ("", *_BESIDE):
+        refuse_special(path.with_name(path.name + ending))
     if not path.exists() or path.stat().st_size == 0:
         return False
     with contextlib.closing(_open_readonly(path)) as connection:
