@@ -54,7 +54,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run: the columns of a run row, in their order.
 
     Times are ISO 8601 UTC strings. The fields up to `created_at` are those that readers of the first orchestrator's
-    database know; what comes after is ours.
+    database know; what comes after is ours. `first_seq`, `last_seq` and `ended_seq` are positions in the ledger: of the
+    first and the last event of the run, and of the event that ended it (None while it runs).
     """
 
     run_id: str
@@ -111,6 +112,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provenance: Json = {}
     first_seq: int = 0
     last_seq: int = 0
+    ended_seq: int | None = None
 
     @property
     def counts(self) -> bool:
@@ -186,6 +188,7 @@ def _import(event: Imported, record: Record) -> Run:
         "last_seen_at": record.at,
         "first_seq": record.seq,
         "last_seq": record.seq,
+        "ended_seq": record.seq,
         "imported": msgspec.to_builtins(event.source),
         **_NOT_IMPORTED,
     }
@@ -291,6 +294,7 @@ def _with_outcome(
         notes=event.notes,
         last_seen_at=record.at,
         last_seq=record.seq,
+        ended_seq=record.seq,
     )
 
 
@@ -311,6 +315,7 @@ def _recover(run: Run, event: Recovered, record: Record) -> Run:
         ended_at=event.ended_at or record.at,
         duration_seconds=event.duration_seconds,
         last_seq=record.seq,
+        ended_seq=record.seq,
     )
 
 

@@ -102,12 +102,12 @@ _VIEWS = (
         provenance_json JSON versions, machine and environment
         first_seq BIGINT the position of its first event
         last_seq BIGINT the position of its last event
+        ended_seq BIGINT the position of the event that ended it
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both
         cached_tokens BIGINT of the tokens read, those from a cache
         call_count BIGINT calls of the model
-        ended_seq BIGINT the position of the event that ended it
         counts BOOLEAN whether its score counts: a success, not retracted, imported, synthetic or late
         """,
     ),

@@ -19,8 +19,7 @@ WITH holding AS (
   WHERE NOT merged OR benchmark_id NOT IN (SELECT benchmark_id FROM high_scores WHERE NOT merged)
 ),
 counting AS (
-  SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
-    coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
+  SELECT * REPLACE (nullif(unit, '') AS unit), coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness
   FROM runs WHERE counts
 ),
 followed AS (
@@ -28,9 +27,9 @@ followed AS (
     max(goodness) OVER before AS best_goodness,
     count(*) OVER before AS runs_before
   FROM counting
-  -- The runs' own times: what was merged later may have happened before.
+  -- The order of the ledger, as in projections/scores/records.py: no clock decides what is a record.
   WINDOW before AS (
-    PARTITION BY benchmark_id, comparison_key, unit, upwards ORDER BY happened_at, first_seq
+    PARTITION BY benchmark_id, comparison_key, unit, upwards ORDER BY ended_seq, first_seq
     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   )
 )
@@ -52,7 +51,7 @@ FROM followed f ASOF LEFT JOIN holding h
 
 CREATE VIEW leaderboard AS
 WITH counting AS (
-  SELECT *, coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
+  SELECT * REPLACE (nullif(unit, '') AS unit), coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
     coalesce(extra_config_json ->> '$.repeat', '1') AS repetition,
     coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
   FROM runs WHERE counts
@@ -74,7 +73,7 @@ extremes AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, count(*) AS runs,
     arg_max({'run_id': run_id, 'score': score, 'at': coalesce(ended_at, started_at), 'config': extra_config_json},
       (happened_at, first_seq)) AS latest,
-    arg_min({'run_id': run_id, 'score': score}, (-goodness, happened_at, first_seq)) AS best
+    arg_min({'run_id': run_id, 'score': score}, (-goodness, ended_seq, first_seq)) AS best
   FROM counting GROUP BY ALL
 ),
 references_now AS (

@@ -16,7 +16,6 @@ from .leaderboard import (
     Doubtful,
     Score,
     Task,
-    best_of,
     is_eligible,
     score_of,
     task_config,
@@ -24,6 +23,7 @@ from .leaderboard import (
     telling_options,
 )
 from .recency import Moment, in_order, when
+from .records import best_of
 from .samples import SampleReader
 from .selection import Catalogue, select
 

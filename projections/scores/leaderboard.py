@@ -16,6 +16,7 @@ from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
 from .recency import in_order, when
+from .records import best_of, is_upward
 from .statistics import mean, standard_error
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
@@ -154,7 +155,7 @@ def doubts(run: Judged) -> set[Doubtful]:
 
 def task_of(run: Run) -> Task:
     """The task that a run's score belongs to. A run that names no direction is taken for higher-is-better."""
-    return Task(run.benchmark_id, run.comparison_key, run.unit or "", run.higher_is_better is not False)
+    return Task(run.benchmark_id, run.comparison_key, run.unit or "", is_upward(run))
 
 
 def task_config(run: Run) -> Json:
@@ -180,11 +181,6 @@ def score_of(runs: Sequence[Run]) -> Score:
         samples=repeats[-1].samples,
         run_ids=[run.run_id for run in repeats],
     )
-
-
-def best_of(runs: Sequence[Run]) -> Run:
-    """The eligible run with the best score of one task; the first of equals."""
-    return min(runs, key=lambda run: (-task_of(run).improvement(run.score or 0.0), when(run)))
 
 
 def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:

@@ -1,7 +1,8 @@
 """Which of several runs is the latest: the one that ended last, whenever the ledger heard of it.
 
-A result that is imported, or merged from another machine, may be older than what the ledger has. So what is latest,
-previous or a record is told by the runs' own times. Only where those are equal does the ledger's order decide.
+A result that is imported, or merged from another machine, may be older than what the ledger has. So what is latest
+or previous goes by the runs' own times. Only if those are equal does the ledger's order decide. What is a record is
+another question (`records`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What many runs come to: the latest scores, and one row a benchmark, model and agent.
 
 Every run is seen once, in any order, and only what a row says of it is kept: memory does not grow with history. What
-is latest is told by the runs' own times (`recency`).
+is latest goes by the runs' own times (`recency`), what is best by the rule of records (`records`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ...ledger.events import Json
 from ...ledger.fold import Run
 from .leaderboard import Judged, is_eligible
 from .recency import Moment, when
+from .records import beats, is_upward
 
 CALIBRATIONS = ("perfect", "wrong", "half", "random")
 """Agents of a known quality, which show whether a benchmark's score measures anything."""
@@ -44,6 +45,8 @@ class Standing(Judged, Protocol):
     @property
     def higher_is_better(self) -> bool | None: ...  # noqa: D102
     @property
+    def ended_seq(self) -> int | None: ...  # noqa: D102
+    @property
     def comparison_key(self) -> str: ...  # noqa: D102
     @property
     def counts(self) -> bool: ...  # noqa: D102
@@ -64,6 +67,7 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     score: float | None
     unit: str | None
     higher_is_better: bool | None
+    ended_seq: int | None
     comparison_key: str
     synthetic: bool
     late: bool
@@ -76,28 +80,9 @@ class Score(msgspec.Struct, frozen=True, gc=False):
         return self.status == "succeeded" and self.retracted is None
 
 
-def is_better(run: Standing, other: Standing | None) -> bool:
-    """Whether a run's score beats the other's, by the direction of its unit; any score beats none.
-
-    Of equal scores the earlier one is the record.
-    """
-    if run.score is None:
-        return False
-    if other is None or other.score is None:
-        return True
-    mine, its = _goodness(run), _goodness(other)
-    return mine > its or (mine == its and when(run) < when(other))
-
-
-def _goodness(run: Standing) -> float:
-    assert run.score is not None  # noqa: S101 - for the type checker
-    # In a row of a table, false is 0.
-    return -run.score if run.higher_is_better is not None and not run.higher_is_better else run.score
-
-
-def _scale(run: Standing) -> tuple[str, str | None, bool | None]:
+def _scale(run: Standing) -> tuple[str, str, bool]:
     """What two scores must share to be compared."""
-    return run.comparison_key, run.unit, run.higher_is_better
+    return run.comparison_key, run.unit or "", is_upward(run)
 
 
 class _OfBenchmark:
@@ -121,7 +106,7 @@ class _OfBenchmark:
             scale = _scale(run)
             if self._scored_at is None or moment > self._scored_at:
                 self.scale, self._scored_at = scale, moment
-            if is_better(run, self.records.get(scale)):
+            if beats(run, self.records.get(scale)):
                 self.records[scale] = run
 
     def row(self, benchmark_id: str) -> Json:
@@ -146,7 +131,7 @@ class _OfRunner:
     def __init__(self) -> None:
         self.runs = self.succeeded = self.scored = 0
         self.total = 0.0
-        self.scales: set[tuple[str | None, bool | None]] = set()
+        self.scales: set[tuple[str, bool]] = set()
         self.record: Standing | None = None
 
     def add(self, run: Standing, *, is_candidate: bool) -> None:
@@ -155,8 +140,8 @@ class _OfRunner:
         if is_candidate and run.score is not None:
             self.scored += 1
             self.total += run.score
-            self.scales.add((run.unit, run.higher_is_better))
-            if is_better(run, self.record):
+            self.scales.add((run.unit or "", is_upward(run)))
+            if beats(run, self.record):
                 self.record = run
 
     def row(self, key: str, name: str) -> Json:

@@ -12,7 +12,7 @@ NAME = "orchestrator"
 APPLICATION = 0x42454E43
 """SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
 
-_MEANING = 5
+_MEANING = 6
 """Raised where the same columns come to say something else."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]

@@ -1,4 +1,4 @@
-"""What is latest is told by the runs' own times, in every place alike, in whatever order the ledger heard of them."""
+"""For every reader alike: what is latest goes by the runs' own times, what is a record by the ledger's order."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.ledger.events import Imported, ImportSource, NewEvent
 from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.transfer.merge import take_in
 from benchmarks.projections.analytics.query import run_query
 from benchmarks.projections.scores.check import best_before, check, last_before
 from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
@@ -57,7 +58,7 @@ def imported(number, score, **times):
 
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
-def test_all_readers_agree_with_a_plain_sort_by_time(data, histories):
+def test_all_readers_agree_with_a_plain_sort(data, histories):
     drawn = data.draw(
         st.lists(
             st.tuples(st.integers(0, 4), st.integers(1, 9), st.sampled_from("mn"), st.booleans()),
@@ -79,9 +80,9 @@ def test_all_readers_agree_with_a_plain_sort_by_time(data, histories):
 def _check(shown, include):
     runs = sorted((run for run in shown.runs if is_eligible(run, include)), key=when)
     assert [when(run)[0] for run in runs] == sorted(when(run)[0] for run in runs)
-    latest, best, records, top = {}, {}, [], None
-    for run in runs:  # As a person would note it, in the order in which things happened.
-        latest[run.model] = run.run_id
+    latest = {run.model: run.run_id for run in runs}
+    best, records, top = {}, [], None
+    for run in sorted(runs, key=lambda run: run.run_id):  # As a person would note it, event by event.
         if run.model not in best or run.score > best[run.model][0]:
             best[run.model] = run.score, run.run_id
         records.append((run.run_id, top is None or run.score > top))
@@ -143,3 +144,40 @@ def test_a_time_that_nobody_can_read_is_older_than_all(tmp_path, histories):
     [standing] = leaderboard(shown.runs, include=["imported"])
     assert standing.latest_run_id == "run_1"
     assert shown.dataset["latest_scores"][0]["run_id"] == "run_1"
+
+
+@pytest.fixture
+def records_of(tmp_path, histories):
+    """Which runs are records, as the viewer and SQL say; the one that holds the record; the best of the leaderboard."""
+
+    def read(events):
+        shown = Shown(tmp_path, histories, events)
+        by_sql = dict(map(tuple, shown.sql("SELECT run_id, is_record FROM score_history ORDER BY ended_seq")))
+        assert {row["run_id"]: row["is_record"] for row in shown.get("/api/runs")["runs"]} == by_sql
+        holders = {
+            shown.get("/api/benchmarks")["benchmarks"][0]["best_run_id"],
+            shown.dataset["benchmark_summary"][0]["best_run_id"],
+            leaderboard(shown.runs)[0].best_run_id,
+            *(best for (best,) in shown.sql("SELECT best_run_id FROM leaderboard")),
+        }
+        assert [step["run_id"] for step in shown.get("/api/benchmarks/b")["records"]] == [
+            run_id for run_id, is_record in by_sql.items() if is_record
+        ]
+        return by_sql, holders
+
+    return read
+
+
+def test_a_wrong_clock_makes_and_takes_no_record(records_of, histories):
+    events = [*own(histories, 1, 0.5, 9), *own(histories, 2, 0.9, 1), *own(histories, 3, 0.9, 1)]
+    assert records_of(events) == ({"run_1": True, "run_2": True, "run_3": False}, {"run_2"})
+
+
+def test_runs_that_a_merge_brings_leave_the_records_before_them_as_they_were(tmp_path, records_of, histories):
+    store = JsonlStore(Workspace(tmp_path).ledger, notice=pytest.fail)
+    theirs = JsonlStore(tmp_path / "theirs", notice=pytest.fail)
+    histories.append_anyway(store, [NewEvent("rg_1", histories.opened()), *own(histories, 1, 0.5, 9)])
+    histories.append_anyway(theirs, [*own(histories, 2, 0.9, 1), *own(histories, 3, 0.9, 2)])
+    take_in(store, theirs, name="theirs")
+    store.close()
+    assert records_of([]) == ({"run_1": True, "run_2": True, "run_3": False}, {"run_2"})

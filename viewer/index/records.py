@@ -1,4 +1,4 @@
-"""Records: the best own score of each task as it was when each run ended."""
+"""The record of each task as it was when each run ended: kept up to date run by run (the rule: `scores.records`)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from ...projections.scores.recency import when
+from ...projections.scores.records import is_better, position
 from .row import RunRow, Task
 
 
 class Records:
-    """The runs that compete for the record of each task, in the order in which they ended."""
+    """The runs that compete for the record of each task, in the order in which the ledger closed them."""
 
     def __init__(self) -> None:
         self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"))
@@ -26,7 +26,7 @@ class Records:
             if row.competes:
                 competing[row.task].append(number)
         for task, numbers in competing.items():
-            numbers.sort(key=lambda number: when(rows[number]))
+            numbers.sort(key=lambda number: position(rows[number]))
             for number, row in _standings(numbers, 0, rows):
                 rows[number] = row
             self._numbers[task] = array("I", numbers)
@@ -36,7 +36,7 @@ class Records:
         old = rows[number] if number < len(rows) else None
         changed = {number: row}
         if old is not None and old.competes:
-            if row.competes and (row.task, row.score, row.ended_at) == (old.task, old.score, old.ended_at):
+            if row.competes and (row.task, row.score, position(row)) == (old.task, old.score, position(old)):
                 return {number: with_standing(row, old)}
             numbers = self._numbers[old.task]
             place = _place(numbers, old, rows)
@@ -50,12 +50,12 @@ class Records:
         return changed
 
     def of(self, task: Task) -> Sequence[int]:
-        """The numbers of the runs that compete on a task, in the order in which they ended."""
+        """The numbers of the runs that compete on a task, in the order in which the ledger closed them."""
         return self._numbers.get(task, ())
 
 
 def _place(numbers: Sequence[int], row: RunRow, rows: Sequence[RunRow]) -> int:
-    return bisect_left(numbers, when(row), key=lambda other: when(rows[other]))
+    return bisect_left(numbers, position(row), key=lambda other: position(rows[other]))
 
 
 class _Changed:
@@ -96,14 +96,14 @@ def _beside(row: RunRow, best: float | None) -> RunRow:
     """The row beside the best score before it."""
     score = row.score
     assert score is not None  # noqa: S101 - for the type checker: it competes
-    is_better = best is None or (score > best if row.task[3] else score < best)
-    now = score if is_better else best
-    if (row.best_so_far, row.previous_best, row.is_record) == (now, best, is_better):
+    is_record = is_better(score, best, upward=row.task[3])
+    now = score if is_record else best
+    if (row.best_so_far, row.previous_best, row.is_record) == (now, best, is_record):
         return row
     return replace(
         row,
         best_so_far=now,
         previous_best=best,
         delta_to_best=None if best is None else score - best,
-        is_record=is_better,
+        is_record=is_record,
     )

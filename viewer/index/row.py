@@ -13,6 +13,7 @@ from ...ledger.events import ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
 from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
+from ...projections.scores.records import is_upward
 from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
 
 MOST_ERROR = 500
@@ -22,9 +23,9 @@ MOST_ERROR = 500
 class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a list says of a run. Scores are in the unit of the benchmark, times ISO 8601 UTC, durations seconds.
 
-    `best_so_far` is the best own score of the same task when this run ended, itself included, `previous_best` the one
-    before it; both are None for a run that counts in no record. A negative `delta_to_best` is better where
-    `higher_is_better` is false. `chance` is the score of guessing, where the run told it.
+    `best_so_far` is the best own score of the same task when the ledger closed this run, itself included,
+    `previous_best` the one before it; both are None for a run that counts in no record. A negative `delta_to_best`
+    is better where `higher_is_better` is false. `chance` is the score of guessing, where the run told it.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     comparison_key: str
     first_seq: int
     last_seq: int
+    ended_seq: int | None
     stale: bool = False
     chance: float | None = None
 
@@ -85,7 +87,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def task(self) -> Task:
         """What two scores must share to be compared."""
-        return self.benchmark_id, self.comparison_key, self.unit or "", self.higher_is_better is not False
+        return self.benchmark_id, self.comparison_key, self.unit or "", is_upward(self)
 
 
 Task = tuple[str, str, str, bool]
@@ -95,7 +97,7 @@ _OF_RUN = (
     "run_id run_group_id benchmark_id benchmark_directory status reason attempt agent provider model started_at "
     "ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
     "delta_to_high_score error synthetic late recovered retracted imported progress last_seen_at extra_config "
-    "comparison_key first_seq last_seq"
+    "comparison_key first_seq last_seq ended_seq"
 ).split()
 """The fields of a row that are those of a run."""
 
@@ -150,7 +152,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
     (
         run_id, group, benchmark, directory, status, reason, attempt, agent, provider, model, started, ended, duration,
         score, stderr, unit, higher, samples, label, reference, delta, error, synthetic, late, recovered, retracted,
-        imported, progress, seen, config, key, first_seq, last_seq, usage, read, written, total, calls,
+        imported, progress, seen, config, key, first_seq, last_seq, ended_seq, usage, read, written, total, calls,
         chance,
     ) = told  # fmt: skip
     if config not in configs:
@@ -194,6 +196,7 @@ def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[floa
         comparison_key=intern(key),
         first_seq=first_seq,
         last_seq=last_seq,
+        ended_seq=ended_seq,
         chance=None if chance is None else references.setdefault(chance, chance),
     )
 

@@ -11,7 +11,8 @@ import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
-from ...projections.scores.recency import when
+from ...projections.scores.recency import in_order, when
+from ...projections.scores.records import position
 from ...projections.scores.statistics import mean, standard_error
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
@@ -113,7 +114,7 @@ def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTabl
         latest_model=latest.model,
         high_score=reference,
         delta_to_high_score=best.score - reference.value if best and best.score is not None and reference else None,
-        recent=[row.score for row in ended[-_RECENT:] if row.score is not None],
+        recent=[row.score for row in in_order(ended)[-_RECENT:] if row.score is not None],
     )
 
 
@@ -274,7 +275,7 @@ class OneBenchmark:
             ],
             records=[
                 RecordStep(row.run_id, row.ended_at or row.started_at, row.score or 0.0, row.agent, row.model)
-                for row in points
+                for row in sorted(points, key=position)
                 if row.is_record
             ],
             attempts=self._attempts(benchmark_id, view.table),

@@ -190,7 +190,7 @@ def _is_empty(value: Any) -> bool:
     return value is None or value is False or value in ("", [], {})
 
 
-_BOOKKEEPING = {"first_seq", "last_seq", "last_seen_at", "created_at"}
+_BOOKKEEPING = {"first_seq", "last_seq", "ended_seq", "last_seen_at", "created_at"}
 
 
 def _evolve(state: Run | Group | None, record: Record) -> Run | Group:

@@ -16,7 +16,8 @@ from benchmarks.viewer.index.run_table import FILTERS, MOST_IN_FACET, Question, 
 
 _EMPTY = (
     "reason ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
-    "delta_to_high_score input_tokens output_tokens total_tokens call_count cost_usd error retracted imported progress"
+    "delta_to_high_score input_tokens output_tokens total_tokens call_count cost_usd error retracted imported progress "
+    "ended_seq"
 )
 NONE: dict[str, object] = dict.fromkeys(_EMPTY.split())
 
@@ -56,6 +57,7 @@ rows = st.builds(
     higher_is_better=st.sampled_from([True, False]),
     started_at=st.integers(0, 5).map(times),
     ended_at=st.none() | st.integers(0, 9).map(times),
+    ended_seq=st.none() | st.integers(1, 9),
     synthetic=st.booleans(),
     retracted=st.none() | st.just(Retracted(author="a", reason="r")),
     error=st.none() | st.sampled_from(["It broke", "no answer"]),
@@ -140,7 +142,7 @@ UNSTOOD = {"best_so_far": None, "previous_best": None, "delta_to_best": None, "i
 def test_the_best_so_far_is_told_in_the_direction_of_the_score():
     def scores(higher_is_better):
         given = [
-            row(f"run_{place}", score=score, ended_at=times(place), higher_is_better=higher_is_better)
+            row(f"run_{place}", score=score, ended_seq=place + 2, higher_is_better=higher_is_better)
             for place, score in enumerate([0.5, 0.4, 0.7])
         ]
         return [(r.best_so_far, r.previous_best, r.is_record) for r in RunTable(given).rows]
@@ -150,7 +152,7 @@ def test_the_best_so_far_is_told_in_the_direction_of_the_score():
 
 
 def test_a_run_that_is_taken_back_gives_its_record_to_others():
-    table = RunTable([row(f"run_{n}", score=score, ended_at=times(n)) for n, score in enumerate([0.5, 0.9, 0.7])])
+    table = RunTable([row(f"run_{n}", score=score, ended_seq=n + 2) for n, score in enumerate([0.5, 0.9, 0.7])])
     assert [r.is_record for r in table.rows] == [True, True, False]
     told = table.put([replace(table.rows[1], retracted=Retracted(author="a", reason="r"), **UNSTOOD)])
     assert [r.is_record for r in table.rows] == [True, False, True]
