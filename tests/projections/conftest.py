@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -38,7 +39,7 @@ def make_run() -> RunMaker:
             "agent": "bare-model",
             "provider": "local",
             "model": "m",
-            "started_at": f"2026-11-23T10:00:{number:02}.000000Z",
+            "started_at": f"{datetime(2026, 11, 23, 10) + timedelta(seconds=number):%Y-%m-%dT%H:%M:%S.%fZ}",
             "created_at": "",
             "last_seen_at": "",
             "comparison_key": "k",
