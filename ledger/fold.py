@@ -115,8 +115,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ended_seq: int | None = None
 
     @property
-    def counts(self) -> bool:
-        """Whether the run's score may stand in tables: it succeeded and nobody took it back."""
+    def is_success(self) -> bool:
+        """Whether the run succeeded and was not retracted, so that its work is done.
+
+        Whether its score *counts* is another question, which a synthetic success fails: `leaderboard.is_eligible`.
+        """
         return self.status == "succeeded" and self.retracted is None
 
 

@@ -27,7 +27,7 @@ def find_changes(history: History, plan: Sequence[PlannedRun], repository: Json)
     """
     changes = {}
     for planned in plan:
-        last = next((run for run in reversed(history.attempts(planned.signature.digest)) if run.counts), None)
+        last = next((run for run in reversed(history.attempts(planned.signature.digest)) if run.is_success), None)
         if last is not None and (what := _difference(last, planned, repository)):
             changes[planned.signature.digest] = Change(last.run_id, what)
     return changes

@@ -58,12 +58,14 @@ class Rules(msgspec.Struct, frozen=True):
         last = attempts[-1]
         if self.policy == "force":
             return Verdict(True, "forced", last)
-        success = next((run for run in reversed(attempts) if run.counts), None)
+        success = next((run for run in reversed(attempts) if run.is_success), None)
         change = self.changes.get(planned.signature.digest)
         if change and success and success.run_id == change.run_id:
             return Verdict(True, "changed", success, change.what)
         if self.policy == "rerun_failed":
-            return Verdict(False, "last_succeeded", last) if last.counts else Verdict(True, _why_not_done(last), last)
+            return (
+                Verdict(False, "last_succeeded", last) if last.is_success else Verdict(True, _why_not_done(last), last)
+            )
         return Verdict(False, "already_succeeded", success) if success else Verdict(True, _why_not_done(last), last)
 
 

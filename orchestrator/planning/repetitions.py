@@ -76,4 +76,4 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
 
 def _last_success(history: History, planned: PlannedRun) -> float | None:
     attempts = reversed(history.attempts(planned.signature.digest))
-    return next((run.score for run in attempts if run.counts), None)
+    return next((run.score for run in attempts if run.is_success), None)

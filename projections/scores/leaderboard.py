@@ -138,7 +138,10 @@ def leaderboard(
 
 
 def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
-    """Whether a run's score counts: a success with a score, and none of the doubtful kinds but those in `include`."""
+    """Whether a run's score counts: a success with a score, and none of the doubtful kinds but those in `include`.
+
+    Without `include` it is the column `counts` of the SQL view `runs`.
+    """
     return run.status == "succeeded" and run.score is not None and not doubts(run).difference(include)
 
 
@@ -212,7 +215,7 @@ def _chances(runs: Iterable[Run]) -> dict[Task, float]:
     told: dict[Task, float] = {}
     guessed: dict[Task, list[Run]] = defaultdict(list)
     for run in runs:
-        if not run.counts or run.score is None:
+        if not run.is_success or run.score is None:
             continue
         if (chance := chance_of(run)) is not None:
             told[task_of(run)] = chance

@@ -49,7 +49,7 @@ class Standing(Judged, Protocol):
     @property
     def comparison_key(self) -> str: ...  # noqa: D102
     @property
-    def counts(self) -> bool: ...  # noqa: D102
+    def is_success(self) -> bool: ...  # noqa: D102
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
@@ -75,8 +75,8 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     imported: object
 
     @property
-    def counts(self) -> bool:
-        """As `Run.counts`."""
+    def is_success(self) -> bool:
+        """As `Run.is_success`."""
         return self.status == "succeeded" and self.retracted is None
 
 
@@ -99,7 +99,7 @@ class _OfBenchmark:
 
     def add(self, run: Standing, moment: Moment, *, is_candidate: bool) -> None:
         self.runs += 1
-        self.succeeded += run.counts
+        self.succeeded += run.is_success
         if (run.status != "running", moment) > (self.latest.status != "running", when(self.latest)):
             self.latest = run
         if is_candidate:
@@ -136,7 +136,7 @@ class _OfRunner:
 
     def add(self, run: Standing, *, is_candidate: bool) -> None:
         self.runs += 1
-        self.succeeded += run.counts
+        self.succeeded += run.is_success
         if is_candidate and run.score is not None:
             self.scored += 1
             self.total += run.score
@@ -175,7 +175,7 @@ class Summaries:
             known_of = self._calibrations.setdefault(run.benchmark_id, {})
             if player not in known_of or moment > when(known_of[player]):
                 known_of[player] = run
-        if run.counts and not run.synthetic:
+        if run.is_success and not run.synthetic:
             key = (run.benchmark_id, run.agent, run.provider, run.model)
             known = self._latest.get(key)
             if known is None or moment > known[0]:

@@ -32,7 +32,7 @@ def test_a_run_begins_and_ends(ledger, histories):
     assert run_of(ledger).progress == Progress(done=3, total=9)
     ledger.append("run_1", histories.finished(0.5))
     run = run_of(ledger)
-    assert (run.status, run.score, run.first_seq, run.last_seq, run.counts) == ("succeeded", 0.5, 1, 3, True)
+    assert (run.status, run.score, run.first_seq, run.last_seq, run.is_success) == ("succeeded", 0.5, 1, 3, True)
 
 
 @pytest.mark.parametrize("end", ["finished", "failed", "recovered"])
@@ -84,7 +84,7 @@ def test_an_adopted_result_is_a_success(ledger, histories):
     ledger.append("run_1", histories.started())
     ledger.append("run_1", histories.recovered(adopted=histories.finished(0.75)))
     run = run_of(ledger)
-    assert (run.status, run.score, run.recovered, run.counts) == ("succeeded", 0.75, True, True)
+    assert (run.status, run.score, run.recovered, run.is_success) == ("succeeded", 0.75, True, True)
 
 
 def test_a_run_that_began_as_synthetic_stays_so(ledger, histories):
@@ -98,7 +98,7 @@ def test_a_retracted_run_stays_and_counts_nowhere(ledger, histories):
     ledger.append("run_1", histories.finished())
     ledger.append("run_1", Retracted(author="me", reason="wrong dataset"))
     run = run_of(ledger)
-    assert (run.status, run.counts, run.retracted.reason) == ("succeeded", False, "wrong dataset")
+    assert (run.status, run.is_success, run.retracted.reason) == ("succeeded", False, "wrong dataset")
     ledger.append("run_1", Annotated(author="me", note="see #3"))
     assert run_of(ledger).annotations[0].note == "see #3"
 

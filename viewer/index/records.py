@@ -23,7 +23,7 @@ class Records:
         """Begin with all runs, and write their standing into `rows`."""
         competing: dict[Task, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
-            if row.competes:
+            if row.counts:
                 competing[row.task].append(number)
         for task, numbers in competing.items():
             numbers.sort(key=lambda number: position(rows[number]))
@@ -35,14 +35,14 @@ class Records:
         """Every row that changes when run `number` (new, where it is the next number) becomes `row`; by number."""
         old = rows[number] if number < len(rows) else None
         changed = {number: row}
-        if old is not None and old.competes:
-            if row.competes and (row.task, row.score, position(row)) == (old.task, old.score, position(old)):
+        if old is not None and old.counts:
+            if row.counts and (row.task, row.score, position(row)) == (old.task, old.score, position(old)):
                 return {number: with_standing(row, old)}
             numbers = self._numbers[old.task]
             place = _place(numbers, old, rows)
             del numbers[place]
             changed.update(_standings(numbers, place, rows))
-        if row.competes:
+        if row.counts:
             numbers = self._numbers[row.task]
             place = _place(numbers, row, rows)
             numbers.insert(place, number)

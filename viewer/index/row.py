@@ -75,13 +75,13 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     chance: float | None = None
 
     @property
-    def counts(self) -> bool:
-        """Whether the score may stand in tables: the run succeeded and nobody took it back."""
+    def is_success(self) -> bool:
+        """As `Run.is_success`."""
         return self.status == "succeeded" and self.retracted is None
 
     @property
-    def competes(self) -> bool:
-        """Whether the run may hold a record: a real success of our own with a score, and not reported late."""
+    def counts(self) -> bool:
+        """Whether the score counts, as in SQL: a success with a score, not imported, synthetic, late or retracted."""
         return is_eligible(self)
 
     @property

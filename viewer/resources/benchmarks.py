@@ -87,7 +87,7 @@ class Benchmarks:
 
 def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTable) -> Benchmark:
     latest = max((row for row in rows if row.status != "running"), key=when, default=None) or max(rows, key=when)
-    newest = max((row for row in rows if row.competes), key=when, default=None)
+    newest = max((row for row in rows if row.counts), key=when, default=None)
     ended = [table.rows[number] for number in table.records.of(newest.task)] if newest else []
     records = [row for row in ended if row.is_record]
     best = records[-1] if records else None
@@ -96,7 +96,7 @@ def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTabl
     return Benchmark(
         benchmark_id=latest.benchmark_id,
         runs=len(rows),
-        succeeded_runs=sum(row.counts for row in rows),
+        succeeded_runs=sum(row.is_success for row in rows),
         failed_runs=sum(row.status == "failed" for row in rows),
         running_runs=sum(row.status == "running" for row in rows),
         best_score=best.score if best else None,
@@ -279,7 +279,7 @@ class OneBenchmark:
                 if row.is_record
             ],
             attempts=self._attempts(benchmark_id, view.table),
-            repeats=_repeats([row for row in points if row.competes]),
+            repeats=_repeats([row for row in points if row.counts]),
             head=view.head,
         )
 

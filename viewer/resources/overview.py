@@ -139,7 +139,7 @@ def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
     """Of those whose newest score is of that time."""
     newest: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
     for row in reversed(in_order(rows)):
-        if row.competes and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
+        if row.counts and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
             some.append(row)
     found = []
     for some in newest.values():

@@ -65,7 +65,7 @@ def _suite(benchmark_id: str, runs: list[Run]) -> Element:
         name = f"{run.agent} with {run.provider}:{run.model} ({run.run_id})"
         case = SubElement(suite, "testcase", classname=xml_text(benchmark_id), name=xml_text(name))
         case.set("time", f"{run.duration_seconds or 0:.3f}")
-        if run.counts and run.score is not None:
+        if run.is_success and run.score is not None:
             properties = SubElement(case, "properties")
             for key in ("score", "unit", "stderr", "samples", "high_score_value", "delta_to_high_score"):
                 if (value := getattr(run, key)) is not None:

@@ -14,6 +14,7 @@ from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
 from ....ledger.usage import tokens_of
+from ...scores.leaderboard import is_eligible
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 PRODUCER = "urn:benchmark-orchestrator"
@@ -93,7 +94,7 @@ def _outcome(run: Run) -> Json:
         "samples": run.samples,
         "standard_error": run.stderr,
         "total_tokens": tokens_of(run.usage),
-        "counts": run.counts,
+        "counts": is_eligible(run),
     }
     facets = {
         "benchmark_orchestrator_score": _facet(_OWN_FACET, **score),

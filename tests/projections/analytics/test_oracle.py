@@ -24,11 +24,12 @@ from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.scores.high_scores import holding, read_history
-from benchmarks.projections.scores.leaderboard import leaderboard
+from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
 from benchmarks.projections.sqlite.database import read_runs
 from benchmarks.projections.sqlite.opening import open_history
 from benchmarks.projections.sqlite.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
 from benchmarks.projections.workspace import Workspace
+from benchmarks.viewer.index.row import row_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "20"))
@@ -39,6 +40,7 @@ from pathlib import Path
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.workspace import Workspace
+from benchmarks.viewer.index.row import row_of
 
 root = Path(sys.argv[1])
 with open_analytics(Workspace(root), JsonlStore(root / "benchmark_results" / "ledger", notice=print)):
@@ -233,6 +235,20 @@ def test_two_at_once_and_a_reader_meanwhile(histories, tmp_path):
         assert [follower.communicate(timeout=60)[0] for follower in followers] == ["ready\n"] * 3
         assert reader.execute("SELECT status FROM runs").fetchall() == [("running",)], "he keeps the file that he has"
     assert differences(place.by_sql(), place.by_python()) == []
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_the_same_scores_count_in_sql_in_python_and_in_the_viewer(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    events = [NewEvent("run_mock", histories.started()), NewEvent("run_mock", histories.finished(synthetic=True))]
+    histories.append_anyway(place.store, [*events, *data.draw(histories.events())])
+    runs = History().read(place.store.read()).runs
+    with open_analytics(place.workspace, place.store) as database, duckdb.connect(str(database), read_only=True) as sql:
+        counts = dict(sql.execute("SELECT run_id, counts FROM runs").fetchall())
+    assert {run_id: is_eligible(run) for run_id, run in runs.items()} == counts
+    assert {run_id: row_of(run).counts for run_id, run in runs.items()} == counts
+    assert (counts["run_mock"], runs["run_mock"].is_success) == (False, True)
 
 
 def standings(draw):
