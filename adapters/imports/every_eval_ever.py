@@ -96,7 +96,14 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
         samples=count(uncertainty.get("num_samples")) or count(data.get("samples_number")),
         stderr=number(table(uncertainty.get("standard_error")).get("value")),
         usage=_usage(details),
-        config=without_nothing({"evaluation": named, **measure, **_asked(table(row.get("generation_config")))}),
+        config=without_nothing(
+            {
+                "evaluation": named,
+                "split": data.get("hf_split"),
+                **measure,
+                **_asked(table(row.get("generation_config"))),
+            }
+        ),
         started_at=moment(
             row.get("evaluation_timestamp")
             or document.get("evaluation_timestamp")

@@ -19,11 +19,13 @@ from .found import (
     UnreadableResult,
     all_bounded,
     count,
+    direction_of,
     moment,
     number,
     rows,
     seconds_between,
     table,
+    unit_of,
 )
 from .found import without_nothing as without
 
@@ -109,8 +111,8 @@ def _run(
         provider=provider,
         model=model,
         score=statistics.fmean(values) if values else None,
-        unit="ratio" if chosen == "reward" else chosen,
-        higher_is_better=True,
+        unit="ratio" if chosen == "reward" else unit_of(chosen) if chosen else None,
+        higher_is_better=direction_of(chosen or "") is not False,
         samples=len(trials),
         stderr=statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
         metrics=without(

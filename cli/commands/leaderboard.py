@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ...adapters.imports.found import identifier
 from ...errors import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import standings_table
@@ -17,7 +18,7 @@ from ..printing import show
 
 
 @click.command()
-@click.option("--benchmark", help="Show only this benchmark.")
+@click.option("--benchmark", help="Show only this benchmark: its id, or an imported one's own name.")
 @click.option("--agent", help="Show only this agent.")
 @click.option("--provider", help="Show only this provider.")
 @click.option("--model", help="Show only this model.")
@@ -63,7 +64,9 @@ def _only(standings: list[Standing], option: str, value: str) -> list[Standing]:
     def of(standing: Standing) -> str:
         return standing.task.benchmark_id if option == "benchmark" else str(getattr(standing, option))
 
-    chosen = [standing for standing in standings if of(standing) == value]
+    # A benchmark from elsewhere is found by its own name, too.
+    wanted = {value, identifier(value)} if option == "benchmark" else {value}
+    chosen = [standing for standing in standings if of(standing) in wanted]
     if not chosen and standings:
         known = sorted({of(standing) for standing in standings})
         hint = did_you_mean(value, known, "leaderboard without filters lists them")

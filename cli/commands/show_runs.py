@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import click
 
+from ...adapters.imports.found import identifier
 from ...ledger.fold import Run
 from ...ledger.past import Past
 from ...ledger.usage import tokens_of
@@ -31,7 +32,7 @@ STATUSES = ["running", "succeeded", "failed", *UNDONE]
     "--limit", metavar="N", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of runs."
 )
 @click.option("--recent", is_flag=True, help="Show the newest runs, the last one started first.")
-@click.option("--benchmark", help="Show only this benchmark.")
+@click.option("--benchmark", help="Show only this benchmark: its id, or an imported one's own name.")
 @click.option("--status", type=click.Choice(STATUSES), help="Show only this status.")
 @as_of_option("Show the runs as they were at that time.")
 @json_option
@@ -63,7 +64,9 @@ def command(
         if undone:
             _show_undone(read_undone(history, undone, benchmark), limit, is_recent=recent, desc=desc, as_json=as_json)
             return
-        runs, matching = _read(history, desc, limit, recent, {"benchmark_id": benchmark, "status": status})
+        ids = None if benchmark is None else (benchmark, identifier(benchmark))
+        filters = {"benchmark_id": ids, "status": None if status is None else (status,)}
+        runs, matching = _read(history, desc, limit, recent, filters)
         total: int = history.execute("SELECT count(*) FROM benchmark_runs").fetchone()[0]
     if as_json:
         print_json([run_row(run) for run in runs])
@@ -93,17 +96,19 @@ def command(
 
 
 def _read(
-    history: sqlite3.Connection, desc: bool, limit: int, recent: bool, filters: Mapping[str, str | None]
+    history: sqlite3.Connection, desc: bool, limit: int, recent: bool, filters: Mapping[str, tuple[str, ...] | None]
 ) -> tuple[list[Run], int]:
-    """The runs to show, in their order, and the number of all that match."""
-    chosen = {name: value for name, value in filters.items() if value is not None}
-    condition = f"WHERE {' AND '.join(f'{name} = ?' for name in chosen)}" if chosen else ""
+    """The runs to show, in their order, and the number of all that match; a filter has the values that do."""
+    chosen = {name: values for name, values in filters.items() if values is not None}
+    conditions = [f"{name} IN ({', '.join('?' for _ in values)})" for name, values in chosen.items()]
+    condition = f"WHERE {' AND '.join(conditions)}" if chosen else ""
+    given = [value for values in chosen.values() for value in values]
     # Imported runs keep their original times, which may be in any time zone.
     order = "julianday(started_at) DESC, rowid DESC" if recent else "agent {0}, run_id {0}"
     query = f"{condition} ORDER BY {order.format('DESC' if desc else 'ASC')} LIMIT ?"
-    runs = list(read_runs(history, query, (*chosen.values(), limit)))
+    runs = list(read_runs(history, query, (*given, limit)))
     count = f"SELECT count(*) FROM benchmark_runs {condition}"  # noqa: S608 - our own names
-    return runs, history.execute(count, tuple(chosen.values())).fetchone()[0]
+    return runs, history.execute(count, given).fetchone()[0]
 
 
 def _show_undone(rows: list[Undone], limit: int, *, is_recent: bool, desc: bool, as_json: bool) -> None:

@@ -124,6 +124,11 @@ def test_two_names_are_two_benchmarks_and_are_shown(bench):
     assert all(name in shown for name in ("数学推理", "历史知识", "C++", "C#"))
     assert all(run["extra_config"]["benchmark_name"] in shown for run in bench.runs())
     assert "C++" in bench("import", "--dry-run", str(DATA / "names.csv")).stdout
+    for command in ("leaderboard", "show-runs"):
+        include = ("--include", "imported") if command == "leaderboard" else ()
+        found = bench(command, *include, "--benchmark", "C++").stdout
+        assert "C++" in found and "C#" not in found, "a benchmark is found by its name"
+        assert "C++" in bench(command, *include, "--benchmark", "c-f1deb75fa2").stdout, "and by its id"
 
 
 def test_models_and_directions_of_older_results_make_rows_of_their_own(bench):

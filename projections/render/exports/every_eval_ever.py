@@ -7,6 +7,7 @@ weights are open is `unknown`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,6 +30,8 @@ Relationship = Literal["first_party", "third_party", "collaborative", "other"]
 
 _UNITS = {"ratio": "proportion"}
 _BOUNDS = {"ratio": (0, 1), "percent": (0, 100), "%": (0, 100)}
+_NO_BOUNDS = ("-Infinity", "Infinity")
+"""How the format writes that a score has no least and no largest value: without any, a document is not valid."""
 _OWN_MACHINE = {"local", "ollama", "vllm"}
 _NO_FOLDER = re.compile(r'[<>:"\\|?*/\x00-\x1f]')
 _RESERVED = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[1-9]")
@@ -141,7 +144,7 @@ def _model(run: Run, model_id: str) -> Json:
 
 def _result(run: Run) -> Json:
     unit = run.unit or ""
-    least, most = _BOUNDS.get(unit, (None, None))
+    least, most = _bounds(unit, run.score)
     options = {"options": run.extra_config, "comparison_key": run.comparison_key}
     return {
         "evaluation_result_id": run.run_id,
@@ -168,6 +171,12 @@ def _result(run: Run) -> Json:
         },
         "generation_config": {"additional_details": _texts({"agent": run.agent} | options)},
     }
+
+
+def _bounds(unit: str, score: float | None) -> tuple[float | str, float | str]:
+    """The least and the largest score that the unit allows; a score beyond them shows that it has others."""
+    least, most = _BOUNDS.get(unit, (-math.inf, math.inf))
+    return (least, most) if score is not None and math.isfinite(most) and least <= score <= most else _NO_BOUNDS
 
 
 def _benchmark(run: Run) -> str:

@@ -299,3 +299,20 @@ def test_metric_takes_the_results_that_have_it(find, record):
     )
     findings = find(record(*results), metric="f1")
     assert len(findings.runs) == 1 and findings.remarks == ["b: it has no metric f1"]
+
+
+def test_a_reward_has_the_unit_and_direction_of_its_name(only, tmp_path):
+    job = shutil.copytree(SAMPLES / "harbor-job", tmp_path / "job")
+    for path in job.glob("*/result.json"):
+        trial = json.loads(path.read_text())
+        trial["verifier_result"] = {"rewards": {"accuracy": 0.5, "error_rate": 0.25}}
+        path.write_text(json.dumps(trial))
+    run, errors = only(job), only(job, metric="error_rate")
+    assert (run.score, run.unit, run.higher_is_better) == (0.5, "ratio", True)
+    assert (errors.score, errors.higher_is_better) == (0.25, False)
+
+
+def test_results_of_two_splits_are_two_tasks(find, record):
+    both = [{"source_data": {"dataset_name": "d", "hf_split": split}} for split in ("train", "test")]
+    first, second = find(record(*both)).runs
+    assert (first.config["split"], second.config["split"]) == ("train", "test")

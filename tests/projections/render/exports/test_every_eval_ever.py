@@ -82,6 +82,24 @@ def test_a_document_says_what_the_run_said(make_run):
     assert result["metric_config"]["metric_unit"] == "proportion"
 
 
+@pytest.mark.parametrize(
+    ("unit", "score", "bounds"),
+    [
+        ("ratio", 0.25, (0, 1)),
+        ("percent", 25.0, (0, 100)),
+        ("percent", 104.0, ("-Infinity", "Infinity")),
+        ("s", 2.0, ("-Infinity", "Infinity")),
+        (None, 45.25, ("-Infinity", "Infinity")),
+    ],
+)
+def test_a_score_without_bounds_says_so_as_the_validator_of_the_format_wants_it(
+    make_run, validator, unit, score, bounds
+):
+    [document] = documents([make_run(score, unit=unit)], Evaluator())
+    config = document["evaluation_results"][0]["metric_config"]
+    assert (config["min_score"], config["max_score"]) == bounds and validator.is_valid(document)
+
+
 def test_nothing_is_made_up_of_a_model_that_nobody_names(make_run):
     [document] = documents([make_run(0.25, model="gpt-4.1", provider="openai")], Evaluator())
     assert "developer" not in document["model_info"]
