@@ -257,7 +257,13 @@ def _model(document: Document) -> tuple[str, str]:
     if named is None:
         told = ",".join(f"{key}={value}" for key, value in parsed.items() if not _SECRET.search(key))
         return source, told or str(given.get("model") or "")
-    variants = {key: parsed.get(key) for key in _VARIANTS if str(parsed.get(key) or "False") not in ("False", "main")}
+    # What is switched off is as if it were not said; but models that think do so unless they are told not to.
+    usual = ("None", "", "False", "main")
+    variants = {
+        key: parsed.get(key)
+        for key in _VARIANTS
+        if str(parsed.get(key)) not in (usual[:2] if key == "enable_thinking" else usual)
+    }
     if (base := parsed.get("pretrained")) and base != named:
         variants["base"] = base
     told = " ".join(f"{key}={value}" for key, value in variants.items())

@@ -26,6 +26,8 @@ from ..context import Place, as_of_option, in_place, json_option, limit_of, note
 from ..printing import print_table
 
 _MAX_CELL = 60
+_MAX_ROW = 240
+"""How many characters of one value a table shows, and of all values of a row if they are few."""
 _DEFAULTS = Limits()
 _BATCH_ROWS = 50
 """Rows in one INSERT: ten times as fast as one by one. With more, parsing the statement takes longer."""
@@ -182,7 +184,8 @@ def _print_table(result: QueryResult) -> None:
     if not result.rows:
         print(f"0 rows of {', '.join(names)}")
         return
-    print_table(names, [[_short(value) for value in row] for row in result.rows], right=numbers)
+    widest = max(_MAX_CELL, _MAX_ROW // len(names))
+    print_table(names, [[_short(value, widest) for value in row] for row in result.rows], right=numbers)
 
 
 def _csv_text(value: Any) -> object:
@@ -190,10 +193,10 @@ def _csv_text(value: Any) -> object:
     return spreadsheet_cell(value) if isinstance(value, str) else _text(value)
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, widest: int) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else _text(value)
     text = " ".join(text.split())
-    return text if len(text) <= _MAX_CELL else f"{text[: _MAX_CELL - 1]}…"
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"
 
 
 def _text(value: Any) -> str:

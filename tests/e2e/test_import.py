@@ -170,6 +170,8 @@ def test_notes_about_a_score_are_shown_and_recorded(bench):
 def test_the_cost_of_imported_runs_is_recorded(bench):
     bench("import", str(DATA / "inspect-cost.json"), str(SAMPLES / "harbor-job"))
     assert {run["usage"]["cost_usd"] for run in bench.runs()} == {1.0, 0.04}
+    shown = bench("query", "select usage_json from runs").stdout
+    assert '"cost_usd":1.0' in shown and '"cost_usd":0.04' in shown, "a lone column is not cut short"
 
 
 def test_tasks_without_the_metric_are_reported_and_the_others_imported(bench):

@@ -215,3 +215,5 @@ def test_one_model_that_sees_prompts_otherwise_is_another_contender(only, docume
     changed["config"]["model_args"] = {**changed["config"]["model_args"], argument: 1, "device_map": "auto"}
     assert only(changed).model == f"{only(plain).model} ({argument}=1)"
     assert only(changed).options == only(plain).options
+    changed["config"]["model_args"][argument] = False
+    assert (only(changed).model == only(plain).model) == (argument != "enable_thinking"), "models think by themselves"
