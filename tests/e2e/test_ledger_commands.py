@@ -170,9 +170,11 @@ def test_a_copy_in_sqlite_can_be_used_as_the_ledger(filled, tmp_path):
         (("keygen", "a name", "--output", "key"), "can't be the name of a key"),
     ],
 )
-def test_wrong_usage_is_one_line(filled, arguments, told):
+def test_wrong_usage_is_one_line_with_hints(filled, arguments, told):
     done = filled("ledger", *arguments, code=2)
-    assert told in done.stderr and done.stderr.count("\n") == 1
+    first, *hints = done.stderr.splitlines()
+    assert first.startswith("benchmarks ledger ")
+    assert told in done.stderr and all(line.startswith("hint: ") for line in hints)
     assert len(filled.events()) == 4
 
 
