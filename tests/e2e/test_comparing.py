@@ -92,7 +92,7 @@ BAD_INPUT = [
     (["compare", "small"], "two or more things to compare are needed"),
     (
         ["compare", "small", "smal"],
-        "unknown run, group, model or agent 'smal'\nhint: did you mean small or ollama:small?",
+        "unknown run, group, model or agent 'smal'\nhint: did you mean small?",
     ),
     (["compare", "small", "run_"], "means several things: run:run_quiz_"),
     (["compare", "small", "as-of:yesterday"], "neither a time"),
