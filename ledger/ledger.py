@@ -38,15 +38,15 @@ class Ledger:
         store: EventStore,
         *,
         redact: Redact | None = None,
-        told: Callable[[list[Record]], None] = lambda _: None,
+        on_append: Callable[[list[Record]], None] = lambda _: None,
     ) -> None:
         """`redact` is given every event before it is recorded, and returns it without secrets.
 
-        `told` is called with the records of each append, once they are in.
+        `on_append` is called with the records of each append, after they are durable.
         """
         self.store = store
         self._redact = redact
-        self._told = told
+        self._on_append = on_append
         self._history: History | None = History(details=False)
         self._decided_at = 0
         """The position up to which the store has given its records to a decision."""
@@ -57,9 +57,9 @@ class Ledger:
         self._gives_up: Callable[[], bool] = lambda: False
 
     def append(self, stream: str, event: Event, *, sync: bool = True, patience: float | None = None) -> Record:
-        """Record one event, whatever others did meanwhile; `patience` as for `decide`.
+        """Record one event, whatever other writers did meanwhile; `patience` as for `decide`.
 
-        Raises ImpossibleTransition where the event makes no sense, and what `EventStore.append` raises.
+        Raises ImpossibleTransition if the event makes no sense, and what `EventStore.append` raises.
         """
         return self.decide(lambda _: [NewEvent(stream, event)], sync=sync, patience=patience).records[0]
 
@@ -98,7 +98,7 @@ class Ledger:
         if sync and records:
             self.store.sync()
         if records:
-            self._told(records)
+            self._on_append(records)
         return Decided(records, runs)
 
     def as_recorded(self, event: AnEvent) -> AnEvent:
@@ -124,7 +124,7 @@ class Ledger:
         self.store.give_up_if(question)
 
     def read(self, after: int = 0) -> Iterator[Record]:
-        """The records behind position `after`, in order."""
+        """The records after position `after`, in order."""
         return self.store.read(after)
 
     def history(self) -> History:

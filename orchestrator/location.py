@@ -40,14 +40,14 @@ class Location:
         return open_store(self.ledger_url, notice=self.notice)
 
     def ledger(
-        self, store: EventStore | None = None, *, told: Callable[[list[Record]], None] = lambda _: None
+        self, store: EventStore | None = None, *, on_append: Callable[[list[Record]], None] = lambda _: None
     ) -> tuple[Ledger, Redactor]:
-        """The ledger to write to, and what keeps secrets out of it. Nothing else opens one for writing."""
+        """The ledger to write to, and the redactor that keeps secrets out of it. No other code opens one."""
         from ..ledger.ledger import Ledger
         from .redaction import Redactor, secrets_of
 
         redactor = Redactor(secrets_of(os.environ))
-        return Ledger(store or self.store(), redact=redactor.event, told=told), redactor
+        return Ledger(store or self.store(), redact=redactor.event, on_append=on_append), redactor
 
     @classmethod
     def find(
@@ -73,7 +73,7 @@ class Location:
 
 
 def default_workspace(here: Path) -> str:
-    """The workspace if nobody names one: this folder if it is a workspace, else `benchmarks` in it.
+    """The default workspace: this folder if it is a workspace, else `benchmarks` in it.
 
     A folder is a workspace if it has results or a `benchmarks.toml`, or if it is a checkout of a known kind.
     """

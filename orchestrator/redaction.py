@@ -25,15 +25,15 @@ from ..ledger.events import EVENT_TYPES, Artifact, Event, Outcome, Recovered
 from ..ledger.wording import reword
 from .redacted_stream import RedactedStream
 
-_SHORTEST = 6
-"""A shorter value is too likely a part of ordinary text: replacing it would garble logs and hide nothing."""
+_MIN_LENGTH = 6
+"""A shorter value is probably a part of ordinary text: replacing it would garble logs and hide nothing."""
 
 _AnEvent = TypeVar("_AnEvent", bound=Event)
 _AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
 
 
 class Redactor:
-    """Replaces secrets wherever it is shown text. It is told of all secrets before the first run begins.
+    """Replaces secrets in text. It knows all secrets before the first run begins.
 
     `ignored` are the names whose values are not taken for secrets.
     """
@@ -47,7 +47,7 @@ class Redactor:
         self.learn(*secrets, identities=identities)
 
     def learn(self, *secrets: Mapping[str, str], identities: Iterable[str] = ()) -> None:
-        """Hide these values too (names to values), and take none of `identities` for a secret."""
+        """Hide these values too (names to values), except those that are one of `identities`."""
         self._identities |= {identity.lower() for identity in identities}
         for name, value in itertools.chain.from_iterable(some.items() for some in secrets):
             self._secrets.setdefault(value, name)
@@ -57,7 +57,7 @@ class Redactor:
                 self.ignored.append(name)
                 continue
             for form in forms_of(value):
-                if len(form) >= _SHORTEST:
+                if len(form) >= _MIN_LENGTH:
                     self._marks.setdefault(form, f"[redacted:{name}]")
         forms = sorted(self._marks, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
@@ -67,13 +67,13 @@ class Redactor:
 
     @property
     def names(self) -> dict[str, str]:
-        """Every text that is replaced, the forms in which JSON writes it included, with the name of its secret."""
+        """Every text that is replaced, also as JSON writes it, with the name of its secret."""
         return {form: mark.removeprefix("[redacted:").removesuffix("]") for form, mark in self._marks.items()}
 
     def key_in(self, text: str) -> str | None:
-        """What a name holds that should be none: the variable whose key it is, or `a key`. None if it is a name."""
+        """What a name holds if it is a key: the value of a variable, or what looks like a key. None otherwise."""
         for value, name in self._secrets.items():
-            if len(value) >= _SHORTEST and value in text and looks_random(value):
+            if len(value) >= _MIN_LENGTH and value in text and looks_random(value):
                 return f"the value of {name}"
         return "what looks like a key" if hide_named(text) != text else None
 
@@ -99,9 +99,9 @@ class Redactor:
     def event(self, event: _AnEvent) -> _AnEvent:
         """An event without secrets in its words; its identities stay as they are (see `ledger.wording`)."""
         if isinstance(event, Outcome):
-            event = self._without_telling_paths(event)
+            event = self._without_secret_paths(event)
         elif isinstance(event, Recovered) and event.adopted is not None:
-            event = replace(event, adopted=self._without_telling_paths(event.adopted))
+            event = replace(event, adopted=self._without_secret_paths(event.adopted))
         return reword(event, self._rewrite)
 
     def stream(self) -> RedactedStream:
@@ -110,23 +110,23 @@ class Redactor:
 
     def _rewrite(self, path: str, value: Any) -> Any:
         if path.rpartition(".")[2] == "command" and isinstance(value, list):
-            # Each argument is looked at beside the one before it: --api-key, and then the key.
+            # Each argument is judged by the one before it, such as --api-key before the key.
             value = hide_arguments([str(part) for part in value])
         return self.value(value)
 
-    def _without_telling_paths(self, outcome: _AnOutcome) -> _AnOutcome:
-        """A file's path is an identity. So one whose name is a key is left out, and a note says so."""
+    def _without_secret_paths(self, outcome: _AnOutcome) -> _AnOutcome:
+        """A path is an identity and is never changed: if it holds a secret, it is left out, and a note says so."""
 
-        def is_telling(path: str) -> bool:
+        def is_secret(path: str) -> bool:
             return self.text(path) != path
 
-        kept: list[Artifact] = [artifact for artifact in outcome.artifacts if not is_telling(artifact.path)]
+        kept: list[Artifact] = [artifact for artifact in outcome.artifacts if not is_secret(artifact.path)]
         count = len(outcome.artifacts) - len(kept)
         result = outcome.result_json_path
         notes = list(outcome.notes)
         if count:
             notes.append(f"{count} artifacts are not listed: their names hold a secret")
-        if result is not None and is_telling(result):
+        if result is not None and is_secret(result):
             result = None
             notes.append("the path of the result is not recorded: it holds a secret")
         if len(notes) == len(outcome.notes):
@@ -148,7 +148,7 @@ stdout.log stderr.log
 
 @functools.cache
 def _own_words() -> frozenset[str]:
-    """What this program calls things, in lower case: a value that equals one of these would garble what it says."""
+    """The words of this program, in lower case: replacing such a value would garble its output."""
     from .models.providers import providers
 
     fields = {field.name for event in EVENT_TYPES.values() for field in msgspec.structs.fields(event)}

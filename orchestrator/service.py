@@ -40,11 +40,11 @@ from .running.provenance import repository
 from .running.recovery import IsLost, provably_dead, recover
 
 Note = Callable[[str], None]
-"""Takes one sentence for the person who gave the order."""
+"""Shows one sentence to the person who gave the order."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that was found to be possible: what it means, and what is needed to perform it."""
+    """An order that can be performed: what it means, and everything that is needed for it."""
 
     place: Location
     order: Order
@@ -66,13 +66,13 @@ def prepare(
     environ: Mapping[str, str],
     note: Note,
     store: EventStore | None = None,
-    told: Callable[[list[Record]], None] = lambda _: None,
+    on_append: Callable[[list[Record]], None] = lambda _: None,
 ) -> Session:
-    """Find out what an order means. Nothing is recorded yet. `told` is called with the records of each later append.
+    """Find out what an order means. Nothing is recorded yet. `on_append` is called with the records of each append.
 
     Raises UsageError, and LedgerDamaged.
     """
-    ledger, redactor = place.ledger(store, told=told)
+    ledger, redactor = place.ledger(store, on_append=on_append)
     original = find_original(ledger, order.again) if order.again else None
     found = discover(place.workspace.root)
     for problem in found.problems:
@@ -123,8 +123,7 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
     order = session.order
     if ignored := session.redactor.ignored:
         display.note(
-            "not hidden, because it is a plain word or the name of something that is run: "
-            f"the value of {', '.join(ignored)}"
+            f"not hidden: the value of {', '.join(ignored)}, because it is a plain word or a name in this campaign"
         )
     for run in recover_runs(session.place, session.ledger, provably_dead, session.adapters, session.prices):
         what = "its result was adopted" if run.status == "succeeded" else "it has failed"
@@ -174,20 +173,20 @@ def conduct_here(place: Location, order: Order) -> Result:
 def recover_runs(
     place: Location, ledger: Ledger, is_lost: IsLost, adapters: Mapping[str, Adapter], prices: Prices
 ) -> list[Run]:
-    """Close the runs of a place that are lost, and the groups that nobody is left to close; the recovered runs."""
+    """Close the lost runs of a place, and the groups whose owner is gone. Returns the recovered runs."""
     return recover(ledger, is_lost, workspace=place.workspace, adapters=adapters, prices=prices)
 
 
 def refresh_projections(place: Location, store: EventStore, *, note: Note) -> None:
     """Bring `orchestrator.sqlite` and `viewer_data.json` up to date.
 
-    A failure is only noted: the ledger holds everything that they would say.
+    A failure is printed as a note, since the ledger already holds the data.
     """
     try:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     except (ProjectionError, OSError, sqlite3.Error) as problem:
         text = str(problem).rstrip(".")
-        note(f"{text}. Every run is recorded all the same; once that is repaired: benchmarks export-viewer-data")
+        note(f"{text}. Every run is recorded\nhint: repair that, and then run benchmarks export-viewer-data")
 
 
 def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
@@ -197,7 +196,7 @@ def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
 
 
 def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[PlannedRun]:
-    """What may have to be run, including what another process runs now: that process may turn out to be gone."""
+    """Work that may have to be run, also work that another process runs now: that process may be gone."""
     due = []
     for planned in plan:
         if not planned.missing:
@@ -208,7 +207,7 @@ def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[Planned
 
 
 def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:
-    """Raises UsageError if a limit on the cost could not be watched, because a price is unknown."""
+    """Raises UsageError if a limit on the cost could not be enforced because a price is unknown."""
     unknown = dict.fromkeys(
         str(one.target) for one in due if one.provider != NO_MODEL and prices.find(one.provider, one.model) is None
     )

@@ -91,9 +91,9 @@ def command(
             note(f"{one.source.path}: {one.run.benchmark}: {text}")
     for text in remarks:
         note(text)
-    if before.otherwise:
+    if before.different:
         note(
-            f"{len(before.otherwise)} runs that were imported before have another score, unit or option in the ledger "
+            f"{len(before.different)} runs that were imported before have another score, unit or option in the ledger "
             "and keep it: a file is imported once, with the --metric, --map and --set of that time, by the version of "
             "this program at that time"
         )

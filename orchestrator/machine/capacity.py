@@ -1,4 +1,4 @@
-"""What this machine has for runs to share."""
+"""The resources of this machine that runs share."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class Capacity(msgspec.Struct, frozen=True):
     memory: int
     gpus: tuple[str, ...]
 
-    def lacking(self, asked: Resources) -> list[str]:
-        """What a run needs that this machine will never have; empty where it can run."""
-        lacking = []
-        if asked.cpus > self.cpus:
-            lacking.append(f"{asked.cpus:g} cores (this machine has {self.cpus:g})")
-        if asked.memory_bytes > self.memory:
-            told = f"{asked.memory_bytes / 2**30:.1f} GiB of memory (this machine has {self.memory / 2**30:.1f})"
-            lacking.append(told)
-        if asked.gpus > len(self.gpus):
-            lacking.append(f"{asked.gpus} GPUs (this machine has {len(self.gpus)})")
-        return lacking
+    def missing(self, needed: Resources) -> list[str]:
+        """What a run needs and this machine will never have; empty if it can run."""
+        missing = []
+        if needed.cpus > self.cpus:
+            missing.append(f"{needed.cpus:g} cores (this machine has {self.cpus:g})")
+        if needed.memory_bytes > self.memory:
+            text = f"{needed.memory_bytes / 2**30:.1f} GiB of memory (this machine has {self.memory / 2**30:.1f})"
+            missing.append(text)
+        if needed.gpus > len(self.gpus):
+            missing.append(f"{needed.gpus} GPUs (this machine has {len(self.gpus)})")
+        return missing
 
 
 UNRATIONED = Capacity(math.inf, sys.maxsize, ())
-"""Where no run says what it takes, nobody need know what there is."""
+"""If no run says what it needs, the resources of the machine need not be looked up."""
 
 
 def this_machine(environ: Mapping[str, str]) -> Capacity:
-    """What this process may use: CUDA_VISIBLE_DEVICES, where it is set, names the GPUs."""
+    """What this process may use: CUDA_VISIBLE_DEVICES names the GPUs, if it is set."""
     import psutil
 
     affinity = getattr(os, "sched_getaffinity", None)

@@ -1,4 +1,4 @@
-"""A run's logs: whole as long as they are of a sensible size, and with their beginning and end where they are not."""
+"""A run's logs: whole up to a maximum size, and otherwise their beginning and their end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ...ledger.run_files import Missing, NotReadable, open_inside
 
 TAIL_BYTES = 1024 * 1024
-"""Of what is more than a log may hold, so much of the end is kept: there stands what went wrong."""
+"""How much of the end of a log is kept if it is too long: the end says what went wrong."""
 
 
 _CONTROLS = re.compile(
@@ -18,11 +18,11 @@ _CONTROLS = re.compile(
     r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles and links
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
-"""What would change the terminal of whoever reads an error; lines and tabs stay."""
+"""What would change the terminal of a person who reads an error; lines and tabs stay."""
 
 
 class BoundedLog:
-    """A log file of at most about `limit` bytes; what is cut out of its middle is counted, and told in its place."""
+    """A log file of at most about `limit` bytes; a line in its middle says how many bytes were left out there."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -67,7 +67,7 @@ class BoundedLog:
 def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
     """The end of a log, for an error text: without the colours and other controls of a terminal.
 
-    Of what is there instead of a log, what it is.
+    If something else has the place of the log, the text says what it is.
     """
     try:
         with open_inside(log.parent, log.name) as file:

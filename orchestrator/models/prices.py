@@ -1,6 +1,6 @@
 """What models cost: the prices that come with the program, and those of a user, which come first.
 
-A price is in US dollars for a million tokens. What a run cost is recorded with the price that was used, so that a table
+A price is in US dollars per million tokens. The cost of a run is recorded with the price that was used, so that a table
 of costs stays true when prices change.
 """
 
@@ -23,7 +23,7 @@ from ...ledger.usage import COST, cost_in, whole
 from ..errors import UsageError
 
 PRICE = "price"
-"""The key of a run's usage that holds the price by which the cost was told."""
+"""The key of a run's usage that holds the price from which the cost was calculated."""
 
 FILE_NAME = "prices.toml"
 """The name of a user's own file, at the root of the workspace."""
@@ -38,9 +38,9 @@ _AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A row of `prices.toml`: US dollars for a million tokens, from whom that is known, and since when.
+    """A row of `prices.toml`: US dollars per million tokens, the source of the price, and its date.
 
-    `model` may be a pattern with `*`. Cached input costs what `input` says where nothing else is said.
+    `model` may be a pattern with `*`. Cached input costs the same as `input` unless `cached_input` is given.
     """
 
     provider: str
@@ -57,31 +57,31 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True):
-    """Lists of prices, in the order in which they are asked."""
+    """Lists of prices, in the order in which they are searched."""
 
     lists: Sequence[Sequence[Price]]
 
     def find(self, provider: str, model: str) -> Price | None:
-        """The price of a model; None where nobody says what it costs. An exact name goes before a pattern."""
+        """The price of a model; None if it is unknown. An exact name goes before a pattern."""
         for rows in self.lists:
-            some = [row for row in rows if row.provider == provider]
-            exact = (row for row in some if row.model == model)
-            like = (row for row in some if fnmatchcase(model, row.model))
+            rows_of_provider = [row for row in rows if row.provider == provider]
+            exact = (row for row in rows_of_provider if row.model == model)
+            like = (row for row in rows_of_provider if fnmatchcase(model, row.model))
             if found := next(exact, None) or next(like, None):
                 return found
         return None
 
 
 def load_prices(own: Path | None) -> Prices:
-    """The prices of a user's file, where there is one, before those that come with the program.
+    """The prices of a user's file, if there is one, before those that come with the program.
 
-    Raises UsageError, with the place, for a file that makes no sense.
+    Raises UsageError, with the place, for a file that is not valid.
     """
     return Prices([read_prices(own), _shipped()] if own is not None else [_shipped()])
 
 
 def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Prices:
-    """The prices of a workspace: of the file that was asked for, else of the one that the variable or its root names.
+    """The prices of a workspace: of the given file, or that of the variable, or that at its root.
 
     Raises UsageError.
     """
@@ -91,8 +91,8 @@ def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Pri
     return load_prices(file_here if file_here.is_file() else None)
 
 
-_LARGEST_BYTES = 4 * 1024 * 1024
-"""What a file of prices may have: those of all models that there are take some hundred kilobytes."""
+_MAX_BYTES = 4 * 1024 * 1024
+"""The maximum size of a file of prices: those of all known models take some hundred kilobytes."""
 
 
 @functools.cache
@@ -103,36 +103,36 @@ def _shipped() -> tuple[Price, ...]:
 def read_prices(file: Path) -> tuple[Price, ...]:
     """The rows of a file of prices. Raises UsageError."""
     try:
-        rows = tuple(msgspec.convert(tomllib.loads(read_regular(file, most=_LARGEST_BYTES).decode()), _File).price)
+        rows = tuple(msgspec.convert(tomllib.loads(read_regular(file, most=_MAX_BYTES).decode()), _File).price)
     except OSError as problem:
-        raise UsageError(f"the prices {file} cannot be read: {problem.strerror}") from problem
+        raise UsageError(f"the price file {file} cannot be read: {problem.strerror}") from problem
     except (ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the prices {file} make no sense: {problem}") from problem
+        raise UsageError(f"the price file {file} is not valid: {problem}") from problem
     except RecursionError as problem:
-        raise UsageError(f"the prices {file} make no sense: they are nested too deep") from problem
+        raise UsageError(f"the price file {file} is not valid: it is nested too deep") from problem
     for row in rows:
         if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
             raise UsageError(
-                f"the prices {file} make no sense: {row.provider} {row.model} has a price below zero, "
-                "or one that is no number"
+                f"the price file {file} is not valid: "
+                f"a price of {row.provider} {row.model} must be a finite number, 0 or more"
             )
     return rows
 
 
 def priced(outcome: _AnOutcome, price: Price | None) -> _AnOutcome:
-    """The outcome with its cost, where its usage and the price tell it, and the result has not told its own."""
+    """The outcome with its cost, calculated from its usage and the price, unless its usage already has a cost."""
     if price is None or cost_in(outcome.usage) is not None:
         return outcome
     cost = cost_of(outcome.usage, price)
     if cost is None:
         return outcome
     row: Json = msgspec.to_builtins(price)
-    told = {name: value for name, value in row.items() if name not in ("provider", "model")}
-    return replace(outcome, usage={**outcome.usage, COST: cost, PRICE: told})
+    used = {name: value for name, value in row.items() if name not in ("provider", "model")}
+    return replace(outcome, usage={**outcome.usage, COST: cost, PRICE: used})
 
 
 def cost_of(usage: Json, price: Price) -> float | None:
-    """What a run's tokens cost in US dollars; None if the usage does not tell both directions and they are not free.
+    """What a run's tokens cost in US dollars; None if a direction is unknown and the tokens are not free.
 
     Cached tokens are a part of the input tokens, as OpenAI's API counts them.
     """

@@ -1,4 +1,4 @@
-"""Providers of models: where each answers, which variable holds its key, and what a child process gets to know."""
+"""Providers of models: their addresses, the variables that hold their keys, and the environment of a child process."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a provider's models answer in this run, and the key to show there.
+    """The address of a provider's models in this run, and the key to use there.
 
-    `model_sha256` is the digest of the model's file, where this machine serves it.
+    `model_sha256` is the digest of the model's file, if this machine serves it.
     """
 
     provider: Provider
@@ -51,7 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     model_sha256: str | None = None
 
     def missing(self) -> list[str]:
-        """What this machine lacks to use the provider; nothing where it can be used."""
+        """Everything that is missing on this machine to use the provider; empty if it can be used."""
         missing = []
         if self.provider.key and self.key is None:
             names = " or ".join(self.provider.key)
@@ -61,22 +61,22 @@ class Endpoint(msgspec.Struct, frozen=True):
         return missing
 
     def environment(self) -> dict[str, str]:
-        """The variables that tell a child process of this endpoint."""
-        told = {}
+        """The variables by which a child process finds this endpoint."""
+        variables = {}
         if self.key_variable and self.key:
-            told[self.key_variable] = self.key
+            variables[self.key_variable] = self.key
         if self.base_url:
-            told[self.provider.base_url_variable] = self.base_url
+            variables[self.provider.base_url_variable] = self.base_url
         if self.provider.openai_compatible:
-            # Clients refuse to start without a key, so a server that needs none is shown a word.
-            told["OPENAI_API_KEY"] = self.key or "none"
+            # Clients refuse to start without a key, so they get a placeholder for a server that needs none.
+            variables["OPENAI_API_KEY"] = self.key or "none"
             if self.base_url:
-                told["OPENAI_BASE_URL"] = self.base_url
-        return told
+                variables["OPENAI_BASE_URL"] = self.base_url
+        return variables
 
 
 NO_MODEL = "none"
-"""The provider and the model of a run that asks no model."""
+"""The provider and the model of a run that uses no model."""
 
 WITHOUT_MODEL = Endpoint(Provider(name=NO_MODEL, openai_compatible=False), None, None, None)
 
@@ -89,7 +89,7 @@ def providers() -> dict[str, Provider]:
 
 
 def find_provider(name: str) -> Provider:
-    """The provider of that name, in whatever letter case. Raises UsageError with the nearest name."""
+    """The provider of that name, in any letter case. Raises UsageError with the nearest name."""
     known = providers()
     if provider := known.get(name.lower()):
         return provider
@@ -98,9 +98,9 @@ def find_provider(name: str) -> Provider:
 
 
 def resolve(provider: Provider, *, base_url: str | None, environ: Mapping[str, str]) -> Endpoint:
-    """The provider's endpoint: `base_url` where given, else `<PROVIDER>_BASE_URL`, else its public address.
+    """The provider's endpoint: `base_url` if given, else `<PROVIDER>_BASE_URL`, else its public address.
 
-    Raises UsageError for an address that is no http(s) URL.
+    Raises UsageError for an address that is not an http(s) URL.
     """
     if base_url is None:
         variable = provider.base_url_variable
@@ -124,10 +124,10 @@ def _check_address(base_url: str) -> None:
     except ValueError as problem:
         raise UsageError(f"'{base_url}' is not a base URL: {problem}") from problem
     if not is_address:
-        raise UsageError(f"'{base_url}' is no base URL: it begins with http:// or https://, and then names a host")
+        raise UsageError(f"'{base_url}' is not a base URL: it must begin with http:// or https:// and name a host")
 
 
 def without_other_keys(environ: Mapping[str, str], provider: Provider, kept: Iterable[str] = ()) -> dict[str, str]:
-    """The environment without the key of any provider but this one, and those in the variables to be kept."""
+    """The environment without the keys of other providers; the variables `kept` stay."""
     others = {name for other in providers().values() for name in other.key_variables} - {*provider.key_variables, *kept}
     return {name: value for name, value in environ.items() if name not in others}

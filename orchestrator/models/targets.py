@@ -1,4 +1,4 @@
-"""Where a run's model answers: a provider's endpoint, and the model there."""
+"""The model that a run uses: a provider's endpoint, and the model's name there."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LOCAL = "local"
 """The provider whose models this machine serves itself."""
 
 DEFAULT_MODEL = "qwen3"
-"""The model where none is named, as users of the first orchestrator know it."""
+"""The default model, as users of the first orchestrator know it."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint and a model; `asked` is how the model was named, `model` its name in the ledger.
+    """An endpoint and a model; `requested` is how the model was named, `model` its name in the ledger.
 
     The two differ for a model file: its name in the ledger carries a part of its digest.
     """
 
     endpoint: Endpoint
-    asked: str
+    requested: str
     model: str
 
     @property
@@ -37,19 +37,19 @@ class Target(msgspec.Struct, frozen=True):
 
 
 NO_TARGET = Target(WITHOUT_MODEL, NO_MODEL, NO_MODEL)
-"""Of a benchmark that asks no model."""
+"""The target of a benchmark that uses no model."""
 
 
 def find_target(provider: str, model: str | None, *, base_url: str | None, environ: Mapping[str, str]) -> Target:
-    """The target of a provider's name and a model. Raises UsageError where there is no such provider or model."""
+    """The target of a provider's name and a model. Raises UsageError if the provider or the model is unknown."""
     endpoint = resolve(find_provider(provider), base_url=base_url, environ=environ)
     is_served_here = endpoint.provider.name == LOCAL and not endpoint.base_url
-    asked = (EMBEDDED if is_served_here else DEFAULT_MODEL) if model is None else model
-    if not asked.strip():
+    requested = (EMBEDDED if is_served_here else DEFAULT_MODEL) if model is None else model
+    if not requested.strip():
         raise UsageError("--model is empty")
     if not is_served_here:
-        return Target(endpoint, asked, asked)
+        return Target(endpoint, requested, requested)
     try:
-        return Target(endpoint, asked, model_label(asked))
+        return Target(endpoint, requested, model_label(requested))
     except LocalModelError as problem:
         raise UsageError(str(problem)) from problem

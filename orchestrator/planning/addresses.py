@@ -1,7 +1,7 @@
-"""Where a model answered before and where it would answer now. An address is not a part of what identifies work.
+"""The address at which a model answered before, and the one at which it would answer now.
 
-So the same benchmark on a model of the same name at another address is skipped as done; people are told that only the
-address differs.
+An address does not identify work. So the same benchmark with a model of the same name at another address is skipped as
+done, and a note says that only the address differs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...ledger.ledger import Ledger
 from .plan import PlannedRun
 
 _MANY = 200
-"""From this number of runs on, one pass over the ledger is faster than a look at the place of each."""
+"""From this number of runs on, one pass over the ledger is faster than a look-up of each."""
 
 
 def public_address(url: str | None) -> str | None:
@@ -33,7 +33,7 @@ def public_address(url: str | None) -> str | None:
 
 
 def recorded_addresses(ledger: Ledger, runs: Iterable[Run]) -> dict[str, str]:
-    """The address that each of the runs asked, by its id; without those that did not record one.
+    """The address that each of the runs used, by its id; without runs that did not record one.
 
     It is a detail of `started`, which the history that decisions are made on leaves out.
     """
@@ -54,8 +54,8 @@ def recorded_addresses(ledger: Ledger, runs: Iterable[Run]) -> dict[str, str]:
 
 
 def elsewhere(planned: PlannedRun, before: str | None) -> str:
-    """What to say if an earlier run asked another address than this work would; empty if there is nothing to say."""
+    """What to say if an earlier run used another address than this work would; empty if it did not."""
     now = public_address(planned.target.endpoint.base_url)
     if before is None or now is None or before == now:
         return ""
-    return f"; it asked {before} and this would ask {now}: only the address differs (--force asks there)"
+    return f"; it used {before} and this would use {now}: only the address differs (--force runs it there)"

@@ -1,4 +1,4 @@
-"""Repeating a run as it was: the same benchmark, agent, provider, model and effective options."""
+"""Running something again as it was: the same benchmark, agent, provider, model and effective options."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .signature import difference
 
 
 def find_original(ledger: Ledger, run_id: str) -> Started:
-    """The `started` event of a run. Raises UsageError where the ledger has none, as of an imported run."""
+    """The `started` event of a run. Raises UsageError if the ledger has none, as for an imported run."""
     for record in ledger.store.read(stream=run_id, types=[Started.type]):
         if isinstance(record.data, Started):
             return record.data
-    raise UsageError(f"no run '{run_id}' was started in this ledger; show-runs lists the runs")
+    raise UsageError(f"no run '{run_id}' was started in this ledger\nhint: show-runs lists the runs")
 
 
 def extra_of(original: Started) -> Json:
-    """The `--extra` that leads to the options of a run. Secret options are not recorded: they come from elsewhere."""
+    """The `--extra` that gives the options of a run. Secret options are not recorded, so they must be given again."""
     config = {name: value for name, value in original.extra_config.items() if name != REPEAT}
     for name, value in config.items():
         if "[redacted:" in msgspec.json.encode(value).decode():
             raise UsageError(
-                f"option {name} of that run held a secret, which is not recorded, so it cannot be run again as it was\n"
+                f"option {name} of that run held a secret, which is not recorded, so it cannot be repeated as it was\n"
                 f"hint: give all options with --benchmarks and --extra"
             )
     return {PER_BENCHMARK: {original.benchmark_id: config}}
@@ -40,10 +40,10 @@ def repetition_of(original: Started) -> int:
 
 
 def the_same(original: Started, plan: Sequence[PlannedRun]) -> PlannedRun:
-    """The piece of work that is the same as the run's. Raises UsageError, with what is different, where none is."""
+    """The piece of work that is the same as the run's. Raises UsageError with the differences if none is."""
     last = plan[-1]
     if last.signature.digest != original.signature:
         before = {name: value for name, value in original.preimage.items() if name in last.signature.preimage}
         changes = difference(before, last.signature.preimage)
-        raise UsageError(f"{original.benchmark_id} can't be run as it was: {'; '.join(changes)}")
+        raise UsageError(f"{original.benchmark_id} cannot be run as it was: {'; '.join(changes)}")
     return last

@@ -201,27 +201,44 @@ def cells_of(
 
     Raises UsageError for unknown names, and for a rule that matches no cell, which is a mistake of its author.
     """
-    file = loaded.file
-    matrix = file.matrix
+    cells = _left_over(loaded, _expanded(loaded, known, find_target, broken))
+    cells = _overridden(loaded, cells)
+    if not cells:
+        raise UsageError(f"{loaded.path}: its [[exclude]] rules leave out every cell")
+    return cells
+
+
+def _expanded(loaded: Loaded, known: Mapping[str, Adapter], find_target: FindTarget, broken: Broken) -> list[Cell]:
+    """Every cell of the matrix."""
+    file, matrix = loaded.file, loaded.file.matrix
     is_all = matrix.benchmarks == EVERYTHING
     adapters = list(known.values()) if is_all else choose(list(matrix.benchmarks), known, broken)
     axes = {"benchmarks": adapters, "agents": matrix.agents, "models": matrix.models, "options": matrix.options}
     for name, axis in axes.items():
         if axis is not None and not axis:
             raise UsageError(f"{loaded.path}: matrix.{name} is empty, so there is nothing to run")
-    cells = [
+    return [
         Cell(adapter, agent, target, _merged(file.options, options))
         for target in [_target(model, find_target) for model in matrix.models]
         for adapter in adapters
         for agent in matrix.agents or [adapter.manifest.default_agent]
         for options in matrix.options
     ]
-    for number, exclude in enumerate(file.exclude, 1):
+
+
+def _left_over(loaded: Loaded, cells: list[Cell]) -> list[Cell]:
+    """The cells that no `exclude` rule matches."""
+    for number, exclude in enumerate(loaded.file.exclude, 1):
         remaining = [cell for cell in cells if not _matches(exclude, cell)]
         if len(remaining) == len(cells):
             raise _matches_nothing(loaded, "exclude", number, exclude)
         cells = remaining
-    for number, override in enumerate(file.override, 1):
+    return cells
+
+
+def _overridden(loaded: Loaded, cells: list[Cell]) -> list[Cell]:
+    """The cells with the options that `override` rules set."""
+    for number, override in enumerate(loaded.file.override, 1):
         matching = [_matches(override, cell) for cell in cells]
         if not any(matching):
             raise _matches_nothing(loaded, "override", number, override)
@@ -229,8 +246,6 @@ def cells_of(
             Cell(cell.adapter, cell.agent, cell.target, _with_own(cell, override.set)) if matches else cell
             for cell, matches in zip(cells, matching, strict=True)
         ]
-    if not cells:
-        raise UsageError(f"{loaded.path}: its [[exclude]] rules leave out every cell")
     return cells
 
 

@@ -1,4 +1,4 @@
-"""Work that has succeeded, but with another benchmark: another manifest, or another commit of its files."""
+"""Work that has succeeded, but with a benchmark that has changed: another manifest, or another commit of its files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .plan import PlannedRun
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The success that is not of today's benchmark, and what is different."""
+    """A success with an earlier state of the benchmark, and what is different now."""
 
     run_id: str
     what: str
 
 
 def find_changes(history: History, plan: Sequence[PlannedRun], repository: Json) -> Mapping[str, Change]:
-    """By signature, the last successes that were made with another benchmark than the one that is here now.
+    """By signature, the last successes whose benchmark has changed since.
 
     The history must have its details. `repository` is what is known of the workspace's repository. What an earlier
-    version did not record, or no repository keeps, can't be compared, and counts as the same.
+    version did not record, or what is in no repository, cannot be compared, and counts as unchanged.
     """
     changes = {}
     for planned in plan:
@@ -37,9 +37,9 @@ def _difference(last: Run, planned: PlannedRun, repository: Json) -> str | None:
     adapter = planned.adapter
     before, now = last.provenance.get("manifest", {}).get("sha256"), adapter.sha256
     if before is not None and before != now:
-        return f"its manifest was {before[:12]}, and is {now[:12]}"
+        return f"its manifest was {before[:12]} and is {now[:12]} now"
     commit = repository.get("commit")
-    # The files of a shipped suite or a plugin are not the workspace's.
+    # The files of a shipped suite or a plugin are not in the workspace.
     if adapter.source in ("workspace", "catalog") and commit and last.benchmarks_commit not in (None, commit):
-        return f"its commit was {str(last.benchmarks_commit)[:12]}, and is {commit[:12]}"
+        return f"its commit was {str(last.benchmarks_commit)[:12]} and is {commit[:12]} now"
     return None

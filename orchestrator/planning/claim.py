@@ -1,4 +1,4 @@
-"""The claim: whether a piece of work has to be done, decided while nobody else can append to the ledger."""
+"""The claim: whether a piece of work has to be done, decided while no other process can append to the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Policy = Literal["once", "rerun_failed", "force"]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether to run, why (one word, and more where there is more to say), and the run that decided."""
+    """Whether to run, why (one word, and perhaps a detail), and the run because of which."""
 
     run: bool
     reason: str
@@ -74,15 +74,15 @@ def _why_not_done(last: Run) -> str:
 
 
 def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
-    """The verdict in a sentence: which event, or which field of the signature, decided."""
+    """The verdict in a sentence: the event, or the field of the signature, that decided."""
     run = verdict.decided_by
     if verdict.reason == "never_ran":
         return f"runs: {_nearest_signature(history, planned)}"
     assert run is not None  # noqa: S101 - for the type checker: every other verdict names its run
     at = run.ended_at or run.started_at
-    where = run.owner.host if run.owner else "another host"
+    host = run.owner.host if run.owner else "another host"
     texts = {
-        "running_elsewhere": f"skipped: {run.run_id} is under way, on {where}",
+        "running_elsewhere": f"skipped: {run.run_id} is running on {host}",
         "forced": f"runs: --force, after {run.run_id} ({run.status})",
         "last_succeeded": f"skipped: the last attempt, {run.run_id}, succeeded at {at} (event {run.last_seq})",
         "already_succeeded": f"skipped: {run.run_id} succeeded at {at} (event {run.last_seq})",
@@ -94,7 +94,7 @@ def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
 
 
 def _nearest_signature(history: History, planned: PlannedRun) -> str:
-    """Why no run holds this signature: what is different from the run of the benchmark that comes nearest."""
+    """Why no run has this signature: the differences from the most similar run of the benchmark."""
     nearest: tuple[int, Run, list[str]] | None = None
     for run in history.runs.values():
         if run.benchmark_id != planned.adapter.id or run.imported:
@@ -112,4 +112,4 @@ def _nearest_signature(history: History, planned: PlannedRun) -> str:
             nearest = (len(changes), run, changes)
     if nearest is None:
         return "the ledger has no run of this benchmark"
-    return f"no run has this signature; from {nearest[1].run_id} differ {'; '.join(nearest[2])}"
+    return f"no run has this signature; differences from {nearest[1].run_id}: {'; '.join(nearest[2])}"

@@ -1,4 +1,4 @@
-"""What of a request is a secret, and what names the work: a name may be no key, and a name is no secret."""
+"""The secrets in a request, and the names of its work: a name must not be a key, and a name is not a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .plan import Cell, PlannedRun
 
 
 def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
-    """The values that its options and the addresses of its models keep secret, by their names."""
+    """The secret values in the options of a plan and in the addresses of its models, by their names."""
     addresses = {planned.target.endpoint.base_url or "" for planned in plan}
     return [*map(secrets_of_url, addresses), *(_secrets_of(planned) for planned in plan if planned.secrets)]
 
@@ -25,7 +25,7 @@ def _secrets_of(planned: PlannedRun) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in planned.secrets.items():
         if name in planned.config:
-            # Only a part of it is a secret.
+            # Only a part of the value is secret.
             found |= {f"{name}.{inner}" if inner != name else name: text for inner, text in secrets_within(value, name)}
         else:
             found |= {name: render(value)} | {f"{name}.{n}": render(item) for n, item in enumerate(_items(value))}
@@ -39,7 +39,8 @@ def _items(value: Any) -> Sequence[Any]:
 def refuse_keys_in_names(cells: Sequence[Cell], workspace: Path, redactor: Redactor) -> None:
     """Raises UsageError if something that names the work is a key, such as one that was pasted as the model's name.
 
-    Names stand in signatures and paths: they are recorded as they are, or not at all. The key is not in the message.
+    Names are parts of signatures and paths, so they are recorded as they are, or not at all. The message does not show
+    the key.
     """
     named = {"the folder of the workspace": str(workspace)}
     for cell in cells:
@@ -52,18 +53,18 @@ def refuse_keys_in_names(cells: Sequence[Cell], workspace: Path, redactor: Redac
         for what, name in {**named, **names}.items():
             if key := redactor.key_in(name):
                 raise UsageError(
-                    f"{what} holds {key}, and would stand in the ledger for ever. Nothing was recorded\n"
-                    f"hint: give a name there; a key belongs into a variable such as OPENAI_API_KEY, or into an option "
+                    f"{what} holds {key}, and would stay in the ledger for ever. Nothing was recorded\n"
+                    f"hint: give a name there; put a key into a variable such as OPENAI_API_KEY, or into an option "
                     f"that the manifest marks as secret"
                 )
 
 
 def names_in(cells: Sequence[Cell], workspace: Path) -> set[str]:
-    """What names the work: a variable whose value is one of these holds no secret."""
+    """Everything that names the work: a variable whose value is one of these is not a secret."""
     names = {*workspace.parts, host_name()}
     for cell in cells:
         manifest, target = cell.adapter.manifest, cell.target
-        names |= {manifest.id, manifest.name, manifest.directory, cell.agent, target.asked, target.model}
+        names |= {manifest.id, manifest.name, manifest.directory, cell.agent, target.requested, target.model}
         names |= {*target.model.split("/"), target.endpoint.provider.name, *manifest.options, *manifest.result.metrics}
         names |= {*manifest.run.argv, *(part.rpartition("/")[2] for part in manifest.run.argv)}
         names |= {*manifest.result.files, manifest.result.unit or ""}

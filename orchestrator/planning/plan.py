@@ -1,7 +1,7 @@
-"""The plan: which pieces of work a request means, each with its effective configuration and signature.
+"""The plan: the pieces of work that a request means, each with its effective configuration and signature.
 
-A request is a list of cells: a benchmark for an agent on a target, with options. One `run` command makes a row of them,
-a campaign file (see `campaign_file`) a whole matrix.
+A request is a list of cells: a benchmark for an agent on a target, with options. A `run` command makes a row of cells,
+a campaign file (see `campaign_file`) a matrix.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_DEPTH = 64
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A benchmark to run for an agent on a target; `extra` is what `--extra` would say."""
+    """A benchmark to run for an agent on a target; `extra` has the form of `--extra`."""
 
     adapter: Adapter
     agent: str
@@ -42,7 +42,7 @@ class Cell(msgspec.Struct, frozen=True):
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: a benchmark with its effective configuration, agent and target.
 
-    `secrets` are the values of its secret options; `missing` names all that this machine lacks for it.
+    `secrets` are the values of its secret options; `missing` names every requirement that this machine does not meet.
     """
 
     adapter: Adapter
@@ -60,7 +60,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def model(self) -> str:
-        """The name under which the model stands in the ledger."""
+        """The name of the model in the ledger."""
         return self.target.model
 
 
@@ -84,15 +84,15 @@ def distinctions(plan: Sequence[PlannedRun]) -> list[Json]:
 
 
 def titles(plan: Sequence[PlannedRun]) -> list[str]:
-    """A name for each piece of work: its benchmark, and what tells it from others of that benchmark."""
-    whose: dict[str, set[tuple[str, str, str]]] = {}
+    """A name for each piece of work: its benchmark, and how it differs from other work on that benchmark."""
+    contenders: dict[str, set[tuple[str, str, str]]] = {}
     for planned in plan:
-        whose.setdefault(planned.adapter.id, set()).add((planned.agent, planned.provider, planned.model))
+        contenders.setdefault(planned.adapter.id, set()).add((planned.agent, planned.provider, planned.model))
     return [
         " ".join(
             [
                 planned.adapter.id,
-                *([planned.agent, str(planned.target)] if len(whose[planned.adapter.id]) > 1 else []),
+                *([planned.agent, str(planned.target)] if len(contenders[planned.adapter.id]) > 1 else []),
                 *([format_options(options)] if options else []),
             ]
         )
@@ -100,13 +100,13 @@ def titles(plan: Sequence[PlannedRun]) -> list[str]:
     ]
 
 
-def choose(asked: Sequence[str], known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN) -> list[Adapter]:
-    """The adapters of the ids that were asked for, each once.
+def choose(ids: Sequence[str], known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN) -> list[Adapter]:
+    """The adapters of the given ids, each once.
 
-    Raises UsageError with the nearest id, or, where the manifest of one is `broken`, with what is wrong with it.
+    Raises UsageError with the nearest id, or, if the manifest of one is `broken`, with what is wrong with it.
     """
     chosen = {}
-    for benchmark_id in asked:
+    for benchmark_id in ids:
         adapter = known.get(benchmark_id)
         if adapter is None and (problem := broken.get(benchmark_id)):
             raise UsageError(f"the manifest of '{benchmark_id}' is broken: {problem}")
@@ -120,10 +120,10 @@ def choose(asked: Sequence[str], known: Mapping[str, Adapter], broken: Broken = 
 def without_strangers(
     extra: Json, known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN
 ) -> tuple[Json, list[str]]:
-    """`extra` without the options per benchmark that no benchmark here can have, and a sentence about each of those.
+    """`extra` without the options of benchmarks that are unknown here, and a sentence about each of those.
 
-    A profile that was written for many benchmarks serves those that are there. Raises UsageError if none of them is:
-    then its author has mistaken a name.
+    A profile that was written for many benchmarks can be used for those that are known. Raises UsageError if none is:
+    then its author has probably mistyped a name.
     """
     sections = extra.get(PER_BENCHMARK, {})
     strangers = []
@@ -140,19 +140,19 @@ def without_strangers(
 
 
 def parse_extra(text: str) -> Json:
-    """The object of `--extra`. Raises UsageError where the text is no JSON object."""
+    """The object of `--extra`. Raises UsageError if the text is not a JSON object."""
     try:
         extra = msgspec.json.decode(text)
     except msgspec.DecodeError as problem:
-        raise UsageError(f"--extra is no JSON: {problem}") from problem
+        raise UsageError(f"--extra is not JSON: {problem}") from problem
     except RecursionError:
         raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep") from None
     if _is_deeper(extra, MAX_DEPTH):
         raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(extra, dict):
-        raise UsageError(f"--extra is no JSON object, but {text.strip()[:40]}")
+        raise UsageError(f"--extra must be a JSON object, got {text.strip()[:40]}")
     if not isinstance(extra.get(PER_BENCHMARK, {}), dict):
-        raise UsageError(f"--extra: {PER_BENCHMARK} is no object of benchmark ids")
+        raise UsageError(f"--extra: {PER_BENCHMARK} must be an object of benchmark ids")
     return extra
 
 
@@ -178,26 +178,26 @@ def make_plan(
     hide: Callable[[Any], Any] = hide_in,
     source: str = "--extra",
 ) -> list[PlannedRun]:
-    """The pieces of work of a request, in the order of its cells, repetitions of one beside each other.
+    """The pieces of work of a request, in the order of its cells; repetitions follow each other.
 
-    Cells that come to the same work are one. `hide` takes the secrets out of the value of an option. `source` is where
-    options stand. Raises UsageError for options that no benchmark which is given them knows, or whose value does not
-    fit.
+    Cells that mean the same work become one. `hide` removes the secrets from the value of an option. `source` says
+    where the options were given. Raises UsageError for an option that no benchmark of the request knows, or for a value
+    that does not fit.
     """
     plan: dict[str, PlannedRun] = {}
-    lacking: dict[bytes, list[str]] = {}
+    checked: dict[bytes, list[str]] = {}
     for cell, effective in zip(cells, _configure(cells, known, broken, hide, source), strict=True):
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
-        # What a machine lacks is found by starting commands, so it is asked once for cells that ask the same.
+        # Requirements are checked by starting commands, so cells with the same requirements are checked once.
         where = [target.endpoint.provider.name, target.endpoint.base_url]
         key = msgspec.json.encode([manifest.id, cell.agent, where, effective.config])
-        if (unmet := lacking.get(key)) is None:
-            unmet = lacking[key] = [
+        if (not_met := checked.get(key)) is None:
+            not_met = checked[key] = [
                 *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
                 *target.endpoint.missing(),
                 *_unreachable(manifest, cell.agent, target),
-                *capacity.lacking(manifest.resources),
+                *capacity.missing(manifest.resources),
             ]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
@@ -215,7 +215,7 @@ def make_plan(
                 target=target,
                 config=config,
                 secrets=effective.secrets,
-                missing=unmet,
+                missing=not_met,
                 signature=signature,
             )
             first = plan.setdefault(signature.digest, planned)
@@ -224,16 +224,16 @@ def make_plan(
 
 
 def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:
-    """Why an agent cannot ask that model: some know their providers by name, and no other address."""
+    """Why an agent cannot use that model: some agents know their providers by name, and use no other address."""
     fixed = manifest.run.fixed_providers.get(agent)
     endpoint = target.endpoint
     if fixed is None or target is NO_TARGET:
         return []
     if endpoint.provider.name not in fixed:
-        return [f"provider {' or '.join(fixed)} (agent '{agent}' can ask no other)"]
+        return [f"provider {' or '.join(fixed)} (agent '{agent}' cannot use another one)"]
     if endpoint.base_url != endpoint.provider.base_url:
         address = endpoint.provider.base_url
-        return [f"no other base URL than {address} (agent '{agent}' would ask there all the same)"]
+        return [f"the base URL {address} (agent '{agent}' always uses this one)"]
     return []
 
 
@@ -241,8 +241,8 @@ def _refuse_two_addresses(one: PlannedRun, other: PlannedRun) -> None:
     """Raises UsageError for two models of one name at two addresses: they would silently be one piece of work."""
     if one.target.endpoint.base_url != other.target.endpoint.base_url:
         raise UsageError(
-            f"{one.adapter.id}: {one.target} is asked at two addresses, which are one piece of work for the ledger\n"
-            "hint: give the models names of their own, or run them one after the other, the second one with --force"
+            f"{one.adapter.id}: {one.target} has two addresses, which are the same work for the ledger\n"
+            "hint: give the models different names, or run them one after the other, the second one with --force"
         )
 
 

@@ -14,7 +14,7 @@ from .plan import PlannedRun, distinctions
 
 
 class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
-    """The scores of the repetitions of a benchmark for one agent and model; at least one of `asked` succeeded.
+    """The scores of the repetitions of a benchmark for one agent and model; at least one of `planned` succeeded.
 
     `options` are those in which it differs from other work on the benchmark.
     """
@@ -24,7 +24,7 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str
     options: Json
-    asked: int
+    planned: int
     scores: list[float]
 
     @property
@@ -34,20 +34,20 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def deviation(self) -> float | None:
-        """The sample standard deviation (divided by n - 1): how far repetitions spread; None for one alone."""
-        error = standard_error(self.scores)  # It knows how to do without the square of a very large score.
+        """The sample standard deviation (divided by n - 1): how far repetitions spread; None for a single one."""
+        error = standard_error(self.scores)  # It avoids the square of a very large score, which would overflow.
         return None if error is None else error * math.sqrt(len(self.scores))
 
     @property
     def stderr(self) -> float | None:
-        """The standard error of the mean; None for one alone."""
+        """The standard error of the mean; None for a single one."""
         return standard_error(self.scores)
 
 
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
-    """The repetitions of a plan, whoever ran them and when; only what was asked for more than once."""
+    """The repetitions of a plan, also those of earlier campaigns; only work that is planned more than once."""
     if not any(REPEAT in planned.config for planned in plan):
-        return []  # A campaign of ten thousand cells need not look for them.
+        return []  # Saves a campaign of ten thousand cells the search.
     together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
     options: dict[str, Json] = {}
     for planned, differing in zip(plan, distinctions(plan), strict=True):
@@ -55,11 +55,11 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
         key = (planned.signature.comparison_key, planned.agent, planned.provider, planned.model)
         together.setdefault(key, []).append(planned)
     found = []
-    for some in together.values():
-        successes = [_last_success(history, planned) for planned in some]
+    for group in together.values():
+        successes = [_last_success(history, planned) for planned in group]
         scores = [score for score in successes if score is not None]
-        if len(some) > 1 and scores:
-            first = some[0]
+        if len(group) > 1 and scores:
+            first = group[0]
             found.append(
                 Repetitions(
                     benchmark_id=first.adapter.id,
@@ -67,7 +67,7 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
                     provider=first.provider,
                     model=first.model,
                     options=options[first.signature.digest],
-                    asked=len(some),
+                    planned=len(group),
                     scores=scores,
                 )
             )

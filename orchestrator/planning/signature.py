@@ -27,7 +27,7 @@ def sign(
     """The signature of running a benchmark with its effective configuration.
 
     SHA-256 of the canonical JSON: keys sorted, no spaces, a whole number without a fraction, provider in lower case.
-    The comparison key leaves out who answered, and which repetition it was.
+    The comparison key leaves out the contender (agent, provider, model) and the number of the repetition.
     """
     work = {"benchmark_id": benchmark_id, "benchmark_directory": benchmark_directory}
     asked = {"agent": agent, "provider": provider.lower(), "model": model}
@@ -37,22 +37,22 @@ def sign(
 
 
 def canonical(value: Any) -> Any:
-    """A JSON value in the one form that equal values share. Raises ValueError for a number that JSON can't hold."""
+    """A JSON value in the one form that equal values share. Raises ValueError for a number that JSON cannot hold."""
     if isinstance(value, str | int):
-        return value  # Most are.
+        return value  # The usual case.
     if isinstance(value, dict):
         return {key: canonical(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [canonical(item) for item in value]
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} is no JSON number")
+            raise ValueError(f"{value} is not a JSON number")
         return int(value) if value.is_integer() else value
     return value
 
 
 def difference(before: Json, after: Json, path: str = "") -> list[str]:
-    """The fields that tell two pre-images apart, each as `extra_config.seed: 42 -> 43`."""
+    """The fields in which two pre-images differ, each as `extra_config.seed: 42 -> 43`."""
     changes = []
     for key in sorted(before.keys() | after.keys()):
         old, new = before.get(key), after.get(key)

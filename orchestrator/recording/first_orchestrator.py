@@ -1,6 +1,6 @@
 """What the database of the first orchestrator (elizaOS) says: its run groups, its runs and their model calls.
 
-Whatever a cell holds, a row either becomes an event or a problem that names it: nobody vouches for the file.
+The file is not trusted: whatever a cell holds, a row becomes either an event or a problem that names it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from ..planning.signature import sign
 from ..redaction import Redactor
 
 RUNS, GROUPS, CALLS = "benchmark_runs", "run_groups", "benchmark_run_trajectories"
-_LARGEST_VALUE = 16 * 1024 * 1024
-"""Bytes of a value, or of a row, that is read."""
+_MAX_VALUE_BYTES = 16 * 1024 * 1024
+"""The maximum size of a value, or of a row."""
 
 _ALL_RUNS = "SELECT * FROM benchmark_runs ORDER BY started_at, run_id"
 _ALL_GROUPS = "SELECT * FROM run_groups"
@@ -49,12 +49,12 @@ UNDONE = {"skipped", "incompatible"}
 """The status of a row for work that was not done."""
 _ENDED = {"succeeded", "failed"}
 _LABELS = ("agent", "harness")
-"""What it kept among the options, and is not one: who played."""
+"""What it kept among the options, although these name the contender."""
 _CALIBRATION = re.compile(r"(perfect|wrong|half|random)_v\d+")
 _MOCK_PROVIDERS = {"mock", "synthetic-calibration"}
 _MOCK_SWITCHES = ("mock", "dry_run", "smoke")
-_MOST_CALLS = 10_000
-"""How many model calls of a run are kept: an event is a line."""
+_MAX_CALLS = 10_000
+"""The maximum number of model calls of a run that are kept, since an event is one line."""
 _USAGE = {
     "input_tokens": "total_prompt_tokens",
     "output_tokens": "total_completion_tokens",
@@ -81,7 +81,7 @@ _GROUP_DETAILS = (
 
 
 class First(msgspec.Struct, frozen=True):
-    """Its rows: groups and runs as they are, and the model calls of each run by its id."""
+    """The rows of the database: groups and runs as they are, and the model calls of each run by its id."""
 
     groups: list[Json]
     runs: list[Json]
@@ -91,24 +91,24 @@ class First(msgspec.Struct, frozen=True):
 def read_database(path: Path) -> First:
     """The rows of that database. Raises UsageError if the file is not one of the first orchestrator."""
     try:
-        if not path.is_file():  # SQLite would wait for ever for a pipe that nobody writes to.
+        if not path.is_file():  # SQLite would wait for ever for a pipe without a writer.
             raise UsageError(f"{path} is not a file")
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
-            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
             connection.text_factory = lambda text: text.decode(errors="replace")
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
             if "projection_state" in tables:
-                raise UsageError(f"{path} was made from a ledger by this program: copy the ledger instead")
+                raise UsageError(f"{path} was made from a ledger by this program\nhint: copy the ledger instead")
             if RUNS not in tables:
-                raise UsageError(f"{path} has no table {RUNS}: it is no database of the first orchestrator")
+                raise UsageError(f"{path} has no table {RUNS}, so it is not a database of the first orchestrator")
             runs = [dict(row) for row in connection.execute(_ALL_RUNS)]
             groups = [dict(row) for row in connection.execute(_ALL_GROUPS)] if GROUPS in tables else []
             calls: dict[str, list[Json]] = {}
             if CALLS in tables:
                 for row in connection.execute(_ALL_CALLS):
                     of_run = calls.setdefault(str(row["run_id"]), [])
-                    if len(of_run) < _MOST_CALLS:
+                    if len(of_run) < _MAX_CALLS:
                         of_run.append({name: row[name] for name in row.keys() if name != "run_id"})  # noqa: SIM118
             return First(groups, runs, calls)
     except sqlite3.DatabaseError as problem:
@@ -116,11 +116,11 @@ def read_database(path: Path) -> First:
 
 
 ListFiles = Callable[[Path], tuple[list[Artifact], list[str]]]
-"""The files in a run's folder, and what there is to say of those that are not listed."""
+"""Lists the files in a run's folder, with notes about those that are left out."""
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """What reading a run takes: `adapters` say which options put a mock in the model's place."""
+    """Everything that is needed to read a run: `adapters` say which options replace the model by a mock."""
 
     database: Path
     source: ImportSource
@@ -148,8 +148,8 @@ def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
     files, notes = _files(row, reader)
     run["artifacts"] = [msgspec.to_builtins(file) for file in files]
     run["notes"] = notes
-    if len(calls) == _MOST_CALLS:
-        notes.append(f"only the first {_MOST_CALLS} of its model calls were taken along")
+    if len(calls) == _MAX_CALLS:
+        notes.append(f"only the first {_MAX_CALLS} model calls were imported")
     kept = {
         "artifacts": _decoded(row.get("artifacts_json"), []),
         "trajectories": calls,
@@ -162,7 +162,7 @@ def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
     work = {name: str(run.get(name, "")) for name in _WORK}
     run["comparison_key"] = sign(**work, extra_config=run["extra_config"]).comparison_key
     run = plain(run)
-    # The secrets of a configuration may stand in the command and in an error, too.
+    # The secrets of a configuration may be in the command and in an error, too.
     words = Redactor(dict(secrets_within(stored)))
     said = ("command", "error", "metrics", "notes", "provenance")
     return Imported(source=reader.source, run=run | {name: words.value(run[name]) for name in said if name in run})
@@ -171,7 +171,7 @@ def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
 def group_events(row: Json, runs: list[Json], source: ImportSource) -> list[Event]:
     """A group's row, and the rows of its runs, as the events of the group: opened, what it did not run, closed.
 
-    Raises ValueError if the row does not say what was asked for.
+    Raises ValueError if the row does not hold a request.
     """
     asked = _decoded(row.get("request_json"), {})
     ids = _decoded(row.get("benchmarks_json"), []) or _decoded(json.dumps(asked.get("benchmarks")), [])
@@ -221,17 +221,17 @@ def _closed(row: Json, runs: list[Json], details: Json) -> GroupClosed:
 
 def _undone(row: Json) -> Skipped | Incompatible:
     metrics = _decoded(row.get("metrics_json"), {})
-    told: Json = {name: _text(row.get(name)) for name in ("agent", "provider", "model")}
-    told |= {"benchmark_id": str(row["benchmark_id"]), "signature": str(row.get("signature") or "")}
+    common: Json = {name: _text(row.get(name)) for name in ("agent", "provider", "model")}
+    common |= {"benchmark_id": str(row["benchmark_id"]), "signature": str(row.get("signature") or "")}
     reason = str(metrics.get("reason") or row.get("error") or row["status"])
     if row["status"] == "skipped":
         existing = metrics.get("existing_succeeded_run_id") or metrics.get("existing_run_id")
-        return Skipped(**told, reason=reason, existing_run_id=_text(existing))
-    return Incompatible(**told, missing=[str(row.get("error") or reason)])
+        return Skipped(**common, reason=reason, existing_run_id=_text(existing))
+    return Incompatible(**common, missing=[str(row.get("error") or reason)])
 
 
 def _is_synthetic(row: Json, config: Json, metrics: Json, adapters: Mapping[str, Adapter]) -> bool:
-    """Whether no agent and no model were measured: a calibration harness, a mock, or rules played in their place."""
+    """Whether the run measured no agent and no model, but a calibration harness, a mock or rules in their place."""
     if _CALIBRATION.fullmatch(str(row.get("agent"))) or str(row.get("provider")).lower() in _MOCK_PROVIDERS:
         return True
     if "synthetic_harness" in metrics or any(config.get(name) is True for name in _MOCK_SWITCHES):
@@ -241,7 +241,7 @@ def _is_synthetic(row: Json, config: Json, metrics: Json, adapters: Mapping[str,
 
 
 def _usage(row: Json, tokens: Json) -> Json:
-    """What its model calls used. Numbers of tokens that it only estimated are left out."""
+    """The usage of its model calls. Numbers of tokens that were only estimated are left out."""
     is_estimate = bool(tokens.get("token_estimate_source"))
     usage = {
         name: row[column]
@@ -255,22 +255,22 @@ def _usage(row: Json, tokens: Json) -> Json:
 
 
 def _files(row: Json, reader: Reader) -> tuple[list[Artifact], list[str]]:
-    """The files that the run left, if its folder is still there: where the row says, or beside the database."""
+    """The files of the run, if its folder still exists: at the path in the row, or beside the database."""
     run_id, group = str(row["run_id"]), str(row.get("run_group_id"))
     directory = f"{row.get('benchmark_directory')}__{row.get('benchmark_id')}"
-    told = [Path(str(path)).parent for path in _decoded(row.get("artifacts_json"), [])]
+    recorded = [Path(str(path)).parent for path in _decoded(row.get("artifacts_json"), [])]
     beside = [reader.database.absolute().parent / group / directory / run_id]
-    if not told or not all(part and "/" not in part and part not in (".", "..") for part in (run_id, group)):
+    if not recorded or not all(part and "/" not in part and part not in (".", "..") for part in (run_id, group)):
         return [], []
-    for folder in (*told, *beside):
-        # A path in a database of somebody else may name anything: only a folder of that very run is looked at.
+    for folder in (*recorded, *beside):
+        # The database is not trusted, so a path may name anything: only a folder of that very run is read.
         if (folder.name, folder.parent.parent.name) == (run_id, group) and (folder / "output").is_dir():
             return reader.list_files(folder)
-    return [], ["its files were not found, where the first orchestrator left them: " + str(told[0])]
+    return [], ["its files were not found at the path of the first orchestrator: " + str(recorded[0])]
 
 
 def _repo_meta(meta: Json) -> Json:
-    """Commits under the names that ours have, beside their own."""
+    """Commits under the names that this program uses, beside their own."""
     return {
         **meta,
         "benchmarks": {"commit": meta["benchmarks_commit"]} if meta.get("benchmarks_commit") else {},
@@ -299,7 +299,7 @@ def _text(value: Any) -> str | None:
 
 
 def _decoded(text: Any, default: Any) -> Any:
-    """A JSON column; what the first orchestrator wrote as NaN is null, and what is not JSON is the default."""
+    """A JSON column; NaN becomes null, and text that is not JSON becomes the default."""
     if not isinstance(text, str):
         return default
     try:

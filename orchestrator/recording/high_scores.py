@@ -1,4 +1,4 @@
-"""Publishing reference scores: from manifests, each once, and by hand."""
+"""Publishing high scores: from manifests, each once, and by hand."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _PERCENT = ("percent", "%")
 
 
 def of_manifest(manifest: Manifest) -> HighScorePublished | None:
-    """The reference that a manifest names, in the unit and direction of its result."""
+    """The high score that a manifest names, in the unit and direction of its result."""
     return _published(manifest, manifest.high_score) if manifest.high_score else None
 
 
 def by_hand(
     manifest: Manifest, *, value: str, label: str, source: str, date: str | None, author: str
 ) -> HighScorePublished:
-    """The reference that a person publishes. Raises UsageError for a value that is none in the unit of the score."""
+    """The high score that a person publishes. Raises UsageError for a value that does not fit the unit of the score."""
     unit = manifest.result.unit
     try:
         number = float(value.removesuffix("%"))
     except ValueError:
-        raise UsageError(f"'{value}' is no number") from None
+        raise UsageError(f"'{value}' is not a number") from None
     if value.endswith("%") and unit not in _PERCENT:
-        meant = f"; did you mean {number / 100:g}?" if unit == "ratio" else ""
+        meant = f"\nhint: did you mean {number / 100:g}?" if unit == "ratio" else ""
         raise UsageError(f"{value} is a percentage, but the score of {manifest.id} is in the unit '{unit}'{meant}")
     reference = HighScore(label=label, value=number, source=source, date=date)
     for _, reason in high_score_faults(msgspec.structs.replace(manifest, high_score=reference)):
@@ -42,10 +42,10 @@ def newly_published(
     manifests: Iterable[Manifest],
     as_recorded: Callable[[HighScorePublished], HighScorePublished],
 ) -> list[NewEvent]:
-    """An event for each manifest whose reference is not the one that was last published from a manifest.
+    """An event for each manifest whose high score is not the one that was last published from a manifest.
 
-    They are compared `as_recorded`: a source may have lost a secret on its way into the ledger.
-    So a manifest publishes once, a changed one once more, and what somebody published by hand stands until then.
+    They are compared `as_recorded`, since a source may have lost a secret on its way into the ledger. So a manifest
+    publishes once, a changed one once more, and a high score that was published by hand holds until then.
     """
     fresh = {}
     for manifest in manifests:

@@ -1,6 +1,6 @@
-"""Runs that were made elsewhere become `imported` events: each once, whatever its file is called by then.
+"""Runs of other programs become `imported` events: each once, even if its file is renamed.
 
-A run's id is made from the digest of the content that it was read from, so that the same file is the same run.
+A run's id is made from the digest of its file's content, so the same file is the same run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE = 2_000
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A run that was read: its id here, and where it stands."""
+    """A run that was read: its id here, and where it comes from."""
 
     run_id: str
     source: ImportSource
@@ -33,10 +33,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def read_source(source: Source, redactor: Redactor) -> tuple[list[Found], list[str]]:
-    """The runs of a source, and what of it becomes none. Names of benchmarks and configurations lose their secrets.
+    """The runs of a source, and remarks on what was not read. Benchmark names and configurations lose their secrets.
 
     Raises OSError, and UnreadableResult, also if an agent, a provider or a model is named by a key: such a name cannot
-    be changed, and a key cannot be recorded.
+    be changed, and a key must not be recorded.
     """
     origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
     findings = source.read()
@@ -54,43 +54,43 @@ def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
     return replace(run, benchmark=redactor.text(run.benchmark), config=config)
 
 
-_TOLD = ("status", "score", "unit", "higher_is_better", "samples", "stderr")
-"""What of a run is worth telling if the ledger has it otherwise, besides who answered and the options."""
+_COMPARED = ("status", "score", "unit", "higher_is_better", "samples", "stderr")
+"""The fields of a run that are compared with the ledger, besides the contender and the options."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What the ledger has of runs that were read, by their ids: not yet, or with another score or other options."""
+    """The ids of runs that the ledger does not have yet, and of those that it has with other values."""
 
     fresh: set[str]
-    otherwise: set[str]
+    different: set[str]
 
 
 def compare(found: Iterable[Found], history: History) -> Comparison:
-    """Which of those runs the ledger does not have, and which it has, but read otherwise."""
-    fresh, otherwise = set(), set()
+    """Which of those runs the ledger does not have, and which it has with other values."""
+    fresh, different = set(), set()
     for one in found:
         known = history.runs.get(one.run_id)
         if known is None:
             fresh.add(one.run_id)
-        elif any(getattr(known, name) != getattr(one.run, name) for name in _TOLD) or (
+        elif any(getattr(known, name) != getattr(one.run, name) for name in _COMPARED) or (
             known.signature != _signature(one.run).digest
         ):
-            otherwise.add(one.run_id)
-    return Comparison(fresh, otherwise)
+            different.add(one.run_id)
+    return Comparison(fresh, different)
 
 
 def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
-    """Append an `imported` event for each run that the ledger does not have; how it was before.
+    """Append an `imported` event for each run that the ledger does not have. Returns how it was before.
 
     Raises what `Ledger.decide` raises.
     """
     before = Comparison(set(), set())
 
-    def decide(some: Sequence[Found], history: History) -> list[NewEvent]:
-        told = compare(some, history)
-        before.fresh.update(told.fresh)
-        before.otherwise.update(told.otherwise)
-        fresh = {one.run_id: one for one in some if one.run_id in told.fresh}
+    def decide(batch: Sequence[Found], history: History) -> list[NewEvent]:
+        compared = compare(batch, history)
+        before.fresh.update(compared.fresh)
+        before.different.update(compared.different)
+        fresh = {one.run_id: one for one in batch if one.run_id in compared.fresh}
         return [NewEvent(run_id, Imported(source=one.source, run=_row(one.run))) for run_id, one in fresh.items()]
 
     for first in range(0, len(found), _AT_ONCE):
@@ -99,7 +99,7 @@ def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
 
 
 def _run_id(origin: ImportSource, run: ForeignRun) -> str:
-    """The digest tells runs apart; the name before it is only for people, and may be that of another benchmark too."""
+    """The digest identifies the run; the name before it is only for people, and another benchmark may have it too."""
     digest = sha256(f"{origin.sha256}\n{run.name}".encode()).hexdigest()
     return f"run_{slug(run.benchmark)}_imported_{digest[:16]}"
 

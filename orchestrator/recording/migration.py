@@ -1,7 +1,7 @@
 """Bringing the history of the first orchestrator along: the rows of its `orchestrator.sqlite` become events.
 
-A row is taken as it stands, with its own times; what its author cannot vouch for (was the score valid? was the row
-repaired later?) stays open: an imported run is marked as one, and counts for no record.
+A row is taken as it is, with its own times. It cannot be checked whether its score was valid, or whether the row was
+changed later: so the run is marked as imported, and never becomes a record.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .first_orchestrator import UNDONE, First, ListFiles, Reader, group_events, 
 KIND = "elizaos-orchestrator-sqlite"
 
 _COMPARED = ("status", "score", "unit", "comparison_key", "synthetic", "agent", "provider", "model")
-"""What tells whether a run that was imported before would be another one today."""
+"""The fields by which a run that was imported before is compared with what would be imported today."""
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """What an import did: runs and groups that were added or were there already, and rows of work that was not done.
+    """What an import did: runs and groups that were added or known already, and rows of work that was not done.
 
-    `otherwise` are the runs that were there already and would be read otherwise today, with the fields that differ;
-    `problems` are rows that could not be taken in.
+    `different` are the known runs that would be imported with other values today, with the fields that differ;
+    `problems` are rows that could not be imported.
     """
 
     added: int
@@ -41,7 +41,7 @@ class Migration(msgspec.Struct, frozen=True):
     groups_added: int
     groups_known: int
     undone: int
-    otherwise: dict[str, list[str]]
+    different: dict[str, list[str]]
     problems: list[str]
 
 
@@ -66,7 +66,7 @@ def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], l
         fresh_groups.clear()
         fresh_groups.update(groups.keys() - history.groups.keys())
         before.clear()
-        before.update(_otherwise(runs, history))
+        before.update(_different(runs, history))
         opened = [NewEvent(id, event) for id, events in groups.items() if id in fresh_groups for event in events]
         return opened + [NewEvent(id, event) for id, event in runs.items() if id in fresh_runs]
 
@@ -78,7 +78,7 @@ def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], l
         groups_added=len(fresh_groups),
         groups_known=len(groups) - len(fresh_groups),
         undone=sum(row["status"] in UNDONE for row in first.runs),
-        otherwise=before,
+        different=before,
         problems=problems,
     )
 
@@ -90,7 +90,7 @@ def _runs(first: First, reader: Reader, problems: list[str]) -> dict[str, Import
             continue
         run_id = row["run_id"]
         if not isinstance(run_id, str) or not run_id or run_id in runs:
-            problems.append(f"a run has no id of its own: {run_id!r}")
+            problems.append(f"the id of a run is missing or not unique: {run_id!r}")
             continue
         event = run_event(row, first.calls.get(run_id, []), reader)
         if problem := _key_in_names(run_id, event) or _why_impossible(run_id, [event]):
@@ -101,7 +101,7 @@ def _runs(first: First, reader: Reader, problems: list[str]) -> dict[str, Import
 
 
 def _key_in_names(run_id: str, event: Imported) -> str | None:
-    """What is wrong if a run is named by a key: a name cannot be changed, and a key cannot be recorded."""
+    """What is wrong if a run is named by a key: a name cannot be changed, and a key must not be recorded."""
     for name in ("benchmark_id", "benchmark_directory", "agent", "provider", "model"):
         if holds_a_key(str(event.run.get(name, ""))):
             return f"{hide(run_id)}: its {name} holds what looks like a key"
@@ -116,7 +116,7 @@ def _groups(first: First, source: ImportSource, problems: list[str]) -> dict[str
     for row in sorted(first.groups, key=lambda row: (str(row.get("created_at")), str(row.get("run_group_id")))):
         group_id = row.get("run_group_id")
         if not isinstance(group_id, str) or not group_id or group_id in groups:
-            problems.append(f"a run group has no id of its own: {group_id!r}")
+            problems.append(f"the id of a run group is missing or not unique: {group_id!r}")
             continue
         events = group_events(row, of_group.get(group_id, []), source)
         if problem := _why_impossible(group_id, events):
@@ -127,7 +127,7 @@ def _groups(first: First, source: ImportSource, problems: list[str]) -> dict[str
 
 
 def _why_impossible(stream: str, events: Iterable[Event]) -> str | None:
-    """Why the ledger would refuse these first events of a stream; None if it takes them."""
+    """Why the ledger would refuse these first events of a stream; None if it accepts them."""
     run = group = None
     at = utc_now()
     try:
@@ -144,8 +144,8 @@ def _why_impossible(stream: str, events: Iterable[Event]) -> str | None:
     return None
 
 
-def _otherwise(runs: Mapping[str, Imported], history: History) -> dict[str, list[str]]:
-    """The fields in which runs that the ledger has differ from how they are read now."""
+def _different(runs: Mapping[str, Imported], history: History) -> dict[str, list[str]]:
+    """The fields in which runs in the ledger differ from what would be imported now."""
     differences = {}
     for run_id, event in runs.items():
         known = history.runs.get(run_id)

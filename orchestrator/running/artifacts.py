@@ -13,14 +13,14 @@ import msgspec
 from ...ledger.events import Artifact
 from ...ledger.run_files import NotReadable, digest, kind_of, open_inside
 
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 """How many files are recorded at most: those nearest to the top come first."""
-MOST_NAMES = 200_000
+MAX_NAMES = 200_000
 """How many names are looked at, at most."""
-_MOST_PROBLEMS = 5
+_MAX_PROBLEMS = 5
 _LARGE = 1024**3
 _HOLES = 100
-"""A large file that takes less than one part in so many of its size on the disk is made of holes."""
+"""A large file that takes less than its size divided by this number on the disk is made of holes."""
 _BLOCK = 512  # What st_blocks counts, by POSIX practice, whatever the file system.
 
 
@@ -60,9 +60,9 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
                 artifacts.append(Artifact(path, size, sha256))
     if unread:
         problems.insert(0, f"there was no time to read {_some(unread)}")
-    notes = [f"not recorded: {problem}" for problem in problems[:_MOST_PROBLEMS]]
-    if len(problems) > _MOST_PROBLEMS:
-        notes.append(f"not recorded: {len(problems) - _MOST_PROBLEMS} more files")
+    notes = [f"not recorded: {problem}" for problem in problems[:_MAX_PROBLEMS]]
+    if len(problems) > _MAX_PROBLEMS:
+        notes.append(f"not recorded: {len(problems) - _MAX_PROBLEMS} more files")
     return Listing(sorted(artifacts, key=lambda artifact: artifact.path), notes)
 
 
@@ -82,7 +82,7 @@ def _files(folder: Path, problems: list[str], is_over: Callable[[], bool]) -> It
         here = waiting.popleft()
         for entry in _names(here, folder, problems):
             looked += 1
-            if found == MOST_FILES or looked > MOST_NAMES or is_over():
+            if found == MAX_FILES or looked > MAX_NAMES or is_over():
                 problems.insert(0, f"files beyond the first {found}")
                 return
             path = Path(entry.path)
@@ -117,7 +117,7 @@ def _names(here: Path, folder: Path, problems: list[str]) -> Iterator[os.DirEntr
 
 
 def _leads_out(folder: Path, link: Path, shown: str) -> list[str]:
-    """What there is to say of a link: nothing if it leads to another place of the run's folder."""
+    """What is wrong with a link: nothing if it leads to another place in the run's folder."""
     try:
         inside = Path(os.path.realpath(link, strict=True)).is_relative_to(os.path.realpath(folder))
     except (OSError, ValueError):

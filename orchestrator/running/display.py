@@ -10,26 +10,26 @@ from ...ledger.fold import Run
 
 
 class Display(Protocol):
-    """Told of what happens; may be called from several threads."""
+    """Shows what happens; may be called from several threads."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Show a line of text."""
         ...
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """A run begins."""
+        """Show that a run begins."""
         ...
 
     def progress(self, run_id: str, progress: Progress) -> None:
-        """A run has come further."""
+        """Show the progress of a run."""
         ...
 
     def ended(self, run: Run) -> None:
-        """A run has ended."""
+        """Show how a run ended."""
         ...
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """End the display."""
         ...
 
 
@@ -57,4 +57,4 @@ class LogDisplay:
         self._log.log(level, "%s: %s %s", run.benchmark_id, run.status, run.reason or run.score)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to close."""

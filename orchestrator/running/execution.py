@@ -1,4 +1,4 @@
-"""One child process from start to end: its logs, its time limit, and that nothing of it stays behind.
+"""One child process from start to end: its logs, its time limits, and the end of everything that it started.
 
 The child runs under a shell of one line that notes its exit status in a file beside the logs. So the next
 orchestrator can tell a child that finished after its own orchestrator was killed from one that did not.
@@ -7,7 +7,6 @@ orchestrator can tell a child that finished after its own orchestrator was kille
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import selectors
@@ -32,7 +31,7 @@ RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
 """The variable that names its run to a child."""
 
 # $0 is the file of the exit status, the arguments are the command. The shell first reads from its input what it will
-# reveal, and after which exit codes: what stands in arguments or variables of the environment is no secret. Then its
+# reveal, and after which exit codes: arguments and environment variables are not secret. Then its
 # input is the file, opened before the command begins: whatever the command puts in the file's place, the shell neither
 # waits for it nor writes to it.
 _SHELL = (
@@ -49,11 +48,11 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOC
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
-"""What has to end is asked to, and has so long before it is killed."""
-_NAMED = 10
-"""So many processes that were left behind are named; there may be thousands."""
+"""How long a process has to end after it was asked to; then it is killed."""
+_MAX_NAMED = 10
+"""How many of the processes that a child left are named; there may be thousands."""
 _DRAIN_SECONDS = 2.0
-"""How long to wait for the end of the output when the child is gone and everything it left was ended."""
+"""How long to wait for the end of the output after the child and everything that it left have ended."""
 
 
 class Cancellation:
@@ -66,14 +65,14 @@ class Cancellation:
         self.is_urgent = False
 
     def request(self) -> None:
-        """End all of them, and let none begin. Asked for once more, they are given no time to end by themselves."""
+        """End all of them, and let none begin. A second request kills them without waiting."""
         self.is_urgent = self.requested
         self.requested = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"!")
 
     def fileno(self) -> int:
-        """Readable from the request on, for ever."""
+        """Becomes readable with the request, and stays so."""
         return self._read
 
     def close(self) -> None:
@@ -83,7 +82,7 @@ class Cancellation:
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How a child ended. `reason` is None for an end of its own; `notes` tell what else there is to know."""
+    """How a child ended. `reason` is None if it ended by itself; `notes` say what else there is to know."""
 
     return_code: int | None
     duration_seconds: float
@@ -114,7 +113,7 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
-    """Run a child to its end; `tick` is called about twice a second meanwhile, and says whether there is progress.
+    """Run a child to its end; `tick` is called about twice a second meanwhile, and returns whether there is progress.
 
     When this returns or raises, no process that the child started is left. A command that can't be started is an
     Exit with reason `start`.
@@ -130,61 +129,30 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         for fd in reads:
             stack.callback(os.close, fd)
         try:
-            process = subprocess.Popen(
-                [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],
-                cwd=child.cwd,
-                env=dict(child.environment),
-                stdin=subprocess.PIPE,
-                stdout=writes[0],
-                stderr=writes[1],
-                start_new_session=True,
-                # The child keeps the reading ends open too: should this process be killed, its next print must not
-                # kill the child with a broken pipe.
-                pass_fds=[*reads, *child.inherits],
-            )
+            process = _start(child, reads, writes)
         except OSError as problem:
             error = f"cannot start in {child.cwd}: {problem.strerror}"
             return Exit(return_code=None, duration_seconds=0.0, reason="start", error=error)
         finally:
             for fd in writes:
                 os.close(fd)
-        # The child's process group, and those of its processes that left the group.
-        end_family = functools.partial(
-            end_marked,
-            marker_of(child.environment[RUN_ID_VARIABLE]),
-            group=process.pid,
-            is_urgent=lambda: cancellation.is_urgent,
-        )
+        stopwatch = Stopwatch(process.pid, began)
         try:
             _hand_over(process, child)
-            stopwatch = Stopwatch(process.pid, began)
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation, stopwatch)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
-            if reason:
-                # The shell first: of a child that was ended, no exit status is ever noted.
-                process.kill()
-                end_family(grace_seconds=child.grace_seconds)
-            return_code = process.wait()
-            end = None if reason else read_end(child.folder)
-            duration = stopwatch.worked(end.at if end else None)
-            left = end_family(grace_seconds=child.grace_seconds)
+            duration, left = _end(process, child, reason, stopwatch, cancellation)
             pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
         except BaseException:
             process.kill()
-            end_family(grace_seconds=0)
+            _end_family(process, child, cancellation, grace_seconds=0)
             process.wait()
             raise
-    errors = {
-        "timeout": f"no end after {child.timeout_seconds:g} s",
-        "stalled": f"no output and no progress for {child.stall_seconds or 0:g} s",
-        "interrupted": "the orchestrator was interrupted",
-        None: "",
-    }
     return Exit(
-        return_code=return_code,
+        return_code=process.returncode,
         duration_seconds=duration,
         reason=reason,
-        error=errors[reason],
+        error=_why_ended(child, reason),
         notes=[
             *stopwatch.note(),
             *([] if reason or not left else [_left_behind(left)]),
@@ -193,21 +161,76 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
     )
 
 
+def _start(child: Child, reads: Sequence[int], writes: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start the shell around a child, in a session of its own. Raises OSError."""
+    return subprocess.Popen(
+        [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],
+        cwd=child.cwd,
+        env=dict(child.environment),
+        stdin=subprocess.PIPE,
+        stdout=writes[0],
+        stderr=writes[1],
+        start_new_session=True,
+        # The child keeps the reading ends open too: if this process is killed, the child's next print must not kill
+        # the child with a broken pipe.
+        pass_fds=[*reads, *child.inherits],
+    )
+
+
+def _end(
+    process: subprocess.Popen[bytes],
+    child: Child,
+    reason: str | None,
+    stopwatch: Stopwatch,
+    cancellation: Cancellation,
+) -> tuple[float, list[str]]:
+    """End everything that is left of a child. Returns for how many seconds it worked, and the processes it left.
+
+    `reason` says why it must end; None if it has ended by itself.
+    """
+    if reason:
+        # The shell first: no exit status is ever noted for a child that was ended from outside.
+        process.kill()
+        _end_family(process, child, cancellation, grace_seconds=child.grace_seconds)
+    process.wait()
+    end = None if reason else read_end(child.folder)
+    duration = stopwatch.worked(end.at if end else None)
+    return duration, _end_family(process, child, cancellation, grace_seconds=child.grace_seconds)
+
+
+def _end_family(
+    process: subprocess.Popen[bytes], child: Child, cancellation: Cancellation, *, grace_seconds: float
+) -> list[str]:
+    """End the child's process group, and those of its processes that left the group; their names and ids."""
+    marker = marker_of(child.environment[RUN_ID_VARIABLE])
+    return end_marked(marker, group=process.pid, grace_seconds=grace_seconds, is_urgent=lambda: cancellation.is_urgent)
+
+
+def _why_ended(child: Child, reason: str | None) -> str:
+    errors = {
+        "timeout": f"no end after {child.timeout_seconds:g} s",
+        "stalled": f"no output and no progress for {child.stall_seconds or 0:g} s",
+        "interrupted": "the orchestrator was interrupted",
+        None: "",
+    }
+    return errors[reason]
+
+
 def _left_behind(left: Sequence[str]) -> str:
-    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-    return f"left processes behind, which were ended: {', '.join(left[:_NAMED])}{more}"
+    more = f" and {len(left) - _MAX_NAMED} more" if len(left) > _MAX_NAMED else ""
+    return f"left processes behind, which were ended: {', '.join(left[:_MAX_NAMED])}{more}"
 
 
 def marker_of(run_id: str) -> str:
-    """The assignment that tells the processes of a run from all others, in whatever session they are."""
+    """The assignment by which the processes of a run are found, in whatever session they are."""
     return f"{RUN_ID_VARIABLE}={run_id}"
 
 
 class End(msgspec.Struct, frozen=True):
     """An end that was noted in a run's folder: the exit status, what proves it ("-": nothing), and when (Unix seconds).
 
-    Whoever can write to the folder may have noted it: the run's commitment says whether the proof is one. `changed_at`
-    is when the file was touched last.
+    Any program that can write to the folder may have noted it: the run's commitment says whether the proof is valid.
+    `changed_at` is when the file was changed last.
     """
 
     status: int
@@ -217,16 +240,16 @@ class End(msgspec.Struct, frozen=True):
 
 
 def read_end(folder: Path) -> End | None:
-    """What is noted of a child's end in its run's folder; None if it did not come to its end."""
+    """What is noted of a child's end in its run's folder; None if no end is noted."""
     try:
         noted = _NOTED.fullmatch(read_inside(folder, EXIT_STATUS, most=_LONGEST_STATUS))
-        told = (folder / EXIT_STATUS).lstat()
+        status = (folder / EXIT_STATUS).lstat()
     except (NotReadable, OSError):
-        return None  # Not there, torn by a crash, or something else than the file.
+        return None  # It is missing, was torn by a crash, or is not a regular file.
     if noted is None or int(noted[1]) > _LARGEST_STATUS:
         return None
-    # Anybody may set the time of a file to 2096, but not the time at which that was done.
-    return End(int(noted[1]), noted[2].decode(), min(told.st_mtime, told.st_ctime), told.st_ctime)
+    # A program can set the time of a file to 2096, but not the time at which it did so.
+    return End(int(noted[1]), noted[2].decode(), min(status.st_mtime, status.st_ctime), status.st_ctime)
 
 
 def end_shell(run_id: str) -> None:
@@ -242,7 +265,7 @@ def _hand_over(process: subprocess.Popen[bytes], child: Child) -> None:
 
 
 class _Pump:
-    """Moves a child's output into its logs until it ends, its time is up, or somebody asks for its end."""
+    """Moves a child's output into its logs until it ends, its time is up, or the campaign is cancelled."""
 
     def __init__(
         self,
@@ -267,8 +290,8 @@ class _Pump:
             self._selector.register(self._pidfd, selectors.EVENT_READ)
 
     def run(self, *, deadline: float, stall: float | None, tick: Callable[[], bool]) -> str | None:
-        """Returns why the child has to be ended; None when it ended by itself."""
-        # Without a pidfd the end of the child is only seen by looking.
+        """Returns why the child has to be ended; None if it ended by itself."""
+        # Without a pidfd the end of the child can only be polled for.
         step = _TICK_SECONDS if self._pidfd is not None else 0.02
         next_tick = time.monotonic() + _TICK_SECONDS
         while self._process.poll() is None:
@@ -325,4 +348,4 @@ def _open_pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
-        return None  # Not a Linux of today: the pump looks often instead.
+        return None  # Not a recent Linux: the pump polls often instead.

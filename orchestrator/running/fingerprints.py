@@ -88,7 +88,7 @@ def write_fingerprints(folder: Path, names: Mapping[str, str]) -> None:
 
 
 def read_fingerprints(folder: Path) -> Fingerprints:
-    """What a run's folder holds of them: none if the file is not there, or no longer what was written."""
+    """Those in a run's folder: none if the file is missing, or was changed into something else."""
     try:
         file = os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -108,7 +108,7 @@ def read_fingerprints(folder: Path) -> Fingerprints:
 
 
 def remove_fingerprints(folder: Path) -> None:
-    """Nobody will adopt the run any more. Raises OSError, but not if there is no file."""
+    """Remove them after a run has ended, since it will not be adopted. Raises OSError, but not if there is no file."""
     (folder / FILE).unlink(missing_ok=True)
 
 

@@ -1,8 +1,8 @@
 """When a run gives a sign of life: seldom enough that a long campaign's ledger is not mostly heartbeats.
 
-A beat comes when the run has lived twice as long as at the last one, and with each tenth of its progress. It promises
-how long the silence behind it may be, so that nobody takes the run for dead meanwhile. (On the same machine nobody
-does anyway: there the process itself is looked for.)
+A heartbeat is due when the run has lived twice as long as at the last one, and after each tenth of its progress. It
+promises how long the silence after it may be, so that other machines do not take the run for dead meanwhile. (On the
+same machine they look for the process itself.)
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from ...ledger.events import Heartbeat, Progress
 
 FIRST_SECONDS = 5.0
-LONGEST_SECONDS = 3600.0
-"""No silence is longer than this."""
+MAX_SILENCE_SECONDS = 3600.0
+"""The maximum silence between two heartbeats."""
 STEP = 0.1 - 1e-9  # 0.3 - 0.2 is less than 0.1
-"""The share of the whole work that is worth a beat, where STEP_SECONDS have passed, too."""
+"""The share of the whole work that is worth a heartbeat, if STEP_SECONDS have passed, too."""
 STEP_SECONDS = 30.0
 _MARGIN_SECONDS = 60.0
 
@@ -29,7 +29,7 @@ class Pulse:
         self._before = (self._last, self._gap, self._share)
 
     def beat(self, now: float, progress: Progress | None) -> Heartbeat | None:
-        """The heartbeat that is due now; None where none is."""
+        """The heartbeat that is due now; None if none is due."""
         share = progress.done / progress.total if progress and progress.total else 0.0
         silence = now - self._last
         has_stepped = share - self._share >= STEP and silence >= STEP_SECONDS
@@ -37,7 +37,7 @@ class Pulse:
             return None
         self._before = (self._last, self._gap, self._share)
         self._last, self._share = now, share
-        self._gap = min(max(now - self._start, FIRST_SECONDS), LONGEST_SECONDS)
+        self._gap = min(max(now - self._start, FIRST_SECONDS), MAX_SILENCE_SECONDS)
         return Heartbeat(progress=progress, lease_seconds=round(2 * self._gap + _MARGIN_SECONDS, 1))
 
     def was_missed(self) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 from ..machine.logs import last_lines
 
 LINES = 5
-"""How many lines are quoted at most."""
+"""The maximum number of lines that are quoted."""
 
 _FOLLOWS = "the last of {}:"
 _LOOKED_AT = 200
 _BYTES = 16 * 1024
-_LONGEST_SAID = 200
+_MAX_QUOTE_LENGTH = 200
 
 _NOISE = re.compile(
     r"^\s*(?:"
@@ -31,7 +31,7 @@ _NOISE = re.compile(
     r"\d+%\|.*\|.*"
     r")\s*$"
 )
-"""What stands at the end of an output and gives no reason: versions, frames of a stack, rulers, progress bars."""
+"""Lines at the end of an output that give no reason: versions, stack frames, rulers, progress bars."""
 
 _NO_REASON = re.compile(
     r"\b(?:no|0|without) (?:errors?|failures?|failed)\b|\b(?:errors?|failed|failures?)[:=] ?0\b", re.IGNORECASE
@@ -59,16 +59,16 @@ def with_last_words(error: str, folder: Path, *, with_stdout: bool = False) -> s
 
 
 def in_a_line(error: str, *, quotes_child: bool) -> str:
-    """An error in a line: what happened, and what was said to it: of a child the telling line, of uv all that fits."""
+    """An error in one line: what happened, and why: a child's line that says so, or as much of uv's output as fits."""
     what, *more = error.strip().splitlines() or [""]
     if not what.endswith(":") or not more:
         return what
     opening = next((text for name in ("stderr", "stdout") if what.endswith(text := _FOLLOWS.format(name))), "")
     said = [more[_telling(more)]] if opening else more
-    told = " ".join(" ".join(said).split()) if quotes_child else ""
-    if len(told) > _LONGEST_SAID:
-        told = f"{told[: _LONGEST_SAID - 2]} …"
-    return ": ".join(filter(None, [what.removesuffix(opening).removesuffix("; ").removesuffix(":"), told]))
+    quote = " ".join(" ".join(said).split()) if quotes_child else ""
+    if len(quote) > _MAX_QUOTE_LENGTH:
+        quote = f"{quote[: _MAX_QUOTE_LENGTH - 2]} …"
+    return ": ".join(filter(None, [what.removesuffix(opening).removesuffix("; ").removesuffix(":"), quote]))
 
 
 def _excerpt(log: Path) -> tuple[list[str], bool]:

@@ -1,4 +1,4 @@
-"""What a run came to: its exit and what it left behind, weighed into a `finished` or a `failed` event."""
+"""The outcome of a run: its exit and the files that it left become a `finished` or a `failed` event."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ MANIFEST = "manifest.json"
 
 AnOutcome = TypeVar("AnOutcome", bound=Outcome)
 
-_LONGEST_SAID = 200
+_MAX_ERROR_LENGTH = 200
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run left what it left, and what is known of it from elsewhere.
+    """Where the files of a run are, and what else is known of it.
 
     `folder` is the run's own, `cwd` the one that its child began in, at `started_at` (Unix seconds). With `synthetic`
-    the run is a synthetic one, whatever its result says of itself.
+    the run is synthetic, whatever its result says.
     """
 
     folder: Path
@@ -51,22 +51,22 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 def weigh(
     manifest: Manifest, exit: Exit, left: Left, *, is_over: Callable[[], bool] = lambda: False
 ) -> Finished | Failed:
-    """The terminal event of a run whose child has ended. Whatever the child left, there is one.
+    """The terminal event of a run whose child has ended. There is always one, whatever the child left.
 
-    A run has succeeded only with an allowed exit code and a valid result of its own. What a failed one left is kept
-    in the event all the same, for diagnosis. The reference high score is not known here: see `against`. Once `is_over`
-    says so, what is not read yet is left out, and a note says so.
+    A run has succeeded only with an allowed exit code and a valid result of its own. The event of a failed run keeps
+    what it left, for diagnosis. The reference high score is not known here: see `against`. Once `is_over` returns true,
+    everything that is not read yet is left out, and a note says so.
     """
     try:
         return recordable(_weigh(manifest, exit, left, is_over))
-    except Exception as problem:  # noqa: BLE001 - the last guard: no file of a run may end the orchestrator
+    except Exception as problem:  # noqa: BLE001 - the last guard: the files of a run must not end the orchestrator
         return recordable(
             Failed(
                 ended_at=utc_now(),
                 duration_seconds=round(exit.duration_seconds, 6),
                 return_code=exit.return_code,
                 reason=exit.reason or "bad_result",
-                error=f"what it left cannot be judged: {type(problem).__name__}: {str(problem)[:_LONGEST_SAID]}",
+                error=f"its files cannot be read: {type(problem).__name__}: {str(problem)[:_MAX_ERROR_LENGTH]}",
                 notes=exit.notes,
             )
         )
@@ -79,8 +79,8 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     calls = summarize_calls(left.folder, f"{OUTPUT}/{TELEMETRY}", is_over=is_over)
     found = list_artifacts(left.folder, is_over=is_over)
     if not calls.usage:
-        told, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
-        calls = Calls(usage_of(told), [*calls.notes, *notes])
+        found_calls, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
+        calls = Calls(usage_of(found_calls), [*calls.notes, *notes])
     known: dict[str, Any] = {
         "ended_at": utc_now(),
         "duration_seconds": round(exit.duration_seconds, 6),
@@ -105,7 +105,7 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
 
 
 def _sample_notes(left: Left, found: Listing, is_over: Callable[[], bool]) -> list[str]:
-    """What there is to say of the run's samples: lines that no comparison can use."""
+    """What is wrong with the run's samples: lines that no comparison can use."""
     path = samples_path(found.artifacts)
     if path is None:
         return []
@@ -113,30 +113,30 @@ def _sample_notes(left: Left, found: Listing, is_over: Callable[[], bool]) -> li
         with open_inside(left.folder, path) as file:
             note = check_lines(itertools.takewhile(lambda _: not is_over(), bounded_lines(file)))
     except (NotReadable, OSError):
-        return []  # It was there a moment ago; who wants to read it later is told.
+        return []  # It was there a moment ago; a later reader gets an error.
     return [note] if note else []
 
 
 def recordable(outcome: AnOutcome) -> AnOutcome:
-    """The outcome as an event can hold it: in text that UTF-8 can write, with numbers that JSON has."""
+    """The outcome as an event can hold it: with text that is valid UTF-8, and numbers that JSON can write."""
     return msgspec.convert(plain(msgspec.to_builtins(outcome)), type(outcome))
 
 
 def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str, Any]:
     """The fields of an outcome that measure it against a reference: delta = score - reference.
 
-    A synthetic result is measured against nothing.
+    A synthetic result is not measured.
     """
     if reference is None or outcome.synthetic:
         return {}
     delta = None if outcome.score is None else outcome.score - reference.value
     if delta is not None and not math.isfinite(delta):
-        delta = None  # Of two numbers near the end of all numbers.
+        delta = None  # Two numbers near the largest float.
     return {"high_score": reference, "delta_to_high_score": delta}
 
 
 def never_began(reason: str, error: str, *, seconds: float = 0.0) -> Failed:
-    """The terminal event of a run whose child could not be started, or not be watched any more after `seconds`."""
+    """The terminal event of a run whose child could not be started, or could not be watched after `seconds`."""
     return recordable(Failed(ended_at=utc_now(), duration_seconds=round(seconds, 6), reason=reason, error=error))
 
 

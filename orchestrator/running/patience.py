@@ -1,4 +1,4 @@
-"""How long what a run left may be read: an interrupted campaign does not wait for a terabyte to be hashed."""
+"""How long the files of a run may be read: an interrupted campaign does not wait until a terabyte is hashed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from .execution import GRACE_SECONDS, Cancellation
 
 SECONDS = 120.0
-"""How long what one run left is read at most: a result, calls, digests of files."""
+"""The maximum time to read the files of one run: its result, its calls, the digests of its files."""
 
 
 class Patience:
-    """Begins when it is made, and is over after `seconds`; a few seconds after a first interrupt, at once on a second.
+    """Is over `seconds` after it was made, a few seconds after a first interrupt, or at once on a second one.
 
     Without a `cancellation`, only time ends it.
     """
@@ -22,7 +22,7 @@ class Patience:
         self._is_hurried = False
 
     def is_over(self) -> bool:
-        """Whether what is not read by now is left out."""
+        """Whether everything that is not read by now is left out."""
         if self._cancellation is not None and self._cancellation.requested:
             if self._cancellation.is_urgent:
                 return True

@@ -23,8 +23,8 @@ from ...ledger.events import Json
 from ...ledger.identity import host_name
 
 _SECONDS = 10
-_LARGEST_PACKAGE = 1024 * 1024
-_LONGEST_VERSION = 200
+_MAX_PACKAGE_BYTES = 1024 * 1024
+_MAX_VERSION_LENGTH = 200
 
 
 @functools.cache
@@ -37,7 +37,7 @@ def own_version() -> str:
 
 
 def repository(folder: Path) -> Json:
-    """The git commit of a folder and whether it has uncommitted changes; empty where no repository keeps it.
+    """The git commit of a folder and whether it has uncommitted changes; empty if no repository keeps it.
 
     A folder of which a surrounding repository keeps no file, such as an ignored one or a submodule that was not
     fetched, is not kept by it: that commit would say nothing of the folder.
@@ -51,7 +51,7 @@ def repository(folder: Path) -> Json:
 
 
 def workspace_provenance(workspace: Path) -> Json:
-    """Commits and versions of the workspace and of its `eliza/`, where there is one."""
+    """Commits and versions of the workspace, and of its `eliza/` if there is one."""
     eliza = workspace / "eliza"
     inside = eliza.is_dir()
     return {
@@ -62,7 +62,7 @@ def workspace_provenance(workspace: Path) -> Json:
 
 
 def content_of(manifest: Manifest) -> bytes:
-    """A manifest as it is used, with everything that is left out in its file: as JSON."""
+    """A manifest as it is used, with the defaults of everything that its file leaves out: as JSON."""
     return msgspec.json.encode(manifest)
 
 
@@ -110,7 +110,7 @@ def _machine() -> tuple[tuple[str, str | int | tuple[str, ...] | None], ...]:
 
 
 def _gpu_names() -> tuple[str, ...]:
-    """The GPUs with their memory, by nvidia-smi; none where there is none, or no such command."""
+    """The GPUs with their memory, by nvidia-smi; none without a GPU or without that command."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, timeout=_SECONDS, check=True)
@@ -129,7 +129,7 @@ def _cpu_name() -> str:
 
 def _package_version(file: Path) -> str | None:
     try:
-        found = json.loads(read_regular(file, most=_LARGEST_PACKAGE)).get("version")
+        found = json.loads(read_regular(file, most=_MAX_PACKAGE_BYTES)).get("version")
     except (OSError, ValueError, AttributeError, RecursionError):
-        return None  # Somebody's package.json that says nothing: there is no version to record.
-    return well_formed(found[:_LONGEST_VERSION]) if isinstance(found, str) else None
+        return None  # A package.json without a version.
+    return well_formed(found[:_MAX_VERSION_LENGTH]) if isinstance(found, str) else None

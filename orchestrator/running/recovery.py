@@ -1,8 +1,7 @@
-"""Recovery: what a dead orchestrator left open is brought to its end, once.
+"""Recovery: closes what a dead orchestrator left open, once.
 
-Processes that still work for a dead owner are ended first. A child that provably came to its end by itself has its
-result adopted, weighed as any other by the manifest that the run began with. Everything else has failed as
-`orchestrator_lost`.
+Processes that still work for a dead owner are ended first. If a child provably ended by itself, its result is adopted,
+and judged like any other by the manifest that the run began with. Everything else has failed as `orchestrator_lost`.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from .provenance import content_of
 _GRACE_SECONDS = 5.0
 _LATE_SECONDS = 1.0
 """The clock of a file system moves in steps."""
-_LARGEST_MANIFEST = 4 * 1024 * 1024
+_MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 IsLost = Callable[[Run], bool]
 
@@ -59,11 +58,10 @@ def recover(
     adapters: Mapping[str, Adapter],
     prices: Prices,
 ) -> list[Run]:
-    """Close the runs that are lost, and the groups that nobody is left to close; the recovered runs.
+    """Close the runs that are lost, and the groups whose owner is gone. Returns the recovered runs.
 
-    Those of ledgers that were merged into this one are left to the ledger that they began in.
-
-    Each is judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
+    Runs and groups of ledgers that were merged into this one are left to the ledger in which they began. Each run is
+    judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
     `Ledger.decide` raises.
     """
     lost: list[Run] = []
@@ -85,7 +83,7 @@ def recover(
 
 
 def _is_present(run: Run, workspace: Workspace) -> bool:
-    """Whether an owner of which the process table says nothing still keeps its sign: one in another PID namespace."""
+    """Whether an owner in another PID namespace, unknown to the process table, still keeps its sign of life."""
     is_unknown = liveness(run.owner, run.last_seen_at) == "unknown"
     return is_unknown and is_present(workspace.group_folder(run.run_group_id))
 
@@ -105,7 +103,7 @@ def _recover_run(
     """Close one lost run; the run as it is then, None if it turned out to be alive or to have ended."""
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
-        # The shell first. What is noted by now was noted before anything was ended here, and nothing is from now on.
+        # The shell first: what is noted by now was noted before anything was ended here; nothing is noted later.
         end_shell(run.run_id)
         end = read_end(folder)
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
@@ -113,8 +111,8 @@ def _recover_run(
         end = read_end(folder)
     try:
         ended = _judge(ledger, run, folder, adapters.get(run.benchmark_id), end)
-    except Exception as problem:  # noqa: BLE001 - the last guard: whatever it left, a lost run is closed
-        ended = _Ended(left=well_formed(f"what it left cannot be judged: {type(problem).__name__}: {problem}"))
+    except Exception as problem:  # noqa: BLE001 - the last guard: a lost run is closed, whatever its files hold
+        ended = _Ended(left=well_formed(f"its files cannot be read: {type(problem).__name__}: {problem}"))
     adopted = ended.adopted and priced(ended.adopted, prices.find(run.provider, run.model))
 
     hidden = read_fingerprints(folder)
@@ -131,13 +129,13 @@ def _recover_run(
 
     recovered = ledger.decide(decide).runs.get(run.run_id)
     if recovered is not None:
-        with contextlib.suppress(OSError):  # It may be of another user, or of a file system that is read only.
+        with contextlib.suppress(OSError):  # It may belong to another user, or the file system may be read-only.
             remove_fingerprints(folder)
     return recovered
 
 
 class _Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the end of a lost run's benchmark: its result if it is adopted, what to say if it is not.
+    """What is known of the end of a lost run's benchmark: its result if it is adopted, and what to say if it is not.
 
     `at` is when the benchmark ended, in Unix seconds; None if that is not known.
     """
@@ -166,7 +164,7 @@ def _recovered(run: Run, ended: _Ended, adopted: Finished | None) -> Recovered:
 
 
 def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end: End | None) -> _Ended:
-    """What a benchmark came to while nobody watched. Its result is adopted only if it is proven that it came to an end.
+    """How a benchmark ended after its orchestrator was gone. Its result is adopted only if its own end is proven.
 
     It is judged by the manifest that the run began with.
     """
@@ -177,13 +175,13 @@ def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end:
     at = min(max(end.at, began), time.time())
     manifest = _manifest_of(ledger, run, folder, adapter)
     if manifest is None:
-        told = "its benchmark noted its end, but the manifest that it began with is not there any more"
-        return _Ended(left=with_last_words(told, folder), at=at)
+        problem = "its benchmark noted its end, but the manifest that it began with is missing"
+        return _Ended(left=with_last_words(problem, folder), at=at)
     commitment = run.owner.commitment if run.owner else ""
     is_proven = bool(commitment) and is_from_shell(commitment, end.proof)
     if end.status in manifest.run.ok_exit_codes and not is_proven:
-        told = f"exit status {end.status} is noted, without the proof that its benchmark ended by itself"
-        return _Ended(left=with_last_words(told, folder))
+        problem = f"exit status {end.status} is noted, but without a proof that its benchmark ended by itself"
+        return _Ended(left=with_last_words(problem, folder))
     exit = Exit(return_code=end.status, duration_seconds=max(0.0, at - began))
     left = Left(folder=folder, cwd=Path(run.cwd), started_at=began, synthetic=run.synthetic)
     outcome = replace(weigh(manifest, exit, left, is_over=Patience().is_over), ended_at=utc_of(at))
@@ -195,13 +193,13 @@ def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end:
 
 
 def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None) -> Manifest | None:
-    """The manifest that a run began with; None if neither its folder nor the workspace has it any more."""
+    """The manifest that a run began with; None if neither its folder nor the workspace still has it."""
     record = next(ledger.store.read(stream=run.run_id, types=[Started.type]), None)
     recorded = record.data.provenance.get("manifest") if record and isinstance(record.data, Started) else None
     digest = recorded.get("content_sha256") if isinstance(recorded, dict) else None
     candidates = [content_of(adapter.manifest.played_by(run.agent))] if adapter else []
     with contextlib.suppress(NotReadable):
-        candidates.insert(0, read_inside(folder, MANIFEST, most=_LARGEST_MANIFEST))
+        candidates.insert(0, read_inside(folder, MANIFEST, most=_MAX_MANIFEST_BYTES))
     content = next((content for content in candidates if sha256(content).hexdigest() == digest), None)
     return None if content is None else msgspec.json.decode(content, type=Manifest)
 
@@ -218,7 +216,7 @@ def _ends_of_groups(history: History) -> list[NewEvent]:
 
 
 def count(history: History, run_group_id: str) -> Counts:
-    """How the pieces of work of a group ended, so far: of several tries at one, the last counts."""
+    """How the pieces of work of a group have ended so far: of several attempts at one, the last counts."""
     group: Group = history.groups[run_group_id]
     runs = {run.signature: run for run in history.runs_of(run_group_id)}.values()
     return Counts(

@@ -1,4 +1,4 @@
-"""Failures that may pass by themselves, and how long to wait before the next try."""
+"""Failures that may be temporary, and how long to wait before the next attempt."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import msgspec
 from ...adapters.manifest import Manifest
 from ...ledger.events import Failed
 
-LONGEST_SECONDS = 300.0
+MAX_DELAY_SECONDS = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
-    """How often a run whose failure may pass is tried again, and how long to wait before the first time."""
+    """How often a run is retried whose failure may be temporary, and how long to wait before the first retry."""
 
-    most: int = 0
+    maximum: int = 0
     first_seconds: float = 2.0
 
     def waits(self) -> Iterator[float]:
-        """Seconds to wait before each next try; no more when it is not to be tried again."""
-        return itertools.islice(delays(self.first_seconds), self.most)
+        """Seconds to wait before each retry; it ends after the last one."""
+        return itertools.islice(delays(self.first_seconds), self.maximum)
 
 
 _REASONS = {"timeout", "stalled"}
@@ -36,11 +36,11 @@ _PASSING = re.compile(
 
 
 _LASTING = re.compile(r"insufficient_quota", re.IGNORECASE)
-"""HTTP 429 for want of money, and not for too many requests at once."""
+"""HTTP 429 because the quota is used up, and not because of too many requests."""
 
 
 def is_transient(failed: Failed, manifest: Manifest) -> bool:
-    """Whether a failure may pass by itself: by its reason, by the end of its stderr, or by what the manifest says."""
+    """Whether a failure may be temporary: by its reason, the end of its stderr, or what the manifest says."""
     if failed.reason in _REASONS or failed.return_code in manifest.run.transient_exit_codes:
         return True
     if failed.reason not in ("exit_code", "environment"):
@@ -52,11 +52,12 @@ def is_transient(failed: Failed, manifest: Manifest) -> bool:
 
 
 def delays(first_seconds: float) -> Iterator[float]:
-    """Seconds to wait before each next try: twice as long each time, up to LONGEST_SECONDS, with full jitter.
+    """Seconds to wait before each retry, without an end: exponential backoff with equal jitter.
 
-    Jitter keeps many runs that were turned away together from coming back together.
+    The maximum begins at `first_seconds` and doubles up to MAX_DELAY_SECONDS; half of it is fixed, half is random. So
+    runs that were turned away together do not come back together.
     """
-    longest = first_seconds
+    maximum = first_seconds
     while True:
-        yield random.uniform(longest / 2, longest)  # noqa: S311 - no secret
-        longest = min(2 * longest, LONGEST_SECONDS)
+        yield random.uniform(maximum / 2, maximum)  # noqa: S311 - not a secret
+        maximum = min(2 * maximum, MAX_DELAY_SECONDS)

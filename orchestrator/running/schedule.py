@@ -1,6 +1,6 @@
 """Which run may begin next beside those under way: what cannot share a machine does not.
 
-A manifest's `[resources]` say what a run takes. What it does not say is not rationed: `--jobs` alone limits it then.
+A manifest's `[resources]` say what a run needs. Other resources are not rationed: only `--jobs` limits their use.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _LOOK_SECONDS = 0.2
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What a run was given, until it is over."""
+    """What a run may use until it is over."""
 
     resources: Resources
     gpus: tuple[str, ...] = ()
     reservation: Reservation | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables by which a child finds its GPUs; none where it asked for none."""
+        """The variables by which a child finds its GPUs; none if it needs no GPU."""
         return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
 
     @property
     def fds(self) -> Sequence[int]:
-        """The files that a child keeps open, so that nobody else is given the same while it lives."""
+        """The files that a child keeps open, so that no other run gets the same while it lives."""
         return self.reservation.fds if self.reservation else ()
 
 
 class _Pending(msgspec.Struct, frozen=True, eq=False):
-    """Work that somebody is to take, from the moment on when it is `due`."""
+    """Work that can be taken from the time `due` on."""
 
     planned: PlannedRun
     due: float = 0.0
@@ -50,10 +50,10 @@ class _Pending(msgspec.Struct, frozen=True, eq=False):
 
 
 class Schedule:
-    """Hands out pieces of work in their order, each as soon as what it takes is free. Safe for many threads.
+    """Hands out pieces of work in their order, each as soon as what it needs is free. Safe for many threads.
 
-    With a folder of `locks`, GPUs and exclusive words are free when no other orchestrator's run has them, either;
-    `announce` is told when that is all that is waited for.
+    With a folder of `locks`, GPUs and exclusive words must be free of the runs of other orchestrators, too; `announce`
+    is called if work waits only for them.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Schedule:
         self._changed = threading.Condition()
 
     def take(self, is_over: Callable[[], bool]) -> tuple[PlannedRun, Grant] | None:
-        """The next piece of work that fits beside those under way; None where there is none left, or it `is_over`.
+        """The next piece of work that fits beside those under way; None if none is left, or it `is_over`.
 
-        Waits where something is left and nothing fits.
+        Waits while something is left and nothing fits.
         """
         with self._changed:
             while self._pending and not is_over():
@@ -94,16 +94,16 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """How many pieces of work nobody has taken."""
+        """How many pieces of work were never taken."""
         return sum(not one.was_taken for one in self._pending)
 
     def put_back(self, planned: PlannedRun, seconds: float) -> None:
-        """Work is to be taken once more, not before so many seconds from now, and then before all that is new."""
+        """Put work back to be taken again: not before `seconds` have passed, and then before all new work."""
         with self._changed:
             self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
 
     def give_back(self, grant: Grant) -> None:
-        """A run is over."""
+        """Free what a run used, after it is over."""
         if grant.reservation:
             grant.reservation.release()
         with self._changed:
@@ -132,8 +132,8 @@ def _waiting_for(planned: PlannedRun, capacity: Capacity, locks: Path | None) ->
     names = [*map(_word, asked.exclusive), *(map(_gpu, capacity.gpus) if asked.gpus else [])]
     holders = [describe_holders(lock_of(locks, name)) for name in names] if locks else []
     named = ", ".join(dict.fromkeys(holder for holder in holders if holder.startswith("process")))
-    told = f": {named}" if named else ""
-    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator has{told}"
+    by = f": {named}" if named else ""
+    return f"{planned.adapter.id}: waits for {', '.join(what)}, which a run of another orchestrator uses{by}"
 
 
 def _word(word: str) -> str:
@@ -146,8 +146,8 @@ def _gpu(name: str) -> str:
 
 def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
     words = set(asked.exclusive)
-    has_words = len(reservation.add(map(_word, words), least=len(words))) == len(words)
-    gpus = reservation.add(map(_gpu, free_gpus), least=asked.gpus) if has_words else []
+    has_words = len(reservation.add(map(_word, words), number=len(words))) == len(words)
+    gpus = reservation.add(map(_gpu, free_gpus), number=asked.gpus) if has_words else []
     if not has_words or len(gpus) < asked.gpus:
         reservation.release()
         return None
@@ -155,7 +155,7 @@ def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservati
 
 
 class Experience:
-    """What earlier runs tell of work that is to be done."""
+    """What earlier runs say about the work to be done."""
 
     def __init__(self, history: History) -> None:
         self._last: dict[tuple[str, ...], Run] = {}
@@ -165,10 +165,10 @@ class Experience:
                     self._last[key] = run
 
     def most_like(self, planned: PlannedRun) -> Run | None:
-        """The run that a piece of work is expected to be like; None where its benchmark never succeeded.
+        """The earlier run that is most like a piece of work; None if its benchmark never succeeded.
 
-        The last run of the same work tells best, then the last one of the same task by the same model, then the last
-        one of the same task, then the last one at all.
+        The last run of the same work is the best guide, then the last one of the same task by the same model, then the
+        last one of the same task, then the last one at all.
         """
         signature = planned.signature
         keys = _likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
@@ -186,9 +186,9 @@ def _likenesses(benchmark_id: str, signature: str, comparison_key: str, model: s
 
 
 def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedRun]:
-    """The work with what is expected to take longest at its head: so the last run is a short one.
+    """The work, with the expected longest runs first, so that the last run is a short one.
 
-    What was never run may be long, and comes first.
+    Work that was never run may take long, and comes first.
     """
     experience = Experience(history)
 

@@ -2,7 +2,7 @@
 
 The clock is the monotonic one (`CLOCK_MONOTONIC`), which on Linux stands still while the machine is suspended, unlike
 `CLOCK_BOOTTIME`. If this process alone is stopped, its child works on: then the child's own end counts, which its shell
-noted. If both are stopped, nobody works, and that time does not count. Limits are extended by the time in which this
+noted. If both are stopped, neither works, and that time does not count. Limits are extended by the time in which this
 process stood still, since it could not take the child's output.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-_LONGEST_STEP = 2.0
+_MAX_STEP_SECONDS = 2.0
 """Seconds between two looks from which on this process must have stood still: it looks about twice a second."""
 
 
@@ -30,7 +30,7 @@ class Stopwatch:
         now = time.monotonic()
         gap, self._looked = now - self._looked, now
         was_stopped, has_changed = self._is_stopped, self._observe()
-        if gap < _LONGEST_STEP:
+        if gap < _MAX_STEP_SECONDS:
             return 0.0
         self.stood_still += gap
         if was_stopped or has_changed:
@@ -43,7 +43,7 @@ class Stopwatch:
         `ended_at` is when its shell noted its end, in Unix seconds; None if it noted none, or was made to end.
         """
         now = ended = time.monotonic()
-        if ended_at is not None and now - self._looked >= _LONGEST_STEP:
+        if ended_at is not None and now - self._looked >= _MAX_STEP_SECONDS:
             ended = min(max(now - (time.time() - ended_at), self._looked), now)
             self.stood_still += now - self._looked
         return max(0.0, ended - self._began - self._stopped)

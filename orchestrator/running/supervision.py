@@ -44,12 +44,12 @@ from .retries import is_transient
 from .schedule import Grant
 from .telemetry import ProgressFile
 
-_LEAST_FREE = 50 * 1024 * 1024
-"""Bytes that must be free before any run begins: for its logs, and the events that tell of it."""
+_MIN_FREE_BYTES = 50 * 1024 * 1024
+"""Bytes that must be free before any run begins: for its logs and its events."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What was made ready for a run before it was claimed; `failure` is (reason, error) where that went wrong."""
+    """What was made ready for a run before it was claimed; `failure` is (reason, error) if that failed."""
 
     grant: Grant
     endpoint: Endpoint | None
@@ -71,17 +71,16 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget
 
     def perform(self, planned: PlannedRun, granted: Grant) -> bool:
-        """Run a piece of work, unless somebody else has claimed or done it meanwhile, or the campaign is cancelled.
+        """Run a piece of work, unless another process has claimed or done it meanwhile, or the campaign is cancelled.
 
-        `granted` is what the child may use. Whether the budget allows it is for whoever took the work to say. Returns
-        whether the run failed in a way that may pass; its terminal event is in the ledger by then. Raises what
-        `Ledger.decide` raises.
+        `granted` is what the child may use. The caller checks the budget. Returns whether the run failed in a way that
+        may be temporary; its terminal event is in the ledger by then. Raises what `Ledger.decide` raises.
         """
         outcome = None if self.cancellation.requested else self._run(planned, granted)
         return isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest)
 
     def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
-        """One run, from claim to record; None where it did not come to one."""
+        """One run, from claim to record; None if nothing was run."""
         with contextlib.ExitStack() as held:
             prepared = self._prepare(planned, granted, held)
             if self.cancellation.requested:
@@ -96,28 +95,28 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 outcome = self._outcome(planned, prepared, run, secrets)
             except LedgerError:
-                raise  # A heartbeat could not be recorded, and so neither can an end.
+                raise  # A heartbeat could not be recorded, so the end could not be recorded either.
             except OSError as problem:
-                # A full disk, a folder taken away: the run's own failure, and the ledger may still be writable.
+                # A full disk or a removed folder is the failure of this run; the ledger may still be writable.
                 error = f"{problem.filename or run.stdout_path}: {problem.strerror}"
                 outcome = never_began("workspace", error, seconds=time.monotonic() - began)
-            except Exception as problem:  # noqa: BLE001 - one run's surprise is not the end of all others
-                error = f"it could not be watched to its end: {type(problem).__name__}: {problem}"
+            except Exception as problem:  # noqa: BLE001 - an unexpected error of one run must not end the others
+                error = f"the orchestrator could not watch it to its end: {type(problem).__name__}: {problem}"
                 outcome = never_began("internal", error, seconds=time.monotonic() - began)
             outcome = priced(outcome, self.campaign.prices.find(planned.provider, planned.model))
-            asked_nobody = planned.provider == NO_MODEL or (
+            asked_no_model = planned.provider == NO_MODEL or (
                 isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
             )
-            self.budget.spend(outcome.usage, unless_told="" if asked_nobody else run.run_id)
+            self.budget.spend(outcome.usage, if_unknown="" if asked_no_model else run.run_id)
             self._record(run, outcome, secrets)
-            with contextlib.suppress(OSError):  # A folder that was taken away holds none any more.
+            with contextlib.suppress(OSError):  # A folder that was removed holds none.
                 remove_fingerprints(self._folder(planned, run.run_id))
             return outcome
 
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
-        """What the run needs, kept for it until `held` is closed."""
-        if told := _short_of_space(self.campaign.workspace.results, planned.adapter.manifest.resources.disk_bytes):
-            return Prepared(granted, None, None, ("environment", told))
+        """What the run needs, held for it until `held` is closed."""
+        if problem := _short_of_space(self.campaign.workspace.results, planned.adapter.manifest.resources.disk_bytes):
+            return Prepared(granted, None, None, ("environment", problem))
         try:
             endpoint = held.enter_context(self.endpoints.lease(planned.target))
             environment = None
@@ -135,7 +134,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return Prepared(granted, endpoint, environment)
 
     def _claim(self, planned: PlannedRun, prepared: Prepared, secrets: Secrets) -> Run | None:
-        """Append `started`, or `skipped` where the work is done or under way by now."""
+        """Append `started`, or `skipped` if the work is done or running by now."""
 
         def decide(history: History) -> list[NewEvent]:
             verdict = self.campaign.rules.judge(history, planned)
@@ -154,7 +153,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
         folder = self._folder(planned, run_id)
-        # An option that only holds a secret has the rest of its value in the configuration.
+        # The configuration has the value of an option that holds a secret only in a part of it.
         hidden = {name: f"[redacted:{name}]" for name in planned.secrets if name not in planned.config}
         command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
         return Started(
@@ -232,12 +231,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         started_at = time.time()
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
         if watch.progress.problem:
-            exit = replace(exit, notes=[*exit.notes, f"its progress was not followed: {watch.progress.problem}"])
+            exit = replace(exit, notes=[*exit.notes, f"progress could not be read: {watch.progress.problem}"])
         left = Left(folder=folder, cwd=command.cwd, started_at=started_at, synthetic=run.synthetic)
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
-        """PYTHONPATH with a folder where the workspace has the name that the benchmark knows it by."""
+        """PYTHONPATH with a folder in which the workspace has the name under which the benchmark imports it."""
         if command.package is None:
             return {}
         packages = folder / "packages"
@@ -281,16 +280,16 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _short_of_space(folder: Path, asked: int) -> str | None:
-    """What is wrong with the free space for a run that asks for so much; None where it suffices."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free, needed = shutil.disk_usage(there).free, max(asked, _LEAST_FREE)
+    """What is wrong with the free space for a run that needs `asked` bytes; None if there is enough."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free, needed = shutil.disk_usage(existing).free, max(asked, _MIN_FREE_BYTES)
     if free >= needed:
         return None
     return f"{free / 2**20:.0f} MiB are free in {folder}, and a run needs {needed / 2**20:.0f} MiB: free some space"
 
 
 class Watch:
-    """Looks after a run between its start and its end: shows its progress, and beats its heart."""
+    """Watches a run between its start and its end: shows its progress and records its heartbeats."""
 
     def __init__(
         self, run_id: str, progress: ProgressFile, ledger: Ledger, display: Display, redactor: Redactor
@@ -303,7 +302,7 @@ class Watch:
         self._pulse = Pulse(time.monotonic())
 
     def tick(self) -> bool:
-        """Called about twice a second while the child runs; whether it has come further since."""
+        """Called about twice a second while the child runs; returns whether there was progress since."""
         has_moved = self.progress.look()
         if has_moved and (latest := self.progress.latest):
             self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))

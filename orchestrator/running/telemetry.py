@@ -1,4 +1,4 @@
-"""What a benchmark tells while it runs: model calls in one file, progress in another, a JSON object a line in each."""
+"""What a benchmark reports while it runs: model calls in one file, progress in another, a JSON object per line."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _CALL_FIELDS = {
     "reasoning_tokens": ("reasoning_tokens",),
 }
 _WHOLE = ("input_tokens", "output_tokens", "total_tokens")
-"""What a call took. One that tells a part of it makes the sums of the other parts unknown."""
+"""The tokens of a call. A call that reports only some of these makes the sums of the others unknown."""
 _LINES_AT_ONCE = 1024 * 1024
-_LONGEST_LINE = 1024 * 1024
-"""A longer line is no call: it is passed over in pieces, none of which makes sense."""
-MOST_BYTES = 256 * 1024 * 1024
+_MAX_LINE_BYTES = 1024 * 1024
+"""A longer line is not a call: it is read in pieces, and none of them can be decoded."""
+MAX_BYTES = 256 * 1024 * 1024
 """How much of a telemetry file is read: about a million calls."""
-_MOST_LATENCIES = 1_000_000
-"""Percentiles are of the first calls, of which there are this many at most."""
-_LONGEST_NOTE = 200
-_MOST = 2**40
-"""Nobody's call has so many tokens, or takes so many milliseconds."""
+_MAX_LATENCIES = 1_000_000
+"""Percentiles are those of the first calls, up to this number."""
+_MAX_NOTE_LENGTH = 200
+_MAX_AMOUNT = 2**40
+"""Tokens or milliseconds of a call; a larger value is treated as garbage."""
 
 
 class ProgressFile:
-    """Follows a progress file while somebody writes it. A line that makes no sense is not progress.
+    """Follows a progress file while a benchmark writes it. A line that cannot be decoded is ignored.
 
     `problem` says why the file could not be read, if it could not.
     """
@@ -65,19 +65,21 @@ class ProgressFile:
             self.problem = f"{self._path.name} cannot be read: {problem.strerror}"
             return False
         end = piece.rfind(b"\n") + 1
-        self._offset += end or (len(piece) if len(piece) == _LINES_AT_ONCE else 0)  # So long a line makes no sense.
+        self._offset += end or (
+            len(piece) if len(piece) == _LINES_AT_ONCE else 0
+        )  # A line of that length is not progress.
         for line in reversed(piece[:end].splitlines()):
             try:
                 progress = msgspec.json.decode(line, type=Progress)
             except (ValueError, RecursionError):
                 continue
-            self.latest = replace(progress, note=progress.note[:_LONGEST_NOTE])
+            self.latest = replace(progress, note=progress.note[:_MAX_NOTE_LENGTH])
             return True
         return False
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """The usage that a telemetry file tells, empty without calls; and what there is to say of the file."""
+    """The usage that a telemetry file reports, empty without calls; and notes about the file."""
 
     usage: Json = {}
     notes: list[str] = []
@@ -86,16 +88,16 @@ class Calls(msgspec.Struct, frozen=True):
 def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
     """Counts, token sums and latency percentiles (ms, nearest rank) of the telemetry file at `path` in a run's folder.
 
-    A sum is of the calls that tell tokens; one that does not tell its field, and from which it does not follow, makes
-    the sum unknown. Calls that the server refused took no tokens. What follows after MOST_BYTES, or after `is_over`
-    said so, is left out.
+    A sum is of the calls that report tokens. A call that does not report its field, and from which it does not follow,
+    makes the sum unknown. Calls that the server refused took no tokens. What follows after MAX_BYTES, or once `is_over`
+    returns true, is left out.
     """
     sums = _Sums()
     left = 0
     try:
         with open_inside(folder, path) as file:
-            while line := file.readline(_LONGEST_LINE):
-                if file.tell() > MOST_BYTES or is_over():
+            while line := file.readline(_MAX_LINE_BYTES):
+                if file.tell() > MAX_BYTES or is_over():
                     left = os.fstat(file.fileno()).st_size - file.tell() + len(line)
                     break
                 if (call := _call(line)) is not None:
@@ -119,7 +121,7 @@ def usage_of(calls: Iterable[Json]) -> Json:
 
 
 class _Sums:
-    """What calls come to together."""
+    """The sums of many calls."""
 
     def __init__(self) -> None:
         self._sums: dict[str, int] = {}
@@ -149,7 +151,7 @@ class _Sums:
                 self._unknown.add(field)
         if _is_amount(cost := call.get("cost_usd"), int | float):
             self._costs.append(cost)
-        if _is_amount(latency := call.get("latency_ms"), int | float) and len(self._latencies) < _MOST_LATENCIES:
+        if _is_amount(latency := call.get("latency_ms"), int | float) and len(self._latencies) < _MAX_LATENCIES:
             self._latencies.append(latency)
 
     def usage(self) -> Json:
@@ -186,12 +188,12 @@ def _call(line: bytes) -> dict[str, Any] | None:
     try:
         call = msgspec.json.decode(line)
     except (ValueError, RecursionError):
-        return None  # Torn by a kill, or a note of somebody's own.
+        return None  # Torn by a kill, or a note of the benchmark's own.
     return call if isinstance(call, dict) else None
 
 
 def _is_amount(value: object, kind: type | UnionType) -> TypeGuard[int]:
-    return isinstance(value, kind) and isinstance(value, int | float) and value is not True and 0 <= value < _MOST
+    return isinstance(value, kind) and isinstance(value, int | float) and value is not True and 0 <= value < _MAX_AMOUNT
 
 
 def _percentile(ordered: list[float], share: float) -> float:

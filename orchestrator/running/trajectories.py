@@ -1,9 +1,9 @@
-"""The usage that stands in files of trajectories, for a benchmark that reports no model calls of its own.
+"""The usage in files of trajectories, for a benchmark that does not report its model calls.
 
 Suites write what an agent did as `trajectories.jsonl` or `…trajectories….json`, each in a shape of its own. What they
-share: a model call is a table that tells tokens, under one of the known names, or the table `usage` inside one that
-also tells its latency. Sums that such files repeat at a higher level, such as of a run over its turns, are left out:
-what is told of the parts counts, and not what is told of the whole.
+share: a model call is a table with tokens under one of the known names, or the table `usage` inside one that also has
+a latency. Sums that such files repeat at a higher level, such as those of a run over its turns, are left out: the parts
+count, and not the whole.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ...ledger.events import Artifact, Json
 from ...ledger.run_files import NotReadable, open_inside
 
 PATTERNS = ("trajectories.jsonl", "trajectory*.jsonl", "*trajectories*.json", "*trajectories*.jsonl")
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Of one file: a longer one is left out, since its JSON would take many times as much memory."""
-_LONGEST_LINE = 16 * 1024 * 1024
-_DEEPEST = 60
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+_MAX_DEPTH = 60
 
 _NAMES = {
     "input_tokens": ("input_tokens", "prompt_tokens", "inputTokens", "promptTokens"),
@@ -51,11 +51,11 @@ def read_calls(
             continue
         if str(path.with_suffix("")) in counted:
             continue  # The same as lines and as one document.
-        if artifact.bytes > MOST_BYTES:
+        if artifact.bytes > MAX_BYTES:
             notes.append(f"calls were not counted: {artifact.path} has {artifact.bytes} bytes")
             continue
         try:
-            found = [call for document in _documents(folder, artifact.path) for call in _calls_in(document, _DEEPEST)]
+            found = [call for document in _documents(folder, artifact.path) for call in _calls_in(document, _MAX_DEPTH)]
         except NotReadable as problem:
             notes.append(f"calls were not counted: {artifact.path} {problem}")
         except OSError as problem:
@@ -64,7 +64,7 @@ def read_calls(
             calls += found
             if found:
                 counted.add(str(path.with_suffix("")))
-    # A mock tells of no tokens by telling of 0; no model answers without any.
+    # A mock reports 0 tokens; a model never answers without any.
     if not any(amount for call in calls for name, amount in call.items() if name.endswith("_tokens")):
         calls = [{name: value for name, value in call.items() if not name.endswith("_tokens")} for call in calls]
     return calls, notes
@@ -74,9 +74,9 @@ def _documents(folder: Path, path: str) -> Iterator[Any]:
     """The JSON values of a file: one, or one a line. What is not JSON is passed over."""
     with open_inside(folder, path) as file:
         if not path.endswith(".jsonl"):
-            yield from _decoded(file.read(MOST_BYTES))
+            yield from _decoded(file.read(MAX_BYTES))
             return
-        while line := file.readline(_LONGEST_LINE):
+        while line := file.readline(_MAX_LINE_BYTES):
             yield from _decoded(line)
 
 
@@ -84,11 +84,11 @@ def _decoded(text: bytes) -> Iterator[Any]:
     try:
         yield msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return  # Torn by a kill, or no JSON.
+        return  # Torn by a kill, or not JSON.
 
 
 def _calls_in(value: Any, levels: int) -> list[Json]:
-    """The calls in a value: those of its parts, else the one that it tells of itself."""
+    """The calls in a value: those of its parts, or else the value itself if it is one."""
     if levels == 0 or not isinstance(value, dict | list):
         return []
     parts = value if isinstance(value, list) else [part for name, part in value.items() if name not in _OF_A_CALL]
@@ -109,7 +109,7 @@ def _calls_in(value: Any, levels: int) -> list[Json]:
 
 
 def _call(table: Json) -> Json:
-    """The tokens and the cost that a table tells under the names that are known; empty if it tells of no tokens."""
+    """The tokens and the cost of a table under the known names; empty if it has no tokens."""
     call: Json = {}
     for field, names in _NAMES.items():
         amount = next((table[name] for name in names if _is_number(table.get(name))), None)

@@ -71,7 +71,7 @@ def tell(store, histories):
     def tell(url):
         complaints = []
         notifier = Notifier(url, source=lambda: "ledger:here", complain=complaints.append)
-        ledger = Ledger(store, told=notifier.tell)
+        ledger = Ledger(store, on_append=notifier.tell)
         for number, end in enumerate((histories.failed(), histories.finished())):
             ledger.append(f"run_{number}", histories.started(str(number)))
             ledger.append(f"run_{number}", end)

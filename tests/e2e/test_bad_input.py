@@ -42,8 +42,8 @@ import pytest
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"per_benchmark": {"good": {"x": 1}}}'],
             "good has no option 'x'",
         ),
-        (["run", "--benchmarks", "good", "--provider", "local", "--model", "nope"], "no local model 'nope'"),
-        (["run", "--benchmarks", "good", "--provider", "groq", "--base-url", "nowhere"], "no base URL"),
+        (["run", "--benchmarks", "good", "--provider", "local", "--model", "nope"], "unknown local model 'nope'"),
+        (["run", "--benchmarks", "good", "--provider", "groq", "--base-url", "nowhere"], "is not a base URL"),
         (["run", "--benchmarks", "good", "--rerun-failed", "--force"], "exclude each other"),
         (["run", "--benchmarks", "good", "--agent", "a", "--agents", "b"], "exclude each other"),
         (["run", "--benchmarks", "good", "--provider", "ollama", "--model", " "], "--model is empty"),
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_a_model_is_named(bench, tmp_path):
     file = tmp_path / "x.gguf"
     file.write_text("no model")
     done = bench("run", "--benchmarks", "good", "--provider", "local", "--model", str(file), code=2)
-    assert "is no GGUF file" in done.stderr
+    assert "is not a GGUF file" in done.stderr
     assert not bench.results.exists()
 
 

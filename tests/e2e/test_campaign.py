@@ -83,7 +83,7 @@ def test_a_dry_run_shows_the_plan_and_records_nothing(bench, campaign):
     would = {(row["benchmark_id"], row["model"], row["options"].get("seed")): row for row in told["work"]}
     assert would["one", "small", 1]["would"] == "skip" and " succeeded at " in would["one", "small", 1]["why"]
     due = would["one", "small", 4]
-    assert due["would"] == "run" and "differ extra_config.seed" in due["why"]
+    assert due["would"] == "run" and ": extra_config.seed" in due["why"]
     assert due["tokens"] == 1500 and due["seconds"] > 0, "as the run that is most like it"
     assert would["three", "small", 1]["would"] == "incompatible"
     assert would["three", "small", 1]["why"] == "environment variable NOT_HERE"
@@ -113,8 +113,8 @@ def test_after_its_limit_a_campaign_starts_no_run_and_says_so(bench, campaign):
     assert len(bench.runs()) == 2, "the second came over the limit"
     [closed] = bench.events("group_closed")
     assert closed["data"]["reason"] == "max_tokens"
-    assert closed["data"]["notes"] == ["3,000 of 2,500 tokens are used; 4 runs not started"]
-    assert "3,000 of 2,500 tokens are used; 4 runs not started" in said.stdout
+    assert closed["data"]["notes"] == ["token limit reached (3,000 of 2,500 used); 4 runs not started"]
+    assert "token limit reached (3,000 of 2,500 used); 4 runs not started" in said.stdout
     campaign()
     assert len(bench.runs()) == 6, "the same command goes on from there"
 
@@ -131,7 +131,7 @@ def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, cam
         'date = "2026-11-01"\n'
     )
     said = campaign("--max-cost", "0.3", **address).stdout
-    assert "$0.4 of $0.3 are spent; 4 runs not started" in said and "$0.2" in said
+    assert "cost limit reached ($0.4 of $0.3 spent); 4 runs not started" in said and "$0.2" in said
     [first, _] = bench.runs()
     assert first["usage"]["cost_usd"] == pytest.approx(0.2)
     assert first["usage"]["price"] == {"input": 100.0, "output": 200.0, "source": "me", "date": "2026-11-01"}

@@ -224,8 +224,8 @@ def test_a_folder_with_a_benchmarks_name_does_not_hide_it(bench, tmp_path):
     ("model", "told"),
     [
         (("--provider", "openai"), None),
-        (("--provider", "openai", "--base-url", "http://127.0.0.1:9/v1"), "no other base URL than https://api.openai"),
-        (("--provider", "ollama"), "provider openai or groq (agent 'llm' can ask no other)"),
+        (("--provider", "openai", "--base-url", "http://127.0.0.1:9/v1"), "the base URL https://api.openai"),
+        (("--provider", "ollama"), "provider openai or groq (agent 'llm' cannot use another one)"),
     ],
 )
 def test_an_agent_with_a_fixed_provider_does_not_run_on_another(bench, model, told):

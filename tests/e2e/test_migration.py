@@ -282,7 +282,7 @@ def test_an_invalid_row_does_not_stop_the_others(bench, tmp_path):
         {"run_id": "run_blob", "model": b"\xff\xfe", "extra_config_json": b"\x00"},
     ]
     done = bring(bench, tmp_path / "old.sqlite", rows, groups=[{}, {"run_group_id": None}], code=1)
-    assert "a run has no id of its own: None" in done.stderr and "run_text" in done.stderr
+    assert "the id of a run is missing or not unique: None" in done.stderr and "run_text" in done.stderr
     assert {run["run_id"] for run in bench.runs()} >= {RUN["run_id"], "run_inf"}
 
 

@@ -54,7 +54,7 @@ def test_work_in_progress_elsewhere_is_skipped_even_with_force(bench, tmp_path):
     first = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
     assert "started" in first.stderr.readline()
     with path.open("w"):
-        assert "is under way" in bench.run("slow", more=("--force",))
+        assert "is running on" in bench.run("slow", more=("--force",))
     first.communicate(timeout=30)
     assert [run["status"] for run in bench.runs()] == ["succeeded"]
     assert bench.events("skipped")[0]["data"]["reason"] == "running_elsewhere"

@@ -90,7 +90,7 @@ def test_a_limit_that_cannot_be_enforced_ends_the_campaign(bench, asked, way, li
     used = row["usage"]
     assert {used.get(name) for name in ("input_tokens", "output_tokens", "total_tokens", "cost_usd")} == {None}
     assert used["calls"] == 3 and len(bench.runs()) == 1
-    assert f"of {row['run_id']} " in asked.done.stderr and "does not hold; 3 runs not started" in asked.done.stderr
+    assert f"of {row['run_id']} " in asked.done.stderr and "cannot be enforced; 3 runs not started" in asked.done.stderr
 
 
 def test_a_limit_is_enforced_if_tokens_are_reported(bench, asked):
@@ -129,7 +129,7 @@ def test_a_skip_at_another_address_is_reported(bench, asked, provider):
     asked("well")
     asked("strict")
     assert provider.asked["strict"] == 0 and len(bench.runs()) == 1
-    told = f"it asked {provider.url('well')} and this would ask {provider.url('strict')}: only the address differs"
+    told = f"it used {provider.url('well')} and this would use {provider.url('strict')}: only the address differs"
     assert told in asked.done.stderr
     asked("strict", "--explain")
     assert told in asked.done.stderr
@@ -162,4 +162,4 @@ models = [
 def test_one_name_at_two_addresses_is_refused(bench):
     (bench.root / "two.toml").write_text(CAMPAIGN)
     told = bench("run", "--campaign", str(bench.root / "two.toml"), code=2).stderr
-    assert "openai-compatible:m is asked at two addresses" in told and "hint: give the models names" in told
+    assert "openai-compatible:m has two addresses" in told and "hint: give the models names" in told

@@ -166,10 +166,10 @@ def import_sqlite(place: Place, database: Path) -> int:
         f"{done.groups_added} run groups imported, {done.groups_known} were already in the ledger; "
         f"{done.undone} rows of skipped or incompatible work are not runs: they are part of their groups"
     )
-    if done.otherwise:
-        fields = ", ".join(dict.fromkeys(name for names in done.otherwise.values() for name in names))
+    if done.different:
+        fields = ", ".join(dict.fromkeys(name for names in done.different.values() for name in names))
         note(
-            f"this version reads {len(done.otherwise)} runs that were already in the ledger differently ({fields}); "
+            f"this version reads {len(done.different)} runs that were already in the ledger differently ({fields}); "
             "they stay as they were recorded\nhint: to get the new values, import the database into a new workspace"
         )
     for problem in done.problems:

@@ -31,7 +31,7 @@ from ....orchestrator.planning.repetitions import repetitions_of
 from ....orchestrator.running.conducting import Result
 from ....orchestrator.running.display import Display
 from ....orchestrator.running.execution import GRACE_SECONDS, Cancellation
-from ....orchestrator.running.retries import LONGEST_SECONDS
+from ....orchestrator.running.retries import MAX_DELAY_SECONDS
 from ....orchestrator.service import Session, perform, prepare, refresh_projections
 from ...context import Place, in_place, note
 from ...display import open_display
@@ -56,7 +56,7 @@ class _Amount(click.FloatRange):
 
 
 SECONDS = AMOUNT = _Amount(min=0, min_open=True)
-RETRY_SECONDS = _Amount(min=0, min_open=True, max=LONGEST_SECONDS)
+RETRY_SECONDS = _Amount(min=0, min_open=True, max=MAX_DELAY_SECONDS)
 
 
 _MANY = {"--benchmarks", "--agents", "--harnesses"}
@@ -201,7 +201,7 @@ def _run(place: Place, order: Order, output: Output, display: Display) -> tuple[
     store = place.store()
     with contextlib.ExitStack() as stack:
         on_append = _on_append(output, store, display, stack)
-        session = prepare(place, order, store=store, told=on_append, environ=os.environ, note=display.note)
+        session = prepare(place, order, store=store, on_append=on_append, environ=os.environ, note=display.note)
         if output.dry_run:
             from .preview import preview, show
 

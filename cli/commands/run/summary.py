@@ -53,7 +53,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
                 one.agent,
                 f"{one.provider}:{one.model}",
                 format_options(one.options),
-                f"{len(one.scores)} of {one.asked}",
+                f"{len(one.scores)} of {one.planned}",
                 format_score(one.mean, one.stderr),
                 "" if one.deviation is None else f"{one.deviation:.3f}",
                 format_score(min(one.scores)),

@@ -76,7 +76,7 @@ def test_a_live_run_is_not_ended_from_another_namespace(
         told = say(bench, there, "recover-stale-runs", "--stale-seconds", "0")
         assert "0 runs recovered; 1 still running" in told
         asked = ("run", "--benchmarks", "slow", "--provider", "ollama", "--force")
-        assert "is under way" in say(bench, there, *asked)
+        assert "is running on" in say(bench, there, *asked)
     process.communicate(timeout=60)
     assert process.returncode == 0
     assert [(run["status"], run["late"]) for run in bench.runs()] == [("succeeded", False)]
@@ -133,7 +133,7 @@ def test_a_machine_of_the_same_name_does_not_run_what_runs_elsewhere(
     with (tmp_path / "gate").open("w"):
         for prefix in prefixes:
             told = say(bench, prefix, "run", "--benchmarks", "slow", "--provider", "ollama")
-            assert "is under way" in told
+            assert "is running on" in told
             tally["machines that left it alone"] += 1
     process.communicate(timeout=60)
     assert [(run["status"], run["attempt"]) for run in bench.runs()] == [("succeeded", 1)]

@@ -170,7 +170,7 @@ def test_a_file_that_is_no_model_is_told_before_anything_starts(tmp_path):
     wrong = tmp_path / "model.gguf"
     wrong.write_bytes(b"PK\x03\x04 an archive")
     with (
-        pytest.raises(LocalModelError, match=r"model\.gguf is no GGUF file"),
+        pytest.raises(LocalModelError, match=r"model\.gguf is not a GGUF file"),
         serve(str(wrong), python=tmp_path / "no python here", log_path=tmp_path / "log", announce=print),
     ):
         raise AssertionError("an archive was served")

@@ -91,10 +91,10 @@ def test_the_file_is_the_one_asked_for_else_of_the_variable_else_of_the_workspac
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[[price]]\nprovider = 1", "make no sense: "),
-        (ROW.format(model="m", price=-1.0), "groq m has a price below zero"),
-        (ROW.format(model="m", price="nan"), "groq m has a price below zero, or one that is no number"),
-        (ROW.format(model="m", price="inf"), "groq m has a price below zero, or one that is no number"),
+        ("[[price]]\nprovider = 1", "is not valid: "),
+        (ROW.format(model="m", price=-1.0), "a price of groq m must be a finite number, 0 or more"),
+        (ROW.format(model="m", price="nan"), "a price of groq m must be a finite number, 0 or more"),
+        (ROW.format(model="m", price="inf"), "a price of groq m must be a finite number, 0 or more"),
         (ROW.format(model="m", price=1.0) + "currency = 'EUR'", "unknown field `currency`"),
     ],
 )

@@ -61,5 +61,5 @@ def test_an_unknown_provider_is_told_with_the_nearest():
 
 @pytest.mark.parametrize("address", ["localhost:8000", "ftp://x", "//x", ""])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(UsageError, match="no base URL"):
+    with pytest.raises(UsageError, match="is not a base URL"):
         resolve(find_provider("groq"), base_url=address, environ={})

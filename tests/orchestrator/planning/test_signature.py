@@ -81,7 +81,7 @@ def test_the_comparison_key_leaves_out_who_answered_and_which_repetition() -> No
 
 
 def test_a_number_that_json_cannot_hold_is_refused() -> None:
-    with pytest.raises(ValueError, match="no JSON number"):
+    with pytest.raises(ValueError, match="not a JSON number"):
         signed(extra_config={"x": float("nan")})
 
 

@@ -88,7 +88,7 @@ def test_there_is_an_end_to_the_time_and_small_files_come_first(output):
 
 
 def test_there_is_an_end_to_their_number_and_the_nearest_come_first(output, monkeypatch):
-    monkeypatch.setattr(artifacts, "MOST_FILES", 3)
+    monkeypatch.setattr(artifacts, "MAX_FILES", 3)
     for name in ("x/y/deep", "x/mid", "a", "b"):
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         (output / name).write_text(name)

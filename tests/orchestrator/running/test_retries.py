@@ -1,4 +1,4 @@
-"""Which failures may pass, and how long is waited."""
+"""Which failures may be temporary, and how long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.ledger.events import Failed
 from benchmarks.orchestrator.machine.capacity import UNRATIONED
 from benchmarks.orchestrator.running.budget import Allowance, Budget
 from benchmarks.orchestrator.running.execution import Cancellation
-from benchmarks.orchestrator.running.retries import LONGEST_SECONDS, Retries, delays, is_transient
+from benchmarks.orchestrator.running.retries import MAX_DELAY_SECONDS, Retries, delays, is_transient
 from benchmarks.orchestrator.running.schedule import Schedule
 from benchmarks.orchestrator.running.workers import Workers
 
@@ -50,11 +50,11 @@ def failed(reason: str, error: str = "", return_code: int = 1) -> Failed:
         ("no_score", "", False),
     ],
 )
-def test_what_may_pass(reason, error, passes):
+def test_which_failures_may_be_temporary(reason, error, passes):
     assert is_transient(failed(reason, error), MANIFEST) is passes
 
 
-def test_a_manifest_names_its_own():
+def test_a_manifest_can_name_temporary_failures():
     run = replace(MANIFEST.run, transient_exit_codes=[75], transient_errors=["the moon is .*ing"])
     manifest = replace(MANIFEST, run=run)
     assert is_transient(failed("exit_code", return_code=75), manifest)
@@ -62,16 +62,16 @@ def test_a_manifest_names_its_own():
     assert not is_transient(failed("exit_code", return_code=75), MANIFEST)
 
 
-def test_each_wait_is_about_twice_as_long_and_none_too_long():
+def test_each_delay_is_about_twice_as_long_up_to_the_maximum():
     waits = list(itertools.islice(delays(2.0), 12))
     for number, wait in enumerate(waits):
-        longest = min(2.0 * 2**number, LONGEST_SECONDS)
-        assert longest / 2 <= wait <= longest
-    assert list(itertools.islice(delays(2.0), 12)) != waits, "not all come back at once"
+        maximum = min(2.0 * 2**number, MAX_DELAY_SECONDS)
+        assert maximum / 2 <= wait <= maximum
+    assert list(itertools.islice(delays(2.0), 12)) != waits, "not all come back together"
 
 
 @pytest.mark.parametrize(("tokens", "runs"), [(0, 3), (1, 1)])
-def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
+def test_work_is_retried_only_while_the_budget_lasts(tokens, runs):
     begun = []
     budget = Budget(Allowance(max_tokens=1))
 
@@ -91,7 +91,7 @@ def test_work_is_tried_again_only_while_the_budget_lasts(tokens, runs):
     assert (len(begun), left) == (runs, 0)
 
 
-def test_a_quota_that_is_used_up_does_not_pass(tmp_path):
+def test_a_used_up_quota_is_not_temporary(tmp_path):
     told = 'exit code 1; the last of stderr:\nHTTP 429: {"code": "insufficient_quota"}'
     assert not is_transient(failed("exit_code", told), MANIFEST)
     assert is_transient(failed("exit_code", told.replace("insufficient_quota", "rate_limit_exceeded")), MANIFEST)

@@ -150,12 +150,12 @@ def test_this_machine_has_what_the_environment_names():
 
 def test_what_a_machine_lacks_is_named():
     asked = Resources(cpus=8, memory="16 GiB", gpus=3)
-    assert MACHINE.lacking(asked) == [
+    assert MACHINE.missing(asked) == [
         "8 cores (this machine has 4)",
         "16.0 GiB of memory (this machine has 8.0)",
         "3 GPUs (this machine has 2)",
     ]
-    assert MACHINE.lacking(Resources()) == []
+    assert MACHINE.missing(Resources()) == []
 
 
 @pytest.mark.parametrize(

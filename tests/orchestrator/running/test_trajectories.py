@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.ledger.events import Artifact
 from benchmarks.orchestrator.running.telemetry import usage_of
-from benchmarks.orchestrator.running.trajectories import MOST_BYTES, read_calls
+from benchmarks.orchestrator.running.trajectories import MAX_BYTES, read_calls
 
 
 @pytest.fixture
@@ -112,5 +112,5 @@ def test_odd_files_are_named_and_stop_nothing(tmp_path):
     ]
     calls, notes = read_calls(tmp_path, [Artifact(name, 1, "") for name in names])
     assert calls == [] and len(notes) == 2
-    [note] = read_calls(tmp_path, [Artifact("trajectories.jsonl", MOST_BYTES + 1, "")])[1]
+    [note] = read_calls(tmp_path, [Artifact("trajectories.jsonl", MAX_BYTES + 1, "")])[1]
     assert "bytes" in note
