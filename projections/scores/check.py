@@ -120,7 +120,7 @@ def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
     `history` are runs that count.
     """
 
-    work = _by_work(history)
+    work = _by_work(history, across)
 
     def find(candidates: Candidates) -> Sequence[Run]:
         earlier = _earlier(work, candidates, across)
@@ -132,7 +132,7 @@ def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
 def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
     """The runs of the group that ran it last before the first that is checked; otherwise as `best_before`."""
 
-    work = _by_work(history)
+    work = _by_work(history, across)
 
     def find(candidates: Candidates) -> Sequence[Run]:
         earlier = _earlier(work, candidates, across)
@@ -144,7 +144,7 @@ def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
 def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
     """These runs, as far as they are of the same task, agent and model; `across`: of the best agent and model."""
 
-    work = _by_work(runs)
+    work = _by_work(runs, across)
 
     def find(candidates: Candidates) -> Sequence[Run]:
         return _of_one_contender(_same(work, candidates, across))
@@ -299,21 +299,24 @@ def _contender(run: Run) -> tuple[str, str, str]:
     return run.agent, run.provider, run.model
 
 
-_Work = Mapping[tuple[str, str], Sequence[Run]]
+_Work = Mapping[tuple[str, ...], Sequence[Run]]
 
 
-def _by_work(runs: Iterable[Run]) -> _Work:
-    """The runs by benchmark and options: there may be a thousand candidates, and a hundred thousand runs."""
-    work: dict[tuple[str, str], list[Run]] = defaultdict(list)
+def _by_work(runs: Iterable[Run], across: bool) -> _Work:
+    """The runs by benchmark, options and, unless `across`, agent and model.
+
+    There may be a thousand candidates, and a hundred thousand runs: each candidate looks only at its own.
+    """
+    work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in in_order(runs):
-        work[run.benchmark_id, run.comparison_key].append(run)
+        work[(run.benchmark_id, run.comparison_key, *(() if across else _contender(run)))].append(run)
     return work
 
 
 def _same(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
     own = (candidates.agent, candidates.provider, candidates.model)
-    runs = work.get((candidates.benchmark_id, candidates.comparison_key), ())
-    return [run for run in runs if candidates.is_task_of(run) and (across or _contender(run) == own)]
+    runs = work.get((candidates.benchmark_id, candidates.comparison_key, *(() if across else own)), ())
+    return [run for run in runs if candidates.is_task_of(run)]
 
 
 def _earlier(work: _Work, candidates: Candidates, across: bool) -> list[Run]:

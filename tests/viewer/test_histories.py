@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 
 from benchmarks.ledger.events import HighScorePublished, NewEvent, Retracted
+from benchmarks.projections.scores.check import check, last_before, last_run
+from benchmarks.projections.scores.samples import SampleScores
+from benchmarks.projections.sqlite.database import read_runs
+from benchmarks.projections.sqlite.opening import open_history
 
 
 def ended(second):
     return f"2026-11-23T10:00:{second:02d}.000000Z"
+
+
+def in_group(number, **start):
+    return {"run_group_id": f"rg_{number}", **start}
 
 
 def publish(store, value, **more):
@@ -61,10 +69,10 @@ def test_the_spread_of_repeats(client, add):
 def test_the_overview(client, add, store, histories):
     assert client.simulate_get("/api/overview").json["counts"]["runs"] == 0
     add("run_0", 0.5, ended_at=ended(0), stderr=0.01)
-    add("run_1", 0.7, ended_at=ended(1), stderr=0.01)
-    add("run_2", 0.6, ended_at=ended(2), stderr=0.02)
-    add("run_3", 0.1, start={"model": "other"}, ended_at=ended(3))
-    add("run_4", 0.05, start={"model": "other"}, ended_at=ended(4))
+    add("run_1", 0.7, start=in_group(1), ended_at=ended(1), stderr=0.01)
+    add("run_2", 0.6, start=in_group(2), ended_at=ended(2), stderr=0.02)
+    add("run_3", 0.1, start=in_group(3, model="other"), ended_at=ended(3))
+    add("run_4", 0.05, start=in_group(4, model="other"), ended_at=ended(4))
     for number in (5, 6):
         store.append(lambda _, n=number: [NewEvent(f"run_{n}", histories.started(str(n)))], lambda _: None)
     store.append(lambda _: [NewEvent("run_5", histories.failed("timeout"))], lambda _: None)
@@ -87,8 +95,9 @@ def test_the_overview(client, add, store, histories):
 
 def test_records_and_regressions_are_all_counted_though_not_all_are_listed(client, add):
     for number in range(13):
-        for score in (number, number - 0.5):
-            add(f"run_{number}_{score}", score, start={"model": f"m{number}"}, ended_at=ended(number))
+        for group, score in enumerate((number, number - 0.5)):
+            start = in_group(group, model=f"m{number}")
+            add(f"run_{number}_{score}", score, start=start, ended_at=ended(number))
     told = client.simulate_get("/api/overview?days=365").json
     assert (len(told["records"]), told["records_total"]) == (10, 12)
     assert (len(told["regressions"]), told["regressions_total"]) == (10, 13)
@@ -96,9 +105,32 @@ def test_records_and_regressions_are_all_counted_though_not_all_are_listed(clien
 
 def test_where_lower_is_better_a_regression_is_up(client, add):
     for number, score in enumerate([1.0, 2.0]):
-        add(f"run_{number}", score, unit="s", higher_is_better=False, ended_at=ended(number))
+        start = in_group(number)
+        add(f"run_{number}", score, start=start, unit="s", higher_is_better=False, ended_at=ended(number))
     [regression] = client.simulate_get("/api/overview?days=365").json["regressions"]
     assert regression["delta"] == 1.0
+
+
+def test_the_start_page_and_the_check_agree_on_what_is_more_than_noise(client, add, workspace, store):
+    """One of five drops of 2.1 standard errors is to be expected by chance now and then; one of 6 is not."""
+    for number, score in enumerate([0.55, 0.55, 0.55, 0.55, 0.27]):
+        for group, one in enumerate((0.7, score)):
+            start = in_group(group, model=f"m{number}")
+            add(f"run_{number}_{group}", one, start=start, ended_at=ended(group), stderr=0.05, samples=100)
+    shown = client.simulate_get("/api/overview?days=365").json["regressions"]
+    with open_history(workspace, store) as tables:
+        runs = list(read_runs(tables))
+    nothing = lambda _: SampleScores(problem="none")  # noqa: E731
+    found = check(last_run(runs), last_before(runs), nothing, checked="", against="").scores
+    by_check = {one.model: one.contrast.verdict == "worse" for one in found if one.result == "worse"}
+    assert {one["run"]["model"]: one["is_significant"] for one in shown} == by_check
+    assert by_check == {"m0": False, "m1": False, "m2": False, "m3": False, "m4": True}
+
+
+def test_two_runs_of_one_group_are_no_regression(client, add):
+    for number, score in enumerate([0.7, 0.5]):
+        add(f"run_{number}", score, ended_at=ended(number))
+    assert client.simulate_get("/api/overview?days=365").json["regressions"] == []
 
 
 def test_the_leaderboard(client, add):

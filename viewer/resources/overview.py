@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import falcon
 import msgspec
 
 from ...ledger.identity import parse_utc
+from ...projections.scores.check import check, last_before, last_run
 from ...projections.scores.recency import in_order, when
+from ...projections.scores.samples import SampleScores
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
-from ..index.row import RunRow
+from ..index.row import RunRow, as_run
 
-_Z_95 = 1.96
+_NOT_READ = SampleScores(problem="samples are not read here")
 _RUNNING = 50
 _LISTED = 10
 
@@ -36,7 +38,10 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Regression(msgspec.Struct, frozen=True):
-    """The newest score of an agent with a model on a task, worse than the one before it; `stderr` of the difference."""
+    """The score of an agent with a model on a task in its last group of runs, worse than that in the group before.
+
+    `run` and `before` are the newest runs of the two; `delta` is between the scores, `stderr` that of the difference.
+    """
 
     run: RunRow
     before: RunRow
@@ -136,24 +141,36 @@ def _last_ended(rows: list[RunRow]) -> list[RunRow]:
 
 
 def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
-    """Of those whose newest score is of that time."""
-    newest: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
-    for row in reversed(in_order(rows)):
-        if row.counts and len(some := newest[row.task, row.agent, row.provider, row.model]) < 2:
-            some.append(row)
-    found = []
-    for some in newest.values():
-        if len(some) < 2 or (some[0].ended_at or "") < since:
-            continue
-        run, before = some
-        assert run.score is not None and before.score is not None  # noqa: S101 - for the type checker: they compete
-        delta = run.score - before.score
-        if delta and (delta < 0) == run.task[3]:
-            stderr = None if run.stderr is None or before.stderr is None else math.hypot(run.stderr, before.stderr)
-            found.append(
-                Regression(run, before, delta, stderr, None if stderr is None else abs(delta) > _Z_95 * stderr)
-            )
-    return found
+    """What got worse in that time, as `check --baseline last` finds it; the files of samples are not read for it."""
+    by_work: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
+    for row in in_order(rows):
+        if row.counts:
+            by_work[row.task, row.agent, row.provider, row.model].append(row)
+    of_that_time = (some for some in by_work.values() if (some[-1].ended_at or "") >= since)
+    by_id = {row.run_id: row for some in of_that_time for row in _last_two_groups(some)}
+    runs = [as_run(row) for row in by_id.values()]
+    found = check(last_run(runs), last_before(runs), lambda _: _NOT_READ, checked="", against="")
+    return [
+        Regression(
+            run=by_id[one.score.run_ids[-1]],
+            before=by_id[one.baseline.run_ids[-1]],
+            delta=one.contrast.delta,
+            stderr=one.contrast.stderr,
+            is_significant=None if one.contrast.verdict == "unknown" else one.contrast.verdict == "worse",
+        )
+        for one in found.scores
+        if one.result == "worse" and one.score and one.baseline and one.contrast
+    ]
+
+
+def _last_two_groups(rows: Sequence[RunRow]) -> list[RunRow]:
+    """All that the check of a long history asks of it: the last group, and the one that was last before it began."""
+    last = rows[-1].run_group_id
+    first = next(place for place, row in enumerate(rows) if row.run_group_id == last)
+    before = rows[first - 1].run_group_id if first else last
+    return [row for row in rows[:first] if row.run_group_id == before] + [
+        row for row in rows[first:] if row.run_group_id == last
+    ]
 
 
 def _failures(rows: list[RunRow]) -> list[Failures]:
