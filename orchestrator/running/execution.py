@@ -42,8 +42,8 @@ _SHELL = (
 )
 _SHELL_ARGV = ("/bin/sh", "-c", _SHELL)
 _NOTED = re.compile(rb"(0|[1-9][0-9]{0,2}) (-|[0-9a-f]{64} [0-9a-f]{64})")
-_LARGEST_STATUS = 255
-_LONGEST_STATUS = 3 + 1 + 64 + 1 + 64
+_MAX_STATUS = 255
+_MAX_STATUS_BYTES = 3 + 1 + 64 + 1 + 64
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
@@ -242,11 +242,11 @@ class End(msgspec.Struct, frozen=True):
 def read_end(folder: Path) -> End | None:
     """What is noted of a child's end in its run's folder; None if no end is noted."""
     try:
-        noted = _NOTED.fullmatch(read_inside(folder, EXIT_STATUS, most=_LONGEST_STATUS))
+        noted = _NOTED.fullmatch(read_inside(folder, EXIT_STATUS, most=_MAX_STATUS_BYTES))
         status = (folder / EXIT_STATUS).lstat()
     except (NotReadable, OSError):
         return None  # It is missing, was torn by a crash, or is not a regular file.
-    if noted is None or int(noted[1]) > _LARGEST_STATUS:
+    if noted is None or int(noted[1]) > _MAX_STATUS:
         return None
     # A program can set the time of a file to 2096, but not the time at which it did so.
     return End(int(noted[1]), noted[2].decode(), min(status.st_mtime, status.st_ctime), status.st_ctime)

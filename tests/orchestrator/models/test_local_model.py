@@ -192,7 +192,7 @@ def test_the_embedded_model_is_named_as_it_is():
     assert model_label(EMBEDDED) == "smollm2-135m"
 
 
-def test_an_unknown_model_is_told_with_what_there_is(tmp_path):
+def test_an_unknown_model_is_refused_with_a_hint(tmp_path):
     for unknown in ("smollm", str(tmp_path)):
-        with pytest.raises(LocalModelError, match=r"smollm2-135m, or give the path of a \.gguf file"):
+        with pytest.raises(LocalModelError, match=r"hint: give smollm2-135m, or the path of a \.gguf file"):
             model_label(unknown)
