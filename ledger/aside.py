@@ -1,4 +1,4 @@
-"""Events that somebody declared to count for nothing: which they are, as `set_aside` events say."""
+"""Events that do not count, because a `set_aside` event says so."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Positions = frozenset[int]
 
 NOTHING: Positions = frozenset()
 
-_MOST = 10_000_000
-"""Positions that are believed: far more than a ledger was ever repaired by, and few enough for memory."""
+_MAX_POSITIONS = 10_000_000
+"""Maximum number of positions in one event: far more than a repair needs, and few enough for memory."""
 
 
 def set_aside_in(reader: EventReader) -> Positions:
@@ -21,11 +21,11 @@ def set_aside_in(reader: EventReader) -> Positions:
 
 
 def set_aside_by(record: Record) -> Iterator[int]:
-    """The positions that an event sets aside: none where it was written for another ledger, or names none before it."""
+    """The positions that an event sets aside. Only earlier ones, and only if it was written for this ledger."""
     event = record.data
     if not isinstance(event, SetAside) or event.head_hash != record.prev:
         return
-    left = _MOST
+    left = _MAX_POSITIONS
     for first, count in event.events:
         if first > 0 and 0 < count <= left and first + count <= record.seq:
             left -= count
@@ -34,10 +34,10 @@ def set_aside_by(record: Record) -> Iterator[int]:
 
 def stretches_of(positions: Iterable[int]) -> list[tuple[int, int]]:
     """Positions as pairs of a first one and a count."""
-    stretches: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
     for position in sorted(positions):
-        if stretches and sum(stretches[-1]) == position:
-            stretches[-1] = (stretches[-1][0], stretches[-1][1] + 1)
+        if ranges and sum(ranges[-1]) == position:
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
         else:
-            stretches.append((position, 1))
-    return stretches
+            ranges.append((position, 1))
+    return ranges

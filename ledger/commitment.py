@@ -1,13 +1,13 @@
-"""What binds the end of a run to those who may tell it: its owner, and the shell around its benchmark.
+"""What binds the end of a run to the processes that may report it: its owner, and the shell around its benchmark.
 
 `started` holds a commitment: a digest of two secrets. The owner keeps one in its memory and reveals it in the event
 that ends the run. The shell holds the other, and notes it with the exit status once the benchmark has ended, so that an
-end without an owner can be proven, too. A benchmark runs as the same user and may write what it likes into the ledger
+end without an owner can be proven, too. A benchmark runs as the same user and may write anything into the ledger
 or into any run's folder, but it knows neither secret.
 
     commitment = H(H(owner's secret) + " " + H(shell's secret))        H: SHA-256, as hex
 
-Whoever reveals one secret gives it with the digest of the other.
+One secret is revealed together with the digest of the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can go wrong with a ledger; each error says what, where and what to do next."""
+"""The errors of a ledger. Each one says what happened, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class LedgerDamaged(LedgerError):
     def __init__(self, file: Path, line: int, offset: int | None, trusted: int, reason: str) -> None:
         self.file, self.line, self.offset, self.trusted, self.reason = file, line, offset, trusted, reason
         super().__init__(
-            f"ledger damaged: {self.place}: {reason}. Events 1 to {trusted} are intact. Restore {file} from a copy; "
-            f"nothing is appended until then (details: ledger verify)"
+            f"ledger damaged: {self.place}: {reason}. Events 1 to {trusted} are intact. Nothing is appended "
+            f"until it is restored.\nhint: restore {file} from a copy; `ledger verify` shows the details"
         )
 
     @property
     def place(self) -> str:
-        """Where, for people."""
+        """The place, for people."""
         if self.offset is None:
             return f"{self.file.name}, row {self.line}"
         return f"{self.file.name}, line {self.line}, byte {self.offset}"
@@ -39,11 +39,11 @@ class LedgerUnwritable(LedgerError):
     """The ledger's folder or file cannot be written; nothing was recorded (of a copy: nothing more)."""
 
     def after(self, count: int) -> LedgerUnwritable:
-        """The same, where so many events of a copy were recorded before."""
+        """The same error, after `count` events of a copy were recorded."""
         if not count:
             return self
-        told = f"{count} events of the copy were recorded before, and the next try goes on behind them"
-        return LedgerUnwritable(str(self).replace("Nothing was recorded", told))
+        recorded = f"{count} events of the copy were recorded before, and the next try goes on after them"
+        return LedgerUnwritable(str(self).replace("Nothing was recorded", recorded))
 
 
 class LedgerBusy(LedgerUnwritable):
@@ -64,12 +64,12 @@ class LedgerMoved(LedgerError):
 
     def __init__(self, what: str, now_at: Path | None) -> None:
         self.now_at = now_at
-        elsewhere = f"What was recorded before is in {now_at}" if now_at else "What was recorded before is not there"
+        elsewhere = f"What was recorded before is in {now_at}" if now_at else "What was recorded before is gone"
         advice = f"move {now_at} back" if now_at else "restore it from a copy"
         super().__init__(
-            f"the ledger was moved, replaced or removed while this program was at work: {what}. {elsewhere}. "
-            f"Nothing more is recorded.\nhint: {advice}, then run the same command again; benchmarks ledger verify "
-            f"says what is there"
+            f"the ledger was moved, replaced or removed while this program was running: {what}. {elsewhere}. "
+            f"Nothing more is recorded.\nhint: {advice}, then run the same command again; `ledger verify` "
+            f"shows what is there"
         )
 
 
@@ -94,7 +94,7 @@ class OutcomeUnknown(LedgerError):
     """The sync to disk failed: the event may or may not survive a power cut, and this handle is dead.
 
     After a failed `fdatasync` the kernel may have dropped the dirty pages, so a second try that succeeds proves
-    nothing. Open the ledger again to see what is there.
+    nothing. Open the ledger again to see what it holds.
     """
 
     exit_code = 1
@@ -105,13 +105,13 @@ class EventConflict(LedgerError):
 
 
 class WrongExpectedVersion(LedgerError):
-    """Somebody else appended to the stream first; nothing was recorded. Read it again, and decide anew."""
+    """Another writer appended to the stream first; nothing was recorded. Read it again, and decide again."""
 
     def __init__(self, stream: str, *, expected: int, actual: int) -> None:
         self.stream, self.expected, self.actual = stream, expected, actual
         super().__init__(
-            f"{stream} has {actual} events, and the writer expected {expected}. Nothing was recorded; read the "
-            f"stream again and decide anew"
+            f"{stream} has {actual} events, but the writer expected {expected}. Nothing was recorded.\nhint: "
+            f"read the stream and decide again"
         )
 
 

@@ -3,8 +3,8 @@
 Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
 The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
 
-No event can hold itself, so the cyclic garbage collector need not look at them (`gc=False`): with a million of them in
-memory, its looking was most of what reading them cost.
+No event can hold itself, so the cyclic garbage collector does not have to look at them (`gc=False`): with a million of
+them in memory, that was most of the time of reading.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPEAT = "repeat"
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The `data` of a record; `type` is the envelope's type.
 
-    `details` are the fields that only the run's own row shows: whoever decides what to run reads without them.
+    `details` are the fields that only the run's own row shows; decisions about what to run read without them.
     """
 
     type: ClassVar[str]
@@ -63,7 +63,7 @@ class HighScoreReference(msgspec.Struct, frozen=True, gc=False):
 
 
 class ImportSource(msgspec.Struct, frozen=True, gc=False):
-    """Where an imported run or group comes from."""
+    """The origin of an imported run or group."""
 
     kind: str
     path: str
@@ -71,7 +71,7 @@ class ImportSource(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What somebody asked `run` for."""
+    """The arguments of a `run` command."""
 
     benchmarks: list[str]
     agent: str | None
@@ -150,7 +150,7 @@ class Outcome(Event, frozen=True, kw_only=True):
 
     `revealed` is what the commitment of the run's owner asks for: by the owner, or (`Recovered.adopted`) by the shell.
 
-    `notes` are what its supervision has to tell, such as that a log was cut.
+    `notes` are remarks of its supervision, such as that a log was cut.
     """
 
     details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes"})
@@ -182,7 +182,7 @@ class Finished(Outcome, frozen=True, kw_only=True):
 
 
 class Failed(Outcome, frozen=True, kw_only=True):
-    """A run ended without a valid result; `reason` is one word, `error` tells more. Stream: the run_id."""
+    """A run ended without a valid result; `reason` is one word, `error` is the full text. Stream: the run_id."""
 
     type: ClassVar[str] = "failed"
     reason: str
@@ -197,7 +197,7 @@ class Recoverer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Recovered(Event, frozen=True, kw_only=True):
-    """A run whose owner is gone was closed by somebody else. Stream: the run_id.
+    """A run whose owner is gone was closed by another process. Stream: the run_id.
 
     `ended_at` is when its child ended, or else its last sign of life, and `duration_seconds` is the time from the start
     to then. `adopted` holds the result that the owner's child left behind, if it is valid: the run has then succeeded.
@@ -248,9 +248,9 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 
 
 class GroupClosed(Event, frozen=True, kw_only=True):
-    """A `run` command ended, or was found dead. Stream: the run_group_id.
+    """A `run` command ended, or its process was found dead. Stream: the run_group_id.
 
-    `notes` tell more of the reason, such as which limit left how many runs undone. `closed_at` is when a group that was
+    `notes` explain the reason, such as which limit left how many runs undone. `closed_at` is when a group that was
     imported ended.
     """
 
@@ -262,9 +262,9 @@ class GroupClosed(Event, frozen=True, kw_only=True):
 
 
 class HighScorePublished(Event, frozen=True, kw_only=True):
-    """A reference score for a benchmark, in the unit of its score. Stream: the benchmark_id.
+    """A reference score for a benchmark, in the unit of its scores. Stream: the benchmark_id.
 
-    `author` is the person who published it; None: it stands in the benchmark's manifest.
+    `author` is the person who published it; None: the benchmark's manifest.
     """
 
     type: ClassVar[str] = "high_score_published"
@@ -278,7 +278,7 @@ class HighScorePublished(Event, frozen=True, kw_only=True):
 
 
 class Annotated(Event, frozen=True, kw_only=True):
-    """Somebody's remark on a run. Stream: the run_id."""
+    """A person's remark on a run. Stream: the run_id."""
 
     type: ClassVar[str] = "annotated"
     author: str
@@ -287,7 +287,7 @@ class Annotated(Event, frozen=True, kw_only=True):
 
 
 class Retracted(Event, frozen=True, kw_only=True):
-    """Somebody took a run back: it stays in the history and counts nowhere. Stream: the run_id."""
+    """A person took a run back: it stays in the history and does not count. Stream: the run_id."""
 
     type: ClassVar[str] = "retracted"
     author: str
@@ -303,7 +303,7 @@ class Imported(Event, frozen=True, kw_only=True):
 
 
 class Repaired(Event, frozen=True, kw_only=True):
-    """Somebody cut off what could not be proven any more. Stream: `ledger`.
+    """A person cut off what could not be proven. Stream: `ledger`.
 
     `position` and `head_hash` are those of the last event that was kept; `quarantined` names the files, in the
     ledger's `quarantine/`, that hold what was cut.
@@ -320,11 +320,11 @@ class Repaired(Event, frozen=True, kw_only=True):
 class Merged(Event, frozen=True, kw_only=True):
     """Events of another ledger were taken in. Stream: that ledger's origin.
 
-    The other ledger's events 1 to `position` stand here, in their order, at the positions in `stretches`: pairs of a
-    first position and a count. With their numbers of then they make a chain that ends with `head_hash`.
+    The other ledger's events 1 to `position` are here, in their order, at the positions in `stretches`: pairs of a
+    first position and a count. With their numbers there they make a chain that ends with `head_hash`.
 
-    `added` says how many of them came with this event: they stand right before it (None: an older version wrote it).
-    `coming` announces so many that follow: then a crash among them leaves no doubt from where they came.
+    `added` is the number of them that came with this event, right before it (None: an older version wrote it).
+    `coming` is the number of them that follow: so their origin is known even if a crash cuts the import short.
     """
 
     type: ClassVar[str] = "merged"
@@ -338,10 +338,10 @@ class Merged(Event, frozen=True, kw_only=True):
 
 
 class SetAside(Event, frozen=True, kw_only=True):
-    """Somebody declared that events of this ledger count for nothing. Stream: `ledger`.
+    """A person declared that events of this ledger do not count. Stream: `ledger`.
 
     `events` are pairs of a first position and a count. `head_hash` is the hash of the event before this one: so it
-    speaks of the ledger in which it was written, and of no other that it is merged into.
+    is valid only in the ledger in which it was written, not in one that it is merged into.
     """
 
     type: ClassVar[str] = "set_aside"
@@ -352,7 +352,7 @@ class SetAside(Event, frozen=True, kw_only=True):
 
 
 class Unknown(Event, frozen=True, kw_only=True):
-    """An event of a type that this version does not know. It is counted and kept, and means nothing here."""
+    """An event of a type that this version does not know. It is counted and kept, and has no effect here."""
 
     type: ClassVar[str] = "unknown"
     named: str
@@ -360,7 +360,7 @@ class Unknown(Event, frozen=True, kw_only=True):
 
 
 class Unreadable(Unknown, frozen=True, kw_only=True):
-    """An event of a type that is known, whose data is not what that type holds. It is kept, and means nothing."""
+    """An event of a type that is known, whose data does not fit that type. It is kept, and has no effect."""
 
     type: ClassVar[str] = "unreadable"
     problem: str
@@ -389,7 +389,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 }
 
 LEDGER_STREAM = "ledger"
-"""The stream of what happens to the ledger itself."""
+"""The stream of events about the ledger itself."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -406,15 +406,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def type(self) -> str:
-        """The envelope's type; for an unknown event the name on its line."""
+        """The envelope's type; for an unknown event, the type on its line."""
         return self.data.named if isinstance(self.data, Unknown) else self.data.type
 
 
 class NewEvent(msgspec.Struct, frozen=True):
     """An event on its way into the ledger.
 
-    Appending the same `id` twice records it once. With `expected_version` it is recorded only where its stream has so
-    many events before it (0: where it is the first). `at` is for events that were written elsewhere: when.
+    Appending the same `id` twice records it once. With `expected_version` it is recorded only if its stream has
+    that many events before it (0: if it is the first). `at` is the time of an event that was written elsewhere.
     """
 
     stream: str

@@ -43,7 +43,7 @@ _NO_ITEMS: list[Any] = []
 
 
 def _no_items() -> list[Any]:
-    """One empty list for all: nobody changes what a run holds, and a hundred thousand of their own take memory."""
+    """One empty list for all runs: their content is never changed, and a hundred thousand lists take memory."""
     return _NO_ITEMS
 
 
@@ -126,7 +126,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def evolve(run: Run | None, record: Record) -> Run:
     """The run after `record`; `run` is None before its first event.
 
-    Raises ImpossibleTransition where the event makes no sense for the run's state.
+    Raises ImpossibleTransition if the event makes no sense for the run's state.
     """
     event = record.data
     if reason := void(record):
@@ -210,12 +210,12 @@ _NOT_IMPORTED: Json = {
     "lease_seconds": None,
     "owner": None,
 }
-"""What only events say of a run, and no file from elsewhere: a run that is over has no process to look for."""
+"""Fields that only events set, never an imported file: a run that is over does not have a process."""
 
 
 def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
     if run.status != "running":
-        return run  # A beat that was under way when the run was closed changes nothing.
+        return run  # A heartbeat that arrives after the run was closed changes nothing.
     at, seq, lease = record.at, record.seq, event.lease_seconds
     if event.progress is None:
         return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq)
@@ -223,7 +223,7 @@ def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
 
 
 def makes_idle(later: Heartbeat, earlier: Heartbeat) -> bool:
-    """Whether a run that has begun is the same after both beats, one behind the other, as after the later alone."""
+    """Whether a run that has begun is the same after both heartbeats as after the later one alone."""
     return later.progress is not None or earlier.progress is None
 
 
@@ -253,7 +253,7 @@ def _import_again(run: Run, event: Imported, record: Record) -> Run:
 def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None) -> Run:
     if run.status == "running":
         if event.late:
-            raise ImpossibleTransition(f"{record.stream}: a late {record.type} on a run that nobody recovered")
+            raise ImpossibleTransition(f"{record.stream}: a late {record.type} on a run that was not recovered")
         if (commitment := _commitment(run)) and not is_from_owner(commitment, event.revealed):
             raise ImpossibleTransition(f"{record.stream}: {record.type}, written by a process that is not its owner")
         return _with_outcome(run, event, record, status=status, reason=reason, error=error)
@@ -264,7 +264,7 @@ def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: st
 
 
 def _commitment(run: Run) -> str:
-    """What the event that ends the run has to answer to; empty for a run of older versions."""
+    """The commitment that the event that ends the run must match; empty for a run of older versions."""
     return run.owner.commitment if run.owner else ""
 
 
@@ -375,7 +375,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def evolve_group(group: Group | None, record: Record) -> Group:
     """The group after `record`; `group` is None before its first event.
 
-    Raises ImpossibleTransition where the event makes no sense for the group's state.
+    Raises ImpossibleTransition if the event makes no sense for the group's state.
     """
     event = record.data
     if reason := void(record):

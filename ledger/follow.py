@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from .store import EventStore
 
 LOOK_EVERY = 0.1
-"""Seconds between two looks. A look asks for the store's revision, which costs some ten microseconds."""
+"""Seconds between two looks at the store's revision. One look takes about ten microseconds."""
 
 
 def follow_lines(store: EventStore, after: int = 0) -> Iterator[bytes | None]:
-    """The lines behind position `after`, those that are there and then those to come; without end.
+    """The lines after position `after`: first the stored ones, then new ones, without end.
 
-    None stands where all was given that is there: whoever shows them can show it then, and is asked for nothing else.
+    Yields None when it has caught up, so that the caller can flush.
     """
     seq = after
     while True:

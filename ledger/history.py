@@ -44,26 +44,26 @@ _NONE: frozenset[str] = frozenset()
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """An event that makes no sense where it stands; the fold went on without it."""
+    """An event that makes no sense at its position; the fold went on without it."""
 
     seq: int
     text: str
 
 
 class History:
-    """The state of the ledger up to `seq`. Runs and groups stand in the order of their first event.
+    """The state of the ledger up to `seq`. Runs and groups are in the order of their first event.
 
-    With `details=False`, runs that `read` finds to be over are kept without what no decision asks for
-    (`fold.without_details`); it is for records that were read without details, too.
+    With `details=False`, runs that `read` finds to be over are kept without the fields that decisions do not need
+    (`fold.without_details`); use it also for records that were read without details.
 
-    The events at the positions `aside` are passed over. `of` knows which ones those are.
+    The events at the positions `aside` are passed over; `of` finds those positions.
     """
 
     def __init__(self, *, details: bool = True, aside: Positions = NOTHING) -> None:
         self._details = details
         self._aside = aside
         self.is_outdated = False
-        """Whether an event said that others before it, which had counted, are set aside: only `of` knows the rest."""
+        """Whether an event set earlier events aside that had counted. Only `of` gives the right history then."""
         self._last: Record | None = None
         self.runs: dict[str, Run] = {}
         self.groups: dict[str, Group] = {}
@@ -96,7 +96,7 @@ class History:
 
     @property
     def at(self) -> str:
-        """The time of the last event; empty before the first, and where it says none."""
+        """The time of the last event; empty before the first, and if it is not valid."""
         return self._last.at if self._last and is_moment(self._last.at) else ""
 
     def apply(self, record: Record) -> None:
@@ -104,7 +104,7 @@ class History:
         self._fold((record,), ends=_NONE, is_strict=True)
 
     def read(self, records: Iterable[Record]) -> History:
-        """Move on by records that are in the ledger already; those that make no sense become `problems`."""
+        """Move on by records that are in the ledger already; the ones that make no sense become `problems`."""
         self._fold(records, ends=_NONE if self._details else _ENDS, is_strict=False)
         return self
 
@@ -159,11 +159,11 @@ class History:
         return [self.runs[run_id] for run_id in self._by_signature.get(signature, ())]
 
     def live_run(self, signature: str) -> Run | None:
-        """The run of a signature that is under way here."""
+        """The run of a signature that is running in this ledger."""
         return next((run for run in self.attempts(signature) if run.status == "running" and self.is_ours(run)), None)
 
     def is_ours(self, one: Run | Group) -> bool:
-        """Whether a run or group began in this ledger: one that came with another ledger is that one's to end."""
+        """Whether a run or group began in this ledger. Only the ledger in which it began may end it."""
         first = one.first_seq if isinstance(one, Run) else self._opened_at[one.run_group_id]
         return not self._came_along(first)
 
@@ -183,14 +183,14 @@ class History:
         return [run for run in self.runs.values() if run.run_group_id == run_group_id]
 
     def own_high_scores(self, benchmark_id: str) -> list[HighScorePublished]:
-        """The references for a benchmark that were published in this ledger, and in none that was merged into it."""
+        """The references for a benchmark that were published in this ledger, not in a merged one."""
         published = zip(self.high_scores.get(benchmark_id, ()), self._published_at.get(benchmark_id, ()), strict=True)
         return [event for event, seq in published if not self._came_along(seq)]
 
     def high_score(self, benchmark_id: str) -> HighScorePublished | None:
         """The reference that holds now for a benchmark: the last one that was published here.
 
-        One from a ledger that was merged into this one holds only where there is none of our own.
+        One from a ledger that was merged into this one holds only if this ledger has none of its own.
         """
         published = self.high_scores.get(benchmark_id)
         if published and self._brought:

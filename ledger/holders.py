@@ -1,4 +1,4 @@
-"""Which processes hold a lock on a file: for a message to the person who waits for it."""
+"""The processes that hold a lock on a file, for a message to the person who waits for it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PROC = "/proc"
-_NAMED = 3
-"""Processes that are named at most."""
-_LONGEST_COMMAND = 200
+_MAX_NAMED = 3
+"""Maximum number of processes that a message names."""
+_MAX_COMMAND = 200
 
 
 def describe_holders(path: Path) -> str:
@@ -21,11 +21,11 @@ def describe_holders(path: Path) -> str:
     from here`.
     """
     try:
-        found = sorted(set(_holders(path)) - {os.getpid()})
+        pids = sorted(set(_holders(path)) - {os.getpid()})
     except OSError:
-        found = []  # No /proc here, or the file is gone.
-    named = [f"process {pid} ({_command(pid)})" for pid in found[:_NAMED]]
-    more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        pids = []  # No /proc here, or the file is gone.
+    named = [f"process {pid} ({_command(pid)})" for pid in pids[:_MAX_NAMED]]
+    more = [f"{len(pids) - _MAX_NAMED} more"] if len(pids) > _MAX_NAMED else []
     return " and ".join(filter(None, [", ".join(named), *more])) or "a process that cannot be seen from here"
 
 
@@ -66,4 +66,4 @@ def _command(pid: int) -> str:
         return "it has ended since"
     # A process gives itself its command line, of any bytes. This one goes to a terminal.
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return shown if len(shown) <= _LONGEST_COMMAND else f"{shown[: _LONGEST_COMMAND - 2]} …"
+    return shown if len(shown) <= _MAX_COMMAND else f"{shown[: _MAX_COMMAND - 2]} …"

@@ -25,7 +25,7 @@ _MACHINE_IDS = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 def uuid7() -> str:
     """A new UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random bits."""
     moment, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10).hex()
-    # The version stands where it does; the two highest bits of the next digit are the variant's.
+    # The version is the digit 7; the two highest bits of the digit three places later are the variant's.
     variant = "89ab"[int(chance[3], 16) & 3]
     return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
@@ -59,7 +59,7 @@ def _whole_second(seconds: int) -> str:
 def parse_utc(text: str) -> datetime:
     """The moment that an ISO 8601 string names; a string without an offset is taken as UTC.
 
-    Raises ValueError where the text is no ISO 8601 time.
+    Raises ValueError if the text is not an ISO 8601 time.
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -73,7 +73,7 @@ def host_name() -> str:
 
 @functools.cache
 def boot_id() -> str:
-    """What tells one boot of this machine from every other boot of any machine."""
+    """An id of this boot that no other boot of any machine has."""
     with contextlib.suppress(OSError):
         if found := Path("/proc/sys/kernel/random/boot_id").read_text().strip():
             return found
@@ -84,7 +84,7 @@ def boot_id() -> str:
 
 @functools.cache
 def machine_id() -> str:
-    """What tells this installation from others, over its boots; empty if the machine has none, as in many containers.
+    """An id of this installation, the same over its boots; empty if the machine has none, as in many containers.
 
     It is a digest: the id itself is meant to stay on the machine. Machines that were copied have the same one.
     """
@@ -107,7 +107,7 @@ def pid_namespace() -> str:
 def process_start(pid: int) -> float | None:
     """When process `pid` started (clock ticks since boot on Linux, else Unix seconds); None if it is gone or a zombie.
 
-    Ticks since boot, unlike a wall-clock start time, do not move when somebody sets the clock. None also if this
+    Ticks since boot, unlike a wall-clock start time, do not change when the clock is set. None also if this
     system does not show its processes: see `can_see_processes`.
     """
     if sys.platform == "linux":

@@ -1,7 +1,7 @@
-"""What an event must be to stand for something that can have happened, whatever its hash says.
+"""What an event must be like to be something that can have happened, whatever its hash says.
 
-The types see to the shapes of fields; here is what they cannot say: times that are times, counts that count, names that
-are names and no paths. What an event means for its run is for the fold to say.
+The types see to the shapes of fields; this module checks the rest: times, counts, and names
+that are not paths. The fold says what an event means for its run.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from .events import (
     Unreadable,
 )
 
-LONGEST_NAME = 200
-"""UTF-8 bytes that an id may have: it names folders and files."""
+MAX_NAME_BYTES = 200
+"""Maximum size of an id in UTF-8 bytes: it names folders and files."""
 
-LONGEST_LEASE = 7 * 86_400.0
-"""Seconds: who promises his next sign of life later than that would never be found dead."""
+MAX_LEASE_SECONDS = 7 * 86_400.0
+"""Maximum lease: with a longer one a dead run would never be noticed."""
 
-_LONGEST_PATH = 4096
+_MAX_PATH = 4096
 
-LARGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 """The largest whole number that the tables can hold."""
 
 ORIGIN = re.compile(r"benchmark-orchestrator/ledger/([0-9a-f]{16}|empty)")
@@ -55,7 +55,7 @@ _parse = datetime.fromisoformat
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is a time, asked for each event: as `is_time`, and faster for the form that we write."""
+    """The same as `is_time`, but faster for the form that this program writes: it is called for each event."""
     try:
         if text[4:20:3] == "--T::." and text[26:] == "Z" and text > _FIRST:
             _parse(text)
@@ -78,11 +78,11 @@ def is_time(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether a text can be an id: it is short, can be printed, and leads to no other folder when it names one."""
     return (
-        0 < len(text) <= LONGEST_NAME
+        0 < len(text) <= MAX_NAME_BYTES
         and text.isprintable()
         and not text.startswith(".")
         and not any(letter in "/\\" for letter in text)
-        and len(text.encode(errors="replace")) <= LONGEST_NAME
+        and len(text.encode(errors="replace")) <= MAX_NAME_BYTES
     )
 
 
@@ -92,14 +92,14 @@ def is_folder(text: str) -> bool:
 
 
 def void(record: Record) -> str | None:
-    """Why an event can stand for nothing, wherever it stands; None for one that can.
+    """Why an event cannot have a meaning, at any position; None if it can.
 
     Such an event is refused when it is appended, and passed over when it is read.
     """
     event = record.data
     if type(event) is Heartbeat:  # Most events are.
         lease = event.lease_seconds
-        if lease is not None and not 0 <= lease <= LONGEST_LEASE:
+        if lease is not None and not 0 <= lease <= MAX_LEASE_SECONDS:
             return f"it promises the next sign of life in {lease:g} s"
     elif (check := _VOID.get(event.type)) is not None and (reason := check(event)):
         return reason
@@ -111,26 +111,26 @@ def void(record: Record) -> str | None:
             return None
     except ValueError:
         pass
-    return None if is_moment(at) else f"it was written at {at[:40]!r}, which is no time"
+    return None if is_moment(at) else f"it was written at {at[:40]!r}, which is not a time"
 
 
 def is_path(text: str) -> bool:
     """Whether a text names a file below a folder, with `/` between its parts, whatever its name looks like."""
     parts = text.split("/")
-    return "\0" not in text and len(text) <= _LONGEST_PATH and not any(part in ("", ".", "..") for part in parts)
+    return "\0" not in text and len(text) <= _MAX_PATH and not any(part in ("", ".", "..") for part in parts)
 
 
 def faults_of(record: Record) -> Iterator[str]:
-    """Everything about an event that cannot be, beyond what its run's story says of it."""
+    """Every fault of an event by itself; the history of its run is checked by the fold."""
     event = record.data
     if isinstance(event, Unreadable):
         yield f"it can't be read: {event.problem}"
-    if not 0 < record.seq <= LARGEST or not 0 < record.version <= LARGEST:
-        yield f"its position {record.seq} or version {record.version} is none"
+    if not 0 < record.seq <= MAX_INTEGER or not 0 < record.version <= MAX_INTEGER:
+        yield f"its position {record.seq} or version {record.version} is out of range"
     if not is_moment(record.at):
-        yield f"its time {record.at!r} is none"
-    if not (record.id and len(record.id) <= LONGEST_NAME and record.id.isprintable()):
-        yield f"its id {record.id[:LONGEST_NAME]!r} is none"
+        yield f"its time {record.at!r} is not a time"
+    if not (record.id and len(record.id) <= MAX_NAME_BYTES and record.id.isprintable()):
+        yield f"its id {record.id[:MAX_NAME_BYTES]!r} is not an id"
     yield from _faults_of_stream(record)
     judge = _JUDGES.get(event.type)
     if judge is not None:
@@ -146,22 +146,22 @@ def _faults_of_stream(record: Record) -> Iterator[str]:
     else:
         fits = is_name(stream)
     if not fits:
-        yield f"its stream {stream[:LONGEST_NAME]!r} can't be that of a {record.type} event"
+        yield f"its stream {stream[:MAX_NAME_BYTES]!r} cannot be that of a {record.type} event"
 
 
 def _names(**names: str | None) -> Iterator[str]:
     for field, name in names.items():
         if name is not None and not is_name(name):
-            yield f"{field} {name[:LONGEST_NAME]!r} is no id"
+            yield f"{field} {name[:MAX_NAME_BYTES]!r} is not an id"
 
 
 def _time(field: str, text: str | None) -> Iterator[str]:
     if text is not None and not is_time(text):
-        yield f"{field} {text[:40]!r} is no time"
+        yield f"{field} {text[:40]!r} is not a time"
 
 
-def _within(field: str, value: float | None, least: float, most: float = LARGEST) -> Iterator[str]:
-    if value is not None and not least <= value <= most:
+def _within(field: str, value: float | None, minimum: float, maximum: float = MAX_INTEGER) -> Iterator[str]:
+    if value is not None and not minimum <= value <= maximum:
         yield f"{field} {value} is out of range"
 
 
@@ -178,25 +178,25 @@ def _group_opened(event: GroupOpened) -> Iterator[str]:
 def _started(event: Started) -> Iterator[str]:
     yield from _names(run_group_id=event.run_group_id, benchmark_id=event.benchmark_id)
     if not is_folder(event.benchmark_directory):
-        yield f"benchmark_directory {event.benchmark_directory[:LONGEST_NAME]!r} leads out of the workspace"
+        yield f"benchmark_directory {event.benchmark_directory[:MAX_NAME_BYTES]!r} leads out of the workspace"
     yield from _within("attempt", event.attempt, 1)
     yield from _owner(event.owner)
 
 
 def _heartbeat(event: Heartbeat) -> Iterator[str]:
-    yield from _within("lease_seconds", event.lease_seconds, 0, LONGEST_LEASE)
+    yield from _within("lease_seconds", event.lease_seconds, 0, MAX_LEASE_SECONDS)
 
 
 def _outcome(event: Outcome) -> Iterator[str]:
     yield from _time("ended_at", event.ended_at)
     yield from _within("duration_seconds", event.duration_seconds, 0)
-    yield from _within("return_code", event.return_code, -LARGEST)
+    yield from _within("return_code", event.return_code, -MAX_INTEGER)
     yield from _within("samples", event.samples, 0)
     yield from _within("stderr", event.stderr, 0, float("inf"))
     for artifact in event.artifacts:
         if not is_path(artifact.path) or not _DIGEST.fullmatch(artifact.sha256):
-            yield f"the artifact {artifact.path[:LONGEST_NAME]!r} is no file of a run with its SHA-256"
-        yield from _within(f"bytes of {artifact.path[:LONGEST_NAME]!r}", artifact.bytes, 0)
+            yield f"the artifact {artifact.path[:MAX_NAME_BYTES]!r} is not a path below the run's folder with a SHA-256"
+        yield from _within(f"bytes of {artifact.path[:MAX_NAME_BYTES]!r}", artifact.bytes, 0)
 
 
 def _recovered(event: Recovered) -> Iterator[str]:
@@ -226,7 +226,7 @@ def _imported(event: Imported) -> Iterator[str]:
             yield from _time(field, text)
     for field in ("samples", "stderr", "duration_seconds"):
         if isinstance(value := run.get(field), int | float):
-            yield from _within(field, value, 0, float("inf") if field == "stderr" else LARGEST)
+            yield from _within(field, value, 0, float("inf") if field == "stderr" else MAX_INTEGER)
     if isinstance(value := run.get("attempt"), int):
         yield from _within("attempt", value, 1)
     if isinstance(name := run.get("benchmark_id"), str):
@@ -234,18 +234,18 @@ def _imported(event: Imported) -> Iterator[str]:
     if isinstance(name := run.get("run_group_id"), str) and name:
         yield from _names(run_group_id=name)
     if isinstance(name := run.get("benchmark_directory"), str) and not is_folder(name):
-        yield f"benchmark_directory {name[:LONGEST_NAME]!r} leads out of the workspace"
+        yield f"benchmark_directory {name[:MAX_NAME_BYTES]!r} leads out of the workspace"
 
 
 def _merged(event: Merged) -> Iterator[str]:
     if not ORIGIN.fullmatch(event.origin) and event.position:
-        yield f"{event.origin[:LONGEST_NAME]!r} is no ledger's origin"
+        yield f"{event.origin[:MAX_NAME_BYTES]!r} is not a ledger's origin"
     yield from _within("position", event.position, 0)
 
 
 def _set_aside(event: SetAside) -> Iterator[str]:
-    if any(first < 1 or count < 1 or first + count > LARGEST for first, count in event.events):
-        yield "it names no places of a ledger"
+    if any(first < 1 or count < 1 or first + count > MAX_INTEGER for first, count in event.events):
+        yield "its positions are not positions of a ledger"
 
 
 _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
@@ -262,16 +262,16 @@ _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     Merged.type: _merged,
     SetAside.type: _set_aside,
 }
-"""Types without an entry (remarks, retractions, references, repairs) hold texts that may say anything."""
+"""Types without an entry (remarks, retractions, references, repairs) hold free texts."""
 
 
 def _void_end(event: Outcome) -> str | None:
-    return None if is_moment(event.ended_at) else f"it ended at {event.ended_at[:40]!r}, which is no time"
+    return None if is_moment(event.ended_at) else f"it ended at {event.ended_at[:40]!r}, which is not a time"
 
 
 def _void_recovery(event: Recovered) -> str | None:
     if event.ended_at is not None and not is_moment(event.ended_at):
-        return f"it ended at {event.ended_at[:40]!r}, which is no time"
+        return f"it ended at {event.ended_at[:40]!r}, which is not a time"
     return None if event.adopted is None else _void_end(event.adopted)
 
 
@@ -279,10 +279,12 @@ def _void_import(event: Imported) -> str | None:
     for name in ("started_at", "ended_at"):
         text = event.run.get(name)
         if isinstance(text, str) and not is_time(text):
-            return f"{name} is {text[:40]!r}, which is no time"
+            return f"{name} is {text[:40]!r}, which is not a time"
     status = event.run.get("status")
     return (
-        None if status in ("succeeded", "failed") else f"it is {str(status)[:40]!r}, and only what is over is imported"
+        None
+        if status in ("succeeded", "failed")
+        else f"its status is {str(status)[:40]!r}, but only runs that ended are imported"
     )
 
 

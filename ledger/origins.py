@@ -1,7 +1,7 @@
-"""Which ledger each event of this one comes from, and the proof that it stands here as it stood there.
+"""Which ledger each event of this one comes from, and the proof that it is unchanged.
 
-A `merged` event claims that some events of this ledger were another one's. Such a claim is believed only where the
-events, given the numbers that they had there, make the chain that it names. A `merged` event that came along with
+A `merged` event claims that some events of this ledger were another one's. Such a claim is believed only if the
+events, with the numbers that they had there, make the chain that it names. A `merged` event that came along with
 others speaks of the ledger that it came from: its places are translated.
 """
 
@@ -18,20 +18,20 @@ from .storage import codec
 from .storage.chain import GENESIS, BadLine, origin_of
 from .store import EventReader, Finding
 
-Stretch = tuple[int, int]
+Range = tuple[int, int]
 """A first position, and a count."""
 
 
 class Claim(msgspec.Struct, frozen=True):
     """A `merged` event at position `seq`, with its stretches as places of the ledger at hand.
 
-    `within` are the claims of ledgers that had been merged into that one. `fault` says why the claim cannot be: then it
-    claims nothing.
+    `within` are the claims of ledgers that had been merged into that one. `fault` says why the claim is
+    impossible; it has no effect then.
     """
 
     seq: int
     event: Merged
-    places: list[Stretch]
+    places: list[Range]
     within: list[Claim]
     fault: str | None = None
 
@@ -41,7 +41,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Origins:
-    """Answers where events come from. `merges` are all `merged` events of a ledger whose first event has `first_hash`.
+    """Knows which ledgers events come from. `merges` are a ledger's `merged` events, `first_hash` is its first hash.
 
     `arriving` is a claim that is about to be made. Events that are set aside make no claims: leave them out.
     """
@@ -64,26 +64,26 @@ class Origins:
                 return _way(claim, seq)
         return []
 
-    def brought(self) -> list[Stretch]:
+    def brought(self) -> list[Range]:
         """The places of all events that were not written here."""
         return [span for span, _ in self._brought]
 
-    def brought_by(self, claim: Claim) -> list[Stretch]:
+    def brought_by(self, claim: Claim) -> list[Range]:
         """The places of the events that came with one of the claims."""
         return [span for span, other in self._brought if other.seq == claim.seq]
 
     def faults(self, reader: EventReader) -> Iterator[Finding]:
-        """Every claim that is not so. The chain of each ledger that was merged is proven by its last claim."""
+        """Every false claim. The chain of each ledger that was merged is proven by its last claim."""
         yield from _faults(self.claims, reader)
 
 
-_OF_ANYBODY = (HighScorePublished, Imported, Merged, Repaired, SetAside)
-"""Events that are about no run or group of anybody, or that the fold takes only once."""
+_OF_ANY_LEDGER = (HighScorePublished, Imported, Merged, Repaired, SetAside)
+"""Events that are not about a run or group, or that the fold takes only once."""
 
 
 def may_speak(event: Event, way: Sequence[str], begun: Sequence[str]) -> bool:
     """Whether an event that came that way may be about a run or group that began in one of those ledgers."""
-    return isinstance(event, _OF_ANYBODY) or not set(way).isdisjoint(begun)
+    return isinstance(event, _OF_ANY_LEDGER) or not set(way).isdisjoint(begun)
 
 
 def origins_of(reader: EventReader, arriving: Claim | None = None) -> Origins:
@@ -94,8 +94,8 @@ def origins_of(reader: EventReader, arriving: Claim | None = None) -> Origins:
     return Origins(merges, first.hash if first else GENESIS, arriving)
 
 
-def brought_by(record: Record) -> list[Stretch]:
-    """The places of the events that a `merged` event says came with it; none where it cannot be so."""
+def brought_by(record: Record) -> list[Range]:
+    """The places of the events that a `merged` event says came with it; none if that is impossible."""
     event = record.data
     if not isinstance(event, Merged) or _impossible(event, record.seq):
         return []
@@ -106,7 +106,7 @@ def _claims(merges: list[tuple[int, Merged]]) -> list[Claim]:
     """The claims of one ledger, in their order; of those that came along, `within` the claim that holds them."""
     top: list[Claim] = []
     within: dict[int, list[tuple[int, Merged]]] = {}
-    # From the last one on: what came along stands before the claim that says so, and no claim reaches beyond itself.
+    # From the last one on: a claim comes after the events that it claims, so it also comes after claims among them.
     for seq, event in reversed(merges):
         fault = _impossible(event, seq)
         holder = next((claim for claim in top if claim.fault is None and claim.holds(seq)), None)
@@ -120,24 +120,24 @@ def _claims(merges: list[tuple[int, Merged]]) -> list[Claim]:
 
 
 def _impossible(event: Merged, seq: int) -> str | None:
-    """Why the stretches of a `merged` event at a position cannot be."""
+    """Why the ranges of a `merged` event at a position are impossible; None if they are possible."""
     end = total = 0
     for first, count in sorted(event.stretches):
         if first <= end or count < 1:
-            return f"it claims places that are none, or one of them twice: {first}, {count}"
+            return f"it claims an invalid range, or one position twice: {first}, {count}"
         end, total = first + count - 1, total + count
     if end >= seq:
-        return f"it claims event {end}, and stands at {seq} itself"
+        return f"it claims event {end}, but is event {seq} itself"
     if total != event.position:
         return f"it claims {total} places for {event.position} events"
     if event.coming < 0 or (event.added is not None and event.added != _held(event.stretches, seq - event.added, seq)):
-        return f"it says that {event.added} of its events came with it, and {event.coming} follow"
+        return f"its counts are impossible: {event.added} events came with it, {event.coming} follow"
     return None
 
 
-def _held(stretches: list[Stretch], begin: int, end: int) -> int:
-    """How many of the places from `begin` to before `end` are in the stretches."""
-    return sum(max(0, min(end, first + count) - max(begin, first)) for first, count in stretches)
+def _held(ranges: list[Range], begin: int, end: int) -> int:
+    """The number of positions from `begin` to before `end` that are in the ranges."""
+    return sum(max(0, min(end, first + count) - max(begin, first)) for first, count in ranges)
 
 
 def _translated(merges: list[tuple[int, Merged]], outer: Claim) -> list[Claim]:
@@ -147,49 +147,49 @@ def _translated(merges: list[tuple[int, Merged]], outer: Claim) -> list[Claim]:
     return [_moved(claim, here[claim.seq], outer.places) for claim in _claims(theirs)]
 
 
-def _moved(claim: Claim, seq: int, outer: list[Stretch]) -> Claim:
+def _moved(claim: Claim, seq: int, outer: list[Range]) -> Claim:
     within = [_moved(inner, _place_of(outer, inner.seq), outer) for inner in claim.within]
     return msgspec.structs.replace(claim, seq=seq, places=_places(claim.places, outer), within=within)
 
 
-def _position_in(stretches: list[Stretch], seq: int) -> int:
+def _position_in(ranges: list[Range], seq: int) -> int:
     """The number that an event had in the other ledger."""
     before = 0
-    for first, count in stretches:
+    for first, count in ranges:
         if first <= seq < first + count:
             return before + seq - first + 1
         before += count
-    raise AssertionError("asked only for what the stretches hold")
+    raise AssertionError("called only for positions in the ranges")
 
 
-def _place_of(stretches: list[Stretch], position: int) -> int:
+def _place_of(ranges: list[Range], position: int) -> int:
     """The place here of an event that had that number in the other ledger."""
-    for first, count in stretches:
+    for first, count in ranges:
         if position <= count:
             return first + position - 1
         position -= count
-    raise AssertionError("asked only for what was there")
+    raise AssertionError("called only for positions of the other ledger")
 
 
-def _places(inner: list[Stretch], outer: list[Stretch]) -> list[Stretch]:
+def _places(inner: list[Range], outer: list[Range]) -> list[Range]:
     """Places in a ledger that was merged, as places here."""
-    found: list[Stretch] = []
+    here: list[Range] = []
     for first, count in inner:
         before = 0
         for begin, length in outer:
             low, high = max(first, before + 1), min(first + count, before + length + 1)
             if low < high:
-                found.append((begin + low - before - 1, high - low))
+                here.append((begin + low - before - 1, high - low))
             before += length
-    return found
+    return here
 
 
-def _brought_by(claim: Claim) -> list[Stretch]:
+def _brought_by(claim: Claim) -> list[Range]:
     """The places of the events that came with a claim."""
     if claim.event.added is not None:
         spans = [(claim.seq - claim.event.added, claim.event.added)] if claim.event.added else []
     else:
-        # An older version wrote it: they stand right before it, and a history that began alike was here already.
+        # An older version wrote it: they are right before it, and a common beginning was here already.
         alike = 0
         if claim.places and claim.places[0][0] == 1:
             alike = claim.places[0][1]
@@ -200,8 +200,8 @@ def _brought_by(claim: Claim) -> list[Stretch]:
     return spans
 
 
-def _cut_short(announced: Claim, later: list[Claim]) -> Iterator[tuple[Stretch, Claim]]:
-    """The events that were announced, and came without their claim because of a crash: a later one has them."""
+def _cut_short(announced: Claim, later: list[Claim]) -> Iterator[tuple[Range, Claim]]:
+    """The events that were announced, but whose claim is missing because of a crash. A later claim has them."""
     begin = announced.seq + 1
     for claim in later:
         if claim.event.origin == announced.event.origin:
@@ -219,7 +219,7 @@ def _way(claim: Claim, seq: int) -> list[str]:
 def _faults(claims: list[Claim], reader: EventReader) -> Iterator[Finding]:
     for number, claim in enumerate(claims):
         if claim.fault is not None:
-            yield Finding(claim.seq, f"the merge of {claim.event.origin[:80]} is none: {claim.fault}")
+            yield Finding(claim.seq, f"the merge of {claim.event.origin[:80]} is impossible: {claim.fault}")
         elif not any(_continues(later, claim) for later in claims[number + 1 :]):
             yield from _unlike(claim, reader)
         yield from _faults(claim.within, reader)
@@ -231,14 +231,16 @@ def _continues(later: Claim, earlier: Claim) -> bool:
         return False
     before, after = earlier.event.stretches, later.event.stretches
     length = len(before)
-    if length == 0 or len(after) < length or before[:-1] != after[: length - 1]:
-        return length == 0
+    if length == 0:
+        return True
+    if len(after) < length or before[:-1] != after[: length - 1]:
+        return False
     (begin, count), (other, longer) = before[-1], after[length - 1]
     return begin == other and count <= longer
 
 
 def _unlike(claim: Claim, reader: EventReader) -> Iterator[Finding]:
-    """Number the events again as they were, and see whether their chain begins and ends as it did."""
+    """Give the events their old numbers, and check that their chain begins and ends as it did."""
     event = claim.event
     versions: dict[str, int] = {}
     seq, digest, origin = 0, GENESIS, event.origin
@@ -252,10 +254,10 @@ def _unlike(claim: Claim, reader: EventReader) -> Iterator[Finding]:
                 if seq == 1:
                     origin = origin_of(digest)
     except BadLine as problem:
-        yield Finding(claim.seq, f"the events that were merged from {event.origin[:80]} can't be read: {problem}")
+        yield Finding(claim.seq, f"the events that were merged from {event.origin[:80]} cannot be read: {problem}")
         return
     if (seq, digest) != (event.position, event.head_hash):
-        told = f"the events that were merged from {event.origin[:80]} are not what they were there: their chain ends"
-        yield Finding(claim.seq, f"{told} with {digest}, and ended with {event.head_hash[:64]}")
+        changed = f"the events that were merged from {event.origin[:80]} are not what they were there: their chain ends"
+        yield Finding(claim.seq, f"{changed} with {digest}, but ended with {event.head_hash[:64]}")
     elif origin != event.origin:
         yield Finding(claim.seq, f"the events that were merged from {event.origin[:80]} began as {origin}")

@@ -12,12 +12,12 @@ from .store import EventReader
 
 
 def limit_of(text: str) -> int | datetime:
-    """The limit that somebody named: a position, or a time. Raises ValueError, with what to give instead."""
+    """The limit in a text: a position or a time. Raises ValueError with the accepted forms."""
     return int(text) if text.isdecimal() else moment_of(text)
 
 
 def moment_of(text: str) -> datetime:
-    """The time that somebody named. Raises ValueError, with what to give instead."""
+    """The time in a text. Raises ValueError with the accepted forms."""
     try:
         return parse_utc(text)
     except ValueError as problem:
@@ -27,7 +27,7 @@ def moment_of(text: str) -> datetime:
 class Past:
     """The events of a ledger up to a limit: a position, or the last one before the first that was written later.
 
-    `last` is the position of the last event; None where it is the ledger's own.
+    `last` is the position of the last event; None if the ledger's own last event is not limited.
     """
 
     def __init__(self, present: EventReader, limit: int | datetime) -> None:
@@ -48,7 +48,7 @@ class Past:
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records behind `after`, up to the limit."""
+        """The records after `after`, up to the limit."""
         for record in self._present.read(after, stream=stream, types=types, details=details):
             if self.last is not None and record.seq > self.last:
                 return

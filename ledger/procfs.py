@@ -52,7 +52,7 @@ def processes() -> Iterator[tuple[int, str]]:
     try:
         own = namespace_of(f"{PROC}/self")
     except OSError:
-        return  # Not even this process is in it.
+        return  # Even this process is not in it.
     for name in os.listdir(PROC):  # noqa: PTH208 - only the names are needed
         folder = f"{PROC}/{name}"
         with contextlib.suppress(OSError):  # It ended meanwhile, or belongs to another user.
@@ -62,7 +62,7 @@ def processes() -> Iterator[tuple[int, str]]:
 
 def namespace_of(folder: str) -> str:
     """The PID namespace of a process, as `pid:[4026531836]`. Raises OSError."""
-    return os.readlink(f"{folder}/ns/pid")  # noqa: PTH115 - the link's target is no path
+    return os.readlink(f"{folder}/ns/pid")  # noqa: PTH115 - the link's target is not a path
 
 
 def numbers_of(folder: str) -> list[int]:

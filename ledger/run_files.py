@@ -1,4 +1,4 @@
-"""Files that a run left: opened so that nothing that lies there can block, mislead or exhaust its reader.
+"""Files that a run left: opened so that they cannot block, mislead or exhaust their reader.
 
 A benchmark may leave anything under any name: a pipe that nobody writes to, a link to a device, a sparse file of a
 terabyte. So everything that reads a file of a run's folder opens it here: without waiting, without following a link
@@ -32,11 +32,11 @@ _KINDS = {
 
 
 class NotReadable(Exception):
-    """Why a file of a run cannot be read, as the rest of a sentence that begins with its name: "is a named pipe"."""
+    """A file of a run cannot be read. The message continues a sentence that begins with its name: "is a named pipe"."""
 
 
 class Missing(NotReadable):
-    """There is no file of that name."""
+    """The file does not exist."""
 
 
 def open_inside(root: Path, path: str | PurePosixPath) -> BinaryIO:
@@ -44,26 +44,26 @@ def open_inside(root: Path, path: str | PurePosixPath) -> BinaryIO:
 
     Raises NotReadable, or Missing if nothing of that name is there.
     """
-    told = PurePosixPath(path)
-    if told.is_absolute() or ".." in told.parts or not told.parts:
+    inner = PurePosixPath(path)
+    if inner.is_absolute() or ".." in inner.parts or not inner.parts:
         raise NotReadable("leads out of the run's folder")
     try:
         if root.is_symlink():
             raise NotReadable("lies in a folder that is a link")
         real = Path(os.path.realpath(root, strict=True))
-        target = Path(os.path.realpath(root / told, strict=True))
+        target = Path(os.path.realpath(root / inner, strict=True))
         if target == real or not target.is_relative_to(real):
             raise NotReadable("is a link that leads out of the run's folder")
         return os.fdopen(_open_below(real, target.relative_to(real)), "rb")
     except (FileNotFoundError, NotADirectoryError):
-        if os.path.lexists(root / told):
+        if os.path.lexists(root / inner):
             raise NotReadable("is a link that leads nowhere") from None
         raise Missing("is missing") from None
     except OSError as problem:
         if problem.errno == errno.ELOOP:
             raise NotReadable("is a link that leads in a circle") from problem
         raise NotReadable(f"cannot be read: {problem.strerror}") from problem
-    except ValueError as problem:  # A NUL, or what is no text.
+    except ValueError as problem:  # A NUL, or not text.
         raise NotReadable("is not the name of a file") from problem
 
 

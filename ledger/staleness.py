@@ -1,4 +1,4 @@
-"""When a run that should be under way is taken for dead: it was silent for too long, and no process proves it alive."""
+"""When a running run counts as dead: it was silent for too long, and its process cannot be seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .fold import Run
 from .identity import liveness, parse_utc, utc_now
 
 STALE_SECONDS = 300.0
-"""The silence after which a run is in doubt, where it promised no longer one."""
+"""The silence after which a run is in doubt, unless it announced a longer one."""
 
 
 def silence(run: Run) -> float:
@@ -17,7 +17,7 @@ def silence(run: Run) -> float:
 def is_stale(run: Run, seconds: float | None = None) -> bool:
     """Whether the last sign of life of a running run is older than that, and its owner is not provably alive.
 
-    Without `seconds`, the limit is STALE_SECONDS, or what the run's last heartbeat promised where that is longer.
+    Without `seconds`, the limit is STALE_SECONDS, or what the run's last heartbeat announced, if that is longer.
     """
     limit = max(STALE_SECONDS, run.lease_seconds or 0.0) if seconds is None else seconds
     return run.status == "running" and silence(run) >= limit and liveness(run.owner, run.last_seen_at) != "alive"

@@ -18,11 +18,11 @@ Accept = Callable[[list[Record]], None]
 """Sees the records just before they are written; what it raises stops the append, with nothing written."""
 
 Notice = Callable[[str], None]
-"""Told, in one sentence, of what the store had to mend."""
+"""Is given one sentence about what the store had to repair."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it should be: at which event (0 where at none), and what."""
+    """A fault: the position of its event (0 if it has none), and a sentence."""
 
     seq: int
     text: str
@@ -41,16 +41,16 @@ class EventReader(Protocol):
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records behind position `after`, in order: all, or those of a stream, or of some types, or both.
+        """The records after position `after`, in order: all, or those of a stream, or of some types, or both.
 
         With `details=False`, the fields in `Event.details` may be left out: that is faster.
 
-        Raises LedgerDamaged where a line is no event; that the chain holds is proven by `EventStore.prove`.
+        Raises LedgerDamaged for a line that is not an event. `EventStore.prove` checks the chain.
         """
         ...
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
-        """The same as the lines (without newlines) over which their hashes were taken, for whoever wants to check."""
+        """The same as lines (without newlines), the bytes over which their hashes were taken."""
         ...
 
 
@@ -71,9 +71,9 @@ class EventStore(EventReader, Protocol):
         ...
 
     def append_lines(self, lines: Iterable[bytes]) -> int:
-        """Append lines of a copy of this ledger, as they stand, and sync them; how many.
+        """Append lines of a copy of this ledger, unchanged, and sync them. Returns their number.
 
-        They begin with the line behind this ledger's last one. Raises OtherHistory for the first line that does not
+        They begin with the line after this ledger's last one. Raises OtherHistory for the first line that does not
         continue the chain (what was before it is in), and what `append` raises.
         """
         ...
@@ -83,7 +83,7 @@ class EventStore(EventReader, Protocol):
         ...
 
     def revision(self) -> Hashable:
-        """Something that is cheap to ask for, and other than before once anything was appended."""
+        """A value that is cheap to get and differs after every append."""
         ...
 
     def prove(self) -> Iterator[bytes]:
@@ -91,18 +91,18 @@ class EventStore(EventReader, Protocol):
         ...
 
     def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
-        """The same as records, in pieces. Raises LedgerDamaged, also for a line that is no event."""
+        """The same as records, in pieces. Raises LedgerDamaged, also for a line that is not an event."""
         ...
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-        """What there is to say of the stored bytes beyond the chain: damage as findings, and remarks.
+        """Faults of the stored bytes beyond the chain, as findings, and remarks.
 
-        `broken` is where the chain breaks, if it does: what is behind it is looked at too.
+        `broken` is the place where the chain breaks, if it does: what comes after it is examined too.
         """
         ...
 
     def torn_bytes(self) -> int:
-        """The size of what a crash left behind the last whole line; the next append moves it away."""
+        """The number of bytes that a crash left after the last whole line; the next append moves them away."""
         ...
 
     def files(self) -> list[Path]:
@@ -110,22 +110,22 @@ class EventStore(EventReader, Protocol):
         ...
 
     def cut(self) -> list[Path]:
-        """Take away whatever can't be proven, and keep it in files; these files. Raises LedgerUnwritable.
+        """Move everything that cannot be proven to files, and return these. Raises LedgerUnwritable.
 
-        What `ledger repair` does, when somebody has decided that no better copy exists.
+        `ledger repair` does this, after a person has decided that no better copy exists.
         """
         ...
 
     def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on a wait for other writers ends with LedgerBusy as soon as `question` is answered with yes."""
+        """From now on a wait for other writers ends with LedgerBusy as soon as `question` returns true."""
         ...
 
     def close(self) -> None:
-        """Let go of files and locks. Reading and appending open them again."""
+        """Close files and locks. Reading and appending open them again."""
         ...
 
 
 def exhaust(records: Iterator[Record]) -> None:
-    """Go through records for the sake of what that does to the writer that reads them."""
+    """Read all records, so that the writer that yields them is up to date."""
     for _ in records:
         pass

@@ -1,8 +1,8 @@
-"""Old shapes of events, and how each becomes the one of today. What is stored never changes; only what is read does.
+"""How old shapes of events become the current ones. Stored events never change; they are converted on reading.
 
 A field that was added with a default needs nothing here. A field that was renamed, split or given another meaning does:
-its type gets an upcaster, which is tried where the data can't be read as it stands. `tests/golden/` holds a ledger of
-every shape there ever was, so that each goes on to be read.
+its type gets an upcaster, which is tried if the data can't be read as it is. `tests/golden/` holds a ledger of
+every old shape, so that each stays readable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A wait for a lock that another process holds: it has a limit, and says for whom it waits."""
+"""A wait for a lock that another process holds. It has a limit, and names that process."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PATIENCE_VARIABLE = "BENCHMARKS_LOCK_SECONDS"
 """The environment variable that sets another limit."""
 
 NOTICE_SECONDS = 2.0
-"""After this time the person who waits is told for whom."""
+"""After this time a notice names the process that holds the lock."""
 
 _HURRIED_SECONDS = 1.0
-"""A writer that nobody wants to wait for any longer waits this long: other writers are done in a moment."""
+"""A wait that is cancelled goes on this long: other writers are done in a moment."""
 _TRIES_AT_ONCE = 40
-"""A writer holds the lock for some 50 microseconds: so long it costs less to try again than to sleep."""
+"""A writer holds the lock for about 50 microseconds: for that time, trying again costs less than sleeping."""
 _FIRST_PAUSE = 0.000_05
 _QUEUES_AFTER_SECONDS = 0.005
 _SHORT_PAUSE = 0.000_5
@@ -43,10 +43,10 @@ def usual_patience() -> float:
 
 
 class LockWait:
-    """How long one writer goes on waiting, and what is said meanwhile.
+    """How long one writer waits, and the notice that it gives meanwhile.
 
-    `seconds` is the limit; None stands for the usual one. The limit starts anew each time that `progress` answers
-    something else: then the process that holds the lock is at work. `gives_up` ends the wait after a second.
+    `seconds` is the limit; None is the usual one. The limit starts again each time that `progress` returns
+    another value: then the process that holds the lock is working. `gives_up` ends the wait after a second.
     """
 
     def __init__(

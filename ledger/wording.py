@@ -1,8 +1,8 @@
-"""Which fields of an event are identities, and which hold somebody's words.
+"""Which fields of an event are identities, and which are free text.
 
 An identity is what the program decides on, counts by or finds things with: ids, names, statuses, digests, times, paths,
-and the options that a signature is made of. It stands in the ledger as it was given, or not at all. Everything else may
-be written anew before it is recorded, such as an error that quotes a key.
+and the options that a signature is made of. It is recorded unchanged or not at all. Everything else may
+be changed before it is recorded, such as an error that quotes a key.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Merged: ("origin", "head_hash", "stretches"),
 }
 IDENTITIES: Mapping[type[e.Event], frozenset[str]] = {kind: frozenset(fields) for kind, fields in _FIELDS.items()}
-"""Paths of the fields that are never rewritten. A field that is not named here is taken for words."""
+"""Paths of the fields that are never rewritten. A field that is not named here is free text."""
 
 
 def reword(event: AnEvent, rewrite: Rewrite) -> AnEvent:

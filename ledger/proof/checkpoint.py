@@ -1,7 +1,7 @@
-"""Checkpoints: a note of three lines about a ledger's head, to keep where the ledger is not.
+"""Checkpoints: a note of three lines about a ledger's head, to keep in another place than the ledger.
 
-A chain alone proves that nothing inside it was changed; who can write all its files can write all of it anew. A
-checkpoint that was kept elsewhere (a commit, a paper, a mail) closes that gap: the history up to it must still stand.
+A chain alone proves that nothing inside it was changed; anybody who can write its files can rewrite all of it. A
+checkpoint in another place (a commit, a paper, a mail) closes that gap: the history up to it must be unchanged.
 The form is that of a C2SP tlog-checkpoint without signatures: origin, position in decimal, hash in base64.
 """
 
@@ -16,7 +16,7 @@ from ..store import EventStore
 
 
 class CheckpointError(Exception):
-    """A text that is no checkpoint; the message says what is wrong with it."""
+    """A text that is not a checkpoint; the message says why."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -35,9 +35,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 def take_checkpoint(store: EventStore) -> Checkpoint:
-    """What to keep elsewhere, to be able to prove later that the history of a ledger is still the same.
+    """A checkpoint to keep in another place: it proves later that the history is still the same.
 
-    Raises LedgerDamaged: a chain that is broken is worth no note.
+    Raises LedgerDamaged if the chain is broken.
     """
     first_hash, head = GENESIS, Head()
     for lines in store.prove():
@@ -48,7 +48,7 @@ def take_checkpoint(store: EventStore) -> Checkpoint:
 
 
 def parse_note(text: str) -> Checkpoint:
-    """The checkpoint in a note. Lines behind the first three, such as signatures, are passed over.
+    """The checkpoint in a note. Lines after the first three, such as signatures, are ignored.
 
     Raises CheckpointError.
     """
@@ -57,13 +57,13 @@ def parse_note(text: str) -> Checkpoint:
         raise CheckpointError("a checkpoint has three lines: origin, position and hash")
     origin, position, digest = lines[:3]
     if not origin.startswith(ORIGIN_PREFIX):
-        raise CheckpointError(f"its first line does not begin with {ORIGIN_PREFIX}: it is of something else")
+        raise CheckpointError(f"its first line must begin with {ORIGIN_PREFIX}")
     if not (position.isascii() and position.isdecimal() and len(position) < 20):
-        raise CheckpointError(f"its second line, '{position}', is no position")
+        raise CheckpointError(f"its second line must be a position, got '{position}'")
     try:
         raw = base64.b64decode(digest, validate=True)
     except ValueError as problem:
-        raise CheckpointError(f"its third line is no base64: {problem}") from problem
+        raise CheckpointError(f"its third line is not base64: {problem}") from problem
     if len(raw) != 32:
-        raise CheckpointError(f"its third line holds {len(raw)} bytes, and a SHA-256 has 32")
+        raise CheckpointError(f"its third line must hold the 32 bytes of a SHA-256, got {len(raw)} bytes")
     return Checkpoint(origin, int(position), raw.hex())

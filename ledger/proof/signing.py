@@ -1,4 +1,4 @@
-"""Signed checkpoints: who says that the ledger stood so. Ed25519, in the form of C2SP signed notes.
+"""Signed checkpoints: who vouches for the state of a ledger. Ed25519, in the form of C2SP signed notes.
 
 A key is the text `PRIVATE+KEY+<name>+<hash>+<base64>`, and what verifies its signatures `<name>+<hash>+<base64>`: the
 forms that Go's `sumdb/note` and the tools around transparency logs read. Needs the extra `signing`.
@@ -84,7 +84,9 @@ def new_signer(name: str) -> Signer:
     import secrets
 
     if not name or "+" in name or any(letter.isspace() for letter in name):
-        raise SigningError(f"'{name}' can't be the name of a key: it must not be empty, or hold spaces or a plus")
+        raise SigningError(
+            f"'{name}' cannot be the name of a key\nhint: give a name that is not empty and has no spaces and no plus"
+        )
     return Signer(name, secrets.token_bytes(32))
 
 
@@ -95,18 +97,18 @@ def parse_signer(text: str) -> Signer:
     name, hash, key = _parts(text.strip().removeprefix(_PRIVATE))
     signer = Signer(name, key)
     if signer.verifier.hash.hex() != hash:
-        raise SigningError("the private key is not whole: its hash is not that of its name and key")
+        raise SigningError("the private key is damaged: its hash does not match its name and key")
     return signer
 
 
 def parse_verifier(text: str) -> Verifier:
     """The verifier in its text. Raises SigningError."""
     if text.startswith(_PRIVATE):
-        raise SigningError("this is a private key; give the other one, which `ledger keygen` printed")
+        raise SigningError("this is a private key\nhint: give the public key, which `ledger keygen` printed")
     name, hash, key = _parts(text.strip())
     verifier = Verifier(name, key)
     if verifier.hash.hex() != hash:
-        raise SigningError("the key is not whole: its hash is not that of its name and key")
+        raise SigningError("the key is damaged: its hash does not match its name and key")
     return verifier
 
 
@@ -116,7 +118,7 @@ def _parts(text: str) -> tuple[str, str, bytes]:
     try:
         key = base64.b64decode(encoded, validate=True)
     except ValueError as problem:
-        raise SigningError(f"the key is no base64: {problem}") from problem
+        raise SigningError(f"the key is not base64: {problem}") from problem
     if not name or key[:1] != _ED25519 or len(key) != 33:
         raise SigningError("a key has the form <name>+<hash>+<base64>, and is of Ed25519")
     return name, hash, key[1:]
@@ -139,4 +141,6 @@ def _public_key(public: bytes) -> Ed25519PublicKey:
 
 
 def _missing() -> SigningError:
-    return SigningError("signatures need a package: pip install 'benchmark-orchestrator[signing]'")
+    return SigningError(
+        "signatures need a package that is not installed\nhint: pip install 'benchmark-orchestrator[signing]'"
+    )

@@ -23,7 +23,7 @@ from ..store import EventStore, Finding
 from .checkpoint import Checkpoint
 
 FolderOf = Callable[[Run], Path]
-"""Where the files of a run lie."""
+"""The folder of a run's files."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `damage`: the bytes are not what was written, or not the history that a checkpoint knows; events up to `position`
     are proven. `torn_bytes`: an unfinished last line, which the next append moves away. `story`: events that make no
-    sense where they stand. `artifacts`: files that are gone or changed. `notes`: what is worth knowing and no fault.
+    sense at their position. `artifacts`: files that are missing or changed. `notes`: remarks that are not faults.
     `doubtful`: the events, as pairs of a first position and a count, that `ledger repair` would set aside.
     """
 
@@ -51,7 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found; an unfinished last line is nothing to find fault with."""
+        """Whether there are no findings; an unfinished last line is not one."""
         return not (self.damage or self.story or self.artifacts)
 
 
@@ -64,10 +64,10 @@ def verify(
 ) -> Report:
     """Check every byte of a ledger, without a lock and without changing anything.
 
-    The chain is proven, and the story told, up to the first break. What is behind it is looked at by itself, so that
-    the report names every file that has to come from a copy. With `folder_of`, the files that
+    The chain is proven, and the story checked, up to the first break. What comes after it is checked separately, so
+    that the report names every file to restore from a copy. With `folder_of`, the files that
     runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
-    The events at `aside_too` are passed over, with those that the ledger says are set aside.
+    The events at `aside_too` are passed over, and those that the ledger has set aside.
     Events are read in pieces; what stays in memory are the state of each run and the id of each event.
     """
     head = Head()
@@ -99,8 +99,8 @@ def verify(
     except LedgerDamaged as problem:
         broken = problem
         damage.append(Finding(problem.trusted + 1, str(problem)))
-    for told in store.examine(broken):
-        damage.append(told) if isinstance(told, Finding) else notes.append(told)
+    for remark in store.examine(broken):
+        damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
     if checkpoint:
         damage += _against(checkpoint, origin_of(first_hash), head.seq, known_hash)
     origins = Origins(merges, first_hash)
@@ -135,7 +135,7 @@ def verify(
 
 
 def _set_aside(store: EventStore) -> Positions:
-    """What the ledger says is set aside, as far as it can be read: where it can't, that is told as damage."""
+    """The events that are set aside, as far as the ledger can be read. The rest is reported as damage."""
     positions: set[int] = set()
     try:
         for record in store.read(types=[SetAside.type]):
@@ -154,7 +154,7 @@ def _of_others(
             try:
                 record = codec.read(line)
             except BadLine:
-                return  # The chain says it already.
+                return  # The chain reports it.
             if record.seq in aside:
                 continue
             if faults := list(faults_of(record)):
@@ -162,28 +162,29 @@ def _of_others(
             elif (record.stream in history.runs or record.stream in history.groups) and not may_speak(
                 record.data, origins.way_of(record.seq), origins.way_of(firsts[record.stream]) or [origins.own]
             ):
-                told = f"{record.stream}: {record.type} by a ledger whose run or group it is not"
-                yield Finding(record.seq, told)
+                yield Finding(record.seq, f"{record.stream}: {record.type} by a ledger in which it did not begin")
 
 
 def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
     """How the history differs from the one that a checkpoint knows; `known_hash` is that of the event at its place."""
     if checkpoint.position > position:
-        told = f"the checkpoint knows {checkpoint.position} events, and {position} are here: the others were cut off"
-        yield Finding(position + 1, told)
+        fault = (
+            f"the checkpoint has {checkpoint.position} events, but the ledger has {position}: the others were cut off"
+        )
+        yield Finding(position + 1, fault)
     elif checkpoint.hash != known_hash:
-        yield Finding(checkpoint.position, "the checkpoint knows another event here: history was written anew")
+        yield Finding(checkpoint.position, "the checkpoint has another event here: the history was rewritten")
     elif checkpoint.position and checkpoint.origin != origin:
-        yield Finding(1, f"the checkpoint is of {checkpoint.origin}, and this ledger is {origin}")
+        yield Finding(1, f"the checkpoint is of {checkpoint.origin}, but this ledger is {origin}")
 
 
 def _envelope(record: Record, versions: dict[str, int], ids: set[str]) -> Iterator[Finding]:
     expected = versions.get(record.stream, 0) + 1
     if record.version != expected:
-        yield Finding(record.seq, f"{record.stream}: version {record.version} where {expected} should stand")
+        yield Finding(record.seq, f"{record.stream}: version {record.version} instead of {expected}")
     versions[record.stream] = record.version
     if record.id in ids:
-        yield Finding(record.seq, f"the id {record.id} stands twice in the ledger")
+        yield Finding(record.seq, f"the id {record.id} occurs twice in the ledger")
     ids.add(record.id)
 
 
@@ -194,7 +195,7 @@ def _strays(history: History) -> Iterator[Finding]:
 
 
 class _Files:
-    """Compares the files of runs with what was recorded, and counts what lies elsewhere."""
+    """Compares the files of runs with what was recorded, and counts those that are elsewhere."""
 
     def __init__(self, folder_of: FolderOf, origins: Origins) -> None:
         self._folder_of = folder_of
@@ -202,7 +203,7 @@ class _Files:
         self._elsewhere = self._imported = 0
 
     def compare(self, history: History) -> Iterator[Finding]:
-        """Files that are gone or changed. Those of runs that were made elsewhere may have stayed there."""
+        """Files that are missing or changed. Files of runs from other ledgers may have stayed there."""
         for run in history.runs.values():
             if run.imported is not None:
                 self._imported += bool(run.artifacts)
@@ -218,35 +219,35 @@ class _Files:
             self._elsewhere += bool(missing)
 
     def notes(self) -> Iterator[str]:
-        """What was not looked at."""
+        """Files that were not checked."""
         if self._elsewhere:
             yield (
                 f"files of {self._elsewhere} runs of other ledgers are not here; `ledger export --with-files` there, "
                 "and `ledger import` here, bring them"
             )
         if self._imported:
-            yield f"the files of {self._imported} imported runs lie where those were made, and were not looked at"
+            yield f"the files of {self._imported} imported runs were not checked: they are where those runs were made"
 
 
 _MISSING = "is missing"
 
 
 def _fault(artifact: Artifact, folder: Path) -> str | None:
-    """What is wrong with a file that a run recorded; None where it is as it was."""
+    """What is wrong with a file that a run recorded; None if it is unchanged."""
     try:
         with open_inside(folder, artifact.path) as file:
             size = os.fstat(file.fileno()).st_size
             if size != artifact.bytes:
                 return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
-            found = digest(file)
+            actual = digest(file)
     except Missing:
         return _MISSING
     except NotReadable as problem:
         return str(problem)
     except OSError as problem:
         return f"cannot be read: {problem.strerror}"
-    if found != artifact.sha256:
-        return f"is not the file that was recorded: its SHA-256 is {found}, not {artifact.sha256}"
+    if actual != artifact.sha256:
+        return f"is not the file that was recorded: its SHA-256 is {actual}, not {artifact.sha256}"
     return None
 
 
@@ -254,6 +255,6 @@ def _notes(history: History, aside: int) -> Iterator[str]:
     if running := sum(1 for _ in history.open_runs()):
         yield f"{running} runs have no end yet"
     if history.unknown:
-        yield f"{history.unknown} events are of types that this version does not know"
+        yield f"{history.unknown} events have types that this version does not know"
     if aside:
-        yield f"{aside} events are set aside, and count for nothing; `ledger log --type set_aside` says by whom"
+        yield f"{aside} events are set aside and do not count; `ledger log --type set_aside` shows by whom"

@@ -24,11 +24,11 @@ _LINK = len(',"prev":"') + 64 + len('"') + TAIL
 
 
 class BadLine(ValueError):
-    """A line that is no event of the ledger, or not the one that belongs there; the message says why."""
+    """A line that is not an event of the ledger, or not the next one; the message says why."""
 
 
 class BrokenChain(ValueError):
-    """Of some lines, the one at `index` is not the next of the chain; those before it are."""
+    """The line at `index` does not continue the chain; those before it do."""
 
     def __init__(self, index: int, head: Head, reason: str) -> None:
         self.index, self.head, self.reason = index, head, reason
@@ -48,7 +48,7 @@ def seal(body: bytes) -> bytes:
 
 
 def follow(lines: Sequence[bytes], head: Head) -> Head:
-    """Prove that the lines are the events that follow `head`; the head behind them. Raises BrokenChain."""
+    """Prove that the lines are the events that follow `head`. Returns the new head. Raises BrokenChain."""
     digests = [sha256(line[:-TAIL]).hexdigest() for line in lines]
     # How the lines must begin and end covers every byte that the digests do not, and that each is of the right event.
     # All at once: a loop over single lines took half as long again.
@@ -63,7 +63,7 @@ def follow(lines: Sequence[bytes], head: Head) -> Head:
 
 
 def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
-    """Where the lines, of which one is known to be bad, stop following `head`."""
+    """The place at which the lines, of which one is known to be bad, stop following `head`."""
     for index, line in enumerate(lines):
         if fault := _fault(line, head.seq + 1, head.hash):
             return BrokenChain(index, head, fault)
@@ -72,12 +72,12 @@ def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
 
 
 def origin_of(first_hash: str) -> str:
-    """The origin of the ledger whose first event has that hash; an empty ledger has none of its own yet."""
+    """The origin of the ledger whose first event has that hash; an empty ledger does not have its own yet."""
     return ORIGIN_PREFIX + ("empty" if first_hash == GENESIS else first_hash[:16])
 
 
 def last_of(lines: bytes) -> Head:
-    """The head behind whole lines that were proven."""
+    """The head after whole lines that were proven."""
     begin = lines.rfind(b"\n", 0, -1) + 1
     return Head(int(lines[begin + len(b'{"seq":') : lines.index(b",", begin)]), lines[-67:-3].decode())
 

@@ -1,7 +1,7 @@
 """One event, one line: how a record becomes bytes, and bytes a record.
 
-A line is `{"seq":…,"id":…,"at":…,"type":…,"stream":…,"version":…,"data":{…},"prev":"…","hash":"…"}`; what its last
-two fields are is the business of the chain.
+A line is `{"seq":…,"id":…,"at":…,"type":…,"stream":…,"version":…,"data":{…},"prev":"…","hash":"…"}`; the last
+two fields belong to the chain.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .chain import BadLine, seal
 _encode = msgspec.json.Encoder().encode
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that no writer of ours wrote."""
+"""What a decoder raises for bytes that this program did not write."""
 
 
-# A record class for each event type, told apart by the envelope's `type`: so that one pass over the bytes decodes
+# A record class for each event type, distinguished by the envelope's `type`: so that one pass over the bytes decodes
 # envelope and data, which is what replaying a long history costs.
 @functools.cache
 def _record_class(event: type[Event]) -> Any:
@@ -59,7 +59,7 @@ def _without_details(event: type[Event]) -> type[Event]:
     return cast("type[Event]", lean)
 
 
-# One empty list and dict for all: nobody changes what an event holds.
+# One empty list and dict for all: the content of an event is never changed.
 _NO_ITEMS: list[Any] = []
 _NO_FIELDS: Json = {}
 _NOTHING: dict[Any, Any] = {
@@ -103,7 +103,7 @@ _short_decoder = msgspec.json.Decoder(Envelope)
 def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str) -> tuple[bytes, Record]:
     """The line (with its newline) of a new event at position `seq`, and the record that it holds.
 
-    The data of an `Unknown` is written as the bytes that it has. Raises UnreadableEvent where the line could not be
+    The data of an `Unknown` is written as the bytes that it has. Raises UnreadableEvent if the line could not be
     read again: JSON has no NaN and UTF-8 no lone surrogate.
     """
     data = new.data
@@ -111,13 +111,13 @@ def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str
     try:
         raw = data.raw if isinstance(data, Unknown) else _encode(data)
         line = seal(_body(seq, id, at, kind, new.stream, version, raw, prev))
-        # Read back, for two reasons: one line that can't be read would stop the ledger for good, and whoever appends
-        # sees what every reader will see.
+        # Read back, for two reasons: one unreadable line would stop the ledger for good, and the writer sees what
+        # every reader will see.
         return line + b"\n", decode(line)
     except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise UnreadableEvent(
             f"the {kind} event for {new.stream!r} can't be written so that it can be read again: {problem}. "
-            f"Nothing was recorded; look for a value that JSON does not have, such as NaN, infinity or bytes"
+            f"Nothing was recorded.\nhint: look for a value that JSON does not have, such as NaN, infinity or bytes"
         ) from problem
 
 
@@ -146,17 +146,19 @@ def line_of(record: Record) -> bytes:
 def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
     """The hash that the event of a line has at another place. Raises BadLine."""
     try:
-        told = _envelope_decoder.decode(line)
+        envelope = _envelope_decoder.decode(line)
     except _UNREADABLE as problem:
-        raise BadLine(f"no event: {problem}") from problem
-    return sha256(_body(seq, told.id, told.at, told.type, told.stream, version, told.data, prev)).hexdigest()
+        raise BadLine(f"not an event: {problem}") from problem
+    return sha256(
+        _body(seq, envelope.id, envelope.at, envelope.type, envelope.stream, version, envelope.data, prev)
+    ).hexdigest()
 
 
 def decode(line: bytes) -> Record:
     """The record on a line. An old shape of an event is brought to the one of today (`upcasting`); an event of an
     unknown type becomes an `Unknown` that keeps its bytes.
 
-    Raises BadLine where the line is no record, or its data lacks what its type must have.
+    Raises BadLine if the line is not a record, or its data misses a field of its type.
     """
     record = read(line)
     if isinstance(record.data, Unreadable):
@@ -167,7 +169,7 @@ def decode(line: bytes) -> Record:
 def read(line: bytes) -> Record:
     """The record on a line that a chain holds: as `decode`, but that data which its type cannot have is `Unreadable`.
 
-    One such event must not keep anybody from the others. Raises BadLine where the line is no record.
+    One such event must not hide the others. Raises BadLine if the line is not a record.
     """
     try:
         return _decoder.decode(line)
@@ -175,7 +177,7 @@ def read(line: bytes) -> Record:
         try:
             envelope = _envelope_decoder.decode(line)
         except _UNREADABLE:
-            raise BadLine(f"no event: {problem}") from problem
+            raise BadLine(f"not an event: {problem}") from problem
         return Record(
             seq=envelope.seq,
             id=envelope.id,
@@ -207,7 +209,7 @@ def read_envelope(line: bytes) -> Envelope:
     try:
         return _short_decoder.decode(line)
     except _UNREADABLE as problem:
-        raise BadLine(f"no event: {problem}") from problem
+        raise BadLine(f"not an event: {problem}") from problem
 
 
 def is_plain(line: bytes) -> bool:
@@ -216,61 +218,70 @@ def is_plain(line: bytes) -> bool:
     Two programs could read two events from any other. Raises BadLine.
     """
     try:
-        told = _envelope_decoder.decode(line)
-        body = _body(told.seq, told.id, told.at, told.type, told.stream, told.version, told.data, told.prev)
+        envelope = _envelope_decoder.decode(line)
+        body = _body(
+            envelope.seq,
+            envelope.id,
+            envelope.at,
+            envelope.type,
+            envelope.stream,
+            envelope.version,
+            envelope.data,
+            envelope.prev,
+        )
     except _UNREADABLE as problem:
-        raise BadLine(f"no event: {problem}") from problem
-    return line == seal(body) and has_plain_data(told.data)
+        raise BadLine(f"not an event: {problem}") from problem
+    return line == seal(body) and has_plain_data(envelope.data)
 
 
 def has_plain_data(data: msgspec.Raw) -> bool:
-    """Whether data is one JSON object whose every key stands once, and every text is one. Raises BadLine."""
+    """Whether data is one JSON object in which each key occurs once and each text is valid. Raises BadLine."""
     try:
         value = msgspec.json.decode(data)
         if not isinstance(value, dict):
             return False
         if _encode(value) == bytes(data):
-            return True  # A key that stood twice would not be there.
+            return True  # A key that occurred twice would be lost.
     except OverflowError:
         pass  # An integer of more than 64 bits can be read, and not written.
     except _UNREADABLE as problem:
-        raise BadLine(f"no event: {problem}") from problem
+        raise BadLine(f"not an event: {problem}") from problem
     return _has_each_key_once(bytes(data))
 
 
 def _has_each_key_once(data: bytes) -> bool:
     def pairs(items: list[tuple[str, Any]]) -> Json:
-        found = dict(items)
-        if len(found) < len(items):
+        unique = dict(items)
+        if len(unique) < len(items):
             raise _TwiceError
-        return found
+        return unique
 
     try:
         json.loads(data, object_pairs_hook=pairs)
     except _TwiceError:
         return False
     except (ValueError, RecursionError) as problem:
-        raise BadLine(f"no event: {problem}") from problem
+        raise BadLine(f"not an event: {problem}") from problem
     return True
 
 
 class _TwiceError(Exception):
-    """A key of a JSON object stands twice."""
+    """A key of a JSON object occurs twice."""
 
 
 def raw_data(line: bytes) -> Unknown:
-    """The data of a line as the bytes that it is, for whoever passes it on. Raises BadLine."""
+    """The data of a line as bytes, to be copied unchanged. Raises BadLine."""
     try:
         envelope = _envelope_decoder.decode(line)
     except _UNREADABLE as problem:
-        raise BadLine(f"no event: {problem}") from problem
+        raise BadLine(f"not an event: {problem}") from problem
     return Unknown(named=envelope.type, raw=envelope.data)
 
 
 def decode_lines(lines: bytes, *, details: bool = True) -> list[Record]:
     """The records of whole lines; `lines` ends with a newline. Raises BadLine.
 
-    An empty line may be passed over: that it does not belong there is for the chain to say. Without the details of
+    An empty line may be passed over: the chain reports it. Without the details of
     events (`Event.details`) this is twice as fast.
     """
     try:

@@ -36,7 +36,7 @@ class EventStoreContract:
     # -- order and chain
 
     def test_positions_and_versions_count_from_one(self) -> None:
-        """Over the whole ledger and in each stream, without a gap."""
+        """They count over the whole ledger and in each stream, without a gap."""
         store = self.open_store()
         _append(store, _note("a"), _note("b", stream="run_2"))
         _append(store, _note("c"))
@@ -44,7 +44,7 @@ class EventStoreContract:
         _same(seen, [(1, "run_1", 1), (2, "run_2", 1), (3, "run_1", 2)])
 
     def test_each_line_is_bound_to_the_one_before(self) -> None:
-        """By the hash of its bytes, which are the bytes that were hashed."""
+        """The hash is over the bytes of the line."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(5)))
         previous = GENESIS
@@ -62,10 +62,10 @@ class EventStoreContract:
         _same(b"".join(store.prove()), lines)
         _same([record for some in store.prove_records() for record in some], list(store.read()))
         _same(store.torn_bytes(), 0)
-        _same([told for told in store.examine(None) if not isinstance(told, str)], [])
+        _same([remark for remark in store.examine(None) if not isinstance(remark, str)], [])
 
     def test_a_batch_stands_together(self) -> None:
-        """What is appended at once has positions beside each other, whoever else appends."""
+        """Events that are appended at once have consecutive positions, even if others append."""
         store, other = self.open_store(), self.open_store()
 
         def append_pairs(handle: EventStore, name: str) -> None:
@@ -96,7 +96,7 @@ class EventStoreContract:
             _same(len(list(store.read_lines(after))), max(0, 7 - after))
 
     def test_reading_can_be_narrowed_to_a_stream_and_to_types(self) -> None:
-        """Also by names that stand in the data of other events."""
+        """Names in the data of other events do not count."""
         store = self.open_store()
         published = HighScorePublished(label='"stream":"run_1","type":"annotated",', value=0.5, source="run_1")
         _append(store, _note("a"), NewEvent("b", published), _note("b", stream='run "2"'), _note("c"))
@@ -115,7 +115,7 @@ class EventStoreContract:
         _same(list(store.read(details=False)), list(store.read()))
 
     def test_a_reader_does_not_wait_for_a_writer(self) -> None:
-        """While a decision is taken under the lock, everybody can read what was there before."""
+        """While a decision is made under the lock, readers see what was recorded before."""
         store, reader = self.open_store(), self.open_store()
         _append(store, _note("a"))
         seen: list[int] = []
@@ -128,7 +128,7 @@ class EventStoreContract:
         _same(seen, [1])
 
     def test_the_revision_changes_with_every_append_and_only_then(self) -> None:
-        """So that whoever follows can ask cheaply."""
+        """A follower can ask for it cheaply."""
         store, reader = self.open_store(), self.open_store()
         seen = [reader.revision()]
         for number in range(3):
@@ -187,10 +187,10 @@ class EventStoreContract:
         _append(self.open_store(), _note("b", expected=1))
         _append(store, _note("c", expected=2), _note("d", expected=3), _note("e", stream="run_2", expected=0))
         for expected in (0, 3, 4):
-            with _refused(WrongExpectedVersion) as told:
+            with _refused(WrongExpectedVersion) as raised:
                 _append(store, _note("before"), _note("x", expected=expected))
             # The event before it in the same append counts, too.
-            _same([(one.stream, one.expected, one.actual) for one in told], [("run_1", expected, 5)])
+            _same([(one.stream, one.expected, one.actual) for one in raised], [("run_1", expected, 5)])
         _same(len(list(store.read())), 5)
 
     def test_what_is_sent_again_is_found_whatever_version_was_expected(self) -> None:
@@ -267,7 +267,7 @@ class EventStoreContract:
     # -- many at once
 
     def test_threads_share_a_handle(self) -> None:
-        """Nothing is lost, and nothing stands twice."""
+        """No event is lost, and none occurs twice."""
         store = self.open_store()
 
         def append_some(name: str) -> None:
@@ -328,18 +328,18 @@ def _foreign_lines(*notes: str) -> list[bytes]:
     return lines
 
 
-def _same(told: object, expected: object) -> None:
-    if told != expected:
-        raise AssertionError(f"{told!r} where {expected!r} was promised")
+def _same(actual: object, expected: object) -> None:
+    if actual != expected:
+        raise AssertionError(f"{actual!r} instead of {expected!r}")
 
 
 @contextlib.contextmanager
 def _refused(error: type[E]) -> Iterator[list[E]]:
-    told: list[E] = []
+    raised: list[E] = []
     try:
-        yield told
+        yield raised
     except error as problem:
-        told.append(problem)
+        raised.append(problem)
     else:
         raise AssertionError(f"no {error.__name__} was raised")
 
@@ -351,7 +351,7 @@ def _side_by_side(*works: Callable[[], None]) -> None:
     def attempt(work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as problem:  # noqa: BLE001 - it is raised where the test sees it
+        except BaseException as problem:  # noqa: BLE001 - it is raised again in the test's thread
             problems.append(problem)
 
     threads = [threading.Thread(target=attempt, args=(work,), daemon=True) for work in works]

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a JSONL ledger, told in full, and the way to go on without what can't be proven."""
+"""What is wrong with the files of a JSONL ledger, as a full list, and how to cut off what cannot be proven."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ QUARANTINE = "quarantine"
 
 
 def examine(folder: Path, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-    """What there is to say beyond the chain: further breaks, segments that are not what was sealed, a torn tail."""
+    """Findings beyond the chain: further breaks, segments that differ from the sealed ones, a torn tail."""
     breaks = [broken] if broken else []
     if broken:
-        for told in _behind(folder, broken):
-            if isinstance(told, LedgerDamaged):
-                breaks.append(told)
-                yield Finding(told.trusted + 1, f"damaged too: {told.place}: {told.reason}")
+        for further in _after(folder, broken):
+            if isinstance(further, LedgerDamaged):
+                breaks.append(further)
+                yield Finding(further.trusted + 1, f"damaged too: {further.place}: {further.reason}")
             else:
-                yield told
+                yield further
     elif segments := list_segments(folder):
         yield from _torn_tail(segments[-1])
     yield from _unlike_manifest(folder, {problem.file.name for problem in breaks})
 
 
 def _unlike_manifest(folder: Path, named: set[str]) -> Iterator[Finding]:
-    """Segments that are gone, or not the files that were sealed; but for those that were named already."""
+    """Segments that are missing or differ from the sealed files, except those that were named already."""
     try:
         manifest = read_manifest(folder)
     except (BadManifest, SpecialFile) as problem:
         fault = problem.fault if isinstance(problem, SpecialFile) else problem
-        yield Finding(0, f"{fault}. The segments are the ledger, and are judged by themselves")
+        yield Finding(0, f"{fault}. The segments are the ledger, and are checked by themselves")
         return
     segments = {segment.name: segment for segment in list_segments(folder)}
     for sealed in manifest.segments:
         segment = segments.get(sealed.name)
         if segment is None:
-            yield Finding(sealed.first_seq, f"{sealed.name} is missing: {MANIFEST} has it with {sealed.count} events")
+            yield Finding(sealed.first_seq, f"{sealed.name} is missing: {MANIFEST} lists it with {sealed.count} events")
         elif sealed.name not in named and (
             (last := last_event(segment)) is None or seal(segment, first_seq(segment), last) != sealed
         ):
-            yield Finding(sealed.first_seq, f"{sealed.name} is not the file that was sealed, as {MANIFEST} has it")
+            yield Finding(sealed.first_seq, f"{sealed.name} is not the file that was sealed, according to {MANIFEST}")
 
 
-def _behind(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str]:
-    """What stands behind the first break: further breaks, and (as notes) the stretches that fit together."""
-    segments = _segments_behind(folder, broken)
+def _after(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str]:
+    """What comes after the first break: further breaks, and (as notes) the ranges that fit together."""
+    segments = _segments_after(folder, broken)
     while segments:
         begin = first_seq(segments[0])
         cursor = Cursor(seq=begin - 1, hash=_previous_hash(segments[0]), segment=segments[0])
@@ -73,7 +73,7 @@ def _behind(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str
                 pass
         except LedgerDamaged as problem:
             yield problem
-            segments = _segments_behind(folder, problem)
+            segments = _segments_after(folder, problem)
         else:
             yield from _torn_tail(segments[-1])
             segments = []
@@ -81,8 +81,8 @@ def _behind(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str
             yield f"events {begin} to {cursor.seq} fit together, and are proven once what is before them is restored"
 
 
-def _segments_behind(folder: Path, broken: LedgerDamaged) -> list[Path]:
-    """The segments that a break says nothing about: with the one that it names where all that is missing is before."""
+def _segments_after(folder: Path, broken: LedgerDamaged) -> list[Path]:
+    """The segments after a break. If the break is a missing segment, the one that it names is among them."""
     is_gap = broken.offset == 0 and first_seq(broken.file) > broken.trusted + 1
     return [
         segment for segment in list_segments(folder) if segment > broken.file or (is_gap and segment == broken.file)
@@ -104,25 +104,25 @@ def _torn_tail(segment: Path) -> Iterator[str]:
 
 
 def move_tail(segment: Path, offset: int, quarantine: Path) -> Path:
-    """Move what stands behind `offset` to a file in the quarantine; its path. Raises OSError, with nothing lost."""
+    """Move the bytes after `offset` to a file in the quarantine. Returns its path. Raises OSError; nothing is lost."""
     disk.make_folder(quarantine)
-    kept = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
+    moved = quarantine / f"{segment.stem}-{offset}-{utc_now().replace(':', '')}.part"
     with segment.open("rb") as file:
         file.seek(offset)
-        disk.replace_file(kept, file.read())
+        disk.replace_file(moved, file.read())
     fd = disk.open_file(segment, os.O_WRONLY)
     try:
         disk.truncate(fd, offset)
         disk.sync(fd)
     finally:
         os.close(fd)
-    return kept
+    return moved
 
 
 def cut_off(folder: Path) -> list[Path]:
-    """Move all that can't be proven to the quarantine; the files there. Call it under the lock. Raises OSError.
+    """Move all that cannot be proven to the quarantine. Returns the files. Call it under the lock. Raises OSError.
 
-    Where the garbage is only behind the last event of a segment, and the next one goes on from there, nothing else
+    If the garbage is only after the last event of a segment, and the next one continues from there, nothing else
     is touched.
     """
     quarantine = folder / QUARANTINE
@@ -153,8 +153,8 @@ def cut_off(folder: Path) -> list[Path]:
 
 def _put_away(segment: Path, quarantine: Path) -> Path:
     disk.make_folder(quarantine)
-    kept = quarantine / f"{segment.stem}-0-{utc_now().replace(':', '')}.part"
-    disk.rename(segment, kept)
+    moved = quarantine / f"{segment.stem}-0-{utc_now().replace(':', '')}.part"
+    disk.rename(segment, moved)
     disk.sync_folder(quarantine)
     disk.sync_folder(segment.parent)
-    return kept
+    return moved

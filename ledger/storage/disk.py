@@ -13,7 +13,7 @@ from pathlib import Path
 from .regular import open_regular
 
 _SYNCED_ABOVE = 4
-"""Folders above a new one whose names are made sure of: results, workspace, and some in between."""
+"""Number of folders above a new one that are synced: results, workspace, and those between."""
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -38,17 +38,17 @@ def await_lock(fd: int) -> None:
 
 
 def unlock(fd: int) -> None:
-    """Let the next one in."""
+    """Release the lock of that file."""
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def write(fd: int, data: bytes | memoryview) -> int:
-    """Write some of the bytes; how many."""
+    """Write some of the bytes; returns their number."""
     return os.write(fd, data)
 
 
 def sync(fd: int) -> None:
-    """Return when every byte that anybody wrote to the file before is on disk."""
+    """Return when every byte that any process wrote to the file before is on disk."""
     _sync_data(fd)
 
 
@@ -72,7 +72,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write every byte, in as many writes as it takes."""
+    """Write every byte, in as many writes as needed."""
     written = write(fd, data)
     if written < len(data):
         rest = memoryview(data)[written:]
@@ -83,7 +83,7 @@ def write_all(fd: int, data: bytes) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it that are missing, so that they are on disk when this returns.
 
-    A few that are there are synced as well: whoever made them may have died before he had.
+    Some that exist are synced as well: the process that made them may have died before its sync.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for above in list(folder.absolute().parents)[:_SYNCED_ABOVE]:
@@ -93,9 +93,9 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place of another, so that whoever looks, at whatever moment, sees the one or the other whole.
+    """Put a file in place of another; a reader sees either the old file or the new one, whole.
 
-    Call it where nobody else writes that file.
+    Call it only if no other process writes that file.
     """
     beside = path.with_name(f".{path.name}.new")
     beside.unlink(missing_ok=True)  # A crash left it, or something that is not a file has its name.

@@ -1,7 +1,7 @@
-"""`manifest.json`: what the sealed segments of a JSONL ledger are: their size, count, last hash and SHA-256.
+"""`manifest.json`: the sealed segments of a JSONL ledger, with size, count, last hash and SHA-256.
 
 A segment is sealed by its entry here, before the next one begins, and never changes again. So a writer that opens a
-long ledger need not prove all of it anew (`ledger verify` does), and a copy can be compared file by file.
+long ledger does not have to prove all of it again (`ledger verify` does), and a copy can be compared file by file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     segments: list[Sealed]
 
     def of(self, segment: Path) -> Sealed | None:
-        """The entry of a segment; None while it is not sealed."""
+        """The entry of a segment; None if it is not sealed."""
         return next((sealed for sealed in self.segments if sealed.name == segment.name), None)
 
 
@@ -63,7 +63,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put it in place of the one before. Raises OSError."""
+    """Write the manifest in place of the one before. Raises OSError."""
     disk.replace_file(folder / NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
 
 

@@ -2,7 +2,7 @@
 
 An append takes the lock, catches up with what others wrote, decides, writes whole lines with one `write`, releases
 the lock, and then syncs. Releasing before the sync lets processes share syncs: `fdatasync` covers every earlier byte
-of the file, so whoever is told "done" has his event, and all before it, on disk.
+of the file, so an acknowledged event, and every event before it, is on disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 """A segment of this size is sealed: the next event begins a new one."""
 
 _TAIL_BYTES = 1024 * 1024
-"""Up to so much that others wrote is read in one piece."""
+"""Up to this many bytes that other writers added are read in one piece."""
 
 
 class JsonlStore:
@@ -85,11 +85,11 @@ class JsonlStore:
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records behind position `after`; see `EventReader.read`. A torn last line is not there yet."""
+        """The records after position `after`; see `EventReader.read`. A torn last line is left out."""
         return read_records(self.folder, after, stream=stream, types=types, details=details)
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
-        """The lines behind position `after`, as they stand in the files."""
+        """The lines after position `after`, unchanged from the files."""
         return read_lines(self.folder, after)
 
     def revision(self) -> Hashable:
@@ -112,7 +112,7 @@ class JsonlStore:
         return examine(self.folder, broken)
 
     def torn_bytes(self) -> int:
-        """What stands behind the last newline of the last segment."""
+        """The number of bytes after the last newline of the last segment."""
         segments = list_segments(self.folder)
         return unfinished_bytes(segments[-1]) if segments else 0
 
@@ -135,7 +135,7 @@ class JsonlStore:
                 self._write(b"".join(batch.lines))
                 self._move_on(batch.added)
             elif self._cursor.segment is not None:
-                # Whoever wrote what was found may have died before his sync: ours must cover it.
+                # The writer of the events that are already here may have died before its sync: ours must cover them.
                 self._open(self._cursor.segment)
             return batch.answer
         except BaseException:
@@ -171,7 +171,7 @@ class JsonlStore:
             self._sync(fd)
 
     def cut(self) -> list[Path]:
-        """Move whatever can't be proven to the quarantine; see `EventStore.cut`."""
+        """Move everything that cannot be proven to the quarantine; see `EventStore.cut`."""
         with self._writing(), _named(self.folder):
             kept = cut_off(self.folder)
             self._lock.retire()
@@ -186,7 +186,7 @@ class JsonlStore:
         self._release()
 
     def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on a wait for the lock ends as soon as `question` is answered with yes."""
+        """From now on a wait for the lock ends as soon as `question` returns true."""
         self._lock.gives_up = question
 
     def _release(self) -> None:
@@ -196,9 +196,9 @@ class JsonlStore:
             os.close(fd)
 
     def _begin(self, patience: float | None = None) -> None:
-        """From here on no other thread or process can append; the caller releases the lock.
+        """Take the lock: no other thread or process can append until the caller releases it.
 
-        After an error the caller rewinds, too, so that the next append reads all of it anew.
+        After an error the caller also rewinds, so that the next append reads the ledger again from its start.
         """
         if self._lock.acquire(patience, makes=not (self._known.seq or self._numbering.head.seq)):
             self._forget()
@@ -221,7 +221,7 @@ class JsonlStore:
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
         if self._fd is None or self._seen_changes != self._lock.changes:
             return self._walk()
-        # The usual case, and the hot one if many processes write: the segment has grown, by little.
+        # The usual case, and the hot one if many processes write: the segment has grown a little.
         try:
             status = os.stat(self._open_name)  # noqa: PTH116 - hot
         except FileNotFoundError:
@@ -234,7 +234,7 @@ class JsonlStore:
             return iter(())
         lines = os.pread(self._fd, unseen, self._cursor.offset) if 0 < unseen <= _TAIL_BYTES else b""
         if lines.endswith(b"\n"):
-            # What can't be followed here is told by the walk, with its place.
+            # If the lines do not fit, the walk reports the error with its place.
             with contextlib.suppress(BadLine, BrokenChain):
                 return iter(self._follow_tail(lines))
         return self._walk()
@@ -254,7 +254,7 @@ class JsonlStore:
         return max(self._known, self._numbering.head, key=lambda head: head.seq)
 
     def _check_place(self) -> None:
-        """Raises LedgerMoved if what this handle has read or written before is not there any more."""
+        """Raises LedgerMoved if the ledger no longer holds the last event that this handle has read or written."""
         known = self._seen()
         there = next(self.read(after=known.seq - 1), None) if known.seq else None
         if known.seq and (there is None or (there.seq, there.hash) != (known.seq, known.hash)):
@@ -275,7 +275,7 @@ class JsonlStore:
                 yield from records
         if (segment := self._cursor.segment) is not None:
             self._quarantine_torn_tail(segment)
-            # Whoever sealed it died before the next one began.
+            # True if the writer that sealed it died before it began the next one.
             self._is_sealed = manifest.of(segment) is not None
 
     def _is_shorter(self) -> bool:
@@ -286,7 +286,7 @@ class JsonlStore:
         try:
             return read_manifest(self.folder)
         except BadManifest:
-            return NOTHING_SEALED  # Nothing is trusted then, so all is proven; `ledger verify` tells.
+            return NOTHING_SEALED  # Nothing is trusted, so every line is proven; `ledger verify` reports it.
 
     def _follow(self, records: list[Record]) -> None:
         self._numbering.follow(records)
@@ -316,7 +316,7 @@ class JsonlStore:
         except OSError as problem:
             raise LedgerUnwritable(
                 f"cannot move the torn last line of {segment} to {quarantine}: {problem.strerror}. Nothing was "
-                f"recorded; make both writable, with some space, and try again"
+                f"recorded.\nhint: make both writable, free some space, and try again"
             ) from problem
         self._notice(
             f"ledger: a crash tore the last line of {segment.name}; its {size - offset} bytes, never acknowledged, "
@@ -332,21 +332,21 @@ class JsonlStore:
             try:
                 disk.truncate(fd, start)
             except OSError:
-                # What is there now may look like a whole event to others, so nothing can be said of it.
-                raise self._die(f"a write to {self._cursor.segment} failed half way: {problem.strerror}") from problem
-            advice = "free some space" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "look after the disk"
+                # The rest may look like a whole event to other processes, so the outcome is unknown.
+                raise self._die(f"a write to {self._cursor.segment} failed halfway: {problem.strerror}") from problem
+            advice = "free some space" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "check the disk"
             raise LedgerUnwritable(
-                f"cannot append to {self._cursor.segment}: {problem.strerror}. Nothing was recorded; {advice}"
+                f"cannot append to {self._cursor.segment}: {problem.strerror}. Nothing was recorded.\nhint: {advice}"
             ) from problem
         self._cursor.offset = start + len(lines)
 
     def _active(self) -> int:
-        """The open file of the segment that takes the next event; begins a new one where the last one is full."""
+        """The open file of the segment that takes the next event; begins a new one if the last one is full."""
         segment = self._cursor.segment
         if segment is not None and self._cursor.offset < self._segment_bytes and not self._is_sealed:
             return self._open(segment)
         if segment is not None:
-            # Whoever wrote there may not have synced yet, and no power cut may leave a gap before the next segment.
+            # Its writer may not have synced yet, and a power cut must not leave a gap before the next segment.
             self._sync(self._open(segment))
             with _named(self.folder):
                 write_manifest(self.folder, seal_all(list_segments(self.folder), self._read_manifest()))
@@ -365,7 +365,7 @@ class JsonlStore:
             fd = disk.open_file(segment, os.O_RDWR | os.O_APPEND | flags)
         except OSError as problem:
             raise LedgerUnwritable(
-                f"cannot append to {segment}: {problem.strerror}. Nothing was recorded; make it writable"
+                f"cannot append to {segment}: {problem.strerror}. Nothing was recorded.\nhint: make it writable"
             ) from problem
         if self._fd is not None:
             # Another thread may still be waiting for its sync, so the file stays open until close().
@@ -374,7 +374,7 @@ class JsonlStore:
         status = os.fstat(fd)
         self._identity = (status.st_ino, status.st_dev)
         try:
-            # Also where it was there: whoever made it may have died before its name was on disk.
+            # Also if the file existed: its writer may have died before its name was on disk.
             disk.sync_folder(self.folder)
         except OSError as problem:
             raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
@@ -388,17 +388,17 @@ class JsonlStore:
 
     def _die(self, what: str) -> OutcomeUnknown:
         self._dead = OutcomeUnknown(
-            f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
+            f"{what}. Whether the last events are on disk is unknown.\nhint: run `ledger verify`, then try again"
         )
         return self._dead
 
 
 @contextlib.contextmanager
 def _named(folder: Path) -> Iterator[None]:
-    """Tells an error of the disk as one of this ledger."""
+    """Raises LedgerUnwritable for an error of the disk."""
     try:
         yield
     except OSError as problem:
         raise LedgerUnwritable(
-            f"cannot write in {folder}: {problem.strerror}. Nothing was recorded; make it writable, with some space"
+            f"cannot write in {folder}: {problem.strerror}. Nothing was recorded.\nhint: make it writable; free space"
         ) from problem

@@ -16,7 +16,7 @@ from . import disk
 class _Turn:
     """A place in the kernel's queue for a lock, which another thread takes: this one may give up at any moment.
 
-    To try again and again instead starves a writer among many, as whoever has just released the lock is always faster.
+    To try again and again instead starves a writer among many: the process that has just released the lock is faster.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,9 +77,9 @@ class LedgerLock:
     ) -> None:
         self.path = path
         self.changes = 0
-        """How many there were when the lock was taken."""
+        """The number of changes when the lock was taken."""
         self.gives_up: Callable[[], bool] = lambda: False
-        """Whether nobody wants to wait for this lock any longer."""
+        """Whether a wait for this lock should end now."""
         self._name = str(path)
         self._notice = notice
         self._progress = progress
@@ -93,8 +93,8 @@ class LedgerLock:
     def acquire(self, patience: float | None = None, *, makes: bool = True) -> bool:
         """Take the lock; whether its file is another one than when it was held before.
 
-        It is another one the first time, in a forked child, and after somebody moved, removed or repaired the ledger:
-        what the caller knows of it, and its open files, are worth nothing then. With `makes=False` a missing file is
+        It is another one the first time, in a forked child, and after the ledger was moved, removed or repaired. Then
+        the caller must forget what it knows of the ledger, and its open files. With `makes=False` a missing file is
         not made.
 
         Raises LedgerBusy after `patience` seconds (None: `usual_patience`), LedgerMoved, LedgerUnwritable, and
@@ -122,7 +122,7 @@ class LedgerLock:
             raise
 
     def release(self) -> None:
-        """Let the next writer in."""
+        """Release the lock."""
         try:
             # None if it was closed meanwhile, and so released.
             if self._fd is not None:
@@ -148,7 +148,7 @@ class LedgerLock:
         )
 
     def _take(self, fd: int, patience: float | None) -> int | None:
-        """Wait for the lock of an open file; how many changes it counts, and None if it is no longer in its place."""
+        """Wait for the lock of an open file. Returns its number of changes, or None if another file has its place."""
         try:
             is_held = disk.lock(fd) or self._take_in_turn(fd, self._wait(patience))
             try:
@@ -157,8 +157,8 @@ class LedgerLock:
                 status = None
         except OSError as problem:
             raise LedgerUnwritable(
-                f"cannot lock the ledger by {self.path}: {problem.strerror}. Nothing was recorded; keep the ledger on "
-                f"a file system with locks"
+                f"cannot lock the ledger by {self.path}: {problem.strerror}. Nothing was recorded.\nhint: keep "
+                f"the ledger on a file system with locks"
             ) from problem
         if is_held and status is not None and (status.st_ino, status.st_dev) == self._identity:
             return status.st_size
@@ -194,15 +194,15 @@ class LedgerLock:
             raise self.moved(f"{folder} is gone") from problem
         except OSError as problem:
             raise LedgerUnwritable(
-                f"cannot write the ledger in {folder}: {problem.strerror}. Make the folder writable, or "
-                f"choose another with --workspace or --ledger"
+                f"cannot write the ledger in {folder}: {problem.strerror}.\nhint: make the folder writable, "
+                f"or choose another with --workspace or --ledger"
             ) from problem
         status = os.fstat(fd)
         self._identity = (status.st_ino, status.st_dev)
         return fd
 
     def retire(self) -> None:
-        """Make every writer, also this one, open the ledger anew. Call it while the lock is held."""
+        """Make every writer, also this one, open the ledger again. Call it while the lock is held."""
         self.path.unlink(missing_ok=True)
         self.close()
 

@@ -1,4 +1,4 @@
-"""What every store does with new events before it writes them: each gets its place, once."""
+"""What every store does with new events before it writes them: each gets one place."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .chain import BadLine, BrokenChain, Head, follow
 _COPIED_AT_ONCE = 1024 * 1024
 
 Find = Callable[[str], Record | None]
-"""The record with that id that is in the ledger already."""
+"""Looks up the record with that id in the ledger."""
 
 
 class Batch(msgspec.Struct, frozen=True):
     """New events with their places: the lines to write (with newlines), their records, and the caller's answer.
 
-    `answer` has a record for each event that was asked for: of those that were there before, the first one.
+    `answer` has a record for each event that was given: for a known one, its first record.
     """
 
     lines: list[bytes]
@@ -45,7 +45,7 @@ class Numbering:
             self.head = Head(record.seq, record.hash)
 
     def number(self, fresh: Sequence[NewEvent], find: Find) -> Batch:
-        """Give each event that is really new its place. Changes nothing here: what was written is then followed.
+        """Give each new event its place. Changes nothing here: the caller calls `follow` after the write.
 
         Raises EventConflict, WrongExpectedVersion and UnreadableEvent.
         """
@@ -63,7 +63,7 @@ class Numbering:
             )
             if first is not None:
                 if (first.stream, first.type, first.data) != (record.stream, record.type, record.data):
-                    raise EventConflict(f"event id {new.id} is at position {first.seq} already, with other content")
+                    raise EventConflict(f"event id {new.id} is already at position {first.seq}, with other content")
                 batch.answer.append(first)
                 continue
             seq, digest, versions[new.stream] = record.seq, record.hash, record.version
@@ -77,8 +77,8 @@ class Numbering:
     def continued_by(self, lines: Iterable[bytes]) -> Iterator[tuple[list[bytes], list[Record]]]:
         """The lines, in pieces and with their records, as long as each continues the chain.
 
-        What is written is to be followed. Raises OtherHistory for the first line that does not continue the chain or
-        is no event, after those before it.
+        Call `follow` after each write. Raises OtherHistory for the first line that does not continue the chain or
+        is not an event, after those before it.
         """
         for some in _pieces(lines):
             try:
@@ -87,28 +87,32 @@ class Numbering:
                 if problem.index:
                     yield some[: problem.index], _records(some[: problem.index], self.head.seq)
                 raise OtherHistory(
-                    f"what should follow event {problem.head.seq} is of another history: {problem.reason}"
+                    f"the line after event {problem.head.seq} belongs to another history: {problem.reason}"
                 ) from problem
             yield some, _records(some, self.head.seq)
 
 
 def _records(lines: list[bytes], seq: int) -> list[Record]:
-    """The records of lines that follow event `seq`. They are read before anything is written: one that can't be
-    would stand in the way of every later append."""
+    """The records of lines that follow event `seq`. They are read before anything is written: an unreadable one
+    would stop every later append."""
     records = []
     for number, line in enumerate(lines, seq + 1):
         try:
             record = codec.read(line)
         except BadLine as problem:
-            raise OtherHistory(f"what should be event {number} is none: {problem}. It was not written") from problem
+            raise OtherHistory(
+                f"the line for event {number} is not an event: {problem}. It was not written"
+            ) from problem
         if record.seq != number:
-            raise OtherHistory(f"what should be event {number} also says that it is {record.seq}. It was not written")
+            raise OtherHistory(
+                f"the line for event {number} also says that it is event {record.seq}. It was not written"
+            )
         records.append(record)
     return records
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines, as many at once as memory is well spent on."""
+    """The lines, in lists of about a megabyte."""
     some: list[bytes] = []
     size = 0
     for line in lines:

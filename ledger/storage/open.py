@@ -24,5 +24,5 @@ def open_store(url: str, *, notice: Notice) -> EventStore:
 
         return SqliteStore(path, notice=notice)
     raise UnsupportedLedger(
-        f"no ledger store for '{url}': give a folder's path, jsonl:///path/of/a/folder or sqlite:///path/of/a/file"
+        f"unknown kind of ledger: '{url}'\nhint: give a folder's path, jsonl:///path/of/a/folder or sqlite:///path/of/a/file"
     )

@@ -36,14 +36,14 @@ def first_seq(segment: Path) -> int:
 
 
 def list_segments(folder: Path) -> list[Path]:
-    """The segments of a ledger in order; none where the folder is missing."""
+    """The segments of a ledger in order; none if the folder is missing."""
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
 def last_segment_name(folder: Path) -> str | None:
-    """The name of the segment that grows; None where there is none. For whoever asks a thousand times a second."""
+    """The name of the segment that grows; None without segments. It is fast enough for a thousand calls a second."""
     try:
         names = os.listdir(folder)  # noqa: PTH208 - names are all that is wanted
     except (FileNotFoundError, NotADirectoryError):
@@ -63,7 +63,7 @@ def open_segment(segment: Path) -> BinaryIO:
 def read_whole_lines(segment: Path, offset: int = 0) -> Iterator[bytes]:
     """The bytes of a segment from `offset` on, in pieces that end with a newline.
 
-    What follows the last newline is left out: a writer is still at it, or a crash tore it.
+    What follows the last newline is left out: a writer is not done with it, or a crash tore it.
     """
     with open_segment(segment) as file:
         file.seek(offset)
@@ -92,11 +92,11 @@ class Cursor(msgspec.Struct):
 
 
 def walk_chain(folder: Path, cursor: Cursor, trusted: Manifest = NOTHING_SEALED) -> Iterator[bytes]:
-    """Everything behind `cursor`, in order, in pieces of whole lines; the cursor moves along.
+    """Everything after `cursor`, in order, in pieces of whole lines; the cursor moves along.
 
     Of the segments that the `trusted` manifest has, size and last hash are compared; in all others, each line is
-    proven to continue the chain. Raises LedgerDamaged at the first line that does not, and where a sealed segment
-    ends without a newline or the next one does not begin where it should.
+    proven to continue the chain. Raises LedgerDamaged at the first line that does not, and if a sealed segment
+    ends without a newline or the next one does not begin at the next position.
     """
     for segment in list_segments(folder):
         if cursor.segment is not None and segment < cursor.segment:
@@ -125,7 +125,7 @@ def _walk_sealed(segment: Path, cursor: Cursor, sealed: Sealed) -> Iterator[byte
 
 
 def unlike(segment: Path, sealed: Sealed) -> str | None:
-    """What tells a segment from the one that was sealed, by its size and its last event; None where nothing does."""
+    """How a segment differs from the one that was sealed, by its size and its last event; None if it does not."""
     with open_segment(segment) as file:
         size = os.fstat(file.fileno()).st_size
     if size != sealed.bytes:
@@ -136,7 +136,7 @@ def unlike(segment: Path, sealed: Sealed) -> str | None:
 
 
 def last_event(segment: Path) -> Head | None:
-    """What the last whole line of a segment says that it is; None where it says nothing."""
+    """The position and hash in the last whole line of a segment; None if that line is not an event."""
     with open_segment(segment) as file:
         size = file.seek(0, os.SEEK_END)
         block = 4096
@@ -155,7 +155,7 @@ def last_event(segment: Path) -> Head | None:
 
 
 def _prove(lines: bytes, cursor: Cursor) -> Iterator[bytes]:
-    """The same lines, once they are proven; where one is bad, those before it, with the cursor there."""
+    """The same lines, once they are proven. If one is bad: those before it, with the cursor there."""
     single = codec.split(lines)
     try:
         head = follow(single, Head(cursor.seq, cursor.hash))
@@ -178,7 +178,7 @@ def _advance(cursor: Cursor, head: Head, size: int, count: int) -> None:
 def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Iterator[list[Record]]:
     """The records of proven lines that end at `cursor`.
 
-    Raises LedgerDamaged where one is no event of ours, after the records before it.
+    Raises LedgerDamaged for a line that is not an event, after the records before it.
     """
     try:
         yield codec.decode_lines(lines, details=details)
@@ -194,8 +194,8 @@ def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Itera
             if good:
                 yield good
             # This is what its writer wrote: a program that does not keep to the event types.
-            told = f"the hash chain is whole, but an event can't be read: {problem}"
-            raise place.damaged(told) from problem
+            reason = f"the hash chain is whole, but an event can't be read: {problem}"
+            raise place.damaged(reason) from problem
         _advance(place, Head(place.seq + 1), len(line) + 1, 1)
 
 
@@ -207,9 +207,9 @@ def read_records(
     types: Collection[str] | None = None,
     details: bool = True,
 ) -> Iterator[Record]:
-    """The records behind position `after`, of a stream or of some types, without a check of the chain.
+    """The records after position `after`, of a stream or of some types, without a check of the chain.
 
-    Raises LedgerDamaged for a line that is no event.
+    Raises LedgerDamaged for a line that is not an event.
     """
     if stream is not None or types is not None:
         yield from _read_some(folder, after, stream, types)
@@ -228,7 +228,7 @@ def read_records(
 
 
 def _read_some(folder: Path, after: int, stream: str | None, types: Collection[str] | None) -> Iterator[Record]:
-    # Looking for bytes is many times faster than decoding: only lines that may be meant are decoded.
+    # Looking for bytes is many times faster than decoding: only lines that may match are decoded.
     named = None if stream is None else b'"stream":%b,' % msgspec.json.encode(stream)
     typed = None if types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in types]
     for segment, offset, lines in _read_pieces(folder, after):
@@ -260,7 +260,7 @@ def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
 
 
 def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
-    """The lines (without newlines) of the events behind position `after`, as they stand in the files."""
+    """The lines (without newlines) of the events after position `after`, unchanged from the files."""
     for _, _, lines in _read_pieces(folder, after):
         for line in codec.split(lines):
             position = _POSITION.match(line)
@@ -269,7 +269,7 @@ def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
 
 
 def unfinished_bytes(segment: Path) -> int:
-    """How many bytes stand behind the last newline of a segment."""
+    """The number of bytes after the last newline of a segment."""
     with open_segment(segment) as file:
         end = file.seek(0, os.SEEK_END)
         start = end
@@ -292,7 +292,7 @@ def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
         if (entry := manifest.of(segment)) is None:
             last = last_event(segment)
             if last is None:
-                raise Cursor(segment=segment).damaged("its last line is no event")
+                raise Cursor(segment=segment).damaged("its last line is not an event")
             entry = seal(segment, first_seq(segment), last)
         entries.append(entry)
     return Manifest(1, entries)

@@ -69,7 +69,7 @@ class SqliteStore:
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records behind position `after`; see `EventReader.read`."""
+        """The records after position `after`; see `EventReader.read`."""
         for lines in self._pieces(after, stream, types):
             for line in lines:
                 try:
@@ -78,7 +78,7 @@ class SqliteStore:
                     raise self._damaged(after, f"in or after this row: {problem}") from problem
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
-        """The lines behind position `after`, as they stand in the rows."""
+        """The lines after position `after`, unchanged from the rows."""
         for lines in self._pieces(after):
             yield from lines
 
@@ -100,29 +100,29 @@ class SqliteStore:
             seq += len(lines)
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-        """What SQLite itself finds wrong with the file, and rows whose columns do not say what their line says."""
+        """What SQLite itself finds wrong with the file, and rows whose columns differ from their line."""
         with self._reading() as connection:
             if connection is None:
                 return
             try:
-                for (told,) in connection.execute("PRAGMA integrity_check(20)"):
-                    if told != "ok":
-                        yield Finding(0, f"{self.path.name}: {told}")
+                for (fault,) in connection.execute("PRAGMA integrity_check(20)"):
+                    if fault != "ok":
+                        yield Finding(0, f"{self.path.name}: {fault}")
                 for row in connection.execute("SELECT seq, id, at, type, stream, version, line FROM events"):
-                    if told := _unlike_its_line(row):
-                        yield Finding(row[0], f"{self.path.name}, row {row[0]}: {told}")
+                    if fault := _unlike_its_line(row):
+                        yield Finding(row[0], f"{self.path.name}, row {row[0]}: {fault}")
                 if broken and (last := _last_seq(connection)) > broken.trusted:
-                    yield f"the last row is {last}: up to {last - broken.trusted} events stand behind the break"
+                    yield f"the last row is {last}: up to {last - broken.trusted} events come after the break"
             except sqlite3.DatabaseError as problem:
                 yield Finding(0, f"{self.path.name}: {problem}")
         if sqlite3.sqlite_version_info < _SAFE_SINCE:
             yield (
-                f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: no program but this one may write to "
+                f"SQLite {sqlite3.sqlite_version} is older than 3.51.3: other programs must not write to "
                 f"{self.path.name} while it is in use"
             )
 
     def torn_bytes(self) -> int:
-        """None, ever: what a crash tore, SQLite itself takes back."""
+        """Always 0: SQLite itself takes back what a crash tore."""
         return 0
 
     def files(self) -> list[Path]:
@@ -142,7 +142,7 @@ class SqliteStore:
                 accept(batch.added)
                 self._insert(connection, batch.added, [line[:-1] for line in batch.lines])
             else:
-                # Whoever wrote what was found may have died before his sync: a checkpoint begins with one.
+                # The writer of these events may have died before its sync; a checkpoint begins with one.
                 self._sync_found(connection)
             return batch.answer
 
@@ -166,7 +166,7 @@ class SqliteStore:
         return count
 
     def sync(self) -> None:
-        """Every append was durable when it returned. Raises OutcomeUnknown where one was not."""
+        """Every append was durable when it returned. Raises OutcomeUnknown if one was not."""
         if self._dead:
             raise self._dead
 
@@ -190,7 +190,7 @@ class SqliteStore:
                 disk.sync_folder(self.path.parent)
                 disk.sync_folder(quarantine)
             except (OSError, sqlite3.Error) as problem:
-                raise LedgerUnwritable(f"cannot repair {self.path}: {problem}. It is as it was") from problem
+                raise LedgerUnwritable(f"cannot repair {self.path}: {problem}. Nothing was changed") from problem
             finally:
                 for ending in ("", *_BESIDE):
                     proven.with_name(proven.name + ending).unlink(missing_ok=True)
@@ -198,7 +198,7 @@ class SqliteStore:
             return [kept]
 
     def _copy_proven(self, path: Path) -> bool:
-        """Whether there is something that can't be proven; all that can then stands in the file `path`."""
+        """Whether something cannot be proven. All that can be is then in the file `path`."""
         path.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
             copy.execute(_SCHEMA)
@@ -211,7 +211,7 @@ class SqliteStore:
             except LedgerDamaged:
                 damaged = True
             copy.execute("COMMIT")
-        return damaged or any(isinstance(told, Finding) for told in self.examine(None))
+        return damaged or any(isinstance(remark, Finding) for remark in self.examine(None))
 
     def close(self) -> None:
         """Let go of the file; the next append opens it again and reads the ledger from its start."""
@@ -243,7 +243,7 @@ class SqliteStore:
         return max(self._known, self._numbering.head, key=lambda head: head.seq)
 
     def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on a wait for the lock ends as soon as `question` is answered with yes."""
+        """From now on a wait for the lock ends as soon as `question` returns true."""
         self._lock.gives_up = question
 
     def _size(self) -> tuple[int, ...]:
@@ -253,7 +253,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
-        """No other thread or process can append meanwhile; after an error the next one reads all of it anew."""
+        """No other thread or process can append meanwhile; after an error the next one reads from the start."""
         is_new = self._lock.acquire(patience, makes=not self._seen().seq)
         try:
             if is_new or not self._is_in_place():
@@ -290,7 +290,7 @@ class SqliteStore:
         return LedgerMoved(what, self._place) if self._place else self._lock.moved(what)
 
     def _check_place(self, connection: sqlite3.Connection) -> None:
-        """Raises LedgerMoved if what this handle has read or written before is not there any more."""
+        """Raises LedgerMoved if the ledger no longer holds the last event that this handle has read or written."""
         known = self._seen()
         if known.seq:
             row = connection.execute("SELECT line FROM events WHERE seq = ?", (known.seq,)).fetchone()
@@ -339,7 +339,7 @@ class SqliteStore:
 
     def _die(self, what: str) -> OutcomeUnknown:
         self._dead = OutcomeUnknown(
-            f"{what}. Whether the last events are on disk is unknown; run `ledger verify`, then try again"
+            f"{what}. Whether the last events are on disk is unknown.\nhint: run `ledger verify`, then try again"
         )
         return self._dead
 
@@ -349,7 +349,7 @@ class SqliteStore:
         if _code(problem) == sqlite3.SQLITE_BUSY:
             return LedgerBusy(self.path, max(0.0, self._patience), self._holders())
         return LedgerUnwritable(
-            f"cannot append to {self.path}: {problem}. Nothing was recorded; make it writable, with some space"
+            f"cannot append to {self.path}: {problem}. Nothing was recorded.\nhint: make it writable and free space"
         )
 
     def _holders(self) -> str:
@@ -395,8 +395,8 @@ class SqliteStore:
             except BadLine as problem:
                 if good:
                     yield good
-                told = f"the hash chain is whole, but an event can't be read: {problem}"
-                raise self._damaged(seq + number, told) from problem
+                reason = f"the hash chain is whole, but an event can't be read: {problem}"
+                raise self._damaged(seq + number, reason) from problem
 
     def _damaged(self, trusted: int, reason: str) -> LedgerDamaged:
         return LedgerDamaged(self.path, trusted + 1, None, trusted, reason)
@@ -413,7 +413,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection that can't write; None where there is no ledger yet."""
+        """A connection that can't write; None if the ledger does not exist yet."""
         if not _holds_events(self.path):
             yield None
             return
@@ -433,8 +433,8 @@ def _open_readonly(path: Path) -> sqlite3.Connection:
         log = path.with_name(f"{path.name}-wal")
         if log.exists() and log.stat().st_size:
             raise UnsupportedLedger(
-                f"{path} cannot be read here: {problem}. Its newest events are in {log.name}, which takes a folder "
-                f"that can be written; copy all of its files to one of yours"
+                f"{path} cannot be read here: {problem}. Its newest events are in {log.name}, which needs a "
+                f"writable folder.\nhint: copy all of its files to a folder of yours"
             ) from problem
     try:
         # A folder that can't be written holds no log either, so the file is all there is.
@@ -451,7 +451,7 @@ def _connect(uri: str) -> sqlite3.Connection:
         connection.close()
         raise
     except sqlite3.DatabaseError:
-        pass  # Damaged: whoever reads on is told.
+        pass  # Damaged: the next read reports it.
     return connection
 
 
@@ -468,16 +468,16 @@ def _holds_events(path: Path) -> bool:
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         except sqlite3.DatabaseError:
-            return True  # Damaged, perhaps: whoever reads is told.
+            return True  # Damaged, perhaps: the next read reports it.
     if tables and "events" not in tables:
-        raise UnsupportedLedger(f"{path} is a database of something else, and no ledger; give another file")
+        raise UnsupportedLedger(f"{path} is the database of another program and not a ledger.\nhint: give another file")
     return bool(tables)
 
 
 def _select(
     connection: sqlite3.Connection, after: int, stream: str | None = None, types: Collection[str] | None = None
 ) -> Iterator[list[bytes]]:
-    """The lines behind a position, in pieces, each of a short transaction: no reader keeps the log from shrinking."""
+    """The lines after a position, in pieces, each of a short transaction, so that readers let the log shrink."""
     wanted = ["seq > ?"]
     values: list[object] = []
     if stream is not None:
@@ -509,9 +509,9 @@ def _unlike_its_line(row: tuple[Any, ...]) -> str | None:
     try:
         envelope = codec.read_envelope(bytes(row[-1]))
     except BadLine:
-        return None  # The chain says it already.
-    told = (envelope.seq, envelope.id, envelope.at, envelope.type, envelope.stream, envelope.version)
-    return None if told == row[:-1] else "its columns are not what its line says"
+        return None  # The chain reports it.
+    stored = (envelope.seq, envelope.id, envelope.at, envelope.type, envelope.stream, envelope.version)
+    return None if stored == row[:-1] else "its columns differ from its line"
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

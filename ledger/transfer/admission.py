@@ -1,8 +1,8 @@
-"""The door of a ledger: what another one holds is judged before any of it is taken in, all of it or nothing.
+"""Judges the events of another ledger before any of them is taken in: all of them or none.
 
 An event passes as it would when it is appended here: its line is one of ours, its fields are possible (`judgement`),
-and the story of its run allows it (`fold`). Beyond that, nobody ends, retracts or remarks on a run of another ledger,
-and whatever the other ledger says of ledgers that were merged into it is proven (`origins`).
+and the story of its run allows it (`fold`). Also, only the ledger in which a run began may end, retract or annotate it,
+and everything that the other ledger says of ledgers that were merged into it is proven (`origins`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ..errors import ImpossibleTransition, LedgerError
 from ..events import Merged
 from ..history import History
 from ..judgement import faults_of
-from ..origins import Claim, Stretch, may_speak, origins_of
+from ..origins import Claim, Range, may_speak, origins_of
 from ..storage import codec
 from ..storage.chain import BadLine
 from ..storage.codec import Envelope
 from ..store import EventReader, EventStore, Finding
-from .packed import LONGEST_LINE
+from .packed import MAX_LINE_BYTES
 from .places import Places, extend
 
-_SHOWN = 20
-"""Refusals that an error lists; of more it tells the count."""
+_MAX_SHOWN = 20
+"""Maximum number of refusals that an error lists; the rest are counted."""
 
 
 class Source(EventReader, Protocol):
@@ -38,20 +38,20 @@ class Source(EventReader, Protocol):
 
 
 class RefusedLedger(LedgerError):
-    """A ledger with events that cannot have happened. Nothing of it was taken in; `findings` name the first of them."""
+    """A ledger with events that cannot have happened. Nothing was taken in; `findings` are the first of them."""
 
     def __init__(self, url: str, findings: Sequence[Finding], count: int) -> None:
         self.findings, self.count = list(findings), count
-        told = [f"  event {finding.seq}: {shown(finding.text)}" for finding in findings]
-        if count > len(told):
-            told.append(f"  and {count - len(told)} more")
+        shown_events = [f"  event {finding.seq}: {shown(finding.text)}" for finding in findings]
+        if count > len(shown_events):
+            shown_events.append(f"  and {count - len(shown_events)} more")
         what = "1 event" if count == 1 else f"{count} events"
         super().__init__(
             "\n".join(
                 [
-                    f"{shown(url)} was refused, and nothing of it was taken in: {what} can't be believed",
-                    *told,
-                    "hint: `ledger verify` shows the same in the workspace that it comes from; there, `ledger repair` "
+                    f"{shown(url)} was refused, and nothing was taken in: {what} cannot have happened",
+                    *shown_events,
+                    "hint: in the workspace that it comes from, `ledger verify` shows the same, and `ledger repair` "
                     "sets such events aside",
                 ]
             )
@@ -59,7 +59,7 @@ class RefusedLedger(LedgerError):
 
 
 def shown(text: str) -> str:
-    """A foreign text for a terminal: in one line, and nothing in it that does more than show."""
+    """A foreign text for a terminal: one line, without control characters."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:300])
 
 
@@ -72,7 +72,7 @@ class Admitted(msgspec.Struct, frozen=True):
 def judge_continuation(store: EventStore, source: Source, *, shared: int) -> None:
     """Judge the events of a copy of this ledger that follow the `shared` ones, which both have.
 
-    Raises RefusedLedger, and LedgerDamaged where its chain is broken.
+    Raises RefusedLedger, and LedgerDamaged if its chain is broken.
     """
     judging = _Judging(store, source)
     for seq, line in _numbered(source):
@@ -89,18 +89,18 @@ def judge_continuation(store: EventStore, source: Source, *, shared: int) -> Non
 
 
 def judge_other(store: EventStore, source: Source, *, origin: str, places: Places) -> Admitted:
-    """Judge the events of another ledger that are not in this one; `places` knows which ones are.
+    """Judge the events of another ledger that are not in this one; `places` says which ones are.
 
-    Raises RefusedLedger, and LedgerDamaged where its chain is broken.
+    Raises RefusedLedger, and LedgerDamaged if its chain is broken.
     """
     judging = _Judging(store, source)
-    known: list[Stretch] = []
+    known: list[Range] = []
     for seq, line in _numbered(source):
         place = places.of_id.get(judging.see_envelope(seq, line).id)
         if place is not None:
             extend(known, place)
             if not places.says(place, line):
-                judging.refuse(seq, f"its id is that of event {place} here, which says something else")
+                judging.refuse(seq, f"its id is that of event {place} here, which has other content")
     judging.end()
     arriving = Claim(places.seq + 1, Merged(origin=origin, position=0, head_hash="", stretches=[], added=0), known, [])
     ours, theirs = origins_of(store, arriving), origins_of(source)
@@ -129,7 +129,7 @@ def _numbered(source: Source) -> Iterator[tuple[int, bytes]]:
 
 
 class _Judging:
-    """Holds the story as it would go on, and collects what makes no sense in it."""
+    """Holds the history as it would continue, and collects the events that do not fit."""
 
     def __init__(self, store: EventStore, source: Source) -> None:
         self.aside: Positions = NOTHING
@@ -143,24 +143,24 @@ class _Judging:
         self._count = 0
 
     def refuse(self, seq: int, text: str) -> None:
-        """Note that an event can't be taken in."""
+        """Note that an event cannot be taken in."""
         self._count += 1
-        if len(self._refused) < _SHOWN:
+        if len(self._refused) < _MAX_SHOWN:
             self._refused.append(Finding(seq, text))
 
     def see_envelope(self, seq: int, line: bytes) -> Envelope:
-        """Judge what a line says of its event's place: a chain that is numbered otherwise could not be proven here."""
+        """Judge the position and version in a line: with other numbers the chain could not be proven here."""
         try:
             envelope = codec.read_envelope(line)
         except BadLine as problem:
             raise RefusedLedger(self._source.url, [Finding(seq, str(problem))], 1) from problem
         expected = self._versions.get(envelope.stream, 0) + 1
         if envelope.version != expected:
-            self.refuse(seq, f"{envelope.stream}: version {envelope.version} where {expected} should stand")
+            self.refuse(seq, f"{envelope.stream}: version {envelope.version} instead of {expected}")
         if envelope.seq != seq:
             self.refuse(seq, f"it also says that it is event {envelope.seq}")
         if envelope.id in self._ids:
-            self.refuse(seq, f"the id {envelope.id} stands twice")
+            self.refuse(seq, f"the id {envelope.id} occurs twice")
         self._ids.add(envelope.id)
         self._versions[envelope.stream] = envelope.version
         return envelope
@@ -170,23 +170,23 @@ class _Judging:
     ) -> None:
         """Judge an event that is new here, and came through the ledgers `way`.
 
-        `begun` answers in which ledgers a run or group began; without it, all of it is one ledger's.
+        `begun` gives the ledgers in which a run or group began; without it, all events are of one ledger.
         """
         if seq in self.aside:
             return
         try:
-            record, is_plain = codec.read(line), len(line) <= LONGEST_LINE and codec.is_plain(line)
+            record, is_plain = codec.read(line), len(line) <= MAX_LINE_BYTES and codec.is_plain(line)
         except BadLine as problem:
             self.refuse(seq, str(problem))
             return
         if not is_plain:
-            self.refuse(seq, "its line is not written as an event is, or is too long")
+            self.refuse(seq, "its line does not have the form of an event, or is too long")
         if faults := list(faults_of(record)):
             self.refuse(seq, "; ".join(faults[:3]))
             return
         is_ours = record.stream in self._before[0] or record.stream in self._before[1]
         if begun and is_ours and not may_speak(record.data, way, begun(record.stream)):
-            self.refuse(seq, f"{record.type} of {record.stream}, which is no run or group of that ledger")
+            self.refuse(seq, f"{record.type} of {record.stream}, which is not a run or group of that ledger")
             return
         try:
             self._history.apply(record)
@@ -194,12 +194,12 @@ class _Judging:
             self.refuse(seq, str(problem))
 
     def end(self) -> None:
-        """Raises RefusedLedger where anything was refused."""
+        """Raises RefusedLedger if anything was refused."""
         groups = self._history.groups
         for run in self._history.runs.values():
             is_new = run.run_id not in self._before[0] and run.imported is None
             if is_new and run.run_group_id not in groups:
                 self.refuse(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
         if self._count:
-            told = sorted(self._refused, key=lambda finding: finding.seq)
-            raise RefusedLedger(self._source.url, told, self._count)
+            refused = sorted(self._refused, key=lambda finding: finding.seq)
+            raise RefusedLedger(self._source.url, refused, self._count)

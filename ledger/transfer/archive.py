@@ -5,8 +5,8 @@ The archive is laid out as a workspace is, so that `tar x` in an empty folder ma
     benchmark_results/ledger/00000000000000000001.jsonl
     benchmark_results/<run_group_id>/<directory>__<benchmark_id>/<run_id>/output/…
 
-The ledger comes first. So whatever follows can be compared with what it says: a file is taken in only where a run
-recorded it, with its size and its SHA-256, and only to the place where that run's files lie.
+The ledger comes first. So each file that follows can be compared with it: a file is taken in only if a run
+recorded it, with its size and its SHA-256, and only to the folder of that run.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from .exchange import LinesFile
 from .packed import UnreadableFile
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tar.zst")
-"""A path that ends so is a ledger with files."""
+"""Endings of a path that is a ledger with files."""
 
 _LEDGER = f"benchmark_results/ledger/{segment_name(1)}"
 _PIECE = 1024 * 1024
-_LARGEST_HEADER = 64 * 1024
-"""Bytes of what a member says of itself beyond its 512: a long name."""
+_MAX_HEADER_BYTES = 64 * 1024
+"""Maximum size of a member's extra header, such as a long name."""
 
 FolderOf = Callable[[Run], Path]
-"""Where the files of a run lie, below the workspace."""
+"""The folder of a run's files, below the workspace."""
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """What came of an archive's files: new ones, those that were here already, and those that were refused."""
+    """The result for an archive's files: added, already known, and refused."""
 
     added: int
     known: int
@@ -73,7 +73,7 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: FolderOf) -> Exported:
-    """Write a ledger, each line proven, and the files of its runs; the archive is there whole, or not at all.
+    """Write a ledger, each line proven, and the files of its runs; the archive is written whole or not at all.
 
     `root` is the workspace. The same ledger and files give the same archive. A file that is not what was recorded is
     left out. Raises LedgerDamaged and LedgerUnwritable.
@@ -83,9 +83,9 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
     try:
         with tempfile.TemporaryFile(dir=path.parent if path.is_file() or not path.exists() else None) as lines:
             head = Head()
-            for some in store.prove():
-                lines.write(some)
-                head = last_of(some)
+            for piece in store.prove():
+                lines.write(piece)
+                head = last_of(piece)
             size = lines.tell()
             lines.seek(0)
             with (
@@ -110,7 +110,7 @@ def _recorded(reader: EventReader, root: Path, folder_of: FolderOf) -> Iterator[
     """Every file that a run of the ledger recorded: its name in an archive, the run's folder, and what it is."""
     for run in History.of(reader).runs.values():
         if run.imported is not None:
-            continue  # Its files lie where it was made.
+            continue  # Its files are where it was made.
         folder = folder_of(run)
         for artifact in run.artifacts:
             if is_path(artifact.path):
@@ -125,7 +125,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _add(archive: tarfile.TarFile, name: str, folder: Path, artifact: Artifact) -> None:
-    """Raises NotReadable for a file that is not what was recorded, and OSError where it changes meanwhile."""
+    """Raises NotReadable for a file that is not what was recorded, and OSError if it changes meanwhile."""
     with open_inside(folder, artifact.path) as file:
         size = os.fstat(file.fileno()).st_size
         if size != artifact.bytes or digest(file) != artifact.sha256:
@@ -159,7 +159,7 @@ class Archive:
     def receive(self, store: EventReader, *, root: Path, folder_of: FolderOf) -> Received:
         """Take in the files that runs of the ledger `store` recorded. A file that is here already is never changed.
 
-        Raises UnreadableFile where the archive is broken, and LedgerUnwritable.
+        Raises UnreadableFile if the archive is broken, and LedgerUnwritable.
         """
         wanted = {name: (folder, artifact) for name, folder, artifact in _recorded(store, root, folder_of)}
         seen: set[str] = set()
@@ -171,14 +171,14 @@ class Archive:
                 continue
             try:
                 if not member.isreg() or member.issparse():
-                    raise NotReadable("is no regular file")
+                    raise NotReadable("is not a regular file")
                 if name in seen:
-                    raise NotReadable("stands in the archive twice")
+                    raise NotReadable("occurs twice in the archive")
                 if name not in wanted:
                     raise NotReadable("was recorded by no run")
                 folder, artifact = wanted[name]
                 if member.size != artifact.bytes:
-                    raise NotReadable(f"has {member.size} bytes, and {artifact.bytes} were recorded")
+                    raise NotReadable(f"has {member.size} bytes, but {artifact.bytes} were recorded")
                 if _is_here(folder, artifact):
                     known += 1
                 else:
@@ -201,13 +201,13 @@ class Archive:
                 raise NotReadable("would be written through a link that leads out of the workspace")
             fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             with os.fdopen(fd, "wb") as file:
-                found = sha256()
+                actual = sha256()
                 while piece := self._piece(content):
-                    found.update(piece)
+                    actual.update(piece)
                     file.write(piece)
-            if found.hexdigest() != artifact.sha256:
-                raise NotReadable(f"has the SHA-256 {found.hexdigest()}, and {artifact.sha256} was recorded")
-            os.link(beside, target)  # Not a rename: what somebody put there just now stays.
+            if actual.hexdigest() != artifact.sha256:
+                raise NotReadable(f"has the SHA-256 {actual.hexdigest()}, but {artifact.sha256} was recorded")
+            os.link(beside, target)  # Not a rename: a file that was just put there stays.
         except FileExistsError as problem:
             raise NotReadable("would replace another file, which stays as it is") from problem
         except OSError as problem:
@@ -221,7 +221,7 @@ class Archive:
 
 
 def _is_here(folder: Path, artifact: Artifact) -> bool:
-    """Whether the file that was recorded is in its place. Raises NotReadable where another one is."""
+    """Whether the file that was recorded is in its place. Raises NotReadable if another file is."""
     try:
         with open_inside(folder, artifact.path) as file:
             if os.fstat(file.fileno()).st_size == artifact.bytes and digest(file) == artifact.sha256:
@@ -229,7 +229,7 @@ def _is_here(folder: Path, artifact: Artifact) -> bool:
     except Missing:
         return False
     except OSError as problem:
-        raise NotReadable(f"is here, and cannot be read: {problem.strerror}") from problem
+        raise NotReadable(f"is here, but cannot be read: {problem.strerror}") from problem
     raise NotReadable("would replace another file, which stays as it is")
 
 
@@ -270,15 +270,15 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (tarfile.TarError, EOFError, UnicodeError, ValueError, OverflowError) as problem:
-        raise UnreadableFile(f"{path} is no whole archive: {problem}") from problem
+        raise UnreadableFile(f"{path} is not a whole archive: {problem}") from problem
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose description is small: it is read into memory before anybody can look at it."""
+    """A member whose description is small: tarfile reads it into memory before we can check it."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         is_description = self.type not in tarfile.SUPPORTED_TYPES or self.type in _DESCRIPTIONS
-        if self.type == tarfile.GNUTYPE_SPARSE or (is_description and self.size > _LARGEST_HEADER):
+        if self.type == tarfile.GNUTYPE_SPARSE or (is_description and self.size > _MAX_HEADER_BYTES):
             raise tarfile.ReadError("a member with a description that is too long, or with holes")
         member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
         return member

@@ -1,4 +1,4 @@
-"""A ledger on its way: one file of lines to hand over, and a copy in another kind of store, with the chain kept."""
+"""Exports and copies: one file of lines, or another kind of store, with the chain unchanged."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines"
 _BYTES_AT_ONCE = 1024 * 1024
 
 FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-"""A path that ends so is one file of lines."""
+"""Endings of a path that is one file of lines."""
 
 
 class LinesFile:
     """A file with the lines of a ledger, from its first one on; packed if its name ends with `.gz` or `.zst`."""
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
-        """`name` is what it is called in messages."""
+        """`name` is its name in messages."""
         self.path = path
         self.url = name or str(path)
 
@@ -40,7 +40,7 @@ class LinesFile:
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records behind position `after`; see `EventReader.read`."""
+        """The records after position `after`; see `EventReader.read`."""
         typed = None if types is None else [b'"type":"%b"' % kind.encode() for kind in types]
         for number, line in enumerate(self.read_lines(after), after + 1):
             if typed is not None and not any(kind in line for kind in typed):
@@ -53,7 +53,7 @@ class LinesFile:
                 yield record
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
-        """The lines behind position `after`."""
+        """The lines after position `after`."""
         return itertools.islice(packed.lines(self.path), after, None)
 
     def prove(self) -> Iterator[bytes]:
@@ -68,14 +68,14 @@ class LinesFile:
             yield b"".join(line + b"\n" for line in some)
 
 
-def pieces_of(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """The lines, as many at once as have about that many bytes."""
+def pieces_of(lines: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes]]:
+    """The lines, in lists of about `max_bytes` bytes."""
     some: list[bytes] = []
     size = 0
     for line in lines:
         some.append(line)
         size += len(line)
-        if size >= most:
+        if size >= max_bytes:
             yield some
             some, size = [], 0
     if some:
@@ -83,7 +83,7 @@ def pieces_of(lines: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
 
 
 def export_lines(store: EventStore, path: Path) -> Head:
-    """Write every line of a ledger, each proven, to one file; its head. The file is there whole, or not at all.
+    """Write every line of a ledger, each proven, to one file, which is written whole or not at all. Returns its head.
 
     Raises LedgerDamaged and LedgerUnwritable.
     """
@@ -99,18 +99,18 @@ def export_lines(store: EventStore, path: Path) -> Head:
 
 
 def copy(source: EventStore, target: EventStore, *, is_judged: bool = False) -> int:
-    """Bring the ledger `source` to the store `target` line by line; how many were new there.
+    """Bring the ledger `source` to the store `target` line by line. Returns the number of new events.
 
-    The target is empty, or an earlier copy. With `is_judged`, what is new is judged first, as `take_in` does: a ledger
-    of one's own may be copied as it is. Raises LedgerDamaged where either is damaged, OtherHistory where the target
+    The target is empty, or an earlier copy. With `is_judged`, what is new is judged first, as `take_in` does: your own
+    ledger can be copied as it is. Raises LedgerDamaged if either is damaged, OtherHistory if the target
     holds something else, RefusedLedger, and what `EventStore.append_lines` raises.
     """
     there = head_of(target.prove())
     here = next(source.read(after=there.seq - 1), None) if there.seq else None
     if there.seq and (here is None or here.hash != there.hash):
         raise OtherHistory(
-            f"{target.url} is no earlier copy of {source.url}: its event {there.seq} is not the one there. "
-            f"Nothing was written; give an empty place, or merge with `ledger import`"
+            f"{target.url} is not an earlier copy of {source.url}: their events {there.seq} differ. "
+            f"Nothing was written.\nhint: give an empty place, or merge with `ledger import`"
         )
     if is_judged:
         judge_continuation(target, source, shared=there.seq)
@@ -118,7 +118,7 @@ def copy(source: EventStore, target: EventStore, *, is_judged: bool = False) -> 
 
 
 def head_of(pieces: Iterable[bytes]) -> Head:
-    """The head behind proven lines."""
+    """The head after proven lines."""
     head = Head()
     for lines in pieces:
         head = last_of(lines)

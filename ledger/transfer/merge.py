@@ -1,7 +1,7 @@
 """Taking in the ledger of another machine: its events, ids and times stay, and get new places here.
 
-The other chain stays provable: `merged` says where its events stand here, and with what hash it ended. Whoever gives
-them back their old numbers, in that order, gets the same lines, and so the same hash (`origins`).
+The other chain stays provable: `merged` says where its events are here, and its last hash. With their
+old numbers, in that order, they give the same lines, and so the same hash (`origins`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What an import did: events that were added, that were here before, and whether the chain went on as it was."""
+    """The result of an import: events that were added, that were here before, and whether the chain was continued."""
 
     added: int
     known: int
@@ -37,8 +37,8 @@ def take_in(store: EventStore, source: Source, *, name: str, by: str = "") -> Ta
     """Bring the events of another ledger into this one, all of them or none; a second time adds nothing.
 
     A ledger that continues this one (or that this one continues) is copied line by line, so that the chain goes on.
-    Any other is merged. `name` is told in the `merged` event, `by` is who does it. Raises RefusedLedger where it holds
-    what cannot have happened, LedgerDamaged where it is damaged, and what `EventStore.append` raises.
+    Any other is merged. `name` is recorded in the `merged` event, `by` is its author. Raises RefusedLedger if it holds
+    events that cannot have happened, LedgerDamaged if it is damaged, and what `EventStore.append` raises.
     """
     first_hash, end = _identify(source.prove())
     ours = _identify(store.prove())[1]
@@ -76,19 +76,19 @@ def _hash_at(reader: EventReader, seq: int) -> str:
 
 
 def _merge(store: EventStore, source: Source, origin: str, name: str, places: Places) -> int:
-    """Append the events that are not here yet, with `merged` events that say where all of them stand; how many."""
+    """Append the events that are not here yet, with `merged` events about their places. Returns their number."""
     done = _last_merge(store, source, origin)
-    told = done or Merged(origin=origin, position=0, head_hash=GENESIS, stretches=[])
+    latest = done or Merged(origin=origin, position=0, head_hash=GENESIS, stretches=[])
     added = 0
-    for some in pieces_of(source.read_lines(after=told.position), _BYTES_AT_ONCE):
+    for some in pieces_of(source.read_lines(after=latest.position), _BYTES_AT_ONCE):
         end = Merged(
             origin=origin,
-            position=told.position + len(some),
+            position=latest.position + len(some),
             head_hash=some[-1][-66:-2].decode(),
-            stretches=told.stretches,
+            stretches=latest.stretches,
             source=name,
         )
-        more, told = _append(store, places, [_as_new(line) for line in some], told, end)
+        more, latest = _append(store, places, [_as_new(line) for line in some], latest, end)
         added += more
     return added
 
@@ -96,23 +96,23 @@ def _merge(store: EventStore, source: Source, origin: str, name: str, places: Pl
 def _append(
     store: EventStore, places: Places, events: list[NewEvent], begin: Merged, end: Merged
 ) -> tuple[int, Merged]:
-    """Append the events between an announcement and `end`, which gets their places; how many were new, and the end."""
+    """Append the events between an announcement and `end`, which gets their places. Returns the number of new ones."""
     outcome: list[tuple[int, Merged]] = []
     origin = end.origin
 
     def decide(_: Iterator[Record]) -> list[NewEvent]:
         places.catch_up()
         new = [event for event in events if event.id not in places.of_id]
-        # Should a crash cut the append short, the announcement says from where the events came that are left.
+        # If a crash cuts the append short, the announcement says where the events that were written came from.
         announced = [replace(begin, source=end.source, added=0, coming=len(new))] if new else []
         begun = places.seq + len(announced)
         fresh = {event.id: begun + number for number, event in enumerate(new, 1)}
         stretches = list(end.stretches)
         for event in events:
             extend(stretches, fresh.get(event.id) or places.of_id[str(event.id)])
-        told = replace(end, stretches=stretches, added=len(new))
-        outcome.append((len(new), told))
-        return [*(NewEvent(origin, event) for event in announced), *new, NewEvent(origin, told)]
+        claimed = replace(end, stretches=stretches, added=len(new))
+        outcome.append((len(new), claimed))
+        return [*(NewEvent(origin, event) for event in announced), *new, NewEvent(origin, claimed)]
 
     store.append(decide, lambda _: None)
     store.sync()
@@ -120,7 +120,7 @@ def _append(
 
 
 def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str, by: str) -> None:
-    """Set aside here what the other ledger had set aside of the events that came from it."""
+    """Set aside here the events that the other ledger had set aside."""
     places = Places(store)
 
     def decide(_: Iterator[Record]) -> list[NewEvent]:
@@ -135,8 +135,8 @@ def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str,
             return []
         head = next(store.read(after=places.seq - 1)).hash
         reason = f"set aside in {origin}"
-        told = SetAside(author=by, reason=reason, head_hash=head, events=stretches_of(fresh))
-        return [NewEvent(LEDGER_STREAM, told)]
+        event = SetAside(author=by, reason=reason, head_hash=head, events=stretches_of(fresh))
+        return [NewEvent(LEDGER_STREAM, event)]
 
     store.append(decide, lambda _: None)
     store.sync()
@@ -159,7 +159,7 @@ def _as_new(line: bytes) -> NewEvent:
 
 
 def _last_merge(store: EventStore, source: Source, origin: str) -> Merged | None:
-    """The newest `merged` event of which the source is a continuation; a fork of the same origin is none."""
+    """The newest `merged` event of which the source is a continuation; a fork of the same origin does not count."""
     for claim in reversed(origins_of(store).claims):
         event = claim.event
         if event.origin != origin or claim.fault is not None:

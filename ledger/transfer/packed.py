@@ -1,4 +1,4 @@
-"""Files that are packed, read and written piece by piece: what somebody else packed may be far larger than it looks."""
+"""Packed files, read and written piece by piece: a foreign one may be far larger than it looks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..errors import LedgerError
 if TYPE_CHECKING:
     from types import ModuleType
 
-LONGEST_LINE = 16 * 1024 * 1024
-"""Bytes of a line that are read: an event has a few thousand."""
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""Maximum size of a line that is read; an event has a few thousand bytes."""
 
-_MOST_TIMES = 200
-"""A ledger is packed to about a tenth. What unpacks to more than so many times its size was made to fill a memory."""
+_MAX_RATIO = 200
+"""Maximum ratio of unpacked to packed bytes. A ledger has about 10; a higher ratio is made to fill the memory."""
 
 _ALWAYS_FINE = 64 * 1024 * 1024
 
@@ -28,25 +28,25 @@ _PIECE = 1024 * 1024
 
 
 class UnreadableFile(LedgerError):
-    """A file that was given as an export of a ledger and is none."""
+    """A file that is not an export of a ledger, though it was given as one."""
 
 
 class _Bounded:
-    """The bytes of a packed file; raises UnreadableFile for more of them than it can have been made of."""
+    """The bytes of a packed file; raises UnreadableFile if they are more than its size allows."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
         self._file = file
-        self._most = max(_ALWAYS_FINE, _MOST_TIMES * path.stat().st_size)
+        self._max_bytes = max(_ALWAYS_FINE, _MAX_RATIO * path.stat().st_size)
         self._seen = 0
 
     def read(self, size: int = _PIECE) -> bytes:
         """The next bytes, at most a megabyte of them."""
         piece = self._file.read(min(_PIECE, size) if size >= 0 else _PIECE)
         self._seen += len(piece)
-        if self._seen > self._most:
+        if self._seen > self._max_bytes:
             raise UnreadableFile(
-                f"{self._path} unpacks to more than {self._most} bytes: no ledger is packed that well\n"
+                f"{self._path} unpacks to more than {self._max_bytes} bytes, too many for its size\n"
                 "hint: unpack it yourself, look at it, and import what comes out"
             )
         return piece
@@ -54,7 +54,7 @@ class _Bounded:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file, by its name's end: `.gz`, `.zst`, or as they are. Only `read(size)` is promised.
+    """The unpacked bytes of a file, by its ending: `.gz`, `.zst`, or another. Only `read(size)` is promised.
 
     Raises UnreadableFile, also while it is read.
     """
@@ -70,8 +70,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _unreadable(path: Path, problem: Exception) -> UnreadableFile:
-    told = problem.strerror if isinstance(problem, OSError) else None
-    return UnreadableFile(f"{path} cannot be read: {told or problem}")
+    cause = problem.strerror if isinstance(problem, OSError) else None
+    return UnreadableFile(f"{path} cannot be read: {cause or problem}")
 
 
 def _unpacking(path: Path) -> BinaryIO:
@@ -85,7 +85,7 @@ def _unpacking(path: Path) -> BinaryIO:
 def packing(path: Path, raw: BinaryIO) -> BinaryIO:
     """What packs the bytes that are written to it into `raw`, as the name of `path` says; it is to be closed.
 
-    No name and no time go in: the same bytes give the same file.
+    It holds neither a name nor a time, so the same bytes give the same file.
     """
     if path.suffix == ".gz":
         return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=cast("BufferedIOBase", raw), mtime=0))
@@ -114,5 +114,5 @@ def lines(path: Path) -> Iterator[bytes]:
                 rest = last
             else:
                 rest += last
-            if len(rest) > LONGEST_LINE:
-                raise UnreadableFile(f"{path} has a line of more than {LONGEST_LINE} bytes: that is no event")
+            if len(rest) > MAX_LINE_BYTES:
+                raise UnreadableFile(f"{path} has a line of more than {MAX_LINE_BYTES} bytes, so it is not an event")

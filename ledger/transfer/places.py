@@ -1,4 +1,4 @@
-"""Where each event of a ledger stands: by its id, so that one that comes a second time is found, and by its stream."""
+"""The place of each event of a ledger, by its id (to find one that comes a second time) and by its stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..storage import codec
 from ..store import EventReader
 
 _BYTES = 8
-"""Of the digest of what an event says: kept for each event, to tell another one with its id from itself."""
+"""Size of the digest of an event's content: it tells another event with the same id from the same event."""
 
 
 class Places:
-    """Follows a store. Catch up while nobody can append, where nothing may be missed."""
+    """Follows a store. Call `catch_up` under the lock if every event counts."""
 
     def __init__(self, store: EventReader) -> None:
         self._store = store
@@ -40,15 +40,15 @@ class Places:
         return self._contents[seq - 1] == _content(line)
 
 
-def extend(stretches: list[tuple[int, int]], place: int) -> None:
+def extend(ranges: list[tuple[int, int]], place: int) -> None:
     """Add one more position."""
-    if stretches and sum(stretches[-1]) == place:
-        stretches[-1] = (stretches[-1][0], stretches[-1][1] + 1)
+    if ranges and sum(ranges[-1]) == place:
+        ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
     else:
-        stretches.append((place, 1))
+        ranges.append((place, 1))
 
 
 def _content(line: bytes) -> int:
     envelope, data = codec.read_envelope(line), codec.raw_data(line)
-    told = b"\0".join((envelope.stream.encode(errors="replace"), envelope.type.encode(errors="replace"), data.raw))
-    return int.from_bytes(blake2b(told, digest_size=_BYTES).digest())
+    content = b"\0".join((envelope.stream.encode(errors="replace"), envelope.type.encode(errors="replace"), data.raw))
+    return int.from_bytes(blake2b(content, digest_size=_BYTES).digest())

@@ -152,7 +152,7 @@ def test_a_copy_in_sqlite_can_be_used_as_the_ledger(filled, tmp_path):
     assert "".join(path.read_text() for path in sorted(back.glob("*.jsonl"))) == more
     other = other_bench(filled, tmp_path)
     wrong = filled("ledger", "copy", str(other.results / "ledger"), url, code=2)
-    assert "no earlier copy" in wrong.stderr
+    assert "not an earlier copy" in wrong.stderr
     assert filled("--ledger", url, "ledger", "log", "--json").stdout == more
 
 
@@ -161,13 +161,13 @@ def test_a_copy_in_sqlite_can_be_used_as_the_ledger(filled, tmp_path):
     [
         (("import", "nowhere"), "nowhere does not exist"),
         (("import", "sqlite:///nowhere/x.sqlite"), "x.sqlite does not contain a ledger"),
-        (("import", "ftp://x"), "no ledger store for 'ftp://x'"),
+        (("import", "ftp://x"), "unknown kind of ledger: 'ftp://x'"),
         (("export", "nowhere/x.jsonl"), "the folder nowhere does not exist"),
         (("copy", "nowhere", "there"), "nowhere does not contain a ledger"),
         (("replay", "run_x"), "the ledger has no events of 'run_x'"),
         (("verify", "--verify-key", "k"), "--verify-key checks a signed note\nhint: give the note with --checkpoint"),
         (("log", "--since", "yesterday"), "'yesterday' is neither a time"),
-        (("keygen", "a name", "--output", "key"), "can't be the name of a key"),
+        (("keygen", "a name", "--output", "key"), "cannot be the name of a key"),
     ],
 )
 def test_wrong_usage_is_one_line_with_hints(filled, arguments, told):

@@ -67,7 +67,7 @@ def test_a_late_result_after_a_recovery_is_kept_and_changes_no_status(ledger, hi
 
 def test_a_late_flag_makes_no_sense_on_a_run_that_nobody_recovered(ledger, histories):
     ledger.append("run_1", histories.started())
-    with pytest.raises(ImpossibleTransition, match="nobody recovered"):
+    with pytest.raises(ImpossibleTransition, match="that was not recovered"):
         ledger.append("run_1", histories.finished(late=True))
 
 

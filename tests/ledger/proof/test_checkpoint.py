@@ -1,4 +1,4 @@
-"""A checkpoint kept elsewhere finds out what a chain alone cannot: a history that was cut off or written anew."""
+"""A checkpoint kept elsewhere finds out what a chain alone cannot: a history that was cut off or rewritten."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def test_a_note_comes_back_as_it_was(position, digest, more):
     ("change", "told"),
     [
         (lambda lines: lines[:2], "three lines"),
-        (lambda lines: ["other.example/log", *lines[1:]], "something else"),
-        (lambda lines: [lines[0], "-3", lines[2]], "no position"),
-        (lambda lines: [lines[0], lines[1], "!!"], "no base64"),
+        (lambda lines: ["other.example/log", *lines[1:]], "its first line must begin with"),
+        (lambda lines: [lines[0], "-3", lines[2]], "must be a position, got"),
+        (lambda lines: [lines[0], lines[1], "!!"], "not base64"),
         (lambda lines: [lines[0], lines[1], "aGVsbG8="], "5 bytes"),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_history_that_was_written_anew_is_found(store, tmp_path):
     fill(anew, "a", "B", "c")
     assert verify(JsonlStore(anew.folder, notice=print)).damage == []
     [(seq, told)] = damage(anew.folder, checkpoint)
-    assert seq == 2 and "written anew" in told
+    assert seq == 2 and "the history was rewritten" in told
 
 
 def test_another_ledger_altogether_is_found(store, tmp_path):

@@ -112,8 +112,8 @@ def test_an_event_that_keeps_the_chain_but_not_its_type_is_told_and_stops_nobody
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"version": 3}, "run_2: version 3 where 2 should stand"),
-        ({"id": "first"}, "the id first stands twice in the ledger"),
+        ({"version": 3}, "run_2: version 3 instead of 2"),
+        ({"id": "first"}, "the id first occurs twice in the ledger"),
     ],
 )
 def test_an_envelope_that_does_not_fit_is_told_though_its_hash_does(tmp_path, histories, change, expected):
@@ -251,4 +251,4 @@ def test_an_event_of_a_type_to_come_is_counted_and_noted(folder):
     report = verify(JsonlStore(folder, notice=print))
     assert report.is_sound
     assert (report.position, report.unknown) == (5, 1)
-    assert report.notes[-1] == "1 events are of types that this version does not know"
+    assert report.notes[-1] == "1 events have types that this version does not know"

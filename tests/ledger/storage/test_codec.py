@@ -72,7 +72,7 @@ def test_an_unknown_type_is_kept_and_an_unknown_field_is_passed_over(histories):
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b"nonsense", b'{"seq":"x"}', b"\xff\xfe"])
 def test_what_is_no_event_is_refused_with_a_reason(line):
-    with pytest.raises(BadLine, match="no event"):
+    with pytest.raises(BadLine, match="not an event"):
         codec.decode(line)
 
 

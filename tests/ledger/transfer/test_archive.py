@@ -169,7 +169,7 @@ def test_no_member_gets_out_of_the_results_or_past_its_digest(ours, theirs, tmp_
     assert (got.added, len(got.refused)) == (1, 12)
     twice = [member(result, FILES["output/result.json"]) for _ in range(2)]
     got = ours.receive(with_members(tmp_path / "x.tar", tmp_path / "twice.tar", *twice))
-    assert [one.reason for one in got.refused] == ["stands in the archive twice"]
+    assert [one.reason for one in got.refused] == ["occurs twice in the archive"]
     assert not (tmp_path / "evil").exists() and not Path("/etc/evil").exists()
 
 

@@ -97,7 +97,7 @@ def test_a_copy_has_the_same_lines_in_whatever_kind_of_store(ledger, tmp_path):
 def test_a_copy_never_writes_over_another_history(ledger, tmp_path):
     other = JsonlStore(tmp_path / "other", notice=pytest.fail)
     other.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="mine"))], lambda _: None)
-    with pytest.raises(OtherHistory, match="no earlier copy"):
+    with pytest.raises(OtherHistory, match="not an earlier copy"):
         copy(ledger, other)
     longer = JsonlStore(tmp_path / "longer", notice=pytest.fail)
     copy(ledger, longer)
