@@ -70,68 +70,99 @@ def verify(
     The events at `aside_too` are passed over, and those that the ledger has set aside.
     Events are read in pieces; what stays in memory are the state of each run and the id of each event.
     """
-    head = Head()
-    declared = _set_aside(store)
-    aside = declared | aside_too
-    history = History(aside=aside)
-    versions: dict[str, int] = {}
-    firsts: dict[str, int] = {}
-    ids: set[str] = set()
-    envelopes: list[Finding] = []
-    damage: list[Finding] = []
-    notes: list[str] = []
-    merges: list[Record] = []
-    first_hash = known_hash = GENESIS
+    verification = Verification(store, checkpoint, aside_too)
     broken: LedgerDamaged | None = None
     try:
         for records in store.prove_records():
-            if records[0].seq == 1:
-                first_hash = records[0].hash
-            if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
-                known_hash = records[checkpoint.position - records[0].seq].hash
-            history.read(records)
-            for record in records:
-                envelopes += _envelope(record, versions, ids)
-                firsts.setdefault(record.stream, record.seq)
-                if type(record.data) is Merged and record.seq not in aside:
-                    merges.append(record)
-            head = Head(records[-1].seq, records[-1].hash)
+            verification.see(records)
     except LedgerDamaged as problem:
         broken = problem
-        damage.append(Finding(problem.trusted + 1, str(problem)))
-    for remark in store.examine(broken):
-        damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
-    if checkpoint:
-        damage += _against(checkpoint, origin_of(first_hash), head.seq, known_hash)
-    origins = Origins(merges, first_hash)
-    unlike = list(origins.faults(store))
-    problems = [Finding(problem.seq, problem.text) for problem in history.problems]
-    problems += [finding for finding in envelopes if finding.seq not in aside]
-    problems += _of_others(store, origins, history, firsts, aside)
-    strays = list(_strays(history))
-    doubtful = {finding.seq for finding in [*problems, *unlike]}
+    return verification.report(broken, folder_of)
+
+
+class Verification:
+    """What a verification knows of the events that it has seen, in order, each proven to continue the chain."""
+
+    def __init__(self, store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> None:
+        self._store = store
+        self._checkpoint = checkpoint
+        self._declared = _set_aside(store)
+        self._aside = self._declared | aside_too
+        self._history = History(aside=self._aside)
+        self._head = Head()
+        self._first_hash = self._known_hash = GENESIS
+        self._versions: dict[str, int] = {}
+        self._firsts: dict[str, int] = {}
+        self._ids: set[str] = set()
+        self._envelopes: list[Finding] = []
+        self._merges: list[Record] = []
+
+    def see(self, records: list[Record]) -> None:
+        """Take in the next events."""
+        checkpoint = self._checkpoint
+        if records[0].seq == 1:
+            self._first_hash = records[0].hash
+        if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
+            self._known_hash = records[checkpoint.position - records[0].seq].hash
+        self._history.read(records)
+        for record in records:
+            self._envelopes += _envelope(record, self._versions, self._ids)
+            self._firsts.setdefault(record.stream, record.seq)
+            if type(record.data) is Merged and record.seq not in self._aside:
+                self._merges.append(record)
+        self._head = Head(records[-1].seq, records[-1].hash)
+
+    def report(self, broken: LedgerDamaged | None, folder_of: FolderOf | None) -> Report:
+        """What there is to report after the last event, or after the first break."""
+        history, head = self._history, self._head
+        damage, notes = self._damage(broken)
+        origins = Origins(self._merges, self._first_hash)
+        false_claims = list(origins.faults(self._store))
+        problems = [Finding(problem.seq, problem.text) for problem in history.problems]
+        problems += [finding for finding in self._envelopes if finding.seq not in self._aside]
+        problems += _of_others(self._store, origins, history, self._firsts, self._aside)
+        strays = list(_strays(history))
+        files = _Files(folder_of, origins) if folder_of else None
+        return Report(
+            origin=origin_of(self._first_hash),
+            position=head.seq,
+            head_hash=head.hash,
+            torn_bytes=0 if broken else self._store.torn_bytes(),
+            files=len(self._store.files()),
+            runs=len(history.runs),
+            groups=len(history.groups),
+            unknown=history.unknown,
+            damage=damage + false_claims,
+            story=sorted({*problems, *strays}, key=lambda finding: (finding.seq, finding.text)),
+            artifacts=list(files.compare(history)) if files else [],
+            notes=notes + list(_notes(history, len(self._declared))) + (list(files.notes()) if files else []),
+            doubtful=stretches_of(_doubtful(problems, strays, false_claims, origins)),
+        )
+
+    def _damage(self, broken: LedgerDamaged | None) -> tuple[list[Finding], list[str]]:
+        """Damage of the bytes, or of the history that the checkpoint knows; and remarks."""
+        damage = [Finding(broken.trusted + 1, str(broken))] if broken else []
+        notes: list[str] = []
+        for remark in self._store.examine(broken):
+            damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
+        if self._checkpoint:
+            damage += _against(self._checkpoint, origin_of(self._first_hash), self._head.seq, self._known_hash)
+        return damage, notes
+
+
+def _doubtful(
+    problems: list[Finding], strays: list[Finding], false_claims: list[Finding], origins: Origins
+) -> set[int]:
+    """The events that `ledger repair` would set aside."""
+    doubtful = {finding.seq for finding in [*problems, *false_claims]}
     doubtful |= {finding.seq for finding in strays if origins.way_of(finding.seq)}
+    refuted = {finding.seq for finding in false_claims}
     for claim in origins.claims:
-        if any(finding.seq == claim.seq for finding in unlike):
-            # What can't be proven to be as it was elsewhere would not be taken in.
+        if claim.seq in refuted:
+            # Events whose origin cannot be proven would not be taken in.
             for first, count in origins.brought_by(claim):
                 doubtful.update(range(first, first + count))
-    files = _Files(folder_of, origins) if folder_of else None
-    return Report(
-        origin=origin_of(first_hash),
-        position=head.seq,
-        head_hash=head.hash,
-        torn_bytes=0 if broken else store.torn_bytes(),
-        files=len(store.files()),
-        runs=len(history.runs),
-        groups=len(history.groups),
-        unknown=history.unknown,
-        damage=damage + unlike,
-        story=sorted({*problems, *strays}, key=lambda finding: (finding.seq, finding.text)),
-        artifacts=list(files.compare(history)) if files else [],
-        notes=notes + list(_notes(history, len(declared))) + (list(files.notes()) if files else []),
-        doubtful=stretches_of(doubtful - {0}),
-    )
+    return doubtful - {0}
 
 
 def _set_aside(store: EventStore) -> Positions:

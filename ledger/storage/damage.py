@@ -126,29 +126,39 @@ def cut_off(folder: Path) -> list[Path]:
     is touched.
     """
     quarantine = folder / QUARANTINE
-    kept: list[Path] = []
-    while True:
+    moved: list[Path] = []
+    cursor = Cursor()
+    while (broken := _first_break(folder, cursor)) is not None:
+        moved += _cut_at(folder, broken, quarantine)
         cursor = Cursor()
-        try:
-            for lines in walk_chain(folder, cursor):
-                for _ in decode_piece(lines, cursor):
-                    pass
-        except LedgerDamaged as problem:
-            behind = [segment for segment in list_segments(folder) if segment > problem.file]
-            if problem.offset:
-                kept.append(move_tail(problem.file, problem.offset, quarantine))
-            else:
-                behind.insert(0, problem.file)
-            if not (behind and first_seq(behind[0]) == problem.trusted + 1 and problem.offset):
-                kept += [_put_away(segment, quarantine) for segment in behind]
-        else:
-            if cursor.segment is not None and unfinished_bytes(cursor.segment):
-                kept.append(move_tail(cursor.segment, cursor.offset, quarantine))
-            break
+    if cursor.segment is not None and unfinished_bytes(cursor.segment):
+        moved.append(move_tail(cursor.segment, cursor.offset, quarantine))
     segments = list_segments(folder)
     if segments or (folder / MANIFEST).exists():
         write_manifest(folder, seal_all(segments[:-1], NOTHING_SEALED))
-    return kept
+    return moved
+
+
+def _first_break(folder: Path, cursor: Cursor) -> LedgerDamaged | None:
+    """The first place at which the chain breaks or a line is not an event; the cursor is moved to the last good one."""
+    try:
+        for lines in walk_chain(folder, cursor):
+            for _ in decode_piece(lines, cursor):
+                pass
+    except LedgerDamaged as problem:
+        return problem
+    return None
+
+
+def _cut_at(folder: Path, broken: LedgerDamaged, quarantine: Path) -> list[Path]:
+    """Move away what a break makes unprovable. Returns the files in the quarantine."""
+    later = [segment for segment in list_segments(folder) if segment > broken.file]
+    if not broken.offset:  # The whole segment is bad.
+        return [_put_away(segment, quarantine) for segment in [broken.file, *later]]
+    moved = [move_tail(broken.file, broken.offset, quarantine)]
+    if later and first_seq(later[0]) == broken.trusted + 1:  # It continues from there: only the garbage goes.
+        return moved
+    return moved + [_put_away(segment, quarantine) for segment in later]
 
 
 def _put_away(segment: Path, quarantine: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -232,19 +232,29 @@ def _read_some(folder: Path, after: int, stream: str | None, types: Collection[s
     named = None if stream is None else b'"stream":%b,' % msgspec.json.encode(stream)
     typed = None if types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in types]
     for segment, offset, lines in _read_pieces(folder, after):
-        for number, line in enumerate(codec.split(lines)):
-            if (named is not None and named not in line) or (
-                typed is not None and not any(kind in line for kind in typed)
-            ):
-                continue
-            try:
-                record = codec.read(line)
-            except BadLine as problem:
-                place = _count_lines(segment, offset) + number + 1
-                trusted = first_seq(segment) + place - 2
-                raise LedgerDamaged(segment, place, offset, trusted, str(problem)) from problem
+        for number, line in _that_may_match(lines, named, typed):
+            record = _read_line(line, segment, offset, number)
             if record.seq > after and stream in (None, record.stream) and (types is None or record.type in types):
                 yield record
+
+
+def _that_may_match(lines: bytes, named: bytes | None, typed: list[bytes] | None) -> Iterable[tuple[int, bytes]]:
+    """The lines of a piece that hold the bytes of a stream and of a type, each with its number in the piece."""
+    numbered: Iterable[tuple[int, bytes]] = enumerate(codec.split(lines))
+    if named is not None:
+        numbered = [(number, line) for number, line in numbered if named in line]
+    if typed is not None:
+        numbered = [(number, line) for number, line in numbered if any(kind in line for kind in typed)]
+    return numbered
+
+
+def _read_line(line: bytes, segment: Path, offset: int, number: int) -> Record:
+    """The record of line `number` of a piece that begins at `offset`. Raises LedgerDamaged."""
+    try:
+        return codec.read(line)
+    except BadLine as problem:
+        place = _count_lines(segment, offset) + number + 1
+        raise LedgerDamaged(segment, place, offset, first_seq(segment) + place - 2, str(problem)) from problem
 
 
 def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
