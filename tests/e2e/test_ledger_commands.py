@@ -198,7 +198,7 @@ def test_another_database_is_refused_as_a_ledger(filled):
     url = f"sqlite://{filled.results / 'orchestrator.sqlite'}"
     before = (filled.results / "orchestrator.sqlite").read_bytes()
     for command in (("ledger", "log"), ("run", "--benchmarks", "good", "--provider", "ollama")):
-        assert "no ledger" in filled(*command, "--ledger", url, code=2).stderr
+        assert "not a ledger" in filled(*command, "--ledger", url, code=2).stderr
     assert (filled.results / "orchestrator.sqlite").read_bytes() == before
 
 
