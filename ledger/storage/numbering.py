@@ -63,7 +63,7 @@ class Numbering:
             )
             if first is not None:
                 if (first.stream, first.type, first.data) != (record.stream, record.type, record.data):
-                    raise EventConflict(f"event id {new.id} is already at position {first.seq}, with other content")
+                    raise EventConflict(f"event id {new.id} is at position {first.seq} already, with other content")
                 batch.answer.append(first)
                 continue
             seq, digest, versions[new.stream] = record.seq, record.hash, record.version
