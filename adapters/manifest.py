@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from ..errors import nearest
 from .options import Kind, Option, OptionError, coerce, render
 from .regular_file import read_regular
+from .suggestions import nearest
 
 PLACEHOLDERS = (
     "python",

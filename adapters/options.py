@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..errors import did_you_mean
 from .secret_names import names_a_secret
 from .secret_shapes import hide_in
+from .suggestions import did_you_mean
 
 Kind = Literal["int", "float", "bool", "str", "list", "object"]
 

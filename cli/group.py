@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..errors import did_you_mean
+from ..ledger.suggestions import did_you_mean
 from ..orchestrator.errors import UsageError
 
 _COMMAND = "benchmarks.command"

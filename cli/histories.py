@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from ..errors import did_you_mean
+from ..ledger.suggestions import did_you_mean
 from ..orchestrator.errors import UsageError
 from ..projections.scores.leaderboard import DOUBTFUL, Doubtful
 from .context import Place

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from ..errors import ExpectedError
+from ..ledger.errors import ExpectedError
 from ..orchestrator.errors import UsageError
 from .group import Group, command_at_work
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ExpectedError
+
+class ExpectedError(Exception):
+    """An error that the program foresees: what happened and why, and a hint that says what to do.
+
+    The text of the error is both: the message, and the hint on a line of its own.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super().__init__(f"{message}\nhint: {hint}" if hint else message)
 
 
 class LedgerError(ExpectedError):

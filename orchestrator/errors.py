@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ExpectedError
+from ..ledger.errors import ExpectedError
 
 
 class UsageError(ExpectedError):

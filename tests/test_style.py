@@ -11,7 +11,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 CLEAN = [
     "README.md",
-    "errors.py",
     "__init__.py",
     "cli",
     "docs/README.md",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...errors import did_you_mean
+from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...orchestrator.place import Place, check_history
 from ...projections.render.exports.junit import check_report

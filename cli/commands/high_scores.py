@@ -9,7 +9,7 @@ import click
 
 from ...adapters.discovery import discover
 from ...adapters.secret_shapes import hide
-from ...errors import did_you_mean
+from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose
 from ...orchestrator.recording.high_scores import by_hand

@@ -10,7 +10,7 @@ import click
 from ...adapters.imports.csv_table import FIELDS, is_field
 from ...adapters.imports.found import UnreadableResult
 from ...adapters.imports.reading import Choices, Source, find_sources
-from ...errors import did_you_mean
+from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...orchestrator.recording.importing import Found, compare, read_source, take_in
 from ...orchestrator.redaction import Redactor

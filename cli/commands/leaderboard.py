@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...adapters.imports.found import identifier
-from ...errors import did_you_mean
+from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import standings_table
 from ...projections.render.text import markdown

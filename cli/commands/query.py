@@ -14,9 +14,9 @@ import click
 import msgspec
 
 from ...adapters.regular_file import read_regular
-from ...errors import did_you_mean
 from ...ledger.past import Past
 from ...ledger.store import EventReader
+from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...projections.analytics.query import run_query
 from ...projections.analytics.sandbox import Limits, QueryResult

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...errors import did_you_mean
+from ...ledger.suggestions import did_you_mean
 from ..errors import UsageError
 
 _FILE = Path(__file__).with_name("providers.toml")

@@ -19,8 +19,8 @@ import msgspec
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.regular_file import read_regular
-from ...errors import did_you_mean
 from ...ledger.events import Json
+from ...ledger.suggestions import did_you_mean
 from ..errors import UsageError
 from ..models.targets import Target
 from .plan import PER_BENCHMARK, Cell, choose

@@ -17,8 +17,8 @@ from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.manifest import Manifest
 from ...adapters.options import EffectiveConfig, OptionError, effective_config, hint_of_options
 from ...adapters.secret_shapes import hide_in
-from ...errors import did_you_mean
 from ...ledger.events import REPEAT, Json
+from ...ledger.suggestions import did_you_mean
 from ...projections.render.text import format_options
 from ..errors import UsageError
 from ..machine.capacity import Capacity

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ...errors import ExpectedError
+from ...ledger.errors import ExpectedError
 
 _CHILD = Path(__file__).with_name("child.py")
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL")

@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from ...errors import ExpectedError, nearest
+from ...ledger.errors import ExpectedError
 from ...ledger.fold import Group, Run
+from ...ledger.suggestions import nearest
 from .leaderboard import DOUBTFUL, Doubtful, doubts, is_eligible
 
 Kind = Literal["run", "group", "model", "agent", "as-of"]

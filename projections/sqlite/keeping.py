@@ -16,8 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...errors import ExpectedError
-from ...ledger.errors import LedgerBusy
+from ...ledger.errors import ExpectedError, LedgerBusy
 from ...ledger.storage import disk
 from ...ledger.waiting import LockWait
 

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import msgspec
 
-from ....errors import did_you_mean
 from ....ledger.errors import ImpossibleTransition
 from ....ledger.events import EVENT_TYPES, HighScorePublished, Imported, Incompatible, Record, Skipped, Started
 from ....ledger.fold import Group, Run, evolve, evolve_group
@@ -20,6 +19,7 @@ from ....ledger.identity import parse_utc
 from ....ledger.judgement import is_moment
 from ....ledger.storage import codec
 from ....ledger.storage.codec import Envelope
+from ....ledger.suggestions import did_you_mean
 from ....orchestrator.errors import UsageError
 from ...context import Place, in_place, json_option, moment_of, note, print_json
 from ...streams import emit

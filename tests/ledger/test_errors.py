@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.errors import ExpectedError, did_you_mean, nearest
-from benchmarks.ledger.errors import LedgerDamaged, LedgerMoved, OutcomeUnknown
+from benchmarks.ledger.errors import ExpectedError, LedgerDamaged, LedgerMoved, OutcomeUnknown
+from benchmarks.ledger.suggestions import did_you_mean, nearest
 from benchmarks.orchestrator.errors import UsageError
 from benchmarks.projections.analytics.sandbox import QueryError
 from benchmarks.projections.scores.selection import SelectionError

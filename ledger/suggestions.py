@@ -1,8 +1,4 @@
-"""What every expected error has in common, and the hint for an unknown name. A leaf: it imports nothing of ours.
-
-The layers define their own errors below `ExpectedError`: `LedgerError`, `ProjectionError`, `UsageError` and others. The
-command line prints any of them in the same form, and ends with its `exit_code`.
-"""
+"""The hint for an unknown name: the known one that was probably meant."""
 
 from __future__ import annotations
 
@@ -11,18 +7,6 @@ from difflib import get_close_matches
 
 _MAX_LISTED = 12
 """A hint lists at most this many known names."""
-
-
-class ExpectedError(Exception):
-    """An error that the program foresees: what happened and why, and a hint that says what to do.
-
-    The text of the error is both: the message, and the hint on a line of its own.
-    """
-
-    exit_code = 2
-
-    def __init__(self, message: str = "", hint: str = "") -> None:
-        super().__init__(f"{message}\nhint: {hint}" if hint else message)
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 1, similarity: float = 0.6) -> list[str]:
