@@ -91,7 +91,10 @@ _HINTS = (
     *("pat=", "pat:", "pw=", "pw:", "_pat", "_pw", "conn", "service", "phrase"),
 )
 """Every name that holds a secret has one of these in it."""
-_RANDOM = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}", re.ASCII)
+# It begins only where a word does: tried at each letter of a long word, it would take time by the square of its length.
+_RANDOM = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}", re.ASCII)
+_MAX_JUDGED = 256
+"""By so many of its characters a value is told from a word: it may go on for thousands, each with a name in it."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -303,7 +306,7 @@ def _is_value(name: str, value: str) -> bool:
     """Whether a word after a secret's name is its value: neither a mark nor a reference to a variable."""
     if value.startswith((_MARK, "$", "{", "<", "env:", "@")):
         return False
-    return looks_random(value) if is_unsure(name) else not is_plain(value)
+    return looks_random(value[:_MAX_JUDGED]) if is_unsure(name) else not is_plain(value)
 
 
 def _hide_user(found: re.Match[str]) -> str:

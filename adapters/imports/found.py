@@ -250,9 +250,17 @@ _MORE = re.compile(
 )
 
 
+_MAX_NAME = 200
+"""A longer name of a metric says nothing: patterns would take time by the square of its length."""
+
+
+def _name_of(metric: str) -> str:
+    return metric.lower() if len(metric) <= _MAX_NAME else ""
+
+
 def unit_of(metric: str) -> str:
     """The unit of a metric by its name: `ratio` for those that are shares of one, else the name itself."""
-    return "ratio" if _RATIOS.fullmatch(metric.lower()) else metric
+    return "ratio" if _RATIOS.fullmatch(_name_of(metric)) else metric
 
 
 def is_share(score: float) -> bool:
@@ -262,9 +270,9 @@ def is_share(score: float) -> bool:
 
 def direction_of(metric: str) -> bool | None:
     """Whether more is better of a metric, by its name; None for a name that does not say."""
-    name = metric.lower()
+    full = name = _name_of(metric)
     while (shorter := _QUALIFIERS.sub("", name)) != name:
         if _LESS.fullmatch(name):
             return False
         name = shorter
-    return False if _LESS.fullmatch(name) else True if _MORE.fullmatch(metric.lower()) else None
+    return False if _LESS.fullmatch(name) else True if _MORE.fullmatch(full) else None

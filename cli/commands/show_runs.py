@@ -29,7 +29,12 @@ STATUSES = ["running", "succeeded", "failed", *UNDONE]
 @click.command()
 @click.option("--desc", is_flag=True, help="Reverse the order.")
 @click.option(
-    "--limit", metavar="N", type=click.IntRange(min=1), default=200, show_default=True, help="Maximum number of runs."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 10**12),
+    default=200,
+    show_default=True,
+    help="Maximum number of runs.",
 )
 @click.option("--recent", is_flag=True, help="Show the newest runs, the last one started first.")
 @click.option("--benchmark", help="Show only this benchmark: its id, or an imported one's own name.")

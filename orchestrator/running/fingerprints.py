@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ...ledger.run_files import NotReadable, read_inside
 from ...ledger.wording import AnEvent, reword
 
 FILE = "secrets.digests"
@@ -26,6 +26,8 @@ _MAX_BYTES = 1024 * 1024
 _MAX_SEARCHED = 64 * 1024
 """Characters of a text in which a secret is looked for at every place; in a longer one only where a word begins."""
 _MAX_LENGTHS = 200
+_PLACES_AT_ONCE = 64
+_UNSEARCHED = "[left out: there was no time to look for secrets in it]"
 _WORD_BEGINS = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_+/-]")
 _SALT = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[\w .-]{1,100}")
@@ -38,26 +40,32 @@ class Fingerprints(msgspec.Struct, frozen=True):
     names: dict[str, str] = {}
     lengths: list[int] = []
 
-    def event(self, event: AnEvent) -> AnEvent:
-        """The event without those secrets in its words."""
-        return reword(event, lambda _, value: self.value(value)) if self.names else event
+    def event(self, event: AnEvent, is_over: Callable[[], bool] = lambda: False) -> AnEvent:
+        """The event without those secrets in its words.
 
-    def value(self, value: Any) -> Any:
+        The benchmark could write to the file, too, so that the search takes hours: once `is_over` says so, a text that
+        was not searched to its end is left out.
+        """
+        return reword(event, lambda _, value: self.value(value, is_over)) if self.names else event
+
+    def value(self, value: Any, is_over: Callable[[], bool] = lambda: False) -> Any:
         """A JSON value without those secrets."""
         if isinstance(value, str):
-            return self.text(value)
+            return self.text(value, is_over)
         if isinstance(value, dict):
-            return {self.text(key): self.value(item) for key, item in value.items()}
-        return [self.value(item) for item in value] if isinstance(value, list) else value
+            return {self.text(key, is_over): self.value(item, is_over) for key, item in value.items()}
+        return [self.value(item, is_over) for item in value] if isinstance(value, list) else value
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, is_over: Callable[[], bool] = lambda: False) -> str:
         """The text without those secrets."""
         if not any(length <= len(text) for length in self.lengths):
             return text
         is_short = len(text) <= _MAX_SEARCHED
         places = range(len(text)) if is_short else [found.start() for found in _WORD_BEGINS.finditer(text)]
         parts, done = [], 0
-        for place in places:
+        for number, place in enumerate(places):
+            if number % _PLACES_AT_ONCE == 0 and is_over():
+                return _UNSEARCHED
             if place >= done and (found := self._at(text, place)):
                 length, name = found
                 parts += [text[done:place], f"[redacted:{name}]"]
@@ -66,7 +74,8 @@ class Fingerprints(msgspec.Struct, frozen=True):
 
     def _at(self, text: str, place: int) -> tuple[int, str] | None:
         for length in self.lengths:
-            if place + length <= len(text) and (name := self.names.get(_digest(self.salt, text[place:][:length]))):
+            end = place + length
+            if end <= len(text) and (name := self.names.get(_digest(self.salt, text[place:end]))):
                 return length, name
         return None
 
@@ -90,16 +99,9 @@ def write_fingerprints(folder: Path, names: Mapping[str, str]) -> None:
 def read_fingerprints(folder: Path) -> Fingerprints:
     """Those in a run's folder: none if the file is missing, or was changed into something else."""
     try:
-        file = os.open(folder / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        kept = msgspec.json.decode(read_inside(folder, FILE, most=_MAX_BYTES), type=Fingerprints)
+    except (NotReadable, ValueError, RecursionError):
         return NONE
-    with os.fdopen(file, "rb") as source:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return NONE
-        try:
-            kept = msgspec.json.decode(source.read(_MAX_BYTES), type=Fingerprints)
-        except (OSError, ValueError, RecursionError):
-            return NONE
     is_ours = _SALT.fullmatch(kept.salt) is not None  # A longer key ends in an error.
     if not is_ours or len(kept.lengths) > _MAX_LENGTHS or min(kept.lengths, default=1) < 1:
         return NONE

@@ -21,17 +21,20 @@ _BYTES = 16 * 1024
 _MAX_QUOTE_LENGTH = 200
 
 _NOISE = re.compile(
-    r"^\s*(?:"
+    r"(?:"
     r"Bun v\d\S*.*|Node\.js v\d\S*|"
     r"npm (?:ERR!|error)\s*(?:A complete log of this run.*|\S*/_logs/\S+|code \S+|errno \S+)?|"
     r"error: script \".*\" (?:exited with code|was terminated by).*|"
     r"error Command failed with exit code \d+\.?|info Visit https?://\S+.*|"
-    r"\s*ELIFECYCLE\s.*|.* Exit status \d+|"
+    r"ELIFECYCLE\s.*|.* Exit status \d+|"
     r"at .+|\^+|[-=_*~. ]+|"
     r"\d+%\|.*\|.*"
-    r")\s*$"
+    r")"
 )
-"""Lines at the end of an output that give no reason: versions, stack frames, rulers, progress bars."""
+"""Lines at the end of an output that give no reason: versions, stack frames, rulers, progress bars.
+
+It is matched against a line without the spaces around it: matching those as well takes hours for a line of spaces.
+"""
 
 _NO_REASON = re.compile(
     r"\b(?:no|0|without) (?:errors?|failures?|failed)\b|\b(?:errors?|failed|failures?)[:=] ?0\b", re.IGNORECASE
@@ -75,10 +78,10 @@ def _excerpt(log: Path) -> tuple[list[str], bool]:
     """The lines of a log to quote, and whether one of them gives a reason."""
     lines = last_lines(log, lines=_LOOKED_AT, limit=_BYTES).splitlines()
     place = _telling(lines)
-    if not lines or _NOISE.match(lines[place]):
+    if not lines or _is_noise(lines[place]):
         return [], False
     end = len(lines)
-    while end > place + 1 and (not lines[end - 1].strip() or _NOISE.match(lines[end - 1])):
+    while end > place + 1 and (not lines[end - 1].strip() or _is_noise(lines[end - 1])):
         end -= 1
     begin = min(place, max(0, end - LINES))
     return lines[begin : min(end, begin + LINES)], _gives_reason(lines[place])
@@ -86,8 +89,12 @@ def _excerpt(log: Path) -> tuple[list[str], bool]:
 
 def _telling(lines: Sequence[str]) -> int:
     """The place of the last line that gives a reason; if none does, of the last one that is not noise."""
-    plain = [place for place, line in enumerate(lines) if line.strip() and not _NOISE.match(line)]
+    plain = [place for place, line in enumerate(lines) if line.strip() and not _is_noise(line)]
     return next((place for place in reversed(plain) if _gives_reason(lines[place])), plain[-1] if plain else -1)
+
+
+def _is_noise(line: str) -> bool:
+    return _NOISE.fullmatch(line.strip()) is not None
 
 
 def _gives_reason(line: str) -> bool:

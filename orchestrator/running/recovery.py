@@ -40,6 +40,8 @@ from .provenance import content_of
 _GRACE_SECONDS = 5.0
 _LATE_SECONDS = 1.0
 """The clock of a file system moves in steps."""
+_SEARCH_SECONDS = 30.0
+"""How long the words of a lost run are searched for secrets, at most."""
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 IsLost = Callable[[Run], bool]
@@ -113,16 +115,16 @@ def _recover_run(
         ended = _judge(ledger, run, folder, adapters.get(run.benchmark_id), end)
     except Exception as problem:  # noqa: BLE001 - the last guard: a lost run is closed, whatever its files hold
         ended = _Ended(left=well_formed(f"its files cannot be read: {type(problem).__name__}: {problem}"))
-    adopted = ended.adopted and priced(ended.adopted, prices.find(run.provider, run.model))
-
-    hidden = read_fingerprints(folder)
+    hidden, is_over = read_fingerprints(folder), Patience(seconds=_SEARCH_SECONDS).is_over
+    ended = replace(ended, left=hidden.text(ended.left, is_over))
+    adopted = ended.adopted and priced(hidden.event(ended.adopted, is_over), prices.find(run.provider, run.model))
 
     def decide(history: History) -> list[NewEvent]:
         now = history.runs[run.run_id]
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        event = hidden.event(_recovered(now, ended, result))
+        event = _recovered(now, ended, result)
         if end and event.adopted:
             event = replace(event, adopted=replace(event.adopted, revealed=end.proof))
         return [NewEvent(run.run_id, event)]

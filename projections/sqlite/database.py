@@ -164,7 +164,16 @@ def open_readonly(path: Path, *, patience: float = _BUSY_SECONDS) -> Iterator[sq
         connection.close()
 
 
+def _refuse_special(path: Path) -> None:
+    """SQLite would wait for a named pipe in place of a journal, for ever. Raises sqlite3.OperationalError."""
+    for ending in ("-journal", "-wal", "-shm"):
+        beside = path.with_name(f"{path.name}{ending}")
+        if os.path.lexists(beside) and seal_of(beside) is None and os.path.lexists(beside):
+            raise sqlite3.OperationalError(f"{beside.name} is no regular file")
+
+
 def _open_snapshot(path: Path, patience: float) -> sqlite3.Connection:
+    _refuse_special(path)
     for attempt in range(_OPEN_ATTEMPTS):
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience, isolation_level=None

@@ -26,7 +26,7 @@ from ...streams import emit
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show only the last N events.")
+@click.option("--limit", type=click.IntRange(1, 10**12), metavar="N", help="Show only the last N events.")
 @click.option("--type", "types", multiple=True, help="Show only events of this type (repeatable).")
 @click.option("--run", "stream", metavar="ID", help="Show only events of this run.")
 @click.option("--stream", "stream_too", metavar="ID", help="Show only events of this run, run group or benchmark.")

@@ -150,7 +150,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 )
 @click.option("--max-cost", type=AMOUNT, metavar="USD", help="Stop starting runs after this many US dollars.")
 @click.option(
-    "--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop starting runs after this many tokens."
+    "--max-tokens", type=click.IntRange(1, 10**15), metavar="N", help="Stop starting runs after this many tokens."
 )
 @click.option("--max-minutes", type=AMOUNT, metavar="N", help="Stop starting runs after this many minutes.")
 @click.option(

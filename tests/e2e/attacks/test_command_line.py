@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -215,3 +216,11 @@ def _children(pid: int) -> list[int]:
         return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+@pytest.mark.parametrize("command", [("show-runs",), ("ledger", "log")])
+def test_a_limit_of_400_digits_is_refused_in_one_line(bench: Any, command: tuple[str, ...]) -> None:
+    """SQLite and Python's queues hold numbers of 64 bits."""
+    bench.add("good")
+    bench.run("good")
+    assert "--limit" in bench(*command, "--limit", "1" + "0" * 400, code=2).stderr

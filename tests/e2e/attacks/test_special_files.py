@@ -211,6 +211,17 @@ def test_recovery_closes_every_run_whatever_its_files_are(
     bench.run("odd")
 
 
+def test_recovery_closes_a_run_with_a_folder_in_place_of_each_of_its_files(bench: Any, histories: Any) -> None:
+    """Python refuses a folder only when it is wrapped in a file: another exception than that of a pipe."""
+    bench.add("odd")
+    places = [place for place in PLACES if place != "output"]
+    made: dict[str, Any] = {}
+    exec(POISON, made)
+    for folder, place in zip(lost_runs(bench, histories, len(places)), places, strict=True):
+        made["poison"](folder, place, "folder")
+    assert "0 still running" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
+
+
 def test_any_bytes_in_any_file_of_a_run_end_in_an_outcome(
     bench: Any, rng: random.Random, tally: Counter[str], is_full: bool
 ) -> None:
@@ -330,3 +341,16 @@ def test_files_that_cannot_be_read_end_one_run_and_brick_nothing(
     again = run(*arguments, "run", "--benchmarks", "odd", "--provider", "ollama")
     assert again.returncode == 0, again.stderr
     bench.is_damaged = True  # The workspace is gone when the fixture looks.
+
+
+@pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
+def test_a_pipe_beside_the_database_is_waited_for_by_no_command(bench: Any, ending: str) -> None:
+    """Each command has a limit of time in `bench`."""
+    bench.add("good")
+    bench.run("good")
+    path = bench.results / f"orchestrator.sqlite{ending}"
+    os.mkfifo(path)
+    assert [run["status"] for run in bench.runs()] == ["succeeded"]
+    bench.run("good", more=("--force",))
+    assert len(bench.runs()) == 2
+    path.unlink(missing_ok=True)
