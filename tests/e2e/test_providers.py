@@ -162,4 +162,4 @@ models = [
 def test_one_name_at_two_addresses_is_refused(bench):
     (bench.root / "two.toml").write_text(CAMPAIGN)
     told = bench("run", "--campaign", str(bench.root / "two.toml"), code=2).stderr
-    assert "openai-compatible:m has two addresses" in told and "hint: give the models names" in told
+    assert "openai-compatible:m has two addresses" in told and "hint: give the models different names" in told
