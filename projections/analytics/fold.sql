@@ -267,13 +267,12 @@ counted AS (
     END AS _calls
   FROM used
 )
-SELECT * EXCLUDE (u, ended_seq, _input, _output, _total, _cached, _calls),
+SELECT * EXCLUDE (u, _input, _output, _total, _cached, _calls),
   bounded(_input) AS input_tokens,
   bounded(_output) AS output_tokens,
   bounded(coalesce(_total, _input + _output)) AS total_tokens,
   bounded(_cached) AS cached_tokens,
   bounded(_calls) AS call_count,
-  ended_seq,
   status = 'succeeded' AND isfinite(coalesce(score, 'nan'::DOUBLE)) AND retracted_json IS NULL
     AND imported_json IS NULL AND NOT synthetic AND NOT late AS counts
 FROM counted;

@@ -74,6 +74,8 @@ def root(tmp_path_factory, histories) -> Path:
     events = []
     for number in range(130):
         start = {
+            # A score is the mean of its group's runs, so each run has a group of its own.
+            "run_group_id": f"rg_plain_{number:03d}",
             "signature": str(number),
             "comparison_key": f"suite_{number % 4}",
             "benchmark_id": f"suite_{number % 4}",

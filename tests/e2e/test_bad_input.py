@@ -20,8 +20,8 @@ import pytest
             ["run", "--benchmarks", "good", "--provider", "grok"],
             "benchmarks run: unknown provider 'grok'\nhint: did you mean groq?",
         ),
-        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "{nope"], "--extra is no JSON"),
-        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "[1]"], "--extra is no JSON object"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "{nope"], "--extra is not JSON"),
+        (["run", "--benchmarks", "good", "--provider", "ollama", "--extra", "[1]"], "--extra must be a JSON object"),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"sed": 1}'],
             "good has no option 'sed'\nhint: did you mean seed?\n",

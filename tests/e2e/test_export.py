@@ -31,7 +31,7 @@ def test_each_format_has_every_run(history, tmp_path):
     suites = ElementTree.fromstring(history("export", "--format", "junit").stdout)
     assert [suite.get("failures") for suite in suites] == ["1", "0"]
     parquet = tmp_path / "runs.parquet"
-    assert "3 runs in" in history("export", "--format", "parquet", "--output", str(parquet)).stderr
+    assert "wrote 3 runs to" in history("export", "--format", "parquet", "--output", str(parquet)).stderr
     assert duckdb.sql(f"SELECT run_id FROM '{parquet}'").fetchall() == [(run["run_id"],) for run in runs]
     piped = subprocess.run(history.command("export", "--format", "parquet"), capture_output=True, check=True).stdout
     assert piped[:4] == piped[-4:] == b"PAR1"

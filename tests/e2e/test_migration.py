@@ -267,7 +267,7 @@ def test_runs_imported_by_an_earlier_version_are_not_doubled_and_differences_are
     done = bench("ledger", "import-sqlite", str(database))
     assert "0 runs imported, 2 were already in the ledger; 1 run groups imported" in done.stdout
     assert (
-        "1 runs that were already in the ledger are read otherwise by this version (comparison_key, synthetic)"
+        "this version reads 1 runs that were already in the ledger differently (comparison_key, synthetic)"
         in done.stderr
     )
     assert len(bench.runs()) == 2

@@ -51,7 +51,7 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
     _, _, workspace, _ = live
     file = tmp_path / "history of ours.html"
     told = bench("export-viewer-data", "--workspace", str(workspace.root), "--html", str(file), "--details", "5").stderr
-    assert "18 runs in" in told
+    assert "wrote 18 runs to" in told
     page.route(
         "**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:")) else route.abort()
     )
