@@ -35,7 +35,7 @@ Error: Cannot find module 'undici'
 npm ERR! code ELIFECYCLE
 npm ERR! errno 1
 npm ERR! A complete log of this run can be found in:
-npm ERR!     /root/.npm/_logs/2026-11-28-debug.log
+npm ERR!     /srv/npm/_logs/2026-11-28-debug.log
 """
 PYTHON = """\
 Traceback (most recent call last):
