@@ -142,6 +142,17 @@ def read_rows(run: Run, workspace: Workspace) -> Recorded:
 
 def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> Recorded:
     """The samples in a run's folder, if the file is the one that was recorded. Raises SamplesUnusable."""
+    recorded = _collect(recorded_lines(folder, artifacts))
+    if not recorded.rows:
+        raise SamplesUnusable(recorded.note or f"{SAMPLES} is empty")
+    return recorded
+
+
+def recorded_lines(folder: Path, artifacts: Iterable[Artifact]) -> Iterator[Line]:
+    """The lines of the `samples.jsonl` in a run's folder, if the file is the one that was recorded.
+
+    The digest is known only after the last line. So if SamplesUnusable is raised then, drop the lines that came before.
+    """
     artifact = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
     if artifact is None:
         raise SamplesUnusable("no samples were recorded")
@@ -150,7 +161,7 @@ def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> Recorded:
         with open_inside(folder, artifact.path) as file:
             if os.fstat(file.fileno()).st_size != artifact.bytes:
                 raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
-            recorded = usable_rows(bounded_lines(file, seen.update))
+            yield from read_lines(bounded_lines(file, seen.update))
     except Missing:
         raise SamplesUnusable(f"{SAMPLES} is gone") from None
     except NotReadable as problem:
@@ -159,12 +170,9 @@ def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> Recorded:
         raise SamplesUnusable(f"{SAMPLES} cannot be read: {problem.strerror}") from problem
     if seen.hexdigest() != artifact.sha256:
         raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
-    if not recorded.rows:
-        raise SamplesUnusable(recorded.note or f"{SAMPLES} is empty")
-    return recorded
 
 
-def usable_rows(lines: Iterable[bytes]) -> Recorded:
+def _collect(lines: Iterable[Line]) -> Recorded:
     """The samples that have an id and a score. One bad line costs that line, and `note` says so."""
     rows: list[Json] = []
     numbers: list[int] = []
@@ -178,7 +186,7 @@ def usable_rows(lines: Iterable[bytes]) -> Recorded:
 def check_lines(lines: Iterable[bytes]) -> str:
     """What there is to say of the lines that cannot be used, in little memory; empty if all can."""
     account = _Account()
-    for _ in account.usable(lines):
+    for _ in account.usable(read_lines(lines)):
         pass
     return account.note()
 
@@ -191,9 +199,9 @@ class _Account:
         self._lines = 0
         self._first = ""
 
-    def usable(self, lines: Iterable[bytes]) -> Iterator[tuple[int, Json]]:
+    def usable(self, lines: Iterable[Line]) -> Iterator[tuple[int, Json]]:
         """The number and the sample of each line that has an id and a finite `score`, which is then a number."""
-        for line in read_lines(lines):
+        for line in lines:
             self._lines += 1
             score = None if line.row is None else _score(line.row)
             if line.row is not None and "id" in line.row and score is not None:

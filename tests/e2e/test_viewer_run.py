@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
 import pytest
@@ -32,12 +33,12 @@ def test_a_run_has_its_page_with_events_logs_samples_and_artifacts(page, url):
     expect(output).to_contain_text("to stderr")
     assert page.get_by_text("by_group.depth_0").is_visible()
     assert page.locator(".sample").count() == 6
-    page.get_by_role("button", name="wrong 3").click()
+    page.get_by_role("button", name="incorrect 3").click()
     expect(page.locator(".sample")).to_have_count(3)
     page.locator(".sample summary").first.click()
     expect(page.locator(".sample dd").nth(2)).to_have_text(EVIL)
     page.get_by_label("Search samples").fill("no such words")
-    page.get_by_text("No sample is like that").wait_for()
+    page.get_by_text("No samples match").wait_for()
 
 
 def test_files_are_downloaded_and_looked_into(page, url):
@@ -120,3 +121,68 @@ def test_many_samples_scroll_in_their_panel_and_leave_no_empty_page_below(browse
         expect(page.locator(".sample")).to_have_count(100)
         end = page.locator("main").evaluate("main => main.getBoundingClientRect().bottom + scrollY")
         assert page.evaluate("document.documentElement.scrollHeight") <= max(end, 900) + 100
+
+
+def test_a_sample_shows_all_that_its_benchmark_wrote(live, histories):
+    page, url, workspace, store = live
+    sample = {
+        "id": "fix-me",
+        "correct": False,
+        "score": 0.0,
+        "output": "done",
+        "explanation": "the patch does not apply",
+        "category": "django",
+        "cost_usd": 0.012,
+        "scores": {"patch": 0, "style": 1},
+        "judge": {"verdict": "refused"},
+        "messages": [
+            {"role": "system", "content": "You mend software."},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"function": {"name": "bash", "arguments": '{"command": "ls -la"}'}}],
+            },
+            {"role": "tool", "name": "bash", "content": "setup.py"},
+            {"role": "assistant", "content": [{"type": "text", "text": f"I give up {EVIL}"}]},
+        ],
+        "anything_else": [1, 2],
+    }
+    lines = [sample, {"id": "lost", "correct": False, "error": "RateLimitError: 429"}, {"id": "well", "correct": True}]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    file = workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "samples.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    artifact = Artifact("output/samples.jsonl", len(content), sha256(content).hexdigest())
+    events = [NewEvent("run_a", histories.started()), NewEvent("run_a", histories.finished(artifacts=[artifact]))]
+    histories.append_anyway(store, events)
+    page.goto(url + "#/runs/run_a")
+    panel = page.locator("[data-panel=samples]")
+    expect(panel.locator(".tabs button:visible")).to_have_text(["all 3", "correct 1", "incorrect 1", "errors 1"])
+    panel.locator(".sample summary").first.click()
+    shown = panel.locator(".sample dl").first
+    words = ["patch does not apply", "django", "$0.012", '"style": 1', "refused", "You mend software.", "ls -la"]
+    for text in [*words, "setup.py", EVIL, "anything else"]:
+        expect(shown).to_contain_text(text)
+    panel.get_by_role("button", name="errors").click()
+    expect(panel.locator(".sample")).to_have_count(1)
+    expect(panel.locator(".sample")).to_contain_text("RateLimitError")
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(panel.get_by_text("RateLimitError").first).to_be_visible()
+
+
+def test_samples_that_were_changed_are_not_shown(live, histories):
+    page, url, workspace, store = live
+    for run in ("run_a", "run_b"):
+        file = workspace.run_folder("rg_1", "b", "b", run) / "output" / "samples.jsonl"
+        file.parent.mkdir(parents=True)
+        content = b'{"id": "1", "correct": true}\n{"id": "2", "correct": false}\n'
+        file.write_bytes(content)
+        artifact = Artifact("output/samples.jsonl", len(content), sha256(content).hexdigest())
+        events = [NewEvent(run, histories.started(run)), NewEvent(run, histories.finished(0.5, artifacts=[artifact]))]
+        histories.append_anyway(store, events)
+    file.write_bytes(content.replace(b"false", b"true "))
+    page.goto(url + "#/runs/run_b")
+    expect(page.locator("[data-panel=samples]")).to_contain_text("samples.jsonl is not the file that was recorded")
+    assert page.locator(".sample").count() == 0
+    page.goto(url + "#/compare?of=run_a&of=run_b")
+    expect(page.get_by_text("run_b: samples.jsonl is not the file that was recorded").last).to_be_visible()

@@ -315,8 +315,12 @@ def test_a_link_out_of_the_runs_folder_is_not_followed(client, add, workspace, t
     for question in ("logs/stdout", "samples"):
         answer = client.simulate_get(f"/api/runs/run_a/{question}")
         assert "secret" not in answer.text
-    refused = client.simulate_get("/api/runs/run_a/" + ("logs/stdout" if name == "stdout.log" else "samples"))
-    assert refused.status_code == 404 and name in refused.json["detail"]
+    if name == "stdout.log":
+        refused = client.simulate_get("/api/runs/run_a/logs/stdout")
+        assert refused.status_code == 404 and name in refused.json["detail"]
+    else:
+        told = client.simulate_get("/api/runs/run_a/samples").json
+        assert told["samples"] == [] and "samples.jsonl" in told["problem"]
 
 
 def test_a_run_that_falls_silent_is_marked_although_the_ledger_stands_still(client, add, monkeypatch):
@@ -380,11 +384,43 @@ def test_a_remembered_answer_is_given_to_who_reads_alone(client, add, method):
     assert "GET" in answer.headers["Allow"] and "run_a" not in answer.text
 
 
-def test_samples_that_were_recorded_and_are_gone_are_told_and_are_no_error(client, add, workspace):
-    add("run_a", files={"output/samples.jsonl": b'{"id": "1"}'})
-    (workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "samples.jsonl").unlink()
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "samples.jsonl is gone"),
+        (b'{"id": "1", "correct": false}\n', "samples.jsonl is not the file that was recorded"),
+        (b'{"id": "1", "correct": true }', "samples.jsonl is not the file that was recorded"),
+    ],
+    ids=["gone", "another size", "the same size"],
+)
+def test_samples_that_are_not_those_of_the_ledger_are_not_shown(client, add, workspace, content, problem):
+    recorded = b'{"id": "1", "correct": true}\n'
+    for run in ("run_a", "run_b"):
+        add(run, files={"output/samples.jsonl": recorded})
+    file = workspace.run_folder("rg_1", "b", "b", "run_a") / "output" / "samples.jsonl"
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
     answer = client.simulate_get("/api/runs/run_a/samples")
-    assert answer.status_code == 200
-    assert (answer.json["samples"], answer.json["gone"]) == ([], "output/samples.jsonl")
-    add("run_b", files={"output/samples.jsonl": b'{"id": "1"}'})
-    assert client.simulate_get("/api/runs/run_b/samples").json["gone"] is None
+    assert (answer.status_code, answer.json["samples"], answer.json["problem"]) == (200, [], problem)
+    pairs = client.simulate_get("/api/compare/samples?a=run_b&b=run_a").json
+    assert (pairs["samples"], pairs["problem"]) == ([], f"run_a: {problem}")
+    assert client.simulate_get("/api/runs/run_b/samples").json["problem"] == ""
+
+
+def test_a_sample_that_ended_in_an_error_is_not_an_incorrect_answer(client, add):
+    lines = [
+        {"id": "1", "correct": True},
+        {"id": "2", "correct": False},
+        {"id": "3", "correct": False, "error": "RateLimitError: 429"},
+        {"id": "4", "score": 12.5},
+        {"id": "5", "correct": True, "error": ""},
+    ]
+    content = b"\n".join(json.dumps(line).encode() for line in lines)
+    add("run_a", files={"output/samples.jsonl": content})
+    told = client.simulate_get("/api/runs/run_a/samples").json
+    assert [told[name] for name in ("total", "right", "wrong", "errors", "unscored")] == [5, 2, 1, 1, 1]
+    for query, ids in (("correct=0", ["2"]), ("outcome=error", ["3"]), ("outcome=unscored", ["4"])):
+        told = client.simulate_get(f"/api/runs/run_a/samples?{query}").json
+        assert [sample["id"] for sample in told["samples"]] == ids

@@ -10,7 +10,7 @@ import msgspec
 
 from ...ledger.fold import Run
 from ...projections.scores.comparison import Comparison, compare
-from ...projections.scores.samples import SampleScores, read_samples
+from ...projections.scores.samples import SampleScores, SamplesUnusable, read_rows, read_samples
 from ...projections.scores.selection import Catalogue, SelectionError, select
 from ...projections.sqlite.database import read_groups
 from ..api.answers import answer
@@ -18,9 +18,9 @@ from ..api.parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, NoSuchMoment
 from ..index.row import RunRow, as_run
-from . import samples
 from .leaderboard import INCLUDE
 from .run import find_run
+from .samples import MAX_SAMPLES, outcome_of
 
 _MOST_SIDES = 6
 _SHOWN = ("both", "only_a", "only_b", "neither")
@@ -76,7 +76,10 @@ class Compare:
 
 
 class PairCounts(msgspec.Struct, frozen=True):
-    """How many samples both runs have right, only one of them, or neither; `unpaired` ones can't be told."""
+    """The number of samples that both runs have right, only one of them, or neither.
+
+    `unpaired` samples are in one run only, or nothing says whether both answers are correct.
+    """
 
     both: int = 0
     only_a: int = 0
@@ -95,11 +98,17 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class PairList(msgspec.Struct, frozen=True):
-    """A page of pairs; `total` counts what is shown, `counts` all."""
+    """A page of pairs; `total` counts what is shown, `counts` all.
+
+    If the samples of a run cannot be used, there are no pairs, and `problem` names the run and the reason. `notes` name
+    lines that were left out.
+    """
 
     counts: PairCounts
     total: int
     samples: list[Pair]
+    problem: str = ""
+    notes: list[str] = []
 
 
 class CompareSamples:
@@ -111,7 +120,7 @@ class CompareSamples:
         Parameter("b", "the id of another", is_needed=True),
         Parameter("show", "only those", "choice", choices=_SHOWN),
         OFFSET,
-        limit(100, samples.MOST_SAMPLES),
+        limit(100, MAX_SAMPLES),
     )
     answer = PairList
 
@@ -121,23 +130,42 @@ class CompareSamples:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The samples that both have, in the order of the first."""
         asked = self.parameters.read(req)
-        a, b = (self._read(asked[name]) for name in ("a", "b"))
-        pairs = [Pair(id, _outcome(a[id], b[id]), a[id], b[id]) for id in a if id in b]
-        shown = [pair for pair in pairs if asked["show"] in (None, pair.outcome)]
-        counts = {name: sum(pair.outcome == name for pair in pairs) for name in _SHOWN}
-        page = shown[asked["offset"] : asked["offset"] + asked["limit"]]
-        answer(req, resp, PairList(PairCounts(**counts, unpaired=len(a.keys() ^ b.keys())), len(shown), page))
+        runs = [find_run(self._site, asked[name]) for name in ("a", "b")]
+        read = []
+        notes = []
+        for run in runs:
+            try:
+                recorded = read_rows(run, self._site.archive.workspace)
+            except SamplesUnusable as problem:
+                answer(req, resp, PairList(PairCounts(), 0, [], problem=f"{run.run_id}: {problem}"))
+                return
+            read.append({str(sample["id"]): sample for sample in recorded.rows})
+            if recorded.note:
+                notes.append(f"{run.run_id}: {recorded.note}")
+        answer(req, resp, _pairs(read[0], read[1], asked, notes))
 
     on_head = on_get
 
-    def _read(self, run_id: str) -> dict[str, dict[str, Any]]:
-        """The samples of a run that say whether they are right, by their id."""
-        read = samples.read_samples(self._site, find_run(self._site, run_id))
-        return {
-            str(sample["id"]): sample
-            for _, sample in read
-            if sample is not None and "id" in sample and isinstance(sample.get("correct"), bool)
-        }
+
+_Samples = dict[str, dict[str, Any]]
+
+
+def _pairs(a: _Samples, b: _Samples, asked: dict[str, Any], notes: list[str]) -> PairList:
+    judged_a, judged_b = ({id: sample for id, sample in some.items() if _is_judged(sample)} for some in (a, b))
+    pairs = [
+        Pair(id, _outcome(sample, judged_b[id]), sample, judged_b[id])
+        for id, sample in judged_a.items()
+        if id in judged_b
+    ]
+    shown = [pair for pair in pairs if asked["show"] in (None, pair.outcome)]
+    counts = {name: sum(pair.outcome == name for pair in pairs) for name in _SHOWN}
+    page = shown[asked["offset"] : asked["offset"] + asked["limit"]]
+    unpaired = len(a.keys() | b.keys()) - len(pairs)
+    return PairList(PairCounts(**counts, unpaired=unpaired), len(shown), page, notes=notes)
+
+
+def _is_judged(sample: dict[str, Any]) -> bool:
+    return outcome_of(sample) in ("correct", "incorrect")
 
 
 def _outcome(a: dict[str, Any], b: dict[str, Any]) -> Literal["both", "only_a", "only_b", "neither"]:

@@ -1,48 +1,54 @@
-"""The samples of a run: what was asked and answered, one by one, from the `samples.jsonl` that it left."""
+"""The samples of a run: what was asked and answered, one by one, from the `samples.jsonl` that the run left."""
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import falcon
 import msgspec
 
 from ...ledger.fold import Run
-from ...projections.scores.samples import bounded_lines, read_lines, samples_path
+from ...projections.scores.samples import Line, SamplesUnusable, recorded_lines, samples_path
 from ..api.answers import answer
 from ..api.parameters import OFFSET, Form, Parameter, limit
-from ..api.run_files import open_artifact
 from ..api.site import Site
 from .run import find_run
 
-MOST_SAMPLES = 500
+MAX_SAMPLES = 500
+
+Outcome = Literal["correct", "incorrect", "error", "unscored"]
+"""An answer that is correct or not; a sample that ended in an error and has no answer; or neither is known."""
 
 
 class SampleList(msgspec.Struct, frozen=True):
-    """A page of samples. `total` counts what the filters keep, `right` and `wrong` the whole file.
+    """A page of samples. `total` counts what the filters keep; the other counts are about the whole file.
 
-    `gone` names the file where the run recorded one that is not in its folder any more.
+    A sample with an `error` is counted in `errors`, and in neither `right` nor `wrong`. `unreadable` lines are not JSON
+    objects. If the file is not the one that the ledger recorded, there are no samples, and `problem` says why.
     """
 
     samples: list[dict[str, Any]]
-    total: int
-    right: int
-    wrong: int
-    unreadable: int
-    gone: str | None = None
+    total: int = 0
+    right: int = 0
+    wrong: int = 0
+    errors: int = 0
+    unscored: int = 0
+    unreadable: int = 0
+    problem: str = ""
 
 
 class Samples:
     """The samples that a run recorded in a `samples.jsonl`."""
 
-    about = "The samples of a run: all, or the right or the wrong ones"
+    about = "The samples of a run: all, or those with one outcome"
     parameters = Form(
-        Parameter("correct", "1: the right ones, 0: the wrong ones", "number", least=0, most=1),
-        Parameter("q", "a text that stands in the sample; case makes no difference"),
+        Parameter("correct", "1: only correct answers, 0: only incorrect ones", "number", least=0, most=1),
+        Parameter("outcome", "only samples with this outcome", "choice", choices=("error", "unscored")),
+        Parameter("q", "a text that the sample contains; letter case makes no difference"),
         OFFSET,
-        limit(100, MOST_SAMPLES),
+        limit(100, MAX_SAMPLES),
     )
     answer = SampleList
 
@@ -50,41 +56,59 @@ class Samples:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
-        """`offset` and `limit` count samples; `correct` (0 or 1) keeps only the wrong or the right ones."""
+        """`offset` and `limit` count samples that the filters keep."""
         asked = self.parameters.read(req)
-        only, wanted = asked["correct"], (asked["q"] or "").lower()
-        first, end = asked["offset"], asked["offset"] + asked["limit"]
-        samples: list[dict[str, Any]] = []
-        total = right = wrong = unreadable = 0
         run = find_run(self._site, run_id)
-        recorded = samples_path(run.artifacts)
-        if recorded is not None and not os.path.lexists(self._site.archive.folder(run) / recorded):
-            answer(req, resp, SampleList(samples, total, right, wrong, unreadable, gone=recorded))
+        if samples_path(run.artifacts) is None:
+            answer(req, resp, SampleList([]))
             return
-        for text, sample in read_samples(self._site, run):
-            if sample is None:
-                unreadable += 1
-                continue
-            correct = sample.get("correct")
-            right += correct is True
-            wrong += correct is False
-            if (only is None or correct is bool(only)) and (
-                not wanted or wanted in text.decode(errors="replace").lower()
-            ):
-                if first <= total < end:
-                    samples.append(sample)
-                total += 1
-        answer(req, resp, SampleList(samples, total, right, wrong, unreadable))
+        try:
+            answer(req, resp, _page(checked_lines(self._site, run), asked))
+        except SamplesUnusable as problem:
+            answer(req, resp, SampleList([], problem=str(problem)))
 
     on_head = on_get
 
 
-def read_samples(site: Site, run: Run) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-    """The lines of a run's `samples.jsonl`, each as a sample; None for what is none. Raises HTTPNotFound."""
-    recorded = samples_path(run.artifacts)
-    if recorded is None:
-        return
-    file, _ = open_artifact(run, site.archive.folder(run), recorded)
-    with file:
-        for line in read_lines(bounded_lines(file)):
-            yield line.text, line.row
+def checked_lines(site: Site, run: Run) -> Iterator[Line]:
+    """The lines of a run's samples. Raises SamplesUnusable, as `recorded_lines`, also after the last line."""
+    return recorded_lines(site.archive.folder(run), run.artifacts)
+
+
+def outcome_of(sample: dict[str, Any]) -> Outcome:
+    """What became of a sample."""
+    if sample.get("error"):
+        return "error"
+    correct = sample.get("correct")
+    return "unscored" if not isinstance(correct, bool) else "correct" if correct else "incorrect"
+
+
+def _page(lines: Iterator[Line], asked: dict[str, Any]) -> SampleList:
+    wanted_outcome = asked["outcome"] or {None: None, 1: "correct", 0: "incorrect"}[asked["correct"]]
+    wanted_text = (asked["q"] or "").lower()
+    first, end = asked["offset"], asked["offset"] + asked["limit"]
+    counts: Counter[str] = Counter()
+    samples: list[dict[str, Any]] = []
+    total = 0
+    for line in lines:
+        if line.row is None:
+            counts["unreadable"] += 1
+            continue
+        outcome = outcome_of(line.row)
+        counts[outcome] += 1
+        if wanted_outcome not in (None, outcome):
+            continue
+        if wanted_text and wanted_text not in line.text.decode(errors="replace").lower():
+            continue
+        if first <= total < end:
+            samples.append(line.row)
+        total += 1
+    return SampleList(
+        samples,
+        total,
+        right=counts["correct"],
+        wrong=counts["incorrect"],
+        errors=counts["error"],
+        unscored=counts["unscored"],
+        unreadable=counts["unreadable"],
+    )

@@ -3,20 +3,14 @@
 import { benchmarkLink, runLink } from "./address.js";
 import { get } from "./api.js";
 import { chart } from "./chart.js";
+import { samplesPanel } from "./compare-samples.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
 import { count, score, signed } from "./format.js";
 import { panel } from "./parts.js";
-import { empty, failure, loading } from "./states.js";
+import { empty } from "./states.js";
 
 const MOST = 6;
-const PAGE = 20;
-const OUTCOMES = [
-  ["both", "both right"],
-  ["only_a", "only the first"],
-  ["only_b", "only the second"],
-  ["neither", "neither"],
-];
 /** @type {Record<string, string>} */
 const VERDICTS = { better: "better", worse: "worse", "no difference": "", unknown: "" };
 
@@ -374,107 +368,6 @@ const turned = ({ improvement, low, high, verdict }, upwards) => ({
   low: upwards ? low : -high,
   high: upwards ? high : -low,
 });
-
-/** Two runs, sample by sample. @param {any[]} runs @param {AbortSignal} signal */
-function samplesPanel(runs, signal) {
-  const [a, b] = runs.map((one) => one.name);
-  const inside = h("div", {});
-  let show = "only_a";
-  let offset = 0;
-
-  async function load() {
-    try {
-      const answer = await get("/api/compare/samples", {
-        query: { a, b, show, offset, limit: PAGE },
-        past: false,
-        signal,
-      });
-      if (answer) draw(answer.value);
-    } catch (problem) {
-      if (signal.aborted) return;
-      inside.replaceChildren(failure("The samples cannot be compared", /** @type {Error} */ (problem).message, load));
-    }
-  }
-
-  function draw(/** @type {any} */ { counts, total, samples }) {
-    const known = counts.both + counts.only_a + counts.only_b + counts.neither;
-    if (!known)
-      return inside.replaceChildren(
-        h("p", { class: "soft" }, "The two have no samples in common that say whether they are right."),
-      );
-    const tabs = h(
-      "div",
-      { class: "tabs", role: "group", "aria-label": "Which samples" },
-      OUTCOMES.map(([name, text]) =>
-        h(
-          "button",
-          { type: "button", "aria-pressed": String(name === show), onclick: () => choose(name) },
-          `${text} ${count(counts[name])}`,
-        ),
-      ),
-    );
-    const list = samples.map((/** @type {any} */ sample) =>
-      h(
-        "details",
-        { class: "sample" },
-        h("summary", {}, h("span", { class: "mono" }, sample.id), " ", h("span", { class: "soft" }, excerpt(sample.a))),
-        h("div", { class: "columns even" }, answerOf("A", sample.a), answerOf("B", sample.b)),
-      ),
-    );
-    const pages = h(
-      "p",
-      { class: "pages" },
-      offset > 0 && h("button", { type: "button", onclick: () => go(-PAGE) }, "← Back"),
-      ` ${total ? offset + 1 : 0}–${Math.min(offset + PAGE, total)} of ${count(total)} `,
-      offset + PAGE < total && h("button", { type: "button", onclick: () => go(PAGE) }, "More →"),
-    );
-    inside.replaceChildren(
-      tabs,
-      list.length ? h("div", {}, list) : h("p", { class: "soft" }, "None."),
-      total > PAGE ? pages : "",
-    );
-    return undefined;
-  }
-
-  const choose = (/** @type {string} */ name) => {
-    show = name;
-    offset = 0;
-    load();
-  };
-  const go = (/** @type {number} */ by) => {
-    offset += by;
-    load();
-  };
-  inside.replaceChildren(loading());
-  load();
-  return panel(
-    "Sample by sample",
-    inside,
-    h("span", { class: "soft" }, "A is ", h("span", { class: "mono" }, a), ", B is ", h("span", { class: "mono" }, b)),
-    { class: "panel wide" },
-  );
-}
-
-/** @param {Record<string, any>} sample */
-function excerpt(sample) {
-  const text = sample.input ?? sample.question ?? sample.prompt ?? "";
-  return (typeof text === "string" ? text : JSON.stringify(text)).slice(0, 120);
-}
-
-/** @param {string} name @param {Record<string, any>} sample */
-const answerOf = (name, sample) =>
-  h(
-    "div",
-    {},
-    h(
-      "h3",
-      {},
-      name,
-      " ",
-      h("span", { class: sample.correct ? "better" : "worse" }, sample.correct ? "right" : "wrong"),
-    ),
-    h("pre", { class: "answer" }, JSON.stringify(sample, null, 2)),
-  );
 
 /** @param {any[]} some */
 function unlike(some) {

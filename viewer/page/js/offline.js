@@ -53,7 +53,8 @@ function answer(path, search, query) {
   if (!known) return undefined;
   if (part === "") return known.run;
   if (part === "events") return known.events;
-  if (part === "samples") return { samples: [], total: 0, right: 0, wrong: 0, unreadable: 0 };
+  if (part === "samples")
+    return { samples: [], total: 0, right: 0, wrong: 0, errors: 0, unscored: 0, unreadable: 0, problem: "" };
   if (part === "artifacts")
     return {
       artifacts: known.run.run.artifacts.map((/** @type {any} */ one) => ({ ...one, present: false, is_text: false })),
