@@ -12,17 +12,17 @@ from benchmarks.projections.analytics.build import NAME, refresh
 from benchmarks.projections.analytics.sandbox import Limits, ask
 from benchmarks.projections.workspace import Workspace
 
-from .figures import Table, in_turns, seconds
+from .figures import Scale, Table, in_turns, seconds
 from .ledger import DECODE, fill, read_lines_of
 from .projections import RUNS
 
 _ALL = "SELECT count(*), count_if(is_record), sum(delta_to_reference) FROM score_history"
 
 
-def measure_analytics(table: Table, folder: Path, runs: int = RUNS) -> None:
-    """`score_history` of every run: from the ledger's lines alone, with cached segments, and once it is there."""
+def measure_analytics(table: Table, folder: Path, scale: Scale) -> None:
+    """`score_history` of every run: from the ledger's lines alone, with cached segments, and from the database."""
     workspace = Workspace(folder)
-    store = fill(workspace.ledger, runs)
+    store = fill(workspace.ledger, scale.count(RUNS, least=100))
     decode = codec._decoder.decode
 
     def decode_lines() -> None:
@@ -37,7 +37,7 @@ def measure_analytics(table: Table, folder: Path, runs: int = RUNS) -> None:
         (workspace.results / NAME).unlink(missing_ok=True)
         ask(refresh(workspace, store), _ALL, Limits())
 
-    decoded, first, again = in_turns(3, decode_lines, cold, lukewarm)
+    decoded, first, again = in_turns(scale.rounds(3), decode_lines, cold, lukewarm)
     table.add("score_history of all runs, from JSONL", first, "s", DECODE, decoded, "< 3 s")
     table.add("  with the sealed segments in the cache", again, "s", DECODE, decoded, "")
     database = refresh(workspace, store)

@@ -1,4 +1,4 @@
-"""What the command line costs: its start, a run on top of its child, one that is skipped, and one that only waits."""
+"""What the command line costs: its start, a run in addition to its child, a skipped run, and a run that only waits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.orchestrator.models.targets import find_target
 from benchmarks.orchestrator.planning.campaign_file import cells_of, load_campaign_file
 from benchmarks.orchestrator.planning.plan import PlannedRun, make_plan
 
-from .figures import Table, command, in_turns, seconds
+from .figures import Scale, Table, command, in_turns, seconds
 
 PYTHON = sys.executable
 BENCHMARKS = str(Path(PYTHON).with_name("benchmarks"))
@@ -51,37 +51,39 @@ BARE = "python -c pass"
 CHILD_ALONE = "its bare child process"
 
 
-def measure_start(table: Table, folder: Path) -> None:
+def measure_start(table: Table, folder: Path, scale: Scale) -> None:
     """How long the command line takes to answer."""
     listing = (BENCHMARKS, "--workspace", str(folder), "list-benchmarks")
-    bare, help_, click, full = in_turns(
-        15,
+    bare, help_, version, click, full = in_turns(
+        scale.rounds(15),
         command(PYTHON, "-c", "pass"),
         command(BENCHMARKS, "--help"),
+        command(BENCHMARKS, "--version"),
         command(PYTHON, "-c", "import click"),
         command(*listing),
     )
     table.add("benchmarks --help", help_ * 1e3, "ms", BARE, bare * 1e3, "< 150 ms")
+    table.add("benchmarks --version", version * 1e3, "ms", BARE, bare * 1e3, "< 150 ms")
     table.add("  of that: python -c 'import click'", click * 1e3, "ms", BARE, bare * 1e3, "")
     table.add("benchmarks list-benchmarks", full * 1e3, "ms", BARE, bare * 1e3, "< 400 ms")
     probe = "import subprocess; subprocess.run(['docker', 'info'], capture_output=True)"
     probe = probe if shutil.which("docker") else "pass"
     imports = "import benchmarks.adapters.discovery, jmespath"
-    probed, imported = in_turns(7, command(PYTHON, "-c", probe), command(PYTHON, "-c", imports))
+    probed, imported = in_turns(scale.rounds(7), command(PYTHON, "-c", probe), command(PYTHON, "-c", imports))
     table.add("  of that: the check for a Docker daemon", (probed - bare) * 1e3, "ms", BARE, bare * 1e3, "")
     table.add("  of that: importing discovery and jmespath", (imported - bare) * 1e3, "ms", BARE, bare * 1e3, "")
 
 
-def measure_runs(table: Table, folder: Path) -> None:
-    """What a run costs on top of its child, and what a skipped one costs."""
+def measure_runs(table: Table, folder: Path, scale: Scale) -> None:
+    """What a run costs in addition to its child, one after the other and in parallel."""
     (folder / "trivial").mkdir()
     (folder / "trivial" / "benchmark.toml").write_text(MANIFEST)
     run = [BENCHMARKS, "--workspace", str(folder), "run", "--benchmarks", "trivial", "--provider", "ollama"]
-    few, many = 5, 45
+    few, many = 1, 1 + scale.count(40, least=2)
     target = folder / "bare"
     target.mkdir()
     bare, short, long = in_turns(
-        5,
+        scale.rounds(5),
         command(PYTHON, "-c", CHILD, str(target)),
         command(*run, "--force", "--repeats", str(few)),
         command(*run, "--force", "--repeats", str(many)),
@@ -97,9 +99,10 @@ def measure_runs(table: Table, folder: Path) -> None:
         bare * 1e3,
         "<= 15 ms",
     )
-    jobs, few, many = 8, 20, 120
+    jobs, few = 8, scale.count(20, least=2)
+    many = 6 * few
     bare, short, long = in_turns(
-        5,
+        scale.rounds(5),
         command(
             "sh", "-c", f"seq {many - few} | xargs -P {jobs} -I@ {shlex.join([PYTHON, '-c', CHILD, str(target)])} @"
         ),
@@ -110,9 +113,9 @@ def measure_runs(table: Table, folder: Path) -> None:
     table.add(f"runs with --jobs {jobs}", rate, "/s", f"children, xargs -P {jobs}", bare_rate, ">= 0.8x")
 
 
-def measure_known(table: Table, folder: Path) -> None:
-    """What it costs to plan work of which the ledger holds a success, and to skip it."""
-    known = 10_000
+def measure_known(table: Table, folder: Path, scale: Scale) -> None:
+    """What it costs to plan work that has succeeded before, and to skip it."""
+    known = scale.count(10_000, least=10)
     (folder / "trivial").mkdir()
     (folder / "trivial" / "benchmark.toml").write_text(MANIFEST)
     file = folder / "known.toml"
@@ -126,7 +129,7 @@ def measure_known(table: Table, folder: Path) -> None:
     before = folder.with_name(f"{folder.name}-before")
     shutil.copytree(folder, before)
     starts, skips = [], []
-    for _ in range(5):
+    for _ in range(scale.rounds(5)):
         # Each skip is an event: every round begins with the same history.
         shutil.rmtree(folder)
         shutil.copytree(before, folder)
@@ -171,9 +174,9 @@ def _success(planned: PlannedRun) -> list[NewEvent]:
     return [NewEvent(run_id, started), NewEvent(run_id, finished)]
 
 
-def measure_idle(table: Table, folder: Path) -> None:
-    """What the orchestrator does while its runs only wait: looking after them, and their heartbeats."""
-    runs, watched = 16, 20.0
+def measure_idle(table: Table, folder: Path, scale: Scale) -> None:
+    """What the orchestrator costs while its runs only wait: it watches them and records heartbeats."""
+    runs, watched = scale.count(16, least=2), max(1.0, 20.0 * scale.part)
     (folder / "trivial").mkdir()
     idle = MANIFEST.replace(json.dumps(CHILD), json.dumps("import time; time.sleep(1000)"))
     (folder / "trivial" / "benchmark.toml").write_text(idle)

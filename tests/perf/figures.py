@@ -1,4 +1,4 @@
-"""Figures beside their baselines: taken in turns, as the machine is noisy, and compared by their medians."""
+"""Figures beside their baselines: measured in turns, because the machine is noisy, and compared by their medians."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the full measurement to do: 1 for figures, a small part to test that the measurement works."""
+
+    part: float = 1.0
+
+    def count(self, full: int, *, least: int = 1) -> int:
+        """That part of a number of runs, events or clients."""
+        return max(least, round(full * self.part))
+
+    def rounds(self, full: int) -> int:
+        """The number of repetitions: all, or one."""
+        return full if self.part == 1 else 1
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -16,7 +32,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def in_turns(rounds: int, *works: Callable[[], object]) -> list[float]:
-    """The median seconds of each, taken in turns."""
+    """The median seconds of each, measured in turns."""
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for work, times in zip(works, taken, strict=True):
@@ -30,7 +46,7 @@ def command(*argv: str) -> Callable[[], object]:
 
 
 class Table:
-    """The figures: printed as they come, and kept for bench.json."""
+    """The figures: printed at once, and kept for bench.json."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, object]] = []

@@ -33,7 +33,7 @@ from benchmarks.ledger.storage import codec
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.sqlite.database import rebuild
 
-from .figures import Table, in_turns, seconds
+from .figures import Scale, Table, in_turns, seconds
 
 OWNER = Owner(host="bench", boot_id="0" * 36, pid=4711, process_start=1.0)
 BEAT = Heartbeat(progress=Progress(done=3, total=30, note="sample 3 of 30, " + "x" * 120))
@@ -166,13 +166,13 @@ def together(processes: int, code: str, *arguments: str) -> float:
     return time.perf_counter() - begin
 
 
-def measure_appends(table: Table, folder: Path) -> None:
+def measure_appends(table: Table, folder: Path, scale: Scale) -> None:
     """Durable appends, by one process and by eight, each beside the same bytes written and synced by one."""
     store = JsonlStore(folder / "one", notice=print)
     store.append(lambda _: [NewEvent("run_1", BEAT)], lambda _: None)
     line = next(store.read_lines()) + b"\n"
     raw = os.open(folder / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    count = 1500
+    count = scale.count(1500, least=16)
 
     def write_and_sync() -> None:
         for _ in range(count):
@@ -195,7 +195,7 @@ def measure_appends(table: Table, folder: Path) -> None:
         return count / together(8, SQLITE_WRITER, str(folder / f"s{next(names)}.sqlite"), str(count // 8))
 
     rates: list[list[float]] = [[], [], [], [], []]
-    for _ in range(7):
+    for _ in range(scale.rounds(7)):
         rates[0].append(count / seconds(write_and_sync))
         rates[1].append(count / seconds(append))
         rates[2].append(eight(1)())
@@ -217,9 +217,9 @@ def read_lines_of(store: JsonlStore) -> Iterator[bytes]:
             yield from file
 
 
-def measure_replay(table: Table, folder: Path) -> None:
+def measure_replay(table: Table, folder: Path, scale: Scale) -> None:
     """Reading a ledger back: to run states, with and without the proof of the chain, and into the projection."""
-    store = fill(folder / "ledger", 20_000)
+    store = fill(folder / "ledger", scale.count(20_000, least=100))
     decode = codec._decoder.decode
     number = sum(1 for _ in store.read_lines())
 
@@ -239,7 +239,7 @@ def measure_replay(table: Table, folder: Path) -> None:
         History(details=False).read(itertools.chain.from_iterable(store.prove_records(details=False)))
 
     decoded, hashed, replayed, checked, proven, parsed, built = in_turns(
-        5,
+        scale.rounds(5),
         decode_lines,
         hash_lines,
         lambda: History(details=False).read(store.read(details=False)),
@@ -269,9 +269,9 @@ print(len(history.runs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 10
 """
 
 
-def measure_memory(table: Table, folder: Path) -> None:
-    """The most memory that the replay of a million events takes."""
-    store = fill(folder / "ledger", 108_700)
+def measure_memory(table: Table, folder: Path, scale: Scale) -> None:
+    """The peak memory of the replay of a million events."""
+    store = fill(folder / "ledger", scale.count(108_700, least=100))
     size = sum(path.stat().st_size for path in store.files()) / 2**20
     done = subprocess.run(
         [sys.executable, "-c", REPLAYER, str(store.folder)], check=True, capture_output=True, text=True
@@ -283,7 +283,7 @@ def measure_memory(table: Table, folder: Path) -> None:
 # -- the same job by others
 
 
-def measure_peers(table: Table, folder: Path) -> None:
+def measure_peers(table: Table, folder: Path, scale: Scale) -> None:
     """The same job by the `eventsourcing` library: make one event durable, and read the whole log back as events."""
     try:
         from eventsourcing.application import Application
@@ -303,7 +303,7 @@ def measure_peers(table: Table, folder: Path) -> None:
     job = Job()
     application.save(job)
     store = JsonlStore(folder / "ledger", notice=print)
-    count, many = 1000, 20_000
+    count, many = scale.count(1000), scale.count(20_000, least=100)
 
     def save_each() -> None:
         for _ in range(count):
@@ -315,12 +315,12 @@ def measure_peers(table: Table, folder: Path) -> None:
             store.append(lambda _: [NewEvent("run_1", BEAT)], lambda _: None)
             store.sync()
 
-    saved, appended = in_turns(5, save_each, append_each)
+    saved, appended = in_turns(scale.rounds(5), save_each, append_each)
     table.add("durable appends, 1 process", count / appended, "per s", "eventsourcing", count / saved, ">= 1.3")
-    for _ in range(many - 5 * count):
+    for _ in range(many - scale.rounds(5) * count):
         job.beat(**progress)
     application.save(job)
-    store.append(lambda _: [NewEvent("run_1", BEAT)] * (many - 5 * count), lambda _: None)
+    store.append(lambda _: [NewEvent("run_1", BEAT)] * (many - scale.rounds(5) * count), lambda _: None)
 
     def read_theirs() -> int:
         position, number = 1, 0
@@ -330,5 +330,5 @@ def measure_peers(table: Table, folder: Path) -> None:
         return number
 
     assert read_theirs() >= many
-    theirs, ours = in_turns(3, read_theirs, lambda: sum(1 for _ in store.read()))
+    theirs, ours = in_turns(scale.rounds(3), read_theirs, lambda: sum(1 for _ in store.read()))
     table.add("events read back", many / ours, "per s", "eventsourcing", many / theirs, ">= 6")

@@ -1,4 +1,4 @@
-"""What the viewer's page costs whoever looks at a hundred thousand runs, in a real chromium."""
+"""What the viewer's page costs its readers, with 100,000 runs, in a real chromium."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
-from .figures import Table
+from .figures import Scale, Table
+from .histories import fill
 from .ledger import campaign
-from .viewer import RUNS, ask, fill, server_of
+from .viewer import RUNS, ask, server_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 VISITS = 7
 FINISHED = 7
 ROUNDS = 3
-# Runs in the page before its own scripts. `usable`: when what was looked for is painted, since the page was asked for.
+# Runs in the page before its own scripts. `usable`: milliseconds from the request until the rows are painted.
 WATCH = """
 window.painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 window.usable = new Promise((done) => {
@@ -41,12 +42,12 @@ TRANSFERRED = """
 [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
   .reduce((sum, entry) => sum + entry.transferSize, 0)
 """
-# Until other rows are painted, or as many as another summary says.
+# Until other rows, or another summary, are painted.
 ACT = """
 async ([selector, text]) => {
   const rows = () => [...document.querySelectorAll("tr[data-run]")].slice(0, 12).map((row) => row.dataset.run);
-  const told = () => rows() + document.querySelector(".intro > p").innerText;
-  const before = told();
+  const shown = () => rows() + document.querySelector(".intro > p").innerText;
+  const before = shown();
   const target = document.querySelector(selector);
   const begin = performance.now();
   if (text === null) target.click();
@@ -57,7 +58,7 @@ async ([selector, text]) => {
   await new Promise((done, fail) => {
     const late = setTimeout(() => fail(new Error(`${selector} ${text}: no other rows`)), 10_000);
     const look = new MutationObserver(() => {
-      if (told() === before) return;
+      if (shown() === before) return;
       look.disconnect();
       clearTimeout(late);
       done();
@@ -68,7 +69,7 @@ async ([selector, text]) => {
   return performance.now() - begin;
 }
 """
-# By the clock on the wall, which the writer of the event has, too.
+# By the wall clock, because the writer of the event is another process.
 FOLLOW = """
 (run) => {
   window.seen = new Promise((done) => {
@@ -83,22 +84,22 @@ FOLLOW = """
 """
 
 
-def measure_page(table: Table, folder: Path) -> None:
-    """The first page, other rows after a sort, a filter or a search, and news of a run that finished."""
+def measure_page(table: Table, folder: Path, scale: Scale) -> None:
+    """The first page, other rows after a sort, a filter or a search, and a run that finishes."""
     from playwright.sync_api import sync_playwright
 
     given = os.environ.get("BENCH_VIEWER")
     root = Path(given) if given else folder
     store = JsonlStore(Workspace(root).ledger, notice=print)
     if not store.files():
-        fill(root, RUNS)
+        fill(root, scale.count(RUNS, least=400), heartbeats=False)
     serve = ("-m", "benchmarks.orchestrator", "--workspace", str(root), "serve-viewer", "--port", "0")
     with server_of(*serve) as (port, _), sync_playwright() as playwright:
         ask(http.client.HTTPConnection("127.0.0.1", port, timeout=600), "/api/overview")
         url = f"http://127.0.0.1:{port}/"
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, address in (("overview", url), ("runs", f"{url}#/runs")):
-            visits = [_visit(browser, address) for _ in range(VISITS)]
+            visits = [_visit(browser, address) for _ in range(scale.rounds(VISITS))]
             usable, transferred = (statistics.median(column) for column in zip(*visits, strict=True))
             table.add(f"page of {name}, 100k runs: usable", usable, "ms", "target", 1000, "<= 1")
             table.add("  the same: transferred", transferred / 1000, "kB", "target", 400, "<= 1")
@@ -106,7 +107,7 @@ def measure_page(table: Table, folder: Path) -> None:
         page.add_init_script(WATCH)
         page.goto(f"{url}#/runs")
         page.evaluate("window.usable")
-        for name, times in _acts(page).items():
+        for name, times in _acts(page, scale.rounds(ROUNDS)).items():
             table.add(f"{name} in the page, 100k runs: median", statistics.median(times), "ms", "target", 150, "<= 1")
             table.add(f"  the same: the slowest of {len(times)}", max(times), "ms", "target", 150, "<= 1")
         page.goto("about:blank")
@@ -119,7 +120,7 @@ def measure_page(table: Table, folder: Path) -> None:
 
 
 def _visit(browser: Browser, address: str) -> tuple[float, float]:
-    """Milliseconds until the page can be used, and bytes on the wire, for somebody who was never there."""
+    """Milliseconds until the page can be used, and bytes on the wire, in a browser without a cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.add_init_script(WATCH)
@@ -129,8 +130,8 @@ def _visit(browser: Browser, address: str) -> tuple[float, float]:
     return figures
 
 
-def _acts(page: Page) -> dict[str, list[float]]:
-    """Milliseconds from each act to the rows that it asks for: the median of some rounds, as others use the machine."""
+def _acts(page: Page, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds from each act to the rows that it asks for: the median of some rounds."""
     columns = "benchmark score delta agent model duration started run_id".split()
     sorts = [(f"[data-sort={name}]", None) for name in columns for _ in range(2)]
     filters = [
@@ -138,8 +139,8 @@ def _acts(page: Page) -> dict[str, list[float]]:
     ]
     searches = [("input[type=search]", text) for text in ("benchmark_7", "model-3", "0001", "")]
     acts = {"sort": sorts, "filter": filters, "search": searches}
-    taken = {name: [[page.evaluate(ACT, act) for act in some] for _ in range(ROUNDS)] for name, some in acts.items()}
-    return {name: [statistics.median(act) for act in zip(*rounds, strict=True)] for name, rounds in taken.items()}
+    taken = {name: [[page.evaluate(ACT, act) for act in some] for _ in range(rounds)] for name, some in acts.items()}
+    return {name: [statistics.median(act) for act in zip(*tries, strict=True)] for name, tries in taken.items()}
 
 
 def _news(page: Page, store: JsonlStore) -> list[float]:

@@ -14,7 +14,7 @@ from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.sqlite.database import open_readonly, rebuild, refresh
 from benchmarks.projections.sqlite.viewer_data import update_dataset, write_dataset
 
-from .figures import Table, in_turns, seconds
+from .figures import Scale, Table, in_turns, seconds
 from .ledger import DECODE, fill, one_run, read_lines_of
 
 RUNS = 108_700
@@ -31,8 +31,9 @@ print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 
-def measure_projections(table: Table, folder: Path, runs: int = RUNS) -> None:
+def measure_projections(table: Table, folder: Path, scale: Scale) -> None:
     """Both projections of a long history, anew and after one more run, and the memory of building."""
+    runs = scale.count(RUNS, least=100)
     store = fill(folder / "ledger", runs)
     database, document = folder / "orchestrator.sqlite", folder / "viewer_data.json"
     number = sum(1 for _ in store.read_lines())
@@ -46,7 +47,7 @@ def measure_projections(table: Table, folder: Path, runs: int = RUNS) -> None:
         with open_readonly(database) as connection:
             write_dataset(connection, document)
 
-    decoded, built, written = in_turns(3, decode_lines, lambda: rebuild(database, store), write)
+    decoded, built, written = in_turns(scale.rounds(3), decode_lines, lambda: rebuild(database, store), write)
     both = built + written
     table.add("events into orchestrator.sqlite", number / built, "per s", DECODE, number / decoded, ">= 0.36")
     table.add("  the same + viewer_data.json", number / both, "per s", DECODE, number / decoded, ">= 0.25")
@@ -87,7 +88,7 @@ def measure_document(table: Table, folder: Path, database: Path, document: Path)
     table.add("viewer_data.json written", size / written, "MiB/s", "json.dump", size / dumped, ">= 2")
 
 
-def measure_projection_peers(table: Table, folder: Path) -> None:
+def measure_projection_peers(table: Table, folder: Path, scale: Scale) -> None:
     """The same job by the `eventsourcing` library: its ProjectionRunner, into a table of its SQLite module."""
     try:
         from eventsourcing.application import Application
@@ -134,8 +135,8 @@ def measure_projection_peers(table: Table, folder: Path) -> None:
             )
 
     assert issubclass(Rows, TrackingRecorder)
-    count = 3_000
-    # Its SQLite module can't be subscribed to, so what is projected comes from memory: that is to its advantage.
+    count = scale.count(3_000, least=30)
+    # Its SQLite module offers no subscription, so it projects from memory: that is to its advantage.
     environ = {
         "PERSISTENCE_MODULE": "eventsourcing.popo",
         "ROWS_PERSISTENCE_MODULE": "eventsourcing.sqlite",
@@ -150,7 +151,7 @@ def measure_projection_peers(table: Table, folder: Path) -> None:
             runner.app.save(job)
             runner.wait(count, timeout=120)
 
-    store: JsonlStore = fill(folder / "ledger", 10_870)
+    store: JsonlStore = fill(folder / "ledger", scale.count(10_870, least=100))
     number = sum(1 for _ in store.read_lines())
     theirs = seconds(project_theirs)
     ours = statistics.median(seconds(lambda: rebuild(folder / "ours.sqlite", store)) for _ in range(3))

@@ -1,4 +1,4 @@
-"""What the viewer's server costs: a page of runs among a hundred thousand, many clients, memory, and news."""
+"""What the viewer's server costs: a page of 100,000 runs, many clients, memory, and new runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import http.client
 import itertools
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -18,11 +17,12 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.ledger.events import Counts, Failed, GroupClosed, NewEvent
+from benchmarks.ledger.events import Counts, GroupClosed, NewEvent
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
-from .figures import Table
+from .figures import Scale, Table
+from .histories import fill
 from .ledger import campaign
 
 RUNS = 100_000
@@ -37,39 +37,6 @@ FILTERS = (
     "&reason=timeout&q=0001",
     "&since=2020-01-01T00:00:00Z&status=succeeded",
 )
-
-
-def varied(runs: int) -> Iterator[NewEvent]:
-    """Runs of several agents and models with scores of their own, a tenth of them failed."""
-    from msgspec.structs import replace
-
-    chance = random.Random(1)
-    model = agent = ""
-    for new in campaign(runs):
-        event = new.data
-        if event.type == "started":
-            model, agent = f"model-{chance.randrange(25)}", chance.choice(["eliza", "hermes", "bare-model"])
-            yield replace(new, data=replace(event, model=model, agent=agent))
-        elif event.type == "finished":
-            score = chance.random()
-            told = {"duration_seconds": chance.random() * 900, "score": score, "delta_to_high_score": score - 0.9}
-            if chance.random() < 0.1:
-                whole = {name: getattr(event, name) for name in event.__struct_fields__} | told
-                yield replace(new, data=Failed(**{**whole, "reason": "timeout", "error": "no answer in 3600 s"}))
-            else:
-                yield replace(new, data=replace(event, **told))
-        elif event.type != "heartbeat" or event.progress.done == 0:
-            yield new
-
-
-def fill(folder: Path, runs: int) -> JsonlStore:
-    """A workspace with that many runs; its store."""
-    store = JsonlStore(Workspace(folder).ledger, notice=print)
-    events = varied(runs)
-    while some := list(itertools.islice(events, 20_000)):
-        store.append(lambda _, some=some: some, lambda _: None)
-    store.sync()
-    return store
 
 
 STATIC = """
@@ -119,7 +86,7 @@ for _ in range(count):
 """
 
 
-def throughput(port: int, path: str, each: int = 400, clients: int = 8) -> float:
+def throughput(port: int, path: str, each: int, clients: int = 8) -> float:
     """Answers per second to that many clients at once."""
     argv = [sys.executable, "-c", CLIENT, str(port), path, str(each)]
     started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(clients)]
@@ -136,7 +103,7 @@ def throughput(port: int, path: str, each: int = 400, clients: int = 8) -> float
 
 
 def page(port: int, is_over: threading.Event, heard: Callable[[str, float], None]) -> None:
-    """An open page: what it asks first, and its stream, again and again."""
+    """An open page: its first questions, and then its stream, again and again."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     for path in ("/api/overview", "/api/runs?limit=100", "/api/benchmarks"):
         ask(connection, path)
@@ -155,13 +122,13 @@ def page(port: int, is_over: threading.Event, heard: Callable[[str, float], None
         is_over.wait(0.7)
 
 
-def measure_server(table: Table, folder: Path) -> None:
-    """A page of runs sorted by any column under any filter, throughput, memory with open pages, and news."""
+def measure_server(table: Table, folder: Path, scale: Scale) -> None:
+    """A page of runs in any order under any filter, throughput, memory with open pages, and new runs."""
     given = os.environ.get("BENCH_VIEWER")
     root = Path(given) if given else folder
     store = JsonlStore(Workspace(root).ledger, notice=print)
     if not store.files():
-        fill(root, RUNS)
+        fill(root, scale.count(RUNS, least=100), heartbeats=False)
     serve = ("-m", "benchmarks.orchestrator", "--workspace", str(root), "serve-viewer", "--port", "0")
     with server_of(*serve) as (port, pid), server_of("-c", STATIC) as (static, _):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
@@ -174,7 +141,11 @@ def measure_server(table: Table, folder: Path) -> None:
             times.append((time.perf_counter() - begin) * 1000)
         limit = statistics.quantiles(times, n=20)[-1]
         table.add("/api/runs, any sort and filter, 100k runs: p95", limit, "ms", "target", 50, "<= 1")
-        rates = [(throughput(port, "/api/runs?sort=-score&limit=100"), throughput(static, "/static")) for _ in range(3)]
+        each = scale.count(400, least=2)
+        rates = [
+            (throughput(port, "/api/runs?sort=-score&limit=100", each), throughput(static, "/static", each))
+            for _ in range(scale.rounds(3))
+        ]
         ours, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
         table.add("/api/runs, 8 clients", ours, "per s", "2 kB static, same server", theirs, ">= 0.5")
         _measure_pages(table, store, port, pid)
@@ -182,9 +153,9 @@ def measure_server(table: Table, folder: Path) -> None:
 
 def _measure_pages(table: Table, store: JsonlStore, port: int, pid: int) -> None:
     is_over = threading.Event()
-    told: dict[str, list[float]] = {}
+    seen: dict[str, list[float]] = {}
     pages = [
-        threading.Thread(target=page, args=(port, is_over, lambda status, at: told.setdefault(status, []).append(at)))
+        threading.Thread(target=page, args=(port, is_over, lambda status, at: seen.setdefault(status, []).append(at)))
         for _ in range(20)
     ]
     for some in pages:
@@ -196,7 +167,7 @@ def _measure_pages(table: Table, store: JsonlStore, port: int, pid: int) -> None
         began = time.perf_counter()
         store.append(lambda _, e=event: [NewEvent(NEWS, e.data)], lambda _: None)
         time.sleep(1.5)
-    delays = [(at - began) * 1000 for at in told.get("succeeded", [])]
+    delays = [(at - began) * 1000 for at in seen.get("succeeded", [])]
     table.add("a finished run reaches 20 open pages: the last", max(delays), "ms", "target", 1000, "<= 1")
     table.add("  the same: the median page", statistics.median(delays), "ms", "target", 1000, "<= 1")
     memory = psutil.Process(pid).memory_info().rss / 2**20
