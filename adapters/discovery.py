@@ -27,6 +27,8 @@ ENTRY_POINTS = "benchmarks.adapters"
 
 _HERE = Path(__file__).parent
 _NEVER = {"benchmark_results", "__pycache__", "node_modules"}
+_CACHES = {"__pycache__", "node_modules", ".venv", ".tox", ".nox", ".cache", ".hypothesis"}
+_CACHE_FILES = (".pyc", ".pyo", ".DS_Store")
 _ID_LINE = re.compile(r"""^\s*id\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
 Broken = Mapping[str, ManifestError]
@@ -73,7 +75,7 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def discover(workspace: Path) -> Discovery:
-    """Look at everything that can be run with this workspace, which need not exist. Writes nothing.
+    """Look at everything that can be run with this workspace, which need not exist. Writes nothing, starts no process.
 
     A broken manifest becomes one of `problems` and takes no other down.
     """
@@ -109,7 +111,7 @@ def discover(workspace: Path) -> Discovery:
         if choice.checks and adapter.source != "suite" and adapter.manifest.needs_directory:
             adapters[id] = msgspec.structs.replace(adapter, harnesses=harnesses)
     uncovered = [name for name in directories if not {name, Path(name).name} & covered]
-    residue = _residue(workspace, uncovered)
+    residue = {name for name in uncovered if _holds_only_caches(workspace / name)}
     return Discovery(
         adapters=dict(sorted(adapters.items())),
         problems=problems,
@@ -117,6 +119,20 @@ def discover(workspace: Path) -> Discovery:
         uncovered=[name for name in uncovered if name not in residue],
         excluded=excluded,
         broken={id: problem for id, problem in broken.items() if id not in adapters},
+    )
+
+
+def without_ignored(discovery: Discovery, workspace: Path) -> Discovery:
+    """The same without the uncovered folders that hold only files that git ignores. Asks git, if there are any."""
+    ignored = {
+        name
+        for name in lists_nothing_of(workspace, discovery.uncovered)
+        if any(files for *_, files in os.walk(workspace / name))
+    }
+    return msgspec.structs.replace(
+        discovery,
+        directories=[name for name in discovery.directories if name not in ignored],
+        uncovered=[name for name in discovery.uncovered if name not in ignored],
     )
 
 
@@ -153,9 +169,19 @@ def _may_be_benchmark(path: Path) -> bool:
     return path.name not in _NEVER and not path.name.startswith(".")
 
 
-def _residue(workspace: Path, names: list[str]) -> set[str]:
-    """Those folders that hold only what git ignores, such as caches that outlived their benchmark."""
-    return {name for name in lists_nothing_of(workspace, names) if any(f for *_, f in os.walk(workspace / name))}
+def _holds_only_caches(folder: Path) -> bool:
+    """Whether a folder is not empty, and holds nothing but caches (by their names) that outlived a benchmark."""
+    has_cache = False
+    for _, folders, files in os.walk(folder):
+        if any(not name.endswith(_CACHE_FILES) for name in files):
+            return False
+        has_cache = has_cache or bool(files) or any(_is_cache(name) for name in folders)
+        folders[:] = [name for name in folders if not _is_cache(name)]
+    return has_cache
+
+
+def _is_cache(folder: str) -> bool:
+    return folder in _CACHES or (folder.startswith(".") and folder.endswith("_cache"))
 
 
 def _claimed(path: Path) -> tuple[str, str]:

@@ -15,16 +15,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from .atomic_file import write_atomically
+from .cache import CACHE_VARIABLE, cache_folder
 from .manifest import Requires
 
-CACHE_VARIABLE = "BENCHMARKS_CACHE"
 _FOLDER = "environments"
 _MARKER = "ready.json"
 _BUILD_SECONDS = 1800.0
@@ -33,6 +34,9 @@ _BUSY_SECONDS = 30.0
 _NOTICE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.02
 _LOOK_SECONDS = 0.25
+_FIND_SECONDS = 30.0
+_LATER_VERSIONS = 8
+"""Minor versions of Python after the oldest one that are looked for on PATH."""
 
 
 class EnvironmentBuildError(Exception):
@@ -93,28 +97,39 @@ class _Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: list[str]
 
 
-def cache_folder() -> Path:
-    """Where environments are kept: `$BENCHMARKS_CACHE`, else below the user's cache folder."""
-    if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).absolute()
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "benchmark-orchestrator"
-
-
 def folder_of(key: str) -> Path:
     """Where the environment of that key lies, or would lie."""
     return cache_folder() / _FOLDER / key
 
 
 def find_python(oldest: str | None) -> str | None:
-    """An interpreter of that version (such as "3.12") or a later one: our own where it will do; None without any."""
-    if oldest is None or sys.version_info >= tuple(map(int, oldest.split("."))):
+    """An interpreter of that version (such as "3.12") or a later one: our own if it is new enough; None without any."""
+    if oldest is None or _is_new_enough(oldest):
         return sys.executable
+    argv = find_python_argv(oldest)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_FIND_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def find_python_argv(oldest: str) -> list[str]:
+    """The command that prints an interpreter of that version or a later one, and fails without any."""
     from uv import find_uv_bin
 
-    asked = [find_uv_bin(), "python", "find", "--no-python-downloads", f">={oldest}"]
-    done = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else None
+    return [find_uv_bin(), "python", "find", "--no-python-downloads", f">={oldest}"]
+
+
+def can_have_python(oldest: str, environ: Mapping[str, str]) -> bool:
+    """Whether such an interpreter is in sight: our own, or one on PATH under its name. uv may know of others."""
+    minor = int(oldest.split(".")[1])
+    names = (f"python3.{number}" for number in range(minor, minor + _LATER_VERSIONS))
+    return _is_new_enough(oldest) or any(shutil.which(name, path=environ.get("PATH")) for name in names)
+
+
+def _is_new_enough(oldest: str) -> bool:
+    return sys.version_info >= tuple(map(int, oldest.split(".")))
 
 
 def ensure(
@@ -253,10 +268,9 @@ def _build(spec: EnvironmentSpec, folder: Path, announce: Callable[[str], None],
     if spec.no_deps:
         run([*install, "--no-deps", *spec.no_deps])
     packages = sorted(run([uv, "pip", "freeze", "--python", str(python)]).splitlines())
-    partial = folder / f"{_MARKER}.part"
     version = run([str(python), "-c", "import platform; print(platform.python_version())"]).strip()
-    partial.write_bytes(msgspec.json.encode(_Marker(version, [*spec.requirements, *spec.no_deps], packages)))
-    partial.replace(folder / _MARKER)
+    marker = _Marker(version, [*spec.requirements, *spec.no_deps], packages)
+    write_atomically(folder / _MARKER, msgspec.json.encode(marker))
 
 
 def _run(argv: list[str], spec: EnvironmentSpec, cancelled: Callable[[], bool]) -> str:

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-_SECONDS = 10
+_SECONDS = 4
 
 
 def ask_git(folder: Path, *arguments: str) -> str | None:

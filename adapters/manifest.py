@@ -123,14 +123,19 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b?)", re.IGNORECASE)
 
 
 class Check(_Table, frozen=True, kw_only=True):
-    """A command that must exit with 0 within a few seconds, and what is missing if it does not.
+    """A requirement with a name. It is met if one of the things that the check lists is there.
 
-    It runs in the benchmark's directory. If `host` is given, that host's answer over HTTPS does as well, so a command
-    may look for a copy of what is fetched from there. The check is left out if an option that `unless` names is true
-    or has a value, or, as `name=value`, has that one. With `agents` it is for those alone.
+    Without a process or the network: a variable of `env` is set, a command of `commands` is on PATH, or a path of
+    `paths` exists (relative to the benchmark's directory; a glob in its last part; `~` and `$NAME` are replaced, and a
+    path with an unset variable does not exist). Otherwise `argv` exits with 0 in that directory within a few seconds,
+    or `host` answers over HTTPS. The check is skipped if an option that `unless` names is true or has a value, or, as
+    `name=value`, has that value. `agents` restricts it to those agents.
     """
 
     name: str
+    env: list[str] = []
+    commands: list[str] = []
+    paths: list[str] = []
     argv: list[str] = []
     host: str | None = None
     unless: str | list[str] = []
@@ -455,9 +460,12 @@ def _faults(manifest: Manifest) -> Iterator[tuple[str, str]]:
                 yield "requires.checks", f"unless = '{name}': there is no such option"
             elif value is None and waiving.type != "bool" and waiving.default is not None:
                 yield "requires.checks", f"unless = '{name}': it always has a value; write '{name}=VALUE'"
-        if not check.argv and check.host is None:
-            yield "requires.checks", f"'{check.name}' has neither argv nor host"
-        for text in check.argv:
+        ways = [*check.env, *check.commands, *check.paths, *check.argv, *check.waivers]
+        if not ways and check.host is None:
+            yield "requires.checks", f"'{check.name}' can never be met: it has none of env, commands, paths, argv, host"
+        if "" in (*check.env, *check.commands, *check.paths, check.host):
+            yield "requires.checks", f"'{check.name}' has an empty name in env, commands, paths or host"
+        for text in (*check.env, *check.commands, *check.paths, *check.argv):
             yield from _argument_faults("requires.checks", text)
     for key, expression in manifest.result.expressions():
         yield from _expression_faults(key, expression)

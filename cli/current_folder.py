@@ -50,7 +50,7 @@ def is_shadowed(here: Path) -> bool:
 
 def _is_first_time(what: str, here: Path) -> bool:
     """Whether this warning was not shown in this folder before; always true if that cannot be stored."""
-    from ..adapters.environment import cache_folder
+    from ..adapters.cache import cache_folder
 
     name = sha256(f"{what}\n".encode() + os.fsencode(here)).hexdigest()[:32]
     marker = cache_folder() / "told" / name

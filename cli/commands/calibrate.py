@@ -8,9 +8,10 @@ from typing import Any
 import click
 import msgspec
 
-from ...adapters.adapter import Adapter, missing
+from ...adapters.adapter import Adapter
 from ...adapters.discovery import Discovery, discover
 from ...adapters.options import OptionError, effective_config
+from ...adapters.requirements.missing import Need, examine
 from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose, parse_extra
 from ...orchestrator.planning.signature import sign
@@ -102,8 +103,13 @@ def _chosen(discovery: Discovery, ids: tuple[str, ...], everything: bool) -> lis
             "name benchmarks, or use --all",
         )
     if everything:
+        able = [adapter for adapter in discovery.adapters.values() if len(_players(adapter)) > 1]
         suitable = [
-            adapter for adapter in discovery.adapters.values() if len(_players(adapter)) > 1 and _can_play(adapter)
+            adapter
+            for adapter, standing in zip(
+                able, examine([_need(adapter) for adapter in able], os.environ, ask_now=True), strict=True
+            )
+            if not standing.missing
         ]
         if not suitable:
             raise UsageError("no benchmark here has players to calibrate it with")
@@ -122,9 +128,9 @@ def _players(adapter: Adapter) -> tuple[str, ...]:
     return tuple(player for player in PLAYERS if player in adapter.manifest.baselines)
 
 
-def _can_play(adapter: Adapter) -> bool:
+def _need(adapter: Adapter) -> Need:
     config = effective_config(adapter.id, adapter.manifest.options, {}).config
-    return not missing(adapter, agent=_players(adapter)[0], environ=os.environ, config=config)
+    return Need(adapter=adapter, agent=_players(adapter)[0], config=config)
 
 
 def _calibrated(place: Place, adapter: Adapter, extra: dict[str, Any], tolerance: float) -> Calibrated:

@@ -9,13 +9,13 @@ import click
 import msgspec
 
 from ...adapters.adapter import Adapter
+from ...adapters.cache import cache_folder
 from ...adapters.discovery import discover
 from ...adapters.environment import (
     Environment,
     EnvironmentBuildError,
     EnvironmentInUse,
     EnvironmentSpec,
-    cache_folder,
     ensure,
     folder_of,
     list_environments,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from ...adapters.environment import cache_folder
+from ...adapters.cache import cache_folder
 
 
 def lock_folder() -> Path:

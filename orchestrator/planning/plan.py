@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from ...adapters.adapter import Adapter, missing
+from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.manifest import Manifest
 from ...adapters.options import EffectiveConfig, OptionError, effective_config, hint_of_options
+from ...adapters.requirements.missing import Need, examine
 from ...adapters.secret_shapes import hide_in
 from ...ledger.events import REPEAT, Json
 from ...ledger.suggestions import did_you_mean
@@ -185,20 +186,17 @@ def make_plan(
     that does not fit.
     """
     plan: dict[str, PlannedRun] = {}
-    checked: dict[bytes, list[str]] = {}
-    for cell, effective in zip(cells, _configure(cells, known, broken, hide, source), strict=True):
+    effectives = _configure(cells, known, broken, hide, source)
+    here = _missing_here(cells, effectives, environ)
+    for cell, effective, missing_here in zip(cells, effectives, here, strict=True):
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
-        # Requirements are checked by starting commands, so cells with the same requirements are checked once.
-        where = [target.endpoint.provider.name, target.endpoint.base_url]
-        key = msgspec.json.encode([manifest.id, cell.agent, where, effective.config])
-        if (not_met := checked.get(key)) is None:
-            not_met = checked[key] = [
-                *missing(cell.adapter, agent=cell.agent, environ=environ, config=effective.config),
-                *target.endpoint.missing(),
-                *_unreachable(manifest, cell.agent, target),
-                *capacity.missing(manifest.resources),
-            ]
+        not_met = [
+            *missing_here,
+            *target.endpoint.missing(),
+            *_unreachable(manifest, cell.agent, target),
+            *capacity.missing(manifest.resources),
+        ]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
             signature = sign(
@@ -221,6 +219,22 @@ def make_plan(
             first = plan.setdefault(signature.digest, planned)
             _refuse_two_addresses(first, planned)
     return list(plan.values())
+
+
+def _missing_here(
+    cells: Sequence[Cell], effectives: Sequence[EffectiveConfig], environ: Mapping[str, str]
+) -> list[list[str]]:
+    """What is missing on this machine for each cell. Cells with the same requirements are examined once."""
+    keys = [
+        msgspec.json.encode([cell.adapter.id, cell.agent, effective.config])
+        for cell, effective in zip(cells, effectives, strict=True)
+    ]
+    needs = {
+        key: Need(adapter=cell.adapter, agent=cell.agent, config=effective.config)
+        for key, cell, effective in zip(keys, cells, effectives, strict=True)
+    }
+    standings = dict(zip(needs, examine(list(needs.values()), environ, ask_now=True), strict=True))
+    return [standings[key].missing for key in keys]
 
 
 def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:

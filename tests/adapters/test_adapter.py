@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.adapters import adapter as adapter_module
-from benchmarks.adapters.adapter import Adapter, missing
+from benchmarks.adapters.adapter import Adapter
 from benchmarks.adapters.manifest import parse_manifest
+from benchmarks.adapters.requirements import network
+from benchmarks.adapters.requirements.missing import missing
 
 PLACEHOLDERS = {
     name: f"<{name}>" for name in ("python model provider base_url agent output_dir run_id workspace suite_dir").split()
@@ -159,7 +160,7 @@ def test_a_value_of_an_option_makes_a_check_needless(make):
 
 def test_a_host_is_asked_unless_a_command_finds_what_is_fetched_from_there(make, monkeypatch):
     asked = []
-    monkeypatch.setattr(adapter_module, "is_reachable", lambda host: asked.append(host))
+    monkeypatch.setattr(network, "answers_over_https", lambda host: asked.append(host))
     checks = [{"name": "the data", "argv": ["test", "-e", "copy"], "host": "data.example"}]
     adapter = make(requires={"checks": checks})
     assert lacking(adapter) == ["the data (data.example does not answer)"]

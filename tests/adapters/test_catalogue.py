@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.adapters import adapter as adapter_module
-from benchmarks.adapters.adapter import missing
 from benchmarks.adapters.catalogue import catalogue_page
 from benchmarks.adapters.discovery import discover, known_workspaces
 from benchmarks.adapters.options import effective_config
+from benchmarks.adapters.requirements import network
+from benchmarks.adapters.requirements.missing import missing
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "catalogue.md"
 
@@ -142,9 +142,9 @@ def test_what_is_fetched_from_the_network_is_named(tmp_path, monkeypatch, id, ag
         told = missing(adapter, agent=agent, environ=environ, config=config)
         return [text for text in told if "does not answer" in text]
 
-    monkeypatch.setattr(adapter_module, "is_reachable", lambda host: False)
+    monkeypatch.setattr(network, "answers_over_https", lambda host: False)
     [told] = lacking({})
     assert "huggingface.co" in told or "raw.githubusercontent.com" in told
     assert lacking(without) == []
-    monkeypatch.setattr(adapter_module, "is_reachable", lambda host: True)
+    monkeypatch.setattr(network, "answers_over_https", lambda host: True)
     assert lacking({}) == []

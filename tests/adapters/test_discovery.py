@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from benchmarks.adapters import discovery
-from benchmarks.adapters.adapter import missing
-from benchmarks.adapters.discovery import discover
+from benchmarks.adapters.discovery import discover, without_ignored
+from benchmarks.adapters.requirements.missing import missing
 
 MANIFEST = """
 id = "{id}"
@@ -131,9 +131,20 @@ def test_what_git_ignores_is_residue(workspace, is_committed):
     git(root, "add", "suites/old")
     if is_committed:
         git(root, "commit", "-qm", "one")
-    found = discover(root)
+    assert discover(root).uncovered == before, "git is a process, which only `without_ignored` starts"
+    found = without_ignored(discover(root), root)
     assert found.uncovered == ["em", "suites/new", "suites/old"]
     assert found.directories == found.uncovered
+
+
+def test_a_folder_of_caches_alone_is_not_a_benchmark(workspace):
+    root, add = workspace
+    for name in ("gone/__pycache__", "gone/deep/.pytest_cache", "mine/__pycache__", "empty/inside"):
+        add(name)
+    for file in ("gone/__pycache__/x.pyc", "gone/deep/.pytest_cache/v", "mine/__pycache__/x.pyc", "mine/run.py"):
+        (root / file).touch()
+    found = discover(root)
+    assert found.uncovered == found.directories == ["empty", "mine"]
 
 
 def test_a_workspace_that_git_ignores_has_folders_all_the_same(workspace, monkeypatch):
@@ -142,11 +153,12 @@ def test_a_workspace_that_git_ignores_has_folders_all_the_same(workspace, monkey
     (root / "kept" / "suites" / "mine" / "run.py").touch()
     (root / ".gitignore").write_text("kept/\n")
     git(root, "init", "-q")
-    assert discover(root / "kept").uncovered == ["suites/mine"]
+    assert without_ignored(discover(root / "kept"), root / "kept").uncovered == ["suites/mine"]
     add("elsewhere")
     git(root / "elsewhere", "init", "-q")
     monkeypatch.setenv("GIT_DIR", str(root / "elsewhere" / ".git"))
-    assert discover(root / "kept").uncovered == ["suites/mine"], "a hook's variables are not about the workspace"
+    found = without_ignored(discover(root / "kept"), root / "kept")
+    assert found.uncovered == ["suites/mine"], "a hook's variables are not about the workspace"
 
 
 def test_why_a_folder_is_none_is_told(workspace):

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from benchmarks.adapters import environment
+from benchmarks.adapters.cache import cache_folder
 from benchmarks.adapters.environment import (
     EnvironmentBuildError,
     EnvironmentSpec,
-    cache_folder,
     ensure,
     find_python,
 )

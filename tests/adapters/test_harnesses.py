@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.adapters.adapter import missing
 from benchmarks.adapters.discovery import discover
 from benchmarks.adapters.options import effective_config
+from benchmarks.adapters.requirements.missing import missing
 from benchmarks.adapters.result import Reading, read_result
 
 SAMPLES = Path(__file__).parent.parent / "samples"

@@ -1,0 +1,1 @@
+"""What a benchmark needs from this machine, and what of it is missing."""
