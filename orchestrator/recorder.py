@@ -27,7 +27,7 @@ from ..ledger.events import Failed, Finished, GroupClosed, GroupOpened, Json, Ne
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
-from ..projections.scores.statistics import mean, standard_error
+from ..projections.scores.means import mean, standard_error
 from .errors import UsageError
 from .location import Location
 from .models.prices import own_prices, priced

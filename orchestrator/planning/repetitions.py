@@ -9,7 +9,7 @@ import msgspec
 
 from ...ledger.events import REPEAT, Json
 from ...ledger.history import History
-from ...projections.scores.statistics import mean, standard_error
+from ...projections.scores.means import mean, standard_error
 from .plan import PlannedRun, distinctions
 
 

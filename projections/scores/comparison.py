@@ -11,10 +11,12 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
+from .distributions import Z_95
 from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
+from .means import mean
 from .samples import SampleReader
 from .selection import Kind, Selection
-from .statistics import Z_95, Difference, Estimate, Method, holm, mean, paired, unpaired
+from .statistics import Difference, Estimate, Method, holm, paired, unpaired
 
 LEVEL = 0.05
 """A difference is more than noise where its adjusted p-value is below this."""

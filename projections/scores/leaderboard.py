@@ -15,9 +15,9 @@ import msgspec
 from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
+from .means import mean, standard_error
 from .recency import in_order, when
 from .records import best_of, is_upward
-from .statistics import mean, standard_error
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)

@@ -16,7 +16,7 @@ from ...ledger.events import Artifact, Json
 from ...ledger.fold import Run
 from ...ledger.run_files import Missing, NotReadable, open_inside
 from ..workspace import Workspace
-from .statistics import mean
+from .means import mean
 
 SAMPLES = "samples.jsonl"
 

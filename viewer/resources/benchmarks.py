@@ -11,9 +11,9 @@ import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
+from ...projections.scores.means import mean, standard_error
 from ...projections.scores.recency import in_order, when
 from ...projections.scores.records import position
-from ...projections.scores.statistics import mean, standard_error
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View

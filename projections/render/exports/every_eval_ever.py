@@ -21,7 +21,7 @@ import msgspec
 from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
-from ...scores.statistics import Z_95
+from ...scores.distributions import Z_95
 from ..text import BENCHMARK_NAME
 
 SCHEMA_VERSION = "0.3.0"

@@ -9,8 +9,8 @@ import msgspec
 
 from ....ledger.events import Json
 from ....ledger.fold import Run
+from ...scores.distributions import Z_95
 from ...scores.leaderboard import Standing, Task
-from ...scores.statistics import Z_95
 from ..text import format_options, format_unit, named
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"

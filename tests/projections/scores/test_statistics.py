@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.projections.scores.distributions import normal_p, student_p
+from benchmarks.projections.scores.means import mean, standard_error
 from benchmarks.projections.scores.statistics import (
     Estimate,
     bootstrap_p,
     holm,
     mcnemar_exact,
-    mean,
-    normal_p,
     paired,
-    standard_error,
-    student_p,
     unpaired,
 )
 
@@ -136,3 +134,42 @@ def test_unpaired_scores_are_as_sure_as_their_standard_errors():
     assert few.p_value == pytest.approx(student_p(0.1 / math.hypot(0.05, 0.05), 4)) and few.p_value > 0.2
     assert unpaired(Estimate(0.5, None), Estimate(0.6, 0.1)).p_value is None
     assert unpaired(Estimate(0.0, 0.0), Estimate(1.0, 0.0)).p_value is None
+
+
+def test_proportions_are_compared_by_newcombes_interval():
+    """56 of 70 against 48 of 80: the example of Newcombe 1998, table II, method 10."""
+    found = unpaired(Estimate(48 / 80, 0.05, trials=80), Estimate(56 / 70, 0.05, trials=70))
+    assert found.method == "newcombe"
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert found.p_value < 0.05
+
+
+def test_proportions_of_0_and_1_have_noise_and_can_be_compared():
+    none, some, every = Estimate(0.0, None, trials=10), Estimate(0.3, 0.15, trials=10), Estimate(1.0, None, trials=10)
+    assert 0.05 < unpaired(none, some).p_value < 0.5
+    assert unpaired(none, every).p_value < 1e-4
+    same = unpaired(none, none)
+    assert (same.p_value, same.mean) == (1.0, 0.0) and same.low < 0 < same.high
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 400), st.integers(1, 400))
+def test_a_p_value_below_5_percent_and_an_interval_without_0_are_the_same(p, q, n, m):
+    found = unpaired(Estimate(p, None, trials=n), Estimate(q, None, trials=m))
+    assert (found.p_value < 0.05) is (found.low > 0 or found.high < 0) or found.p_value == pytest.approx(0.05, abs=1e-6)
+
+
+def test_identical_answers_on_both_sides_still_leave_an_interval():
+    found = paired([1.0] * 10, [1.0] * 10)
+    assert (found.mean, found.p_value) == (0.0, 1.0)
+    assert found.low == pytest.approx(-found.high) and found.high > 0.1
+
+
+def test_questions_of_one_cluster_count_as_one():
+    before, after = [0.0] * 20, [1.0] * 10 + [0.0] * 10
+    clusters = ["a"] * 10 + ["b"] * 10
+    alone, together = paired(before, after), paired(before, after, clusters)
+    assert alone.method == "mcnemar" and alone.p_value < 0.01
+    assert together.method == "clustered t-test" and together.p_value >= 0.5
+    assert together.stderr == pytest.approx(0.5)
+    same = paired(before, after, list(range(20)))
+    assert same == alone, "clusters of one question each change nothing"

@@ -1,0 +1,54 @@
+"""Rank intervals: the ranks that a contender may have, as far as its score can be told from those of the others.
+
+Sources: M. Mogstad, J. Romano, A. Shaikh, D. Wilhelm, "Inference for Ranks with Applications to Mobility across
+Neighbourhoods and Academic Achievement across Countries" (2024); R. Newcombe (1998) for differences of proportions.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .distributions import CONFIDENCE, Z_95, normal_quantile
+
+
+class Placed(NamedTuple):
+    """A score, turned so that more is better, and its 95% interval; None if nothing is known of its noise."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@functools.lru_cache(maxsize=1024)
+def rank_factor(contenders: int) -> float:
+    """By how much 95% intervals are widened so that all pairs of contenders together are judged with 95% confidence.
+
+    z of 1 - 0.05/(2m) over z of 97.5%, for the m = n(n-1)/2 pairs (Bonferroni).
+    """
+    pairs = max(1, contenders * (contenders - 1) // 2)
+    return normal_quantile(1 - (1 - CONFIDENCE) / (2 * pairs)) / Z_95
+
+
+def rank_intervals(placed: Sequence[Placed]) -> list[tuple[int, int]]:
+    """The first and the last rank that each may have, in the order given.
+
+    The first is 1 + the number of those that are better by more than noise, the last is n - the number of those that
+    are worse by more than noise. All intervals hold together with 95% confidence (Mogstad et al. 2024, section 3). Two
+    scores differ by more than noise if their difference is larger than sqrt(a² + b²), where a and b are the arms of
+    their intervals towards each other, times `rank_factor`. One whose noise is not known can have any rank.
+    """
+    n, factor = len(placed), rank_factor(len(placed))
+    known = [(one.value, one.low, one.high) for one in placed if one.low is not None and one.high is not None]
+    places: list[tuple[int, int]] = []
+    for value, low, high in placed:
+        if low is None or high is None:
+            places.append((1, n))
+            continue
+        down, up = factor * (value - low), factor * (high - value)
+        better = sum(other - value > math.hypot(up, factor * (other - below)) for other, below, _ in known)
+        worse = sum(value - other > math.hypot(down, factor * (above - other)) for other, _, above in known)
+        places.append((1 + better, n - worse))
+    return places
