@@ -16,7 +16,7 @@ from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
 from .means import mean, standard_error
-from .recency import in_order, when
+from .recency import Moment, in_order, when
 from .records import best_of, is_upward
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
@@ -107,6 +107,28 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     above_chance: float | None = None
 
 
+class ContenderScore(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent with a model scored on a task, over all its runs that count.
+
+    It depends on these runs alone. So it can be kept until one of them changes, and the leaderboard is made from it.
+    `latest` is the moment of the newest run, and `config` are the task's options as that run had them.
+    """
+
+    task: Task
+    config: Json
+    agent: str
+    provider: str
+    model: str
+    runs: int
+    score: Score
+    latest: Moment
+    latest_run_id: str
+    latest_score: float
+    latest_at: str
+    best_run_id: str
+    best_score: float
+
+
 def leaderboard(
     runs: Iterable[Run],
     high_scores: Mapping[str, HighScore] | None = None,
@@ -119,22 +141,53 @@ def leaderboard(
     count too: without it imported, synthetic, late and retracted runs count nowhere.
     """
     everything = in_order(runs)
-    eligible = [run for run in everything if is_eligible(run, include)]
-    chances = _chances(everything)
-    by_task: dict[Task, list[Run]] = defaultdict(list)
-    for run in eligible:
-        by_task[task_of(run)].append(run)
-    telling = telling_options({task: task_config(some[-1]) for task, some in by_task.items()})
-    newest = {task_of(run): -place for place, run in enumerate(eligible)}
-    standings = []
-    for task in sorted(by_task, key=lambda task: (task.benchmark_id, newest[task])):
+    of: dict[tuple[Task, str, str, str], list[Run]] = defaultdict(list)
+    for run in everything:
+        if is_eligible(run, include):
+            of[task_of(run), run.agent, run.provider, run.model].append(run)
+    return standings(map(contender_score, of.values()), chances(everything), high_scores)
+
+
+def contender_score(runs: Sequence[Run]) -> ContenderScore:
+    """What runs of one task, agent and model come to; at least one, and all of them count."""
+    latest, best = max(runs, key=when), best_of(runs)
+    assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
+    return ContenderScore(
+        task=task_of(latest),
+        config=task_config(latest),
+        agent=latest.agent,
+        provider=latest.provider,
+        model=latest.model,
+        runs=len(runs),
+        score=score_of(runs),
+        latest=when(latest),
+        latest_run_id=latest.run_id,
+        latest_score=latest.score,
+        latest_at=latest.ended_at or latest.started_at,
+        best_run_id=best.run_id,
+        best_score=best.score,
+    )
+
+
+def standings(
+    scores: Iterable[ContenderScore],
+    chances: Mapping[Task, float],
+    high_scores: Mapping[str, HighScore] | None = None,
+) -> list[Standing]:
+    """The leaderboard of these scores, one for each contender and task. `chances` are the scores of guessing."""
+    by_task: dict[Task, list[ContenderScore]] = defaultdict(list)
+    for one in scores:
+        by_task[one.task].append(one)
+    newest = {task: max(some, key=lambda one: one.latest) for task, some in by_task.items()}
+    telling = telling_options({task: one.config for task, one in newest.items()})
+    found: list[Standing] = []
+    # The newest task of a benchmark first.
+    for task in sorted(by_task, key=lambda task: newest[task].latest, reverse=True):
         reference = (high_scores or {}).get(task.benchmark_id)
         if reference is not None and not reference.measures(task.unit or None, task.higher_is_better):
             reference = None
-        chance = chances.get(task)
-        contenders = _by_contender(by_task[task])
-        standings += _rank([_standing(task, telling[task], some, reference, chance) for some in contenders])
-    return standings
+        found += _ranked(by_task[task], telling[task], reference, chances.get(task))
+    return sorted(found, key=lambda standing: standing.task.benchmark_id)
 
 
 def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
@@ -187,21 +240,19 @@ def score_of(runs: Sequence[Run]) -> Score:
 
 
 def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:
-    """Of each task's options those in which the tasks of its benchmark differ; all agree: none."""
+    """The options of each task in which the tasks of its benchmark differ; none if they all agree."""
+    tasks: dict[str, list[Task]] = defaultdict(list)
+    for task in configs:
+        tasks[task.benchmark_id].append(task)
     telling: dict[Task, Json] = {}
-    for task, config in configs.items():
-        others = [other for of, other in configs.items() if of.benchmark_id == task.benchmark_id]
-        telling[task] = {
-            name: value for name, value in config.items() if any(other.get(name) != value for other in others)
+    for some in tasks.values():
+        names = {name for task in some for name in configs[task]}
+        differing = {
+            name for name in names if any(configs[task].get(name) != configs[some[0]].get(name) for task in some)
         }
+        for task in some:
+            telling[task] = {name: value for name, value in configs[task].items() if name in differing}
     return telling
-
-
-def _by_contender(runs: Iterable[Run]) -> list[list[Run]]:
-    contenders: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        contenders[run.agent, run.provider, run.model].append(run)
-    return [contenders[key] for key in sorted(contenders)]
 
 
 def chance_of(run: Run) -> float | None:
@@ -210,57 +261,59 @@ def chance_of(run: Run) -> float | None:
     return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
 
 
-def _chances(runs: Iterable[Run]) -> dict[Task, float]:
-    """The score of guessing on each task where it is known."""
-    told: dict[Task, float] = {}
-    guessed: dict[Task, list[Run]] = defaultdict(list)
+def chances(runs: Iterable[Run]) -> dict[Task, float]:
+    """The score of guessing on each task if it is known; the runs are in the order of their times."""
+    reported: dict[Task, float] = {}
+    guesses: dict[Task, list[Run]] = defaultdict(list)
     for run in runs:
         if not run.is_success or run.score is None:
             continue
         if (chance := chance_of(run)) is not None:
-            told[task_of(run)] = chance
+            reported[task_of(run)] = chance
         if run.agent == RANDOM:
-            guessed[task_of(run)].append(run)
-    return {task: score_of(some).mean for task, some in guessed.items()} | told
+            guesses[task_of(run)].append(run)
+    return {task: score_of(some).mean for task, some in guesses.items()} | reported
+
+
+def _ranked(
+    scores: Iterable[ContenderScore], telling: Json, reference: HighScore | None, chance: float | None
+) -> list[Standing]:
+    """The standings of one task, the best first. Contenders with an equal score share a rank."""
+    in_turn = sorted(scores, key=lambda one: (_place(one), one.agent, one.provider, one.model))
+    ranked: list[Standing] = []
+    last_place, rank = None, 0
+    for number, one in enumerate(in_turn, 1):
+        if (place := _place(one)) != last_place:
+            last_place, rank = place, number
+        ranked.append(_standing(one, rank, telling, reference, chance))
+    return ranked
+
+
+def _place(one: ContenderScore) -> float:
+    # The mean of 0.4 and 0.2 is a little more than 0.3, and no better. The view in SQL does the same.
+    return float(f"{-one.task.improvement(one.score.mean):.12g}")
 
 
 def _standing(
-    task: Task, telling: Json, runs: Sequence[Run], reference: HighScore | None, chance: float | None
+    one: ContenderScore, rank: int, telling: Json, reference: HighScore | None, chance: float | None
 ) -> Standing:
-    score, latest, best = score_of(runs), max(runs, key=when), best_of(runs)
-    assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
     return Standing(
-        task=task,
-        config=task_config(latest),
+        task=one.task,
+        config=one.config,
         task_options=telling,
-        agent=latest.agent,
-        provider=latest.provider,
-        model=latest.model,
-        rank=0,
-        runs=len(runs),
-        score=score,
-        latest_run_id=latest.run_id,
-        latest_score=latest.score,
-        latest_at=latest.ended_at or latest.started_at,
-        best_run_id=best.run_id,
-        best_score=best.score,
+        agent=one.agent,
+        provider=one.provider,
+        model=one.model,
+        rank=rank,
+        runs=one.runs,
+        score=one.score,
+        latest_run_id=one.latest_run_id,
+        latest_score=one.latest_score,
+        latest_at=one.latest_at,
+        best_run_id=one.best_run_id,
+        best_score=one.best_score,
         high_score=reference,
-        delta_to_high_score=score.mean - reference.value if reference else None,
+        delta_to_high_score=one.score.mean - reference.value if reference else None,
         chance=chance,
-        above_chance=None if chance is None else task.improvement(score.mean - chance),
+        above_chance=None if chance is None else one.task.improvement(one.score.mean - chance),
     )
-
-
-def _rank(standings: list[Standing]) -> list[Standing]:
-    """Standings of one task, the best first, each with its rank."""
-
-    def place_of(standing: Standing) -> float:
-        # The mean of 0.4 and 0.2 is a little more than 0.3, and no better. The view in SQL does the same.
-        return float(f"{-standing.task.improvement(standing.score.mean):.12g}")
-
-    standings.sort(key=place_of)
-    ranked: list[Standing] = []
-    for place, standing in enumerate(standings, 1):
-        is_equal = bool(ranked) and place_of(ranked[-1]) == place_of(standing)
-        ranked.append(msgspec.structs.replace(standing, rank=ranked[-1].rank if is_equal else place))
-    return ranked
