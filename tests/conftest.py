@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 
+import benchmarks
 from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
@@ -38,9 +41,16 @@ from benchmarks.ledger.events import (
     Skipped,
     Started,
 )
+from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.ledger.storage.open import open_store
+from benchmarks.ledger.store import EventStore
+from benchmarks.projections.sqlite.rows import run_row
 
-# A busy machine is no fault of a test; and what fails can be played again from what is printed.
+# An installed program has its modules compiled. Tests start thousands of commands: each would compile them again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A test does not fail because the machine is busy; a failure prints how to repeat it.
 settings.register_profile("here", deadline=None, print_blob=True)
 settings.load_profile("here")
 
@@ -81,6 +91,11 @@ output = pathlib.Path(sys.argv[1])
 """
 
 GOOD = 'output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 4, "usage": {"in": 10, "out": 5}}))'
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: three workers for two cores, because many tests wait for processes."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 class Bench:
@@ -136,14 +151,22 @@ class Bench:
         return self("run", "--benchmarks", *ids, "--provider", "ollama", *more, code=code, **environ).stderr
 
     def runs(self, *arguments: str) -> list[dict[str, Any]]:
-        """The rows of `show-runs --json`, the oldest first."""
-        rows: list[dict[str, Any]] = json.loads(self("show-runs", "--json", *arguments).stdout)
+        """The rows of `show-runs --json`, the oldest first. Without arguments they are read without that command."""
+        if arguments or "BENCHMARKS_LEDGER" in self.environ:
+            rows: list[dict[str, Any]] = json.loads(self("show-runs", "--json", *arguments).stdout)
+        else:
+            rows = json.loads(msgspec.json.encode([run_row(run) for run in benchmarks.open(self.root).runs()]))
         return sorted(rows, key=lambda row: row["first_seq"])
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         """The events of the ledger, all or of some types."""
-        lines = self("ledger", "log", "--json").stdout.splitlines()
-        return [event for event in map(json.loads, lines) if not kinds or event["type"] in kinds]
+        with contextlib.closing(self.store()) as store:
+            events = [json.loads(line) for line in store.read_lines()]
+        return [event for event in events if not kinds or event["type"] in kinds]
+
+    def store(self) -> EventStore:
+        """The ledger that the commands use, opened in this process."""
+        return open_store(self.environ.get("BENCHMARKS_LEDGER", str(self.results / "ledger")), notice=print)
 
     def text(self) -> str:
         """Everything below the results as text, to look for what must not be there."""
@@ -160,8 +183,9 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(root)
     yield bench
     if (bench.results / "ledger").is_dir() and not bench.is_damaged:
-        report = json.loads(bench("ledger", "verify", "--no-artifacts", "--json", code=None).stdout)
-        assert (report["damage"], report["story"]) == ([], [])
+        with contextlib.closing(bench.store()) as store:
+            report = verify(store)
+        assert (report.damage, report.story) == ([], [])
 
 
 SECRETS = Secrets("1" * 64, "2" * 64)

@@ -55,7 +55,7 @@ def grow() -> None:
     for copy in range(1, -(-total // created)):
         for table in ("runs", "metrics", "latest_metrics", "params", "tags"):
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            chosen = [f"'{copy:04d}' || substr(run_uuid, 5)" if name == "run_uuid" else name for name in columns]
+            chosen = [f"'x{copy:03d}' || substr(run_uuid, 5)" if name == "run_uuid" else name for name in columns]
             connection.execute(
                 f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(chosen)} FROM {table} "
                 "WHERE run_uuid IN (SELECT run_uuid FROM original)"
