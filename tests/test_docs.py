@@ -91,3 +91,11 @@ def test_every_link_of_the_documentation_leads_somewhere():
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
             if not target.startswith("http"):
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_lines_of_prose_are_short():
+    """At most 120 characters, as in the code. Tables and blocks of code may be wider."""
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md")):
+        text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        prose = [line for line in text.splitlines() if not line.startswith(("|", "    "))]
+        assert [line for line in prose if len(line) > 120] == [], page.name

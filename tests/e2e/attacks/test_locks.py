@@ -115,15 +115,16 @@ def test_other_commands_name_the_process_that_holds_the_ledger_and_end(
 def test_a_process_left_behind_with_a_lock_of_the_tables_stops_no_campaign(
     bench: Bench, tmp_path: Path, tally: collections.Counter[str]
 ) -> None:
+    bench.environ |= QUICK
     bench.add("good")
     bench.add("leaver", LEAVE + GOOD)
     for name in (".orchestrator.sqlite.lock", ".viewer_data.json.lock"):
         pid = tmp_path / name
-        told = bench.run("leaver", more=("--force",), LOCK=str(bench.results / name), PID=str(pid), **QUICK)
+        told = bench.run("leaver", more=("--force",), LOCK=str(bench.results / name), PID=str(pid))
         left = int(pid.read_text())
         try:
             assert f"process {left} (sleep 600) has held its lock" in told
-            assert f"process {left}" in bench.run("good", more=("--force",), **QUICK)
+            assert f"process {left}" in bench.run("good", more=("--force",))
             assert bench.runs("--limit", "1")
             tally["left with a lock"] += 1
         finally:
