@@ -52,7 +52,7 @@ def texts(rng: random.Random, length: int) -> list[str]:
 
 
 @pytest.mark.parametrize("code", ["sys.exit(1)", "os.kill(os.getpid(), 9)"])
-def test_a_failed_benchmark_has_an_outcome_however_long_its_lines_are(bench: Any, rng: random.Random, code: str) -> None:
+def test_a_failed_benchmark_with_long_lines_has_an_outcome(bench: Any, rng: random.Random, code: str) -> None:
     lines = [text for piece in PIECES[:4] for text in (piece * 6000 + "x", f"at {piece * 6000}")]
     rng.shuffle(lines)
     for number, line in enumerate(lines):
