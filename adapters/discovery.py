@@ -18,7 +18,7 @@ import msgspec
 
 from .adapter import Adapter, Harnesses, Source
 from .git import lists_nothing_of
-from .manifest import LARGEST_MANIFEST_BYTES, Check, Manifest, ManifestError, load_manifest, read_toml
+from .manifest import MAX_MANIFEST_BYTES, Check, Manifest, ManifestError, load_manifest, read_toml
 from .regular_file import read_regular
 
 MANIFEST = "benchmark.toml"
@@ -188,7 +188,7 @@ def _claimed(path: Path) -> tuple[str, str]:
     """The id that a broken manifest was to define, as far as it can be read, and the name of its folder or file."""
     name = path.parent.name if path.name == MANIFEST else path.stem
     try:
-        text = read_regular(path, most=LARGEST_MANIFEST_BYTES).decode(errors="replace")
+        text = read_regular(path, most=MAX_MANIFEST_BYTES).decode(errors="replace")
     except OSError:
         return name, name
     match = _ID_LINE.search(text)
@@ -228,7 +228,7 @@ def _from_files(
         try:
             # In the catalog a manifest stands alone, so that it must name its directory.
             manifest = load_manifest(file, None if source == "catalog" else file.parent.name)
-            digest = sha256(read_regular(file, most=LARGEST_MANIFEST_BYTES)).hexdigest()
+            digest = sha256(read_regular(file, most=MAX_MANIFEST_BYTES)).hexdigest()
         except ManifestError as problem:
             problems.append(problem)
             continue

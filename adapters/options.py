@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,10 @@ from .secret_shapes import hide_in
 from .suggestions import did_you_mean
 
 Kind = Literal["int", "float", "bool", "str", "list", "object"]
+
+VARIABLE = r"^[^=\x00]+\Z"
+Variable = Annotated[str, msgspec.Meta(pattern=VARIABLE)]
+"""The name of an environment variable."""
 
 _PER_BENCHMARK = "per_benchmark"
 
@@ -34,7 +38,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default: Any = None
     required: bool = False
     argv: list[str] | None = None
-    env: str | None = None
+    env: Variable | None = None
     help: str = ""
     secret: bool = False
     choices: list[Any] | None = None

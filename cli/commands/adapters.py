@@ -13,8 +13,8 @@ import msgspec
 from ...adapters.catalogue import catalogue_page
 from ...adapters.discovery import MANIFEST, WORKSPACE_FILE, discover, known_workspaces
 from ...adapters.manifest import Manifest, ManifestError, find_faults, load_manifest
+from ...adapters.manifest.json_schema import line_of, manifest_schema
 from ...adapters.result import Reading, read_file
-from ...adapters.schema import line_of, manifest_schema
 from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose
 from ...projections.render.text import format_score

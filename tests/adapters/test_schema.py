@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.adapters import manifest
+from benchmarks.adapters.manifest.json_schema import line_of, manifest_schema
 from benchmarks.adapters.options import Option
-from benchmarks.adapters.schema import line_of, manifest_schema
 
 TEXT = """id = "b"   # 1
 "name" = "B"
@@ -84,7 +84,7 @@ def test_every_shipped_manifest_fits_the_schema():
                     check(inner, known.get(key, more), f"{where}.{key}")
         return True
 
-    folder = Path(manifest.__file__).parent
+    folder = Path(manifest.__file__).parent.parent
     files = [
         *folder.glob("catalog/*.toml"),
         *folder.glob("suites/*/benchmark.toml"),

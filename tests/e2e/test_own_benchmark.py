@@ -82,7 +82,7 @@ def test_validate_reports_every_problem_with_its_line(bench):
 
     assert f"benchmark.toml:{at('argv')}: run.argv: unknown placeholder {{output_dri}}" in told
     assert f"benchmark.toml:{at('default = ')}: options.seed.default: " in told
-    assert f"benchmark.toml:{at('score')}: result.score: 'score[' is no JMESPath" in told
+    assert f"benchmark.toml:{at('score')}: result.score: 'score[' is not JMESPath" in told
     assert "1 manifests checked, 3 problems" in told
     rows = json.loads(bench("adapters", "validate", "--json", code=2).stdout)["problems"]
     assert [row["key"] for row in rows] == ["run.argv", "options.seed.default", "result.score"]
@@ -93,7 +93,7 @@ def test_validate_reports_every_problem_with_its_line(bench):
     [
         ('unit = "ratio"', 'unti = "ratio"', "result.unti: unknown key; did you mean unit?"),
         ('unit = "ratio"', "", "result.unit: is missing"),
-        ('unit = "ratio"', "unit = ratio", "no TOML: Invalid value (at line "),
+        ('unit = "ratio"', "unit = ratio", "is not TOML: Invalid value (at line "),
         ('type = "int"', 'type = "whole"', "options.seed.type: invalid enum value"),
     ],
 )

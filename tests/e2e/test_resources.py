@@ -76,4 +76,4 @@ def test_a_run_without_the_space_that_it_needs_does_not_start(bench):
 
 def test_an_invalid_size_is_a_broken_manifest(bench):
     bench.add("odd", more='[resources]\nmemory = "lots"\n')
-    assert "resources.memory: 'lots' is no size" in bench("list-benchmarks", code=None).stderr
+    assert "resources.memory: 'lots' is not a size" in bench("list-benchmarks", code=None).stderr

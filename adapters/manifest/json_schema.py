@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import Any
 
-from .manifest import Manifest
+from .schema import Manifest
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
