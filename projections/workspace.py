@@ -34,6 +34,11 @@ class Workspace(msgspec.Struct, frozen=True):
         """The JSON projection."""
         return self.results / "viewer_data.json"
 
+    @property
+    def viewer_index(self) -> Path:
+        """The viewer's index of a long history."""
+        return self.results / "viewer_index.bin"
+
     def group_folder(self, run_group_id: str) -> Path:
         """The folder of a run group; every part of a path is one plain name, whatever an event says."""
         return self.results / _plain_name(run_group_id)

@@ -16,8 +16,8 @@ from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
 from .means import mean, standard_error
-from .recency import Moment, in_order, when
-from .records import best_of, is_upward
+from .recency import Moment, Timed, in_order, when
+from .records import Scored, best_of, is_upward
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
@@ -44,6 +44,31 @@ class Judged(Protocol):
     def late(self) -> bool: ...  # noqa: D102
     @property
     def retracted(self) -> object: ...  # noqa: D102
+
+
+class ScoredRun(Judged, Timed, Scored, Protocol):
+    """What the score of a contender is made from: a whole `Run` has it, and so has a row of the viewer."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102
+    @property
+    def benchmark_id(self) -> str: ...  # noqa: D102
+    @property
+    def comparison_key(self) -> str: ...  # noqa: D102
+    @property
+    def extra_config(self) -> Json: ...  # noqa: D102
+    @property
+    def agent(self) -> str: ...  # noqa: D102
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def unit(self) -> str | None: ...  # noqa: D102
+    @property
+    def stderr(self) -> float | None: ...  # noqa: D102
+    @property
+    def samples(self) -> int | None: ...  # noqa: D102
 
 
 class Task(msgspec.Struct, frozen=True, order=True):
@@ -148,7 +173,7 @@ def leaderboard(
     return standings(map(contender_score, of.values()), chances(everything), high_scores)
 
 
-def contender_score(runs: Sequence[Run]) -> ContenderScore:
+def contender_score(runs: Sequence[ScoredRun]) -> ContenderScore:
     """What runs of one task, agent and model come to; at least one, and all of them count."""
     latest, best = max(runs, key=when), best_of(runs)
     assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
@@ -200,26 +225,29 @@ def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
 
 def doubts(run: Judged) -> set[Doubtful]:
     """The doubtful kinds that a run is of."""
-    kinds: dict[Doubtful, bool] = {
-        "imported": run.imported is not None,
-        "synthetic": run.synthetic,
-        "late": run.late,
-        "retracted": run.retracted is not None,
-    }
-    return {kind for kind, holds in kinds.items() if holds}
+    kinds: set[Doubtful] = set()
+    if run.imported is not None:
+        kinds.add("imported")
+    if run.synthetic:
+        kinds.add("synthetic")
+    if run.late:
+        kinds.add("late")
+    if run.retracted is not None:
+        kinds.add("retracted")
+    return kinds
 
 
-def task_of(run: Run) -> Task:
+def task_of(run: ScoredRun) -> Task:
     """The task that a run's score belongs to. A run that names no direction is taken for higher-is-better."""
     return Task(run.benchmark_id, run.comparison_key, run.unit or "", is_upward(run))
 
 
-def task_config(run: Run) -> Json:
+def task_config(run: ScoredRun) -> Json:
     """A run's options without the number of the repetition."""
     return {name: value for name, value in run.extra_config.items() if name != REPEAT}
 
 
-def score_of(runs: Sequence[Run]) -> Score:
+def score_of(runs: Sequence[ScoredRun]) -> Score:
     """The score of runs of one task, agent and model; at least one.
 
     Of several attempts at one repetition the newest counts: what came before it may be of an older benchmark.

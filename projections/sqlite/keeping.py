@@ -48,6 +48,14 @@ def seal_of(path: Path) -> Seal | None:
     return Seal(told.st_size, told.st_mtime_ns, told.st_ctime_ns) if stat.S_ISREG(told.st_mode) else None
 
 
+def seal_left(path: Path) -> Seal | None:
+    """The seal that the last writer of a file left; None if there is none. Waits for no lock."""
+    try:
+        return msgspec.json.decode(_lock_of(path).read_bytes()[:_MOST_BYTES], type=Seal)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 class KeptFile:
     """A projection's file while this process is its only writer."""
 

@@ -83,14 +83,25 @@ def test_the_overview(client, add, store, histories):
     assert told["finished"][-1]["run_id"] == "run_0"
     assert [run["run_id"] for run in told["records"]] == ["run_1"], "the first score of all beats nothing"
     worse = [(some["run"]["run_id"], some["before"]["run_id"], some["is_significant"]) for some in told["regressions"]]
-    assert worse == [("run_4", "run_3", None), ("run_2", "run_1", True)]
-    assert (told["records_total"], told["regressions_total"]) == (1, 2)
+    assert worse == [("run_2", "run_1", True), ("run_4", "run_3", None)], "what is more than noise comes first"
+    assert (told["records_total"], told["regressions_total"], told["regressions_significant"]) == (1, 2, 1)
     assert [(some["reason"], some["runs"], some["latest_run_id"]) for some in told["failures"]] == [
         ("timeout", 1, "run_5")
     ]
     assert len(told["activity"]) == 366
     assert {day["date"]: (day["succeeded"], day["failed"]) for day in told["activity"]}["2026-11-23"] == (5, 1)
     assert client.simulate_get("/api/overview?days=0").status_code == 400
+
+
+def test_a_regression_stands_until_a_newer_score_ends_it(client, add):
+    long_ago = {"ended_at": "2020-01-01T10:00:00.000000Z", "stderr": 0.01}
+    add("run_0", 0.9, start=in_group(0), **long_ago)
+    add("run_1", 0.5, start=in_group(1), **long_ago | {"ended_at": "2020-01-02T10:00:00.000000Z"})
+    add("run_2", 0.5, start=in_group(2, model="other"), ended_at=ended(2))
+    [regression] = client.simulate_get("/api/overview?days=1").json["regressions"]
+    assert regression["run"]["run_id"] == "run_1"
+    add("run_3", 0.9, start=in_group(3), ended_at=ended(3), stderr=0.01)
+    assert client.simulate_get("/api/overview?days=1").json["regressions"] == []
 
 
 def test_records_and_regressions_are_all_counted_though_not_all_are_listed(client, add):

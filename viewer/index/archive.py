@@ -27,6 +27,7 @@ from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
 from .row import RunRow, read_rows, row_of
 from .run_table import Question, RunTable
+from .snapshot import read_snapshot, write_snapshot
 
 _PASTS = 8
 _TIMES = 64
@@ -35,6 +36,10 @@ SILENCE_EVERY = 1.0
 """Seconds between two looks for runs that have fallen silent; the ledger does not change when one does."""
 
 _AT_ONCE = 500
+_MIN_ROWS = 5_000
+"""An index of fewer runs is made at once, and not kept in a file."""
+
+_MIN_NEW_EVENTS = 2_000
 _OPEN_ATTEMPTS = 20
 
 
@@ -84,6 +89,7 @@ class Archive:
         self._view = View(RunTable([]), Head(0, "", ""))
         self._running: list[Run] = []
         self._looked_at = 0.0
+        self._kept_position = 0
         self._changes: deque[tuple[int, str]] = deque(maxlen=_CHANGES)
         self._all_known_since = 0
         self._pasts: OrderedDict[int, View] = OrderedDict()
@@ -148,13 +154,30 @@ class Archive:
             return list(dict.fromkeys(run_id for at, run_id in self._changes if at > position))
 
     def prepare(self) -> None:
-        """Read the history, and sort it by every column, before anybody asks; problems are told to whoever asks."""
+        """Read the history and sort it by every column before a reader asks; who asks then gets the problems too."""
         with contextlib.suppress(LedgerError, BadLine, sqlite3.DatabaseError):
+            with self.look() as view:
+                view.table.scoreboard.bring_up()
+            self.keep_index()
             for column in COLUMNS:
+                began = time.monotonic()
                 with self.look() as view:
                     view.table.page(None, ((column, column not in TEXTS),), most=1)
+                time.sleep(2 * (time.monotonic() - began))  # Meanwhile, readers get their answers.
             with self.look() as view:
                 view.table.facets(Question(words=("-",)))
+
+    def keep_index(self) -> None:
+        """Write the index of a long history for the next server, if much is new since the last time."""
+        with self.look() as view:
+            head, table = view.head, view.table
+            is_new = head.position - self._kept_position > max(_MIN_NEW_EVENTS, self._kept_position // 100)
+            if len(table.rows) < _MIN_ROWS or not is_new or not self.workspace.results.is_dir():
+                return
+            rows, parts = table.rows[:], table.parts()
+        with contextlib.suppress(ProjectionError):  # A read-only workspace is no reason not to answer.
+            write_snapshot(self.workspace.viewer_index, rows, parts, State(head.position, head.hash, head.at))
+            self._kept_position = head.position
 
     # -- now
 
@@ -176,6 +199,8 @@ class Archive:
     def _catch_up(self) -> None:
         with self._opened() as connection:
             state = read_state(connection) or State(0, "", "")
+            if self._view.head.position == 0 and state.position >= _MIN_ROWS:
+                self._restore()
             streams = self._new_streams(state)
             if streams is None:
                 self._begin(RunTable(read_rows(connection)), state)
@@ -187,6 +212,13 @@ class Archive:
             self._running = list(running)
         head = Head(state.position, state.head_hash, state.at)
         self._view = View(self._view.table, head, self._view.stale if self._running else frozenset())
+
+    def _restore(self) -> None:
+        """Begin with the index that the last server wrote, if there is one."""
+        kept = read_snapshot(self.workspace.viewer_index) if self.workspace.results.is_dir() else None
+        if kept is not None:
+            self._begin(*kept)
+            self._kept_position = self._view.head.position
 
     def _begin(self, table: RunTable, state: State) -> None:
         self._view = View(table, Head(state.position, state.head_hash, state.at))
@@ -217,7 +249,8 @@ class Archive:
             if isinstance(record.data, SetAside):
                 return None  # That changes runs of any age.
             streams[record.stream] = None
-        return list(streams)
+        # To read the whole table is cheaper than to look up half of it.
+        return list(streams) if len(streams) <= max(_AT_ONCE, len(self._view.table.rows) // 4) else None
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

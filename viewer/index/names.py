@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 Flags = bytes
@@ -28,8 +28,21 @@ class Names:
         self._counts = Counter(codes)
         self._codes: bytearray | array[int] = array("I", codes) if len(codes_of) > _ONE_BYTE else bytearray(codes)
 
+    @property
+    def codes(self) -> Sequence[int]:
+        """A number for the name of each row; equal names have equal numbers."""
+        return self._codes
+
+    def code(self, name: str) -> int | None:
+        """The number of a name; None if no row has had it."""
+        return self._codes_of.get(name)
+
+    def name(self, code: int) -> str:
+        """The name with that number."""
+        return self._values[code]
+
     def put(self, number: int, name: str | None) -> None:
-        """RunRow `number` (new, where it is the next one) has that name now."""
+        """Row `number` (new, where it is the next one) has that name now."""
         name = name or ""
         code = self._codes_of.get(name)
         if code is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -38,6 +38,11 @@ COLUMNS: dict[str, str] = {
 }
 """What rows can be sorted by, and the field of a row that it means."""
 
+LATEST = "latest"
+"""The order of the runs' own times, for our own use."""
+
+_FIELDS = {**COLUMNS, LATEST: "moment"}
+
 TEXTS = frozenset({"run_id", "group", "benchmark", "status", "reason", "agent", "provider", "model"})
 """Columns that people read from A to Z; of all others the largest comes first."""
 
@@ -52,9 +57,9 @@ _MOST_KEPT = 32
 class Orders:
     """The orders of a list of rows. What is missing stands last; equals stand the newest first, by their number."""
 
-    def __init__(self, rows: Sequence[RunRow]) -> None:
+    def __init__(self, rows: Sequence[RunRow], kept: Mapping[Sort, array[int]] | None = None) -> None:
         self._rows = rows
-        self._kept: OrderedDict[Sort, array[int]] = OrderedDict()
+        self._kept: OrderedDict[Sort, array[int]] = OrderedDict(kept or {})
 
     def forget(self) -> None:
         """Begin anew: many rows are others now."""
@@ -72,7 +77,7 @@ class Orders:
         return kept
 
     def take_out(self, number: int, new: RunRow) -> list[Sort]:
-        """RunRow `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
+        """Row `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
         old = self._rows[number]
         left = []
         for sort, order in self._kept.items():
@@ -83,7 +88,7 @@ class Orders:
         return left
 
     def put_in(self, number: int, sorts: Sequence[Sort] | None = None) -> None:
-        """RunRow `number` takes its place, in some orders or in all."""
+        """Row `number` takes its place, in some orders or in all."""
         row = self._rows[number]
         for sort in self._kept if sorts is None else sorts:
             order = self._kept[sort]
@@ -92,12 +97,12 @@ class Orders:
 
 def fields(sort: Sort) -> Callable[[Any], Any]:
     """What a row has in the columns of an order: a value, or a tuple of them."""
-    return attrgetter(*(COLUMNS[name] for name, _ in sort))
+    return attrgetter(*(_FIELDS[name] for name, _ in sort))
 
 
 def place_of(rows: Sequence[RunRow], order: Sequence[int], sort: Sort, row: Any, number: int) -> int:
     """How many rows of an order stand before one that has the columns of `row` and that number."""
-    columns = [(attrgetter(COLUMNS[name]), is_descending) for name, is_descending in sort]
+    columns = [(attrgetter(_FIELDS[name]), is_descending) for name, is_descending in sort]
     wanted = [get(row) for get, _ in columns]
     low, high = 0, len(order)
     while low < high:
@@ -131,7 +136,7 @@ def _sorted(rows: Sequence[RunRow], sort: Sort, turned: Sequence[int] | None = N
     is_alone = len(sort) == 1 and turned is not None  # Then equals stand in `turned` as they shall.
     numbers = list(turned or ()) if is_alone else list(range(len(rows) - 1, -1, -1))
     for name, is_descending in reversed(sort):
-        values = list(map(attrgetter(COLUMNS[name]), rows))
+        values = list(map(attrgetter(_FIELDS[name]), rows))
         value_of = values.__getitem__
         some = [number for number in numbers if values[number] is not None]
         some.sort(key=value_of, reverse=is_descending)  # Reversed, it keeps the order of equals too.

@@ -16,8 +16,8 @@ from .row import RunRow, Task
 class Records:
     """The runs that compete for the record of each task, in the order in which the ledger closed them."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"))
+    def __init__(self, numbers: dict[Task, array[int]] | None = None) -> None:
+        self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"), numbers or {})
 
     def load(self, rows: list[RunRow]) -> None:
         """Begin with all runs, and write their standing into `rows`."""
@@ -48,6 +48,10 @@ class Records:
             numbers.insert(place, number)
             changed.update(_standings(numbers, place, _Changed(rows, changed)))
         return changed
+
+    def all(self) -> dict[Task, array[int]]:
+        """Those numbers, for every task."""
+        return dict(self._numbers)
 
     def of(self, task: Task) -> Sequence[int]:
         """The numbers of the runs that compete on a task, in the order in which the ledger closed them."""

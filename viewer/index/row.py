@@ -1,11 +1,10 @@
-"""A run as it stands in a list."""
+"""A run as a row of a list: the columns that lists, filters and the leaderboard ask for."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from sys import intern
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
@@ -13,19 +12,24 @@ from ...ledger.events import ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
 from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
+from ...projections.scores.recency import Moment, when
 from ...projections.scores.records import is_upward
-from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, token_counts
+from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, Column, token_counts
 
-MOST_ERROR = 500
-"""Characters of an error that a list shows; a run's own page has all."""
+MAX_ERROR = 500
+"""Characters of an error in a list; the page of the run has all."""
+
+_ROWS_AT_ONCE = 2_000
+_MAX_SHARED = 20_000
 
 
-class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a list says of a run. Scores are in the unit of the benchmark, times ISO 8601 UTC, durations seconds.
+class RunRow(msgspec.Struct, frozen=True, gc=False):
+    """What a list shows of a run. Scores are in the unit of the benchmark, times ISO 8601 UTC, durations seconds.
 
-    `best_so_far` is the best own score of the same task when the ledger closed this run, itself included,
-    `previous_best` the one before it; both are None for a run that counts in no record. A negative `delta_to_best`
-    is better where `higher_is_better` is false. `chance` is the score of guessing, where the run told it.
+    A field with the name of a field of `Run` has its value. `best_so_far` is the best own score of the same task when
+    the ledger closed this run, itself included, `previous_best` the one before it; both are None for a run that counts
+    in no record. A negative `delta_to_best` is better if `higher_is_better` is false. `chance` is the score of
+    guessing, if the run reported it.
     """
 
     run_id: str
@@ -49,10 +53,10 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     high_score_label: str | None
     high_score_value: float | None
     delta_to_high_score: float | None
-    best_so_far: float | None = None
-    previous_best: float | None = None
-    delta_to_best: float | None = None
-    is_record: bool = False
+    best_so_far: float | None
+    previous_best: float | None
+    delta_to_best: float | None
+    is_record: bool
     input_tokens: int | None
     output_tokens: int | None
     total_tokens: int | None
@@ -85,6 +89,11 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return is_eligible(self)
 
     @property
+    def moment(self) -> Moment:
+        """When the run was, comparable with that of every other run."""
+        return when(self)
+
+    @property
     def task(self) -> Task:
         """What two scores must share to be compared."""
         return self.benchmark_id, self.comparison_key, self.unit or "", is_upward(self)
@@ -93,113 +102,118 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Task = tuple[str, str, str, bool]
 """Benchmark, comparison key, unit, and whether higher is better."""
 
-_OF_RUN = (
-    "run_id run_group_id benchmark_id benchmark_directory status reason attempt agent provider model started_at "
-    "ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
-    "delta_to_high_score error synthetic late recovered retracted imported progress last_seen_at extra_config "
-    "comparison_key first_seq last_seq ended_seq"
-).split()
-"""The fields of a row that are those of a run."""
+FIELDS = RunRow.__struct_fields__
+TYPES = get_type_hints(RunRow)
 
-_NAMES = [*_OF_RUN, "usage"]
-_BY_FIELD = {column.field: column for column in RUN_COLUMNS}
-_TOKENS = TOKEN_COLUMNS[:3] + TOKEN_COLUMNS[4:]
-_ERROR = _NAMES.index("error")
-_SELECT = ", ".join(
-    f"substr({column.name}, 1, {MOST_ERROR + 1})" if column.field == "error" else column.name
-    for column in map(_BY_FIELD.__getitem__, _NAMES)
-)
-# To look for the word is much faster than to read the JSON, and mostly enough.
-_CHANCE = (
-    f"CASE WHEN instr(metrics_json, '\"{CHANCE}\"') AND json_type(metrics_json, '$.{CHANCE}') IN ('real', 'integer') "
-    f"THEN json_extract(metrics_json, '$.{CHANCE}') + 0.0 END"
-)
-_RETRACTED = msgspec.json.Decoder(Retracted)
-_IMPORTED = msgspec.json.Decoder(ImportSource)
-_PROGRESS = msgspec.json.Decoder(Progress)
+STANDING = {"best_so_far": None, "previous_best": None, "delta_to_best": None, "is_record": False}
+"""The fields that depend on other runs (`records`), as they are before it is known."""
+
+_OF_RUN = tuple(name for name in FIELDS if name in Run.__struct_fields__)
+_TOKENS = tuple(name for name in TOKEN_COLUMNS if name in FIELDS)
+_UNIQUE = frozenset({"run_id", "started_at", "ended_at", "last_seen_at", "error"})
+"""Texts that few rows share."""
 
 
 def row_of(run: Run) -> RunRow:
     """The row of a run, without what other runs say about it (records)."""
-    given: dict[str, Any] = {name: getattr(run, name) for name in _OF_RUN}
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
-    given.update({name: tokens[name] for name in _TOKENS}, error=_cut(run.error), cost_usd=cost_in(run.usage))
-    given["chance"] = chance_of(run)
+    values: dict[str, Any] = {**STANDING, **{name: getattr(run, name) for name in _OF_RUN}}
+    values |= {name: tokens[name] for name in _TOKENS}
+    values |= {"error": _cut(run.error), "cost_usd": cost_in(run.usage), "chance": chance_of(run)}
     if run.ended_at and run.status != "running":
-        given["last_seen_at"] = run.ended_at
-    return RunRow(**given)
+        values["last_seen_at"] = run.ended_at
+    return RunRow(**values)
 
 
 def as_run(row: RunRow) -> Run:
-    """The run of a row, as far as the row tells: what a leaderboard or a comparison asks."""
+    """The run of a row, with what the row has of it: enough for a comparison or a check."""
     metrics = {} if row.chance is None else {CHANCE: row.chance}
     return Run(
         **{name: getattr(row, name) for name in _OF_RUN}, signature="", created_at=row.started_at, metrics=metrics
     )
 
 
+# -- from the table of runs
+
+_COLUMN_OF = {column.field: column for column in RUN_COLUMNS}
+_READ = (*_OF_RUN, "usage", *_TOKENS)
+
+
+def _selected(field: str) -> str:
+    name = _COLUMN_OF[field].name if field in _COLUMN_OF else field
+    return f"substr({name}, 1, {MAX_ERROR + 1})" if field == "error" else name
+
+
+# To look for the word is much faster than to parse the JSON, and most runs do not have it.
+_CHANCE = (
+    f"CASE WHEN instr(metrics_json, '\"{CHANCE}\"') AND json_type(metrics_json, '$.{CHANCE}') IN ('real', 'integer') "
+    f"THEN json_extract(metrics_json, '$.{CHANCE}') + 0.0 END"
+)
+_SELECT = ", ".join([*map(_selected, _READ), _CHANCE])
+
+
 def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[RunRow]:
     """The rows of an open `orchestrator.sqlite` in the order of their first event; `where` is SQL from WHERE on."""
-    configs: dict[str, Json] = {}
-    references: dict[float, float] = {}
-    query = f"SELECT {_SELECT}, {', '.join(_TOKENS)}, {_CHANCE} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
-    for told in connection.execute(query, values):
-        yield _load(told, configs, references)
+    query = f"SELECT {_SELECT} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
+    cursor = connection.execute(query, values)
+    decoders = {name: _decoder(name) for name in (*_OF_RUN, "usage")}
+    while some := cursor.fetchmany(_ROWS_AT_ONCE):
+        columns: dict[str, Sequence[Any]] = dict(zip((*_READ, "chance"), zip(*some, strict=True), strict=True))
+        for name, decode in decoders.items():
+            if decode is not None:
+                columns[name] = list(map(decode, columns[name]))
+        columns |= {name: [value] * len(some) for name, value in STANDING.items()}
+        columns["cost_usd"] = [cost_in(usage) for usage in columns.pop("usage")]
+        columns["last_seen_at"] = [
+            ended if ended and status != "running" else seen  # One text for both if the run is over.
+            for ended, status, seen in zip(columns["ended_at"], columns["status"], columns["last_seen_at"], strict=True)
+        ]
+        columns["stale"] = [False] * len(some)
+        yield from map(RunRow, *(columns[name] for name in FIELDS))
 
 
-def _load(told: tuple[Any, ...], configs: dict[str, Json], references: dict[float, float]) -> RunRow:
-    """Equal texts and configurations are kept once: a hundred thousand runs have few."""
-    (
-        run_id, group, benchmark, directory, status, reason, attempt, agent, provider, model, started, ended, duration,
-        score, stderr, unit, higher, samples, label, reference, delta, error, synthetic, late, recovered, retracted,
-        imported, progress, seen, config, key, first_seq, last_seq, ended_seq, usage, read, written, total, calls,
-        chance,
-    ) = told  # fmt: skip
-    if config not in configs:
-        configs[config] = msgspec.json.decode(config or "{}")
-    return RunRow(
-        run_id=run_id,
-        run_group_id=intern(group),
-        benchmark_id=intern(benchmark),
-        benchmark_directory=intern(directory),
-        status=intern(status),  # type: ignore[arg-type]  # the projection's own words
-        reason=None if reason is None else intern(reason),
-        attempt=attempt,
-        agent=intern(agent),
-        provider=intern(provider),
-        model=intern(model),
-        started_at=started,
-        ended_at=ended,
-        duration_seconds=duration,
-        score=score,
-        stderr=stderr,
-        unit=None if unit is None else intern(unit),
-        higher_is_better=None if higher is None else bool(higher),
-        samples=samples,
-        high_score_label=None if label is None else intern(label),
-        high_score_value=None if reference is None else references.setdefault(reference, reference),
-        delta_to_high_score=delta,
-        input_tokens=read,
-        output_tokens=written,
-        total_tokens=total,
-        call_count=calls,
-        cost_usd=cost_in(msgspec.json.decode(usage)) if usage and "cost" in usage else None,
-        error=_cut(error),
-        synthetic=bool(synthetic),
-        late=bool(late),
-        recovered=bool(recovered),
-        retracted=None if retracted is None else _RETRACTED.decode(retracted),
-        imported=None if imported is None else _IMPORTED.decode(imported),
-        progress=None if progress is None else _PROGRESS.decode(progress),
-        last_seen_at=ended if ended and status != "running" else seen,  # One text for both, where it is over.
-        extra_config=configs[config],
-        comparison_key=intern(key),
-        first_seq=first_seq,
-        last_seq=last_seq,
-        ended_seq=ended_seq,
-        chance=None if chance is None else references.setdefault(chance, chance),
-    )
+def _decoder(field: str) -> Callable[[Any], Any] | None:
+    """What makes the value of a field from that of its column; None if they are the same.
+
+    Equal texts, numbers and configurations are kept once: a hundred thousand runs have few different ones.
+    """
+    column: Column = _COLUMN_OF[field]
+    if field == "error":
+        return _cut
+    if column.json:
+        return _Shared(_json(dict[str, Any] if field == "usage" else TYPES[field]))
+    if column.is_flag:
+        return _flag
+    if column.kind == "TEXT" and field not in _UNIQUE:
+        return _Shared(lambda text: text)
+    return None
+
+
+class _Shared(dict[Any, Any]):
+    """Remembers what it made, so that equal values become one object."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, value: Any) -> Any:
+        if len(self) >= _MAX_SHARED:
+            self.clear()
+        made = self[value] = self._make(value)
+        return made
+
+    def __call__(self, value: Any) -> Any:
+        return self[value]
+
+
+def _json(kind: Any) -> Callable[[str], Any]:
+    decoder = msgspec.json.Decoder(kind)
+    nothing = "{}" if get_origin(kind) is dict else "null"
+    return lambda text: decoder.decode(text or nothing)
+
+
+def _flag(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def _cut(error: str | None) -> str | None:
-    return error if error is None or len(error) <= MOST_ERROR else error[: MOST_ERROR - 1] + "…"
+    return error if error is None or len(error) <= MAX_ERROR else error[: MAX_ERROR - 1] + "…"

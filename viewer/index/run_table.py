@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from operator import attrgetter
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from ...projections.scores.check import CheckedScore
+from ...projections.scores.leaderboard import ContenderScore
 from .names import Flags, Names, both
-from .orders import COLUMNS, NEWEST, Orders, Sort, place_of
+from .orders import COLUMNS, LATEST, NEWEST, Orders, Sort, place_of
 from .records import Records
-from .row import RunRow
+from .row import RunRow, Task
+from .scoreboard import Scoreboard, Work
 
 FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
 FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group")
@@ -24,6 +30,7 @@ _MANY = 2_000
 """So many changes at once cost more, one by one, than sorting anew."""
 
 _MOST_REMEMBERED = 64
+K = TypeVar("K")
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -43,15 +50,42 @@ class Facets(msgspec.Struct, frozen=True):
     left_out: dict[str, int]
 
 
-class RunTable:
-    """The rows of runs, numbered in the order of their first event. Not safe for several threads at once."""
+class Parts(NamedTuple):
+    """What a table has worked out about its rows, for a table of the same rows."""
 
-    def __init__(self, rows: Iterable[RunRow]) -> None:
+    records: dict[Task, array[int]]
+    works: dict[Work, array[int]]
+    reported: dict[Task, array[int]]
+    guesses: dict[Task, array[int]]
+    scores: list[tuple[Work, ContenderScore]]
+    checks: list[tuple[Work, CheckedScore]]
+    orders: dict[Sort, array[int]]
+
+
+KEPT_ORDERS: tuple[Sort, ...] = (NEWEST, ((LATEST, True),))
+"""The orders that the first pages ask for."""
+
+
+class RunTable:
+    """The rows of runs, numbered in the order of their first event. Not safe for several threads at once.
+
+    Rows from `parts` know their records already.
+    """
+
+    def __init__(self, rows: Iterable[RunRow], parts: Parts | None = None) -> None:
         self.rows: list[RunRow] = list(rows)
         self.numbers = {row.run_id: number for number, row in enumerate(self.rows)}
-        self.records = Records()
-        self.records.load(self.rows)
-        self._orders = Orders(self.rows)
+        self.records = Records(parts.records if parts else None)
+        if parts is None:
+            self.records.load(self.rows)
+        self.scoreboard = Scoreboard(self.rows)
+        if parts is None:
+            self.scoreboard.load()
+        else:
+            self.scoreboard.restore(parts.works, parts.reported, parts.guesses)
+            self.scoreboard.scores.update(parts.scores)
+            self.scoreboard.checks.update(parts.checks)
+        self._orders = Orders(self.rows, parts.orders if parts else None)
         self._names: dict[str, Names] = {}
         self._texts: list[str] | None = None
         self._flags: dict[tuple[object, ...], Flags] = {}
@@ -80,8 +114,10 @@ class RunTable:
             self._orders.put_in(number)
         else:
             left = self._orders.take_out(number, row)
+            self.scoreboard.take_out(number)
             self.rows[number] = row
             self._orders.put_in(number, left)
+        self.scoreboard.put_in(number)
         for name, names in self._names.items():
             names.put(number, getattr(row, COLUMNS[name]))
         if self._texts is not None:
@@ -99,6 +135,33 @@ class RunTable:
         for word in asked.words:
             found = both(found, self._remembered(("word", word), partial(self._having, word)))
         return found
+
+    def having(self, name: str, value: str) -> list[RunRow]:
+        """The rows with that value in a column of names."""
+        return list(compress(self.rows, self.names(name).flags([value])))
+
+    def latest(self) -> Sequence[int]:
+        """The numbers of all rows, the latest run first."""
+        return self._orders.order(((LATEST, True),))
+
+    def latest_since(self, since: str) -> Sequence[int]:
+        """The numbers of the runs that ended at a time or later, or are running since then; the latest first."""
+        order = self.latest()
+        return order[: bisect_right(order, 0, key=lambda number: self.rows[number].moment[0] < since)]
+
+    def parts(self) -> Parts:
+        """What the table has worked out about its rows."""
+        board = self.scoreboard
+        board.bring_up()
+        return Parts(
+            records=_copies(self.records.all()),
+            works=_copies(board.works.members),
+            reported=_copies(board.reported.members),
+            guesses=_copies(board.guesses.members),
+            scores=list(board.scores.items()),
+            checks=list(board.checks.items()),
+            orders={sort: self._orders.order(sort)[:] for sort in KEPT_ORDERS},
+        )
 
     def count(self, found: Flags | None) -> int:
         """How many rows those are."""
@@ -160,6 +223,10 @@ class RunTable:
         if self._texts is None:
             self._texts = [_text(row) for row in self.rows]
         return bytes([word in text for text in self._texts])
+
+
+def _copies(some: Mapping[K, array[int]]) -> dict[K, array[int]]:
+    return {key: numbers[:] for key, numbers in some.items()}
 
 
 def _text(row: RunRow) -> str:

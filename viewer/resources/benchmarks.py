@@ -11,8 +11,9 @@ import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
+from ...projections.scores.leaderboard import ContenderScore
 from ...projections.scores.means import mean, standard_error
-from ...projections.scores.recency import in_order, when
+from ...projections.scores.recency import in_order
 from ...projections.scores.records import position
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
@@ -79,32 +80,89 @@ class Benchmarks:
 
     def _summarise(self, view: View) -> BenchmarkList:
         held = references_that_hold(self._site.archive, view.head)
-        of: dict[str, list[RunRow]] = defaultdict(list)
-        for row in view.table.rows:
-            of[row.benchmark_id].append(row)
-        return BenchmarkList([_summary(of[id], held.get(id), view.table) for id in sorted(of)], view.head)
+        return BenchmarkList([_row(one, held.get(one.id)) for one in _glances(view.table)], view.head)
 
 
-def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTable) -> Benchmark:
-    latest = max((row for row in rows if row.status != "running"), key=when, default=None) or max(rows, key=when)
-    newest = max((row for row in rows if row.counts), key=when, default=None)
-    ended = [table.rows[number] for number in table.records.of(newest.task)] if newest else []
-    records = [row for row in ended if row.is_record]
-    best = records[-1] if records else None
+class _Glance(msgspec.Struct):
+    """A benchmark while its runs are looked through, the latest first.
+
+    `latest` is the latest run that is not under way, or the latest of all if every one is. `recent` are the latest runs
+    that count on the task of the newest score, `best` is the one that holds its record.
+    """
+
+    id: str
+    runs: int
+    succeeded: int
+    failed: int
+    running: int
+    newest: RunRow | None
+    latest: RunRow | None = None
+    recent: list[RunRow] = []
+    best: RunRow | None = None
+
+    def see(self, row: RunRow) -> bool:
+        """Take the next run; False if no older one can matter."""
+        if self.latest is None or (self.latest.status == "running" and row.status != "running"):
+            self.latest = row
+        if self.newest is not None and row.counts and row.task == self.newest.task:
+            self.recent.append(row)
+        has_recent = self.newest is None or len(self.recent) == _RECENT
+        return not (has_recent and self.latest.status != "running")
+
+
+def _glances(table: RunTable) -> list[_Glance]:
+    """All benchmarks, by id."""
+    names = table.names("benchmark")
+    succeeded = names.counts(bytes(row.is_success for row in table.rows))
+    failed, running = (names.counts(table.names("status").flags([status])) for status in ("failed", "running"))
+    newest: dict[str, ContenderScore] = {}
+    for score in table.scoreboard.all():
+        known = newest.get(score.task.benchmark_id)
+        if known is None or score.latest > known.latest:
+            newest[score.task.benchmark_id] = score
+    glances = {
+        id: _Glance(
+            id,
+            runs,
+            succeeded.get(id, 0),
+            failed.get(id, 0),
+            running.get(id, 0),
+            table.find(newest[id].latest_run_id) if id in newest else None,
+        )
+        for id, runs in names.counts(None).items()
+    }
+    unfinished = {names.code(id): glance for id, glance in glances.items()}
+    for number in table.latest():
+        glance = unfinished.get(names.codes[number])
+        if glance is not None and not glance.see(table.rows[number]):
+            del unfinished[names.codes[number]]
+            if not unfinished:
+                break
+    for glance in glances.values():
+        if glance.newest is not None:
+            competing = map(table.rows.__getitem__, reversed(table.records.of(glance.newest.task)))
+            glance.best = next(row for row in competing if row.is_record)
+    return [glances[id] for id in sorted(glances)]
+
+
+def _row(glance: _Glance, reference: HighScore | None) -> Benchmark:
+    latest, best = glance.latest, glance.best
+    assert latest is not None  # noqa: S101 - for the type checker: a benchmark has at least one run
     if reference is not None and best is not None and not _measures(reference, best.task):
         reference = None
+    known = best or latest
     return Benchmark(
-        benchmark_id=latest.benchmark_id,
-        runs=len(rows),
-        succeeded_runs=sum(row.is_success for row in rows),
-        failed_runs=sum(row.status == "failed" for row in rows),
-        running_runs=sum(row.status == "running" for row in rows),
+        benchmark_id=glance.id,
+        runs=glance.runs,
+        succeeded_runs=glance.succeeded,
+        failed_runs=glance.failed,
+        running_runs=glance.running,
         best_score=best.score if best else None,
         best_run_id=best.run_id if best else None,
         best_agent=best.agent if best else None,
         best_model=best.model if best else None,
-        unit=best.unit if best else latest.unit,
-        higher_is_better=best.higher_is_better if best else latest.higher_is_better,
+        unit=known.unit,
+        higher_is_better=known.higher_is_better,
         latest_run_id=latest.run_id,
         latest_started_at=latest.started_at,
         latest_status=latest.status,
@@ -114,7 +172,7 @@ def _summary(rows: Sequence[RunRow], reference: HighScore | None, table: RunTabl
         latest_model=latest.model,
         high_score=reference,
         delta_to_high_score=best.score - reference.value if best and best.score is not None and reference else None,
-        recent=[row.score for row in in_order(ended)[-_RECENT:] if row.score is not None],
+        recent=[row.score for row in reversed(glance.recent) if row.score is not None],
     )
 
 
@@ -247,44 +305,38 @@ class OneBenchmark:
     on_head = on_get
 
     def _history(self, benchmark_id: str, asked: dict[str, Any], view: View) -> BenchmarkHistory:
-        rows = [row for row in view.table.rows if row.benchmark_id == benchmark_id]
+        rows = view.table.having("benchmark", benchmark_id)
         if not rows:
-            raise falcon.HTTPNotFound(title="no such benchmark", description=f"'{benchmark_id}' was never run")
-        scored: dict[Task, list[RunRow]] = defaultdict(list)
-        for row in rows:
-            if row.status == "succeeded" and row.score is not None:
-                scored[row.task].append(row)
-        for some in scored.values():
-            some.sort(key=when)
-        tasks = sorted(scored, key=lambda task: when(scored[task][-1]), reverse=True)
-        chosen = next((task for task in tasks if asked["task"] in (None, task[1])), None)
+            raise falcon.HTTPNotFound(title="no such benchmark", description=f"no run of benchmark '{benchmark_id}'")
+        scored = _by_task(rows)
+        chosen = next((task for task in scored if asked["task"] in (None, task[1])), None)
         if chosen is None and asked["task"] is not None:
-            raise falcon.HTTPNotFound(title="no such task", description=f"'{benchmark_id}' has no score on that task")
+            raise falcon.HTTPNotFound(
+                title="no such task", description=f"no score of benchmark '{benchmark_id}' on that task"
+            )
         points = scored[chosen] if chosen else []
-        published = [r for r in references(self._site.archive, view.head) if r.benchmark_id == benchmark_id]
         return BenchmarkHistory(
             benchmark_id=benchmark_id,
-            tasks=[_task(task, scored[task]) for task in tasks],
+            tasks=[_task(task, some) for task, some in scored.items()],
             task=_task(chosen, points) if chosen else None,
             points=[_point(row) for row in points[-asked["limit"] :]],
             points_total=len(points),
-            references=[
-                ReferenceStep(r.published_at, r.value, r.label, r.source, r.unit, r.higher_is_better)
-                for r in published
-                if chosen is None or _measures(r, chosen)
-            ],
-            records=[
-                RecordStep(row.run_id, row.ended_at or row.started_at, row.score or 0.0, row.agent, row.model)
-                for row in sorted(points, key=position)
-                if row.is_record
-            ],
-            attempts=self._attempts(benchmark_id, view.table),
+            references=self._references(benchmark_id, chosen, view.head),
+            records=_records(points),
+            attempts=self._attempts(benchmark_id, view.table, chosen),
             repeats=_repeats([row for row in points if row.counts]),
             head=view.head,
         )
 
-    def _attempts(self, benchmark_id: str, table: RunTable) -> list[Attempts]:
-        """Signatures with several runs, the one that was run last first."""
+    def _references(self, benchmark_id: str, task: Task | None, head: Head) -> list[ReferenceStep]:
+        return [
+            ReferenceStep(r.published_at, r.value, r.label, r.source, r.unit, r.higher_is_better)
+            for r in references(self._site.archive, head)
+            if r.benchmark_id == benchmark_id and (task is None or _measures(r, task))
+        ]
+
+    def _attempts(self, benchmark_id: str, table: RunTable, task: Task | None) -> list[Attempts]:
+        """Signatures of a task with several runs, the one that was run last first."""
         query = (
             "SELECT run_id, signature FROM benchmark_runs WHERE signature IN (SELECT signature FROM benchmark_runs "
             "WHERE benchmark_id = ? AND signature <> '' GROUP BY signature HAVING count(*) > 1) ORDER BY rowid"
@@ -292,7 +344,8 @@ class OneBenchmark:
         of: dict[str, list[RunRow]] = defaultdict(list)
         with self._site.archive.database() as connection:
             for run_id, signature in connection.execute(query, (benchmark_id,)):
-                if row := table.find(run_id):
+                row = table.find(run_id)
+                if row is not None and (task is None or row.comparison_key == task[1]):
                     of[signature].append(row)
         several = sorted((item for item in of.items() if len(item[1]) > 1), key=lambda item: -item[1][-1].first_seq)
         return [
@@ -305,6 +358,23 @@ class OneBenchmark:
             )
             for signature, some in several[:_MOST_ATTEMPTS]
         ]
+
+
+def _by_task(rows: Sequence[RunRow]) -> dict[Task, list[RunRow]]:
+    """The runs with a score on each task in the order of their times; the task of the newest score first."""
+    scored: dict[Task, list[RunRow]] = defaultdict(list)
+    for row in in_order(rows):
+        if row.status == "succeeded" and row.score is not None:
+            scored[row.task].append(row)
+    return dict(sorted(scored.items(), key=lambda item: item[1][-1].moment, reverse=True))
+
+
+def _records(points: Sequence[RunRow]) -> list[RecordStep]:
+    return [
+        RecordStep(row.run_id, row.ended_at or row.started_at, row.score or 0.0, row.agent, row.model)
+        for row in sorted(points, key=position)
+        if row.is_record
+    ]
 
 
 def _task(task: Task, rows: Sequence[RunRow]) -> TaskOfBenchmark:

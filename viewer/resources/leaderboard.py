@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import falcon
 import msgspec
 
-from ...projections.scores.leaderboard import DOUBTFUL, Standing, leaderboard
+from ...projections.scores.leaderboard import DOUBTFUL, Standing
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
-from ..index.archive import Head
-from ..index.row import RunRow, as_run
+from ..index.archive import Head, View
 from .high_scores import references_that_hold
 
 INCLUDE = Parameter("include", "count these kinds of runs too", "choice", choices=DOUBTFUL, is_list=True)
@@ -39,15 +38,15 @@ class Standings:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The standings, with the references that held."""
         asked = self.parameters.read(req)
-        self._site.answer_slowly(req, resp, asked["as_of"], lambda rows, head: self._stand(asked, rows, head))
+        self._site.answer(req, resp, asked["as_of"], lambda view: self._list(asked, view))
 
     on_head = on_get
 
-    def _stand(self, asked: dict[str, Any], rows: Sequence[RunRow], head: Head) -> Leaderboard:
-        held = references_that_hold(self._site.archive, head)
-        standings = leaderboard(map(as_run, rows), held, include=asked["include"])
+    def _list(self, asked: dict[str, Any], view: View) -> Leaderboard:
+        held = references_that_hold(self._site.archive, view.head)
+        standings = view.table.scoreboard.standings(held, asked["include"])
         wanted = {name: frozenset(asked[name]) for name in _FILTERS if asked[name]}
-        return Leaderboard([some for some in standings if _is_of(some, wanted)], head)
+        return Leaderboard([some for some in standings if _is_of(some, wanted)], view.head)
 
 
 def _is_of(standing: Standing, wanted: Mapping[str, Collection[str]]) -> bool:

@@ -6,20 +6,18 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import falcon
 import msgspec
 
 from ...ledger.identity import parse_utc
-from ...projections.scores.check import check, last_before, last_run
-from ...projections.scores.recency import in_order, when
-from ...projections.scores.samples import SampleScores
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
-from ..index.row import RunRow, as_run
+from ..index.row import RunRow
+from ..index.run_table import RunTable
 
-_NOT_READ = SampleScores(problem="samples are not read here")
 _RUNNING = 50
 _LISTED = 10
 
@@ -41,6 +39,7 @@ class Regression(msgspec.Struct, frozen=True):
     """The score of an agent with a model on a task in its last group of runs, worse than that in the group before.
 
     `run` and `before` are the newest runs of the two; `delta` is between the scores, `stderr` that of the difference.
+    `is_significant` is None if nothing is known of the noise; the test is corrected for all contenders and tasks.
     """
 
     run: RunRow
@@ -69,7 +68,11 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The start page; of records and regressions the newest, and how many there are in all."""
+    """The start page: what happened since a time, and what stands now.
+
+    `finished`, `records` and `regressions` are the newest ones, the totals count all. A regression stands until a
+    newer score of the same agent and model ends it; those that are significant come first.
+    """
 
     counts: Counts
     running: list[RunRow]
@@ -78,6 +81,7 @@ class Summary(msgspec.Struct, frozen=True):
     records_total: int
     regressions: list[Regression]
     regressions_total: int
+    regressions_significant: int
     failures: list[Failures]
     activity: list[Day]
     since: str
@@ -106,89 +110,95 @@ class Overview:
 
 def summarise(view: View, days: int) -> Summary:
     """The summary of some days before the last event."""
-    table = view.table
+    table, rows = view.table, view.table.rows
     now = parse_utc(view.head.at).astimezone(UTC) if view.head.at else datetime(1970, 1, 1, tzinfo=UTC)
-    since = f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" if view.head.at else ""
-    statuses = table.names("status").counts(None)
-    running = [row for row in table.rows if row.status == "running"]
-    recent = [row for row in table.rows if row.ended_at is not None and row.ended_at >= since]
-    records = [row for row in recent if row.is_record and row.previous_best is not None]
-    regressions = _regressions(table.rows, since)
+    since = f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%S.%fZ}" if view.head.at else ""
+    recent = [number for number in table.latest_since(since) if rows[number].ended_at is not None]
+    records = [rows[number] for number in recent if _beats_another(rows[number])]
+    regressions = _regressions(table)
+    running = heapq.nsmallest(_RUNNING, table.having("status", "running"), key=lambda row: row.last_seen_at)
+    ended = (row for row in map(rows.__getitem__, table.latest()) if row.ended_at is not None)
     return Summary(
-        counts=Counts(
-            runs=len(table.rows),
-            running=len(running),
-            stale=len(view.stale),
-            succeeded=statuses.get("succeeded", 0),
-            failed=statuses.get("failed", 0),
-            **{f"{name}s": len(table.names(name).counts(None)) for name in ("benchmark", "agent", "model")},
-        ),
-        running=view.marked(heapq.nsmallest(_RUNNING, running, key=lambda row: row.last_seen_at)),
-        finished=_last_ended([row for row in table.rows if row.ended_at is not None]),
-        records=_last_ended(records),
+        counts=_counts(view),
+        running=view.marked(running),
+        finished=list(islice(ended, _LISTED)),
+        records=records[:_LISTED],
         records_total=len(records),
-        regressions=heapq.nlargest(_LISTED, regressions, key=lambda regression: regression.run.ended_at or ""),
+        regressions=regressions[:_LISTED],
         regressions_total=len(regressions),
-        failures=_failures(recent),
-        activity=_activity(recent, now, days) if view.head.at else [],
+        regressions_significant=sum(one.is_significant is True for one in regressions),
+        failures=_failures(table, recent),
+        activity=_activity(table, now, days) if view.head.at else [],
         since=since,
         head=view.head,
     )
 
 
-def _last_ended(rows: list[RunRow]) -> list[RunRow]:
-    return heapq.nlargest(_LISTED, rows, key=when)
+def _counts(view: View) -> Counts:
+    table = view.table
+    statuses = table.names("status").counts(None)
+    return Counts(
+        runs=len(table.rows),
+        running=statuses.get("running", 0),
+        stale=len(view.stale),
+        succeeded=statuses.get("succeeded", 0),
+        failed=statuses.get("failed", 0),
+        **{f"{name}s": len(table.names(name).counts(None)) for name in ("benchmark", "agent", "model")},
+    )
 
 
-def _regressions(rows: list[RunRow], since: str) -> list[Regression]:
-    """What got worse in that time, as `check --baseline last` finds it; the files of samples are not read for it."""
-    by_work: dict[tuple[object, ...], list[RunRow]] = defaultdict(list)
-    for row in in_order(rows):
-        if row.counts:
-            by_work[row.task, row.agent, row.provider, row.model].append(row)
-    of_that_time = (some for some in by_work.values() if (some[-1].ended_at or "") >= since)
-    by_id = {row.run_id: row for some in of_that_time for row in _last_two_groups(some)}
-    runs = [as_run(row) for row in by_id.values()]
-    found = check(last_run(runs), last_before(runs), lambda _: _NOT_READ, checked="", against="")
-    return [
+def _beats_another(row: RunRow) -> bool:
+    return row.is_record and row.previous_best is not None
+
+
+def _regressions(table: RunTable) -> list[Regression]:
+    """Those that are significant first, and then the newest."""
+
+    def row(run_ids: Sequence[str]) -> RunRow:
+        found = table.find(run_ids[-1])
+        assert found is not None  # noqa: S101 - for the type checker: the scoreboard is made from the table
+        return found
+
+    found = [
         Regression(
-            run=by_id[one.score.run_ids[-1]],
-            before=by_id[one.baseline.run_ids[-1]],
+            run=row(one.score.run_ids),
+            before=row(one.baseline.run_ids),
             delta=one.contrast.delta,
             stderr=one.contrast.stderr,
             is_significant=None if one.contrast.verdict == "unknown" else one.contrast.verdict == "worse",
         )
-        for one in found.scores
-        if one.result == "worse" and one.score and one.baseline and one.contrast
+        for one in table.scoreboard.regressions()
+        if one.score and one.baseline and one.contrast
     ]
+    return sorted(found, key=lambda one: (one.is_significant is True, one.run.moment), reverse=True)
 
 
-def _last_two_groups(rows: Sequence[RunRow]) -> list[RunRow]:
-    """All that the check of a long history asks of it: the last group, and the one that was last before it began."""
-    last = rows[-1].run_group_id
-    first = next(place for place, row in enumerate(rows) if row.run_group_id == last)
-    before = rows[first - 1].run_group_id if first else last
-    return [row for row in rows[:first] if row.run_group_id == before] + [
-        row for row in rows[first:] if row.run_group_id == last
-    ]
-
-
-def _failures(rows: list[RunRow]) -> list[Failures]:
-    """By reason, the most frequent first."""
-    failed: dict[str, list[RunRow]] = defaultdict(list)
-    for row in rows:
-        if row.status == "failed":
-            failed[row.reason or ""].append(row)
+def _failures(table: RunTable, recent: Sequence[int]) -> list[Failures]:
+    """By reason, the most frequent first. `recent` are the numbers of runs, the latest first."""
+    statuses, reasons, benchmarks = (table.names(name) for name in ("status", "reason", "benchmark"))
+    failed = statuses.code("failed")
+    of_reason: dict[int, list[int]] = defaultdict(list)
+    for number in recent:
+        if statuses.codes[number] == failed:
+            of_reason[reasons.codes[number]].append(number)
     told = []
-    for reason, some in failed.items():
-        latest = max(some, key=when)
-        told.append(
-            Failures(reason, len(some), len({row.benchmark_id for row in some}), latest.run_id, latest.ended_at or "")
-        )
+    for reason, numbers in of_reason.items():
+        latest = table.rows[numbers[0]]
+        where = {benchmarks.codes[number] for number in numbers}
+        told.append(Failures(reasons.name(reason), len(numbers), len(where), latest.run_id, latest.ended_at or ""))
     return sorted(told, key=lambda failures: (-failures.runs, failures.reason))
 
 
-def _activity(rows: list[RunRow], now: datetime, days: int) -> list[Day]:
-    ended = Counter((row.ended_at or "")[:10] + row.status for row in rows)
-    dates = [f"{now - timedelta(days=back):%Y-%m-%d}" for back in range(days, -1, -1)]
-    return [Day(date, ended[date + "succeeded"], ended[date + "failed"]) for date in dates]
+def _activity(table: RunTable, now: datetime, days: int) -> list[Day]:
+    """The days up to now, the first one whole."""
+    names = table.names("status")
+    found: list[Day] = []
+    end = len(table.latest_since(f"{now + timedelta(days=1):%Y-%m-%d}"))
+    for back in range(days + 1):
+        date = f"{now - timedelta(days=back):%Y-%m-%d}"
+        since = table.latest_since(date)
+        ended: Counter[int | None] = Counter(map(names.codes.__getitem__, since[end:]))
+        succeeded, failed = (ended.get(names.code(name), 0) for name in ("succeeded", "failed"))
+        found.append(Day(date, succeeded, failed))
+        end = len(since)
+    return found[::-1]

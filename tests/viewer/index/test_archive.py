@@ -74,14 +74,7 @@ def test_a_new_event_costs_the_rows_that_it_changes_and_no_others(archive, store
     events = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(50)]
     histories.append_anyway(store, events)
     check_now(archive)
-    read = []
-
-    def counted(*given):
-        for row in read_rows(*given):
-            read.append(row.run_id)
-            yield row
-
-    monkeypatch.setattr(archives, "read_rows", counted)
+    read = rows_read(monkeypatch)
     histories.append_anyway(store, [NewEvent("run_7", histories.finished(0.5))])
     with archive.look() as view:
         assert view.table.find("run_7").status == "succeeded"
@@ -90,6 +83,71 @@ def test_a_new_event_costs_the_rows_that_it_changes_and_no_others(archive, store
     with archive.look():
         pass
     assert read == ["run_7"], "nothing happened, so nothing was read"
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """An index of few runs is kept in a file too."""
+    monkeypatch.setattr(archives, "_MIN_ROWS", 1)
+    monkeypatch.setattr(archives, "_MIN_NEW_EVENTS", 0)
+
+
+def rows_read(monkeypatch):
+    """The ids of the rows that are read from the table from now on."""
+    read = []
+
+    def counted(*given):
+        for row in read_rows(*given):
+            read.append(row.run_id)
+            yield row
+
+    monkeypatch.setattr(archives, "read_rows", counted)
+    return read
+
+
+def test_the_next_server_begins_with_the_index_that_was_kept(archive, histories, monkeypatch, short):
+    store = archive.store
+    archive.workspace.results.mkdir(parents=True)
+    events = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(20)]
+    histories.append_anyway(store, events)
+    archive.keep_index()
+    histories.append_anyway(store, [NewEvent("run_7", histories.finished(0.5)), NewEvent("run_3", Heartbeat())])
+    read = rows_read(monkeypatch)
+    later = Archive(archive.workspace, store)
+    check_now(later)
+    assert read == ["run_3", "run_7"], "only what is new"
+    assert sorted(later.changes_since(20)) == ["run_3", "run_7"]
+    with later.look("20") as then:
+        assert then.table.find("run_7").status == "running"
+
+
+@pytest.mark.parametrize("what", ["another ledger", "a shorter ledger", "a changed file", "no file"])
+def test_an_index_that_does_not_fit_is_not_used(tmp_path, histories, monkeypatch, short, what):
+    workspace = Workspace(tmp_path)
+
+    def store_with(first, last):
+        for segment in workspace.ledger.glob("*.jsonl"):
+            segment.unlink()
+        store = JsonlStore(workspace.ledger, notice=print)
+        runs = range(first, last)
+        histories.append_anyway(store, [NewEvent(f"run_{number}", histories.started(str(number))) for number in runs])
+        return store
+
+    store = store_with(0, 10)
+    Archive(workspace, store).keep_index()
+    store.close()
+    first, last = {"another ledger": (5, 15), "a shorter ledger": (0, 4)}.get(what, (0, 10))
+    store = store_with(first, last) if (first, last) != (0, 10) else JsonlStore(workspace.ledger, notice=print)
+    if what == "a changed file":
+        content = bytearray(workspace.viewer_index.read_bytes())
+        content[200] ^= 1
+        workspace.viewer_index.write_bytes(content)
+    elif what == "no file":
+        workspace.viewer_index.unlink()
+    read = rows_read(monkeypatch)
+    check_now(Archive(workspace, store))
+    assert len(read) == last - first, "all of them"
+    store.close()
 
 
 def test_a_ledger_that_is_another_one_is_read_anew(tmp_path, histories):

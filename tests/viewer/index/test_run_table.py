@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from benchmarks.ledger.events import Retracted
 from benchmarks.viewer.index.names import Names, both
 from benchmarks.viewer.index.orders import COLUMNS
-from benchmarks.viewer.index.row import RunRow
+from benchmarks.viewer.index.row import STANDING, RunRow
 from benchmarks.viewer.index.run_table import FILTERS, MOST_IN_FACET, Question, RunTable
 
 _EMPTY = (
@@ -25,6 +25,7 @@ NONE: dict[str, object] = dict.fromkeys(_EMPTY.split())
 def row(run_id, **given):
     fields = {
         **NONE,
+        **STANDING,
         **dict.fromkeys(("run_group_id", "benchmark_directory", "provider", "last_seen_at", "comparison_key"), ""),
         "benchmark_id": "b",
         "agent": "a",
@@ -130,13 +131,10 @@ def test_a_table_that_follows_is_the_one_that_is_built_anew(begun, changes, aske
         told = table.put(news)
         assert {some.run_id for some in news} <= {some.run_id for some in told}
         assert all(table.find(some.run_id) == some for some in told)
-        anew = RunTable(replace(some, **UNSTOOD) for some in table.rows)
+        anew = RunTable(replace(some, **STANDING) for some in table.rows)
         assert table.rows == anew.rows
         assert [[*table.records.of(r.task)] for r in table.rows] == [[*anew.records.of(r.task)] for r in anew.rows]
         check(table, asked)
-
-
-UNSTOOD = {"best_so_far": None, "previous_best": None, "delta_to_best": None, "is_record": False}
 
 
 def test_the_best_so_far_is_told_in_the_direction_of_the_score():
@@ -154,7 +152,7 @@ def test_the_best_so_far_is_told_in_the_direction_of_the_score():
 def test_a_run_that_is_taken_back_gives_its_record_to_others():
     table = RunTable([row(f"run_{n}", score=score, ended_seq=n + 2) for n, score in enumerate([0.5, 0.9, 0.7])])
     assert [r.is_record for r in table.rows] == [True, True, False]
-    told = table.put([replace(table.rows[1], retracted=Retracted(author="a", reason="r"), **UNSTOOD)])
+    told = table.put([replace(table.rows[1], retracted=Retracted(author="a", reason="r"), **STANDING)])
     assert [r.is_record for r in table.rows] == [True, False, True]
     assert {some.run_id for some in told} == {"run_1", "run_2"}, "whose standing changed is told too"
 

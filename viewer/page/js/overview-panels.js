@@ -2,7 +2,7 @@
 
 import { runLink, runsLink } from "./address.js";
 import { breakable, h, s } from "./dom.js";
-import { benchmarkName, count, duration, score } from "./format.js";
+import { benchmarkName, count, duration, score, signed } from "./format.js";
 import { ledger } from "./ledger.js";
 import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusBadge, when } from "./parts.js";
 
@@ -11,7 +11,7 @@ import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusB
 const MOST_BARS = 92;
 
 /** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
-export function tiles({ counts, activity, records_total, regressions, regressions_total, since }) {
+export function tiles({ counts, activity, records_total, regressions_total, regressions_significant, since }) {
   const sum = (/** @type {string} */ name) =>
     activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
   /** @type {[string, any, string, string, string][]} */
@@ -34,10 +34,12 @@ export function tiles({ counts, activity, records_total, regressions, regression
     ["new records", count(records_total), "best own scores beaten", "", records_total ? "good" : ""],
     [
       "regressions",
-      count(regressions_total),
-      "worse than the run before",
+      count(regressions_significant),
+      regressions_total > regressions_significant
+        ? `significant; ${count(regressions_total - regressions_significant)} within noise`
+        : "significant",
       "",
-      regressions.some((/** @type {Row} */ one) => one.is_significant) ? "bad" : "",
+      regressions_significant ? "bad" : "",
     ],
   ];
   return told.map((tile) => [tile[0], tile, () => figure(...tile)]);
@@ -139,19 +141,15 @@ export function recordsPanel(runs, total) {
 
 /** @param {Row[]} regressions @param {number} total */
 export function regressionsPanel(regressions, total) {
-  if (!regressions.length) return panel("Regressions", nothing("No agent with a model got worse in this time."));
+  if (!regressions.length) return panel("Regressions", nothing("No regressions."));
   const sure = (/** @type {boolean | null} */ is) =>
     is
       ? h(
           "span",
-          { class: "mark record bad", title: "The difference is more than 1.96 of its standard errors" },
+          { class: "mark record bad", title: "p < 0.05, Holm-corrected over all agents, models and tasks" },
           "significant",
         )
-      : h(
-          "span",
-          { class: "soft", title: "The difference is within 1.96 of its standard errors, or no error is known" },
-          is === null ? "error unknown" : "within noise",
-        );
+      : h("span", { class: "soft" }, is === null ? "error unknown" : "within noise");
   const rows = regressions.map(({ run, before, delta, stderr, is_significant: is }) =>
     h(
       "li",
@@ -161,7 +159,7 @@ export function regressionsPanel(regressions, total) {
         { class: "entry" },
         name(run),
         h("strong", {}, scored(run.score, null, run.unit)),
-        difference(delta, run.higher_is_better),
+        is ? difference(delta, run.higher_is_better) : h("span", { class: "soft" }, signed(delta)),
         stderr !== null && h("span", { class: "soft" }, `± ${score(stderr)}`),
       ),
       h(
@@ -177,7 +175,9 @@ export function regressionsPanel(regressions, total) {
       ),
     ),
   );
-  return panel("Regressions", h("ul", { class: "plain entries" }, rows), newest(regressions, total));
+  const listed =
+    total > regressions.length ? h("span", { class: "soft" }, `${count(regressions.length)} of ${count(total)}`) : "";
+  return panel("Regressions", h("ul", { class: "plain entries" }, rows), listed);
 }
 
 /** @param {Row[]} failures @param {string} since */

@@ -1,0 +1,163 @@
+"""The leaderboard and the regressions of all runs, from what each contender came to: only what changed is measured."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from ...projections.scores.check import CheckedScore, check, last_before, last_run
+from ...projections.scores.comparison import adjust
+from ...projections.scores.high_scores import HighScore
+from ...projections.scores.leaderboard import (
+    RANDOM,
+    ContenderScore,
+    Doubtful,
+    Standing,
+    contender_score,
+    is_eligible,
+    score_of,
+    standings,
+)
+from ...projections.scores.leaderboard import Task as ScoredTask
+from ...projections.scores.samples import SampleScores
+from .groups import Groups
+from .row import RunRow, Task, as_run
+
+Work = tuple[Task, str, str, str]
+"""A task, and the agent, provider and model that ran it."""
+
+_NOT_READ = SampleScores(problem="samples are not read here")
+
+
+def work_of(row: RunRow) -> Work | None:
+    """The work of a run with a score; None if it has none."""
+    if row.status != "succeeded" or row.score is None:
+        return None
+    return row.task, row.agent, row.provider, row.model
+
+
+def _chance_task(row: RunRow) -> Task | None:
+    return row.task if row.chance is not None and row.is_success and row.score is not None else None
+
+
+def _guess_task(row: RunRow) -> Task | None:
+    return row.task if row.agent == RANDOM and row.is_success and row.score is not None else None
+
+
+class Scoreboard:
+    """What each contender came to on each task. `rows` change with the table, which announces each change.
+
+    Whatever is kept here is the same as what all runs together would give.
+    """
+
+    def __init__(self, rows: Sequence[RunRow]) -> None:
+        self._rows = rows
+        self.works: Groups[Work] = Groups(work_of)
+        self.scores: dict[Work, ContenderScore] = {}
+        self.checks: dict[Work, CheckedScore] = {}
+        self.chances: dict[Task, float] = {}
+        self.reported: Groups[Task] = Groups(_chance_task)
+        self.guesses: Groups[Task] = Groups(_guess_task)
+        self._groups = (self.works, self.reported, self.guesses)
+
+    def load(self) -> None:
+        """Begin with all rows."""
+        for groups in self._groups:
+            groups.load(self._rows)
+
+    def restore(
+        self, works: dict[Work, array[int]], reported: dict[Task, array[int]], guesses: dict[Task, array[int]]
+    ) -> None:
+        """Begin with groups of the same rows. The scores of the contenders are to be given too."""
+        self.works.members, self.reported.members, self.guesses.members = works, reported, guesses
+        self.reported.changed.update(reported)
+        self.guesses.changed.update(guesses)
+
+    def take_out(self, number: int) -> None:
+        """Row `number` is about to change."""
+        for groups in self._groups:
+            groups.take_out(number, self._rows)
+
+    def put_in(self, number: int) -> None:
+        """Row `number` is new or has changed."""
+        for groups in self._groups:
+            groups.put_in(number, self._rows)
+
+    def standings(self, high_scores: Mapping[str, HighScore], include: Collection[Doubtful] = ()) -> list[Standing]:
+        """The leaderboard: the same as `leaderboard` of all runs."""
+        scores = self.all()
+        if include:
+            of_work = (self._counting(work, include) for work in self.works.members)
+            scores = (contender_score(rows) for rows in of_work if rows)
+        chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
+        return standings(scores, chances, high_scores)
+
+    def all(self) -> Iterable[ContenderScore]:
+        """The score of each contender on each task that it has run."""
+        self.bring_up()
+        return self.scores.values()
+
+    def regressions(self) -> list[CheckedScore]:
+        """The works whose last group scored worse than the one before, with Holm's correction over all of them."""
+        self.bring_up()
+        newest: dict[tuple[str, ...], Work] = {}
+        for work in self.checks:
+            # Scores in the unit before are not what the contender scores now.
+            same = (*work[0][:2], *work[1:])
+            if same not in newest or self.scores[work].latest > self.scores[newest[same]].latest:
+                newest[same] = work
+        checks = [self.checks[work] for work in newest.values()]
+        adjusted = adjust([one.contrast for one in checks])
+        return [
+            replace(one, contrast=corrected)
+            for one, corrected in zip(checks, adjusted, strict=True)
+            if one.result == "worse"
+        ]
+
+    def bring_up(self) -> None:
+        """Measure anew what has changed."""
+        for work in self.works.changed:
+            self.scores.pop(work, None)
+            self.checks.pop(work, None)
+            rows = self._counting(work, ()) if work in self.works.members else []
+            if rows:
+                self.scores[work] = contender_score(rows)
+                self._check(work, rows)
+        for task in self.reported.changed | self.guesses.changed:
+            self.chances.pop(task, None)
+            if numbers := self.reported.members.get(task):
+                chance = self._rows[numbers[-1]].chance
+                assert chance is not None  # noqa: S101 - for the type checker: the group is of runs that report it
+                self.chances[task] = chance
+            elif numbers := self.guesses.members.get(task):
+                self.chances[task] = score_of([self._rows[number] for number in numbers]).mean
+        for groups in self._groups:
+            groups.changed.clear()
+
+    def _counting(self, work: Work, include: Collection[Doubtful]) -> list[RunRow]:
+        rows = map(self._rows.__getitem__, self.works.members[work])
+        return [row for row in rows if is_eligible(row, include)]
+
+    def _check(self, work: Work, rows: Sequence[RunRow]) -> None:
+        """As `check --baseline last` finds it; the files of samples are not read for it."""
+        runs = [as_run(row) for row in _last_two_groups(rows)]
+        found = check(last_run(runs), last_before(runs), lambda _: _NOT_READ, checked="", against="")
+        for one in found.scores:
+            if one.contrast is not None:
+                self.checks[work] = one
+
+
+def _last_two_groups(rows: Sequence[RunRow]) -> list[RunRow]:
+    """All that the check of a long history asks of it: the last group, and the one that was last before it began."""
+    return list(_from_the_end(rows))[::-1]
+
+
+def _from_the_end(rows: Sequence[RunRow]) -> Iterator[RunRow]:
+    last = rows[-1].run_group_id
+    first = next(place for place, row in enumerate(rows) if row.run_group_id == last)
+    before = rows[first - 1].run_group_id if first else last
+    for place in range(len(rows) - 1, -1, -1):
+        if rows[place].run_group_id == (last if place >= first else before):
+            yield rows[place]
