@@ -17,10 +17,10 @@ viewer: $(VENV)/installed ## serve the viewer on http://127.0.0.1:8877
 	@$(BIN)/benchmarks serve-viewer
 
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest -n auto --dist worksteal
 
-test-quick: $(VENV)/developing ## run the unit tests: no browser, no campaign, about a minute
-	@$(BIN)/pytest -n auto --dist loadfile -m "not model and not browser" --ignore tests/e2e
+test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below a minute
+	@$(BIN)/pytest -n auto --dist worksteal -m "not model and not browser and not slow" --ignore tests/e2e
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
 	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import subprocess
@@ -18,6 +19,12 @@ from benchmarks.ledger.events import EVENT_TYPES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+
+
+@functools.cache
+def help_of(*command: str) -> str:
+    argv = [Path(sys.executable).with_name("benchmarks"), *command, "--help"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -69,6 +76,7 @@ def test_the_smallest_manifest_of_the_documentation_is_one():
     assert parsed.id == "my_benchmark"
 
 
+@pytest.mark.slow
 def test_every_command_that_the_readme_names_exists_with_its_options():
     named = set()
     commands = "".join(blocks(ROOT / "README.md", "sh"))
@@ -77,9 +85,7 @@ def test_every_command_that_the_readme_names_exists_with_its_options():
         named.add(words[0])
         assert words[0] in COMMANDS, line
         group = words[:2] if words[0] in ("ledger", "adapters", "environments") else words[:1]
-        help_text = subprocess.run(
-            [Path(sys.executable).with_name("benchmarks"), *group, "--help"], capture_output=True, text=True, check=True
-        ).stdout
+        help_text = help_of(*group)
         for word in words:
             if word.startswith("--"):
                 assert word.partition("=")[0] in help_text, line

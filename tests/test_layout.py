@@ -145,6 +145,7 @@ def test_every_package_of_the_tree_is_listed_for_packaging() -> None:
     assert set(listed) == in_tree | {"benchmarks"}
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_tree(tmp_path: Path) -> None:
     copy = tmp_path / "source"
     files = [
@@ -171,6 +172,7 @@ def test_style_and_types_are_clean() -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("npx") and shutil.which("make")), reason="make page needs Node.js")
 def test_the_scripts_of_the_page_are_clean_and_pass_their_tests() -> None:
     done = subprocess.run(["make", "--silent", "page"], cwd=ROOT, capture_output=True, text=True)

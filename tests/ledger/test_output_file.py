@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks.ledger.output_file import written_whole
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_file_is_replaced_at_the_end(tmp_path):
     path = tmp_path / "out"

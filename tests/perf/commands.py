@@ -77,7 +77,7 @@ def cost_of(*argv: str) -> Cost:
 
 def measure_commands(table: Table, folder: Path, scale: Scale) -> None:
     """Every command of the table, and the viewer, at each size."""
-    sizes = [scale.count(size, least=100 * place) for place, size in enumerate(SIZES, 1)]
+    sizes = sorted({scale.count(size, least=100) for size in SIZES})
     roots = [_workspace(folder / str(size), size) for size in sizes]
     rounds = scale.rounds(ROUNDS)
     print(f"\n{'command':<36} {' '.join(f'{size:>9,}' for size in sizes)}  ratio  target    CPU s  peak MiB")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PARTS = re.findall(r'^    "([a-z-]+)": ', (ROOT / "tests" / "perf" / "__main__.py").read_text(), re.MULTILINE)
 OPTIONAL = {"peers", "projection-peers", "others"}

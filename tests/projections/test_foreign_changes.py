@@ -326,6 +326,7 @@ def edit_analytics(path):
         connection.execute("UPDATE runs SET status = 'failed'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "edit",
     [edit_analytics, write(lambda content: b""), write(flip), write(lambda content: content[: len(content) // 2])],

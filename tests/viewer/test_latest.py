@@ -56,6 +56,7 @@ def imported(number, score, **times):
     return [NewEvent(f"run_{number}", Imported(source=SOURCE, run=row | times))]
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_all_readers_agree_with_a_plain_sort(data, histories):

@@ -18,6 +18,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 8
 CHECKS = [
     not_a_server_error,

@@ -116,6 +116,7 @@ def test_many_who_send_their_request_drop_by_drop_stall_nobody_and_are_shown_out
     assert serve_while(visitor, tmp_path, store, threads=THREADS)
 
 
+@pytest.mark.slow
 def test_who_does_not_read_his_answer_holds_no_thread_and_is_shown_out(tmp_path, store, histories, monkeypatch):
     monkeypatch.setattr(channels, "READ_WINDOW_SECONDS", 0.5)
     error = "x" * 400

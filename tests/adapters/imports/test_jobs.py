@@ -205,6 +205,7 @@ def test_results_that_share_an_id_are_all_imported(find, record):
     assert len({run.name for run in runs}) == len(names) and [run.name for run in runs][:2] == ["a", "a#2"]
 
 
+@pytest.mark.slow
 def test_many_results_of_one_id_are_told_apart(find, record):
     runs = find(record(*[{}] * 20_000)).runs
     assert len({run.name for run in runs}) == 20_000

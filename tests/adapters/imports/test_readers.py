@@ -326,6 +326,7 @@ def test_a_pipe_is_told_and_not_waited_for(tmp_path, name):
         read(tmp_path, columns={"model": "model"})
 
 
+@pytest.mark.slow
 def test_a_file_that_no_memory_would_hold_is_told(tmp_path):
     path = tmp_path / "huge.json"
     with path.open("wb") as file:

@@ -186,6 +186,8 @@ def test_a_program_reaches_no_other_process(sandbox):
 def test_a_program_holds_only_its_own_pipes(sandbox):
     looks = """
 import os
+
+pytestmark = pytest.mark.slow
 found = []
 for handle in range(64):
     try:

@@ -24,6 +24,8 @@ from benchmarks.ledger.storage.inventory import read_manifest, write_manifest
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.segments import list_segments, seal_all
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
 
 NOTES = ["a", "b", "Jane *", "d", "e"]

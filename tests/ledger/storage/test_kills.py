@@ -24,6 +24,8 @@ from benchmarks.ledger.storage import disk, sqlite
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
 KILLS = int(os.environ.get("KILLS", "20"))
 

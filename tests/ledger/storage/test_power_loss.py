@@ -23,6 +23,8 @@ from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage import disk
 from benchmarks.ledger.storage.jsonl import JsonlStore
 
+pytestmark = pytest.mark.slow
+
 SEGMENT_BYTES = 600
 """Two events, and a segment is full."""
 

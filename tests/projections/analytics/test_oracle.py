@@ -42,6 +42,8 @@ from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.index.row import row_of
 
+pytestmark = pytest.mark.slow
+
 root = Path(sys.argv[1])
 with open_analytics(Workspace(root), JsonlStore(root / "benchmark_results" / "ledger", notice=print)):
     print("ready", flush=True)

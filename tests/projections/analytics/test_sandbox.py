@@ -17,6 +17,8 @@ from benchmarks.projections.analytics.sandbox import BadQuery, LimitExceeded, Li
 from benchmarks.projections.analytics.views import describe
 from benchmarks.projections.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def database(histories, tmp_path_factory):

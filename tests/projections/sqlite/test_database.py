@@ -32,6 +32,7 @@ def dump(path):
         return list(connection.iterdump())
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_following_in_pieces_and_building_at_once_give_the_same_tables_as_the_fold(histories, data):
     events = data.draw(histories.events())

@@ -173,6 +173,7 @@ def test_a_document_is_written_whole_or_not_at_all(add, store, tmp_path, monkeyp
     assert [file.name for file in tmp_path.glob("viewer_data*")] == ["viewer_data.json"]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_following_in_pieces_and_writing_anew_give_the_same_bytes(histories, data):
     events = data.draw(histories.events())
