@@ -40,6 +40,9 @@ _MIN_ROWS = 5_000
 """An index of fewer runs is made at once, and not kept in a file."""
 
 _MIN_NEW_EVENTS = 2_000
+
+_IDLE = 1.0
+"""Seconds before rows are sorted for later questions: the first page asks its own ones now."""
 _OPEN_ATTEMPTS = 20
 
 
@@ -159,6 +162,7 @@ class Archive:
             with self.look() as view:
                 view.table.scoreboard.bring_up()
             self.keep_index()
+            time.sleep(_IDLE)
             for column in COLUMNS:
                 began = time.monotonic()
                 with self.look() as view:

@@ -28,6 +28,20 @@ class Names:
         self._counts = Counter(codes)
         self._codes: bytearray | array[int] = array("I", codes) if len(codes_of) > _ONE_BYTE else bytearray(codes)
 
+    @classmethod
+    def restored(cls, values: Sequence[str | None], codes: Sequence[int]) -> Names | None:
+        """From the different names, and for each row the place of its own; None if two of them are one name."""
+        names = cls(value or "" for value in values)
+        if len(names._values) < len(values):
+            return None
+        if len(values) <= _ONE_BYTE:
+            one_each = names._codes = bytearray(codes)
+            names._counts = Counter({code: one_each.count(code) for code in range(len(values))})
+        else:
+            names._codes = array("I", codes)
+            names._counts = Counter(codes)
+        return names
+
     @property
     def codes(self) -> Sequence[int]:
         """A number for the name of each row; equal names have equal numbers."""

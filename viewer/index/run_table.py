@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import compress, islice
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -60,6 +61,7 @@ class Parts(NamedTuple):
     scores: list[tuple[Work, ContenderScore]]
     checks: list[tuple[Work, CheckedScore]]
     orders: dict[Sort, array[int]]
+    names: Mapping[str, Names] = MappingProxyType({})
 
 
 KEPT_ORDERS: tuple[Sort, ...] = (NEWEST, ((LATEST, True),))
@@ -86,7 +88,7 @@ class RunTable:
             self.scoreboard.scores.update(parts.scores)
             self.scoreboard.checks.update(parts.checks)
         self._orders = Orders(self.rows, parts.orders if parts else None)
-        self._names: dict[str, Names] = {}
+        self._names: dict[str, Names] = dict(parts.names) if parts else {}
         self._texts: list[str] | None = None
         self._flags: dict[tuple[object, ...], Flags] = {}
 

@@ -58,6 +58,7 @@ class Scoreboard:
         self.scores: dict[Work, ContenderScore] = {}
         self.checks: dict[Work, CheckedScore] = {}
         self.chances: dict[Task, float] = {}
+        self._regressions: list[CheckedScore] | None = None
         self.reported: Groups[Task] = Groups(_chance_task)
         self.guesses: Groups[Task] = Groups(_guess_task)
         self._groups = (self.works, self.reported, self.guesses)
@@ -102,6 +103,11 @@ class Scoreboard:
     def regressions(self) -> list[CheckedScore]:
         """The works whose last group scored worse than the one before, with Holm's correction over all of them."""
         self.bring_up()
+        if self._regressions is None:
+            self._regressions = self._find_regressions()
+        return self._regressions
+
+    def _find_regressions(self) -> list[CheckedScore]:
         newest: dict[tuple[str, ...], Work] = {}
         for work in self.checks:
             # Scores in the unit before are not what the contender scores now.
@@ -118,6 +124,8 @@ class Scoreboard:
 
     def bring_up(self) -> None:
         """Measure anew what has changed."""
+        if self.works.changed:
+            self._regressions = None
         for work in self.works.changed:
             self.scores.pop(work, None)
             self.checks.pop(work, None)

@@ -20,9 +20,10 @@ from ...projections.scores.check import CheckedScore
 from ...projections.scores.leaderboard import ContenderScore
 from ...projections.sqlite.database import VERSION, State
 from ...projections.sqlite.keeping import exclusive, replacing, seal_left, seal_of
-from .orders import Sort
+from .names import Names
+from .orders import COLUMNS, Sort
 from .row import FIELDS, TYPES, RunRow, Task
-from .run_table import Parts, RunTable
+from .run_table import FACETS, Parts, RunTable
 from .scoreboard import Work
 
 _DIGEST_BYTES = 32
@@ -88,7 +89,7 @@ def pack(rows: Sequence[RunRow], parts: Parts, state: State) -> bytes:
         head_hash=state.head_hash,
         at=state.at,
         rows=len(rows),
-        columns=[_packed(name, [getattr(row, name) for row in rows]) for name in FIELDS],
+        columns=[_packed(name, _values(name, rows)) for name in FIELDS],
         records=_bytes_of(parts.records),
         works=_bytes_of(parts.works),
         reported=_bytes_of(parts.reported),
@@ -115,17 +116,21 @@ def unpack(content: bytes) -> tuple[RunTable, State]:
 def _unpacked_content(found: _Content) -> tuple[RunTable, State]:
     if found.made_by != _program() or found.fields != FIELDS:
         raise Unusable("another version wrote it")
-    columns = [_unpacked(name, column, found.rows) for name, column in zip(FIELDS, found.columns, strict=True)]
+    packed = dict(zip(FIELDS, found.columns, strict=True))
+    columns = {name: _unpacked(name, column, found.rows) for name, column in packed.items()}
+    last_seen, ended = columns["last_seen_at"], columns["ended_at"]
+    columns["last_seen_at"] = [end if seen is None else seen for seen, end in zip(last_seen, ended, strict=True)]
     parts = Parts(
-        records=_arrays_of(found.records, found.rows),
-        works=_arrays_of(found.works, found.rows),
-        reported=_arrays_of(found.reported, found.rows),
-        guesses=_arrays_of(found.guesses, found.rows),
+        records=_arrays_of(found.records),
+        works=_arrays_of(found.works),
+        reported=_arrays_of(found.reported),
+        guesses=_arrays_of(found.guesses),
         scores=found.scores,
         checks=found.checks,
-        orders=_arrays_of(found.orders, found.rows),
+        orders=_arrays_of(found.orders),
+        names=_names_of(packed),
     )
-    return RunTable(map(RunRow, *columns), parts), State(found.position, found.head_hash, found.at)
+    return RunTable(map(RunRow, *columns.values()), parts), State(found.position, found.head_hash, found.at)
 
 
 def _program() -> str:
@@ -137,6 +142,30 @@ def _program() -> str:
     files = sorted(file for folder in folders for file in folder.glob("*.py"))
     stats = [(file.name, told.st_size, told.st_mtime_ns) for file in files for told in [file.stat()]]
     return sha256(repr((VERSION, stats)).encode()).hexdigest()
+
+
+def _values(name: str, rows: Sequence[RunRow]) -> list[Any]:
+    if name == "last_seen_at":  # Most runs were seen last when they ended.
+        return [None if row.last_seen_at == row.ended_at else row.last_seen_at for row in rows]
+    return [getattr(row, name) for row in rows]
+
+
+def _names_of(packed: dict[str, _Column]) -> dict[str, Names]:
+    """The columns of names, by the name of their filter, if they are stored that way."""
+    found = {}
+    for name in FACETS:
+        column = packed[COLUMNS[name]]
+        if column.code_type:
+            names = Names.restored(msgspec.msgpack.decode(column.values, type=list[str | None]), _codes(column))
+            if names is not None:
+                found[name] = names
+    return found
+
+
+def _codes(column: _Column) -> array[int]:
+    codes = array(column.code_type)
+    codes.frombytes(column.codes)
+    return codes
 
 
 def _packed(name: str, values: list[Any]) -> _Column:
@@ -154,12 +183,10 @@ def _packed(name: str, values: list[Any]) -> _Column:
 
 
 def _unpacked(name: str, column: _Column, rows: int) -> list[Any]:
-    kind: Any = list.__class_getitem__(TYPES[name])
+    kind: Any = list.__class_getitem__(TYPES[name] if name != "last_seen_at" else str | None)
     values: list[Any] = msgspec.msgpack.decode(column.values, type=kind)
     if column.code_type:
-        codes = array(column.code_type)
-        codes.frombytes(column.codes)
-        values = list(map(values.__getitem__, codes))
+        values = list(map(values.__getitem__, _codes(column)))
     if len(values) != rows:
         raise Unusable(f"{name} has {len(values)} values for {rows} rows")
     return values
@@ -173,12 +200,10 @@ def _bytes_of(some: dict[T, array[int]]) -> list[tuple[T, bytes]]:
     return [(key, numbers.tobytes()) for key, numbers in some.items()]
 
 
-def _arrays_of(some: Iterable[tuple[T, bytes]], rows: int) -> dict[T, array[int]]:
+def _arrays_of(some: Iterable[tuple[T, bytes]]) -> dict[T, array[int]]:
     found = {}
     for key, content in some:
         numbers = array("I")
         numbers.frombytes(content)
-        if numbers and max(numbers) >= rows:
-            raise Unusable(f"there is no row {max(numbers)}")
         found[key] = numbers
     return found
