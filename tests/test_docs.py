@@ -99,6 +99,19 @@ def test_every_link_of_the_documentation_leads_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_architecture_names_every_room():
+    page = (DOCS / "architecture.md").read_text()
+    for folder in ("ledger", "projections", "adapters", "orchestrator", "viewer", "cli"):
+        section = page.partition(f"### `{folder}/`")[2].partition("\n### ")[0]
+        named = set(re.findall(r"`([a-z_/]+)/`", "\n".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+        inside = {
+            file.parent.relative_to(ROOT / folder).as_posix()
+            for file in (ROOT / folder).rglob("*.py")
+            if not file.is_relative_to(ROOT / folder / "suites")
+        } - {"."}
+        assert named - {"suites", "catalog", "workspaces", "page"} == inside - {"suites"}, folder
+
+
 def test_lines_of_prose_are_short():
     """At most 120 characters, as in the code. Tables and blocks of code may be wider."""
     for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md")):
