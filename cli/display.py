@@ -12,7 +12,7 @@ from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..orchestrator.running.display import Display
 from ..orchestrator.running.last_words import in_a_line
-from ..projections.render.text import format_score
+from ..projections.render.score_tables import run_score
 from ..projections.render.visible import on_a_line
 from .streams import open_console, say
 
@@ -39,7 +39,7 @@ def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
     """
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
-        text = f"{run.benchmark_id}: {format_score(run.score, run.stderr)} in {took}"
+        text = f"{run.benchmark_id}: {run_score(run)} in {took}"
     else:
         why = in_a_line(run.error or "", quotes_child=quotes_child)
         text = f"{run.benchmark_id}: {run.status} ({run.reason}) after {took}: {why}"

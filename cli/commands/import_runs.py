@@ -14,7 +14,8 @@ from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...orchestrator.recording.importing import Found, compare, read_source, take_in
 from ...orchestrator.redaction import Redactor
-from ...projections.render.text import format_score, named
+from ...projections.render.score_tables import run_score
+from ...projections.render.text import named
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_table
@@ -154,7 +155,7 @@ def _show(imported: list[Found], fresh: set[str], dry_run: bool, ignored: int) -
                     named(one.run.benchmark_id, one.run.options),
                     one.run.status + (f" ({one.run.reason})" if one.run.reason else ""),
                     one.run.model,
-                    format_score(one.run.score, one.run.stderr),
+                    run_score(one.run),
                     one.run.unit or "",
                     str(one.run.samples or ""),
                     one.source.kind,

@@ -12,6 +12,7 @@ from ...ledger.events import Json, Record
 from ...ledger.fold import Run
 from ...ledger.store import EventStore
 from ...orchestrator.errors import UsageError
+from ...projections.render.score_tables import run_score
 from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
@@ -64,7 +65,7 @@ def _facts(run: Run) -> dict[str, str]:
         "status": run.status + (f" ({run.reason})" if run.reason else ""),
         "error": run.error or "",
         "notes": "\n".join(run.notes),
-        "score": format_score(run.score, run.stderr) + (f" {run.unit}" if run.unit and run.score is not None else ""),
+        "score": run_score(run) + (f" {run.unit}" if run.unit and run.score is not None else ""),
         "samples": "" if run.samples is None else str(run.samples),
         "high score": f"{format_score(run.high_score_value)} ({run.high_score_label}, {run.high_score_source})"
         if run.high_score_label

@@ -12,6 +12,7 @@ from ...ledger.fold import Run
 from ...ledger.past import Past
 from ...ledger.usage import tokens_of
 from ...orchestrator.errors import UsageError
+from ...projections.render.score_tables import run_score
 from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_apart, open_history
@@ -145,7 +146,7 @@ def _cells(run: Run) -> list[str]:
         run.agent,
         run.provider,
         run.model,
-        format_score(run.score, run.stderr),
+        run_score(run),
         format_score(run.high_score_value),
         f"{delta:+.3f}" if delta is not None else "",
         str(tokens) if tokens is not None else "",

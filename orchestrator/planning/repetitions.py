@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from ...ledger.events import REPEAT, Json
+from ...ledger.fold import Run
 from ...ledger.history import History
 from ...projections.scores.means import mean, standard_error
+from ...projections.scores.uncertainty import Uncertainty, uncertainty
 from .plan import PlannedRun, distinctions
 
 
@@ -26,6 +28,7 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
     options: Json
     planned: int
     scores: list[float]
+    uncertainty: Uncertainty
 
     @property
     def mean(self) -> float:
@@ -37,11 +40,6 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
         """The sample standard deviation (divided by n - 1): how far repetitions spread; None for a single one."""
         error = standard_error(self.scores)  # It avoids the square of a very large score, which would overflow.
         return None if error is None else error * math.sqrt(len(self.scores))
-
-    @property
-    def stderr(self) -> float | None:
-        """The standard error of the mean; None for a single one."""
-        return standard_error(self.scores)
 
 
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
@@ -56,8 +54,8 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
         together.setdefault(key, []).append(planned)
     found = []
     for group in together.values():
-        successes = [_last_success(history, planned) for planned in group]
-        scores = [score for score in successes if score is not None]
+        runs = [run for planned in group if (run := _last_success(history, planned)) is not None]
+        scores = [run.score for run in runs if run.score is not None]
         if len(group) > 1 and scores:
             first = group[0]
             found.append(
@@ -69,11 +67,12 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
                     options=options[first.signature.digest],
                     planned=len(group),
                     scores=scores,
+                    uncertainty=uncertainty(runs),
                 )
             )
     return found
 
 
-def _last_success(history: History, planned: PlannedRun) -> float | None:
+def _last_success(history: History, planned: PlannedRun) -> Run | None:
     attempts = reversed(history.attempts(planned.signature.digest))
-    return next((run.score for run in attempts if run.is_success), None)
+    return next((run for run in attempts if run.is_success), None)

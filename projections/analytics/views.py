@@ -196,13 +196,18 @@ _VIEWS = (
         """
         benchmark_id VARCHAR the benchmark
         comparison_key VARCHAR the task
-        rank BIGINT its place on that task, from 1
+        rank BIGINT its place on that task by the mean, from 1
+        rank_low BIGINT the first rank that it may have, as far as scores differ by more than noise
+        rank_high BIGINT the last rank that it may have
         agent VARCHAR the agent
         provider VARCHAR who serves the model
         model VARCHAR the model
         mean DOUBLE the mean of the newest score of each repetition
-        stderr DOUBLE its standard error
-        stderr_of VARCHAR of what: repeats, or the samples of the one run
+        stderr DOUBLE its standard error; none if nothing is known of the noise, or if the scores show no spread
+        stderr_of VARCHAR what it comes from: samples, or the scatter of the repeats
+        low DOUBLE the lower bound of the 95% interval of the mean
+        high DOUBLE its upper bound
+        interval_method VARCHAR wilson for a score within bounds, t for another one
         repeats BIGINT how many repetitions
         unit VARCHAR the unit
         higher_is_better BOOLEAN the direction

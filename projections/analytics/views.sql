@@ -49,6 +49,46 @@ SELECT
 FROM followed f ASOF LEFT JOIN holding h
   ON f.benchmark_id = h.benchmark_id AND f.ended_seq >= h.seq;
 
+-- How sure a score is: the same as projections/scores/uncertainty.py says, written again.
+
+-- How many standard errors a 95% interval reaches: Student's t, of no degrees of freedom the normal distribution.
+CREATE MACRO reach_95(freedom) AS
+  CASE
+    WHEN freedom IS NULL OR freedom > 1000 THEN 1.959963984540054
+    WHEN floor(freedom + 1e-9) < 30 THEN [
+    12.706204736172367, 4.302652729749752, 3.1824463052844294, 2.776445105198036, 2.570581835635494,
+    2.4469118511451597, 2.3646242515924314, 2.306004135204603, 2.2621571627978483, 2.2281388519868415,
+    2.200985160091477, 2.1788128296675495, 2.1603686564621967, 2.1447866879179855, 2.131449545559917,
+    2.1199052992205907, 2.109815577833615, 2.1009220402402207, 2.093024054408488, 2.0859634472662947,
+    2.0796138447285557, 2.0738730679031505, 2.0686576104189953, 2.0638985616287755, 2.0595385527531107,
+    2.0555294386422247, 2.05183051647964, 2.0484071417949963, 2.0452296421326537
+    ][greatest(1, CAST(floor(freedom + 1e-9) AS BIGINT))]
+    ELSE 1.959963984540054 + 2.372271230298562 / floor(freedom + 1e-9) + 2.8224986157396112 / floor(freedom + 1e-9) ** 2
+      + 2.555849679507722 / floor(freedom + 1e-9) ** 3 + 1.5895340533938225 / floor(freedom + 1e-9) ** 4
+  END;
+
+-- By how much the variance between repetitions may exceed that of their answers by chance.
+CREATE MACRO explained(repeats) AS
+  (1 - 2 / (9 * (repeats - 1)) + 2.3263478740408408 * sqrt(2 / (9 * (repeats - 1)))) ** 3;
+
+-- One bound of Wilson's interval of a proportion; `side` is -1 or 1.
+CREATE MACRO wilson(share, trials, z, side) AS
+  (share + z * z / (2 * trials) + side * z * sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2))
+    / (1 + z * z / trials);
+
+-- The 1 - q quantile of the normal distribution for q up to 0.07: Wichura's algorithm AS 241, its branch for tails.
+CREATE MACRO tail_ratio(r) AS
+  (((((((7.74545014278341407640e-4 * r + 2.27238449892691845833e-2) * r + 2.41780725177450611770e-1) * r
+    + 1.27045825245236838258) * r + 3.64784832476320460504) * r + 5.76949722146069140550) * r
+    + 4.63033784615654529590) * r + 1.42343711074968357734)
+  / (((((((1.05075007164441684324e-9 * r + 5.47593808499534494600e-4) * r + 1.51986665636164571966e-2) * r
+    + 1.48103976427480074590e-1) * r + 6.89767334985100004550e-1) * r + 1.67638483018380384940) * r
+    + 2.05319162663775882187) * r + 1);
+
+-- By how much 95% intervals are widened for the ranks of all contenders together.
+CREATE MACRO rank_factor(contenders) AS
+  tail_ratio(sqrt(-ln(0.05 / (2 * greatest(1, contenders * (contenders - 1) // 2)))) - 1.6) / 1.959963984540054;
+
 CREATE VIEW leaderboard AS
 WITH counting AS (
   SELECT * REPLACE (nullif(unit, '') AS unit), coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
@@ -59,15 +99,71 @@ WITH counting AS (
 -- Of several attempts at one repetition the newest counts.
 repetitions AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, repetition,
-    arg_max({'score': score, 'stderr': stderr}, (happened_at, first_seq)) AS newest
+    arg_max({'score': score, 'stderr': stderr, 'samples': samples}, (happened_at, first_seq)) AS newest
   FROM counting GROUP BY ALL
 ),
+-- The least and the largest score of a unit that has them.
+reported AS (
+  SELECT * EXCLUDE (newest), newest.score AS score, newest.stderr AS stderr, newest.samples AS samples,
+    CASE unit WHEN 'ratio' THEN 1.0 WHEN 'percent' THEN 100.0 WHEN '%' THEN 100.0 END AS most,
+    CASE WHEN min(newest.score) OVER own >= 0 AND max(newest.score) OVER own <= most THEN most END AS span
+  FROM repetitions
+  WINDOW own AS (PARTITION BY benchmark_id, comparison_key, unit, upwards, agent, provider, model)
+),
+-- The standard error of each, as it was reported, or that of a proportion.
+erring AS (
+  SELECT *,
+    span * sqrt(greatest(0, score / span * (1 - score / span)) / greatest(1, coalesce(nullif(samples, 0), 1) - 1))
+      AS of_trials,
+    CASE WHEN isfinite(stderr) AND stderr > coalesce(1e-9 * span, 0) THEN stderr WHEN samples >= 1 THEN of_trials END
+      AS error,
+    samples IS NOT NULL AND error IS NOT NULL AND CASE WHEN of_trials = 0 OR error = 0 THEN of_trials = error
+      ELSE abs((of_trials / error) ** 2 - 1) <= 0.02 + 1.01 / greatest(1, samples - 1) END AS is_proportion
+  FROM reported
+),
+scaled AS (
+  -- In units of the largest error: the square of a very large one would overflow.
+  SELECT *, greatest(max(error) OVER own, 1e-300) AS scale FROM erring
+  WINDOW own AS (PARTITION BY benchmark_id, comparison_key, unit, upwards, agent, provider, model)
+),
+together AS (
+  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, any_value(span) AS span,
+    count(*) AS repeats, min(score) = max(score) AS agree, CASE WHEN agree THEN min(score) ELSE avg(score) END AS mean,
+    CASE WHEN agree THEN 0 ELSE coalesce(stddev_samp(score), 0) / sqrt(count(*)) END AS scatter,
+    CASE WHEN count(*) FILTER (samples > 0) = count(*) THEN min(samples) END AS size,
+    bool_and(is_proportion) AS are_proportions, any_value(scale) AS largest,
+    CASE WHEN count(error) = count(*) THEN sum((error / scale) ** 2) / count(*) END AS within,
+    count(*) * (scatter / largest) ** 2 AS between_runs,
+    within IS NOT NULL AND (count(*) = 1 OR between_runs <= within * explained(count(*))) AS by_samples
+  FROM scaled GROUP BY ALL
+),
+errors AS (
+  SELECT *,
+    CASE WHEN by_samples THEN largest * sqrt(greatest(within / repeats, within - (1 - 1 / repeats) * between_runs))
+      ELSE scatter END AS error,
+    CASE WHEN NOT by_samples THEN repeats - 1 WHEN size IS NOT NULL THEN size - 1 END AS freedom,
+    mean / span AS share,
+    span IS NOT NULL AND error <= 1e-9 * span AS is_flat,
+    CASE WHEN is_flat THEN CASE WHEN share IN (0, 1) THEN size END
+      WHEN span IS NULL THEN NULL
+      WHEN by_samples AND are_proportions AND size IS NOT NULL
+        THEN CASE WHEN repeats = 1 THEN size ELSE least(share * (1 - share) / (error / span) ** 2 + 1, repeats * size) END
+      ELSE share * (1 - share) / (error / span) ** 2 + 1 END AS trials,
+    CASE WHEN is_flat OR (by_samples AND are_proportions AND size IS NOT NULL) THEN reach_95(NULL)
+      WHEN by_samples AND size IS NOT NULL AND trials < size THEN reach_95(greatest(1, trials - 1))
+      ELSE reach_95(freedom) END AS z
+  FROM together
+),
 means AS (
-  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model,
-    count(*) AS repeats, avg(newest.score) AS mean,
-    CASE WHEN count(*) > 1 THEN stddev_samp(newest.score) / sqrt(count(*)) ELSE any_value(newest.stderr) END AS stderr,
-    CASE WHEN count(*) > 1 THEN 'repeats' WHEN any_value(newest.stderr) IS NOT NULL THEN 'samples' END AS stderr_of
-  FROM repetitions GROUP BY ALL
+  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, repeats, mean,
+    CASE WHEN error > 0 AND NOT is_flat THEN error END AS stderr,
+    CASE WHEN span IS NULL AND stderr IS NOT NULL THEN mean - z * error
+      WHEN trials IS NOT NULL THEN span * least(share, greatest(0, wilson(share, trials, z, -1))) END AS low,
+    CASE WHEN span IS NULL AND stderr IS NOT NULL THEN mean + z * error
+      WHEN trials IS NOT NULL THEN span * greatest(share, least(1, wilson(share, trials, z, 1))) END AS high,
+    CASE WHEN low IS NULL THEN NULL WHEN by_samples OR is_flat THEN 'samples' ELSE 'repeats' END AS stderr_of,
+    CASE WHEN low IS NULL THEN NULL WHEN span IS NULL THEN 't' ELSE 'wilson' END AS interval_method
+  FROM errors
 ),
 extremes AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, count(*) AS runs,
@@ -90,21 +186,43 @@ standings AS (
     AND m.unit IS NOT DISTINCT FROM x.unit AND m.upwards = x.upwards
     AND m.agent = x.agent AND m.provider = x.provider AND m.model = x.model
   LEFT JOIN references_now r ON m.benchmark_id = r.benchmark_id
+),
+turned AS (
+  -- Turned so that more is better; the arms of the interval, wide enough for all contenders of the task together.
+  SELECT *, CASE WHEN upwards THEN mean ELSE -mean END AS good, count(*) OVER task AS contenders,
+    rank_factor(contenders) * CASE WHEN upwards THEN high - mean ELSE mean - low END AS up,
+    rank_factor(contenders) * CASE WHEN upwards THEN mean - low ELSE high - mean END AS down
+  FROM standings
+  WINDOW task AS (PARTITION BY benchmark_id, comparison_key, unit, upwards)
+),
+-- Two differ by more than noise if their difference is larger than their arms towards each other.
+ranked AS (
+  SELECT a.benchmark_id, a.comparison_key, a.unit, a.upwards, a.agent, a.provider, a.model,
+    any_value(a.contenders) AS contenders,
+    count(*) FILTER (b.good - a.good > sqrt(a.up ** 2 + b.down ** 2)) AS better,
+    count(*) FILTER (a.good - b.good > sqrt(a.down ** 2 + b.up ** 2)) AS worse
+  FROM turned a JOIN turned b ON a.benchmark_id = b.benchmark_id AND a.comparison_key = b.comparison_key
+    AND a.unit IS NOT DISTINCT FROM b.unit AND a.upwards = b.upwards
+  GROUP BY ALL
 )
 SELECT
-  benchmark_id, comparison_key,
+  s.benchmark_id, s.comparison_key,
   rank() OVER (
-    PARTITION BY benchmark_id, comparison_key, unit, upwards
+    PARTITION BY s.benchmark_id, s.comparison_key, s.unit, s.upwards
     -- The mean of 0.4 and 0.2 is a little more than 0.3, and no better.
-    ORDER BY CAST(format('{:.12g}', CASE WHEN upwards THEN -mean ELSE mean END) AS DOUBLE)
+    ORDER BY CAST(format('{:.12g}', CASE WHEN s.upwards THEN -mean ELSE mean END) AS DOUBLE)
   ) AS rank,
-  agent, provider, model, mean, stderr, stderr_of, repeats, unit, upwards AS higher_is_better, runs,
+  (1 + r.better)::BIGINT AS rank_low, (r.contenders - r.worse)::BIGINT AS rank_high,
+  s.agent, s.provider, s.model, mean, stderr, stderr_of, low, high, interval_method, repeats, s.unit,
+  s.upwards AS higher_is_better, runs,
   latest.score AS latest_score, latest.run_id AS latest_run_id, latest.at AS latest_at,
   best.score AS best_score, best.run_id AS best_run_id,
   reference.label AS reference_label, reference.value AS reference_value,
   mean - reference.value AS delta_to_reference,
   latest.config AS extra_config_json
-FROM standings;
+FROM standings s JOIN ranked r ON s.benchmark_id = r.benchmark_id AND s.comparison_key = r.comparison_key
+  AND s.unit IS NOT DISTINCT FROM r.unit AND s.upwards = r.upwards
+  AND s.agent = r.agent AND s.provider = r.provider AND s.model = r.model;
 
 CREATE VIEW campaigns AS
 WITH ended AS (

@@ -8,7 +8,8 @@ from ..scores.check import Check, CheckedScore
 from ..scores.comparison import Comparison, Contrast, Row
 from ..scores.high_scores import HighScore
 from ..scores.leaderboard import Score, Standing
-from .text import Table, format_options, format_p, format_score, format_signed, format_unit, named
+from ..scores.uncertainty import Measured, uncertainty
+from .text import Table, format_estimate, format_options, format_p, format_score, format_signed, format_unit, named
 
 
 def standings_table(standings: Iterable[Standing]) -> Table:
@@ -43,8 +44,8 @@ def comparison_table(comparison: Comparison) -> Table:
             if contrast is not None
         ),
         empty="benchmark A B delta verdict".split(),
-        right=("A", "B", "delta", "p (Holm)", "samples +/=/-"),
-        dispensable=("note", "method", "unit", "options", "95% interval"),
+        right=("A", "B", "delta", "could see", "p (Holm)", "samples +/=/-"),
+        dispensable=("note", "method", "could see", "unit", "options", "95% interval"),
     )
 
 
@@ -68,6 +69,14 @@ def high_scores_table(high_scores: Iterable[HighScore]) -> Table:
     )
 
 
+def run_score(run: Measured) -> str:
+    """The score of one run, and how sure it is; empty if it has none."""
+    if run.score is None:
+        return ""
+    found = uncertainty([run])
+    return format_estimate(run.score, found.stderr, found.low, found.high)
+
+
 def check_sentence(check: Check) -> str:
     """What a check came to."""
     count = {name: sum(score.result == name for score in check.scores) for name in ("worse", "failed", "no baseline")}
@@ -88,11 +97,11 @@ def _standing(standing: Standing) -> dict[str, str]:
     return {
         "benchmark": named(standing.task.benchmark_id, standing.config),
         "options": format_options(standing.task_options),
-        "rank": str(standing.rank),
+        "rank": _rank(standing),
         "agent": standing.agent,
         "provider": standing.provider,
         "model": standing.model,
-        "mean": format_score(standing.score.mean, standing.score.stderr),
+        "mean": _estimate(standing.score),
         "unit": format_unit(standing.task.unit, standing.task.higher_is_better),
         "repeats": str(standing.score.repeats),
         "runs": str(standing.runs),
@@ -104,6 +113,17 @@ def _standing(standing: Standing) -> dict[str, str]:
         "above chance": format_signed(standing.above_chance),
         "latest_run": standing.latest_run_id,
     }
+
+
+def _estimate(score: Score | None) -> str:
+    return format_estimate(score.mean, score.stderr, score.low, score.high) if score else ""
+
+
+def _rank(standing: Standing) -> str:
+    """The ranks that it may have; only its own if nothing is known of the noise."""
+    if standing.score.low is None or standing.rank_low == standing.rank_high:
+        return str(standing.rank)
+    return f"{standing.rank_low} to {standing.rank_high}"
 
 
 def _high_score(score: HighScore) -> dict[str, str]:
@@ -127,19 +147,27 @@ def _contrast(row: Row, contrast: Contrast, other: Score | None, side: str) -> d
         "agent": row.agent or "",
         "model": row.model or "",
         "B is": side,
-        "A": format_score(first.mean, first.stderr) if first else "",
-        "B": format_score(other.mean, other.stderr) if other else "",
+        "A": _estimate(first),
+        "B": _estimate(other),
         "delta": format_signed(contrast.delta),
         "95% interval": ""
         if contrast.low is None
         else f"{format_signed(contrast.low)} to {format_signed(contrast.high)}",
+        "could see": "" if contrast.detectable is None else f"{contrast.detectable:.3f}",
         "unit": format_unit(row.task.unit, row.task.higher_is_better),
         "p (Holm)": format_p(contrast.adjusted_p),
-        "verdict": contrast.verdict,
+        "verdict": _verdict(contrast),
         "samples +/=/-": "" if contrast.pairs is None else f"{contrast.wins}/{contrast.ties}/{contrast.losses}",
         "method": contrast.method or "",
         "note": contrast.note,
     }
+
+
+def _verdict(contrast: Contrast) -> str:
+    """The verdict; of a difference within the margin, that the two are equivalent."""
+    if not contrast.is_equivalent:
+        return contrast.verdict
+    return "equivalent" if contrast.verdict == "no difference" else f"{contrast.verdict}, but equivalent"
 
 
 def _checked(score: CheckedScore) -> dict[str, str]:
@@ -149,8 +177,8 @@ def _checked(score: CheckedScore) -> dict[str, str]:
         "options": format_options(score.task_options),
         "agent": score.agent,
         "model": f"{score.provider}:{score.model}",
-        "baseline": format_score(score.baseline.mean, score.baseline.stderr) if score.baseline else "",
-        "score": format_score(score.score.mean, score.score.stderr) if score.score else "",
+        "baseline": _estimate(score.baseline),
+        "score": _estimate(score.score),
         "drop": format_signed(score.drop),
         "allowed": "" if score.allowed is None else f"{score.allowed:.3f}",
         "unit": format_unit(score.task.unit, score.task.higher_is_better),

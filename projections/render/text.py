@@ -54,17 +54,41 @@ def xml_text(text: str) -> str:
 def format_score(score: float | None, stderr: float | None = None) -> str:
     """A score, with its standard error where there is one; the viewer's page writes it alike (`js/format.js`).
 
-    The error has as many digits as the score, and more where it would look like none.
+    The error has as many digits as the score, and more where it would look like none. An error of 0 is not shown:
+    scores that do not spread say nothing about their noise.
     """
     if score is None:
         return ""
     digits = 3 if abs(score) < 10 else 1 if abs(score) < 1000 else 0
-    if stderr is None:
+    if not stderr:
         return _number(score, digits)
-    needed = max(digits, -math.floor(math.log10(abs(stderr))) if stderr else 0)
+    needed = max(digits, -math.floor(math.log10(abs(stderr))))
     if _is_tiny(score) or needed > _MOST_DIGITS:
         return f"{_number(score, digits)} ± {_number(stderr, digits)}"
     return f"{score:,.{needed}f} ± {stderr:,.{needed}f}"
+
+
+def format_estimate(
+    score: float | None, stderr: float | None, low: float | None = None, high: float | None = None
+) -> str:
+    """A score with how sure it is: ± its standard error, or its 95% interval if ± would mislead.
+
+    It does near the bounds of a unit, where one arm of the interval is more than twice as long as the other, and where
+    the scores show no spread: `0.000 [0, 0.28]`. The viewer's page writes it alike (`js/format.js`).
+    """
+    if score is None or low is None or high is None:
+        return format_score(score, stderr)
+    down, up = score - low, high - score
+    if stderr and max(down, up) <= 2 * min(down, up):
+        return format_score(score, stderr)
+    return f"{format_score(score)} [{_bound(low, high - low)}, {_bound(high, high - low)}]"
+
+
+def _bound(value: float, width: float) -> str:
+    """A bound with as many digits as the width of its interval has to say."""
+    if value == int(value):
+        return f"{value:,.0f}"
+    return _number(value, min(_MOST_DIGITS, max(0, 1 - math.floor(math.log10(width)))))
 
 
 def _number(value: float, digits: int) -> str:

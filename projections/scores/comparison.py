@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, KeysView, Mapping, Sequence
 from typing import Any, Literal
@@ -11,12 +10,13 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
-from .distributions import Z_95
 from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
 from .means import mean
+from .power import smallest_detectable, tost
 from .samples import SampleReader
 from .selection import Kind, Selection
-from .statistics import Difference, Estimate, Method, holm, paired, unpaired
+from .statistics import Difference, Method, holm, paired, unpaired
+from .uncertainty import uncertainty
 
 LEVEL = 0.05
 """A difference is more than noise where its adjusted p-value is below this."""
@@ -39,10 +39,13 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
 
     `improvement` is the same, turned so that positive is better.
 
-    `low` and `high` bound the 95% confidence interval; None where no standard error is known. `method` made the
-    `p_value`, which is `adjusted_p` after Holm's correction for all contrasts of the comparison; both None where
-    nothing is known of the noise. `pairs`, `wins`, `ties` and `losses` count samples, seen from this side; None where
-    they could not be paired, and `note` says why. The `verdict` is by the direction of the task, too.
+    `low` and `high` bound the 95% confidence interval; None if nothing is known of the noise. `detectable` is the
+    smallest true difference that this comparison finds in 80 of 100 cases (`power.smallest_detectable`). `method` made
+    the `p_value`, which is `adjusted_p` after Holm's correction for all contrasts of the comparison; both None if
+    nothing is known of the noise. With a margin, `equivalent_p` is the p-value of the equivalence test (`power.tost`):
+    below 0.05, the difference is smaller than the margin, and `is_equivalent`. `pairs`, `wins`, `ties` and `losses`
+    count samples, seen from this side; None if they could not be paired, and `note` says why. The `verdict` is by the
+    direction of the task, too.
     """
 
     delta: float
@@ -50,6 +53,9 @@ class Contrast(msgspec.Struct, frozen=True, kw_only=True):
     stderr: float | None = None
     low: float | None = None
     high: float | None = None
+    detectable: float | None = None
+    equivalent_p: float | None = None
+    is_equivalent: bool | None = None
     method: Method | None = None
     p_value: float | None = None
     adjusted_p: float | None = None
@@ -110,8 +116,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     unlike: list[Unlike]
 
 
-def compare(selections: Sequence[Selection], read_samples: SampleReader) -> Comparison:
+def compare(selections: Sequence[Selection], read_samples: SampleReader, *, margin: float | None = None) -> Comparison:
     """Every selection against the first one, task by task.
+
+    With a `margin`, in the unit of each task, every difference is tested for being smaller than that, too.
 
     A difference is tested sample by sample where both sides have the samples of the ledger's own files
     (`samples.sample_reader`), else by the standard errors; over all contrasts by Holm's correction. Scores of unlike
@@ -121,7 +129,9 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader) -> Comp
     tables = [_by_key(selection.runs, dimensions) for selection in selections]
     shared = sorted(key for key in tables[0] if any(key in table for table in tables[1:]))
     telling = telling_options({key.task: task_config(tables[0][key][-1]) for key in shared})
-    rows = [_row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples) for key in shared]
+    rows = [
+        _row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples, margin) for key in shared
+    ]
     contrasts = iter(adjust([contrast for row in rows for contrast in row.contrasts]))
     rows = [msgspec.structs.replace(row, contrasts=[next(contrasts) for _ in row.contrasts]) for row in rows]
     return Comparison(
@@ -141,7 +151,14 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader) -> Comp
     )
 
 
-def contrast(task: Task, first: Sequence[Run], second: Sequence[Run], read_samples: SampleReader) -> Contrast:
+def contrast(
+    task: Task,
+    first: Sequence[Run],
+    second: Sequence[Run],
+    read_samples: SampleReader,
+    *,
+    margin: float | None = None,
+) -> Contrast:
     """`second` against `first`: runs of one task, each of one agent and model. Not corrected for many: see `adjust`."""
     before, after = score_of(first), score_of(second)
     delta = after.mean - before.mean
@@ -149,14 +166,15 @@ def contrast(task: Task, first: Sequence[Run], second: Sequence[Run], read_sampl
         return Contrast(improvement=0.0, delta=0.0, verdict="no difference", note="the same runs")
     found = _pair(_counted(first, before), _counted(second, after), read_samples)
     if isinstance(found, str):
-        tested = unpaired(_estimate(first, before), _estimate(second, after))
-        return _contrast(task, delta, tested, note=f"not paired: {found}")
-    tested = paired(found.before, found.after)
+        tested = unpaired(*(uncertainty(_counted(*side)).estimate for side in ((first, before), (second, after))))
+        return _contrast(task, delta, tested, margin, note=f"not paired: {found}")
+    tested = paired(found.before, found.after, found.clusters)
     gains = [task.improvement(b - a) for a, b in zip(found.before, found.after, strict=True)]
     return _contrast(
         task,
         delta,
         tested,
+        margin,
         pairs=len(gains),
         wins=sum(gain > 0 for gain in gains),
         ties=sum(gain == 0 for gain in gains),
@@ -181,14 +199,19 @@ def _judged(some: Contrast, adjusted_p: float) -> Contrast:
     return msgspec.structs.replace(some, adjusted_p=adjusted_p, verdict=verdict)
 
 
-def _contrast(task: Task, delta: float, tested: Difference, **more: Any) -> Contrast:
-    reach = None if tested.stderr is None else Z_95 * tested.stderr
+def _contrast(task: Task, delta: float, tested: Difference, margin: float | None, **more: Any) -> Contrast:
+    equivalent_p = None
+    if margin is not None and tested.stderr:
+        equivalent_p = tost(tested.mean, tested.stderr, tested.freedom, margin)
     return Contrast(
         delta=delta,
         improvement=task.improvement(delta),
         stderr=tested.stderr,
-        low=None if reach is None else delta - reach,
-        high=None if reach is None else delta + reach,
+        low=tested.low,
+        high=tested.high,
+        detectable=smallest_detectable(tested.stderr) if tested.stderr else None,
+        equivalent_p=equivalent_p,
+        is_equivalent=None if equivalent_p is None else equivalent_p < LEVEL,
         method=tested.method,
         p_value=tested.p_value,
         **more,
@@ -231,7 +254,13 @@ def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key
     return dict(table)
 
 
-def _row(key: _Key, telling: Json, sides: Sequence[Sequence[Run]], read_samples: SampleReader) -> Row:
+def _row(
+    key: _Key,
+    telling: Json,
+    sides: Sequence[Sequence[Run]],
+    read_samples: SampleReader,
+    margin: float | None,
+) -> Row:
     first = sides[0]
     return Row(
         task=key.task,
@@ -240,7 +269,10 @@ def _row(key: _Key, telling: Json, sides: Sequence[Sequence[Run]], read_samples:
         agent=key.agent or None,
         model=key.model or None,
         scores=[score_of(runs) if runs else None for runs in sides],
-        contrasts=[None, *(contrast(key.task, first, runs, read_samples) if runs else None for runs in sides[1:])],
+        contrasts=[
+            None,
+            *(contrast(key.task, first, runs, read_samples, margin=margin) if runs else None for runs in sides[1:]),
+        ],
     )
 
 
@@ -248,25 +280,15 @@ def _counted(runs: Sequence[Run], score: Score) -> list[Run]:
     return [run for run in runs if run.run_id in score.run_ids]
 
 
-def _estimate(runs: Sequence[Run], score: Score) -> Estimate:
-    """A score with what is known of its noise.
-
-    The repetitions of a task ask the same questions, so what their runs report of the choice of questions does not
-    average out: their mean is no surer than they are on average. Where they report nothing, there is their scatter.
-    """
-    counted = _counted(runs, score)
-    reported = [run.stderr for run in counted if run.stderr is not None]
-    if len(reported) == len(counted):
-        sizes = [run.samples for run in counted if run.samples is not None and run.samples > 1]
-        return Estimate(score.mean, mean(reported), min(sizes) - 1 if sizes else math.inf)
-    return Estimate(score.mean, score.stderr, score.repeats - 1 if score.stderr_of == "repeats" else math.inf)
-
-
 class _Pairs(msgspec.Struct, frozen=True):
-    """The scores of both sides, sample by sample in one order; `note` names lines that could not be used."""
+    """The scores of both sides, sample by sample in one order; `note` names lines that could not be used.
+
+    `clusters` has the cluster of each sample; None if no sample declares one.
+    """
 
     before: list[float]
     after: list[float]
+    clusters: list[str] | None
     note: str
 
 
@@ -291,7 +313,9 @@ def _pair(first: Sequence[Run], second: Sequence[Run], read_samples: SampleReade
     if common is None:
         return f"the samples are not the same ({len(before.keys() & after.keys())} in common)"
     notes = [f"{run.run_id}: {some.note}" for run, some in (*read[0], *read[1]) if some.note]
-    return _Pairs([before[name] for name in common], [after[name] for name in common], "; ".join(notes))
+    declared = {name: cluster for _, some in read[0] for name, cluster in some.clusters.items()}
+    clusters = [declared.get(name, f"\0{name}") for name in common] if declared else None
+    return _Pairs([before[name] for name in common], [after[name] for name in common], clusters, "; ".join(notes))
 
 
 def _common(some: Sequence[KeysView[str]], left_out: Sequence[int]) -> list[str] | None:

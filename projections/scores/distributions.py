@@ -19,6 +19,9 @@ Z_95 = 1.959963984540054
 MAX_FREEDOM = 1000
 """Beyond this number of degrees of freedom, Student's t is taken as normal: the two agree to three digits."""
 
+MANY_FREEDOM = 30
+"""From this number of degrees of freedom on, the quantile of Student's t comes from an expansion."""
+
 _NORMAL = NormalDist()
 
 
@@ -54,14 +57,29 @@ def student_p(t: float, freedom: float) -> float:
 
 
 def student_quantile(probability: float, freedom: float) -> float:
-    """The t below which Student's t lies with this probability, from 0.5 on, by bisection of `student_p`."""
+    """The t below which Student's t lies with this probability, from 0.5 on; degrees of freedom as in `student_p`.
+
+    By bisection of `student_p`; from MANY_FREEDOM on by the expansion of Abramowitz and Stegun 1964, 26.7.5.
+    """
     if freedom > MAX_FREEDOM:
         return normal_quantile(probability)
     return _student_quantile(probability, max(1, int(freedom + 1e-9)))
 
 
+def _expanded(z: float, nu: int) -> float:
+    return (
+        z
+        + (z**3 + z) / (4 * nu)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * nu**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * nu**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * nu**4)
+    )
+
+
 @functools.lru_cache(maxsize=4096)
 def _student_quantile(probability: float, freedom: int) -> float:
+    if freedom >= MANY_FREEDOM:
+        return _expanded(normal_quantile(probability), freedom)
     tail = 2 * (1 - probability)
     low, high = 0.0, 2.0
     while student_p(high, freedom) > tail:

@@ -15,9 +15,11 @@ import msgspec
 from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
 from .high_scores import HighScore
-from .means import mean, standard_error
+from .intervals import IntervalMethod
+from .ranks import Placed, rank_intervals
 from .recency import Moment, Timed, in_order, when
 from .records import Scored, best_of, is_upward
+from .uncertainty import Source, uncertainty
 
 Doubtful = Literal["imported", "synthetic", "late", "retracted"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
@@ -88,15 +90,19 @@ class Task(msgspec.Struct, frozen=True, order=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean of the newest run of each repetition, with its standard error.
+    """The mean of the newest run of each repetition, with its standard error and its 95% interval.
 
-    `stderr` comes from the scatter of the repetitions where there are several, else it is what the one run reported of
-    its samples; None where neither is known. `samples` are those of one run.
+    Both are those of `uncertainty.uncertainty_of`: None if nothing is known of the noise; `stderr` is never 0, and of a
+    proportion of 0 or 1 there is only the interval. `stderr_of` is what they come from: the samples, repetitions of one
+    question together, or the scatter of the repetitions. `samples` are those of one run.
     """
 
     mean: float
     stderr: float | None
-    stderr_of: Literal["repeats", "samples"] | None
+    stderr_of: Source | None
+    low: float | None = None
+    high: float | None = None
+    interval_method: IntervalMethod | None = None
     repeats: int
     samples: int | None
     run_ids: list[str]
@@ -105,9 +111,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the leaderboard: an agent with a model on a task, over all its runs that count.
 
-    `rank` is among those of the same task by the mean, from 1; equals share one. `config` are the task's options,
-    `task_options` those of them that tell it from other tasks of its benchmark. `delta_to_high_score` = mean -
-    `high_score.value`, None where the reference is in another unit; for a lower-is-better task, below 0 is ahead.
+    `rank` is among those of the same task by the mean, from 1; equals share one. `rank_low` and `rank_high` are the
+    first and the last rank that it may have, as far as scores differ by more than noise (`ranks`). `config` are the
+    task's options, `task_options` those of them that tell it from other tasks of its benchmark. `delta_to_high_score` =
+    mean - `high_score.value`, None if the reference is in another unit; for a lower-is-better task, below 0 is ahead.
     `chance` is the score of guessing, as the newest run that tells it says, else the mean of runs by random answers;
     `above_chance` is by how much the mean is better than that. None where nobody knows it.
     """
@@ -119,6 +126,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str
     rank: int
+    rank_low: int = 0
+    rank_high: int = 0
     runs: int
     score: Score
     latest_run_id: str
@@ -254,13 +263,14 @@ def score_of(runs: Sequence[ScoredRun]) -> Score:
     """
     newest = {str(run.extra_config.get(REPEAT, 1)): run for run in in_order(runs)}
     repeats = [newest[number] for number in sorted(newest, key=lambda number: (len(number), number))]
-    scores = [run.score for run in repeats if run.score is not None]
-    scatter = standard_error(scores)
-    reported = repeats[0].stderr if len(repeats) == 1 else None
+    found = uncertainty(repeats)
     return Score(
-        mean=mean(scores),
-        stderr=scatter if scatter is not None else reported,
-        stderr_of="repeats" if scatter is not None else "samples" if reported is not None else None,
+        mean=found.estimate.mean,
+        stderr=found.stderr,
+        stderr_of=found.source,
+        low=found.low,
+        high=found.high,
+        interval_method=found.method,
         repeats=len(repeats),
         samples=repeats[-1].samples,
         run_ids=[run.run_id for run in repeats],
@@ -310,10 +320,10 @@ def _ranked(
     in_turn = sorted(scores, key=lambda one: (_place(one), one.agent, one.provider, one.model))
     ranked: list[Standing] = []
     last_place, rank = None, 0
-    for number, one in enumerate(in_turn, 1):
+    for number, (one, may_have) in enumerate(zip(in_turn, _rank_intervals(in_turn), strict=True), 1):
         if (place := _place(one)) != last_place:
             last_place, rank = place, number
-        ranked.append(_standing(one, rank, telling, reference, chance))
+        ranked.append(_standing(one, rank, may_have, telling, reference, chance))
     return ranked
 
 
@@ -323,7 +333,12 @@ def _place(one: ContenderScore) -> float:
 
 
 def _standing(
-    one: ContenderScore, rank: int, telling: Json, reference: HighScore | None, chance: float | None
+    one: ContenderScore,
+    rank: int,
+    may_have: tuple[int, int],
+    telling: Json,
+    reference: HighScore | None,
+    chance: float | None,
 ) -> Standing:
     return Standing(
         task=one.task,
@@ -333,6 +348,8 @@ def _standing(
         provider=one.provider,
         model=one.model,
         rank=rank,
+        rank_low=may_have[0],
+        rank_high=may_have[1],
         runs=one.runs,
         score=one.score,
         latest_run_id=one.latest_run_id,
@@ -345,3 +362,12 @@ def _standing(
         chance=chance,
         above_chance=None if chance is None else one.task.improvement(one.score.mean - chance),
     )
+
+
+def _rank_intervals(scores: Sequence[ContenderScore]) -> list[tuple[int, int]]:
+    placed = []
+    for one in scores:
+        turn = one.task.improvement
+        bounds = sorted(turn(bound) for bound in (one.score.low, one.score.high) if bound is not None)
+        placed.append(Placed(turn(one.score.mean), *(bounds or (None, None))))
+    return rank_intervals(placed)

@@ -20,6 +20,9 @@ from .means import mean
 
 SAMPLES = "samples.jsonl"
 
+CLUSTER = "cluster"
+"""The key of a sample that names its cluster: a text or number that samples share which are not independent."""
+
 _LONGEST_LINE = 8 * 1024 * 1024
 
 _NEAR = 1e-3
@@ -29,6 +32,8 @@ _NEAR = 1e-3
 class SampleScores(msgspec.Struct, frozen=True):
     """The score of each sample by its id; or none, and the `problem` that is the reason.
 
+    `clusters` has the cluster of each sample that declares one: samples of one cluster are alike, such as questions
+    about one text, and are not independent.
     `left_out` lines of the file have no id with a score, and `note` names the first of them.
     """
 
@@ -36,6 +41,7 @@ class SampleScores(msgspec.Struct, frozen=True):
     problem: str = ""
     left_out: int = 0
     note: str = ""
+    clusters: Mapping[str, str] = {}
 
 
 SampleReader = Callable[[Run], SampleScores]
@@ -66,12 +72,15 @@ def read_samples(run: Run, workspace: Workspace) -> SampleScores:
     except SamplesUnusable as problem:
         return SampleScores(problem=str(problem))
     collected: dict[str, list[float]] = {}
+    clusters: dict[str, str] = {}
     for row in recorded.rows:
         collected.setdefault(str(row["id"]), []).append(row["score"])
+        if isinstance(cluster := row.get(CLUSTER), str | int):
+            clusters[str(row["id"])] = str(cluster)
     scores = {name: mean(some) for name, some in collected.items()}
     if not _averages_to(run.score, [*scores.values()], recorded.left_out):
         return SampleScores(problem="the samples do not average to the score")
-    return SampleScores(scores, left_out=recorded.left_out, note=recorded.note)
+    return SampleScores(scores, left_out=recorded.left_out, note=recorded.note, clusters=clusters)
 
 
 def _averages_to(score: float | None, scores: list[float], left_out: int) -> bool:

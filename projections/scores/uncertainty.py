@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -53,6 +53,25 @@ class Uncertainty(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     method: IntervalMethod | None
     estimate: Estimate
+
+
+class Measured(Protocol):
+    """What says how sure a score is: a whole `Run` has it, and so has a row of one or a run from elsewhere."""
+
+    @property
+    def score(self) -> float | None: ...  # noqa: D102
+    @property
+    def samples(self) -> int | None: ...  # noqa: D102
+    @property
+    def stderr(self) -> float | None: ...  # noqa: D102
+    @property
+    def unit(self) -> str | None: ...  # noqa: D102
+
+
+def uncertainty(repeats: Sequence[Measured]) -> Uncertainty:
+    """How sure the mean of runs with scores is, one run for each repetition."""
+    reported = [Reported(run.score, run.samples, run.stderr) for run in repeats if run.score is not None]
+    return uncertainty_of(reported, repeats[-1].unit)
 
 
 def bounds_of(unit: str | None, scores: Sequence[float]) -> tuple[float, float] | None:

@@ -11,10 +11,10 @@ import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.high_scores import HighScore
-from ...projections.scores.leaderboard import ContenderScore
-from ...projections.scores.means import mean, standard_error
+from ...projections.scores.leaderboard import ContenderScore, score_of
 from ...projections.scores.recency import in_order
 from ...projections.scores.records import position
+from ...projections.scores.uncertainty import uncertainty
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -192,12 +192,14 @@ class TaskOfBenchmark(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """A score, when its run ended."""
+    """A score, when its run ended, and its 95% interval (`scores.uncertainty`)."""
 
     run_id: str
     at: str
     score: float
     stderr: float | None
+    low: float | None
+    high: float | None
     agent: str
     provider: str
     model: str
@@ -253,7 +255,10 @@ class Attempts(msgspec.Struct, frozen=True):
 
 
 class Repeats(msgspec.Struct, frozen=True):
-    """The spread of what one agent with one model scored; `stderr` is that of the mean: s / sqrt(n)."""
+    """What one agent with one model scored, as on the leaderboard: the mean of the newest run of each repetition.
+
+    `least` and `most` are those of all runs.
+    """
 
     agent: str
     provider: str
@@ -261,6 +266,8 @@ class Repeats(msgspec.Struct, frozen=True):
     runs: int
     mean: float
     stderr: float | None
+    low: float | None
+    high: float | None
     least: float
     most: float
     scores: list[float]
@@ -385,11 +392,14 @@ def _task(task: Task, rows: Sequence[RunRow]) -> TaskOfBenchmark:
 
 def _point(row: RunRow) -> Point:
     assert row.score is not None  # noqa: S101 - for the type checker: only scores are points
+    found = uncertainty([row])
     return Point(
         run_id=row.run_id,
         at=row.ended_at or row.started_at,
         score=row.score,
-        stderr=row.stderr,
+        stderr=found.stderr,
+        low=found.low,
+        high=found.high,
         agent=row.agent,
         provider=row.provider,
         model=row.model,
@@ -404,19 +414,23 @@ def _point(row: RunRow) -> Point:
 
 
 def _repeats(rows: Sequence[RunRow]) -> list[Repeats]:
-    of: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    of: dict[tuple[str, str, str], list[RunRow]] = defaultdict(list)
     for row in rows:
-        if row.score is not None:
-            of[row.agent, row.provider, row.model].append(row.score)
-    return [
-        Repeats(
-            *who,
-            runs=len(scores),
-            mean=mean(scores),
-            stderr=standard_error(scores),
-            least=min(scores),
-            most=max(scores),
-            scores=scores[-_MOST_SCORES:],
-        )
-        for who, scores in sorted(of.items())
-    ]
+        of[row.agent, row.provider, row.model].append(row)
+    return [_spread(who, some) for who, some in sorted(of.items())]
+
+
+def _spread(who: tuple[str, str, str], rows: Sequence[RunRow]) -> Repeats:
+    found = score_of(rows)
+    scores = [row.score for row in rows if row.score is not None]
+    return Repeats(
+        *who,
+        runs=len(scores),
+        mean=found.mean,
+        stderr=found.stderr,
+        low=found.low,
+        high=found.high,
+        least=min(scores),
+        most=max(scores),
+        scores=scores[-_MOST_SCORES:],
+    )

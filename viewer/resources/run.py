@@ -12,6 +12,7 @@ from ...ledger.fold import Run
 from ...ledger.storage.chain import GENESIS, BadLine, check
 from ...ledger.storage.codec import decode
 from ...ledger.store import EventReader
+from ...projections.scores.uncertainty import uncertainty
 from ...projections.sqlite.database import read_groups
 from ...projections.sqlite.rows import event_row, run_row
 from ..api.answers import answer
@@ -19,16 +20,20 @@ from ..api.parameters import AS_OF, Form
 from ..api.run_files import file_size
 from ..api.site import Site
 from ..index.archive import Head, View
+from ..index.row import RunRow
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A run beside the others of its task, when it ended."""
+    """A run beside the others of its task, when it ended; and how sure its score is (`scores.uncertainty`)."""
 
     best_so_far: float | None
     previous_best: float | None
     delta_to_best: float | None
     is_record: bool
     cost_usd: float | None
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -109,13 +114,27 @@ class OneRun:
         closed = group.finished_at if group and (group.finished_at or "") <= view.head.at else None
         return AboutRun(
             run=run_row(run),
-            standing=Standing(*(getattr(row, name) for name in Standing.__struct_fields__)),
+            standing=_standing(row),
             stale=run.run_id in view.stale,
             attempts=[Attempt(*(getattr(other, name) for name in Attempt.__struct_fields__)) for other in others],
             logs=logs,
             group=GroupOfRun(group.run_group_id, group.created_at, closed, in_group) if group else None,
             head=view.head,
         )
+
+
+def _standing(row: RunRow) -> Standing:
+    found = uncertainty([row]) if row.score is not None else None
+    return Standing(
+        best_so_far=row.best_so_far,
+        previous_best=row.previous_best,
+        delta_to_best=row.delta_to_best,
+        is_record=row.is_record,
+        cost_usd=row.cost_usd,
+        stderr=found.stderr if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+    )
 
 
 class EventList(msgspec.Struct, frozen=True):

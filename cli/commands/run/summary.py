@@ -9,7 +9,8 @@ from ....ledger.fold import Run
 from ....ledger.usage import cost_in, tokens_of
 from ....orchestrator.planning.repetitions import Repetitions
 from ....orchestrator.running.conducting import Result
-from ....projections.render.text import escape_markdown, format_options, format_score
+from ....projections.render.score_tables import run_score
+from ....projections.render.text import escape_markdown, format_estimate, format_options, format_score
 from ...printing import print_table
 
 _ERROR_LENGTH = 300
@@ -54,7 +55,7 @@ def _print_repetitions(repetitions: Sequence[Repetitions]) -> None:
                 f"{one.provider}:{one.model}",
                 format_options(one.options),
                 f"{len(one.scores)} of {one.planned}",
-                format_score(one.mean, one.stderr),
+                format_estimate(one.mean, one.uncertainty.stderr, one.uncertainty.low, one.uncertainty.high),
                 "" if one.deviation is None else f"{one.deviation:.3f}",
                 format_score(min(one.scores)),
                 format_score(max(one.scores)),
@@ -72,7 +73,7 @@ def _cells(run: Run) -> list[str]:
     return [
         run.benchmark_id,
         run.status + (f" ({run.reason})" if run.reason else " (synthetic)" if run.synthetic else ""),
-        format_score(run.score, run.stderr),
+        run_score(run),
         format_score(run.high_score_value),
         "" if delta is None else f"{delta:+.3f}",
         "" if run.samples is None else str(run.samples),
@@ -86,7 +87,7 @@ def _cells(run: Run) -> list[str]:
 def write_step_summary(file: Path, result: Result) -> None:
     """Append the campaign as Markdown to the file that a GitHub Actions step shows as its summary. Raises OSError."""
     rows = [
-        f"| {escape_markdown(run.benchmark_id)} | {run.status} | {format_score(run.score, run.stderr)} "
+        f"| {escape_markdown(run.benchmark_id)} | {run.status} | {run_score(run)} "
         f"| {escape_markdown(_shortened('; '.join([*filter(None, [run.error]), *run.notes])))} | {run.run_id} |"
         for run in result.runs
     ]

@@ -21,7 +21,8 @@ import msgspec
 from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
-from ...scores.distributions import Z_95
+from ...scores.distributions import CONFIDENCE
+from ...scores.uncertainty import BOUNDS, uncertainty
 from ..text import BENCHMARK_NAME
 
 SCHEMA_VERSION = "0.3.0"
@@ -29,7 +30,7 @@ SCHEMA_VERSION = "0.3.0"
 Relationship = Literal["first_party", "third_party", "collaborative", "other"]
 
 _UNITS = {"ratio": "proportion"}
-_BOUNDS = {"ratio": (0, 1), "percent": (0, 100), "%": (0, 100)}
+_METHODS = {"wilson": "Wilson score", "t": "Student's t", "bootstrap": "bootstrap"}
 _NO_BOUNDS = ("-Infinity", "Infinity")
 """How the format writes that a score has no least and no largest value: without any, a document is not valid."""
 _OWN_MACHINE = {"local", "ollama", "vllm"}
@@ -175,7 +176,7 @@ def _result(run: Run) -> Json:
 
 def _bounds(unit: str, score: float | None) -> tuple[float | str, float | str]:
     """The least and the largest score that the unit allows; a score beyond them shows that it has others."""
-    least, most = _BOUNDS.get(unit, (-math.inf, math.inf))
+    least, most = BOUNDS.get(unit, (-math.inf, math.inf))
     return (least, most) if score is not None and math.isfinite(most) and least <= score <= most else _NO_BOUNDS
 
 
@@ -187,14 +188,19 @@ def _benchmark(run: Run) -> str:
 
 def _uncertainty(run: Run) -> Json:
     known: dict[str, Any] = {} if run.samples is None else {"num_samples": run.samples}
-    if run.stderr is not None and run.score is not None:
-        reach = Z_95 * run.stderr
-        known["standard_error"] = {"value": run.stderr, "method": "as reported by the benchmark"}
+    if run.score is None:
+        return known
+    found = uncertainty([run])
+    if found.stderr is not None:
+        is_reported = found.stderr == run.stderr
+        method = "as reported by the benchmark" if is_reported else "of a proportion of the samples"
+        known["standard_error"] = {"value": found.stderr, "method": method}
+    if found.low is not None:
         known["confidence_interval"] = {
-            "lower": run.score - reach,
-            "upper": run.score + reach,
-            "confidence_level": 0.95,
-            "method": "normal approximation",
+            "lower": found.low,
+            "upper": found.high,
+            "confidence_level": CONFIDENCE,
+            "method": _METHODS[found.method or "t"],
         }
     return known
 

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ....ledger.fold import Run
 from ...scores.check import Check
+from ...scores.uncertainty import uncertainty
 from ..text import format_options, xml_text
 
 _NEVER_RAN = ("start", "environment", "workspace", "orchestrator_lost")
@@ -67,8 +68,11 @@ def _suite(benchmark_id: str, runs: list[Run]) -> Element:
         case.set("time", f"{run.duration_seconds or 0:.3f}")
         if run.is_success and run.score is not None:
             properties = SubElement(case, "properties")
-            for key in ("score", "unit", "stderr", "samples", "high_score_value", "delta_to_high_score"):
-                if (value := getattr(run, key)) is not None:
+            found = uncertainty([run])
+            sureness = {"stderr": found.stderr, "score_low": found.low, "score_high": found.high}
+            names = ("score", "unit", "samples", "high_score_value", "delta_to_high_score")
+            for key, value in ({name: getattr(run, name) for name in names} | sureness).items():
+                if value is not None:
                     SubElement(properties, "property", name=key, value=xml_text(str(value)))
         ending = _ending(run)
         if ending == "skipped":

@@ -15,6 +15,7 @@ from ....ledger.fold import Run
 from ....ledger.identity import parse_utc
 from ....ledger.usage import tokens_of
 from ...scores.leaderboard import is_eligible
+from ...scores.uncertainty import uncertainty
 
 SCHEMA_URL = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 PRODUCER = "urn:benchmark-orchestrator"
@@ -87,12 +88,14 @@ def _identity(run: Run) -> Json:
 
 
 def _outcome(run: Run) -> Json:
+    found = uncertainty([run]) if run.score is not None else None
     score = {
         "score": run.score,
         "unit": run.unit,
         "higher_is_better": run.higher_is_better,
         "samples": run.samples,
-        "standard_error": run.stderr,
+        "standard_error": found.stderr if found else None,
+        "interval": [found.low, found.high] if found and found.low is not None else None,
         "total_tokens": tokens_of(run.usage),
         "counts": is_eligible(run),
     }

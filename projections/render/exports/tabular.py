@@ -7,25 +7,43 @@ import io
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from ....ledger.fold import Run
+from ...scores.uncertainty import uncertainty
 from ...sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, run_row, run_values
 from ..visible import spreadsheet_cell
 
-COLUMNS = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
+INTERVAL_COLUMNS = ("score_low", "score_high")
+"""The 95% interval of the score, after the other columns: empty if nothing is known of its noise."""
+
+COLUMNS = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS, *INTERVAL_COLUMNS]
 
 _OF_SQLITE = {"TEXT": "VARCHAR", "REAL": "DOUBLE", "INTEGER": "BIGINT"}
 _KINDS = {
     column.name: "BOOLEAN" if "bool" in Run.__annotations__[column.field] else _OF_SQLITE[column.kind]
     for column in RUN_COLUMNS
-} | dict.fromkeys(TOKEN_COLUMNS, "BIGINT")
+}
+_KINDS |= dict.fromkeys(TOKEN_COLUMNS, "BIGINT") | dict.fromkeys(INTERVAL_COLUMNS, "DOUBLE")
+
+
+def _values(run: Run) -> list[Any]:
+    return [*run_values(run), *_interval(run)]
+
+
+def _interval(run: Run) -> tuple[float | None, float | None]:
+    if run.score is None:
+        return None, None
+    found = uncertainty([run])
+    return found.low, found.high
 
 
 def json_table(runs: Iterable[Run]) -> bytes:
-    """The runs as a JSON array, each as in `viewer_data.json`."""
-    return msgspec.json.encode([run_row(run) for run in runs]) + b"\n"
+    """The runs as a JSON array, each as in `viewer_data.json`, with INTERVAL_COLUMNS."""
+    rows = [run_row(run) | dict(zip(INTERVAL_COLUMNS, _interval(run), strict=True)) for run in runs]
+    return msgspec.json.encode(rows) + b"\n"
 
 
 def csv_table(runs: Iterable[Run]) -> bytes:
@@ -37,7 +55,7 @@ def csv_table(runs: Iterable[Run]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows([spreadsheet_cell(value) for value in run_values(run)] for run in runs)
+    writer.writerows([spreadsheet_cell(value) for value in _values(run)] for run in runs)
     return text.getvalue().encode()
 
 
@@ -49,7 +67,7 @@ def parquet_table(runs: Sequence[Run]) -> bytes:
         lines, table = Path(folder) / "runs.jsonl", Path(folder) / "runs.parquet"
         with lines.open("wb") as file:
             for run in runs:
-                file.write(msgspec.json.encode(dict(zip(COLUMNS, run_values(run), strict=True))) + b"\n")
+                file.write(msgspec.json.encode(dict(zip(COLUMNS, _values(run), strict=True))) + b"\n")
         rows = connection.sql(
             "SELECT * FROM read_json($lines, format = 'newline_delimited', columns = $columns, "
             "maximum_object_size = $largest)",

@@ -9,7 +9,6 @@ import msgspec
 
 from ....ledger.events import Json
 from ....ledger.fold import Run
-from ...scores.distributions import Z_95
 from ...scores.leaderboard import Standing, Task
 from ..text import format_options, format_unit, named
 
@@ -133,12 +132,11 @@ def _reference(standing: Standing, channel: str, score_axis: Json) -> list[Json]
 
 def _score_value(standing: Standing) -> Json:
     score = standing.score
-    reach = None if score.stderr is None else Z_95 * score.stderr
     return {
         "who": _who(standing.agent, standing.provider, standing.model),
         "score": score.mean,
-        "low": None if reach is None else score.mean - reach,
-        "high": None if reach is None else score.mean + reach,
+        "low": score.low,
+        "high": score.high,
     }
 
 

@@ -259,7 +259,13 @@ def standings(draw):
     return draw(
         st.lists(
             st.tuples(
-                st.sampled_from("bc"), st.sampled_from("mn"), st.integers(1, 3), st.integers(0, 4), st.booleans(), kinds
+                st.sampled_from("bcd"),
+                st.sampled_from("mno"),
+                st.integers(1, 3),
+                st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.4, 1.0, 1.5]),
+                st.sampled_from([None, 0.0, 0.001, 0.1, 0.153]),
+                st.sampled_from([None, 0, 1, 8, 1000]),
+                kinds,
             ),
             max_size=12,
         )
@@ -271,10 +277,10 @@ def standings(draw):
 def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, tmp_path_factory):
     place = Place(tmp_path_factory.mktemp("place"))
     events = []
-    for number, (benchmark, model, repeat, score, has_error, kind) in enumerate(standings(data.draw)):
+    for number, (benchmark, model, repeat, score, stderr, samples, kind) in enumerate(standings(data.draw)):
         name = f"run_{number}"
         config = {} if repeat == 1 else {"repeat": repeat}
-        upwards = benchmark == "b"
+        unit, upwards = {"b": ("ratio", True), "c": ("ratio", False), "d": ("s", True)}[benchmark]
         if number % 4 == 3:
             events.append(
                 NewEvent(
@@ -285,9 +291,7 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
             NewEvent(name, histories.started(name, benchmark_id=benchmark, model=model, extra_config=config)),
             NewEvent(
                 name,
-                histories.finished(
-                    score / 10, unit="ratio", higher_is_better=upwards, stderr=0.1 if has_error else None, **kind
-                ),
+                histories.finished(score, unit=unit, higher_is_better=upwards, stderr=stderr, samples=samples, **kind),
             ),
         ]
     histories.append_anyway(place.store, events)
@@ -299,8 +303,9 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
         duckdb.connect(str(database), read_only=True) as asked,
     ):
         ours = asked.execute(
-            "SELECT benchmark_id, rank, model, mean, stderr, repeats, runs, latest_run_id, best_run_id, "
-            "reference_value, delta_to_reference FROM leaderboard ORDER BY benchmark_id, rank, model"
+            "SELECT benchmark_id, coalesce(unit, ''), rank, model, rank_low, rank_high, mean, stderr, stderr_of, low, "
+            "high, interval_method, repeats, runs, latest_run_id, best_run_id, reference_value, delta_to_reference "
+            "FROM leaderboard ORDER BY benchmark_id, coalesce(unit, ''), rank, model"
         ).fetchall()
         records = asked.execute(
             "SELECT run_id, best_before, is_record, reference_label FROM score_history ORDER BY ended_seq"
@@ -308,10 +313,17 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
     theirs = sorted(
         (
             one.task.benchmark_id,
+            one.task.unit,
             one.rank,
             one.model,
+            one.rank_low,
+            one.rank_high,
             one.score.mean,
             one.score.stderr,
+            one.score.stderr_of,
+            one.score.low,
+            one.score.high,
+            one.score.interval_method,
             one.score.repeats,
             one.runs,
             one.latest_run_id,

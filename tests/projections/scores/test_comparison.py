@@ -51,14 +51,17 @@ def test_lower_is_better_turns_the_verdict_and_the_wins(make_run):
 
 
 def test_without_samples_the_standard_errors_decide(make_run):
-    def verdict(stderr):
-        runs = [make_run(score, model=model, stderr=stderr, samples=200) for model, score in (("a", 0.5), ("b", 0.6))]
+    def verdict(stderr, samples=200):
+        scores = (("a", 0.5), ("b", 0.6))
+        runs = [make_run(score, model=model, stderr=stderr, samples=samples) for model, score in scores]
         [row] = compare([side(run.model, [run]) for run in runs], without_samples).rows
         return row.contrasts[1].verdict, row.contrasts[1].method
 
     assert verdict(0.02) == ("better", "t-test")
     assert verdict(0.05) == ("no difference", "t-test")
-    assert verdict(None) == ("unknown", None)
+    assert verdict(None) == ("better", "newcombe"), "the number of samples bounds the noise of a ratio"
+    assert verdict(None, 20) == ("no difference", "newcombe")
+    assert verdict(None, None) == ("unknown", None)
 
 
 def test_samples_that_are_not_the_same_are_not_paired_and_it_says_so(make_run):
@@ -195,3 +198,38 @@ def test_a_comparison_the_other_way_round_says_the_opposite(make_run, pairs, hig
     opposite = {"better": "worse", "worse": "better"}
     assert back.verdict == opposite.get(there.verdict, there.verdict)
     assert there.improvement == (there.delta if higher_is_better else -there.delta)
+
+
+def test_proportions_of_0_and_1_are_compared_although_they_report_no_noise(make_run):
+    runs = [make_run(score, model=model, stderr=0.0, samples=10) for model, score in (("a", 0.0), ("b", 1.0))]
+    [row] = compare([side(run.model, [run]) for run in runs], without_samples).rows
+    assert (row.contrasts[1].verdict, row.contrasts[1].method) == ("better", "newcombe")
+    assert row.contrasts[1].low < 1.0 == row.contrasts[1].delta
+
+
+def test_declared_clusters_are_not_independent(make_run):
+    a, b = make_run(0.0, model="a"), make_run(0.5, model="b")
+    table = {a.run_id: [0.0] * 20, b.run_id: [1.0] * 10 + [0.0] * 10}
+    clusters = {str(place): "text 1" if place < 10 else "text 2" for place in range(20)}
+
+    def contrast(clusters):
+        def read(run):
+            return SampleScores({str(i): score for i, score in enumerate(table[run.run_id])}, clusters=clusters)
+
+        return compare([side("a", [a]), side("b", [b])], read).rows[0].contrasts[1]
+
+    assert (contrast({}).verdict, contrast({}).method) == ("better", "mcnemar")
+    assert (contrast(clusters).verdict, contrast(clusters).method) == ("no difference", "clustered t-test")
+
+
+def test_equivalence_is_tested_beside_difference(make_run):
+    a, b = (make_run(score, model=m, samples=20000) for m, score in (("a", 0.5), ("b", 0.5005)))
+    sides = [side("a", [a]), side("b", [b])]
+
+    def contrast(margin):
+        return compare(sides, without_samples, margin=margin).rows[0].contrasts[1]
+
+    assert contrast(0.02).is_equivalent is True and contrast(0.02).verdict == "no difference"
+    assert contrast(0.001).is_equivalent is False
+    assert (contrast(None).is_equivalent, contrast(None).equivalent_p) == (None, None)
+    assert contrast(None).detectable == pytest.approx(0.014, abs=1e-4)

@@ -23,7 +23,8 @@ def test_student_is_that_of_scipy(freedom):
         assert student_p(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-9, abs=1e-14)
     for probability in (0.6, 0.975, 0.995, 0.99999):
         expected = stats.t.ppf(probability, freedom)
-        assert student_quantile(probability, freedom) == pytest.approx(expected, rel=1e-6)
+        assert student_quantile(probability, freedom) == pytest.approx(expected, rel=1e-5)
+    assert critical(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-7)
 
 
 def test_the_normal_distribution_is_that_of_scipy():

@@ -155,3 +155,37 @@ def test_the_score_of_guessing_is_told_by_a_run_or_shown_by_random_answers(make_
 def test_above_chance_is_turned_where_lower_is_better(make_run):
     [standing] = leaderboard([make_run(2.0, higher_is_better=False, metrics={"chance": 5})])
     assert (standing.chance, standing.above_chance) == (5.0, 3.0)
+
+
+def test_three_identical_repeats_are_not_sure_of_themselves(make_run):
+    """Six questions, the same answers at temperature 0: it was 0.833 ± 0.000."""
+    runs = [make_run(5 / 6, samples=6, stderr=0.1666667, extra_config={"repeat": n}) for n in (1, 2, 3)]
+    [standing] = leaderboard(runs)
+    [once] = leaderboard(runs[:1])
+    assert standing.score.stderr == pytest.approx(1 / 6, abs=1e-6)
+    assert (standing.score.low, standing.score.high) == pytest.approx((once.score.low, once.score.high))
+
+
+def test_ten_wrong_samples_have_an_interval(make_run):
+    """It was 0.000 ± 0.000."""
+    [standing] = leaderboard([make_run(0.0, samples=10, stderr=0.0)])
+    assert standing.score.stderr is None
+    assert (standing.score.low, round(standing.score.high, 2), standing.score.interval_method) == (0.0, 0.28, "wilson")
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_ranks_that_cannot_be_told_apart_share_an_interval(make_run, higher_is_better):
+    scores = {"a": 0.9, "b": 0.88, "c": 0.2}
+    standings = leaderboard(
+        [
+            make_run(
+                score if higher_is_better else 1 - score, model=model, samples=100, higher_is_better=higher_is_better
+            )
+            for model, score in scores.items()
+        ]
+    )
+    assert [(s.model, s.rank, s.rank_low, s.rank_high) for s in standings] == [
+        ("a", 1, 1, 2),
+        ("b", 2, 1, 2),
+        ("c", 3, 3, 3),
+    ]

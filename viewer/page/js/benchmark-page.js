@@ -4,7 +4,7 @@ import { hash, runLink } from "./address.js";
 import { chart } from "./chart.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, count, direction, moment, score, signed, unitText } from "./format.js";
+import { benchmarkName, count, direction, estimate, moment, score, signed, unitText } from "./format.js";
 import { panel, scored, statusBadge, when } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -133,9 +133,9 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     ...point,
     who: shown.has(point.model) ? point.model : "others",
     kind: point.retracted ? "retracted" : point.synthetic ? "synthetic" : point.imported ? "imported" : "",
-    low: point.stderr === null ? null : point.score - 1.96 * point.stderr,
-    high: point.stderr === null ? null : point.score + 1.96 * point.stderr,
-    told: `${score(point.score, point.stderr)}${point.is_record ? ", a record" : ""}`,
+    low: point.low,
+    high: point.high,
+    told: `${estimate(point.score, point.stderr, point.low, point.high)}${point.is_record ? ", a record" : ""}`,
   }));
   const x = { field: "at", type: "temporal", title: null };
   const y = { type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false, nice: true } };
@@ -283,7 +283,7 @@ function spreadPanel({ repeats, task }, signal) {
           h("td", {}, one.agent),
           h("td", {}, `${one.provider}:${one.model}`),
           h("td", { class: "number" }, count(one.runs)),
-          h("td", { class: "number" }, score(one.mean, one.stderr)),
+          h("td", { class: "number" }, estimate(one.mean, one.stderr, one.low, one.high)),
           h("td", { class: "number" }, score(one.least)),
           h("td", { class: "number" }, score(one.most)),
         ),

@@ -3,7 +3,7 @@
 import { benchmarkLink, hash, runLink } from "./address.js";
 import { breakable, h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, count, direction, score, signed, unitText } from "./format.js";
+import { benchmarkName, count, direction, score, signed, sureness, unitText } from "./format.js";
 import { scored, when } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -159,7 +159,18 @@ function cell(
   /** @type {{ least: number, most: number }} */ { least, most },
 ) {
   const best = standings.reduce((one, other) => (other.rank < one.rank ? other : one));
-  const { score: found, rank, runs, latest_score, latest_at, delta_to_high_score, best_score, above_chance } = best;
+  const {
+    score: found,
+    rank,
+    rank_low,
+    rank_high,
+    runs,
+    latest_score,
+    latest_at,
+    delta_to_high_score,
+    best_score,
+    above_chance,
+  } = best;
   const share =
     most > least
       ? task.higher_is_better
@@ -168,11 +179,15 @@ function cell(
       : 1;
   const shade = most > least ? 1 + Math.round(share * (SHADES - 1)) : SHADES;
   const told = [
-    `rank ${rank}`,
+    found.low !== null && rank_low !== rank_high
+      ? `rank ${rank}, or any from ${rank_low} to ${rank_high}`
+      : `rank ${rank}`,
     `mean of ${found.repeats} ${found.repeats === 1 ? "repetition" : "repetitions"}, ${count(runs)} ${runs === 1 ? "run" : "runs"}`,
     `latest ${score(latest_score)}`,
     `best ${score(best_score)}`,
-    found.stderr === null ? "no error known" : `± ${score(found.stderr)} from ${found.stderr_of}`,
+    found.low === null
+      ? "no error known"
+      : `${score(found.low)} to ${score(found.high)} with 95% confidence, from ${found.stderr_of}`,
     delta_to_high_score === null ? "" : `${signed(delta_to_high_score)} against the reference`,
     above_chance === null ? "" : `${signed(above_chance)} against guessing`,
     standings.length > 1
@@ -188,7 +203,7 @@ function cell(
       scored(found.mean, null, null),
       rank === 1 && most > least && h("span", { class: "first", title: "first of its task" }, " ★"),
     ),
-    h("span", { class: "small" }, found.stderr === null ? "" : `± ${score(found.stderr)}`),
+    h("span", { class: "small" }, sureness(found.mean, found.stderr, found.low, found.high)),
     h(
       "span",
       { class: "small" },

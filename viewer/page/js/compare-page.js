@@ -6,7 +6,7 @@ import { chart } from "./chart.js";
 import { samplesPanel } from "./compare-samples.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { count, score, signed } from "./format.js";
+import { count, estimate, signed } from "./format.js";
 import { panel } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -241,7 +241,11 @@ function table({ sides, rows, level, matched_by }) {
           { class: "number" },
           found
             ? [
-                h("a", { href: runLink(found.run_ids.at(-1)) }, score(found.mean, found.stderr)),
+                h(
+                  "a",
+                  { href: runLink(found.run_ids.at(-1)) },
+                  estimate(found.mean, found.stderr, found.low, found.high),
+                ),
                 contrastOf(row.contrasts[at]),
               ]
             : h("span", { class: "soft" }, "—"),

@@ -29,7 +29,8 @@ const isTiny = (/** @type {number} */ value) => value !== 0 && Math.abs(value) <
 
 /**
  * A score as a number: 0.412, 67.7, 1.23e-05; with its standard error where there is one, which has as many digits, and
- * more where it would look like none. The commands write it alike (`projections/tables.py`).
+ * more where it would look like none. An error of 0 is not shown: scores that do not spread say nothing about their
+ * noise. The commands write it alike (`projections/render/text.py`).
  *
  * @param {Value} value @param {Value} [stderr]
  */
@@ -37,10 +38,58 @@ export function score(value, stderr) {
   if (value === null || value === undefined) return "";
   const digits = Math.abs(value) < 10 ? 3 : Math.abs(value) < 1000 ? 1 : 0;
   const alone = (/** @type {number} */ number) => (isTiny(number) ? tiny(number) : fixed(number, digits));
-  if (stderr === null || stderr === undefined) return alone(value);
-  const needed = Math.max(digits, stderr ? -Math.floor(Math.log10(Math.abs(stderr))) : 0);
+  if (!stderr) return alone(value);
+  const needed = Math.max(digits, -Math.floor(Math.log10(Math.abs(stderr))));
   if (isTiny(value) || needed > MOST_DIGITS) return `${alone(value)} ± ${alone(stderr)}`;
   return `${fixed(value, needed)} ± ${fixed(stderr, needed)}`;
+}
+
+/** Whether ± would mislead: the scores do not spread, or one arm of the interval is more than twice the other. */
+export function isSkewed(
+  /** @type {number} */ value,
+  /** @type {Value} */ stderr,
+  /** @type {number} */ low,
+  /** @type {number} */ high,
+) {
+  const arms = [value - low, high - value];
+  return !stderr || Math.max(...arms) > 2 * Math.min(...arms);
+}
+
+/** A bound with as many digits as the width of its interval has to say. */
+function bound(/** @type {number} */ value, /** @type {number} */ width) {
+  if (Number.isInteger(value)) return fixed(value, 0);
+  if (isTiny(value)) return tiny(value);
+  return fixed(value, Math.min(MOST_DIGITS, Math.max(0, 1 - Math.floor(Math.log10(width)))));
+}
+
+/** A 95% interval: [0, 0.28]; `""` if it is not known. @param {Value} low @param {Value} high */
+export function interval(low, high) {
+  if (low === null || low === undefined || high === null || high === undefined) return "";
+  return `[${bound(low, high - low)}, ${bound(high, high - low)}]`;
+}
+
+/** How sure a score is: ± its standard error, or its interval if ± would mislead; `""` if nothing is known of it. */
+export function sureness(
+  /** @type {Value} */ value,
+  /** @type {Value} */ stderr,
+  /** @type {Value} */ low,
+  /** @type {Value} */ high,
+) {
+  if (value === null || value === undefined) return "";
+  const known = low !== null && low !== undefined && high !== null && high !== undefined;
+  if (known && isSkewed(value, stderr, low, high)) return interval(low, high);
+  return stderr ? score(value, stderr).replace(/^.* ± /, "± ") : "";
+}
+
+/** A score with how sure it is: 0.500 ± 0.050, or 0.000 [0, 0.28] if ± would mislead. */
+export function estimate(
+  /** @type {Value} */ value,
+  /** @type {Value} */ stderr,
+  /** @type {Value} */ low,
+  /** @type {Value} */ high,
+) {
+  const sure = sureness(value, stderr, low, high);
+  return sure.startsWith("[") ? `${score(value)} ${sure}` : score(value, stderr);
 }
 
 /** What a benchmark is called: by its id, or by the name that it has elsewhere, if no id can say it. @param {string} id @param {Record<string, any> | null | undefined} options */

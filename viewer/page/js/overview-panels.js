@@ -160,7 +160,7 @@ export function regressionsPanel(regressions, total) {
         name(run),
         h("strong", {}, scored(run.score, null, run.unit)),
         is ? difference(delta, run.higher_is_better) : h("span", { class: "soft" }, signed(delta)),
-        stderr !== null && h("span", { class: "soft" }, `± ${score(stderr)}`),
+        stderr && h("span", { class: "soft" }, `± ${score(stderr)}`),
       ),
       h(
         "div",

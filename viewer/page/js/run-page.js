@@ -5,7 +5,7 @@ import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, duration, unitText } from "./format.js";
+import { benchmarkName, duration, sureness, unitText } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
@@ -171,7 +171,7 @@ function headPanel(run, standing, chart) {
       "div",
       { class: "run-score" },
       h("strong", {}, (running ? scoreOf(run) : scored(run.score, null, run.unit)) || "—"),
-      run.stderr !== null && stands && h("span", { class: "soft" }, "± ", scored(run.stderr, null, null)),
+      stands && h("span", { class: "soft" }, sureness(run.score, standing.stderr, standing.low, standing.high)),
       !unitText(run.unit) && stands && h("span", { class: "soft" }, run.unit ?? ""),
     ),
     stands && h("div", { class: "standing" }, standingFacts(run, standing), chart),

@@ -78,7 +78,9 @@ def test_a_document_says_what_the_run_said(make_run):
     assert result["score_details"]["score"] == 0.25
     uncertainty = result["score_details"]["uncertainty"]
     assert (uncertainty["standard_error"]["value"], uncertainty["num_samples"]) == (0.05, 100)
-    assert uncertainty["confidence_interval"]["lower"] == pytest.approx(0.152, abs=1e-3)
+    # Wilson's interval with the effective size of a sample with that standard error, by Student's t.
+    assert uncertainty["confidence_interval"]["lower"] == pytest.approx(0.165, abs=1e-3)
+    assert uncertainty["confidence_interval"]["method"] == "Wilson score"
     assert result["metric_config"]["metric_unit"] == "proportion"
 
 
@@ -190,3 +192,13 @@ def test_samples_without_a_question_and_an_answer_are_left_out(make_run, tmp_pat
     [path] = write_documents([make_run(0.75)], Evaluator(), tmp_path, lambda run: [*ROWS, {"id": 3, "score": 1.0}])
     assert "detailed_evaluation_results" not in json.loads(path.read_text())
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_no_exported_interval_of_a_ratio_ends_beyond_1(make_run):
+    """Five of six right: score ± 1.96 standard errors ends at 1.16."""
+    [document] = documents([make_run(5 / 6, samples=6, stderr=1 / 6)], Evaluator())
+    interval = document["evaluation_results"][0]["score_details"]["uncertainty"]["confidence_interval"]
+    assert 0 < interval["lower"] < 5 / 6 < interval["upper"] < 1
+    [flat] = documents([make_run(0.0, samples=10, stderr=0.0)], Evaluator())
+    known = flat["evaluation_results"][0]["score_details"]["uncertainty"]
+    assert "standard_error" not in known and known["confidence_interval"]["upper"] == pytest.approx(0.2775, abs=1e-4)

@@ -32,8 +32,20 @@ def test_csv_has_a_row_for_each_run_and_no_formula(runs):
     assert json.loads(rows[0]["metrics_json"]) == {"a": [1]} and rows[0]["total_tokens"] == "7"
 
 
-def test_json_has_the_rows_of_the_dataset(runs):
-    assert json.loads(json_table(runs)) == [json.loads(json.dumps(run_row(run))) for run in runs]
+def test_json_has_the_rows_of_the_dataset_and_the_intervals(runs):
+    rows = [json.loads(json.dumps(run_row(run))) for run in runs]
+    assert json.loads(json_table(runs)) == [row | {"score_low": None, "score_high": None} for row in rows]
+
+
+def test_the_interval_of_a_score_stands_in_every_table(make_run, tmp_path):
+    run = make_run(0.0, samples=10, stderr=0.0)
+    [row] = json.loads(json_table([run]))
+    [cells] = csv.DictReader(io.StringIO(csv_table([run]).decode(), newline=""))
+    path = tmp_path / "runs.parquet"
+    path.write_bytes(parquet_table([run]))
+    stored = duckdb.sql(f"SELECT score_low, score_high FROM '{path}'").fetchall()[0]
+    assert (row["score_low"], row["score_high"]) == stored == (float(cells["score_low"]), float(cells["score_high"]))
+    assert (stored[0], round(stored[1], 2)) == (0.0, 0.28)
 
 
 @pytest.mark.parametrize("count", [0, 3])
