@@ -19,11 +19,21 @@ from ..printing import show
 @click.command()
 @click.argument("specs", nargs=-1, required=True, metavar="A B [C ...]")
 @include_option
+@click.option(
+    "--margin",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Also test whether the scores differ by less than this, in their unit.",
+)
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @json_option
 @in_place
 def command(
-    place: Place, specs: tuple[str, ...], include: frozenset[Doubtful], as_markdown: bool, as_json: bool
+    place: Place,
+    specs: tuple[str, ...],
+    include: frozenset[Doubtful],
+    margin: float | None,
+    as_markdown: bool,
+    as_json: bool,
 ) -> None:
     """Compare B (and C ...) with A, benchmark by benchmark, and tell differences from noise.
 
@@ -36,7 +46,7 @@ def command(
     if len(specs) < 2:
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
     catalogue = place.catalogue(include)
-    comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace))
+    comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace), margin=margin)
     if as_json:
         print_json(comparison)
         return
