@@ -32,8 +32,8 @@ def set_aside_by(record: Record) -> Iterator[int]:
             yield from range(first, first + count)
 
 
-def stretches_of(positions: Iterable[int]) -> list[tuple[int, int]]:
-    """Positions as pairs of a first one and a count."""
+def ranges_of(positions: Iterable[int]) -> list[tuple[int, int]]:
+    """Positions as ranges: pairs of a first position and a count."""
     ranges: list[tuple[int, int]] = []
     for position in sorted(positions):
         if ranges and sum(ranges[-1]) == position:

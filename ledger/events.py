@@ -15,6 +15,9 @@ import msgspec
 
 Json = dict[str, Any]
 
+GENESIS = "0" * 64
+"""The `prev` of the first event."""
+
 REPEAT = "repeat"
 """The key of a run's effective configuration that numbers independent repetitions of the same work, from 2 on."""
 
@@ -408,6 +411,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def type(self) -> str:
         """The envelope's type; for an unknown event, the type on its line."""
         return self.data.named if isinstance(self.data, Unknown) else self.data.type
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last event of a ledger, or of a part of it: its position and hash."""
+
+    seq: int = 0
+    hash: str = GENESIS
 
 
 class NewEvent(msgspec.Struct, frozen=True):

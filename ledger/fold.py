@@ -40,6 +40,7 @@ from .events import (
 from .judgement import void
 
 _NO_ITEMS: list[Any] = []
+_NO_FIELDS: Json = {}
 
 
 def _no_items() -> list[Any]:
@@ -335,7 +336,7 @@ _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
 
 
 def without_details(run: Run) -> Run:
-    """A run that is over, as `History(details=False)` keeps it: for a long history, in a third of the memory."""
+    """A run that is over, as decisions know it: for a long history, in a third of the memory."""
     return replace(
         run,
         # Equal texts are kept once: a hundred thousand runs have few benchmarks and models.
@@ -348,9 +349,17 @@ def without_details(run: Run) -> Run:
         comparison_key=intern(run.comparison_key),
         high_score_label=None if run.high_score_label is None else intern(run.high_score_label),
         high_score_source=None if run.high_score_source is None else intern(run.high_score_source),
+        command=_NO_ITEMS,
         cwd="",
+        stdout_path="",
+        stderr_path="",
+        result_json_path=None,
+        metrics=_NO_FIELDS,
+        artifacts=_NO_ITEMS,
+        notes=_NO_ITEMS,
         progress=None,
         owner=None,
+        provenance=_NO_FIELDS,
     )
 
 

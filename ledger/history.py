@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Protocol, TypeVar, overload
 
 import msgspec
 
@@ -19,6 +20,7 @@ from .events import (
     HighScoreReference,
     Imported,
     Incompatible,
+    Json,
     Merged,
     Record,
     Recovered,
@@ -43,11 +45,217 @@ _STARTED = Started.type
 _NONE: frozenset[str] = frozenset()
 
 
+T = TypeVar("T")
+
+
 class Problem(msgspec.Struct, frozen=True):
     """An event that makes no sense at its position; the fold went on without it."""
 
     seq: int
     text: str
+
+
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """What makes a run the work that it is, with its id and the position of its first event."""
+
+    first_seq: int
+    run_id: str
+    signature: str
+    benchmark_directory: str
+    agent: str
+    provider: str
+    model: str
+    extra_config: Json
+
+
+class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A published high score, and the position of its event."""
+
+    seq: int
+    event: HighScorePublished
+
+
+class Likeness(msgspec.Struct, frozen=True, gc=False):
+    """What two pieces of work may have in common: their benchmark, and what else is not None."""
+
+    benchmark_id: str
+    comparison_key: str | None = None
+    model: str | None = None
+    signature: str | None = None
+
+
+def likenesses(benchmark_id: str, signature: str, comparison_key: str, model: str) -> list[Likeness]:
+    """From the closest on: the same work, the same task by the same model, the same task, the same benchmark."""
+    return [
+        Likeness(benchmark_id, signature=signature),
+        Likeness(benchmark_id, comparison_key, model),
+        Likeness(benchmark_id, comparison_key),
+        Likeness(benchmark_id),
+    ]
+
+
+class Base(Protocol):
+    """The state of a ledger after the event `seq`, which can be asked and need not be held in memory.
+
+    Each answer is a copy that its reader may change.
+    """
+
+    @property
+    def seq(self) -> int:
+        """The position of its event; 0 before the first."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """The hash of its event; empty before the first."""
+        ...
+
+    @property
+    def at(self) -> str:
+        """The time of its event."""
+        ...
+
+    @property
+    def aside(self) -> Positions:
+        """The positions that it passed over."""
+        ...
+
+    @property
+    def brought(self) -> Sequence[tuple[int, int]]:
+        """The ranges of events that came from other ledgers."""
+        ...
+
+    @property
+    def open_runs(self) -> Sequence[str]:
+        """The ids of the runs without an end, in the order of their first events."""
+        ...
+
+    @property
+    def open_groups(self) -> Sequence[str]:
+        """The ids of the groups without an end, in the order of their first events."""
+        ...
+
+    @property
+    def runs(self) -> int:
+        """The number of runs."""
+        ...
+
+    @property
+    def groups(self) -> int:
+        """The number of groups."""
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """A run by its id; one that is over is without details."""
+        ...
+
+    def group(self, run_group_id: str) -> Group | None:
+        """A group by its id."""
+        ...
+
+    def all_runs(self) -> Sequence[str]:
+        """The ids of all runs, in the order of their first events."""
+        ...
+
+    def all_groups(self) -> Sequence[str]:
+        """The ids of all groups, in the order of their first events."""
+        ...
+
+    def opened_at(self, run_group_id: str) -> int | None:
+        """The position of a group's first event."""
+        ...
+
+    def runs_with(self, signature: str) -> list[str] | None:
+        """The ids of the runs of a signature, in the order of their first events."""
+        ...
+
+    def runs_in(self, run_group_id: str) -> list[str] | None:
+        """The ids of the runs of a group, in the order of their first events."""
+        ...
+
+    def published(self, benchmark_id: str) -> list[Published] | None:
+        """The high scores that were published for a benchmark, in their order."""
+        ...
+
+    def last_success(self, likeness: Likeness) -> tuple[int, str] | None:
+        """The run that began last of those that succeeded and are like that: its first position, and its id."""
+        ...
+
+    def works(self, benchmark_id: str) -> Iterator[Work]:
+        """The last run of each signature of a benchmark, without those that were imported."""
+        ...
+
+
+class Recalled(MutableMapping[str, T]):
+    """A mapping whose values come from a base, but for those that were set since."""
+
+    def __init__(
+        self, load: Callable[[str], T | None], names: Callable[[], Sequence[str]] = tuple, number: int = 0
+    ) -> None:
+        """`names` gives the names in the base in their order, and `number` is how many there are."""
+        self.since: dict[str, T] = {}
+        """What was set since the base."""
+        self._load = load
+        self._names = names
+        self._number = number
+        self._missed = ""
+        """The name that was looked up last and is not there: it is often set next."""
+
+    def __getitem__(self, name: str) -> T:
+        if name in self.since:
+            return self.since[name]
+        value = self._load(name)
+        if value is None:
+            self._missed = name
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: T) -> None:
+        if name not in self.since and (name == self._missed or self._load(name) is None):
+            self._number += 1
+        self.since[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("nothing is ever taken out of a history")
+
+    def __iter__(self) -> Iterator[str]:
+        before = self._names()
+        yield from before
+        known = set(before)
+        yield from (name for name in self.since if name not in known)
+
+    def __len__(self) -> int:
+        return self._number
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What was added or changed since a base, by the name of a run, group, signature or benchmark."""
+
+    runs: Mapping[str, Run]
+    groups: Mapping[str, Group]
+    by_signature: Mapping[str, list[str]]
+    by_group: Mapping[str, list[str]]
+    published: Mapping[str, list[Published]]
+    opened_at: Mapping[str, int]
+
+
+class Attempts(Sequence[Run]):
+    """The runs of a signature, the first attempt first. Each is looked up when it is asked for."""
+
+    def __init__(self, run_ids: Sequence[str], runs: MutableMapping[str, Run]) -> None:
+        self._run_ids = run_ids
+        self._runs = runs
+
+    def __len__(self) -> int:
+        return len(self._run_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Attempts: ...
+    def __getitem__(self, index: int | slice) -> Run | Attempts:
+        found = self._run_ids[index]
+        return self._runs[found] if isinstance(found, str) else Attempts(found, self._runs)
 
 
 class History:
@@ -56,24 +264,45 @@ class History:
     With `details=False`, runs that `read` finds to be over are kept without the fields that decisions do not need
     (`fold.without_details`); use it also for records that were read without details.
 
-    The events at the positions `aside` are passed over; `of` finds those positions.
+    With a `base`, it begins with what that knows, and every answer is the same as if all events had been read. The
+    events at the positions `aside` are passed over; `of` finds those positions, and a base has its own.
     """
 
-    def __init__(self, *, details: bool = True, aside: Positions = NOTHING) -> None:
+    def __init__(self, *, details: bool = True, aside: Positions = NOTHING, base: Base | None = None) -> None:
         self._details = details
         self._aside = aside
         self.is_outdated = False
         """Whether an event set earlier events aside that had counted. Only `of` gives the right history then."""
         self._last: Record | None = None
-        self.runs: dict[str, Run] = {}
-        self.groups: dict[str, Group] = {}
-        self.high_scores: dict[str, list[HighScorePublished]] = {}
+        self._base = base
+        self.runs: MutableMapping[str, Run] = {}
+        self.groups: MutableMapping[str, Group] = {}
         self.unknown = 0
         self.problems: list[Problem] = []
-        self._by_signature: dict[str, tuple[str, ...]] = {}
-        self._published_at: dict[str, list[int]] = {}
-        self._opened_at: dict[str, int] = {}
+        self._by_signature: MutableMapping[str, list[str]] = {}
+        self._by_group: MutableMapping[str, list[str]] = {}
+        self._published: MutableMapping[str, list[Published]] = {}
+        self._opened_at: MutableMapping[str, int] = {}
         self._brought: list[tuple[int, int]] = []
+        # Names, in the order of their first events: a dict remembers it, a set does not.
+        self._open_runs: dict[str, None] = {}
+        self._open_groups: dict[str, None] = {}
+        self._likenesses_at = -1
+        self._last_successes: dict[Likeness, tuple[int, str]] = {}
+        if base is not None:
+            self._begin_with(base)
+
+    def _begin_with(self, base: Base) -> None:
+        self._aside |= base.aside
+        self.runs = Recalled(base.run, base.all_runs, base.runs)
+        self.groups = Recalled(base.group, base.all_groups, base.groups)
+        self._by_signature = Recalled(base.runs_with)
+        self._by_group = Recalled(base.runs_in)
+        self._published = Recalled(base.published)
+        self._opened_at = Recalled(base.opened_at)
+        self._brought = list(base.brought)
+        self._open_runs = dict.fromkeys(base.open_runs)
+        self._open_groups = dict.fromkeys(base.open_groups)
 
     @classmethod
     def of(cls, reader: EventReader, *, details: bool = True) -> History:
@@ -87,17 +316,18 @@ class History:
     @property
     def seq(self) -> int:
         """The position of the last event; 0 before the first."""
-        return self._last.seq if self._last else 0
+        return self._last.seq if self._last else self._base.seq if self._base else 0
 
     @property
     def hash(self) -> str:
         """The hash of the last event; empty before the first."""
-        return self._last.hash if self._last else ""
+        return self._last.hash if self._last else self._base.hash if self._base else ""
 
     @property
     def at(self) -> str:
         """The time of the last event; empty before the first, and if it is not valid."""
-        return self._last.at if self._last and is_moment(self._last.at) else ""
+        at = self._last.at if self._last else self._base.at if self._base else ""
+        return at if is_moment(at) else ""
 
     def apply(self, record: Record) -> None:
         """Move on by one record. Raises ImpossibleTransition, and is unchanged then."""
@@ -110,7 +340,7 @@ class History:
 
     def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:
         """Runs whose event is one of `ends` lose their details. One loop for a million records: it must be lean."""
-        runs, last, aside = self.runs, self._last, self._aside
+        runs, open_runs, last, aside = self.runs, self._open_runs, self._last, self._aside
         try:
             for record in records:
                 if aside and record.seq in aside:
@@ -120,11 +350,13 @@ class History:
                 stream = record.stream
                 try:
                     if kind in _OF_A_RUN:
-                        runs[stream] = run = evolve(runs.get(stream), record)
-                        if kind in ends:
-                            runs[stream] = without_details(run)
-                        elif kind == _STARTED:
-                            self._by_signature[run.signature] = (*self._by_signature.get(run.signature, ()), stream)
+                        before = runs.get(stream)
+                        run = evolve(before, record)
+                        if before is None:
+                            self._begin(run, kind)
+                        elif kind in _ENDS:
+                            open_runs.pop(stream, None)
+                        runs[stream] = without_details(run) if kind in ends else run
                     else:
                         self._apply_other(record)
                 except ImpossibleTransition as problem:
@@ -135,32 +367,44 @@ class History:
         finally:
             self._last = last
 
+    def _begin(self, run: Run, kind: str) -> None:
+        _append(self._by_group, run.run_group_id, run.run_id)
+        if kind == _STARTED:
+            _append(self._by_signature, run.signature, run.run_id)
+            self._open_runs[run.run_id] = None
+
     def _apply_other(self, record: Record) -> None:
-        event = record.data
+        event, stream = record.data, record.stream
         if isinstance(event, _OF_A_GROUP):
-            self.groups[record.stream] = evolve_group(self.groups.get(record.stream), record)
-            self._opened_at.setdefault(record.stream, record.seq)
+            before = self.groups.get(stream)
+            self.groups[stream] = group = evolve_group(before, record)
+            if before is None:
+                self._opened_at[stream] = record.seq
+                self._open_groups[stream] = None
+            elif group.finished_at is not None:
+                self._open_groups.pop(stream, None)
         elif isinstance(event, HighScorePublished):
             if reason := void(record):
-                raise ImpossibleTransition(f"{record.stream}: {record.type}: {reason}")
-            self.high_scores.setdefault(record.stream, []).append(event)
-            self._published_at.setdefault(record.stream, []).append(record.seq)
+                raise ImpossibleTransition(f"{stream}: {record.type}: {reason}")
+            _append(self._published, stream, Published(record.seq, event))
         elif isinstance(event, Merged):
             self._brought += brought_by(record)
         elif isinstance(event, Unreadable):
-            raise ImpossibleTransition(f"{record.stream}: {record.type}: {void(record)}")
+            raise ImpossibleTransition(f"{stream}: {record.type}: {void(record)}")
         elif isinstance(event, Unknown):
             self.unknown += 1
         elif isinstance(event, SetAside):
             self.is_outdated = self.is_outdated or not self._aside.issuperset(set_aside_by(record))
 
-    def attempts(self, signature: str) -> list[Run]:
+    def attempts(self, signature: str) -> Attempts:
         """The runs of a signature, the first attempt first."""
-        return [self.runs[run_id] for run_id in self._by_signature.get(signature, ())]
+        return Attempts(self._by_signature.get(signature, ()), self.runs)
 
     def live_run(self, signature: str) -> Run | None:
         """The run of a signature that is running in this ledger."""
-        return next((run for run in self.attempts(signature) if run.status == "running" and self.is_ours(run)), None)
+        started = self._by_signature.get(signature, ())
+        running = (self.runs[run_id] for run_id in started if run_id in self._open_runs)
+        return next(filter(self.is_ours, running), None)
 
     def is_ours(self, one: Run | Group) -> bool:
         """Whether a run or group began in this ledger. Only the ledger in which it began may end it."""
@@ -172,32 +416,115 @@ class History:
 
     def open_runs(self) -> Iterator[Run]:
         """Every run without a terminal event."""
-        return (run for run in self.runs.values() if run.status == "running")
+        return map(self.runs.__getitem__, self._open_runs)
 
     def open_groups(self) -> Iterator[Group]:
         """Every group that was not closed."""
-        return (group for group in self.groups.values() if group.finished_at is None)
+        return map(self.groups.__getitem__, self._open_groups)
 
     def runs_of(self, run_group_id: str) -> list[Run]:
         """The runs of a group, in the order of their start."""
-        return [run for run in self.runs.values() if run.run_group_id == run_group_id]
+        return [self.runs[run_id] for run_id in self._by_group.get(run_group_id, ())]
+
+    def published(self, benchmark_id: str) -> list[HighScorePublished]:
+        """The references for a benchmark, in the order in which they were published."""
+        return [one.event for one in self._published.get(benchmark_id, ())]
 
     def own_high_scores(self, benchmark_id: str) -> list[HighScorePublished]:
         """The references for a benchmark that were published in this ledger, not in a merged one."""
-        published = zip(self.high_scores.get(benchmark_id, ()), self._published_at.get(benchmark_id, ()), strict=True)
-        return [event for event, seq in published if not self._came_along(seq)]
+        return [one.event for one in self._published.get(benchmark_id, ()) if not self._came_along(one.seq)]
 
     def high_score(self, benchmark_id: str) -> HighScorePublished | None:
         """The reference that holds now for a benchmark: the last one that was published here.
 
         One from a ledger that was merged into this one holds only if this ledger has none of its own.
         """
-        published = self.high_scores.get(benchmark_id)
-        if published and self._brought:
-            published = self.own_high_scores(benchmark_id) or published
+        published = self.own_high_scores(benchmark_id) or self.published(benchmark_id)
         return published[-1] if published else None
 
     def reference(self, benchmark_id: str) -> HighScoreReference | None:
         """The reference that a run of the benchmark records when it ends."""
         published = self.high_score(benchmark_id)
         return HighScoreReference(published.label, published.value, published.source) if published else None
+
+    @property
+    def aside(self) -> Positions:
+        """The positions that are passed over."""
+        return self._aside
+
+    @property
+    def brought(self) -> list[tuple[int, int]]:
+        """The ranges of positions of events that came from other ledgers."""
+        return self._brought
+
+    def changes(self) -> Changes:
+        """What this history knows besides its base."""
+        return Changes(
+            runs=_since(self.runs),
+            groups=_since(self.groups),
+            by_signature=_since(self._by_signature),
+            by_group=_since(self._by_group),
+            published=_since(self._published),
+            opened_at=_since(self._opened_at),
+        )
+
+    def last_success(self, likeness: Likeness) -> Run | None:
+        """The run that began last of those that succeeded and are like that, if the time that it took is known."""
+        if self._likenesses_at != self.seq:
+            self._last_successes = _last_successes(_since(self.runs).values())
+            self._likenesses_at = self.seq
+        found = [self._last_successes.get(likeness), self._base.last_success(likeness) if self._base else None]
+        last = max((one for one in found if one is not None), default=None)
+        return None if last is None else self.runs[last[1]]
+
+    def works(self, benchmark_id: str) -> list[Work]:
+        """The last run of each signature of a benchmark that is not imported, in the order in which they began."""
+        works = {work.signature: work for work in (self._base.works(benchmark_id) if self._base else ())}
+        for run in _since(self.runs).values():
+            if run.benchmark_id == benchmark_id and run.imported is None:
+                work = work_of(run)
+                known = works.get(run.signature)
+                works[run.signature] = work if known is None else max(work, known, key=lambda one: one.first_seq)
+        return sorted(works.values(), key=lambda work: work.first_seq)
+
+
+def _since(mapping: MutableMapping[str, T]) -> Mapping[str, T]:
+    """What the base does not know, or not in its present state."""
+    return mapping.since if isinstance(mapping, Recalled) else mapping
+
+
+def work_of(run: Run) -> Work:
+    """What makes a run the work that it is."""
+    return Work(
+        first_seq=run.first_seq,
+        run_id=run.run_id,
+        signature=run.signature,
+        benchmark_directory=run.benchmark_directory,
+        agent=run.agent,
+        provider=run.provider,
+        model=run.model,
+        extra_config=run.extra_config,
+    )
+
+
+def is_guide(run: Run) -> bool:
+    """Whether a run shows how long work like it takes."""
+    return run.status == "succeeded" and run.duration_seconds is not None
+
+
+def _last_successes(runs: Iterable[Run]) -> dict[Likeness, tuple[int, str]]:
+    last: dict[Likeness, tuple[int, str]] = {}
+    for run in runs:
+        if is_guide(run):
+            for likeness in likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
+                last[likeness] = max(last.get(likeness, (0, "")), (run.first_seq, run.run_id))
+    return last
+
+
+def _append(lists: MutableMapping[str, list[T]], name: str, item: T) -> None:
+    known = lists.get(name)
+    if known is None:
+        lists[name] = [item]
+    else:
+        known.append(item)
+        lists[name] = known

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from .events import Event, NewEvent, Record
+from .events import Event, NewEvent, Record, Started
 from .fold import Run
 from .history import History
+from .index.index import NO_INDEX, Index
+from .index.keeping import BEHIND, Keeper
+from .index.table import IndexDamaged
 from .store import EventStore, exhaust
 from .waiting import LockWait
 from .wording import AnEvent
@@ -39,17 +42,23 @@ class Ledger:
         *,
         redact: Redact | None = None,
         on_append: Callable[[list[Record]], None] = lambda _: None,
+        behind: int = BEHIND,
     ) -> None:
         """`redact` is given every event before it is recorded, and returns it without secrets.
 
-        `on_append` is called with the records of each append, after they are durable.
+        `on_append` is called with the records of each append, after they are durable. The index is brought up to date
+        if it is more than `behind` events behind.
         """
         self.store = store
         self._redact = redact
         self._on_append = on_append
-        self._history: History | None = History(details=False)
-        self._decided_at = 0
-        """The position up to which the store has given its records to a decision."""
+        self._keeper = Keeper(store, behind=behind)
+        self._index = NO_INDEX
+        self._next_index = 0
+        """The position from which on the index may be brought up to date again."""
+        self._history: History | None = None
+        self._revision: Hashable = None
+        """The store's revision at which the history was read last."""
         self._lock = threading.Lock()
         """Held by the thread that appends, also while it waits for other processes."""
         self._folding = threading.Lock()
@@ -70,6 +79,14 @@ class Ledger:
         then, ImpossibleTransition if an event makes no sense (nothing is recorded), and what `EventStore.append`
         raises.
         """
+        try:
+            return self._decide(decision, sync, patience)
+        except IndexDamaged:
+            # Nothing was recorded: the index is only read before.
+            self._forget()
+            return self._decide(decision, sync, patience)
+
+    def _decide(self, decision: Decision, sync: bool, patience: float | None) -> Decided:
         is_folding = False
 
         def decide(fresh: Iterator[Record]) -> Sequence[NewEvent]:
@@ -81,11 +98,14 @@ class Ledger:
 
         self._take_turn(patience)
         try:
+            with self._folding:
+                # Before the lock: to build an index anew takes seconds.
+                self._history = self._history or self._open()
             records = self.store.append(decide, self._accept, patience=patience)
             history = self._history
             assert history is not None  # noqa: S101 - for the type checker: _follow has just set it
-            self._decided_at = history.seq
-            runs = {record.stream: history.runs[record.stream] for record in records if record.stream in history.runs}
+            changed = history.changes().runs
+            runs = {record.stream: changed[record.stream] for record in records if record.stream in changed}
         except BaseException:
             if is_folding:
                 # The history may be ahead of the store, or half way: it is folded anew from what the store holds.
@@ -97,6 +117,7 @@ class Ledger:
             self._lock.release()
         if sync and records:
             self.store.sync()
+        self._index_what_is_new()
         if records:
             self._on_append(records)
         return Decided(records, runs)
@@ -109,14 +130,33 @@ class Ledger:
         assert type(redacted) is type(event)  # noqa: S101 - for the type checker: it only loses words
         return redacted
 
-    def look(self, question: Callable[[History], T]) -> T:
+    def look(self, question: Callable[[History], T], *, details: bool = False) -> T:
         """What `question` answers of the history as it is now; it must not keep the history.
 
         This reads what is new without the writers' lock, so it waits for no other process and proves nothing. The next
-        decision checks that what was read here is in the ledger.
+        decision checks that what was read here is in the ledger. With `details`, the history has those of the runs in
+        progress, and of all runs what `fold.without_details` keeps.
         """
         with self._folding:
-            return question(self._read_on())
+            read = self._read_with_details if details else self._read_on
+            try:
+                return question(read())
+            except IndexDamaged:
+                self._forget()
+                return question(read())
+
+    def started(self, run: Run) -> Started | None:
+        """The event with which a run began, with its details; None for an imported run."""
+        record = next(self.store.read(run.first_seq - 1), None)
+        return record.data if record and record.stream == run.run_id and isinstance(record.data, Started) else None
+
+    def detailed(self, runs: Sequence[Run]) -> list[Run]:
+        """The same runs with every detail, folded from all events since the first of them began."""
+        found = {run.run_id: run for run in runs}
+        first = min((run.first_seq for run in runs), default=0)
+        history = History(aside=self.look(lambda now: now.aside))
+        history.read(record for record in self.store.read(first - 1) if record.stream in found)
+        return [history.runs.get(run.run_id, run) for run in runs]
 
     def give_up_if(self, question: Callable[[], bool]) -> None:
         """From now on every wait for other writers ends with LedgerBusy as soon as `question` is answered with yes."""
@@ -141,38 +181,76 @@ class Ledger:
             waiting = LockWait(Path(self.store.url), patience, gives_up=lambda: self._gives_up())
             waiting.wait_for_thread(self._lock)
 
+    def _forget(self) -> None:
+        """Throw away an index that is damaged. The next one is built anew."""
+        self._keeper.throw_away(self._index)
+        self._history = None
+
+    def _open(self) -> History:
+        """A history that begins with the index; the ledger is read on from there."""
+        return self._begin_with(self._keeper.open())
+
+    def _begin_with(self, index: Index) -> History:
+        self._index = index
+        self._next_index = index.seq + self._keeper.behind
+        self.store.begin_after(index.head, index.version)
+        return History(details=False, base=index if index.seq else None)
+
+    def _read_with_details(self) -> History:
+        index = self._keeper.open()
+        history = History(details=False, base=index if index.seq else None).read(self.store.read(index.seq))
+        return History.of(self.store) if history.is_outdated else history
+
     def _read_on(self) -> History:
         """The history with what the store holds by now."""
-        history, self._history = self._history, None  # An interrupt may leave it half way.
-        if history is not None:
-            history.read(self.store.read(history.seq, details=False))
-        if history is None or history.is_outdated:
-            history = History.of(self.store, details=False)
-        self._history = history
+        revision = self.store.revision()
+        if self._history is not None and revision == self._revision:
+            return self._history
+        history, self._history = self._history or self._open(), None  # An interrupt may leave it half way.
+        history.read(self.store.read(history.seq, details=False))
+        if history.is_outdated:
+            history = self._read_anew()
+        self._history, self._revision = history, revision
         return history
+
+    def _read_anew(self) -> History:
+        history = self._open().read(self.store.read(self._index.seq, details=False))
+        if history.is_outdated:
+            # What was set aside is in the index, so it has to be built anew.
+            self._keeper.throw_away(self._index)
+            history = self._open().read(self.store.read(self._index.seq, details=False))
+        return History.of(self.store, details=False) if history.is_outdated else history
 
     def _follow(self, fresh: Iterator[Record]) -> History:
         """The history as it is now; called while nobody else can append."""
-        history, self._history = self._history, None
-        unknown = None if history is None else self._not_in(history, fresh)
-        if history is not None and unknown is not None:
-            history.read(unknown)
-        if history is None or unknown is None or history.is_outdated:
+        history, self._history = self._history or self._open(), None
+        if not self._continue(history, fresh) or history.is_outdated:
             # After an error or an interrupt, or if lines that were read meanwhile were taken back by their writer.
             exhaust(fresh)
-            history = History.of(self.store, details=False)
+            history = self._read_anew()
         self._history = history
         return history
 
-    def _not_in(self, history: History, fresh: Iterator[Record]) -> Iterator[Record] | None:
-        """Those of the store's records that are new to the history; None if the history holds others than the store."""
-        seq, hash = self._decided_at, ""
+    def _continue(self, history: History, fresh: Iterator[Record]) -> bool:
+        """Read the store's new records into a history; whether both are then at the same event of one ledger."""
         for record in fresh:
             if record.seq > history.seq:
-                continues = record.seq == history.seq + 1 and (history.seq == 0 or record.prev == history.hash)
-                return itertools.chain([record], fresh) if continues else None
-            seq, hash = record.seq, record.hash
-        return iter(()) if seq == history.seq and hash in ("", history.hash) else None
+                if record.seq != history.seq + 1 or (history.seq and record.prev != history.hash):
+                    return False
+                history.read(itertools.chain([record], fresh))
+        known = self.store.known_head()
+        return (known.seq, known.hash if known.seq else "") == (history.seq, history.hash)
+
+    def _index_what_is_new(self) -> None:
+        """Bring the index up to date if it is far behind, and begin the history with it: that bounds memory."""
+        if self._history is None or self._history.seq <= self._next_index:
+            return
+        with self._folding:
+            self._next_index = self._history.seq + self._keeper.behind
+            index = self._keeper.open()
+            if index.seq > self._index.seq:
+                self._history = None
+                self._history = self._begin_with(index).read(self.store.read(index.seq, details=False))
 
     def _accept(self, records: list[Record]) -> None:
         assert self._history is not None  # noqa: S101 - for the type checker: _follow has just set it

@@ -9,16 +9,23 @@ from typing import Protocol
 import msgspec
 
 from .errors import LedgerDamaged
-from .events import NewEvent, Record
+from .events import Head, NewEvent, Record
 
 Decide = Callable[[Iterator[Record]], Sequence[NewEvent]]
 """Given the records that are new to this writer (without details), what to append; no other writer can meanwhile."""
+
+VersionOf = Callable[[str], int]
+"""The number of events that a stream has."""
 
 Accept = Callable[[list[Record]], None]
 """Sees the records just before they are written; what it raises stops the append, with nothing written."""
 
 Notice = Callable[[str], None]
 """Is given one sentence about what the store had to repair."""
+
+
+BEGINNING = Head()
+"""Before the first event."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -86,8 +93,36 @@ class EventStore(EventReader, Protocol):
         """A value that is cheap to get and differs after every append."""
         ...
 
-    def prove(self) -> Iterator[bytes]:
-        """Every line (with newlines, in pieces), each proven to continue the chain. Raises LedgerDamaged."""
+    def head(self) -> Head:
+        """The last whole event, from its line alone; nothing before it is read. Raises LedgerDamaged."""
+        ...
+
+    def holds(self, head: Head) -> bool:
+        """Whether the ledger has an event with that hash at that position, from its line alone."""
+        ...
+
+    def prove(self, after: Head = BEGINNING) -> Iterator[bytes]:
+        """Every line after an event (with newlines, in pieces), each proven to continue the chain.
+
+        Raises LedgerDamaged, also if the ledger does not hold that event.
+        """
+        ...
+
+    def begin_after(self, head: Head, version_of: VersionOf) -> None:
+        """Let the next append that would read the ledger from its first event read it from the one after `head`.
+
+        What is before was proven when it was indexed; `version_of` says what it knows of streams. A store that does
+        not hold that event, or cannot trust what is before it, reads everything.
+        """
+        ...
+
+    def known_head(self) -> Head:
+        """The last event that this writer has read or written."""
+        ...
+
+    @property
+    def index_folder(self) -> Path | None:
+        """The folder for an index of this ledger; None if there is no place for one."""
         ...
 
     def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:

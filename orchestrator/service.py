@@ -97,9 +97,9 @@ def prepare(
     prices = own_prices(place.workspace.root, order.prices, environ)
     rules = Rules(order.policy)
     if order.rerun_changed:
-        rules = Rules(order.policy, find_changes(ledger.history(), plan, repository(place.workspace.root)))
+        rules = Rules(order.policy, find_changes(ledger, plan, repository(place.workspace.root)))
     if order.allowance.max_cost is not None:
-        _refuse_unpriced(_due(ledger.history(), plan, rules), prices)
+        _refuse_unpriced(ledger.look(lambda history: _due(history, plan, rules)), prices)
     return Session(
         place=place,
         order=order,

@@ -11,7 +11,7 @@ from ...ledger.fold import Run
 from ...ledger.staleness import is_stale
 from ...orchestrator.models.prices import own_prices
 from ...orchestrator.service import recover_runs
-from ...projections.sqlite.refresh import rebuild_all
+from ...projections.sqlite.refresh import update_all
 from ...projections.sqlite.rows import run_row
 from ..context import Place, in_place, json_option, note, print_json
 
@@ -39,7 +39,7 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
         prices = own_prices(place.workspace.root, None, os.environ)
         recovered = recover_runs(place, ledger, lambda run: is_stale(run, stale_seconds), adapters, prices)
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
-        rebuild_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:
         print_json([run_row(run) for run in recovered])
         return

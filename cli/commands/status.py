@@ -6,8 +6,8 @@ import click
 
 from ...ledger.events import Progress
 from ...ledger.fold import Run
-from ...ledger.history import History
 from ...ledger.identity import liveness, parse_utc, utc_now
+from ...ledger.ledger import Ledger
 from ...ledger.staleness import is_stale, silence
 from ...projections.sqlite.rows import Row, run_row
 from ..context import Place, in_place, json_option, print_json
@@ -25,8 +25,7 @@ def command(place: Place, as_json: bool) -> None:
     A run is alive or dead if its process can be looked up from here, and unknown if not, such as on another machine.
     It is stale if it has been silent for longer than it announced.
     """
-    history = History.of(place.store())
-    running = list(history.open_runs())
+    running = Ledger(place.store()).look(lambda history: list(history.open_runs()), details=True)
     if as_json:
         print_json([_row(run) for run in running])
         return

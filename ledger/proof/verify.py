@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..aside import Positions, set_aside_by, stretches_of
+from ..aside import Positions, ranges_of, set_aside_by
 from ..errors import LedgerDamaged
 from ..events import Artifact, Merged, Record, SetAside
 from ..fold import Run
@@ -136,7 +136,7 @@ class Verification:
             story=sorted({*problems, *strays}, key=lambda finding: (finding.seq, finding.text)),
             artifacts=list(files.compare(history)) if files else [],
             notes=notes + list(_notes(history, len(self._declared))) + (list(files.notes()) if files else []),
-            doubtful=stretches_of(_doubtful(problems, strays, false_claims, origins)),
+            doubtful=ranges_of(_doubtful(problems, strays, false_claims, origins)),
         )
 
     def _damage(self, broken: LedgerDamaged | None) -> tuple[list[Finding], list[str]]:

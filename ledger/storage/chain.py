@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
-import msgspec
+from ..events import GENESIS as GENESIS
+from ..events import Head as Head
 
 ORIGIN_PREFIX = "benchmark-orchestrator/ledger/"
 """The beginning of every ledger's origin."""
-
-GENESIS = "0" * 64
-"""The `prev` of the first event."""
 
 TAIL = len(',"hash":"') + 64 + len('"}')
 """The bytes of a line that its hash is not taken over."""
@@ -33,13 +31,6 @@ class BrokenChain(ValueError):
     def __init__(self, index: int, head: Head, reason: str) -> None:
         self.index, self.head, self.reason = index, head, reason
         super().__init__(reason)
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The last event of a ledger, or of a part of it: its position and hash."""
-
-    seq: int = 0
-    hash: str = GENESIS
 
 
 def seal(body: bytes) -> bytes:
@@ -91,6 +82,13 @@ def check(line: bytes, *, seq: int, prev: str) -> str:
         return follow([line], Head(seq - 1, prev)).hash
     except BrokenChain as problem:
         raise BadLine(problem.reason) from None
+
+
+def is_event(line: bytes, head: Head) -> bool:
+    """Whether a line is the event at that position with that hash, and its bytes have this hash."""
+    digest = head.hash.encode()
+    starts = line.startswith(b'{"seq":%d,' % head.seq)
+    return starts and line[-66:-2] == digest == sha256(line[:-TAIL]).hexdigest().encode()
 
 
 def _fault(line: bytes, seq: int, prev: str) -> str | None:

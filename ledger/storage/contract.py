@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
 
-from ..errors import EventConflict, OtherHistory, UnreadableEvent, WrongExpectedVersion
-from ..events import Annotated, HighScorePublished, Imported, ImportSource, NewEvent, Record, Unknown
-from ..store import EventStore
+from ..errors import EventConflict, LedgerDamaged, OtherHistory, UnreadableEvent, WrongExpectedVersion
+from ..events import Annotated, Head, HighScorePublished, Imported, ImportSource, NewEvent, Record, Unknown
+from ..store import BEGINNING, EventStore
 from . import codec
 from .chain import GENESIS, TAIL
 
@@ -77,6 +79,49 @@ class EventStoreContract:
         _same(len(notes), 80)
         _same(notes[0::2], notes[1::2])
 
+    def test_a_proof_can_begin_after_any_event(self) -> None:
+        """If the ledger holds that event, and not one with another hash or at another position."""
+        store = self.open_store()
+        _append(store, *(_note(str(number)) for number in range(7)))
+        heads = [BEGINNING, *(Head(record.seq, record.hash) for record in store.read())]
+        lines = list(store.read_lines())
+        for head in heads:
+            _same(store.holds(head), True)
+            _same(b"".join(store.prove(head)), b"".join(line + b"\n" for line in lines[head.seq :]))
+        for head in (Head(3, heads[4].hash), Head(8, heads[7].hash), Head(8, "0" * 64)):
+            _same(store.holds(head), False)
+            with _refused(LedgerDamaged):
+                list(store.prove(head))
+        _same(store.head(), heads[7])
+
+    def test_a_writer_can_begin_after_any_event(self) -> None:
+        """It is given the records after that one, and takes the versions of streams from whoever knows them."""
+        _append(self.open_store(), *(_note(str(number), stream=f"run_{number % 2}") for number in range(6)))
+        for after in range(4):
+            store = self.open_store()
+            records = list(store.read())
+            versions = {record.stream: record.version for record in records[:after]}
+            head = Head(records[after - 1].seq, records[after - 1].hash) if after else BEGINNING
+            store.begin_after(head, defaultdict(int, versions).__getitem__)
+            seen: list[Record] = []
+            store.append(partial(_seen, seen, [_note("next", stream="run_1")]), lambda _: None)
+            _same([record.seq for record in seen], [record.seq for record in records[after:]])
+            last = list(store.read())[-1]
+            _same((last.seq, last.version), (len(records) + 1, 4 + after))
+            _same(store.known_head(), Head(last.seq, last.hash))
+            _same(len(b"".join(store.prove()).splitlines()), last.seq)
+
+    def test_a_writer_reads_everything_if_its_beginning_is_not_here(self) -> None:
+        """Such as that of an index beside another ledger."""
+        store = self.open_store()
+        _append(store, _note("a"), _note("b"))
+        for head in (Head(1, "0" * 64), Head(9, "0" * 64)):
+            other = self.open_store()
+            other.begin_after(head, lambda _: 99)
+            seen: list[Record] = []
+            other.append(partial(_seen, seen, []), lambda _: None)
+            _same([record.seq for record in seen], [1, 2])
+
     # -- reading
 
     def test_nothing_is_made_before_the_first_append(self) -> None:
@@ -86,6 +131,7 @@ class EventStoreContract:
         _same(list(store.read_lines()), [])
         _same(list(store.prove()), [])
         _same(store.files(), [])
+        _same((store.head(), store.holds(BEGINNING)), (BEGINNING, True))
 
     def test_reading_begins_behind_a_position(self) -> None:
         """Records and lines alike."""
@@ -313,6 +359,11 @@ def _append(store: EventStore, *events: NewEvent) -> list[Record]:
 
 def _also(seen: list[str], fresh: Iterator[Record], *events: NewEvent) -> Sequence[NewEvent]:
     seen += map(_text, fresh)
+    return events
+
+
+def _seen(seen: list[Record], events: Sequence[NewEvent], unseen: Iterator[Record]) -> Sequence[NewEvent]:
+    seen += unseen
     return events
 
 

@@ -15,16 +15,19 @@ from pathlib import Path
 
 from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
 from ..events import Record
-from ..store import Accept, Decide, Finding, Notice, exhaust
+from ..store import BEGINNING, Accept, Decide, Finding, Notice, VersionOf, exhaust
 from . import codec, disk
-from .chain import BadLine, BrokenChain, Head, follow
+from .chain import BadLine, BrokenChain, Head, follow, is_event
 from .damage import cut_off, examine, move_tail
 from .inventory import NOTHING_SEALED, BadManifest, Manifest, read_manifest, write_manifest
 from .locking import LedgerLock
 from .numbering import Numbering
 from .segments import (
     Cursor,
+    begin_of,
+    cursor_after,
     decode_piece,
+    head_of,
     last_segment_name,
     list_segments,
     read_lines,
@@ -55,6 +58,7 @@ class JsonlStore:
         self._sealed_fds: list[int] = []
         self._fd: int | None = None
         self._numbering = Numbering()
+        self._start: tuple[Head, VersionOf] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -97,9 +101,36 @@ class JsonlStore:
         name = last_segment_name(self.folder)
         return None if name is None else (name, os.stat(f"{self.folder}/{name}").st_size)  # noqa: PTH116 - asked often
 
-    def prove(self) -> Iterator[bytes]:
-        """Every line, with the chain proven up to it."""
-        return walk_chain(self.folder, Cursor())
+    def head(self) -> Head:
+        """The event of the last whole line."""
+        return head_of(self.folder)
+
+    def holds(self, head: Head) -> bool:
+        """Whether the ledger has that event."""
+        if not head.seq:
+            return True
+        try:
+            line = next(self.read_lines(after=head.seq - 1), b"")
+        except LedgerDamaged:
+            return False
+        return is_event(line, head)
+
+    def prove(self, after: Head = BEGINNING) -> Iterator[bytes]:
+        """Every line after an event, with the chain proven up to it."""
+        return walk_chain(self.folder, cursor_after(self.folder, after))
+
+    def begin_after(self, head: Head, version_of: VersionOf) -> None:
+        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
+        self._start = (head, version_of)
+
+    def known_head(self) -> Head:
+        """The last event that this writer has read or written."""
+        return self._numbering.head
+
+    @property
+    def index_folder(self) -> Path:
+        """A folder beside the segments."""
+        return self.folder / "index"
 
     def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
         """Every record, with the chain proven up to it."""
@@ -263,20 +294,43 @@ class JsonlStore:
     def _walk(self) -> Iterator[Record]:
         if self._is_shorter():
             self._rewind()
+        manifest = self._read_manifest()
+        # A writer that has read up to here has proven it; one that begins trusts what was sealed.
+        trusted = NOTHING_SEALED if self._cursor.seq else manifest
         if self._cursor.seq == 0:
             self._check_place()
+            self._skip_what_is_indexed(manifest)
         self._seen_changes = self._lock.changes
-        # A writer that has read up to here has proven it; one that begins trusts what was sealed.
-        manifest = self._read_manifest()
-        trusted = NOTHING_SEALED if self._cursor.seq else manifest
         for lines in walk_chain(self.folder, self._cursor, trusted):
-            for records in decode_piece(lines, self._cursor, details=False):
+            for records in decode_piece(self._unread(lines), self._cursor, details=False):
                 self._follow(records)
                 yield from records
         if (segment := self._cursor.segment) is not None:
             self._quarantine_torn_tail(segment)
             # True if the writer that sealed it died before it began the next one.
             self._is_sealed = manifest.of(segment) is not None
+
+    def _skip_what_is_indexed(self, manifest: Manifest) -> None:
+        """Begin with the segment in which the index ends; all of that segment is proven again, and not decoded."""
+        if self._start is None or not self.holds(self._start[0]):
+            return
+        head, version_of = self._start
+        cursor = begin_of(self.folder, head.seq, manifest) if head.seq else None
+        if cursor is not None:
+            self._cursor, self._numbering = cursor, Numbering(head, version_of)
+
+    def _unread(self, lines: bytes) -> bytes:
+        """Those of proven lines, which end at the cursor, that come after the last known event."""
+        first = self._cursor.seq - lines.count(b"\n") + 1
+        known = self._numbering.head.seq - first + 1
+        if known <= 0:
+            return lines
+        begin = 0
+        for _ in range(known):
+            begin = lines.find(b"\n", begin) + 1
+            if not begin:
+                return b""
+        return lines[begin:]
 
     def _is_shorter(self) -> bool:
         segment = self._cursor.segment

@@ -9,6 +9,7 @@ import msgspec
 from ..errors import EventConflict, OtherHistory, WrongExpectedVersion
 from ..events import NewEvent, Record
 from ..identity import utc_now, uuid7
+from ..store import BEGINNING, VersionOf
 from . import codec
 from .chain import BadLine, BrokenChain, Head, follow
 
@@ -32,8 +33,10 @@ class Batch(msgspec.Struct, frozen=True):
 class Numbering:
     """The head of the ledger, and the version of each stream, as one writer knows them."""
 
-    def __init__(self) -> None:
-        self.head = Head()
+    def __init__(self, head: Head = BEGINNING, version_of: VersionOf = lambda _: 0) -> None:
+        """A writer that begins after `head`, where streams have the versions that `version_of` says."""
+        self.head = head
+        self.version_of = version_of
         self._versions: dict[str, int] = {}
 
     def follow(self, records: Iterable[Record]) -> None:
@@ -55,7 +58,7 @@ class Numbering:
         batch = Batch([], [], [])
         for new in fresh:
             first = None if new.id is None else pending.get(new.id) or find(new.id)
-            version = versions.get(new.stream, self._versions.get(new.stream, 0))
+            version = versions[new.stream] if new.stream in versions else self._version(new.stream)
             if first is None and new.expected_version not in (None, version):
                 raise WrongExpectedVersion(new.stream, expected=new.expected_version or 0, actual=version)
             line, record = codec.encode(
@@ -73,6 +76,10 @@ class Numbering:
             batch.added.append(record)
             batch.answer.append(record)
         return batch
+
+    def _version(self, stream: str) -> int:
+        version = self._versions.get(stream)
+        return self.version_of(stream) if version is None else version
 
     def continued_by(self, lines: Iterable[bytes]) -> Iterator[tuple[list[bytes], list[Record]]]:
         """The lines, in pieces and with their records, as long as each continues the chain.

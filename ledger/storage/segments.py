@@ -13,7 +13,7 @@ import msgspec
 from ..errors import LedgerDamaged, SpecialFile
 from ..events import Record
 from . import codec
-from .chain import GENESIS, BadLine, BrokenChain, Head, follow
+from .chain import GENESIS, BadLine, BrokenChain, Head, follow, is_event
 from .inventory import NAME as MANIFEST
 from .inventory import NOTHING_SEALED, Manifest, Sealed, seal
 from .regular import open_for_reading
@@ -89,6 +89,49 @@ class Cursor(msgspec.Struct):
     def damaged(self, reason: str) -> LedgerDamaged:
         """The error that says that what follows this place is not what was written."""
         return LedgerDamaged(self.segment or Path(segment_name(1)), self.line + 1, self.offset, self.seq, reason)
+
+
+def cursor_after(folder: Path, head: Head) -> Cursor:
+    """The place after an event. Raises LedgerDamaged if its line is not there."""
+    if not head.seq:
+        return Cursor()
+    for segment in reversed(list_segments(folder)):
+        if (begin := first_seq(segment)) <= head.seq:
+            cursor = Cursor(head.seq - 1, "", segment, _seek(segment, head.seq - 1), head.seq - begin)
+            for lines in read_whole_lines(segment, cursor.offset):
+                for line in codec.split(lines):
+                    cursor.offset += len(line) + 1
+                    if is_event(line, head):
+                        return Cursor(head.seq, head.hash, segment, cursor.offset, head.seq - begin + 1)
+                if (position := _POSITION.match(line)) and int(position[1]) > head.seq:
+                    break
+            raise cursor.damaged(f"event {head.seq} with the hash {head.hash} is missing")
+    raise Cursor().damaged(f"event {head.seq} with the hash {head.hash} is missing")
+
+
+def begin_of(folder: Path, seq: int, manifest: Manifest) -> Cursor | None:
+    """The beginning of the segment with event `seq`, if all segments before it are as they were sealed; else None."""
+    cursor = Cursor()
+    for segment in list_segments(folder):
+        if first_seq(segment) != cursor.seq + 1:
+            return None
+        sealed = manifest.of(segment)
+        if sealed is None or sealed.last_seq >= seq:
+            return Cursor(cursor.seq, cursor.hash, segment)
+        if unlike(segment, sealed):
+            return None
+        cursor = Cursor(sealed.last_seq, sealed.last_hash)
+    return None
+
+
+def head_of(folder: Path) -> Head:
+    """The last whole event of a ledger. Raises LedgerDamaged if the last line is not an event."""
+    for segment in reversed(list_segments(folder)):
+        if next(read_whole_lines(segment), None):
+            if (last := last_event(segment)) is None:
+                raise Cursor(first_seq(segment), "", segment).damaged("its last line is not an event")
+            return last
+    return Head()
 
 
 def walk_chain(folder: Path, cursor: Cursor, trusted: Manifest = NOTHING_SEALED) -> Iterator[bytes]:

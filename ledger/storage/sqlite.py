@@ -17,10 +17,10 @@ from ..errors import LedgerBusy, LedgerDamaged, LedgerMoved, LedgerUnwritable, O
 from ..events import Record
 from ..holders import describe_holders
 from ..identity import utc_now
-from ..store import Accept, Decide, Finding, Notice, exhaust
+from ..store import BEGINNING, Accept, Decide, Finding, Notice, VersionOf, exhaust
 from ..waiting import usual_patience
 from . import codec, disk
-from .chain import BadLine, BrokenChain, Head, follow
+from .chain import BadLine, BrokenChain, Head, follow, is_event
 from .locking import LedgerLock, place_of_file
 from .numbering import Numbering
 from .regular import refuse_special
@@ -60,6 +60,7 @@ class SqliteStore:
         self._pid = 0
         self._dead: OutcomeUnknown | None = None
         self._numbering = Numbering()
+        self._start: tuple[Head, VersionOf] | None = None
 
     def read(
         self,
@@ -84,13 +85,52 @@ class SqliteStore:
 
     def revision(self) -> Hashable:
         """The position of the last row."""
+        return self._last()
+
+    def _last(self) -> int:
         with self._reading() as connection:
             return _last_seq(connection) if connection else 0
 
-    def prove(self) -> Iterator[bytes]:
-        """Every line, with the chain proven up to it."""
-        for lines in self._prove(self._pieces(), Head()):
+    def head(self) -> Head:
+        """The event of the last row."""
+        seq = self._last()
+        if not seq:
+            return BEGINNING
+        line = self._line_of(seq)
+        head = Head(seq, line[-66:-2].decode(errors="replace"))
+        if not is_event(line, head):
+            raise self._damaged(seq - 1, "the last row is not an event")
+        return head
+
+    def holds(self, head: Head) -> bool:
+        """Whether the ledger has that event."""
+        try:
+            return not head.seq or is_event(self._line_of(head.seq), head)
+        except LedgerDamaged:
+            return False
+
+    def _line_of(self, seq: int) -> bytes:
+        return next(self.read_lines(after=seq - 1), b"")
+
+    def prove(self, after: Head = BEGINNING) -> Iterator[bytes]:
+        """Every line after an event, with the chain proven up to it."""
+        if not self.holds(after):
+            raise self._damaged(after.seq - 1, f"event {after.seq} with the hash {after.hash} is missing")
+        for lines in self._prove(self._pieces(after.seq), after):
             yield b"".join(line + b"\n" for line in lines)
+
+    def begin_after(self, head: Head, version_of: VersionOf) -> None:
+        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
+        self._start = (head, version_of)
+
+    def known_head(self) -> Head:
+        """The last event that this writer has read or written."""
+        return self._numbering.head
+
+    @property
+    def index_folder(self) -> Path:
+        """A folder beside the file."""
+        return self.path.with_name(f"{self.path.name}.index")
 
     def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
         """Every record, with the chain proven up to it."""
@@ -358,6 +398,8 @@ class SqliteStore:
         return describe_holders(index if index.exists() else self.path) if self._patience else "another program"
 
     def _catch_up(self, connection: sqlite3.Connection) -> Iterator[Record]:
+        if self._start is not None and not self._numbering.head.seq and self.holds(self._start[0]):
+            self._numbering = Numbering(*self._start)
         head = self._numbering.head
         for lines in self._prove(_select(connection, head.seq), head):
             for records in self._decode(lines, self._numbering.head.seq, details=False):

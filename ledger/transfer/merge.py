@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from ..aside import Positions, set_aside_in, stretches_of
+from ..aside import Positions, ranges_of, set_aside_in
 from ..events import LEDGER_STREAM, Merged, NewEvent, Record, SetAside
 from ..origins import origins_of
 from ..storage import codec
@@ -135,7 +135,7 @@ def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str,
             return []
         head = next(store.read(after=places.seq - 1)).hash
         reason = f"set aside in {origin}"
-        event = SetAside(author=by, reason=reason, head_hash=head, events=stretches_of(fresh))
+        event = SetAside(author=by, reason=reason, head_hash=head, events=ranges_of(fresh))
         return [NewEvent(LEDGER_STREAM, event)]
 
     store.append(decide, lambda _: None)

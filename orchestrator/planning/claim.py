@@ -74,7 +74,10 @@ def _why_not_done(last: Run) -> str:
 
 
 def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
-    """The verdict in a sentence: the event, or the field of the signature, that decided."""
+    """The verdict in a sentence: the event, or the field of the signature, that decided.
+
+    The history must have been read with details.
+    """
     run = verdict.decided_by
     if verdict.reason == "never_ran":
         return f"runs: {_nearest_signature(history, planned)}"
@@ -95,21 +98,19 @@ def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
 
 def _nearest_signature(history: History, planned: PlannedRun) -> str:
     """Why no run has this signature: the differences from the most similar run of the benchmark."""
-    nearest: tuple[int, Run, list[str]] | None = None
-    for run in history.runs.values():
-        if run.benchmark_id != planned.adapter.id or run.imported:
-            continue
+    nearest: tuple[int, str, list[str]] | None = None
+    for work in history.works(planned.adapter.id):
         before = {
-            "benchmark_directory": run.benchmark_directory,
-            "agent": run.agent,
-            "provider": run.provider,
-            "model": run.model,
-            "extra_config": run.extra_config,
+            "benchmark_directory": work.benchmark_directory,
+            "agent": work.agent,
+            "provider": work.provider,
+            "model": work.model,
+            "extra_config": work.extra_config,
         }
         now = {key: planned.signature.preimage[key] for key in before}
         changes = difference(before, now)
         if nearest is None or len(changes) <= nearest[0]:
-            nearest = (len(changes), run, changes)
+            nearest = (len(changes), work.run_id, changes)
     if nearest is None:
         return "the ledger has no run of this benchmark"
-    return f"no run has this signature; differences from {nearest[1].run_id}: {'; '.join(nearest[2])}"
+    return f"no run has this signature; differences from {nearest[1]}: {'; '.join(nearest[2])}"

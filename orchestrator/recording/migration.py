@@ -62,9 +62,9 @@ def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], l
 
     def decide(history: History) -> list[NewEvent]:
         fresh_runs.clear()
-        fresh_runs.update(runs.keys() - history.runs.keys())
+        fresh_runs.update(run_id for run_id in runs if run_id not in history.runs)
         fresh_groups.clear()
-        fresh_groups.update(groups.keys() - history.groups.keys())
+        fresh_groups.update(name for name in groups if name not in history.groups)
         before.clear()
         before.update(_different(runs, history))
         opened = [NewEvent(id, event) for id, events in groups.items() if id in fresh_groups for event in events]

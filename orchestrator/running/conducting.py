@@ -86,11 +86,8 @@ def conduct(
         _close_group(ledger, group_id, reason, notes)
     for text in notes:
         display.note(text)
-    return ledger.look(
-        lambda history: Result(
-            group_id, count(history, group_id), history.runs_of(group_id), cancellation.requested, notes
-        )
-    )
+    counts, runs = ledger.look(lambda history: (count(history, group_id), history.runs_of(group_id)))
+    return Result(group_id, counts, ledger.detailed(runs), cancellation.requested, notes)
 
 
 def _workers(supervisor: Supervisor, to_do: Sequence[PlannedRun]) -> Workers:

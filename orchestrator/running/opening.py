@@ -13,18 +13,23 @@ from ...ledger.identity import this_process
 from ...ledger.ledger import Ledger
 from ..models.providers import NO_MODEL
 from ..planning.addresses import elsewhere, recorded_addresses
-from ..planning.claim import explain
+from ..planning.claim import Verdict, explain
 from ..planning.plan import PlannedRun, titles
 from ..recording.high_scores import newly_published
 from .campaign import Campaign
 
 
 class _Note(msgspec.Struct, frozen=True):
-    """A sentence about a piece of work, and the earlier run because of which it is skipped, if it is."""
+    """A piece of work to report, and what was decided about it; None if it is incompatible."""
 
-    text: str
+    title: str
     planned: PlannedRun
-    done: Run | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def done(self) -> Run | None:
+        """The earlier run because of which the work is skipped, if it is."""
+        return None if self.verdict is None or self.verdict.run else self.verdict.decided_by
 
 
 class _Sorted(msgspec.Struct, frozen=True):
@@ -49,13 +54,11 @@ def open_group(
         created_by="run",
         owner=this_process(),
     )
-    # The history that decisions use leaves out the details in which two runs may differ.
-    detailed = ledger.history() if campaign.explain else None
     work = _Sorted([], [], [])
 
     def decide(history: History) -> list[NewEvent]:
         nonlocal work
-        work = _sort(campaign, history, detailed)
+        work = _sort(campaign, history)
         manifests = [planned.adapter.manifest for planned in campaign.plan]
         published = newly_published(history, manifests, ledger.as_recorded)
         events = [opened, *work.not_run, *([] if work.to_do else [_closed(work.not_run)])]
@@ -63,16 +66,16 @@ def open_group(
 
     ledger.decide(decide)
     if work.notes:
-        note("\n".join(_with_addresses(work.notes, ledger)))
+        note("\n".join(_sentences(work.notes, ledger, details=campaign.explain)))
     return work.to_do
 
 
-def _sort(campaign: Campaign, history: History, detailed: History | None) -> _Sorted:
+def _sort(campaign: Campaign, history: History) -> _Sorted:
     work = _Sorted([], [], [])
     for title, planned in zip(titles(campaign.plan), campaign.plan, strict=True):
         if planned.missing:
             work.not_run.append(_incompatible(planned))
-            work.notes.append(_Note(f"{title}: incompatible: {'; '.join(planned.missing)}", planned))
+            work.notes.append(_Note(title, planned))
             continue
         verdict = campaign.rules.judge(history, planned)
         if verdict.run:
@@ -80,8 +83,7 @@ def _sort(campaign: Campaign, history: History, detailed: History | None) -> _So
         else:
             work.not_run.append(verdict.skipped(planned))
         if campaign.explain or not verdict.run:
-            text = f"{title}: {explain(detailed or history, planned, verdict)}"
-            work.notes.append(_Note(text, planned, None if verdict.run else verdict.decided_by))
+            work.notes.append(_Note(title, planned, verdict))
     return work
 
 
@@ -103,10 +105,21 @@ def _incompatible(planned: PlannedRun) -> Incompatible:
     )
 
 
-def _with_addresses(notes: list[_Note], ledger: Ledger) -> list[str]:
-    """The sentences, with the address that an earlier run asked if it differs from the one of today."""
+def _sentences(notes: list[_Note], ledger: Ledger, *, details: bool) -> list[str]:
+    """A sentence for each note, with the address that an earlier run asked if it differs from the one of today.
+
+    With `details`, works that never ran are compared with those that did.
+    """
+    texts = ledger.look(lambda history: [_sentence(history, note) for note in notes], details=details)
     asked = [note.done for note in notes if note.done and note.planned.provider != NO_MODEL]
     addresses = recorded_addresses(ledger, asked)
     return [
-        note.text + (elsewhere(note.planned, addresses.get(note.done.run_id)) if note.done else "") for note in notes
+        text + (elsewhere(note.planned, addresses.get(note.done.run_id)) if note.done else "")
+        for text, note in zip(texts, notes, strict=True)
     ]
+
+
+def _sentence(history: History, note: _Note) -> str:
+    if note.verdict is None:
+        return f"{note.title}: incompatible: {'; '.join(note.planned.missing)}"
+    return f"{note.title}: {explain(history, note.planned, note.verdict)}"

@@ -15,7 +15,7 @@ import msgspec
 
 from ...adapters.manifest import Resources
 from ...ledger.fold import Run
-from ...ledger.history import History
+from ...ledger.history import History, likenesses
 from ...ledger.holders import describe_holders
 from ..machine.capacity import Capacity
 from ..machine.reservation import Reservation, lock_of
@@ -154,35 +154,15 @@ def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservati
     return Grant(asked, tuple(name.removeprefix("gpu ") for name in gpus), reservation)
 
 
-class Experience:
-    """What earlier runs say about the work to be done."""
+def most_like(history: History, planned: PlannedRun) -> Run | None:
+    """The earlier run that is most like a piece of work; None if its benchmark never succeeded.
 
-    def __init__(self, history: History) -> None:
-        self._last: dict[tuple[str, ...], Run] = {}
-        for run in history.runs.values():
-            if run.status == "succeeded" and run.duration_seconds is not None:
-                for key in _likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
-                    self._last[key] = run
-
-    def most_like(self, planned: PlannedRun) -> Run | None:
-        """The earlier run that is most like a piece of work; None if its benchmark never succeeded.
-
-        The last run of the same work is the best guide, then the last one of the same task by the same model, then the
-        last one of the same task, then the last one at all.
-        """
-        signature = planned.signature
-        keys = _likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
-        return next((self._last[key] for key in keys if key in self._last), None)
-
-
-def _likenesses(benchmark_id: str, signature: str, comparison_key: str, model: str) -> list[tuple[str, ...]]:
-    task = (benchmark_id, comparison_key)
-    return [
-        ("same work", benchmark_id, signature),
-        ("same model", *task, model),
-        ("same task", *task),
-        ("same benchmark", benchmark_id),
-    ]
+    The last run of the same work is the best guide, then the last one of the same task by the same model, then the
+    last one of the same task, then the last one at all.
+    """
+    signature = planned.signature
+    closest_first = likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
+    return next(filter(None, map(history.last_success, closest_first)), None)
 
 
 def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedRun]:
@@ -190,10 +170,9 @@ def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedR
 
     Work that was never run may take long, and comes first.
     """
-    experience = Experience(history)
 
     def seconds(planned: PlannedRun) -> float:
-        like = experience.most_like(planned)
+        like = most_like(history, planned)
         return math.inf if like is None or like.duration_seconds is None else like.duration_seconds
 
     return sorted(work, key=lambda planned: -seconds(planned))

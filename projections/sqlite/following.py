@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from typing import TypeVar
 
 import msgspec
@@ -70,8 +70,8 @@ class Follower:
     def __init__(self, connection: sqlite3.Connection, aside: Positions = NOTHING) -> None:
         self._connection = connection
         self._aside = aside
-        self._runs: dict[str, Run] = {}
-        self._groups: dict[str, Group] = {}
+        self._runs: MutableMapping[str, Run] = {}
+        self._groups: MutableMapping[str, Group] = {}
 
     def apply(self, batch: Iterable[Record]) -> State:
         """Bring the tables from the event before the batch to its last one."""
@@ -164,7 +164,7 @@ def _without_idle_beats(batch: list[Record], known: Collection[str]) -> list[Rec
     return [record for record in kept if record is not None]
 
 
-def _changed(after: dict[str, T], before: dict[str, T]) -> Iterator[T]:
+def _changed(after: Mapping[str, T], before: Mapping[str, T]) -> Iterator[T]:
     return (one for name, one in after.items() if before.get(name) is not one)
 
 

@@ -9,7 +9,7 @@ import click
 
 from ....adapters.discovery import discover
 from ....adapters.secret_shapes import hide
-from ....ledger.aside import Positions, stretches_of
+from ....ledger.aside import Positions, ranges_of
 from ....ledger.errors import LedgerError
 from ....ledger.events import LEDGER_STREAM, Artifact, NewEvent, Repaired, SetAside
 from ....ledger.history import History
@@ -251,7 +251,7 @@ def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -
             author=getpass.getuser(),
             reason=reason or "they cannot have happened",
             head_hash=history.hash,
-            events=stretches_of(aside),
+            events=ranges_of(aside),
         )
         return [NewEvent(LEDGER_STREAM, event)]
 
@@ -261,7 +261,7 @@ def _set_aside(place: Place, store: EventStore, aside: Positions, reason: str) -
 
 def _as_text(positions: Positions) -> str:
     """Positions for people: `3, 7-9`."""
-    parts = [str(first) if count == 1 else f"{first}-{first + count - 1}" for first, count in stretches_of(positions)]
+    parts = [str(first) if count == 1 else f"{first}-{first + count - 1}" for first, count in ranges_of(positions)]
     return ", ".join(parts[:_MAX_SHOWN]) + (
         f" and {len(parts) - _MAX_SHOWN} more ranges" if len(parts) > _MAX_SHOWN else ""
     )

@@ -205,8 +205,7 @@ def _run(place: Place, order: Order, output: Output, display: Display) -> tuple[
         if output.dry_run:
             from .preview import preview, show
 
-            found = preview(session.ledger.history(), session.plan, session.rules, session.prices)
-            show(found, as_json=output.as_json)
+            show(preview(session.ledger, session.plan, session.rules, session.prices), as_json=output.as_json)
             return None
         return session, _conduct(session, display)
 

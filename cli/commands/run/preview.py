@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,12 +10,13 @@ from ....ledger.events import Json
 from ....ledger.fold import Run
 from ....ledger.history import History
 from ....ledger.identity import liveness
+from ....ledger.ledger import Ledger
 from ....ledger.usage import tokens_of
 from ....orchestrator.models.prices import Prices, cost_of
-from ....orchestrator.planning.addresses import elsewhere, public_address
+from ....orchestrator.planning.addresses import elsewhere, recorded_addresses
 from ....orchestrator.planning.claim import Rules, explain
 from ....orchestrator.planning.plan import PlannedRun, distinctions
-from ....orchestrator.running.schedule import Experience
+from ....orchestrator.running.schedule import most_like
 from ....projections.render.text import format_options
 from ...context import print_json
 from ...printing import print_table
@@ -41,28 +42,37 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
 
 
-def preview(history: History, plan: Sequence[PlannedRun], rules: Rules, prices: Prices) -> list[Preview]:
-    """What `run` would do now. It would first recover a run whose owner is known to be dead.
-
-    The history must contain the details of events.
-    """
-    experience = Experience(history)
+def preview(ledger: Ledger, plan: Sequence[PlannedRun], rules: Rules, prices: Prices) -> list[Preview]:
+    """What `run` would do now. It would first recover a run whose owner is known to be dead."""
+    expected = ledger.look(lambda history: [_expect(history, planned, rules) for planned in plan], details=True)
+    addresses = recorded_addresses(ledger, [one.done for one in expected if one.done])
     return [
-        _preview(history, planned, options, rules, prices, experience)
-        for planned, options in zip(plan, distinctions(plan), strict=True)
+        _preview(planned, options, one, prices, addresses)
+        for planned, options, one in zip(plan, distinctions(plan), expected, strict=True)
     ]
 
 
+class _Expected(msgspec.Struct, frozen=True):
+    """What would be done with a planned run and why, the run that makes it needless, and the most similar run."""
+
+    would: str
+    why: str
+    done: Run | None = None
+    like: Run | None = None
+
+
+def _expect(history: History, planned: PlannedRun, rules: Rules) -> _Expected:
+    expected = _verdict(history, planned, rules)
+    if expected.would != "run":
+        return expected
+    return msgspec.structs.replace(expected, like=most_like(history, planned))
+
+
 def _preview(
-    history: History,
-    planned: PlannedRun,
-    options: Json,
-    rules: Rules,
-    prices: Prices,
-    experience: Experience,
+    planned: PlannedRun, options: Json, expected: _Expected, prices: Prices, addresses: Mapping[str, str]
 ) -> Preview:
-    would, why = _verdict(history, planned, rules)
-    like = experience.most_like(planned) if would == "run" else None
+    like = expected.like
+    asked = addresses.get(expected.done.run_id) if expected.done else None
     return Preview(
         benchmark_id=planned.adapter.id,
         agent=planned.agent,
@@ -70,25 +80,25 @@ def _preview(
         model=planned.model,
         options=options,
         signature=planned.signature.digest,
-        would=would,
-        why=why,
+        would=expected.would,
+        why=expected.why + (elsewhere(planned, asked) if expected.done else ""),
         seconds=like.duration_seconds if like else None,
         tokens=tokens_of(like.usage) if like else None,
         cost_usd=_cost(like, planned, prices),
     )
 
 
-def _verdict(history: History, planned: PlannedRun, rules: Rules) -> tuple[str, str]:
+def _verdict(history: History, planned: PlannedRun, rules: Rules) -> _Expected:
     if planned.missing:
-        return "incompatible", "; ".join(planned.missing)
+        return _Expected("incompatible", "; ".join(planned.missing))
     live = history.live_run(planned.signature.digest)
     if live and liveness(live.owner, live.last_seen_at) == "dead":
-        return "run", f"{live.run_id} was left open by a dead orchestrator"
+        return _Expected("run", f"{live.run_id} was left open by a dead orchestrator")
     verdict = rules.judge(history, planned)
     why = explain(history, planned, verdict).partition(": ")[2]
     if verdict.run or verdict.decided_by is None:
-        return "run", why
-    return "skip", why + elsewhere(planned, public_address(verdict.decided_by.provenance.get("base_url")))
+        return _Expected("run", why)
+    return _Expected("skip", why, verdict.decided_by)
 
 
 def _cost(like: Run | None, planned: PlannedRun, prices: Prices) -> float | None:

@@ -117,6 +117,8 @@ def test_everything_is_done_once_and_never_too_much_at_a_time(asked, threads):
 def test_what_takes_longest_comes_first_and_the_unknown_before_it(histories):
     def run(number, benchmark, seconds, signature="s", key="c"):
         return SimpleNamespace(
+            run_id=str(number),
+            first_seq=number,
             status="succeeded",
             duration_seconds=seconds,
             benchmark_id=benchmark,
@@ -126,12 +128,8 @@ def test_what_takes_longest_comes_first_and_the_unknown_before_it(histories):
         )
 
     history = History()
-    history.runs = {
-        str(number): one
-        for number, one in enumerate(
-            [run(1, "short", 5.0), run(2, "long", 500.0), run(3, "long", 700.0), run(4, "mid", 90.0, signature="other")]
-        )
-    }
+    runs = [run(1, "short", 5.0), run(2, "long", 500.0), run(3, "long", 700.0), run(4, "mid", 90.0, signature="other")]
+    history.runs = {one.run_id: one for one in runs}
     todo = []
     for name in ("short", "long", "new", "mid"):
         planned = work(name)

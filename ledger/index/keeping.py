@@ -1,0 +1,120 @@
+"""Keeping an index beside a ledger: it is opened, proven, followed, and thrown away if it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..aside import Positions, set_aside_in
+from ..errors import LedgerDamaged
+from ..history import History
+from ..storage import codec
+from ..storage.chain import BadLine
+from ..store import EventStore
+from .index import NO_INDEX, Index, Tally, entries_of, meta_of
+from .layers import Layers, add_layer, open_layers
+from .table import IndexDamaged
+
+BEHIND = 1_000
+"""An index that is more events behind is brought up to date. Reading that many takes some milliseconds."""
+
+_EVENTS_OF_A_LAYER = 100_000
+"""A layer is written after so many events at the latest: that bounds memory."""
+
+
+class SetAsideSince(Exception):
+    """Events that an index knows were set aside later, so it has to be built anew."""
+
+
+class Keeper:
+    """Keeps the index of a store. `behind` is the number of events by which it may be behind."""
+
+    def __init__(self, store: EventStore, *, behind: int = BEHIND) -> None:
+        self._store = store
+        self._behind = behind
+        self._attempts = 2
+
+    @property
+    def behind(self) -> int:
+        """The number of events by which an index may be behind the ledger."""
+        return self._behind
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files of the index are; None if the store has no place for them."""
+        return self._store.index_folder
+
+    def open(self) -> Index:
+        """An index that is proven to be of this ledger, and at most `behind` events behind it if it can be kept.
+
+        It may be that of no event.
+        """
+        index = self._open_proven()
+        try:
+            is_far_behind = self._store.head().seq - index.seq > self._behind
+        except LedgerDamaged:
+            return index  # Whoever reads or appends these events reports it with its place.
+        return self._follow(index) if is_far_behind else index
+
+    def throw_away(self, index: Index) -> None:
+        """Remove the files of an index that turned out to be damaged or outdated. After the second, none is kept."""
+        self._attempts -= 1
+        index.layers.remove()
+
+    def _follow(self, index: Index) -> Index:
+        """The index at the ledger's head, as far as the ledger is sound; the same one if it cannot be written."""
+        if self.folder is None or self._attempts < 0:
+            return index
+        try:
+            return _follow(self.folder, self._store, index)
+        except (SetAsideSince, IndexDamaged):
+            self.throw_away(index)
+            return self._follow(NO_INDEX)
+        except (LedgerDamaged, BadLine):
+            return index
+        except OSError:
+            self._attempts = -1  # Nothing can be written here: what is new is read each time.
+            return index
+
+    def _open_proven(self) -> Index:
+        if self.folder is None or self._attempts < 0:
+            return NO_INDEX
+        layers = open_layers(self.folder)
+        while layers.layers and not self._store.holds(layers.meta.head):
+            # The ledger was cut, repaired or replaced; an earlier layer may still be about it.
+            gone = Layers(layers.layers[-1:])
+            layers = layers.without_last()
+            gone.remove()
+        return Index(layers)
+
+
+def _follow(folder: Path, store: EventStore, index: Index) -> Index:
+    """Write what is new as layers. Raises OSError, LedgerDamaged, BadLine, SetAsideSince, and IndexDamaged."""
+    aside = index.aside if index.seq else set_aside_in(store)
+    history, tally = _begin(index, aside)
+    for lines in store.prove(index.head):
+        _take(lines, history, tally)
+        if history.is_outdated:
+            raise SetAsideSince
+        if history.seq - index.seq >= _EVENTS_OF_A_LAYER:
+            index = _write(folder, index, history, tally, is_last=False)
+            history, tally = _begin(index, aside)
+    if history.seq > index.seq:
+        index = _write(folder, index, history, tally, is_last=True)
+    return index
+
+
+def _begin(index: Index, aside: Positions) -> tuple[History, Tally]:
+    history = History(base=index, aside=aside)
+    return history, Tally(index.layers.meta)
+
+
+def _take(lines: bytes, history: History, tally: Tally) -> None:
+    records = codec.decode_lines(lines)
+    history.read(records)
+    tally.take(lines, records)
+
+
+def _write(folder: Path, index: Index, history: History, tally: Tally, *, is_last: bool) -> Index:
+    entries = entries_of(history, index, tally)
+    meta = meta_of(history, index, tally)
+    return Index(add_layer(folder, index.layers, entries, meta, is_last=is_last))
