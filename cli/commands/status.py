@@ -7,7 +7,6 @@ import click
 from ...ledger.events import Progress
 from ...ledger.fold import Run
 from ...ledger.identity import liveness, parse_utc, utc_now
-from ...ledger.ledger import Ledger
 from ...ledger.staleness import is_stale, silence
 from ...projections.sqlite.rows import Row, run_row
 from ..context import Place, in_place, json_option, print_json
@@ -25,7 +24,7 @@ def command(place: Place, as_json: bool) -> None:
     A run is alive or dead if its process can be looked up from here, and unknown if not, such as on another machine.
     It is stale if it has been silent for longer than it announced.
     """
-    running = Ledger(place.store()).look(lambda history: list(history.open_runs()), details=True)
+    running = place.ledger()[0].look(lambda history: list(history.open_runs()), details=True)
     if as_json:
         print_json([_row(run) for run in running])
         return
