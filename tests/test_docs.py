@@ -1,4 +1,4 @@
-"""The documentation says what the code does: its examples run, and nothing is left out."""
+"""The documentation agrees with the program: its examples run, and it is complete."""
 
 from __future__ import annotations
 

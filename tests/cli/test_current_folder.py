@@ -1,4 +1,4 @@
-"""A checkout beside, or around, the command: which workspace is meant, and which program."""
+"""A checkout beside or around the command: which workspace and which program are used."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_a_checkout_in_the_current_folder_is_the_workspace(checkout, run):
 
 def test_earlier_results_inside_a_checkout_are_named(checkout, run):
     (checkout / "benchmarks" / "benchmark_results").mkdir(parents=True)
-    told = run(checkout, BENCHMARKS, "show-runs").stderr
-    assert str(checkout / "benchmarks") in told and "hint: move" in told
+    printed = run(checkout, BENCHMARKS, "show-runs").stderr
+    assert str(checkout / "benchmarks") in printed and "hint: move" in printed
 
 
 def test_the_command_to_use_beside_a_checkout_is_shown_once(checkout, run):

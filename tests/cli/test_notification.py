@@ -1,4 +1,4 @@
-"""Notifications: CloudEvents to a real server; and nothing that a server does holds anybody up."""
+"""Notifications: CloudEvents to a real server, and no server delays a campaign."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.orchestrator.errors import UsageError
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps what is posted to it, and answers with `status` once `gate` is open."""
+    """Keeps the posted documents, and answers with `status` after `gate` is open."""
 
     daemon_threads = True
 
@@ -66,7 +66,7 @@ def server():
 
 @pytest.fixture
 def tell(store, histories):
-    """Append a run that fails, and one that succeeds, in a group; tell each event to a notifier."""
+    """Append a failed run and a successful one in a group; give each event to a notifier."""
 
     def tell(url):
         complaints = []

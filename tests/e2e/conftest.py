@@ -62,13 +62,13 @@ def _serving(root: Path, *more: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[..., AbstractContextManager[str]]:
-    """The URL of a server that ends with the block, also where a test fails in it."""
+    """The URL of a server that ends with the block, even if a test fails in it."""
     return _serving
 
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory, histories) -> Path:
-    """A workspace with 132 runs: of four suites, one with everything that a run can have, one under way."""
+    """A workspace with 132 runs: runs of four suites, a run with everything that a run can have, and one in progress."""
     workspace = Workspace(tmp_path_factory.mktemp("viewer") / "workspace")
     store = JsonlStore(workspace.ledger, notice=print)
     events = []
@@ -127,22 +127,20 @@ def url(root) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser, url, request) -> Iterator[Page]:
-    """The table of runs; the page must not have complained when the test is over."""
+    """The table of runs; the page must not have logged an error during the test."""
     options = getattr(request, "param", {})
     context = browser.new_context(
         viewport={"width": options.get("width", 1280), "height": 900}, color_scheme=options.get("scheme", "light")
     )
     page = context.new_page()
-    complaints: list[str] = []
-    page.on(
-        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
-    )
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(url + "#/runs")
     page.wait_for_selector("tr[data-run]")
     yield page
     assert page.evaluate("window.hacked") is None
-    assert complaints == []
+    assert problems == []
     context.close()
 
 

@@ -30,12 +30,12 @@ def test_a_run_that_cannot_be_repeated_is_an_error(bench):
     folder = bench.add("good")
     bench.run("good", more=("--extra", '{"seed": 7}'))
     [run] = bench.runs()
-    for arguments, told in (
+    for arguments, message in (
         (("--again", "run_x"), "no run 'run_x' was started"),
         (("--again", run["run_id"], "--benchmarks", "good"), "--again excludes the options that it takes from the run"),
         (("--again", run["run_id"], "--model", "other"), "model: qwen3 -> other"),
     ):
-        assert told in bench("run", *arguments, code=2).stderr
+        assert message in bench("run", *arguments, code=2).stderr
     manifest = folder / "benchmark.toml"
     manifest.write_text(manifest.read_text().replace("[options.seed]", "[options.sead]"))
     assert "has no option 'seed'" in bench("run", "--again", run["run_id"], code=2).stderr
@@ -66,6 +66,6 @@ def test_a_success_of_another_commit_runs_again(bench):
     git(bench.root, "commit", "-qam", "two")
     bench.run("good")
     assert len(bench.runs()) == 1, "another commit alone is not other work"
-    told = bench.run("good", more=("--rerun-changed", "--explain"))
-    assert "its commit was" in told
+    printed = bench.run("good", more=("--rerun-changed", "--explain"))
+    assert "its commit was" in printed
     assert len(bench.runs()) == 2

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run"], "benchmarks run: no benchmarks given\nhint: name them with --benchmarks, or use --all"),
         (
@@ -64,12 +64,12 @@ import pytest
         (["--ledger", "mysql://x", "show-runs"], "mysql://x"),
     ],
 )
-def test_an_error_is_one_line_with_a_hint_and_changes_nothing(bench, arguments, told):
+def test_an_error_is_one_line_with_a_hint_and_changes_nothing(bench, arguments, message):
     bench.add("good")
     bench.add("other")
     before = sorted(bench.root.rglob("*"))
     done = bench(*arguments, code=2)
-    assert told in done.stderr
+    assert message in done.stderr
     first, *hints = done.stderr.splitlines()
     assert first.startswith("benchmarks"), done.stderr
     assert len(hints) <= 1 and all(line.startswith("hint: ") for line in hints), done.stderr
@@ -124,9 +124,9 @@ def test_a_file_that_is_not_a_model_is_named(bench, tmp_path):
 def test_a_broken_manifest_is_reported_and_stops_no_other(bench):
     bench.add("good")
     bench.add("broken", result="hgher_is_better = true")
-    told = bench.run("good")
-    assert str(bench.root / "broken" / "benchmark.toml") in told
-    assert "result.hgher_is_better: unknown key; did you mean higher_is_better?" in told
+    printed = bench.run("good")
+    assert str(bench.root / "broken" / "benchmark.toml") in printed
+    assert "result.hgher_is_better: unknown key; did you mean higher_is_better?" in printed
     assert bench.runs()[0]["status"] == "succeeded"
 
 

@@ -45,7 +45,7 @@ metrics = { player = "player", there = "there" }
 
 @pytest.fixture
 def quiz(bench):
-    """The suite calls its workspace `benchmarks`, which is also this program's name, and not the folder's."""
+    """The suite imports its workspace as `benchmarks`: this program's name, but not the folder's."""
     for name, text in (("quiz/__init__.py", ""), ("quiz/__main__.py", PACKAGE), ("other.py", "NAME = 'theirs'")):
         (bench.root / name).parent.mkdir(exist_ok=True)
         (bench.root / name).write_text(text)

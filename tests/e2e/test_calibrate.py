@@ -86,13 +86,13 @@ def test_baselines_named_like_players_are_players(bench):
 
 def test_bad_usage_is_an_error_and_starts_nothing(bench):
     bench.add("plain")
-    for arguments, told in (
+    for arguments, message in (
         ([], "no benchmarks given\nhint: name benchmarks, or use --all"),
         (["plain"], "plain has fewer than two of the players"),
         (["plain", "--all"], "benchmarks and --all exclude each other"),
         (["nope"], "unknown benchmark 'nope'"),
     ):
-        assert told in bench("calibrate", *arguments, code=2).stderr
+        assert message in bench("calibrate", *arguments, code=2).stderr
     assert not bench.results.exists()
 
 

@@ -61,11 +61,11 @@ def test_each_cell_runs_once_and_never_again(bench, campaign):
     ]
     said = campaign("--explain")
     assert "6 skipped" in said.stdout
-    assert "one bare-model ollama:large seed=2: skipped: run_one_" in said.stderr, "a cell is told from the others"
+    assert "one bare-model ollama:large seed=2: skipped: run_one_" in said.stderr, "the message names the cell"
     [opened, again] = bench.events("group_opened")
-    told = opened["data"]["request"]["flags"]["campaign"]
-    assert (told["name"], told["content"]["matrix"]["benchmarks"]) == ("weekend", ["one", "two"])
-    assert told["sha256"] == again["data"]["request"]["flags"]["campaign"]["sha256"]
+    printed = opened["data"]["request"]["flags"]["campaign"]
+    assert (printed["name"], printed["content"]["matrix"]["benchmarks"]) == ("weekend", ["one", "two"])
+    assert printed["sha256"] == again["data"]["request"]["flags"]["campaign"]["sha256"]
 
 
 def test_a_dry_run_shows_the_plan_and_records_nothing(bench, campaign):
@@ -78,26 +78,26 @@ def test_a_dry_run_shows_the_plan_and_records_nothing(bench, campaign):
     )
     before = bench.events()
     table = campaign("--dry-run").stdout
-    told = json.loads(campaign("--dry-run", "--json").stdout)
+    shown = json.loads(campaign("--dry-run", "--json").stdout)
     assert bench.events() == before
-    would = {(row["benchmark_id"], row["model"], row["options"].get("seed")): row for row in told["work"]}
+    would = {(row["benchmark_id"], row["model"], row["options"].get("seed")): row for row in shown["work"]}
     assert would["one", "small", 1]["would"] == "skip" and " succeeded at " in would["one", "small", 1]["why"]
     due = would["one", "small", 4]
     assert due["would"] == "run" and ": extra_config.seed" in due["why"]
     assert due["tokens"] == 1500 and due["seconds"] > 0, "as the run that is most like it"
     assert would["three", "small", 1]["would"] == "incompatible"
     assert would["three", "small", 1]["why"] == "environment variable NOT_HERE"
-    assert told["would_run"] == sum(row["would"] == "run" for row in told["work"]) == 2
-    assert told["expected"]["tokens"] == 3000
-    assert f"2 of {len(told['work'])} would run" in table and "3,000 tokens" in table
+    assert shown["would_run"] == sum(row["would"] == "run" for row in shown["work"]) == 2
+    assert shown["expected"]["tokens"] == 3000
+    assert f"2 of {len(shown['work'])} would run" in table and "3,000 tokens" in table
 
 
 def test_the_error_of_an_invalid_option_names_the_file(campaign):
     campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed", "sede"))
     assert f"{campaign.file}: none of the chosen benchmarks has an option 'sede'" in campaign(code=2).stderr
     campaign.file.write_text(FILE[: FILE.index("[[override")].replace("seed = 2", "seed = 'x'"))
-    told = campaign(code=2).stderr
-    assert f"{campaign.file}: one, option seed:" in told and "--extra" not in told
+    printed = campaign(code=2).stderr
+    assert f"{campaign.file}: one, option seed:" in printed and "--extra" not in printed
 
 
 def test_the_command_line_overrides_the_flags_of_the_file(bench, campaign):
@@ -122,8 +122,8 @@ def test_after_its_limit_a_campaign_starts_no_run_and_says_so(bench, campaign):
 def test_cost_is_computed_from_prices_and_missing_prices_are_an_error(bench, campaign):
     campaign.file.write_text(FILE.replace("ollama:", "openai-compatible:"))
     address = {"OPENAI_COMPATIBLE_API_KEY": "k", "OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"}
-    told = campaign("--max-cost", "1", code=2, **address).stderr
-    assert "the price of openai-compatible:small, openai-compatible:large is unknown" in told
+    printed = campaign("--max-cost", "1", code=2, **address).stderr
+    assert "the price of openai-compatible:small, openai-compatible:large is unknown" in printed
     assert bench.events() == [], "nothing has begun"
     prices = bench.root / "prices.toml"
     prices.write_text(
@@ -225,6 +225,6 @@ def test_processes_that_outlive_a_run_are_named_in_the_output(bench, tmp_path):
     summary = tmp_path / "summary.md"
     for environ in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}):
         said = bench.run("leaves", more=("--force",), **environ)
-        told = [line for line in said.splitlines() if "left processes behind, which were ended: python" in line]
-        assert len(told) == 1 and "leaves: 0.100 in" in told[0]
+        reported = [line for line in said.splitlines() if "left processes behind, which were ended: python" in line]
+        assert len(reported) == 1 and "leaves: 0.100 in" in reported[0]
     assert "left processes behind" in summary.read_text()

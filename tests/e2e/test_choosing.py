@@ -79,7 +79,7 @@ def test_all_overrides_a_list_with_a_note(bench):
 
 
 @pytest.mark.parametrize("option", ["--agents", "--harnesses"])
-@pytest.mark.parametrize("labels", [["eliza,hermes, nobody"], ["eliza", "hermes", "nobody"]])
+@pytest.mark.parametrize("labels", [["eliza,hermes, unknown_agent"], ["eliza", "hermes", "unknown_agent"]])
 def test_several_agents_run_in_one_group(bench, option, labels):
     add(bench, "a", head=HARNESSES)
     add(bench, "b")
@@ -90,14 +90,14 @@ def test_several_agents_run_in_one_group(bench, option, labels):
         ("a", "hermes"),
         ("b", "eliza"),
         ("b", "hermes"),
-        ("b", "nobody"),
+        ("b", "unknown_agent"),
     ]
     assert len({run["run_group_id"] for run in runs}) == 1
     assert len({run["comparison_key"] for run in runs if run["benchmark_id"] == "a"}) == 1
     [opened] = bench.events("group_opened")
-    assert opened["data"]["request"]["agent"] == "eliza, hermes, nobody"
+    assert opened["data"]["request"]["agent"] == "eliza, hermes, unknown_agent"
     [undone] = json.loads(bench("show-runs", "--status", "incompatible", "--json").stdout)
-    assert (undone["benchmark_id"], undone["agent"]) == ("a", "nobody")
+    assert (undone["benchmark_id"], undone["agent"]) == ("a", "unknown_agent")
 
 
 @pytest.mark.parametrize("option", ["--all-agents", "--all-harnesses"])
@@ -110,8 +110,8 @@ def test_all_agents_means_those_that_a_benchmark_names(bench, option):
         ("a", "hermes"),
         ("b", "eliza"),
     ]
-    told = bench("run", "--benchmarks", "a", option, "--agent", "eliza", code=2).stderr
-    assert "--agent, --agents and --all-agents exclude each other" in told
+    printed = bench("run", "--benchmarks", "a", option, "--agent", "eliza", code=2).stderr
+    assert "--agent, --agents and --all-agents exclude each other" in printed
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_a_benchmark_that_calls_a_model_needs_a_key(bench, spec, value):
 def test_a_profile_applies_to_the_benchmarks_that_exist_here(bench):
     bench.add("good")
     profile = {"per_benchmark": {"good": {"seed": 7}, "evm": {"max_messages": 5}, "goood": {"seed": 8}}}
-    told = bench.run("good", more=("--extra", json.dumps(profile)))
-    assert "per_benchmark.evm is skipped: unknown benchmark 'evm'" in told
-    assert "per_benchmark.goood is skipped: unknown benchmark 'goood'\nhint: did you mean good?" in told
+    printed = bench.run("good", more=("--extra", json.dumps(profile)))
+    assert "per_benchmark.evm is skipped: unknown benchmark 'evm'" in printed
+    assert "per_benchmark.goood is skipped: unknown benchmark 'goood'\nhint: did you mean good?" in printed
     assert bench.runs()[0]["extra_config"] == {"seed": 7}
     [opened] = bench.events("group_opened")
     assert opened["data"]["request"]["extra"] == {"per_benchmark": {"good": {"seed": 7}}}
@@ -164,8 +164,8 @@ def test_a_profile_applies_to_the_benchmarks_that_exist_here(bench):
 
 def test_a_profile_without_any_known_benchmark_is_an_error(bench):
     bench.add("good")
-    told = bench.run("good", more=("--extra", '{"per_benchmark": {"goood": {"seed": 8}}}'), code=2)
-    assert "unknown benchmark 'goood'\nhint: did you mean good?" in told
+    printed = bench.run("good", more=("--extra", '{"per_benchmark": {"goood": {"seed": 8}}}'), code=2)
+    assert "unknown benchmark 'goood'\nhint: did you mean good?" in printed
 
 
 BROKEN = 'id = "mine"\nname = "mine"\nunknown_key = 1\n'
@@ -197,8 +197,8 @@ def test_a_broken_manifest_is_reported_as_broken(bench, content, command, tmp_pa
 def test_a_shipped_suite_does_not_run_in_place_of_a_broken_manifest(bench):
     (bench.root / "mine").mkdir()
     (bench.root / "mine" / "benchmark.toml").write_text('id = "human_eval"\nname = 5\n')
-    told = bench("run", "--benchmarks", "human_eval", "--provider", "ollama", "--dry-run", code=2).stderr
-    assert "the manifest of 'human_eval' is broken" in told
+    printed = bench("run", "--benchmarks", "human_eval", "--provider", "ollama", "--dry-run", code=2).stderr
+    assert "the manifest of 'human_eval' is broken" in printed
 
 
 def test_a_folder_with_a_benchmarks_name_does_not_hide_it(bench, tmp_path):
@@ -221,20 +221,20 @@ def test_a_folder_with_a_benchmarks_name_does_not_hide_it(bench, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "told"),
+    ("model", "message"),
     [
         (("--provider", "openai"), None),
         (("--provider", "openai", "--base-url", "http://127.0.0.1:9/v1"), "the base URL https://api.openai"),
         (("--provider", "ollama"), "provider openai or groq (agent 'llm' cannot use another one)"),
     ],
 )
-def test_an_agent_with_a_fixed_provider_does_not_run_on_another(bench, model, told):
+def test_an_agent_with_a_fixed_provider_does_not_run_on_another(bench, model, message):
     folder = add(bench, "a", head='agents = ["llm", "any"]\ndefault_agent = "llm"')
     text = (folder / "benchmark.toml").read_text()
     fixed = '[run.fixed_providers]\nllm = ["openai", "groq"]\n[options.mock]'
     (folder / "benchmark.toml").write_text(text.replace("[options.mock]", fixed))
-    bench("run", "--benchmarks", "a", "--model", "m", *model, OPENAI_API_KEY="sk-of-nobody-at-all")
+    bench("run", "--benchmarks", "a", "--model", "m", *model, OPENAI_API_KEY="sk-of-not-a-real-key")
     missing = [text for event in bench.events("incompatible") for text in event["data"]["missing"]]
-    assert (told is None) is (missing == []) and all(told in text for text in missing)
-    bench("run", "--benchmarks", "a", "--agent", "any", "--model", "m", *model, OPENAI_API_KEY="sk-of-nobody-at-all")
+    assert (message is None) is (missing == []) and all(message in text for text in missing)
+    bench("run", "--benchmarks", "a", "--agent", "any", "--model", "m", *model, OPENAI_API_KEY="sk-of-not-a-real-key")
     assert bench.runs()[-1]["agent"] == "any"

@@ -63,12 +63,12 @@ def test_of_many_orchestrators_one_claims_each_piece_of_work(tmp_path, kind):
     for claimer in claimers:
         claimer.stdin.write("go\n")
         claimer.stdin.flush()
-    told = [signature for claimer in claimers for signature in claimer.communicate(timeout=60)[0].split()]
+    reported = [signature for claimer in claimers for signature in claimer.communicate(timeout=60)[0].split()]
     assert all(claimer.returncode == 0 for claimer in claimers)
     store = open_store(url, notice=pytest.fail)
     started = Counter(record.data.signature for record in store.read(types=[Started.type]))
     assert started == Counter({f"s{number}": 1 for number in range(work)})
-    assert sorted(told) == sorted(started)
+    assert sorted(reported) == sorted(started)
     assert verify(store).is_sound
 
 
@@ -81,8 +81,8 @@ def test_of_many_recovering_processes_one_wins(bench, tmp_path):
     process.kill()
     process.communicate()
     recoverers = [bench.start("recover-stale-runs", "--stale-seconds", "0") for _ in range(4)]
-    told = [recoverer.communicate(timeout=60)[0] for recoverer in recoverers]
+    reported = [recoverer.communicate(timeout=60)[0] for recoverer in recoverers]
     assert [recoverer.returncode for recoverer in recoverers] == [0] * 4
-    assert sorted("1 runs recovered" in text for text in told) == [False, False, False, True]
+    assert sorted("1 runs recovered" in text for text in reported) == [False, False, False, True]
     assert len(bench.events("recovered")) == 1
     assert len(bench.events("group_closed")) == 1

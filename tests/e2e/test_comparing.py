@@ -23,7 +23,7 @@ output.joinpath("result.json").write_text(json.dumps({"score": mean, "n": 10, "s
 
 @pytest.fixture
 def scored(bench):
-    """A benchmark `quiz`; its runs score as many tenths as SCORE says."""
+    """A benchmark `quiz`; the score of its runs is SCORE tenths."""
     bench.add("quiz", ASKED, result='stderr = "stderr"', more=HIGH_SCORE.format(label="somebody", value=0.8))
 
     def run(tenths, model, *more):
@@ -120,10 +120,12 @@ def test_bad_input_is_one_line_with_hints(scored):
     scored.score(1, "small")
     scored.score(2, "large")
     before = len(scored.events())
-    for arguments, told in BAD_INPUT:
+    for arguments, message in BAD_INPUT:
         done = scored(*arguments, code=2)
         _, *hints = done.stderr.splitlines()
-        assert told in done.stderr and all(line.startswith("hint: ") for line in hints) and not done.stdout, arguments
+        assert message in done.stderr and all(line.startswith("hint: ") for line in hints) and not done.stdout, (
+            arguments
+        )
     assert len(scored.events()) == before
 
 

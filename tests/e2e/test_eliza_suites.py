@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not CHECKOUT, reason="ELIZA_BENCHMARKS names no 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A copy, as suites write into their folders; its name says nothing."""
+    """A copy, because suites write into their folders; its name has no meaning."""
     copy = tmp_path_factory.mktemp("eliza") / "checkout"
     leave_out = shutil.ignore_patterns(".git", "benchmark_results")
     shutil.copytree(Path(str(CHECKOUT)), copy, symlinks=True, ignore=leave_out)
@@ -74,7 +74,7 @@ def test_a_suite_runs(bench, checkout, name):
 
 
 def ways() -> list[tuple[str, str]]:
-    """What the catalogue says to run with nothing more, of each benchmark of a checkout."""
+    """The runs that the catalogue offers without further settings, for each benchmark of a checkout."""
     table = PAGE.read_text().split("## Benchmarks of a checkout")[1].split("##")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
     return [(cells[0].strip("`"), way) for cells in rows for way in cells[5].split(", ") if way != "no"]
@@ -82,7 +82,7 @@ def ways() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def model():
-    """The address of a model that says the same to everybody, and how often it was asked."""
+    """The address of a model that always gives the same answer, and the number of requests."""
     asked = []
 
     class Model(http.server.BaseHTTPRequestHandler):

@@ -38,13 +38,13 @@ def test_each_format_has_every_run(history, tmp_path):
 
 
 def test_every_eval_ever_has_the_scores_that_count(history, tmp_path):
-    told = json.loads(history("export", "--format", "every-eval-ever", "--organization", "us").stdout)
-    assert [document["evaluation_results"][0]["score_details"]["score"] for document in told] == [0.5, 0.5]
+    shown = json.loads(history("export", "--format", "every-eval-ever", "--organization", "us").stdout)
+    assert [document["evaluation_results"][0]["score_details"]["score"] for document in shown] == [0.5, 0.5]
     history("export", "--format", "every-eval-ever", "--output", str(tmp_path / "store"))
     assert len(list((tmp_path / "store" / "data" / "good").rglob("*.json"))) == 2
 
 
-def test_a_part_of_the_history(history):
+def test_a_part_of_the_history_can_be_exported(history):
     runs = history.runs()
     then = history.events("group_closed")[0]["seq"]
 

@@ -103,7 +103,7 @@ def test_a_dry_run_changes_nothing(bench):
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ((), "skipped: run_good_"),
         (("--force",), "runs: --force, after run_good_"),
@@ -111,10 +111,10 @@ def test_a_dry_run_changes_nothing(bench):
         (("--model", "other"), "model: qwen3 -> other"),
     ],
 )
-def test_explain_names_the_deciding_run(bench, more, told):
+def test_explain_names_the_deciding_run(bench, more, message):
     bench.add("good")
     bench.run("good")
-    assert told in bench.run("good", more=("--explain", *more))
+    assert message in bench.run("good", more=("--explain", *more))
 
 
 def test_benchmarks_are_named_with_spaces_or_commas(bench):

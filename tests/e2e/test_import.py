@@ -62,8 +62,8 @@ def test_a_broken_file_is_reported_and_the_others_are_imported(bench, tmp_path):
     done = bench("import", str(tmp_path), code=1)
     assert "1 runs imported" in done.stdout
     assert "broken.eval: no whole Inspect log" in done.stderr and "cut.json: no JSON" in done.stderr
-    told = json.loads(bench("import", "--json", str(tmp_path), code=1).stdout)
-    assert [row["new"] for row in told["runs"]] == [False] and len(told["problems"]) == 2
+    shown = json.loads(bench("import", "--json", str(tmp_path), code=1).stdout)
+    assert [row["new"] for row in shown["runs"]] == [False] and len(shown["problems"]) == 2
 
 
 def test_a_dry_run_writes_nothing(bench, tmp_path):
@@ -88,8 +88,8 @@ def test_importing_a_file_with_other_options_is_reported_and_changes_nothing(ben
     assert bench("import", str(table)).stderr == "" and bench("import", str(table)).stderr == ""
     for change in (["--map", "score=acc"], ["--set", "unit=ratio"], ["--set", "config.shots=5"], ["--set", "agent=a"]):
         for dry in ([], ["--dry-run"]):
-            told = bench("import", str(table), *change, *dry).stderr
-            assert "1 runs that were imported before have another score, unit or option" in told
+            printed = bench("import", str(table), *change, *dry).stderr
+            assert "1 runs that were imported before have another score, unit or option" in printed
     [run] = bench.runs()
     assert (run["score"], run["unit"], run["agent"]) == (0.5, "score", "")
 
@@ -108,8 +108,8 @@ def test_bad_usage_is_an_error(bench, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "nothing to import" in bench("import", str(tmp_path / "empty"), code=2).stderr
     assert "does not have the form FIELD=" in bench("import", str(tmp_path), "--map", "score", code=2).stderr
-    told = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
-    assert "--set: unknown field 'unti'\nhint: did you mean unit?" in told
+    printed = bench("import", str(tmp_path), "--set", "unti=ratio", code=2).stderr
+    assert "--set: unknown field 'unti'\nhint: did you mean unit?" in printed
     assert "--map names score twice" in bench("import", str(tmp_path), *["--map", "score=a"] * 2, code=2).stderr
 
 
@@ -232,7 +232,7 @@ def test_four_imports_at_once_import_each_run_once(bench, tmp_path):
         (tmp_path / f"{number}.csv").write_text(f"benchmark,model,score\n{lines}")
     files = [str(tmp_path / f"{number}.csv") for number in range(4)]
     running = [bench.start("import", *files) for _ in range(4)]
-    told = [process.communicate(timeout=300)[0] for process in running]
+    reported = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0, 0]
-    imported = sum(int(line.split()[0]) for text in told for line in text.splitlines() if " runs imported" in line)
+    imported = sum(int(line.split()[0]) for text in reported for line in text.splitlines() if " runs imported" in line)
     assert imported == 200 and len(bench.events("imported")) == 200

@@ -51,17 +51,17 @@ def test_an_unfinished_last_line_is_exit_code_1_until_the_next_append(filled):
     filled("ledger", "verify")
 
 
-def test_stat_shows_what_the_ledger_holds(filled):
-    told = json.loads(filled("ledger", "stat", "--json").stdout)
+def test_stat_shows_the_content_of_the_ledger(filled):
+    shown = json.loads(filled("ledger", "stat", "--json").stdout)
     events = filled.events()
-    assert (told["events"], told["bytes"]) == (len(events), segment(filled).stat().st_size)
-    assert {kind: row["count"] for kind, row in told["by_type"].items()} == {
+    assert (shown["events"], shown["bytes"]) == (len(events), segment(filled).stat().st_size)
+    assert {kind: row["count"] for kind, row in shown["by_type"].items()} == {
         "group_opened": 1,
         "started": 1,
         "finished": 1,
         "group_closed": 1,
     }
-    assert (told["runs"], told["groups"], told["head"]) == ({"succeeded": 1}, 1, events[-1]["hash"])
+    assert (shown["runs"], shown["groups"], shown["head"]) == ({"succeeded": 1}, 1, events[-1]["hash"])
     assert "succeeded" in filled("ledger", "stat").stdout
 
 
@@ -122,13 +122,13 @@ def test_a_merged_ledger_with_files_can_be_verified(filled, tmp_path):
     path = tmp_path / "theirs.tar.zst"
     assert "give a FILE that ends with .tar" in other("ledger", "export", "x.jsonl", "--with-files", code=2).stderr
     assert "give --with-files" in other("ledger", "export", str(path), code=2).stderr
-    told = other("ledger", "export", str(path), "--with-files").stdout
-    files = int(told.split(" files")[0].split()[-1])
+    printed = other("ledger", "export", str(path), "--with-files").stdout
+    files = int(printed.split(" files")[0].split()[-1])
     assert files >= 1
     filled("ledger", "import", str(other.results / "ledger"))
     assert "files of 1 runs of other ledgers are not here" in filled("ledger", "verify").stdout
-    told = filled("ledger", "import", str(path)).stdout
-    assert "0 events added" in told and f"{files} files added, 0 were already here" in told
+    printed = filled("ledger", "import", str(path)).stdout
+    assert "0 events added" in printed and f"{files} files added, 0 were already here" in printed
     assert f"0 files added, {files} were already here" in filled("ledger", "import", str(path)).stdout
     assert "not here" not in filled("ledger", "verify").stdout
     [run] = filled.runs("--benchmark", "theirs")
@@ -162,7 +162,7 @@ def is_one_line_and_a_hint(error):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("import", "nowhere"), "nowhere does not exist"),
         (("import", "sqlite:///nowhere/x.sqlite"), "x.sqlite does not contain a ledger"),
@@ -175,11 +175,11 @@ def is_one_line_and_a_hint(error):
         (("keygen", "a name", "--output", "key"), "cannot be the name of a key"),
     ],
 )
-def test_wrong_usage_is_one_line_with_hints(filled, arguments, told):
+def test_wrong_usage_is_one_line_with_hints(filled, arguments, message):
     done = filled("ledger", *arguments, code=2)
     first, *hints = done.stderr.splitlines()
     assert first.startswith("benchmarks ledger ")
-    assert told in done.stderr and all(line.startswith("hint: ") for line in hints)
+    assert message in done.stderr and all(line.startswith("hint: ") for line in hints)
     assert len(filled.events()) == 4
 
 
@@ -202,14 +202,14 @@ def test_another_database_is_refused_as_a_ledger(filled):
     assert (filled.results / "orchestrator.sqlite").read_bytes() == before
 
 
-def test_repair_asks_for_yes_and_keeps_what_it_cuts(filled):
+def test_repair_asks_for_yes_and_keeps_the_bytes_that_it_cuts(filled):
     filled.run("good", more=("--force",))
     path = segment(filled)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:5]) + lines[5].replace(b'"attempt":2', b'"attempt":3') + b"".join(lines[6:]))
     filled("run", "--benchmarks", "good", "--provider", "ollama", code=3)
-    told = filled("ledger", "repair", code=3).stdout
-    assert "damage:" in told and "with --yes, everything after event 5 is moved to quarantine" in told
+    printed = filled("ledger", "repair", code=3).stdout
+    assert "damage:" in printed and "with --yes, everything after event 5 is moved to quarantine" in printed
     assert "repaired: events 1 to 5" in filled("ledger", "repair", "--yes", "--reason", "no backup").stdout
     [event] = filled.events("repaired")
     assert event["seq"] == 6 and event["data"]["reason"] == "no backup" and event["data"]["position"] == 5

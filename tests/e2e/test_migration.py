@@ -171,13 +171,13 @@ def test_the_files_and_model_calls_of_a_run_are_imported(bench, tmp_path):
     (folder / "output" / "traces").mkdir(parents=True)
     (folder / "output" / "result.json").write_text("{}")
     (folder / "output" / "traces" / "one").write_text("1")
-    told = json.dumps([str(folder / "output"), str(folder / "process-progress.ndjson")])
+    printed = json.dumps([str(folder / "output"), str(folder / "process-progress.ndjson")])
     gone = {"run_id": "run_gone", "artifacts_json": '["/nowhere/run_gone/output"]'}
     evil = {"run_id": "run_evil", "artifacts_json": json.dumps([str(tmp_path / "secret" / "output")])}
     (tmp_path / "secret" / "output").mkdir(parents=True)
     (tmp_path / "secret" / "output" / "key").write_text("not of a run")
     calls = [(RUN["run_id"], "output/t.jsonl", turn, 10 * turn, 5, 1.5) for turn in range(3)]
-    bring(bench, tmp_path / "results" / "old.sqlite", [{"artifacts_json": told}, gone, evil], calls=calls)
+    bring(bench, tmp_path / "results" / "old.sqlite", [{"artifacts_json": printed}, gone, evil], calls=calls)
     runs = {run["run_id"]: run for run in bench.runs()}
     files = [(file["path"], file["bytes"]) for file in runs[RUN["run_id"]]["artifacts"]]
     assert files == [("output/result.json", 2), ("output/traces/one", 1)]
@@ -294,9 +294,9 @@ def test_a_database_in_our_place_is_never_overwritten(bench):
     assert bench.runs() == [], "a reader leaves it alone, and answers from the ledger"
     assert database.exists() and not list(bench.results.glob("*.first*"))
     connection.close()
-    told = bench.run("good")
+    printed = bench.run("good")
     kept = bench.results / "orchestrator.first.sqlite"
-    assert f"is kept as {kept}" in told and "ledger import-sqlite" in told
+    assert f"is kept as {kept}" in printed and "ledger import-sqlite" in printed
     assert "1 runs imported" in bench("ledger", "import-sqlite", str(kept)).stdout
     assert [run["benchmark_id"] for run in bench.runs()] == ["good", "osworld"]
     bench("export-viewer-data")
@@ -311,13 +311,13 @@ def test_another_database_is_an_error(bench, tmp_path):
     text.write_text("no database")
     empty = tmp_path / "empty.sqlite"
     sqlite3.connect(empty).execute("CREATE TABLE x (y)").connection.close()
-    for path, told in (
+    for path, message in (
         (text, "cannot be read as a database"),
         (empty, "no table benchmark_runs"),
         (bench.results / "orchestrator.sqlite", "copy the ledger instead"),
         (tmp_path / "nothing", "does not exist"),
     ):
-        assert told in bench("ledger", "import-sqlite", str(path), code=2).stderr
+        assert message in bench("ledger", "import-sqlite", str(path), code=2).stderr
     assert len(bench.runs()) == 1
 
 
@@ -326,6 +326,6 @@ def test_a_run_named_by_a_key_is_left_out_and_reported(bench, tmp_path):
     make_database(tmp_path / "old.sqlite", [{}, {"run_id": "run_2", "model": key}]).close()
     done = bench("ledger", "import-sqlite", str(tmp_path / "old.sqlite"), code=None)
     assert "1 runs imported" in done.stdout
-    told = done.stdout + done.stderr
-    assert "run_2: its model holds what looks like a key" in told and key not in told
+    printed = done.stdout + done.stderr
+    assert "run_2: its model holds what looks like a key" in printed and key not in printed
     assert key not in bench.text()

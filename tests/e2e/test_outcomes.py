@@ -141,8 +141,8 @@ def test_two_equally_good_result_files_are_an_error(bench):
 def test_a_benchmark_that_cannot_run_here_is_incompatible_and_not_a_failure(bench):
     bench.add("good")
     bench.add("needy", more='[requires]\nenv = ["NEEDED_THING"]\ncommands = ["no-such-command"]\n')
-    told = bench.run("good", "needy")
-    assert "NEEDED_THING" in told and "no-such-command" in told
+    printed = bench.run("good", "needy")
+    assert "NEEDED_THING" in printed and "no-such-command" in printed
     assert [run["benchmark_id"] for run in bench.runs()] == ["good"]
     [event] = bench.events("incompatible")
     assert event["data"]["missing"] == ["environment variable NEEDED_THING", "command no-such-command on PATH"]
@@ -150,8 +150,8 @@ def test_a_benchmark_that_cannot_run_here_is_incompatible_and_not_a_failure(benc
 
 def test_a_missing_key_is_named_by_its_variable(bench):
     bench.add("good")
-    told = bench("run", "--benchmarks", "good").stderr
-    assert "GROQ_API_KEY" in told
+    printed = bench("run", "--benchmarks", "good").stderr
+    assert "GROQ_API_KEY" in printed
     assert bench.runs() == []
 
 
@@ -160,17 +160,17 @@ def test_a_child_gets_its_arguments_and_variables(bench):
     keys = {"GROQ_API_KEY": "gsk-12345678", "OPENAI_API_KEY": "sk-87654321", "ANTHROPIC_API_KEY": "x" * 12}
     bench("run", "--benchmarks", "env", "--model", "m1", "--agent", "eliza", **keys)
     [path] = bench.results.rglob("env.json")
-    told = json.loads(path.read_text())
+    shown = json.loads(path.read_text())
     [run] = bench.runs()
-    assert told["BENCHMARK_RUN_ID"] == run["run_id"]
-    assert told["BENCHMARK_MODEL_PROVIDER"] == "groq"
-    assert told["BENCHMARK_MODEL_NAME"] == told["MODEL_NAME"] == "m1"
-    assert told["BENCHMARK_AGENT"] == told["BENCHMARK_HARNESS"] == "eliza"
-    assert told["BENCHMARK_OUTPUT_DIR"] == told["BENCHMARK_OUTPUT_ROOT"] == str(path.parent)
-    assert told["OPENAI_BASE_URL"] == "https://api.groq.com/openai/v1"
-    assert told["GROQ_API_KEY"] == told["OPENAI_API_KEY"] == "gsk-12345678"
-    assert "ANTHROPIC_API_KEY" not in told, "no key of another provider"
-    assert {"BENCHMARK_TELEMETRY_JSONL", "BENCHMARK_PROGRESS_FILE", "BENCHMARK_RUN_ROOT"} <= told.keys()
+    assert shown["BENCHMARK_RUN_ID"] == run["run_id"]
+    assert shown["BENCHMARK_MODEL_PROVIDER"] == "groq"
+    assert shown["BENCHMARK_MODEL_NAME"] == shown["MODEL_NAME"] == "m1"
+    assert shown["BENCHMARK_AGENT"] == shown["BENCHMARK_HARNESS"] == "eliza"
+    assert shown["BENCHMARK_OUTPUT_DIR"] == shown["BENCHMARK_OUTPUT_ROOT"] == str(path.parent)
+    assert shown["OPENAI_BASE_URL"] == "https://api.groq.com/openai/v1"
+    assert shown["GROQ_API_KEY"] == shown["OPENAI_API_KEY"] == "gsk-12345678"
+    assert "ANTHROPIC_API_KEY" not in shown, "no key of another provider"
+    assert {"BENCHMARK_TELEMETRY_JSONL", "BENCHMARK_PROGRESS_FILE", "BENCHMARK_RUN_ROOT"} <= shown.keys()
 
 
 def test_a_child_may_have_the_keys_that_its_manifest_names(bench):
@@ -184,9 +184,9 @@ def test_a_child_may_have_the_keys_that_its_manifest_names(bench):
     }
     bench("run", "--benchmarks", "judged", "--model", "m1", **keys)
     [path] = bench.results.rglob("env.json")
-    told = json.loads(path.read_text())
-    assert (told["ANTHROPIC_API_KEY"], told["CEREBRAS_API_KEY"]) == ("a" * 12, "c" * 12)
-    assert "XAI_API_KEY" not in told
+    shown = json.loads(path.read_text())
+    assert (shown["ANTHROPIC_API_KEY"], shown["CEREBRAS_API_KEY"]) == ("a" * 12, "c" * 12)
+    assert "XAI_API_KEY" not in shown
 
 
 def test_calls_that_a_child_reports_become_its_usage(bench):
@@ -241,7 +241,7 @@ def test_a_signal_to_the_orchestrator_ends_and_records_its_runs(bench):
     assert [event["data"]["reason"] for event in bench.events("group_closed")] == ["interrupted"] * 2
 
 
-def test_an_interrupt_says_what_it_waits_for_and_a_second_one_kills(bench):
+def test_an_interrupt_names_the_run_that_it_waits_for_and_a_second_one_kills(bench):
     bench.add("deaf", "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w')\ntime.sleep(600)")
     process = bench.start("run", "--benchmarks", "deaf", "--provider", "ollama")
     assert "started run_deaf" in process.stderr.readline()
@@ -270,8 +270,8 @@ if number < 2:
 
 def test_a_transient_failure_is_retried_as_a_run_of_its_own(bench, tmp_path):
     bench.add("flaky", FLAKY + RESULT)
-    told = bench.run("flaky", more=("--retries", "3", "--retry-delay", "0.1"), TRIES=str(tmp_path / "tries"))
-    assert told.count("retrying in") == 2
+    printed = bench.run("flaky", more=("--retries", "3", "--retry-delay", "0.1"), TRIES=str(tmp_path / "tries"))
+    assert printed.count("retrying in") == 2
     runs = bench.runs()
     assert [(run["status"], run["attempt"]) for run in runs] == [("failed", 1), ("failed", 2), ("succeeded", 3)]
     assert len({run["signature"] for run in runs}) == len({run["run_group_id"] for run in runs}) == 1

@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "sqlite-speed"
 
 @pytest.fixture
 def model():
-    """An OpenAI-compatible server whose model knows one thing."""
+    """An OpenAI-compatible server whose model knows one answer."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -54,8 +54,8 @@ def test_a_new_benchmark_runs_as_it_is(bench, model):
         2,
     )
     assert all_of_them["usage"] == {"input_tokens": 60, "output_tokens": 24}
-    told = bench("adapters", "test", "mine", "--result", all_of_them["result_json_path"]).stdout
-    assert "0.167 ± 0.167 ratio (higher is better)" in told and '"capitals":0.33' in told
+    printed = bench("adapters", "test", "mine", "--result", all_of_them["result_json_path"]).stdout
+    assert "0.167 ± 0.167 ratio (higher is better)" in printed and '"capitals":0.33' in printed
 
 
 def test_new_overwrites_nothing_and_needs_a_valid_id(bench):
@@ -74,22 +74,22 @@ def test_validate_reports_every_problem_with_its_line(bench):
     manifest = folder / "benchmark.toml"
     text = manifest.read_text().replace('score = "score"', 'score = "score["').replace("{output_dir}", "{output_dri}")
     manifest.write_text(text.replace("default = 1", 'default = "one"'))
-    told = bench("adapters", "validate", str(folder), code=2).stdout
+    printed = bench("adapters", "validate", str(folder), code=2).stdout
     lines = manifest.read_text().splitlines()
 
     def at(beginning: str) -> int:
         return 1 + next(number for number, line in enumerate(lines) if line.startswith(beginning))
 
-    assert f"benchmark.toml:{at('argv')}: run.argv: unknown placeholder {{output_dri}}" in told
-    assert f"benchmark.toml:{at('default = ')}: options.seed.default: " in told
-    assert f"benchmark.toml:{at('score')}: result.score: 'score[' is not JMESPath" in told
-    assert "1 manifests checked, 3 problems" in told
+    assert f"benchmark.toml:{at('argv')}: run.argv: unknown placeholder {{output_dri}}" in printed
+    assert f"benchmark.toml:{at('default = ')}: options.seed.default: " in printed
+    assert f"benchmark.toml:{at('score')}: result.score: 'score[' is not JMESPath" in printed
+    assert "1 manifests checked, 3 problems" in printed
     rows = json.loads(bench("adapters", "validate", "--json", code=2).stdout)["problems"]
     assert [row["key"] for row in rows] == ["run.argv", "options.seed.default", "result.score"]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('unit = "ratio"', 'unti = "ratio"', "result.unti: unknown key; did you mean unit?"),
         ('unit = "ratio"', "", "result.unit: is missing"),
@@ -97,11 +97,11 @@ def test_validate_reports_every_problem_with_its_line(bench):
         ('type = "int"', 'type = "whole"', "options.seed.type: invalid enum value"),
     ],
 )
-def test_validate_reports_a_file_that_is_not_a_manifest(bench, old, new, told):
+def test_validate_reports_a_file_that_is_not_a_manifest(bench, old, new, message):
     manifest = bench.add("broken") / "benchmark.toml"
     manifest.write_text(manifest.read_text().replace(old, new, 1))
     done = bench("adapters", "validate", str(manifest), code=2)
-    assert told in done.stdout
+    assert message in done.stdout
 
 
 def test_validate_accepts_a_folder_of_manifests(bench):
@@ -123,8 +123,8 @@ def test_a_manifest_is_tested_on_a_result_without_a_run(bench, tmp_path):
     bench.add("own_quiz", result='valid = "n > `0`"')
     result = tmp_path / "result.json"
     result.write_text('{"score": 0.25, "n": 4, "usage": {"in": 7}}')
-    told = json.loads(bench("adapters", "test", "own_quiz", "--result", str(result), "--json").stdout)
-    assert (told["score"], told["samples"], told["usage"], told["reason"]) == (0.25, 4, {"input_tokens": 7}, None)
+    shown = json.loads(bench("adapters", "test", "own_quiz", "--result", str(result), "--json").stdout)
+    assert (shown["score"], shown["samples"], shown["usage"], shown["reason"]) == (0.25, 4, {"input_tokens": 7}, None)
     result.write_text('{"score": 0.25, "n": 0}')
     assert "failed: invalid_result" in bench("adapters", "test", "own_quiz", "--result", str(result), code=1).stdout
     by_path = bench(

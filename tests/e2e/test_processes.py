@@ -169,7 +169,7 @@ def test_an_owner_that_returns_after_recovery_records_a_late_result(bench, tmp_p
     bench.add("slow", SLOW + RESULT)
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", GATE=str(path))
     assert "started" in process.stderr.readline()
-    # To another machine, on a network disk without locks, this owner is only silent: recover as from there.
+    # For another machine, on a network disk without locks, this owner is only silent: recover as that machine would.
     code = (
         "import sys\n"
         "from benchmarks.ledger import identity\n"
@@ -200,7 +200,7 @@ def test_an_owner_that_returns_after_recovery_records_a_late_result(bench, tmp_p
 
 
 def test_a_stopped_orchestrator_counts_no_time_after_the_end_of_its_benchmark(bench):
-    """It is stopped while the benchmark waits, and goes on long after that has ended."""
+    """It is stopped while the benchmark waits, and continues long after the benchmark has ended."""
     bench.add(
         "short", "import time\nopen('begun', 'w')\nwhile not os.path.exists('go'): time.sleep(0.01)" + f"\n{RESULT}"
     )
@@ -212,7 +212,7 @@ def test_a_stopped_orchestrator_counts_no_time_after_the_end_of_its_benchmark(be
     while not any(file.read_text() for file in bench.results.rglob("exit_status")):
         time.sleep(0.01)
     [noted] = bench.results.rglob("exit_status")
-    while time.time() < noted.stat().st_mtime + 4:  # Time has to pass: it is what must not be counted.
+    while time.time() < noted.stat().st_mtime + 4:  # Time has to pass: the time that must not be counted.
         time.sleep(0.1)
     process.send_signal(signal.SIGCONT)
     _, err = process.communicate(timeout=30)

@@ -90,8 +90,8 @@ def test_the_packages_of_an_isolated_environment_are_recorded(bench, tmp_path):
     output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 1, "v": six.__version__}))
     """
     bench.add("good", code, result='metrics = { six = "v" }', more='[requires]\npython = ["six==1.17.0"]')
-    told = bench.run("good", BENCHMARKS_CACHE=str(tmp_path / "cache"))
-    assert "building the environment of six==1.17.0" in told
+    printed = bench.run("good", BENCHMARKS_CACHE=str(tmp_path / "cache"))
+    assert "building the environment of six==1.17.0" in printed
     [run] = bench.runs()
     assert run["provenance"]["packages"] == ["six==1.17.0"]
     assert run["metrics"] == {"six": "1.17.0"}

@@ -28,7 +28,7 @@ def provider():
 
 @pytest.fixture
 def asked(bench, provider):
-    """Runs the suite on a server that answers in a certain way; its row."""
+    """Runs the suite on a server that answers in this way; returns the row of the run."""
 
     def asked(way: str, *more: str, code: int = 0) -> dict:
         (bench.root / "prices.toml").write_text(PRICES)
@@ -129,12 +129,12 @@ def test_a_skip_at_another_address_is_reported(bench, asked, provider):
     asked("well")
     asked("strict")
     assert provider.asked["strict"] == 0 and len(bench.runs()) == 1
-    told = f"it used {provider.url('well')} and this would use {provider.url('strict')}: only the address differs"
-    assert told in asked.done.stderr
+    printed = f"it used {provider.url('well')} and this would use {provider.url('strict')}: only the address differs"
+    assert printed in asked.done.stderr
     asked("strict", "--explain")
-    assert told in asked.done.stderr
+    assert printed in asked.done.stderr
     asked("strict", "--dry-run")
-    assert told in " ".join(asked.done.stdout.split())
+    assert printed in " ".join(asked.done.stdout.split())
     asked("well")
     assert "already" not in asked.done.stderr and "only the address" not in asked.done.stderr
     asked("strict", "--force")
@@ -161,5 +161,5 @@ models = [
 
 def test_one_name_at_two_addresses_is_refused(bench):
     (bench.root / "two.toml").write_text(CAMPAIGN)
-    told = bench("run", "--campaign", str(bench.root / "two.toml"), code=2).stderr
-    assert "openai-compatible:m has two addresses" in told and "hint: give the models different names" in told
+    printed = bench("run", "--campaign", str(bench.root / "two.toml"), code=2).stderr
+    assert "openai-compatible:m has two addresses" in printed and "hint: give the models different names" in printed

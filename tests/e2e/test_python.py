@@ -155,7 +155,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupted_campaign_records_what_was_running(bench, start):
+def test_an_interrupted_campaign_records_its_running_runs(bench, start):
     bench.add("slow", "print('begun', flush=True); import time; time.sleep(1000)")
     process = start(RUN)
     while not bench.results.exists() or not bench.events("started"):
@@ -164,7 +164,7 @@ def test_an_interrupted_campaign_records_what_was_running(bench, start):
     assert process.stdout.readline() == "interrupted ['interrupted']\n"
 
 
-def test_a_campaign_of_a_program_skips_what_is_done(bench):
+def test_a_campaign_of_a_program_skips_finished_work(bench):
     bench.add("good")
     place = benchmarks.open(bench.root)
     first = place.run("good", model="ollama:m")

@@ -25,9 +25,9 @@ def test_a_table_json_csv_and_parquet_say_the_same(asked, tmp_path):
     table = asked("query", SQL).stdout.splitlines()
     assert table[0].split() == ["benchmark_id", "score", "extra_config_json", "ended_at"]
     assert table[1].split()[:2] == ["one", "0.5"] and len(table) == 3
-    told = json.loads(asked("query", SQL, "--json").stdout)
-    assert [column["name"] for column in told["columns"]] == ["benchmark_id", "score", "extra_config_json", "ended_at"]
-    assert [row[:3] for row in told["rows"]] == [["one", 0.5, {"seed": 1}], ["two", 0.75, {"seed": 1}]]
+    shown = json.loads(asked("query", SQL, "--json").stdout)
+    assert [column["name"] for column in shown["columns"]] == ["benchmark_id", "score", "extra_config_json", "ended_at"]
+    assert [row[:3] for row in shown["rows"]] == [["one", 0.5, {"seed": 1}], ["two", 0.75, {"seed": 1}]]
     rows = list(csv.reader(io.StringIO(asked("query", SQL, "--csv").stdout)))
     assert rows[1][:3] == ["one", "0.5", '{"seed":1}']
     file = tmp_path / "it's.parquet"
@@ -46,13 +46,13 @@ def test_parquet_has_every_row_of_a_long_answer(bench, tmp_path):
 
 
 def test_a_csv_cell_is_never_a_formula(bench):
-    told = bench("query", "SELECT '=1+1' AS \"@a\", -1.5 AS b, NULL AS c, [-1] AS d", "--csv").stdout
-    assert list(csv.reader(io.StringIO(told))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
+    printed = bench("query", "SELECT '=1+1' AS \"@a\", -1.5 AS b, NULL AS c, [-1] AS d", "--csv").stdout
+    assert list(csv.reader(io.StringIO(printed))) == [["'@a", "b", "c", "d"], ["'=1+1", "-1.5", "", "[-1]"]]
 
 
 def test_a_row_of_a_table_is_one_line_without_control_characters(bench):
-    told = bench("query", "SELECT 'a' || chr(10) || 'b' || chr(27) || '[31m' AS \"x\ny\"").stdout
-    assert told.splitlines() == ["x y", r"a b\u001b[31m"]
+    printed = bench("query", "SELECT 'a' || chr(10) || 'b' || chr(27) || '[31m' AS \"x\ny\"").stdout
+    assert printed.splitlines() == ["x y", r"a b\u001b[31m"]
 
 
 def test_sql_from_a_file_and_as_of_a_time(asked, tmp_path):
@@ -89,7 +89,7 @@ def test_a_query_without_runs_is_empty_and_creates_nothing(bench):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("query",), "no SQL given\nhint: give the SQL or --file"),
         (("query", "SELECT 1", "--file", "x"), "SQL and --file exclude each other"),
@@ -105,8 +105,8 @@ def test_a_query_without_runs_is_empty_and_creates_nothing(bench):
         (("query", "SELECT count(*) FROM range(10000000) a, range(10000000)", "--timeout", "0.5"), "--timeout"),
     ],
 )
-def test_a_bad_query_is_an_error(bench, arguments, told):
-    assert told in bench(*arguments, code=2).stderr
+def test_a_bad_query_is_an_error(bench, arguments, message):
+    assert message in bench(*arguments, code=2).stderr
 
 
 def test_a_damaged_ledger_is_an_error(asked):

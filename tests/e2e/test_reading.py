@@ -127,9 +127,9 @@ def test_show_runs_shows_skipped_and_incompatible_work(bench):
 def test_show_run_finds_a_run_by_the_beginning_of_its_id(bench):
     make_history(bench)
     run = bench.runs()[0]
-    told = json.loads(bench("show-run", run["run_id"][:-4], "--json").stdout)
-    assert told["run"] == run
-    assert [event["type"] for event in told["events"]] == ["started", "finished"]
+    shown = json.loads(bench("show-run", run["run_id"][:-4], "--json").stdout)
+    assert shown["run"] == run
+    assert [event["type"] for event in shown["events"]] == ["started", "finished"]
     assert run["run_id"] in bench("show-run", run["run_id"]).stdout
     assert "runs begin with 'run_'" in bench("show-run", "run_", code=2).stderr
 
@@ -191,8 +191,8 @@ def test_changed_artifacts_are_found(bench):
     done = bench("ledger", "verify", code=1)
     assert "output/result.json is not the file that was recorded" in done.stdout
     path.unlink()
-    told = bench("ledger", "verify", code=1).stdout
-    assert "output/result.json" in told and told != done.stdout
+    printed = bench("ledger", "verify", code=1).stdout
+    assert "output/result.json" in printed and printed != done.stdout
     bench("ledger", "verify", "--no-artifacts")
 
 

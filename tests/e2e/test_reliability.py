@@ -28,12 +28,12 @@ MEMORY_KIB = 150 * 1024
 
 
 class Kind(NamedTuple):
-    """`count` benchmarks that run `code`, and what each must come to: its reason, with `told` in its error or notes."""
+    """`count` benchmarks that run `code`; each must end with the reason, and with `note` in its error or notes."""
 
     count: int
     code: str
     reason: str | None = None
-    told: str = ""
+    note: str = ""
     run: str = "timeout_seconds = 60"
     more: str = ""
 
@@ -47,7 +47,7 @@ for _ in range({}):
         import time; time.sleep(1000)
 """
 DAEMON = "os.setsid(); os.fork() and os._exit(0)"
-# Each generation has the next and ends: by the time that somebody has found it, it is gone.
+# Each process starts the next one and ends: when it is found, it is already gone.
 RUNAWAY = """
 import time
 end = time.time() + 20
@@ -67,7 +67,7 @@ LONG = "b'{\"prompt_tokens\": 1, \"pad\": \"' + b'x' * 150_000_000 + b'\"}'"
 WAIT = "import time; time.sleep(1.2)\n"
 
 KINDS = {
-    # Those that do as they should, and those that fail as anybody does.
+    # Children that succeed, and children that fail in common ways.
     "good": Kind(40, GOOD),
     "exits": Kind(20, "print('last words', file=sys.stderr); sys.exit(3)", "exit_code", "last words"),
     "raises": Kind(10, GOOD + "raise KeyError('gone')", "exit_code", "KeyError: 'gone'"),
@@ -76,28 +76,28 @@ KINDS = {
     "mute": Kind(10, "pass", "no_result"),
     "no_space": Kind(4, GOOD, "environment", "MiB are free", more='[resources]\ndisk = "900 TiB"'),
     "nowhere": Kind(4, "os.chdir('/'); import shutil; shutil.rmtree(os.environ['BENCHMARK_RUN_ROOT'])", "no_result"),
-    # Those that do not end.
+    # Children that do not end.
     "hangs": Kind(8, HANG.format("pass"), "timeout", run=SHORT),
     "deaf": Kind(2, HANG.format("signal.signal(15, signal.SIG_IGN)"), "timeout", run=SHORT),
     "stopped": Kind(2, "os.kill(os.getpid(), 19)", "timeout", run=SHORT),
     "silent": Kind(4, HANG.format("print('begun', flush=True)"), "stalled", run="stall_seconds = 1"),
     "chatters": Kind(2, "while True: print('again')", "timeout", run=SHORT + "\nlog_bytes = 2_000_000"),
-    # Those that have children of their own, or end those that they should not.
-    "forks": Kind(6, FORK.format(12, "pass") + GOOD, told="left processes behind"),
-    "daemons": Kind(6, FORK.format(2, DAEMON) + GOOD, told="left processes behind"),
+    # Children with children of their own, or that end processes that are not theirs.
+    "forks": Kind(6, FORK.format(12, "pass") + GOOD, note="left processes behind"),
+    "daemons": Kind(6, FORK.format(2, DAEMON) + GOOD, note="left processes behind"),
     "deaf_daemon": Kind(1, FORK.format(1, DAEMON + "; import signal; signal.signal(15, signal.SIG_IGN)") + GOOD),
     "fails_with_daemon": Kind(4, FORK.format(1, DAEMON) + "sys.exit(4)", "exit_code", "exit code 4"),
     "runaway": Kind(4, RUNAWAY.format("pass") + GOOD),
     "runaway_daemon": Kind(4, RUNAWAY.format("os.setsid()") + GOOD),
     "kills_parent": Kind(6, "os.kill(os.getppid(), 9); import time; time.sleep(1000)", "signal", "SIGKILL"),
     "kills_group": Kind(4, "os.killpg(0, 9)", "signal", "SIGKILL"),
-    # They write too much, too little at a time, or bytes that cannot be decoded.
-    "floods": Kind(1, f"for _ in range({FLOOD_MIB}): os.write(1, b'x' * 2**20)" + GOOD, told="bytes were left out"),
+    # Children that write too much, too little at a time, or bytes that cannot be decoded.
+    "floods": Kind(1, f"for _ in range({FLOOD_MIB}): os.write(1, b'x' * 2**20)" + GOOD, note="bytes were left out"),
     "floods_stderr": Kind(2, "os.write(2, b'y' * 20_000_000); sys.exit(1)", "exit_code", "yyyy"),
     "drips": Kind(2, "for _ in range(300_000): os.write(1, b'.')\n" + GOOD, run="log_bytes = 0"),
     "binary": Kind(4, "os.write(2, bytes(range(256)) * 9); sys.exit(1)", "exit_code", "exit code 1"),
     "closes": Kind(2, "os.close(1); os.close(2)\n" + WAIT + GOOD),
-    # Results that are none.
+    # Invalid results.
     "broken": Kind(8, RESULT.format("b'{broken'"), "bad_result"),
     "no_text": Kind(4, RESULT.format("bytes(range(256)) * 9"), "bad_result"),
     "no_utf8": Kind(2, RESULT.format("b'{\"score\": 0.5, \"n\": 1, \"x\": \"\\xff\"}'"), "bad_result"),
@@ -116,7 +116,7 @@ KINDS = {
     "odd_usage": Kind(1, RESULT.format('b\'{"score": 1, "n": 1, "usage": {"in": "ten", "out": 1%s}}\' % (b"0" * 99)')),
 }  # fmt: skip
 
-# The program as it is, which notes the most memory that it ever took (of its own image: VmHWM begins with exec).
+# The program itself, which prints its peak memory (VmHWM begins with exec).
 MEASURED = """
 import atexit, os, pathlib, re
 from benchmarks.cli.main import main
@@ -129,7 +129,7 @@ main()
 
 
 def measured(bench, tmp_path: Path, *arguments: str, code: int) -> int:
-    """Run the command; the most KiB that it took. No process of it may be left."""
+    """Run the command; returns its peak memory in KiB. No process of it may be left."""
     peak, marker = tmp_path / "peak", f"{MARKER}={bench.root}"
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *bench.command(*arguments)[1:]],
@@ -158,7 +158,7 @@ def test_a_campaign_of_misbehaving_children_ends_with_the_reasons(bench, tmp_pat
     for id, kind in kinds.items():
         run = runs[id]
         assert run["status"] == ("failed" if kind.reason else "succeeded")
-        assert kind.told in "\n".join([run["error"] or "", *run["notes"]]), id
+        assert kind.note in "\n".join([run["error"] or "", *run["notes"]]), id
     [closed] = bench.events("group_closed")
     failures = sum(kind.reason is not None for kind in kinds.values())
     counts = {"succeeded": len(kinds) - failures, "failed": failures, "skipped": 0, "incompatible": 0}
@@ -186,7 +186,7 @@ time.sleep({seconds})
 
 
 def kill_at_random(bench, rng, arguments: tuple[str, ...]) -> bool:
-    """Start a `run`, and kill it some events later; whether it was still at work."""
+    """Start a `run`, and kill it some events later; returns whether it was still working."""
     process = bench.start(*arguments, "--json")
     events = rng.randrange(16)
     for _ in range(events):
@@ -212,7 +212,7 @@ def test_an_orchestrator_that_is_killed_repeatedly_does_everything_once(bench, t
     kills = 0
     while kills < KILLS:
         kills += kill_at_random(bench, rng, arguments)
-        if rng.random() < 0.5:  # What it has begun comes to its end, before anybody looks.
+        if rng.random() < 0.5:  # Its running benchmark ends before the next command looks at it.
             until = time.monotonic() + 20
             while marked_processes(marker) and time.monotonic() < until:
                 time.sleep(0.02)

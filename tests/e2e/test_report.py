@@ -22,8 +22,8 @@ def test_a_report_of_the_whole_history_or_of_a_group(bench, tmp_path):
     bench("report", "--output", str(tmp_path / "again.html"))
     assert (tmp_path / "again.html").read_text() == text
     group = bench.runs()[0]["run_group_id"]
-    told = json.loads(bench("report", group, "--json").stdout)
-    assert [standing["model"] for standing in told["standings"]] == ["one"] and told["scope"] == f"group {group}"
+    shown = json.loads(bench("report", group, "--json").stdout)
+    assert [standing["model"] for standing in shown["standings"]] == ["one"] and shown["scope"] == f"group {group}"
     bench("report", "two", "--markdown", "--output", str(tmp_path / "page.md"))
     assert "| good |" in (tmp_path / "page.md").read_text()
     first_closed = bench.events("group_closed")[0]["seq"]

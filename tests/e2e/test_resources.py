@@ -38,7 +38,7 @@ def test_exclusive_runs_and_gpus_are_shared_with_other_orchestrators_even_killed
     with gate.open("w"):
         first.kill()
         first.communicate()
-        # With a ledger of its own, so that it does not recover, and end, the orphan.
+        # With a separate ledger, so that it does not recover, and end, the orphaned benchmark.
         ledger = ("--ledger", str(tmp_path / "other"))
         second = bench.start("run", "--benchmarks", "second", "--provider", "ollama", *ledger)
         assert "second: waits for display, 1 GPU," in second.stderr.readline()
@@ -62,8 +62,8 @@ def test_each_run_has_gpus_of_its_own(bench):
 
 def test_a_benchmark_that_needs_more_than_the_machine_is_incompatible(bench):
     bench.add("huge", more='[resources]\ncpus = 5000\nmemory = "900 TiB"\ngpus = 64\n')
-    told = bench.run("huge", CUDA_VISIBLE_DEVICES="0")
-    assert "5000 cores" in told and "GiB of memory" in told and "64 GPUs (this machine has 1)" in told
+    printed = bench.run("huge", CUDA_VISIBLE_DEVICES="0")
+    assert "5000 cores" in printed and "GiB of memory" in printed and "64 GPUs (this machine has 1)" in printed
     assert bench.runs() == []
 
 

@@ -16,7 +16,7 @@ OPTION = "from-extra-5678"
 RESULT = (
     "output.joinpath('result.json').write_text(json.dumps({'score': 0.5, 'n': 4, 'note': os.environ['GROQ_API_KEY']}))"
 )
-# A byte at a time: no read has the whole of it.
+# One byte at a time: no read returns the whole key.
 DRIP = """
 for stream in (1, 2):
     for byte in f"{os.environ['SUITE_KEY']} {os.environ['GROQ_API_KEY']}\\n".encode():
@@ -67,7 +67,7 @@ def test_a_note_on_progress_is_hidden_on_a_terminal(bench):
         while piece := os.read(ours, 65536):
             screen += piece
     except OSError:
-        pass  # The other end of a terminal is closed: so Linux says it.
+        pass  # Linux raises this if the other end of a terminal is closed.
     os.close(ours)
     assert process.wait(20) == 0
     assert b"key [redacted:GROQ_API_KEY]" in screen

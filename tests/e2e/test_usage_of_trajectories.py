@@ -23,7 +23,7 @@ def test_tokens_and_cost_are_known_and_end_a_campaign(bench, tmp_path):
         bench.add(name, CODE)
     prices = tmp_path / "prices.toml"
     prices.write_text(PRICES)
-    told = bench.run("a", "b", "c", more=("--max-tokens", "150", "--prices", str(prices)))
+    printed = bench.run("a", "b", "c", more=("--max-tokens", "150", "--prices", str(prices)))
     first, second = bench.runs()
     assert {name: first["usage"][name] for name in ("input_tokens", "output_tokens", "calls", "latency_mean_ms")} == {
         "input_tokens": 80,
@@ -33,9 +33,9 @@ def test_tokens_and_cost_are_known_and_end_a_campaign(bench, tmp_path):
     }
     assert first["usage"]["cost_usd"] == second["usage"]["cost_usd"] == 0.12
     assert (first["total_tokens"], first["call_count"]) == (100, 1)
-    assert "1" in told and "200 of 150" in told
-    told = bench.run("a", "b", "c", more=("--force", "--max-cost", "0.1", "--prices", str(prices)))
-    assert len(bench.runs()) == 3, told
+    assert "1" in printed and "200 of 150" in printed
+    printed = bench.run("a", "b", "c", more=("--force", "--max-cost", "0.1", "--prices", str(prices)))
+    assert len(bench.runs()) == 3, printed
 
 
 def test_the_usage_that_a_suite_reports_has_priority(bench):

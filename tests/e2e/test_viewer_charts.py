@@ -1,4 +1,4 @@
-"""Pages that weigh scores, in a real browser: the matrix, one benchmark, comparisons, questions in SQL."""
+"""Pages that compare scores, in a real browser: the matrix, one benchmark, comparisons, questions in SQL."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def scores(live, histories):
-    """A page, its address, and a ledger in which three models have scored on two benchmarks."""
+    """A page, its address, and a ledger with the scores of three models on two benchmarks."""
     page, url, _, store = live
-    told: list[str] = []
-    page.on("console", lambda message: told.append(message.text) if is_wrong(message) else None)
-    page.on("pageerror", lambda problem: told.append(str(problem)))
+    reported: list[str] = []
+    page.on("console", lambda message: reported.append(message.text) if is_wrong(message) else None)
+    page.on("pageerror", lambda problem: reported.append(str(problem)))
     events = []
     for name, upwards, unit in (("recall", True, "ratio"), ("speed", False, "s")):
         events.append(
@@ -43,15 +43,17 @@ def scores(live, histories):
                 events += [NewEvent(run, started), NewEvent(run, ended)]
     histories.append_anyway(store, events)
     yield page, url
-    assert told == [], "nothing that the page's policy forbids, no error, and no warning"
+    assert reported == [], "nothing that the page's policy forbids, no error, and no warning"
 
 
 def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
     page, _ = scores
     _, _, workspace, _ = live
     file = tmp_path / "history of ours.html"
-    told = bench("export-viewer-data", "--workspace", str(workspace.root), "--html", str(file), "--details", "5").stderr
-    assert "wrote 18 runs to" in told
+    printed = bench(
+        "export-viewer-data", "--workspace", str(workspace.root), "--html", str(file), "--details", "5"
+    ).stderr
+    assert "wrote 18 runs to" in printed
     page.route(
         "**/*", lambda route: route.continue_() if route.request.url.startswith(("file:", "data:")) else route.abort()
     )
@@ -71,11 +73,11 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
 
 
 def is_wrong(message):
-    # A browser tells of every 400, also of those that a test asks for.
+    # A browser logs every 400, also one that a test provokes.
     return message.type in ("error", "warning") and "400 (Bad Request)" not in message.text
 
 
-def test_the_matrix_shows_who_is_ahead_whichever_way_is_better(scores):
+def test_the_matrix_shows_the_best_contender_in_either_direction(scores):
     page, url = scores
     page.goto(url + "#/benchmarks")
     recall = page.get_by_role("row", name=re.compile("recall"))
@@ -126,7 +128,7 @@ def test_models_are_compared_and_the_address_says_which(scores):
     page.get_by_text("Choose two to six").wait_for()
 
 
-def test_letters_stand_for_the_names_of_sides_where_there_is_little_room(live, histories):
+def test_letters_replace_the_names_of_sides_on_a_narrow_page(live, histories):
     page, url, _, store = live
     for number in range(3):
         events = [NewEvent(f"run_{number}", histories.started(str(number)))]
@@ -149,10 +151,10 @@ def test_letters_stand_for_the_names_of_sides_where_there_is_little_room(live, h
         assert box and box["width"] == box["height"]
 
 
-def test_what_cannot_be_compared_is_told(scores):
+def test_the_page_lists_scores_that_cannot_be_compared(scores):
     page, url = scores
-    page.goto(url + "#/compare?of=model:small&of=model:nobody")
-    expect(page.get_by_role("alert").get_by_text(re.compile("nobody"))).to_be_visible()
+    page.goto(url + "#/compare?of=model:small&of=model:unknown")
+    expect(page.get_by_role("alert").get_by_text(re.compile("unknown"))).to_be_visible()
 
 
 def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):

@@ -24,7 +24,7 @@ def test_the_table_follows_the_ledger_by_itself(live, histories):
     page.get_by_text("0.625").first.wait_for()
 
 
-def test_the_overview_shows_progress_age_and_what_is_stale(live, histories):
+def test_the_overview_shows_progress_age_and_stale_runs(live, histories):
     page, url, _, store = live
     page.goto(url)
     page.get_by_text("No runs yet").wait_for()

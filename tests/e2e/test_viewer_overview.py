@@ -12,7 +12,7 @@ def panel(page, title):
     return page.locator("section.panel", has=page.get_by_role("heading", name=title, exact=False))
 
 
-def test_it_tells_what_runs_ended_got_better_got_worse_and_failed(page, url):
+def test_it_shows_running_ended_better_worse_and_failed_runs(page, url):
     page.goto(url + "#/?days=365")
     expect(page.locator(".intro")).to_contain_text("132 runs of 6 benchmarks")
     assert page.locator(".tile strong").all_inner_texts()[:2] == ["1", "105"]
@@ -26,7 +26,7 @@ def test_it_tells_what_runs_ended_got_better_got_worse_and_failed(page, url):
     expect(page.locator(".intro")).to_contain_text("26 of 132")
 
 
-def test_how_far_back_stands_in_the_address(page, url):
+def test_the_number_of_days_is_part_of_the_address(page, url):
     page.goto(url)
     page.get_by_role("button", name="30 days").click()
     assert "days=30" in page.url

@@ -1,4 +1,4 @@
-"""What stands around every page: that it fits, can be used by everybody, and says when it is not up to date."""
+"""What every page has: it fits, is accessible, and says if it is not up to date."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ VIEWS = [{"width": 1280, "scheme": "light"}, {"width": 400, "scheme": "dark"}]
 def test_every_page_fits_and_axe_finds_nothing(page, url):
     from axe_playwright_python.sync_playwright import Axe
 
-    other = page.context.new_page()  # Its console tells of the run that is not there.
+    other = page.context.new_page()  # The console logs the missing run.
     for address, ready in PAGES:
         other.goto("about:blank")
         other.goto(url + address)
@@ -79,7 +79,7 @@ def test_the_skip_link_leads_to_the_content_and_not_to_another_page(page, url, a
     assert page.locator("main h1").inner_text() == title
 
 
-def test_the_keys_are_told(page):
+def test_the_page_lists_its_keys(page):
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("next run")

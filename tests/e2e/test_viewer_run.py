@@ -60,7 +60,7 @@ def test_a_log_is_searched_and_the_line_shown(page, url):
     expect(page.locator(".matches")).to_contain_text("Nothing like that")
 
 
-def test_the_score_stands_against_reference_and_history(page, url):
+def test_the_score_is_shown_beside_reference_and_history(page, url):
     page.goto(url + "#/runs/run_014")
     standing = page.locator(".standing")
     expect(standing).to_contain_text("someone")
@@ -69,7 +69,7 @@ def test_the_score_stands_against_reference_and_history(page, url):
     assert standing.locator(".dots circle").count() > 10
 
 
-def test_a_run_that_is_not_there_is_told(browser, url):
+def test_a_missing_run_is_an_error(browser, url):
     page = browser.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -81,7 +81,7 @@ def test_a_run_that_is_not_there_is_told(browser, url):
     assert [one for one in asked if "run_nobody/" in one] == [], "nothing is asked about a run that is not there"
 
 
-def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories):
+def test_a_running_run_is_followed_and_open_parts_stay_open(live, histories):
     page, url, workspace, store = live
     log = workspace.run_folder("rg_1", "b", "b", "run_1") / "stdout.log"
     log.parent.mkdir(parents=True)
@@ -98,7 +98,7 @@ def test_a_run_under_way_is_followed_and_what_is_open_stays_open(live, histories
     expect(output).to_have_text("first\ngreen\n20 %")
     expect(output.locator(".ansi-fg-2")).to_have_text("green")
     expect(page.locator(".run-score")).to_contain_text("1 of 4")
-    expect(page.locator("ol.timeline li")).to_have_count(2)  # Heartbeats in a row stand together.
+    expect(page.locator("ol.timeline li")).to_have_count(2)  # Consecutive heartbeats are one row.
     assert page.locator("ol.timeline details[open]").count() == 1
     histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.5))])
     expect(page.locator(".run-score strong")).to_have_text("0.500")

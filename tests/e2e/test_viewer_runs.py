@@ -16,7 +16,7 @@ ROWS = "tr[data-run]"
 
 
 def column(page, name):
-    """The texts of a column, of the rows that are there."""
+    """The texts of a column, of the rows that exist."""
     return page.locator(f"{ROWS} .c-{name}").all_inner_texts()
 
 
@@ -26,7 +26,7 @@ def sort_by(page, name, **how):
     page.wait_for_timeout(50)
 
 
-def test_every_run_of_a_long_history_can_be_reached_and_few_are_there(live, histories):
+def test_every_run_of_a_long_history_can_be_reached_and_few_rows_exist_at_a_time(live, histories):
     page, url, _, store = live
     names = [f"run_{number:04d}" for number in range(1050)]
     histories.append_anyway(store, [NewEvent(name, histories.started()) for name in names])
@@ -112,7 +112,7 @@ def test_columns_can_be_chosen_and_stand_in_the_address(page):
     assert set(column(page, "attempt")) == {"1"}
 
 
-def test_what_is_filtered_can_be_downloaded(page):
+def test_filtered_runs_can_be_downloaded(page):
     page.get_by_role("button", name="failed").click()
     expect(page.locator(".intro")).to_contain_text("26 of 132")
     page.get_by_text("Download").click()
@@ -130,7 +130,7 @@ def test_text_from_the_ledger_is_never_markup(page):
     assert page.locator("tbody .mark").inner_text() == "synthetic"
 
 
-def test_rows_can_be_chosen_with_keys_and_back_leads_to_where_one_was(page):
+def test_rows_can_be_chosen_with_keys_and_back_returns_to_the_same_place(page):
     page.get_by_role("button", name="succeeded").click()
     expect(page.locator(".intro")).to_contain_text("105 of 132")
     for _ in range(40):
@@ -152,7 +152,7 @@ def test_rows_can_be_chosen_with_keys_and_back_leads_to_where_one_was(page):
     expect(page.locator(".intro")).to_contain_text("132 in the ledger")
 
 
-def test_what_somebody_does_in_the_table_survives_its_refresh(live, histories):
+def test_a_selection_in_the_table_survives_its_refresh(live, histories):
     page, url, _, store = live
     add = histories.append_anyway
     add(store, [NewEvent(f"run_{number:02d}", histories.started()) for number in range(60)])
@@ -186,8 +186,8 @@ def test_rows_that_need_care_say_so_and_units_are_shown(live, histories):
     page.goto(url + "#/runs")
     page.wait_for_selector(ROWS)
     for run_id in events:
-        told = page.locator(f"tr[data-run={run_id}] .mark").all_inner_texts()
-        assert any(text.startswith(run_id.removeprefix("run_")) for text in told), f"{run_id}: {told}"
+        printed = page.locator(f"tr[data-run={run_id}] .mark").all_inner_texts()
+        assert any(text.startswith(run_id.removeprefix("run_")) for text in printed), f"{run_id}: {printed}"
     assert page.locator("tr[data-run=run_synthetic] .c-score").inner_text() == "67.3 ± 1.5 points"
 
 

@@ -1,4 +1,4 @@
-"""Time travel: every page shows what was known then, and nobody takes it for now."""
+"""Time travel: every page shows the past, and says so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def test_every_page_shows_what_was_known_then_until_one_comes_back(page):
+def test_every_page_shows_the_past_until_the_reader_returns_to_now(page):
     page.get_by_role("button", name="As of now").click()
     slider = page.get_by_label("Position in the ledger")
     expect(slider).to_have_attribute("max", "264")
@@ -48,13 +48,13 @@ def test_a_moment_that_is_not_past_is_said_to_be_none(page, url):
     expect(page.locator("time-travel")).to_contain_text("Nothing has happened since")
 
 
-def test_a_page_that_asks_nothing_of_the_history_says_the_moment_too(page, url):
+def test_a_page_without_history_shows_the_moment_too(page, url):
     page.goto(url + "?as_of=100#/ask")
     expect(page.locator("time-travel")).to_contain_text("As it was known after event 100")
     expect(page.get_by_label("Position in the ledger")).to_have_value("100")
 
 
-def test_a_position_that_the_ledger_has_not_reached_is_told(browser, url):
+def test_a_position_after_the_last_event_is_an_error(browser, url):
     page = browser.new_page()
     page.goto(url + "?as_of=265#/")
     page.get_by_text("there is no event 265 yet").wait_for()

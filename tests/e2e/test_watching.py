@@ -48,8 +48,8 @@ def test_quiet_prints_failures_only(bench):
 
 def test_a_failure_is_shown_with_the_last_line_of_stderr(bench):
     bench.add("bad", 'print("first\\n\\x1b]0;title\\x07\\x1b[31mthe \\0reason\\x1b[0m", file=sys.stderr); sys.exit(3)')
-    told = bench.run("bad", code=1)
-    assert told.splitlines()[-1].endswith(": exit code 3: the reason")
+    printed = bench.run("bad", code=1)
+    assert printed.splitlines()[-1].endswith(": exit code 3: the reason")
     [run] = bench.runs()
     assert run["error"] == "exit code 3; the last of stderr:\nfirst\nthe reason"
 

@@ -34,15 +34,15 @@ def test_a_benchmark_without_a_model_costs_nothing_and_needs_no_price(bench):
 
 
 def test_a_benchmark_without_a_model_gets_no_providers_key(bench):
-    bench.add("timing", TELLS, result='metrics = { told = "metrics" }', more="[requires]\nmodel = false" + REQUIRED)
+    bench.add("timing", TELLS, result='metrics = { seen = "metrics" }', more="[requires]\nmodel = false" + REQUIRED)
     bench("run", "--benchmarks", "timing", "--extra", '{"path": "x"}', GROQ_API_KEY="gsk-very-secret")
-    assert bench.runs()[0]["metrics"] == {"told": {"given": "x", "key": False}}
+    assert bench.runs()[0]["metrics"] == {"seen": {"given": "x", "key": False}}
 
 
 def test_without_a_required_option_a_benchmark_is_incompatible_with_a_hint(bench):
     bench.add("timing", more=REQUIRED)
-    told = bench.run("timing")
-    assert "incompatible: option path (--extra '{\"path\": …}'): what to measure" in told
+    printed = bench.run("timing")
+    assert "incompatible: option path (--extra '{\"path\": …}'): what to measure" in printed
     assert "missing: option path" in bench("list-benchmarks").stdout
     bench.run("timing", more=("--extra", '{"path": "x"}'))
     assert [run["status"] for run in bench.runs()] == ["succeeded"]

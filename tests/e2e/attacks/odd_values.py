@@ -1,4 +1,4 @@
-"""Odd JSON values, and documents in which they stand where a benchmark's result has something sensible."""
+"""Odd JSON values, and documents that have them where a benchmark's result has a sensible value."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def mutate(rng: random.Random, document: Any) -> bytes:
 
 
 def _replaced(rng: random.Random, value: Any) -> Any:
-    """The value with an odd one somewhere in it: at a place, at all places of a list, or as another key."""
+    """The value with an odd one in it: at one place, at all places of a list, or as another key."""
     if isinstance(value, Raw) or not isinstance(value, dict | list) or not value or rng.random() < 0.1:
         return rng.choice(ODD)
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Small files that would fill a memory: each is refused by itself, within a limit, and the others are read."""
+"""Small files that would fill the memory: each is refused within a limit, and the others are read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEGABYTE = 1024 * 1024
 
 
 def limited(bench, megabytes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command with so much memory to allocate, and no more."""
+    """The command with a limit for its memory."""
     limit = ["prlimit", f"--data={megabytes * MEGABYTE}"]
     done = subprocess.run(
         [*limit, *bench.command(*arguments)], capture_output=True, text=True, env=bench.environ, timeout=120

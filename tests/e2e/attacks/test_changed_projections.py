@@ -1,4 +1,4 @@
-"""Another program changes the tables at random: no command believes it, and the ledger stays sound."""
+"""Another program changes the tables at random: no command trusts them, and the ledger stays sound."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every option and argument of every command, with odd values: one clear line and an exit code, never a traceback.
 
 The commands and their options are read from the program itself, so that a new one is tested without being named here.
-Each case is a process of its own, forked after the program was imported: so hundreds take seconds.
+Each case is a separate process, forked after the program was imported, so hundreds take seconds.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def odd_values(folder: Path) -> list[str]:
 
 
 def attempt(arguments: list[str], folder: Path) -> tuple[int | None, str]:
-    """The exit code of a command, None if it did not end, and what it said."""
+    """The exit code of a command, None if it did not end, and its output."""
     said = folder / "said"
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
@@ -206,9 +206,9 @@ def test_ctrl_c_in_a_query_is_one_line(bench):
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGINT)
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=20)[1]
-    assert process.returncode == 130, told
-    assert told.strip().splitlines()[-1] == "benchmarks query: interrupted" and "Traceback" not in told
+    printed = process.communicate(timeout=20)[1]
+    assert process.returncode == 130, printed
+    assert printed.strip().splitlines()[-1] == "benchmarks query: interrupted" and "Traceback" not in printed
 
 
 def _children(pid: int) -> list[int]:

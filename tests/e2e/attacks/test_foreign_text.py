@@ -1,4 +1,4 @@
-"""Names, notes, errors and files that speak to a terminal, or hide what they say: no command passes any of it on."""
+"""Names, notes, errors and files with terminal sequences or invisible text: no command passes any of it on."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def on_a_terminal(bench, *arguments: str, **environ: str) -> bytes:
         while piece := os.read(ours, 65536):
             screen += piece
     except OSError:
-        pass  # The other end of a terminal is closed: so Linux says it.
+        pass  # Linux raises this if the other end of a terminal is closed.
     os.close(ours)
     process.wait(30)
     assert b"Traceback" not in screen, screen
@@ -66,7 +66,7 @@ def on_a_terminal(bench, *arguments: str, **environ: str) -> bytes:
 
 @pytest.fixture
 def evil(bench):
-    """A workspace whose every foreign text gives orders."""
+    """A workspace in which every foreign text has such sequences."""
     code = f"ALL = json.loads({json.dumps(json.dumps(ALL))})\n{CODE}"
     bench.add("good", code, result='metrics = { note = "note", of = "of" }')
     manifest = bench.root / "good" / "benchmark.toml"
@@ -76,7 +76,7 @@ def evil(bench):
     return bench
 
 
-def test_no_command_passes_an_order_on(evil, rng, tally, is_full, tmp_path):
+def test_no_command_passes_terminal_sequences_on(evil, rng, tally, is_full, tmp_path):
     model = f"m {ALL}"
     work = ("--benchmarks", "good", "--provider", "ollama", "--model", model)
     screens = {"run": on_a_terminal(evil, "run", *work)}
@@ -121,7 +121,7 @@ def test_no_command_passes_an_order_on(evil, rng, tally, is_full, tmp_path):
         tally["screens"] += 1
 
 
-def test_what_is_written_for_others_is_visible_too(evil, tally, tmp_path):
+def test_output_for_other_programs_is_harmless_too(evil, tally, tmp_path):
     model = f"=m {ALL}"
     evil.run("good", more=("--model", model))
     files = {}
@@ -132,7 +132,7 @@ def test_what_is_written_for_others_is_visible_too(evil, tally, tmp_path):
     evil("report", "--output", str(files["report"]))
     evil("report", "--output", str(files["markdown"]))
     summary = tmp_path / "summary.md"
-    told = evil.run(
+    printed = evil.run(
         "good",
         more=("--model", model, "--force"),
         code=1,
@@ -140,7 +140,7 @@ def test_what_is_written_for_others_is_visible_too(evil, tally, tmp_path):
         GITHUB_ACTIONS="true",
         GITHUB_STEP_SUMMARY=str(summary),
     )
-    assert_harmless(told.encode(), "GitHub")
+    assert_harmless(printed.encode(), "GitHub")
     files["summary"] = summary
     for kind, file in files.items():
         assert_harmless(file.read_bytes().replace(b"\r\n", b"\n"), kind)
@@ -148,17 +148,17 @@ def test_what_is_written_for_others_is_visible_too(evil, tally, tmp_path):
     assert ",'=m" in files["csv"].read_text()
 
 
-def test_a_name_is_no_command_to_the_runner_of_github(bench):
+def test_a_name_is_not_a_command_for_the_runner_of_github(bench):
     bench.add("good")
-    told = bench.run(
+    printed = bench.run(
         "good", more=("--model", "m\n::set-output name=a::b\n##[error]x", "--explain"), GITHUB_ACTIONS="true"
     )
-    lines = [line for line in told.splitlines() if line.lstrip().startswith("::")]
-    assert all(re.match(r"::(group|endgroup|stop-commands|[0-9a-f]{16}|error)", line) for line in lines), told
-    assert "##[" not in told
+    lines = [line for line in printed.splitlines() if line.lstrip().startswith("::")]
+    assert all(re.match(r"::(group|endgroup|stop-commands|[0-9a-f]{16}|error)", line) for line in lines), printed
+    assert "##[" not in printed
 
 
-def test_programs_get_what_was_recorded(bench):
+def test_programs_get_the_recorded_text(bench):
     """Without a terminal, JSON has the bytes over which the hashes were taken."""
     bench.add("good")
     bench.run("good", more=("--model", "m\u202e\x9b"))

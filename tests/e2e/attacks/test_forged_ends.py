@@ -1,4 +1,4 @@
-"""Ends that nobody can prove: a forged exit status, a result put there, an event written by a benchmark itself."""
+"""Ends without a proof: a forged exit status, a planted result, an event that a benchmark wrote itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ with open(os.environ["GATE"]) as gate:
     gate.read()
 output.joinpath("result.json").write_text(json.dumps({"score": 0.75, "n": 4, "other": 1.0}))
 """
-# It ends well when it is asked to end, with a result of what it has so far.
+# After a signal it exits with 0, with a result of what it has so far.
 ENDS_WELL = """
 import signal, time
 def end(*_):
@@ -77,7 +77,7 @@ def gate(tmp_path: Path) -> Path:
 
 
 def killed_with_its_child_done(bench: Bench, tmp_path: Path, *ids: str) -> None:
-    """An orchestrator is killed, and its benchmark then comes to its end by itself."""
+    """An orchestrator is killed, and its benchmark then ends by itself."""
     path = gate(tmp_path)
     process = bench.start("run", "--benchmarks", *ids, "--provider", "ollama", GATE=str(path))
     assert process.stderr and "started" in process.stderr.readline()
@@ -125,7 +125,7 @@ def test_no_forged_end_is_adopted(
     histories.append_anyway(store, [NewEvent("rg_1", histories.opened())])
 
     def lost(name: str, text: str, secrets: Secrets | None) -> Path:
-        """A run of a dead orchestrator, with a result that is there and an exit status as given."""
+        """A run of a dead orchestrator, with a result and this exit status."""
         owner = replace(this_process(), pid=2**22 - 1, commitment=secrets.commitment if secrets else "")
         work = {"benchmark_id": "odd", "benchmark_directory": "odd", "cwd": str(bench.root / "odd")}
         run_id = f"run_{sha256(name.encode()).hexdigest()[:8]}"
@@ -215,7 +215,7 @@ def test_a_child_that_recovery_ends_is_not_adopted(
 
 
 def test_a_recovery_that_is_interrupted_leaves_nothing_to_adopt(bench: Bench, tally: collections.Counter[str]) -> None:
-    """The child ignores that it is asked to end, so recovery waits, and is interrupted in the middle."""
+    """The child ignores the signal to end, so recovery waits, and is interrupted."""
     bench.add("slow", ENDS_WELL.replace("    sys.exit(0)", "    time.sleep(1)\n    sys.exit(0)"))
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama")
     assert process.stderr and "started" in process.stderr.readline()
@@ -255,9 +255,9 @@ def test_an_event_that_a_benchmark_writes_itself_ends_no_run(
         "victim": ("succeeded", 0.75),
         "forger": ("succeeded", 0.25),
     }
-    told = json.loads(bench("ledger", "verify", "--json", code=1).stdout)
-    assert told["damage"] == []
-    assert sum("not its owner" in str(one) for one in told["story"]) == 6
-    assert sum("without a proof of its end" in str(one) for one in told["story"]) == 2
+    shown = json.loads(bench("ledger", "verify", "--json", code=1).stdout)
+    assert shown["damage"] == []
+    assert sum("not its owner" in str(one) for one in shown["story"]) == 6
+    assert sum("without a proof of its end" in str(one) for one in shown["story"]) == 2
     bench.is_damaged = True
     tally["forged events that ended nothing"] += 8

@@ -1,4 +1,4 @@
-"""A disk that is full ends what cannot go on, and the program says what was recorded and what was not."""
+"""A full disk ends the runs that cannot go on, and the program says what was recorded and what was not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def small(bench: Any, tmp_path: Path) -> Iterator[Any]:
     if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("only root can mount a small disk, and not everywhere")
     yield bench
-    bench.is_damaged = True  # The disk is gone when the fixture looks.
+    bench.is_damaged = True  # The fixture cannot check the disk: it is gone by then.
     assert "sound" in bench("ledger", "verify").stdout
     subprocess.run(["umount", "-l", bench.root], check=True)
 
@@ -37,7 +37,7 @@ time.sleep(1)
 """
 
 
-def test_a_log_that_cannot_be_written_ends_that_run_and_its_time_is_told(small: Any) -> None:
+def test_a_log_that_cannot_be_written_ends_that_run_and_its_duration_is_recorded(small: Any) -> None:
     # Space is freed once the log has failed, so that the end can be recorded.
     small.add("full", FILL + "fill('../big')\nprint('x' * 10**6, flush=True)\ntime.sleep(600)")
     process = small.start("run", "--benchmarks", "full", "--provider", "ollama")
@@ -56,7 +56,7 @@ def test_a_log_that_cannot_be_written_ends_that_run_and_its_time_is_told(small: 
     assert second["status"] == "failed"
 
 
-def test_a_ledger_that_cannot_be_written_is_told_and_what_ran_is_recovered(small: Any) -> None:
+def test_a_ledger_that_cannot_be_written_is_reported_and_its_runs_are_recovered(small: Any) -> None:
     small.add("good")
     small.add("full", FILL + "output.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 1}')\nfill('../big')")
     said = small.run("full", "good", code=2)
@@ -66,6 +66,6 @@ def test_a_ledger_that_cannot_be_written_is_told_and_what_ran_is_recovered(small
     (small.root / "big").unlink()
     small.run("good")
     full, good = small.runs()
-    # Its shell may have had no room either to note how it ended; then its result has no proof.
+    # Its shell may have had no space for the exit status; then its result has no proof.
     assert full["recovered"] and full["reason"] in (None, "orchestrator_lost")
     assert good["status"] == "succeeded"

@@ -37,7 +37,7 @@ argv = ["sh", "-c", "docker info"]
 
 @pytest.fixture
 def hanging(bench, tmp_path):
-    """A workspace where everything that could be asked hangs; what was asked is in `log`."""
+    """A workspace in which every program and host hangs; `log` lists those that were asked."""
     log = tmp_path / "log"
     tools = tmp_path / "tools"
     tools.mkdir()

@@ -1,9 +1,7 @@
-"""Ledgers whose chain is whole and whose events cannot have happened: at the door, and where an older version took
-them in.
+"""Ledgers with a whole chain and impossible events: an import refuses them, or an older version has accepted them.
 
-Each is made from a sound ledger by one or two changes, and sealed anew. At the door, it is refused with nothing
-changed, or the ledger is sound afterwards. Inside, every reader goes on, and `ledger repair` makes the ledger sound
-again.
+Each is made from a sound ledger by one or two changes, and sealed anew. An import refuses it and changes nothing, or
+the ledger is sound afterwards. If it is the ledger itself, every reader works, and `ledger repair` makes it sound again.
 """
 
 from __future__ import annotations
@@ -65,13 +63,13 @@ def read(store) -> list[Json]:
 
 
 def dead_owner() -> Owner:
-    """A process of this machine that is gone: whoever recovers looks for it."""
+    """A process of this machine that is gone; recovery looks for it."""
     return Owner(host=host_name(), boot_id=boot_id(), pid=2**22 + 1, process_start=1.0, pid_namespace=pid_namespace())
 
 
 @pytest.fixture(scope="module")
 def ledgers(tmp_path_factory, histories):
-    """(the events of a ledger of ours, those of one of somebody else)."""
+    """The events of our ledger, and those of another one."""
 
     def made(name: str, group: str, run: str) -> list[Json]:
         store = JsonlStore(tmp_path_factory.mktemp(name) / "ledger", notice=print)
@@ -173,7 +171,7 @@ def speak_of_ours(rng, events):
 
 
 def claim_merges(rng, events):
-    """What a `merged` event can say that is not so."""
+    """False claims of a `merged` event."""
     stretches = rng.choice([[[1, 10**9]], [[1, 3], [2, 2]], [[-5, 3]], [[1, 2**80]], [[1, len(events)]], [], [[3, 1]]])
     origin = f"benchmark-orchestrator/ledger/{rng.getrandbits(64):016x}"
     data = {
@@ -231,7 +229,7 @@ def place(folder: Path, events: list[Json]) -> tuple[Workspace, JsonlStore]:
 
 
 def everybody_reads(workspace: Workspace, store: JsonlStore) -> History:
-    """Whatever is in the ledger, all of its readers come to their end."""
+    """Whatever the ledger has in it, every reader ends."""
     history = History.of(store)
     for run in history.runs.values():
         is_stale(run)
@@ -244,7 +242,7 @@ def everybody_reads(workspace: Workspace, store: JsonlStore) -> History:
 
 
 def is_ours(history: History) -> None:
-    """What somebody else's ledger must not change."""
+    """What another ledger must not change."""
     run = history.runs["run_mine_1"]
     assert (run.status, run.score, run.retracted, len(run.annotations)) == ("succeeded", 0.4, None, 1)
     assert history.runs["run_mine_4"].status == "running"
@@ -264,25 +262,27 @@ def test_a_hostile_ledger_is_refused_or_does_no_harm(ledgers, tmp_path, rng, is_
         path.write_bytes(seal(events))
         workspace, store = place(tmp_path / f"w{number}", ours)
         before = list(store.read_lines())
-        told = f"number {number}: {[change.__name__ for change in changes]}"
+        printed = f"number {number}: {[change.__name__ for change in changes]}"
         try:
             take_in(store, LinesFile(path), name="theirs")
         except LedgerError as problem:
             tally["refused"] += 1
-            assert list(store.read_lines()) == before, told
-            assert 0 < len(str(problem)) < 10_000 and "\x1b" not in str(problem), told
+            assert list(store.read_lines()) == before, printed
+            assert 0 < len(str(problem)) < 10_000 and "\x1b" not in str(problem), printed
         else:
             tally["taken in"] += 1
             report = verify(store)
-            assert (report.damage, report.story) == ([], []), told
+            assert (report.damage, report.story) == ([], []), printed
             take_in(store, LinesFile(path), name="theirs")
-            assert verify(store).position == report.position, told
+            assert verify(store).position == report.position, printed
             is_ours(everybody_reads(workspace, store))
         store.close()
     assert tally["refused"] > 20 and tally["taken in"] > 3
 
 
-def test_what_an_older_version_took_in_stops_nobody_and_can_be_set_aside(bench, ledgers, tmp_path, rng, is_full, tally):
+def test_events_that_an_older_version_accepted_stop_no_command_and_can_be_set_aside(
+    bench, ledgers, tmp_path, rng, is_full, tally
+):
     """The same events, put into a ledger past the door: as a continuation, and as a merge without judgement."""
     ours, theirs = ledgers
     for number in range(300 if is_full else 40):
@@ -292,7 +292,7 @@ def test_what_an_older_version_took_in_stops_nobody_and_can_be_set_aside(bench, 
         both = [*copy.deepcopy(ours), *events]
         workspace, store = place(tmp_path / f"w{number}", both if number % 2 else renumbered(both))
         if verify(store).position < len(both):
-            tally["damaged"] += 1  # A line that is no event at all is damage, and told as such.
+            tally["damaged"] += 1  # A line that is not an event is damage, and reported as such.
             store.close()
             continue
         everybody_reads(workspace, store)
@@ -311,7 +311,7 @@ def test_what_an_older_version_took_in_stops_nobody_and_can_be_set_aside(bench, 
 
 
 def test_a_foreign_claim_of_a_billion_places_is_damage_and_hides_no_other(ledgers, tmp_path, histories):
-    """As an older version took it in: behind it, a changed event of a ledger that was merged goes on being found."""
+    """As an older version accepted it: a changed event of a merged ledger after it is still found."""
     ours, theirs = copy.deepcopy(ledgers)
     path = tmp_path / "theirs.jsonl"
     path.write_bytes(seal(theirs))
@@ -366,10 +366,10 @@ def test_the_installed_command_refuses_with_a_list_and_changes_nothing(bench, le
     path = tmp_path / "theirs.jsonl"
     path.write_bytes(seal(theirs))
     before = bench("ledger", "head").stdout
-    told = bench("ledger", "import", str(path), code=2).stderr
-    assert "nothing was taken in" in told and "hint:" in told and "\x1b" not in told
+    printed = bench("ledger", "import", str(path), code=2).stderr
+    assert "nothing was taken in" in printed and "hint:" in printed and "\x1b" not in printed
     for text in (f"retracted of {run_id}", "event 4:", "'garbage'", "'../../etc'"):
-        assert text in told
+        assert text in printed
     assert bench("ledger", "head").stdout == before
     workspace, store = place(tmp_path / "w", theirs)
     store.close()
@@ -401,5 +401,5 @@ def test_rows_of_a_hostile_database_are_named_and_the_others_imported(bench, tmp
             "CREATE VIEW benchmark_runs AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) "
             "SELECT n AS run_id, 'succeeded' AS status, n AS started_at FROM r"
         )
-    told = bench("ledger", "import-sqlite", str(tmp_path / "endless.sqlite"), code=2).stderr
-    assert "has no table benchmark_runs" in told
+    printed = bench("ledger", "import-sqlite", str(tmp_path / "endless.sqlite"), code=2).stderr
+    assert "has no table benchmark_runs" in printed

@@ -1,4 +1,4 @@
-"""Files of other programs with odd values in them: imported as something true, or told, and nothing else is lost."""
+"""Files of other programs with odd values: each is imported correctly or reported, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDERS = [
 ]
 
 
-def test_a_file_with_odd_values_is_imported_as_something_true_or_told(
+def test_a_file_with_odd_values_is_imported_correctly_or_reported(
     bench, tmp_path: Path, rng: random.Random, is_full: bool, tally: Counter[str]
 ) -> None:
     folder = tmp_path / "files"
@@ -39,12 +39,12 @@ def test_a_file_with_odd_values_is_imported_as_something_true_or_told(
     for number in range(count):
         source = rng.choice(DOCUMENTS)
         (folder / f"{number:04d}-{source.name}").write_bytes(mutate(rng, json.loads(source.read_text())))
-    told = json.loads(bench("import", "--json", str(folder), code=None).stdout)
+    shown = json.loads(bench("import", "--json", str(folder), code=None).stdout)
     again = json.loads(bench("import", "--json", str(folder), code=None).stdout)
-    assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in told["runs"]]
+    assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in shown["runs"]]
     assert not any(run["new"] for run in again["runs"]), "importing again adds nothing"
     runs = bench.runs("--limit", "1000000")
-    assert {run["run_id"] for run in runs} == {run["run_id"] for run in told["runs"]}
+    assert {run["run_id"] for run in runs} == {run["run_id"] for run in shown["runs"]}
     for run in runs:
         assert (run["status"] == "succeeded") == (run["reason"] is None)
         assert run["status"] == "failed" or math.isfinite(run["score"])
@@ -56,10 +56,12 @@ def test_a_file_with_odd_values_is_imported_as_something_true_or_told(
     assert len({benchmark_id for _, benchmark_id in names}) == len(names), "two names are one id"
     [[found]] = json.loads(bench("query", "--json", "select count(*) from runs").stdout)["rows"]
     assert found == len(runs), "SQL knows the same runs"
-    tally.update({"files": count, "runs": len(runs), "told": len(told["problems"]), "others": len(told["passed_over"])})
+    tally.update(
+        {"files": count, "runs": len(runs), "reported": len(shown["problems"]), "others": len(shown["passed_over"])}
+    )
 
 
-def test_a_table_with_odd_cells_is_imported_as_it_says_or_told(
+def test_a_table_with_odd_cells_is_imported_correctly_or_reported(
     bench, tmp_path: Path, rng: random.Random, is_full: bool, tally: Counter[str]
 ) -> None:
     cells = [text for text in ODD if isinstance(text, str) and text.isprintable() and len(text) < 1000]
@@ -86,12 +88,12 @@ def test_a_table_with_odd_cells_is_imported_as_it_says_or_told(
         files.append(tmp_path / f"{number}.csv")
         files[-1].write_text(text.getvalue(), encoding="utf-8")
         files[-1].with_suffix(".row").write_text(json.dumps(row))
-    told = json.loads(bench("import", "--json", *map(str, files), code=None).stdout)
-    assert len({run["path"] for run in told["runs"]} | {one["path"] for one in told["problems"]}) == len(files)
+    shown = json.loads(bench("import", "--json", *map(str, files), code=None).stdout)
+    assert len({run["path"] for run in shown["runs"]} | {one["path"] for one in shown["problems"]}) == len(files)
     for run in bench.runs("--limit", "100000"):
         row = json.loads(Path(run["imported"]["path"]).with_suffix(".row").read_text())
         name = run["extra_config"].get("benchmark_name", run["benchmark_id"])
         assert (name, run["model"]) == (row["benchmark"].strip(), row["model"].strip())
         assert run["score"] == float(row["score"]) and "_" not in row["score"]
         assert str(run["extra_config"].get("x", "")) == row["config.x"].strip()
-    tally.update({"files": len(files), "told": len(told["problems"])})
+    tally.update({"files": len(files), "reported": len(shown["problems"])})

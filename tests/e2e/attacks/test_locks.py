@@ -54,7 +54,6 @@ def workspace(folder: Path, code: str, timeout: float) -> Bench:
 def test_a_child_that_holds_the_ledger_is_ended_by_its_limit_and_by_signals(
     tmp_path: Path, rng: random.Random, tally: collections.Counter[str]
 ) -> None:
-    # Long enough that a heartbeat is due while the lock is held.
     started: list[tuple[str, Bench, tuple[str, ...], subprocess.Popen[str]]] = []
     for kind, code, name in [
         ("jsonl", HOLD, "benchmark_results/ledger/.lock"),
@@ -77,8 +76,8 @@ def test_a_child_that_holds_the_ledger_is_ended_by_its_limit_and_by_signals(
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT if end == "SIGINT" else signal.SIGTERM)
     for end, bench, ledger, process in started:
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == (1 if end == ENDS[0] else 130), told
+        _, message = process.communicate(timeout=60)
+        assert process.returncode == (1 if end == ENDS[0] else 130), message
         row = json.loads(bench(*ledger, "show-runs", "--json").stdout)[0]
         assert row["reason"] == ("timeout" if end == ENDS[0] else "interrupted")
         assert row["duration_seconds"] < 30
@@ -120,10 +119,10 @@ def test_a_process_left_behind_with_a_lock_of_the_tables_stops_no_campaign(
     bench.add("leaver", LEAVE + GOOD)
     for name in (".orchestrator.sqlite.lock", ".viewer_data.json.lock"):
         pid = tmp_path / name
-        told = bench.run("leaver", more=("--force",), LOCK=str(bench.results / name), PID=str(pid))
+        printed = bench.run("leaver", more=("--force",), LOCK=str(bench.results / name), PID=str(pid))
         left = int(pid.read_text())
         try:
-            assert f"process {left} (sleep 600) has held its lock" in told
+            assert f"process {left} (sleep 600) has held its lock" in printed
             assert f"process {left}" in bench.run("good", more=("--force",))
             assert bench.runs("--limit", "1")
             tally["left with a lock"] += 1
@@ -145,7 +144,7 @@ def test_a_process_left_behind_with_the_ledger_ends_the_campaign_with_its_name(
         assert "recorded as failed" not in done.stderr, "nothing could be recorded"
     finally:
         os.kill(left, signal.SIGKILL)
-    # What could not be recorded then is adopted now: the benchmark had come to its end.
+    # The result that could not be recorded then is adopted now: the benchmark had ended.
     bench("recover-stale-runs", "--stale-seconds", "0")
     assert [run["status"] for run in bench.runs()] == ["succeeded"]
     tally["recovered"] += 1

@@ -1,4 +1,4 @@
-"""Texts on which a careless pattern takes hours: long lines of one character, names that repeat themselves, digests."""
+"""Texts on which a careless pattern takes hours: long lines of one character, repeated names, digests."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def test_a_cheating_model_scores_nothing_and_learns_nothing(bench, rng, is_full,
     assert (row["status"], row["score"], row["samples"]) == ("succeeded", 0.0, len(names))
     assert row["metrics"]["isolation"].split(", ")[0] in ("namespaces", "bubblewrap", "landlock", "seccomp")
     assert f"isolation of model-written code: {row['metrics']['isolation']}" in done.stderr
-    told = [path for path in bench.root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
-    assert told == []
+    reported = [path for path in bench.root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert reported == []
     [samples] = bench.results.glob("*/*/*/output/samples.jsonl")
     for name, line in zip(names, samples.read_text().splitlines(), strict=True):
         tally["theft" if name in THEFTS else "forgery"] += 1

@@ -155,13 +155,13 @@ class UnderWay:
         self._process = self._bench.start("--ledger", self.url, *asked, GATE=str(self._gate))
 
     def end(self) -> tuple[int, str, set[str]]:
-        """Change something, and open the gate: the exit code, what was said, and the ids of the events told."""
+        """Change something, and open the gate: the exit code, the output, and the ids of the reported events."""
         assert self._process.stderr and "started" in self._process.stderr.readline()
         with self._gate.open("w"):
             self.change(self._path)
-        output, told = self._process.communicate(timeout=60)
-        assert "Traceback" not in told, told
-        return self._process.returncode, told, {json.loads(line)["id"] for line in output.splitlines()}
+        output, message = self._process.communicate(timeout=60)
+        assert "Traceback" not in message, message
+        return self._process.returncode, message, {json.loads(line)["id"] for line in output.splitlines()}
 
 
 def test_a_moved_replaced_or_removed_ledger_is_noticed(
@@ -170,12 +170,12 @@ def test_a_moved_replaced_or_removed_ledger_is_noticed(
     changes = [*STOPS, *GOES_ON, *DATABASE_STOPS]
     chosen = changes if is_full else [*rng.sample(STOPS, 3), rng.choice(GOES_ON), *rng.sample(DATABASE_STOPS, 2)]
     for under_way in [UnderWay(tmp_path / change.__name__, change) for change in chosen]:
-        code, told, acknowledged = under_way.end()
+        code, message, acknowledged = under_way.end()
         name = under_way.change.__name__
         if under_way.change in GOES_ON:
             there = {record.id for record in open_store(under_way.url, notice=print).read()}
-            assert code == 0 and acknowledged <= there, (name, told)
+            assert code == 0 and acknowledged <= there, (name, message)
         else:
-            assert code == 3 and "\nhint: " in told, (name, told)
-            assert NEW_PLACE.get(under_way.change, "") in told, (name, told)
+            assert code == 3 and "\nhint: " in message, (name, message)
+            assert NEW_PLACE.get(under_way.change, "") in message, (name, message)
         tally["noticed" if code else "with the same events, gone on with"] += 1

@@ -73,8 +73,8 @@ def test_a_live_run_is_not_ended_from_another_namespace(
 ) -> None:
     process = start(bench, here, tmp_path / "gate")
     with (tmp_path / "gate").open("w"):
-        told = say(bench, there, "recover-stale-runs", "--stale-seconds", "0")
-        assert "0 runs recovered; 1 still running" in told
+        printed = say(bench, there, "recover-stale-runs", "--stale-seconds", "0")
+        assert "0 runs recovered; 1 still running" in printed
         asked = ("run", "--benchmarks", "slow", "--provider", "ollama", "--force")
         assert "is running on" in say(bench, there, *asked)
     process.communicate(timeout=60)
@@ -91,9 +91,9 @@ def test_a_run_whose_namespace_is_gone_is_recovered_when_somebody_asks(
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 60
-    while "0 runs" in (told := bench("recover-stale-runs", "--stale-seconds", "0").stdout):
+    while "0 runs" in (message := bench("recover-stale-runs", "--stale-seconds", "0").stdout):
         assert time.monotonic() < deadline
-    assert "1 runs recovered; 0 still running" in told
+    assert "1 runs recovered; 0 still running" in message
     tally["lost runs recovered"] += 1
 
 
@@ -113,13 +113,13 @@ def test_a_time_limit_holds_in_a_namespace_with_the_proc_of_its_host(
     assert done.returncode == 1, done.stderr
     [run] = bench.runs()
     assert run["reason"] == "timeout"
-    # The grace of five seconds, and no more, for what does not end when it is asked to.
+    # A process that ignores the signal gets five seconds, not more.
     [failed] = bench.events("failed")
     assert failed["data"]["duration_seconds"] < (9 if stubborn else 4)
     tally["limits that held"] += 1
 
 
-def test_a_machine_of_the_same_name_does_not_run_what_runs_elsewhere(
+def test_a_machine_of_the_same_name_does_not_repeat_a_run_of_another_one(
     bench: Bench, tmp_path: Path, tally: collections.Counter[str]
 ) -> None:
     (tmp_path / "boot").write_text("6e39d2f5-0a3c-4f53-9d5d-1f2f6a8f0c11\n")
@@ -132,8 +132,8 @@ def test_a_machine_of_the_same_name_does_not_run_what_runs_elsewhere(
     process = start(bench, (), tmp_path / "gate")
     with (tmp_path / "gate").open("w"):
         for prefix in prefixes:
-            told = say(bench, prefix, "run", "--benchmarks", "slow", "--provider", "ollama")
-            assert "is running on" in told
+            printed = say(bench, prefix, "run", "--benchmarks", "slow", "--provider", "ollama")
+            assert "is running on" in printed
             tally["machines that left it alone"] += 1
     process.communicate(timeout=60)
     assert [(run["status"], run["attempt"]) for run in bench.runs()] == [("succeeded", 1)]

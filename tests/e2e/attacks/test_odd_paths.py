@@ -1,4 +1,4 @@
-"""A workspace may have any name: no command takes a part of it for a pattern, a parameter or an escape."""
+"""A workspace may have any name: no command reads a part of it as a pattern, a parameter or an escape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a result holds, its run has an outcome, that outcome is recorded and shown, and other benchmarks run on."""
+"""Whatever a result contains, its run has an outcome that is recorded and shown, and other benchmarks continue."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def samples_of(manifest: Manifest) -> list[Any]:
 
 
 def record(manifest: Manifest, content: bytes) -> str:
-    """Weigh the result and encode the event as the ledger would; how it ended."""
+    """Judge the result and encode the event as the ledger would; returns how the run ended."""
     reading = read_spec(manifest.result, Path("result.json"), io.BytesIO(content))
     event = recordable(
         Finished(
@@ -116,7 +116,7 @@ def test_the_outcome_of_an_odd_result_is_read_by_everything(
 
 
 def read_everything(bench: Any) -> None:
-    """Every reader of a history, on this one. Each must end well."""
+    """Use every reader of a history. Each must succeed."""
     runs = bench.runs("--limit", "5000")
     count = len(runs)
     assert len(json.loads(Path(bench("export-viewer-data").stdout.strip()).read_text())["runs"]) == count
@@ -126,8 +126,8 @@ def read_everything(bench: Any) -> None:
     bench("leaderboard")
     bench("report", "--output", str(bench.root / "report.html"))
     bench("export-viewer-data", "--html", str(bench.root / "page.html"))
-    told = bench("query", "--json", "SELECT count(*) AS n, count(metrics_json) AS m FROM runs").stdout
-    assert json.loads(told)["rows"] == [[count, count]]
+    printed = bench("query", "--json", "SELECT count(*) AS n, count(metrics_json) AS m FROM runs").stdout
+    assert json.loads(printed)["rows"] == [[count, count]]
     for view in ("runs", "metrics", "samples", "score_history", "events"):
         bench("query", f"SELECT * FROM {view}", "--json")
     csv.field_size_limit(2**24)
@@ -140,7 +140,7 @@ def read_everything(bench: Any) -> None:
 
 
 def ask_viewer(bench: Any, run_ids: list[str]) -> None:
-    """Ask the viewer for the list, and for all that there is of some runs."""
+    """Ask the viewer for the list, and for everything about some runs."""
     server = bench.start("serve-viewer", "--port", "0")
     try:
         url = re.search(r"http://[^\s#?]+", server.stdout.readline())[0].rstrip("/")
@@ -168,7 +168,7 @@ def _get(url: str) -> bytes:
 
 
 def append_odd_ends(bench: Any, histories: Any) -> int:
-    """Append what other versions and programs may have recorded, and this one would replace; how many runs."""
+    """Append events that other versions and programs may have recorded; returns the number of runs."""
     odd = {
         "digits": 10**99,
         "word": 2**64,
@@ -219,8 +219,8 @@ def test_all_readers_of_samples_agree_on_a_file_with_bad_lines(bench: Any) -> No
     rows = json.loads(bench("query", "--json", "SELECT number, sample_id, score FROM samples ORDER BY ALL").stdout)
     expected = [[2, "a", 1.0], [4, "c", 0.0], [6, "d", 1.0]]
     assert rows["rows"] == [row for row in expected for _ in (one, two)]
-    told = json.loads(bench("compare", one["run_id"], two["run_id"], "--json").stdout)
-    [contrast] = [some for row in told["rows"] for some in row["contrasts"] if some]
+    shown = json.loads(bench("compare", one["run_id"], two["run_id"], "--json").stdout)
+    [contrast] = [some for row in shown["rows"] for some in row["contrasts"] if some]
     assert contrast["pairs"] == 3 and "line 3 of samples.jsonl" in contrast["note"]
     folder = bench.root / "documents"
     said = bench("export", "--format", "every-eval-ever", "--output", str(folder), "--organization", "us")

@@ -1,4 +1,4 @@
-"""Keys in every place where people put them, and values that only look like keys: neither leaks, neither garbles."""
+"""Keys in every place where people put them are hidden, and values that only look like keys stay as they are."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def test_a_value_that_is_a_word_or_a_name_changes_no_identity(bench, rng, tally,
     bench.add("good", ECHO + GOOD, result='metrics = { note = "note" }')
     values = WORDS if is_full else rng.sample(WORDS, 7)
     for value in values:
-        told = bench.run("good", more=("--model", "smollm2-135m", "--force"), OPENAI_API_KEY=value, SOME_TOKEN=value)
-        assert told.count("not hidden") == 1, (value, told)
-        tally["values that are no secrets"] += 1
+        printed = bench.run("good", more=("--model", "smollm2-135m", "--force"), OPENAI_API_KEY=value, SOME_TOKEN=value)
+        assert printed.count("not hidden") == 1, (value, printed)
+        tally["values that are not secrets"] += 1
     starts = [event["data"] for event in bench.events("started")]
     assert len(starts) == len(values)
     for start in starts:
@@ -88,13 +88,13 @@ def test_a_key_as_a_name_refuses_the_run_and_is_not_printed(bench, arguments, en
 
 def test_a_name_that_is_also_the_value_of_a_variable_is_allowed(bench):
     bench.add("good", GOOD)
-    told = bench.run("good", more=("--model", "qwen2.5-7b-instruct"), LLM_KEY="qwen2.5-7b-instruct")
-    assert told.count("LLM_KEY") == 1
+    printed = bench.run("good", more=("--model", "qwen2.5-7b-instruct"), LLM_KEY="qwen2.5-7b-instruct")
+    assert printed.count("LLM_KEY") == 1
     assert bench.runs()[0]["model"] == "qwen2.5-7b-instruct"
 
 
 def test_every_usual_variable_is_hidden(bench, rng, tally):
-    """Printed by a child, and left in its result, and told as progress."""
+    """Printed by a child, left in its result, and reported as progress."""
     code = """
         values = json.loads(os.environ['PRINTED'])
         for value in values:
@@ -179,7 +179,7 @@ def test_the_digests_are_gone_after_a_run_that_ends_by_itself(bench):
     assert list(bench.results.rglob("secrets.digests")) == []
 
 
-def test_what_is_imported_loses_its_keys_and_no_name(bench, tmp_path):
+def test_an_import_loses_its_keys_and_keeps_its_names(bench, tmp_path):
     key = "ghp_" + "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=36))
     command = f"curl -H 'Authorization: Bearer {key}' -u me:hunter2hunter2 https://h/?sig=abc-sig-1 --api-key k-3y-1"
     results = [{"command": command, "mean": 1.0, "times": [1.0, 1.0], "exit_codes": [0, 1]}]

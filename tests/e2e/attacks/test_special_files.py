@@ -157,14 +157,14 @@ def test_a_run_that_leaves_special_files_has_an_outcome_and_others_run_on(
     for run in runs:
         place, kind = (bench.root / "taken" / run["run_id"]).read_text().split()
         tally[kind] += 1
-        told = f"{place} {kind}: {run['status']} {run['error']} {run['notes']}"
+        printed = f"{place} {kind}: {run['status']} {run['error']} {run['notes']}"
         is_lost = place in ("output", "output/result.json")
-        assert run["status"] == ("failed" if is_lost else "succeeded"), told
-        assert run["reason"] in (("no_result", "bad_result", "no_score") if is_lost else (None,)), told
+        assert run["status"] == ("failed" if is_lost else "succeeded"), printed
+        assert run["reason"] in (("no_result", "bad_result", "no_score") if is_lost else (None,)), printed
         if place == "output/artifact.bin" and kind in ("pipe", "socket", "zero", "elsewhere"):
-            assert "output/artifact.bin is " in str(run["notes"]), told
+            assert "output/artifact.bin is " in str(run["notes"]), printed
         if place == "output/telemetry.jsonl" and kind not in ("deep", "unreadable"):
-            assert "telemetry.jsonl" in str(run["notes"]), told
+            assert "telemetry.jsonl" in str(run["notes"]), printed
     bench("ledger", "verify")
     bench("query", "SELECT count(*) FROM samples")
 
@@ -212,7 +212,7 @@ def test_recovery_closes_every_run_whatever_its_files_are(
 
 
 def test_recovery_closes_a_run_with_a_folder_in_place_of_each_of_its_files(bench: Any, histories: Any) -> None:
-    """Python refuses a folder only when it is wrapped in a file: another exception than that of a pipe."""
+    """Python refuses a folder later than a pipe, and with another exception."""
     bench.add("odd")
     places = [place for place in PLACES if place != "output"]
     made: dict[str, Any] = {}
@@ -225,7 +225,7 @@ def test_recovery_closes_a_run_with_a_folder_in_place_of_each_of_its_files(bench
 def test_any_bytes_in_any_file_of_a_run_end_in_an_outcome(
     bench: Any, rng: random.Random, tally: Counter[str], is_full: bool
 ) -> None:
-    """By the installed command, what `test_any_bytes` holds of its parts."""
+    """With the installed command, what `test_any_bytes` tests with parts of the program."""
     count = 200 if is_full else 25
     for folder in ("pool", "taken"):
         (bench.root / folder).mkdir()
@@ -245,7 +245,7 @@ def test_any_bytes_in_any_file_of_a_run_end_in_an_outcome(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_heard_while_files_are_read(bench: Any, number: signal.Signals) -> None:
-    """A terabyte that is no hole could not be made here, so many large files are: reading them takes a while."""
+    """A file of a terabyte without holes is too large for a test, so there are several large files: reading them takes a while."""
     bench.add(
         "large",
         "for n in range(400):\n    with open(output / str(n), 'wb') as file: file.truncate(2**30)\n"
@@ -267,7 +267,7 @@ def as_nobody() -> Iterator[tuple[Path, Any]]:
     """A workspace of a user who is not root, and the command as that user: root may read everything."""
     setpriv = shutil.which("setpriv")
     if os.geteuid() == 0 and setpriv is None:
-        pytest.skip("root reads everything, and there is no setpriv to be another user")
+        pytest.skip("root can read everything, and setpriv, which changes the user, is not installed")
     home = Path(tempfile.mkdtemp(prefix="workspace-"))
     drop = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"] if os.geteuid() == 0 else []
     if drop:
@@ -340,12 +340,12 @@ def test_files_that_cannot_be_read_end_one_run_and_brick_nothing(
     tally["recovered"] = len(lost)
     again = run(*arguments, "run", "--benchmarks", "odd", "--provider", "ollama")
     assert again.returncode == 0, again.stderr
-    bench.is_damaged = True  # The workspace is gone when the fixture looks.
+    bench.is_damaged = True  # The fixture cannot check the workspace: it is gone by then.
 
 
 @pytest.mark.parametrize("ending", ["-journal", "-wal", "-shm"])
 def test_a_pipe_beside_the_database_is_waited_for_by_no_command(bench: Any, ending: str) -> None:
-    """Each command has a limit of time in `bench`."""
+    """Each command has a time limit in `bench`."""
     bench.add("good")
     bench.run("good")
     path = bench.results / f"orchestrator.sqlite{ending}"

@@ -35,7 +35,7 @@ PLACES = {
 
 
 def put(path: Path, kind: str) -> Path | None:
-    """Put something in the place of a file, which is kept beside it; its path there."""
+    """Replace a file, and keep it beside its place; returns the path at which it is kept."""
     kept = path.with_name(f"kept.{path.name}")
     if path.exists():
         path.rename(kept)
@@ -54,7 +54,7 @@ def put(path: Path, kind: str) -> Path | None:
 
 
 def take_away(path: Path, kept: Path | None) -> None:
-    """Make the place as it was."""
+    """Restore the file."""
     if path.is_dir() and not path.is_symlink():
         path.rmdir()
     else:
