@@ -40,7 +40,7 @@ def catalogue_page(adapters: Iterable[Adapter], elizaos: WorkspaceFile) -> str:
             "",
             *(f"- {', '.join(f'`{agent}`' for agent in check.agents)}: {check.name}" for check in elizaos.checks),
             "",
-            "## Folders of a checkout of elizaOS/benchmarks that are no benchmarks",
+            "## Folders of a checkout of elizaOS/benchmarks that are not benchmarks",
             "",
             *(f"- `{name}`: {reason}" for name, reason in sorted(elizaos.reasons.items())),
             "",

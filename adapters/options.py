@@ -141,7 +141,7 @@ def _shown(value: Any) -> str:
 
 def _int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and value % 1):
-        raise OptionError(f"{_shown(value)} is no whole number")
+        raise OptionError(f"{_shown(value)} is not a whole number")
     return int(_finite(value))
 
 

@@ -28,7 +28,7 @@ import pytest
         ),
         (
             ["run", "--benchmarks", "good", "--provider", "ollama", "--extra", '{"seed": "x"}'],
-            'option seed: "x" is no whole number',
+            'option seed: "x" is not a whole number',
         ),
         (
             ["run", "--benchmarks", "good,other", "--provider", "ollama", "--extra", '{"nobody_knows": 1}'],

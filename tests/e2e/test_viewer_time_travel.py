@@ -57,7 +57,7 @@ def test_a_page_without_history_shows_the_moment_too(page, url):
 def test_a_position_after_the_last_event_is_an_error(browser, url):
     page = browser.new_page()
     page.goto(url + "?as_of=265#/")
-    page.get_by_text("there is no event 265 yet").wait_for()
+    page.get_by_text("event 265 does not exist yet").wait_for()
     page.get_by_role("button", name="Back to now").click()
     expect(page.locator(".intro")).to_contain_text("132 runs of")
     page.close()

@@ -78,7 +78,7 @@ def test_filters_facets_search_and_pages(client, add):
         ("desc=yes", "desc: 'yes' is neither 0 nor 1"),
         ("status=done", "status: 'done' is none of running, succeeded, failed"),
         ("benchmrk=one", "benchmrk: there is no such parameter"),
-        ("limit=many", "limit: 'many' is no whole number"),
+        ("limit=many", "limit: 'many' is not a whole number"),
         ("limit=100000", "limit: 100000 is not between 1 and 1000"),
         ("offset=-1", "offset: -1 is not between"),
         ("offset=" + "9" * 40, "offset: "),

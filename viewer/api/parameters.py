@@ -99,7 +99,7 @@ def _read_one(parameter: Parameter, text: str) -> str | int:
     name = parameter.name
     if parameter.kind == "number":
         if not text.removeprefix("-").isdecimal() or len(text) > 20:
-            raise NoQuestion(name, f"'{text}' is no whole number")
+            raise NoQuestion(name, f"'{text}' is not a whole number")
         number = int(text)
         if not parameter.least <= number <= parameter.most:
             raise NoQuestion(name, f"{number} is not between {parameter.least} and {parameter.most}")

@@ -109,7 +109,7 @@ class Archive:
         with self._lock:
             self._follow()
             if position is not None and position > (last := self._view.head.position):
-                raise NoSuchMoment(f"there is no event {position} yet: the ledger's last is {last}")
+                raise NoSuchMoment(f"event {position} does not exist yet: the last event is {last}")
             yield self._view if position is None else self._past(position)
 
     def peek(self, as_of: str | None = None) -> View:
