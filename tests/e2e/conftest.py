@@ -68,7 +68,7 @@ def serving() -> Callable[..., AbstractContextManager[str]]:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory, histories) -> Path:
-    """A workspace with 132 runs: runs of four suites, a run with everything that a run can have, and one in progress."""
+    """A workspace with 132 runs: of four suites, a run with everything that a run can have, and one in progress."""
     workspace = Workspace(tmp_path_factory.mktemp("viewer") / "workspace")
     store = JsonlStore(workspace.ledger, notice=print)
     events = []

@@ -1,4 +1,4 @@
-"""A server on this machine that answers as providers do, correctly and incorrectly. The first part of the path chooses the way."""
+"""A server on this machine that answers as providers do, well and badly. The first part of the path chooses how."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Ledgers with a whole chain and impossible events: an import refuses them, or an older version has accepted them.
 
 Each is made from a sound ledger by one or two changes, and sealed anew. An import refuses it and changes nothing, or
-the ledger is sound afterwards. If it is the ledger itself, every reader works, and `ledger repair` makes it sound again.
+the ledger is sound afterwards. If it is the ledger itself, every reader works, and `ledger repair` makes it sound.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ def test_any_bytes_in_any_file_of_a_run_end_in_an_outcome(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_are_heard_while_files_are_read(bench: Any, number: signal.Signals) -> None:
-    """A file of a terabyte without holes is too large for a test, so there are several large files: reading them takes a while."""
+    """A terabyte without holes is too much for a test, so several large files take a while to read."""
     bench.add(
         "large",
         "for n in range(400):\n    with open(output / str(n), 'wb') as file: file.truncate(2**30)\n"
