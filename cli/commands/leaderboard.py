@@ -12,7 +12,7 @@ from ...projections.render.text import markdown
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard
 from ...projections.sqlite.database import read_runs, read_state
-from ..context import Place, as_of_option, in_place, json_option, print_json
+from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
 from ..printing import show
 
@@ -22,6 +22,12 @@ from ..printing import show
 @click.option("--agent", help="Show only this agent.")
 @click.option("--provider", help="Show only this provider.")
 @click.option("--model", help="Show only this model.")
+@click.option(
+    "--min-completion",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Leave out rows with a smaller share of successful attempts.",
+)
 @include_option
 @as_of_option("Show the standings at that time.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
@@ -33,6 +39,7 @@ def command(
     agent: str | None,
     provider: str | None,
     model: str | None,
+    min_completion: float,
     include: frozenset[Doubtful],
     as_of: str | None,
     as_markdown: bool,
@@ -44,8 +51,13 @@ def command(
     units or directions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
-        standings = leaderboard(read_runs(history), holding(read_history(history)), include=include)
+        runs, held = list(read_runs(history)), holding(read_history(history))
+        standings = leaderboard(runs, held, include=include, min_completion=min_completion)
+        left_out = len(leaderboard(runs, held, include=include)) - len(standings) if min_completion else 0
         state = read_state(history)
+    if left_out:
+        rows = "1 row is" if left_out == 1 else f"{left_out} rows are"
+        note(f"{rows} left out: fewer than {min_completion:.0%} of the attempts succeeded")
     for option, value in {"benchmark": benchmark, "agent": agent, "provider": provider, "model": model}.items():
         if value is not None:
             standings = _only(standings, option, value)

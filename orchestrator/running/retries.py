@@ -11,6 +11,7 @@ import msgspec
 
 from ...adapters.manifest import Manifest
 from ...ledger.events import Failed
+from ...projections.scores.attempts import PROVIDER_ERROR
 
 MAX_DELAY_SECONDS = 300.0
 
@@ -27,12 +28,7 @@ class Retries(msgspec.Struct, frozen=True):
 
 
 _REASONS = {"timeout", "stalled"}
-_PASSING = re.compile(
-    r"\b429\b|too many requests|rate.?limit|\b50[234]\b|service unavailable|bad gateway|gateway time-?out|overloaded|"
-    r"connection (refused|reset|aborted)|ECONNREFUSED|ECONNRESET|ETIMEDOUT|temporary failure in name resolution|"
-    r"timed out",
-    re.IGNORECASE,
-)
+_PASSING = re.compile(f"{PROVIDER_ERROR}|timed out", re.IGNORECASE)
 
 
 _LASTING = re.compile(r"insufficient_quota", re.IGNORECASE)

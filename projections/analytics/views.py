@@ -248,4 +248,44 @@ _VIEWS = (
         benchmarks_json JSON the benchmarks
         """,
     ),
+    _view(
+        "attempts",
+        "Out of how many: all attempts of each agent with each model at each task, and what the failures took.",
+        """
+        benchmark_id VARCHAR the benchmark
+        comparison_key VARCHAR the task
+        agent VARCHAR the agent
+        provider VARCHAR who serves the model
+        model VARCHAR the model
+        attempts BIGINT all runs that are not retracted, imported or synthetic
+        running BIGINT of them, those under way
+        successes BIGINT of them, those that succeeded
+        own_failures BIGINT failures that the benchmark or the model brought about
+        infrastructure_failures BIGINT failures of the environment, the orchestrator or the provider
+        seconds_lost DOUBLE what the failures took
+        cost_lost DOUBLE what the failures cost in US dollars, as far as it is known
+        unpriced BIGINT failures whose cost is not known
+        completion DOUBLE the share of successes among the attempts that have ended
+        """,
+    ),
+    _view(
+        "costs",
+        "What each agent with each model cost on each task.",
+        """
+        benchmark_id VARCHAR the benchmark
+        comparison_key VARCHAR the task
+        agent VARCHAR the agent
+        provider VARCHAR who serves the model
+        model VARCHAR the model
+        runs BIGINT all runs that are not retracted, imported or synthetic
+        successes BIGINT of them, those that succeeded
+        cost_usd DOUBLE what they cost in US dollars, as far as it is known
+        cost_of_successes DOUBLE of it, what the successes cost
+        cost_of_failures DOUBLE of it, what the failures cost
+        cost_per_success DOUBLE the whole cost divided by the number of successes
+        unpriced BIGINT runs that have ended and whose cost is not known
+        run_seconds DOUBLE what the runs took
+        total_tokens BIGINT the tokens of the runs
+        """,
+    ),
 )

@@ -49,6 +49,16 @@ SELECT
 FROM followed f ASOF LEFT JOIN holding h
   ON f.benchmark_id = h.benchmark_id AND f.ended_seq >= h.seq;
 
+-- The cost of a run in US dollars as its usage gives it; an amount is finite and not below 0.
+CREATE MACRO amount_at(usage, path) AS
+  CASE WHEN json_type(usage, path) IN ('DOUBLE', 'UBIGINT', 'BIGINT') THEN
+    CASE WHEN CAST(usage ->> path AS DOUBLE) >= 0 AND isfinite(CAST(usage ->> path AS DOUBLE))
+      THEN CAST(usage ->> path AS DOUBLE) END
+  END;
+CREATE MACRO cost_of(usage) AS
+  CASE WHEN coalesce(json_type(usage, '$.cost_usd'), 'NULL') = 'NULL' THEN amount_at(usage, '$.cost')
+    ELSE amount_at(usage, '$.cost_usd') END;
+
 -- How sure a score is: the same as projections/scores/uncertainty.py says, written again.
 
 -- How many standard errors a 95% interval reaches: Student's t, of no degrees of freedom the normal distribution.
@@ -241,3 +251,41 @@ SELECT
   json_array_length(g.skipped_json)::BIGINT AS skipped, json_array_length(g.incompatible_json)::BIGINT AS incompatible,
   e.run_seconds, e.total_tokens, g.request_json, g.benchmarks_json
 FROM run_groups g LEFT JOIN ended e ON g.run_group_id = e.run_group_id;
+
+-- Out of how many: the same as projections/scores/attempts.py says, written again.
+CREATE VIEW attempts AS
+WITH tried AS (
+  SELECT *,
+    CASE WHEN status IN ('running', 'succeeded') THEN status
+      WHEN reason IN ('environment', 'start', 'orchestrator_lost', 'interrupted', 'stalled') THEN 'infrastructure'
+      WHEN reason IN ('exit_code', 'no_result', 'exception') AND regexp_matches(coalesce(error[:499], ''),
+        '\b429\b|too many requests|rate.?limit|\b50[234]\b|service unavailable|bad gateway|gateway time-?out|overloaded|'
+        || 'connection (refused|reset|aborted)|ECONNREFUSED|ECONNRESET|ETIMEDOUT|temporary failure in name resolution|'
+        || 'insufficient_quota', 'i') THEN 'infrastructure'
+      ELSE 'own' END AS ending,
+    ending IN ('own', 'infrastructure') AS has_failed,
+    cost_of(usage_json) AS cost
+  FROM runs WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
+)
+SELECT benchmark_id, comparison_key, agent, provider, model, count(*) AS attempts,
+  count_if(ending = 'running')::BIGINT AS running, count_if(ending = 'succeeded')::BIGINT AS successes,
+  count_if(ending = 'own')::BIGINT AS own_failures, count_if(ending = 'infrastructure')::BIGINT AS infrastructure_failures,
+  round(coalesce(sum(duration_seconds) FILTER (has_failed), 0), 6) AS seconds_lost,
+  round(coalesce(sum(cost) FILTER (has_failed), 0), 9) AS cost_lost,
+  count(*) FILTER (has_failed AND cost IS NULL) AS unpriced,
+  count_if(ending = 'succeeded') / nullif(count_if(ending <> 'running'), 0) AS completion
+FROM tried GROUP BY ALL;
+
+CREATE VIEW costs AS
+SELECT benchmark_id, comparison_key, agent, provider, model, count(*) AS runs,
+  count_if(status = 'succeeded')::BIGINT AS successes,
+  sum(cost_of(usage_json)) AS cost_usd,
+  sum(cost_of(usage_json)) FILTER (status = 'succeeded') AS cost_of_successes,
+  sum(cost_of(usage_json)) FILTER (status = 'failed') AS cost_of_failures,
+  sum(cost_of(usage_json)) / nullif(count_if(status = 'succeeded'), 0) AS cost_per_success,
+  count(*) FILTER (status <> 'running' AND cost_of(usage_json) IS NULL) AS unpriced,
+  sum(duration_seconds) AS run_seconds,
+  -- A single run may claim the largest integer there is.
+  least(sum(total_tokens), 9223372036854775807)::BIGINT AS total_tokens
+FROM runs WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
+GROUP BY ALL;

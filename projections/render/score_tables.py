@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..scores.attempts import Attempts
 from ..scores.check import Check, CheckedScore
 from ..scores.comparison import Comparison, Contrast, Row
 from ..scores.high_scores import HighScore
@@ -17,10 +18,23 @@ def standings_table(standings: Iterable[Standing]) -> Table:
     return _table(
         map(_standing, standings),
         empty="benchmark rank agent provider model mean unit latest_run".split(),
-        right=("rank", "mean", "repeats", "runs", "latest", "best", "high_score", "delta", "chance", "above chance"),
+        right=(
+            "rank",
+            "mean",
+            "repeats",
+            "runs",
+            "done",
+            "latest",
+            "best",
+            "high_score",
+            "delta",
+            "chance",
+            "above chance",
+        ),
         dispensable=(
             "latest_run",
             "chance",
+            "lost",
             "runs",
             "provider",
             "high_score",
@@ -38,14 +52,14 @@ def comparison_table(comparison: Comparison) -> Table:
     several = len(comparison.sides) > 2
     return _table(
         (
-            _contrast(row, contrast, row.scores[place], comparison.sides[place].name if several else "")
+            _contrast(row, contrast, place, comparison.sides[place].name if several else "")
             for row in comparison.rows
             for place, contrast in enumerate(row.contrasts)
             if contrast is not None
         ),
         empty="benchmark A B delta verdict".split(),
-        right=("A", "B", "delta", "could see", "p (Holm)", "samples +/=/-"),
-        dispensable=("note", "method", "could see", "unit", "options", "95% interval"),
+        right=("done A", "done B", "A", "B", "delta", "could see", "p (Holm)", "samples +/=/-"),
+        dispensable=("note", "method", "could see", "done A", "done B", "unit", "options", "95% interval"),
     )
 
 
@@ -105,6 +119,10 @@ def _standing(standing: Standing) -> dict[str, str]:
         "unit": format_unit(standing.task.unit, standing.task.higher_is_better),
         "repeats": str(standing.score.repeats),
         "runs": str(standing.runs),
+        "done": _done(standing.attempts),
+        "failures": _failures(standing.attempts),
+        "lost": _lost(standing.attempts),
+        "picked": _picked(standing),
         "latest": format_score(standing.latest_score),
         "best": format_score(standing.best_score),
         "high_score": format_score(standing.high_score.value if standing.high_score else None),
@@ -117,6 +135,36 @@ def _standing(standing: Standing) -> dict[str, str]:
 
 def _estimate(score: Score | None) -> str:
     return format_estimate(score.mean, score.stderr, score.low, score.high) if score else ""
+
+
+def _done(attempts: Attempts | None) -> str:
+    """How many of the attempts that have ended succeeded; empty if all of them did, at the first attempt."""
+    if attempts is None or (not attempts.failures and attempts.attempts <= 1):
+        return ""
+    return f"{attempts.successes} of {attempts.successes + attempts.failures}"
+
+
+def _failures(attempts: Attempts | None) -> str:
+    if attempts is None:
+        return ""
+    kinds = {"own": attempts.own_failures, "infrastructure": attempts.infrastructure_failures}
+    return ", ".join(f"{number} {kind}" for kind, number in kinds.items() if number)
+
+
+def _lost(attempts: Attempts | None) -> str:
+    """What the failures cost: dollars as far as they are known, and the time."""
+    if attempts is None or not attempts.failures:
+        return ""
+    cost = f"${attempts.cost_lost:.4g}, " if attempts.unpriced < attempts.failures else ""
+    return f"{cost}{attempts.seconds_lost:.1f} s"
+
+
+def _picked(standing: Standing) -> str:
+    """That a score was picked from more attempts than it has repetitions."""
+    repeats, attempts = standing.score.repeats, standing.attempts.attempts if standing.attempts else 0
+    if attempts <= repeats:
+        return ""
+    return f"newest of {attempts}" if repeats == 1 else f"newest {repeats} of {attempts}"
 
 
 def _rank(standing: Standing) -> str:
@@ -139,14 +187,20 @@ def _high_score(score: HighScore) -> dict[str, str]:
     }
 
 
-def _contrast(row: Row, contrast: Contrast, other: Score | None, side: str) -> dict[str, str]:
-    first = row.scores[0]
+def _incomplete(attempts: Attempts | None) -> str:
+    return _done(attempts) if attempts and attempts.failures else ""
+
+
+def _contrast(row: Row, contrast: Contrast, place: int, side: str) -> dict[str, str]:
+    first, other = row.scores[0], row.scores[place]
     return {
         "benchmark": row.task.benchmark_id,
         "options": format_options(row.task_options),
         "agent": row.agent or "",
         "model": row.model or "",
         "B is": side,
+        "done A": _incomplete(row.attempts[0]),
+        "done B": _incomplete(row.attempts[place]),
         "A": _estimate(first),
         "B": _estimate(other),
         "delta": format_signed(contrast.delta),

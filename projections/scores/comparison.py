@@ -10,6 +10,7 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
+from .attempts import Attempts, attempts, is_attempt
 from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
 from .means import mean
 from .power import smallest_detectable, tost
@@ -81,6 +82,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     scores: list[Score | None]
     contrasts: list[Contrast | None]
+    attempts: list[Attempts | None] = []
 
 
 class Unlike(msgspec.Struct, frozen=True):
@@ -131,6 +133,11 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader, *, marg
     telling = telling_options({key.task: task_config(tables[0][key][-1]) for key in shared})
     rows = [
         _row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples, margin) for key in shared
+    ]
+    tried = [_tried(selection, dimensions) for selection in selections]
+    rows = [
+        msgspec.structs.replace(row, attempts=[of_side.get(_attempted(key)) for of_side in tried])
+        for row, key in zip(rows, shared, strict=True)
     ]
     contrasts = iter(adjust([contrast for row in rows for contrast in row.contrasts]))
     rows = [msgspec.structs.replace(row, contrasts=[next(contrasts) for _ in row.contrasts]) for row in rows]
@@ -252,6 +259,20 @@ def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key
         model = _value(run, "model") if "model" in dimensions else ""
         table[_Key(task_of(run), agent, model)].append(run)
     return dict(table)
+
+
+def _tried(selection: Selection, dimensions: Collection[Dimension]) -> dict[tuple[str, str, str, str], Attempts]:
+    """All attempts of a side at each row's work: a failure does not know the unit of the score that it lacks."""
+    of: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
+    for run in (*selection.runs, *(other for other in selection.others if is_attempt(other))):
+        agent = _value(run, "agent") if "agent" in dimensions else ""
+        model = _value(run, "model") if "model" in dimensions else ""
+        of[run.benchmark_id, run.comparison_key, agent, model].append(run)
+    return {key: attempts(runs) for key, runs in of.items()}
+
+
+def _attempted(key: _Key) -> tuple[str, str, str, str]:
+    return key.task.benchmark_id, key.task.comparison_key, key.agent, key.model
 
 
 def _row(

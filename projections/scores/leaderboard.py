@@ -14,6 +14,7 @@ import msgspec
 
 from ...ledger.events import REPEAT, Json
 from ...ledger.fold import Run
+from .attempts import Attempts, Work, attempts_of
 from .high_scores import HighScore
 from .intervals import IntervalMethod
 from .ranks import Placed, rank_intervals
@@ -116,7 +117,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     task's options, `task_options` those of them that tell it from other tasks of its benchmark. `delta_to_high_score` =
     mean - `high_score.value`, None if the reference is in another unit; for a lower-is-better task, below 0 is ahead.
     `chance` is the score of guessing, as the newest run that tells it says, else the mean of runs by random answers;
-    `above_chance` is by how much the mean is better than that. None where nobody knows it.
+    `above_chance` is by how much the mean is better than that. None if it is not known.
+
+    `attempts` are all attempts at the work, the failures too (`attempts.Attempts`); None if they were not counted. If
+    they are more than the repetitions, the score was picked from several attempts.
     """
 
     task: Task
@@ -139,6 +143,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     delta_to_high_score: float | None = None
     chance: float | None = None
     above_chance: float | None = None
+    attempts: Attempts | None = None
 
 
 class ContenderScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +173,7 @@ def leaderboard(
     high_scores: Mapping[str, HighScore] | None = None,
     *,
     include: Collection[Doubtful] = (),
+    min_completion: float = 0.0,
 ) -> list[Standing]:
     """The standings of runs, by benchmark, newest task and rank; the order of the runs makes no difference.
 
@@ -179,7 +185,13 @@ def leaderboard(
     for run in everything:
         if is_eligible(run, include):
             of[task_of(run), run.agent, run.provider, run.model].append(run)
-    return standings(map(contender_score, of.values()), chances(everything), high_scores)
+    return standings(
+        map(contender_score, of.values()),
+        chances(everything),
+        high_scores,
+        attempts=attempts_of(everything, include),
+        min_completion=min_completion,
+    )
 
 
 def contender_score(runs: Sequence[ScoredRun]) -> ContenderScore:
@@ -207,11 +219,20 @@ def standings(
     scores: Iterable[ContenderScore],
     chances: Mapping[Task, float],
     high_scores: Mapping[str, HighScore] | None = None,
+    *,
+    attempts: Mapping[Work, Attempts] | None = None,
+    min_completion: float = 0.0,
 ) -> list[Standing]:
-    """The leaderboard of these scores, one for each contender and task. `chances` are the scores of guessing."""
+    """The leaderboard of these scores, one for each contender and task. `chances` are the scores of guessing.
+
+    Contenders of whose attempts a smaller share than `min_completion` succeeded have no place on it, and no rank.
+    """
+    tried = attempts or {}
     by_task: dict[Task, list[ContenderScore]] = defaultdict(list)
     for one in scores:
-        by_task[one.task].append(one)
+        completion = known.completion if (known := tried.get(_work_of(one))) else None
+        if completion is None or completion >= min_completion:
+            by_task[one.task].append(one)
     newest = {task: max(some, key=lambda one: one.latest) for task, some in by_task.items()}
     telling = telling_options({task: one.config for task, one in newest.items()})
     found: list[Standing] = []
@@ -220,7 +241,7 @@ def standings(
         reference = (high_scores or {}).get(task.benchmark_id)
         if reference is not None and not reference.measures(task.unit or None, task.higher_is_better):
             reference = None
-        found += _ranked(by_task[task], telling[task], reference, chances.get(task))
+        found += _ranked(by_task[task], telling[task], reference, chances.get(task), tried)
     return sorted(found, key=lambda standing: standing.task.benchmark_id)
 
 
@@ -313,8 +334,16 @@ def chances(runs: Iterable[Run]) -> dict[Task, float]:
     return {task: score_of(some).mean for task, some in guesses.items()} | reported
 
 
+def _work_of(one: ContenderScore) -> Work:
+    return Work(one.task.benchmark_id, one.task.comparison_key, one.agent, one.provider, one.model)
+
+
 def _ranked(
-    scores: Iterable[ContenderScore], telling: Json, reference: HighScore | None, chance: float | None
+    scores: Iterable[ContenderScore],
+    telling: Json,
+    reference: HighScore | None,
+    chance: float | None,
+    attempts: Mapping[Work, Attempts],
 ) -> list[Standing]:
     """The standings of one task, the best first. Contenders with an equal score share a rank."""
     in_turn = sorted(scores, key=lambda one: (_place(one), one.agent, one.provider, one.model))
@@ -323,7 +352,8 @@ def _ranked(
     for number, (one, may_have) in enumerate(zip(in_turn, _rank_intervals(in_turn), strict=True), 1):
         if (place := _place(one)) != last_place:
             last_place, rank = place, number
-        ranked.append(_standing(one, rank, may_have, telling, reference, chance))
+        standing = _standing(one, rank, may_have, telling, reference, chance)
+        ranked.append(msgspec.structs.replace(standing, attempts=attempts.get(_work_of(one))))
     return ranked
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from ...projections.scores.attempts import Attempts, count, ending, is_attempt
+from ...projections.scores.attempts import Work as AttemptedWork
+from ...projections.scores.attempts import work_of as attempted_work
 from ...projections.scores.check import CheckedScore, check, last_before, last_run
 from ...projections.scores.comparison import adjust
 from ...projections.scores.high_scores import HighScore
@@ -61,7 +65,9 @@ class Scoreboard:
         self._regressions: list[CheckedScore] | None = None
         self.reported: Groups[Task] = Groups(_chance_task)
         self.guesses: Groups[Task] = Groups(_guess_task)
-        self._groups = (self.works, self.reported, self.guesses)
+        self.tried: Groups[AttemptedWork] = Groups(_attempted_work)
+        self.attempts: dict[AttemptedWork, Attempts] = {}
+        self._groups = (self.works, self.reported, self.guesses, self.tried)
 
     def load(self) -> None:
         """Begin with all rows."""
@@ -75,6 +81,7 @@ class Scoreboard:
         self.works.members, self.reported.members, self.guesses.members = works, reported, guesses
         self.reported.changed.update(reported)
         self.guesses.changed.update(guesses)
+        self.tried.load(self._rows)
 
     def take_out(self, number: int) -> None:
         """Row `number` is about to change."""
@@ -89,11 +96,13 @@ class Scoreboard:
     def standings(self, high_scores: Mapping[str, HighScore], include: Collection[Doubtful] = ()) -> list[Standing]:
         """The leaderboard: the same as `leaderboard` of all runs."""
         scores = self.all()
+        attempts = self.attempts
         if include:
             of_work = (self._counting(work, include) for work in self.works.members)
             scores = (contender_score(rows) for rows in of_work if rows)
+            attempts = self._attempts(include)
         chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
-        return standings(scores, chances, high_scores)
+        return standings(scores, chances, high_scores, attempts=attempts)
 
     def all(self) -> Iterable[ContenderScore]:
         """The score of each contender on each task that it has run."""
@@ -133,6 +142,10 @@ class Scoreboard:
             if rows:
                 self.scores[work] = contender_score(rows)
                 self._check(work, rows)
+        for tried in self.tried.changed:
+            self.attempts.pop(tried, None)
+            if numbers := self.tried.members.get(tried):
+                self.attempts[tried] = _count(self._rows[number] for number in numbers)
         for task in self.reported.changed | self.guesses.changed:
             self.chances.pop(task, None)
             if numbers := self.reported.members.get(task):
@@ -148,6 +161,14 @@ class Scoreboard:
         rows = map(self._rows.__getitem__, self.works.members[work])
         return [row for row in rows if is_eligible(row, include)]
 
+    def _attempts(self, include: Collection[Doubtful]) -> dict[AttemptedWork, Attempts]:
+        """Those of the runs that count with these kinds, too."""
+        of: dict[AttemptedWork, list[RunRow]] = defaultdict(list)
+        for row in self._rows:
+            if is_attempt(row, include):
+                of[attempted_work(row)].append(row)
+        return {work: _count(rows) for work, rows in of.items()}
+
     def _check(self, work: Work, rows: Sequence[RunRow]) -> None:
         """As `check --baseline last` finds it; the files of samples are not read for it."""
         runs = [as_run(row) for row in _last_two_groups(rows)]
@@ -155,6 +176,14 @@ class Scoreboard:
         for one in found.scores:
             if one.contrast is not None:
                 self.checks[work] = one
+
+
+def _attempted_work(row: RunRow) -> AttemptedWork | None:
+    return attempted_work(row) if is_attempt(row) else None
+
+
+def _count(rows: Iterable[RunRow]) -> Attempts:
+    return count((ending(row), row.duration_seconds, row.cost_usd) for row in rows)
 
 
 def _last_two_groups(rows: Sequence[RunRow]) -> list[RunRow]:

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.ledger.events import Finished, HighScorePublished, NewEvent, Started
+from benchmarks.ledger.events import Failed, Finished, HighScorePublished, NewEvent, Started
 from benchmarks.ledger.history import History
 from benchmarks.ledger.storage.chain import seal
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.projections.analytics.build import open_analytics
+from benchmarks.projections.scores.attempts import Attempts, Work, attempts_of
 from benchmarks.projections.scores.high_scores import holding, read_history
 from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
 from benchmarks.projections.sqlite.database import read_runs
@@ -30,6 +31,7 @@ from benchmarks.projections.sqlite.opening import open_history
 from benchmarks.projections.sqlite.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.index.row import row_of
+from benchmarks.viewer.index.scoreboard import Scoreboard
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "20"))
@@ -378,3 +380,29 @@ def simple_history(records):
             yield record.stream, before, better, held.get(benchmark)
             if better:
                 best[benchmark] = event.score
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_attempts_are_the_same_in_sql_in_python_and_in_the_viewer(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    events = [
+        NewEvent("run_failed", histories.started()),
+        NewEvent("run_failed", Failed(ended_at="2026-11-23T08:00:00Z", reason="exit_code", error="HTTP 429: Rate Limit",
+                                      duration_seconds=2.5, usage={"cost": 0.125})),
+        NewEvent("run_lost", histories.started()),
+        NewEvent("run_lost", Failed(ended_at="2026-11-23T08:00:00Z", reason="no_score", usage={"cost_usd": True})),
+    ]  # fmt: skip
+    histories.append_anyway(place.store, [*events, *data.draw(histories.events())])
+    runs = list(History().read(place.store.read()).runs.values())
+    names = Attempts.__struct_fields__
+    expected = {work: [getattr(one, name) for name in names] for work, one in attempts_of(runs).items()}
+    with open_analytics(place.workspace, place.store) as database, duckdb.connect(str(database), read_only=True) as sql:
+        rows = sql.execute(
+            f"SELECT benchmark_id, comparison_key, agent, provider, model, {', '.join(names)} FROM attempts"
+        ).fetchall()
+    assert {Work(*row[:5]): list(row[5:]) for row in rows} == expected
+    board = Scoreboard([row_of(run) for run in runs])
+    board.load()
+    board.bring_up()
+    assert {work: [getattr(one, name) for name in names] for work, one in board.attempts.items()} == expected

@@ -170,6 +170,7 @@ function cell(
     delta_to_high_score,
     best_score,
     above_chance,
+    attempts,
   } = best;
   const share =
     most > least
@@ -183,6 +184,9 @@ function cell(
       ? `rank ${rank}, or any from ${rank_low} to ${rank_high}`
       : `rank ${rank}`,
     `mean of ${found.repeats} ${found.repeats === 1 ? "repetition" : "repetitions"}, ${count(runs)} ${runs === 1 ? "run" : "runs"}`,
+    attempts?.own_failures || attempts?.infrastructure_failures
+      ? `${attempts.successes} of ${attempts.successes + attempts.own_failures + attempts.infrastructure_failures} attempts succeeded (${attempts.own_failures} failures of its own, ${attempts.infrastructure_failures} of the infrastructure)`
+      : "",
     `latest ${score(latest_score)}`,
     `best ${score(best_score)}`,
     found.low === null

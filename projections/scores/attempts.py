@@ -1,0 +1,174 @@
+"""Out of how many: the attempts behind a score, how they ended, and what the failures cost.
+
+A failure is the benchmark's own if the benchmark or the model brought it about: a wrong exit, no result, a time limit.
+It is one of the infrastructure if the work could not be done or was cut off: a broken environment, a lost
+orchestrator, an interrupt, a stall, or a provider that did not answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from ...ledger.fold import Run
+from ...ledger.usage import cost_in
+
+INFRASTRUCTURE_REASONS = frozenset({"environment", "start", "orchestrator_lost", "interrupted", "stalled"})
+"""Reasons of failures that are never the benchmark's own."""
+
+PROVIDER_ERROR = (
+    r"\b429\b|too many requests|rate.?limit|\b50[234]\b|service unavailable|bad gateway|gateway time-?out|overloaded|"
+    r"connection (refused|reset|aborted)|ECONNREFUSED|ECONNRESET|ETIMEDOUT|temporary failure in name resolution"
+)
+"""A pattern for errors of a provider in the text of a failure; letter case makes no difference."""
+
+SEARCHED = 499
+"""The number of characters of an error that are searched for it."""
+
+_PROVIDER_ERROR = re.compile(f"{PROVIDER_ERROR}|insufficient_quota", re.IGNORECASE)
+_MAY_QUOTE_A_PROVIDER = frozenset({"exit_code", "no_result", "exception"})
+
+Ending = Literal["running", "succeeded", "own", "infrastructure"]
+
+
+class Attempted(Protocol):
+    """What tells how an attempt ended: a whole `Run` has it, and so has a row of it."""
+
+    @property
+    def benchmark_id(self) -> str: ...  # noqa: D102
+    @property
+    def comparison_key(self) -> str: ...  # noqa: D102
+    @property
+    def agent(self) -> str: ...  # noqa: D102
+    @property
+    def provider(self) -> str: ...  # noqa: D102
+    @property
+    def model(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+    @property
+    def error(self) -> str | None: ...  # noqa: D102
+    @property
+    def duration_seconds(self) -> float | None: ...  # noqa: D102
+
+
+class Judged(Protocol):
+    """What decides whether a run counts as an attempt."""
+
+    @property
+    def imported(self) -> object: ...  # noqa: D102
+    @property
+    def synthetic(self) -> bool: ...  # noqa: D102
+    @property
+    def retracted(self) -> object: ...  # noqa: D102
+
+
+class Work(NamedTuple):
+    """A benchmark with its options, and who was to do it. A failure may not know the unit of the score it lacks."""
+
+    benchmark_id: str
+    comparison_key: str
+    agent: str
+    provider: str
+    model: str
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """All attempts at a piece of work.
+
+    `own_failures` and `infrastructure_failures` are the two kinds of failures. `seconds_lost` and `cost_lost` are what
+    all failures took, in seconds and US dollars, as far as it is known; `unpriced` counts the failures whose cost is
+    not known. `completion` is the share of successes among the attempts that have ended; None if none has.
+    """
+
+    attempts: int = 0
+    running: int = 0
+    successes: int = 0
+    own_failures: int = 0
+    infrastructure_failures: int = 0
+    seconds_lost: float = 0.0
+    cost_lost: float = 0.0
+    unpriced: int = 0
+    completion: float | None = None
+
+    @property
+    def failures(self) -> int:
+        """The number of failures of both kinds."""
+        return self.own_failures + self.infrastructure_failures
+
+
+def ending(run: Attempted) -> Ending:
+    """How an attempt ended."""
+    if run.status in ("running", "succeeded"):
+        return "running" if run.status == "running" else "succeeded"
+    return "infrastructure" if is_infrastructure(run.reason, run.error) else "own"
+
+
+def is_infrastructure(reason: str | None, error: str | None) -> bool:
+    """Whether a failure for this reason, with this error, says nothing about the benchmark or the model.
+
+    Of the error its first SEARCHED characters decide: lists of runs keep no more of it.
+    """
+    if reason in INFRASTRUCTURE_REASONS:
+        return True
+    return reason in _MAY_QUOTE_A_PROVIDER and bool(_PROVIDER_ERROR.search((error or "")[:SEARCHED]))
+
+
+def work_of(run: Attempted) -> Work:
+    """The work that a run is an attempt at."""
+    return Work(run.benchmark_id, run.comparison_key, run.agent, run.provider, run.model)
+
+
+def is_attempt(run: Judged, include: Collection[str] = ()) -> bool:
+    """Whether a run is counted as an attempt: not retracted, imported or synthetic, but for the kinds in `include`."""
+    return not (
+        (run.imported is not None and "imported" not in include)
+        or (run.synthetic and "synthetic" not in include)
+        or (run.retracted is not None and "retracted" not in include)
+    )
+
+
+def attempts_of(runs: Iterable[Run], include: Collection[str] = ()) -> dict[Work, Attempts]:
+    """The attempts at each piece of work."""
+    of: dict[Work, list[Run]] = defaultdict(list)
+    for run in runs:
+        if is_attempt(run, include):
+            of[work_of(run)].append(run)
+    return {work: attempts(some) for work, some in of.items()}
+
+
+def attempts(runs: Iterable[Run]) -> Attempts:
+    """The attempts at one piece of work."""
+    return count((ending(run), run.duration_seconds, cost_in(run.usage)) for run in runs)
+
+
+def count(endings: Iterable[tuple[Ending, float | None, float | None]]) -> Attempts:
+    """The attempts, each given by its ending, its seconds and its cost in US dollars."""
+    numbers: dict[Ending, int] = {"running": 0, "succeeded": 0, "own": 0, "infrastructure": 0}
+    seconds = cost = 0.0
+    unpriced = 0
+    for how, took, paid in endings:
+        numbers[how] += 1
+        if how in ("own", "infrastructure"):
+            seconds += took or 0.0
+            cost += paid or 0.0
+            unpriced += paid is None
+    failures = numbers["own"] + numbers["infrastructure"]
+    ended = numbers["succeeded"] + failures
+    return Attempts(
+        attempts=ended + numbers["running"],
+        running=numbers["running"],
+        successes=numbers["succeeded"],
+        own_failures=numbers["own"],
+        infrastructure_failures=numbers["infrastructure"],
+        seconds_lost=round(seconds, 6),
+        cost_lost=round(cost, 9),
+        unpriced=unpriced,
+        completion=numbers["succeeded"] / ended if ended else None,
+    )
