@@ -20,7 +20,7 @@ test: $(VENV)/developing chromium ## run every test, style and type checks among
 	@$(BIN)/pytest -n auto --dist worksteal
 
 test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below a minute
-	@$(BIN)/pytest -n auto --dist worksteal -m "not model and not browser and not slow" --ignore tests/e2e
+	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not model and not browser and not slow" --ignore tests/e2e
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
 	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py

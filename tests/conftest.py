@@ -52,6 +52,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A test does not fail because the machine is busy; a failure prints how to repeat it.
 settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("quick", settings.get_profile("here"), max_examples=20)
 settings.load_profile("here")
 
 COMMAND = [str(Path(sys.executable).with_name("benchmarks"))]

@@ -24,6 +24,8 @@ from benchmarks.adapters.suites.suitekit.sandbox.plain import NotPlain, pack, un
 
 from .forgeries import ANSWERS, TRICKS
 
+pytestmark = pytest.mark.slow
+
 PROMPT = 'from typing import List\n\n\ndef add(a: int, b: int) -> int:\n    """Add."""\n'
 TEST = "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert candidate(2, 5) == 7\n"
 RIGHT = "    return a + b\n"
@@ -186,8 +188,6 @@ def test_a_program_reaches_no_other_process(sandbox):
 def test_a_program_holds_only_its_own_pipes(sandbox):
     looks = """
 import os
-
-pytestmark = pytest.mark.slow
 found = []
 for handle in range(64):
     try:

@@ -33,6 +33,8 @@ from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.index.row import row_of
 from benchmarks.viewer.index.scoreboard import Scoreboard
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[2] / "golden"
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "20"))
 
@@ -42,9 +44,6 @@ from pathlib import Path
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.analytics.build import open_analytics
 from benchmarks.projections.workspace import Workspace
-from benchmarks.viewer.index.row import row_of
-
-pytestmark = pytest.mark.slow
 
 root = Path(sys.argv[1])
 with open_analytics(Workspace(root), JsonlStore(root / "benchmark_results" / "ledger", notice=print)):
