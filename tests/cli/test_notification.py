@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import socket
 import threading
@@ -68,11 +69,14 @@ def server():
 def tell(store, histories):
     """Append a failed run and a successful one in a group; give each event to a notifier."""
 
+    numbers = itertools.count()
+
     def tell(url):
         complaints = []
         notifier = Notifier(url, source=lambda: "ledger:here", complain=complaints.append)
         ledger = Ledger(store, on_append=notifier.tell)
-        for number, end in enumerate((histories.failed(), histories.finished())):
+        for end in (histories.failed(), histories.finished()):
+            number = next(numbers)
             ledger.append(f"run_{number}", histories.started(str(number)))
             ledger.append(f"run_{number}", end)
         notifier.close()
