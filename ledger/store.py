@@ -125,7 +125,7 @@ class EventStore(EventReader, Protocol):
         """The folder for an index of this ledger; None if there is no place for one."""
         ...
 
-    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
+    def prove_records(self, after: Head = BEGINNING, *, details: bool = True) -> Iterator[list[Record]]:
         """The same as records, in pieces. Raises LedgerDamaged, also for a line that is not an event."""
         ...
 

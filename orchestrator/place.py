@@ -251,14 +251,18 @@ class Place(Location):
         """The events after position `after`, in order: all, or those of a stream or of some types."""
         return self.store().read(after, stream=stream, types=types)
 
-    def verify(self, *, files: bool = True, checkpoint: Checkpoint | None = None) -> Report:
-        """Prove that every event stands as it was written, and that the files of runs are those recorded.
+    def verify(
+        self, *, files: bool = True, checkpoint: Checkpoint | None = None, since: Checkpoint | None = None
+    ) -> Report:
+        """Prove that every event is as it was written, and that the files of runs are those recorded.
 
-        With a `checkpoint`, also that the history up to it is the one that it knows. `is_sound` of the report says it.
+        With a `checkpoint`, also that the history up to it is the one that it knows. With `since`, only what came after
+        that checkpoint is checked. `is_sound` of the report says the result.
         """
         from ..ledger.proof.verify import verify
 
-        return verify(self.store(), folder_of=self._folder_of if files else None, checkpoint=checkpoint)
+        folder_of = self._folder_of if files else None
+        return verify(self.store(), folder_of=folder_of, checkpoint=checkpoint, since=since)
 
     def export_viewer_data(self) -> Path:
         """Rebuild `orchestrator.sqlite` and `viewer_data.json` from the ledger; the path of the latter."""

@@ -9,9 +9,10 @@ from ..errors import LedgerDamaged
 from ..history import History
 from ..storage import codec
 from ..storage.chain import BadLine
-from ..store import EventStore
+from ..store import EventStore, exhaust
 from .index import NO_INDEX, Index, Tally, entries_of, meta_of
 from .layers import Layers, add_layer, open_layers
+from .meta import Meta
 from .table import IndexDamaged
 
 BEHIND = 1_000
@@ -85,6 +86,32 @@ class Keeper:
             layers = layers.without_last()
             gone.remove()
         return Index(layers)
+
+
+def survey(store: EventStore) -> Meta:
+    """What is counted in a ledger, as of its last event: from its index, and from the events after that.
+
+    Raises LedgerDamaged.
+    """
+    keeper = Keeper(store)
+    index = keeper.open()
+    history, tally = _read_on(store, index, index.aside)
+    if history.is_outdated:
+        keeper.throw_away(index)
+        index = NO_INDEX
+        history, tally = _read_on(store, index, set_aside_in(store))
+    return meta_of(history, index, tally)
+
+
+def _read_on(store: EventStore, index: Index, aside: Positions) -> tuple[History, Tally]:
+    history, tally = _begin(index, aside)
+    try:
+        for lines in store.prove(index.head):
+            _take(lines, history, tally)
+    except BadLine:
+        exhaust(store.read(index.seq))  # It raises LedgerDamaged, with the place.
+        raise
+    return history, tally
 
 
 def _follow(folder: Path, store: EventStore, index: Index) -> Index:

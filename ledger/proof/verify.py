@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,9 @@ from ..storage import codec
 from ..storage.chain import GENESIS, BadLine, Head, origin_of
 from ..store import EventStore, Finding
 from .checkpoint import Checkpoint
+from .lines import Envelopes, Lines, pieces_until
+from .second import SecondProcess
+from .start import Start, start_after
 
 FolderOf = Callable[[Run], Path]
 """The folder of a run's files."""
@@ -33,6 +36,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     are proven. `torn_bytes`: an unfinished last line, which the next append moves away. `story`: events that make no
     sense at their position. `artifacts`: files that are missing or changed. `notes`: remarks that are not faults.
     `doubtful`: the events, as pairs of a first position and a count, that `ledger repair` would set aside.
+    `since` is the position after which events were checked; runs, groups and findings are about those.
     """
 
     origin: str
@@ -48,6 +52,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: list[Finding]
     notes: list[str]
     doubtful: list[tuple[int, int]] = []
+    since: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -60,6 +65,7 @@ def verify(
     *,
     folder_of: FolderOf | None = None,
     checkpoint: Checkpoint | None = None,
+    since: Checkpoint | None = None,
     aside_too: Positions = frozenset(),
 ) -> Report:
     """Check every byte of a ledger, without a lock and without changing anything.
@@ -68,8 +74,15 @@ def verify(
     that the report names every file to restore from a copy. With `folder_of`, the files that
     runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
     The events at `aside_too` are passed over, and those that the ledger has set aside.
-    Events are read in pieces; what stays in memory are the state of each run and the id of each event.
+    Events are read in pieces; what stays in memory are the state of each run and the id of each event. The lines of a
+    large ledger are proven by a second process meanwhile.
+
+    With `since`, only the events after that checkpoint are checked, and that the ledger holds its event.
     """
+    if since is not None:
+        return _verify_since(store, since, folder_of, aside_too)
+    if _is_large(store) and (found := _verify_in_two(store, checkpoint, aside_too)) is not None:
+        return found.report(None, folder_of)
     verification = Verification(store, checkpoint, aside_too)
     broken: LedgerDamaged | None = None
     try:
@@ -80,21 +93,94 @@ def verify(
     return verification.report(broken, folder_of)
 
 
-class Verification:
-    """What a verification knows of the events that it has seen, in order, each proven to continue the chain."""
+def _verify_since(store: EventStore, since: Checkpoint, folder_of: FolderOf | None, aside_too: Positions) -> Report:
+    head = Head(since.position, since.hash)
+    broken: LedgerDamaged | None = None
+    if not store.holds(head):
+        return _without_checkpoint(store, since)
+    verification = Verification(store, since, aside_too, start_after(store, head))
+    try:
+        for records in store.prove_records(head):
+            verification.see(records)
+    except LedgerDamaged as problem:
+        broken = problem
+    return verification.report(broken, folder_of)
 
-    def __init__(self, store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> None:
+
+def _without_checkpoint(store: EventStore, since: Checkpoint) -> Report:
+    """The report on a ledger that does not hold the event of a checkpoint."""
+    try:
+        position = store.head().seq
+        damage = list(against(since, since.origin, position, ""))
+    except LedgerDamaged as problem:
+        damage = [Finding(problem.trusted + 1, str(problem))]
+    return Report(
+        origin=since.origin,
+        position=0,
+        head_hash=GENESIS,
+        torn_bytes=0,
+        files=len(store.files()),
+        runs=0,
+        groups=0,
+        unknown=0,
+        damage=damage,
+        story=[],
+        artifacts=[],
+        notes=[],
+    )
+
+
+_LARGE_BYTES = 16 * 1024 * 1024
+"""A second process needs a fifth of a second to begin."""
+
+
+def _is_large(store: EventStore) -> bool:
+    return (os.cpu_count() or 1) > 1 and sum(file.stat().st_size for file in store.files()) > _LARGE_BYTES
+
+
+def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> Verification | None:
+    """The verification of a ledger by two processes; None if something is wrong with its lines."""
+    try:
+        second = SecondProcess(store.url, checkpoint.position if checkpoint else 0)
+    except OSError:
+        return None
+    try:
+        verification = Verification(store, checkpoint, aside_too)
+        for records in pieces_until(store, store.head().seq):
+            verification.read(records)
+    except LedgerDamaged:
+        second.end()
+        return None
+    except BaseException:
+        second.end()
+        raise
+    lines = second.result()
+    if lines is None or lines.head.seq < verification.head.seq:
+        return None
+    # The ledger may have grown since: what the second process saw after that is left to the next verification.
+    return verification if verification.take(lines) else None
+
+
+class Verification:
+    """What a verification knows of the events that it has seen, in order, each proven to continue the chain.
+
+    With a `start`, it begins after the first events, which are taken as they are.
+    """
+
+    def __init__(
+        self, store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions, start: Start | None = None
+    ) -> None:
         self._store = store
         self._checkpoint = checkpoint
-        self._declared = _set_aside(store)
+        self._start = start
+        self._declared = start.aside if start else _set_aside(store)
         self._aside = self._declared | aside_too
-        self._history = History(aside=self._aside)
-        self._head = Head()
-        self._first_hash = self._known_hash = GENESIS
-        self._versions: dict[str, int] = {}
-        self._firsts: dict[str, int] = {}
-        self._ids: set[str] = set()
-        self._envelopes: list[Finding] = []
+        self._history = start.history if start else History(aside=self._aside)
+        self.head = start.head if start else Head()
+        self._first_hash = start.first_hash if start else GENESIS
+        self._known_hash = start.head.hash if start else GENESIS
+        self._firsts = dict(start.firsts) if start else {}
+        self._envelopes = Envelopes(start.versions, is_late=True) if start else Envelopes()
         self._merges: list[Record] = []
 
     def see(self, records: list[Record]) -> None:
@@ -104,27 +190,44 @@ class Verification:
             self._first_hash = records[0].hash
         if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
             self._known_hash = records[checkpoint.position - records[0].seq].hash
+        self._envelopes.see(records)
+        self.read(records)
+
+    def read(self, records: list[Record]) -> None:
+        """Take in what the next events mean. Another process proves their lines."""
         self._history.read(records)
         for record in records:
-            self._envelopes += _envelope(record, self._versions, self._ids)
             self._firsts.setdefault(record.stream, record.seq)
             if type(record.data) is Merged and record.seq not in self._aside:
                 self._merges.append(record)
-        self._head = Head(records[-1].seq, records[-1].hash)
+        self.head = Head(records[-1].seq, records[-1].hash)
+
+    def take(self, lines: Lines) -> bool:
+        """Take in what another process found of the lines; whether they are those of the events that were read."""
+        self._first_hash, self._known_hash = lines.first_hash, lines.known_hash
+        self._envelopes.findings = [finding for finding in lines.findings if finding.seq <= self.head.seq]
+        return lines.head.seq > self.head.seq or lines.head == self.head
 
     def report(self, broken: LedgerDamaged | None, folder_of: FolderOf | None) -> Report:
         """What there is to report after the last event, or after the first break."""
-        history, head = self._history, self._head
+        history, head, start = self._history, self.head, self._start
         damage, notes = self._damage(broken)
-        origins = Origins(self._merges, self._first_hash)
-        false_claims = list(origins.faults(self._store))
+        merges = self._merges
+        if start and merges:
+            merges = [*_merges_until(self._store, start.head.seq, self._aside), *merges]
+        origins = Origins(merges, self._first_hash)
+        false_claims = [finding for finding in origins.faults(self._store) if not start or finding.seq > start.head.seq]
         problems = [Finding(problem.seq, problem.text) for problem in history.problems]
-        problems += [finding for finding in self._envelopes if finding.seq not in self._aside]
+        problems += [finding for finding in self._envelopes.findings if finding.seq not in self._aside]
         problems += _of_others(self._store, origins, history, self._firsts, self._aside)
-        strays = list(_strays(history))
-        files = _Files(folder_of, origins) if folder_of else None
+        strays = list(_strays(history, start.groups if start else ()))
+        if start:
+            problems = [finding for finding in problems if finding.seq > start.head.seq]
+            strays = [finding for finding in strays if finding.seq > start.head.seq]
+        files = _Files(folder_of, origins, start.head.seq if start else 0) if folder_of else None
         return Report(
             origin=origin_of(self._first_hash),
+            since=start.head.seq if start else 0,
             position=head.seq,
             head_hash=head.hash,
             torn_bytes=0 if broken else self._store.torn_bytes(),
@@ -143,11 +246,18 @@ class Verification:
         """Damage of the bytes, or of the history that the checkpoint knows; and remarks."""
         damage = [Finding(broken.trusted + 1, str(broken))] if broken else []
         notes: list[str] = []
-        for remark in self._store.examine(broken):
+        # What is before the start is not looked at, and an examination reads every byte.
+        for remark in self._store.examine(broken) if broken or not self._start else ():
             damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
         if self._checkpoint:
-            damage += _against(self._checkpoint, origin_of(self._first_hash), self._head.seq, self._known_hash)
+            damage += against(self._checkpoint, origin_of(self._first_hash), self.head.seq, self._known_hash)
         return damage, notes
+
+
+def _merges_until(store: EventStore, end: int, aside: Positions) -> Iterator[Record]:
+    for record in store.read(types=[Merged.type]):
+        if record.seq <= end and record.seq not in aside:
+            yield record
 
 
 def _doubtful(
@@ -196,7 +306,7 @@ def _of_others(
                 yield Finding(record.seq, f"{record.stream}: {record.type} by a ledger in which it did not begin")
 
 
-def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
+def against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
     """How the history differs from the one that a checkpoint knows; `known_hash` is that of the event at its place."""
     if checkpoint.position > position:
         fault = (
@@ -209,26 +319,19 @@ def _against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str
         yield Finding(1, f"the checkpoint is of {checkpoint.origin}, but this ledger is {origin}")
 
 
-def _envelope(record: Record, versions: dict[str, int], ids: set[str]) -> Iterator[Finding]:
-    expected = versions.get(record.stream, 0) + 1
-    if record.version != expected:
-        yield Finding(record.seq, f"{record.stream}: version {record.version} instead of {expected}")
-    versions[record.stream] = record.version
-    if record.id in ids:
-        yield Finding(record.seq, f"the id {record.id} occurs twice in the ledger")
-    ids.add(record.id)
-
-
-def _strays(history: History) -> Iterator[Finding]:
+def _strays(history: History, groups: Collection[str]) -> Iterator[Finding]:
+    """The runs whose group is neither in the history nor among those."""
     for run in history.runs.values():
-        if run.imported is None and run.run_group_id not in history.groups:
+        if run.imported is None and run.run_group_id not in history.groups and run.run_group_id not in groups:
             yield Finding(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
 
 
 class _Files:
     """Compares the files of runs with what was recorded, and counts those that are elsewhere."""
 
-    def __init__(self, folder_of: FolderOf, origins: Origins) -> None:
+    def __init__(self, folder_of: FolderOf, origins: Origins, since: int) -> None:
+        """The files of runs that ended after position `since` are compared."""
+        self._since = since
         self._folder_of = folder_of
         self._origins = origins
         self._elsewhere = self._imported = 0
@@ -236,6 +339,8 @@ class _Files:
     def compare(self, history: History) -> Iterator[Finding]:
         """Files that are missing or changed. Files of runs from other ledgers may have stayed there."""
         for run in history.runs.values():
+            if (run.ended_seq or 0) <= self._since:
+                continue
             if run.imported is not None:
                 self._imported += bool(run.artifacts)
                 continue

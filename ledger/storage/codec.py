@@ -212,6 +212,14 @@ def read_envelope(line: bytes) -> Envelope:
         raise BadLine(f"not an event: {problem}") from problem
 
 
+def read_envelopes(lines: bytes) -> list[Envelope]:
+    """The same of whole lines; `lines` ends with a newline. Raises BadLine."""
+    try:
+        return _short_decoder.decode_lines(lines)
+    except _UNREADABLE as problem:
+        raise BadLine(f"not an event: {problem}") from problem
+
+
 def is_plain(line: bytes) -> bool:
     """Whether a line is written as every line of ours is: its keys in their order, each once, with nothing between.
 

@@ -132,9 +132,9 @@ class JsonlStore:
         """A folder beside the segments."""
         return self.folder / "index"
 
-    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
-        """Every record, with the chain proven up to it."""
-        cursor = Cursor()
+    def prove_records(self, after: Head = BEGINNING, *, details: bool = True) -> Iterator[list[Record]]:
+        """Every record after an event, with the chain proven up to it."""
+        cursor = cursor_after(self.folder, after)
         for lines in walk_chain(self.folder, cursor):
             yield from decode_piece(lines, cursor, details=details)
 

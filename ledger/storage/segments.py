@@ -125,11 +125,12 @@ def begin_of(folder: Path, seq: int, manifest: Manifest) -> Cursor | None:
 
 
 def head_of(folder: Path) -> Head:
-    """The last whole event of a ledger. Raises LedgerDamaged if the last line is not an event."""
+    """The last whole event of a ledger, from its line alone. Raises LedgerDamaged if that is not what was written."""
     for segment in reversed(list_segments(folder)):
-        if next(read_whole_lines(segment), None):
-            if (last := last_event(segment)) is None:
-                raise Cursor(first_seq(segment), "", segment).damaged("its last line is not an event")
+        if line := _last_line(segment):
+            last = last_event(segment)
+            if last is None or not is_event(line, last):
+                raise Cursor(segment=segment).damaged("its last line is not what was written")
             return last
     return Head()
 
@@ -180,6 +181,15 @@ def unlike(segment: Path, sealed: Sealed) -> str | None:
 
 def last_event(segment: Path) -> Head | None:
     """The position and hash in the last whole line of a segment; None if that line is not an event."""
+    line = _last_line(segment)
+    try:
+        return Head(codec.read_envelope(line).seq, line[-66:-2].decode())
+    except (BadLine, UnicodeDecodeError):
+        return None
+
+
+def _last_line(segment: Path) -> bytes:
+    """The last whole line; empty if there is none."""
     with open_segment(segment) as file:
         size = file.seek(0, os.SEEK_END)
         block = 4096
@@ -190,11 +200,7 @@ def last_event(segment: Path) -> Head | None:
             if len(lines) > 2 or start == 0:
                 break
             block *= 8
-    line = lines[-2] if len(lines) > 1 else b""
-    try:
-        return Head(codec.read_envelope(line).seq, line[-66:-2].decode())
-    except (BadLine, UnicodeDecodeError):
-        return None
+    return lines[-2] if len(lines) > 1 else b""
 
 
 def _prove(lines: bytes, cursor: Cursor) -> Iterator[bytes]:

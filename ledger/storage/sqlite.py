@@ -114,10 +114,13 @@ class SqliteStore:
 
     def prove(self, after: Head = BEGINNING) -> Iterator[bytes]:
         """Every line after an event, with the chain proven up to it."""
+        for lines in self._prove_after(after):
+            yield b"".join(line + b"\n" for line in lines)
+
+    def _prove_after(self, after: Head) -> Iterator[list[bytes]]:
         if not self.holds(after):
             raise self._damaged(after.seq - 1, f"event {after.seq} with the hash {after.hash} is missing")
-        for lines in self._prove(self._pieces(after.seq), after):
-            yield b"".join(line + b"\n" for line in lines)
+        yield from self._prove(self._pieces(after.seq), after)
 
     def begin_after(self, head: Head, version_of: VersionOf) -> None:
         """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
@@ -132,10 +135,10 @@ class SqliteStore:
         """A folder beside the file."""
         return self.path.with_name(f"{self.path.name}.index")
 
-    def prove_records(self, *, details: bool = True) -> Iterator[list[Record]]:
-        """Every record, with the chain proven up to it."""
-        seq = 0
-        for lines in self._prove(self._pieces(), Head()):
+    def prove_records(self, after: Head = BEGINNING, *, details: bool = True) -> Iterator[list[Record]]:
+        """Every record after an event, with the chain proven up to it."""
+        seq = after.seq
+        for lines in self._prove_after(after):
             yield from self._decode(lines, seq, details=details)
             seq += len(lines)
 

@@ -71,12 +71,36 @@ def test_an_empty_ledger_is_not_an_error(bench, command):
     assert not bench.results.exists()
 
 
-@pytest.mark.parametrize("command", ["head", "checkpoint"])
-def test_the_head_of_a_damaged_ledger_is_an_error(filled, command):
+def test_only_what_came_after_a_checkpoint_is_checked(filled, tmp_path):
+    note = tmp_path / "note"
+    note.write_text(filled("ledger", "checkpoint").stdout)
+    filled.run("good", more=("--force",))
+    told = filled("ledger", "verify", "--since", str(note)).stdout
+    assert told.startswith("sound: events 5 to 8 in 1 file")
+    assert json.loads(filled("ledger", "verify", "--since", str(note), "--json").stdout)["since"] == 4
+    both = filled("ledger", "verify", "--since", str(note), "--checkpoint", str(note), code=2).stderr
+    assert "hint: give one of them" in both
     path = segment(filled)
     path.write_bytes(path.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
     filled.is_damaged = True
-    assert "ledger damaged" in filled("ledger", command, code=3).stderr
+    assert "damage: event 7" in filled("ledger", "verify", "--since", str(note), code=3).stdout
+
+
+def test_a_checkpoint_of_a_damaged_ledger_is_an_error(filled):
+    path = segment(filled)
+    path.write_bytes(path.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
+    filled.is_damaged = True
+    assert "ledger damaged" in filled("ledger", "checkpoint", code=3).stderr
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"completed", b"finished."), (b'"type"', b'"typo"'), (b"}", b"]")])
+def test_the_head_is_an_error_if_its_own_line_was_changed(filled, old, new):
+    """It reads no other line; `verify` does."""
+    path = segment(filled)
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, last.replace(old, new)]))
+    filled.is_damaged = True
+    assert "ledger damaged" in filled("ledger", "head", code=3).stderr
 
 
 def other_bench(filled, tmp_path):

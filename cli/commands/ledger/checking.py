@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from ....adapters.regular_file import read_regular
 from ....ledger.fold import Run
-from ....ledger.history import History
+from ....ledger.index.keeping import survey
 from ....ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
 from ....ledger.proof.signing import new_signer, parse_signer, parse_verifier
 from ....ledger.proof.verify import Report
@@ -35,6 +34,7 @@ RIGHT = ("events", "bytes")
     metavar="FILE",
     help="Check that the ledger continues this checkpoint.",
 )
+@click.option("--since", metavar="FILE", help="Check only what came after this checkpoint.")
 @click.option("--expect-head", metavar="HASH", help="Check that the last event has this hash.")
 @click.option(
     "--verify-key", metavar="KEY", help="Check that this key (or the one in this file) signed the checkpoint."
@@ -45,6 +45,7 @@ def verify(
     place: Place,
     artifacts: bool,
     note_file: str | None,
+    since: str | None,
     expect_head: str | None,
     verify_key: str | None,
     as_json: bool,
@@ -54,12 +55,20 @@ def verify(
     Exit code 3 if the ledger is damaged or does not match the checkpoint or head; 1 if the last line is unfinished
     (the next append moves it away), if a transition is impossible, or if a recorded file has changed.
     """
-    text = _read(note_file) if note_file else ""
-    known = _parse(text, note_file) if note_file else None
-    if verify_key and not note_file:
+    if since and note_file:
+        raise UsageError("--since and --checkpoint both name a checkpoint", "give one of them")
+    name = since or note_file
+    text = _read(name) if name else ""
+    known = _parse(text, name) if name else None
+    if verify_key and not name:
         raise UsageError("--verify-key checks a signed note", "give the note with --checkpoint")
     verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
-    report = verify_ledger(place.store(), folder_of=folder_in(place.workspace) if artifacts else None, checkpoint=known)
+    report = verify_ledger(
+        place.store(),
+        folder_of=folder_in(place.workspace) if artifacts else None,
+        checkpoint=None if since else known,
+        since=known if since else None,
+    )
     if verifier and not verifier.has_signed(text):
         report = _with_damage(report, f"the checkpoint is not signed by {verifier}")
     if expect_head is not None and report.head_hash != expect_head.lower():
@@ -86,15 +95,19 @@ def _print_report(report: Report) -> None:
         print("hint: `benchmarks ledger repair` sets aside the events that cannot have happened")
     state = "sound" if report.is_sound else "NOT sound"
     files = f"{report.files} {'file' if report.files == 1 else 'files'}"
-    print(f"{state}: {report.position} events in {files}, {report.runs} runs; head {report.head_hash}")
+    events = f"events {report.since + 1} to {report.position}" if report.since else f"{report.position} events"
+    print(f"{state}: {events} in {files}, {report.runs} runs; head {report.head_hash}")
 
 
 @click.command()
 @in_place
 def head(place: Place) -> None:
-    """Print the position and the hash of the last event, after checking the chain."""
-    now = take_checkpoint(place.store())
-    print(f"{now.position} {now.hash}")
+    """Print the position and the hash of the last event, after checking its own line.
+
+    `ledger verify` checks the events before it.
+    """
+    now = place.store().head()
+    print(f"{now.seq} {now.hash}")
 
 
 @click.command()
@@ -141,28 +154,19 @@ def keygen(name: str, output: Path) -> None:
 @in_place
 def stat(place: Place, as_json: bool) -> None:
     """Show the number and size of events by type, the runs, and the times of the first and last event."""
-    store = place.store()
-    counts: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    history = History.of(store)
-    first = last = ""
-    for record, line in zip(store.read(), store.read_lines(), strict=False):
-        counts[record.type] += 1
-        sizes[record.type] += len(line) + 1
-        first, last = first or record.at, record.at
-    runs = Counter(run.status for run in history.runs.values())
+    now = survey(place.store())
+    size = sum(count.bytes for count in now.events.values())
     if as_json:
-        events = {kind: {"count": counts[kind], "bytes": sizes[kind]} for kind in sorted(counts)}
-        totals = {"events": counts.total(), "bytes": sizes.total(), "first_at": first, "last_at": last}
-        print_json(
-            {**totals, "head": history.hash, "by_type": events, "runs": dict(runs), "groups": len(history.groups)}
-        )
+        events = {kind: {"count": count.events, "bytes": count.bytes} for kind, count in now.events.items()}
+        totals = {"events": now.head.seq, "bytes": size, "first_at": now.first_at, "last_at": now.at}
+        head = now.head.hash if now.head.seq else ""
+        print_json({**totals, "head": head, "by_type": events, "runs": now.runs, "groups": now.groups})
         return
-    rows = [[kind, str(counts[kind]), str(sizes[kind])] for kind in sorted(counts)]
-    print_table(["type", "events", "bytes"], [*rows, ["all", str(counts.total()), str(sizes.total())]], right=RIGHT)
+    rows = [[kind, str(count.events), str(count.bytes)] for kind, count in now.events.items()]
+    print_table(["type", "events", "bytes"], [*rows, ["all", str(now.head.seq), str(size)]], right=RIGHT)
     print()
-    by_status = ", ".join(f"{number} {status}" for status, number in sorted(runs.items()))
-    print_facts({"runs": by_status, "groups": str(len(history.groups)), "first": first, "last": last})
+    by_status = ", ".join(f"{number} {status}" for status, number in now.runs.items())
+    print_facts({"runs": by_status, "groups": str(now.groups), "first": now.first_at, "last": now.at})
 
 
 _MAX_NOTE_BYTES = 1024 * 1024

@@ -1,0 +1,54 @@
+"""The second process of a verification: it proves the lines while the first one reads what they mean.
+
+`python -m benchmarks.ledger.proof.second URL POSITION` writes what it found as MessagePack, and nothing if a line is
+damaged: the first process looks for the place then.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import msgspec
+
+from ..errors import LedgerError
+from ..storage.chain import BadLine
+from ..storage.open import open_store
+from .lines import Lines, prove_lines
+
+
+class SecondProcess:
+    """A process that proves the lines of a ledger, from now on."""
+
+    def __init__(self, url: str, known: int) -> None:
+        """`known` is a position whose hash is wanted. Raises OSError."""
+        command = [sys.executable, "-P", "-m", __spec__.name, url, str(known)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+
+    def result(self) -> Lines | None:
+        """What it found when it was done; None if it could not prove every line."""
+        with self._process:
+            output = self._process.communicate()[0]
+        try:
+            return msgspec.msgpack.decode(output, type=Lines) if self._process.returncode == 0 else None
+        except msgspec.MsgspecError:
+            return None
+
+    def end(self) -> None:
+        """End it without a result."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def main(url: str, known: str) -> int:
+    """Prove the lines of the ledger at that URL."""
+    try:
+        found = prove_lines(open_store(url, notice=lambda _: None), int(known))
+    except (LedgerError, BadLine, OSError):
+        return 1
+    sys.stdout.buffer.write(msgspec.msgpack.encode(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
