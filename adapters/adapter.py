@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from .manifest import ANY_AGENT, EACH_VALUE, LOG_BYTES, Check, Manifest, fill
-from .options import render
+from .manifest import ANY_AGENT, EACH_VALUE, LOG_BYTES, Baseline, Check, Manifest, fill
+from .options import Option, render
 
 Source = Literal["suite", "catalog", "workspace", "plugin"]
 
@@ -57,33 +57,23 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Command:
         """The command of a run with that configuration; `placeholders` gives every placeholder but `value`.
 
-        An option's arguments are added where it has a value; for a bool, where it is true. Those of a baseline that
-        the agent's label names come last, and no other agent's.
+        An option's arguments are added if it has a value; for a bool, if it is true. Those of a baseline that the
+        agent's label names come last, in place of the agent's own.
         """
         values = dict(placeholders)
         run = self.manifest.run
         agent = values.get("agent", "")
-        baseline = self.manifest.baselines.get(agent)
-        by_agent = [] if baseline else run.agent_argv.get(agent, run.agent_argv.get(ANY_AGENT, []))
-        argv = [fill(text, values) for text in [*run.argv, *by_agent]]
+        baseline = self.manifest.baselines.get(agent) or Baseline()
+        argv = _filled([*run.argv, *self._arguments_of(agent)], values)
         env = {name: fill(text, values) for name, text in run.env.items()}
         untold = self.manifest.untold(agent, config)
         for name, option in self.manifest.options.items():
             value = secrets.get(name, config.get(name))
-            if value is None or (value is False and option.argv is not None) or name in untold:
-                continue
-            text = render(value)
-            for part in option.argv or ():
-                if EACH_VALUE in part:
-                    each = value if isinstance(value, list) else [value]
-                    argv += [fill(part, values).replace(EACH_VALUE, render(item)) for item in each]
-                else:
-                    argv.append(fill(part, {**values, "value": text}))
-            if option.env is not None:
-                env[option.env] = text
-        if baseline:
-            argv += [fill(text, values) for text in baseline.argv]
-            env |= {name: fill(text, values) for name, text in baseline.env.items()}
+            if value is not None and name not in untold:
+                argv += _arguments(option, value, values)
+                env |= {option.env: render(value)} if option.env is not None else {}
+        argv += _filled(baseline.argv, values)
+        env |= {name: fill(text, values) for name, text in baseline.env.items()}
         return Command(
             argv=argv,
             env=env,
@@ -93,3 +83,26 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
             log_bytes=run.log_bytes,
             package=run.package,
         )
+
+    def _arguments_of(self, agent: str) -> list[str]:
+        """The further arguments of an agent; a baseline has its own, which come last."""
+        by_agent = self.manifest.run.agent_argv
+        return [] if agent in self.manifest.baselines else by_agent.get(agent, by_agent.get(ANY_AGENT, []))
+
+
+def _filled(texts: list[str], placeholders: Mapping[str, str]) -> list[str]:
+    return [fill(text, placeholders) for text in texts]
+
+
+def _arguments(option: Option, value: Any, placeholders: Mapping[str, str]) -> list[str]:
+    """The arguments of an option with that value; `{values}` in one repeats it for each item of a list."""
+    if value is False:
+        return []
+    argv = []
+    for text in option.argv or ():
+        if EACH_VALUE in text:
+            items = value if isinstance(value, list) else [value]
+            argv += [fill(text, placeholders).replace(EACH_VALUE, render(item)) for item in items]
+        else:
+            argv.append(fill(text, {**placeholders, "value": render(value)}))
+    return argv

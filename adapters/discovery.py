@@ -77,13 +77,30 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def discover(workspace: Path) -> Discovery:
     """Look at everything that can be run with this workspace, which need not exist. Writes nothing, starts no process.
 
-    A broken manifest becomes one of `problems` and takes no other down.
+    A manifest that cannot be used becomes one of `problems`; it does not affect the others.
     """
     problems: list[ManifestError] = []
     choice = _read_workspace_file(workspace, problems)
     names = _folder_names(workspace, choice)
     excluded = {name: why for name in names if (why := choice.reason(name)) is not None}
     directories = [name for name in names if name not in excluded]
+    adapters, broken = _adapters(workspace, directories, problems)
+    uncovered = _uncovered(directories, adapters.values())
+    residue = {name for name in uncovered if _holds_only_caches(workspace / name)}
+    return Discovery(
+        adapters=_with_harnesses(adapters, Harnesses(workspace, choice.checks)),
+        problems=problems,
+        directories=[name for name in directories if name not in residue],
+        uncovered=[name for name in uncovered if name not in residue],
+        excluded=excluded,
+        broken=broken,
+    )
+
+
+def _adapters(
+    workspace: Path, directories: list[str], problems: list[ManifestError]
+) -> tuple[dict[str, Adapter], dict[str, ManifestError]]:
+    """The adapters of all sources by id, sorted, and the broken manifests of benchmarks that are not among them."""
     adapters: dict[str, Adapter] = {}
     broken: dict[str, ManifestError] = {}
     own = [workspace / name / MANIFEST for name in directories if (workspace / name / MANIFEST).is_file()]
@@ -98,28 +115,30 @@ def discover(workspace: Path) -> Discovery:
         for problem in problems[before:]:
             id, folder = _claimed(problem.path)
             broken |= {folder: problem, id: problem}
-            # What a broken manifest was to replace must not run in its place.
+            # The benchmark that a broken manifest replaces must not run in its place.
             adapters.pop(id, None)
         adapters.update(unique)
-    covered = {
-        adapter.manifest.directory
-        for adapter in adapters.values()
-        if adapter.source != "suite" and adapter.manifest.needs_directory
+    return dict(sorted(adapters.items())), {id: problem for id, problem in broken.items() if id not in adapters}
+
+
+def _uncovered(directories: list[str], adapters: Iterable[Adapter]) -> list[str]:
+    """The benchmark directories that no adapter covers."""
+    covered = {adapter.manifest.directory for adapter in adapters if _covers_a_directory(adapter)}
+    return [name for name in directories if not {name, Path(name).name} & covered]
+
+
+def _covers_a_directory(adapter: Adapter) -> bool:
+    return adapter.source != "suite" and adapter.manifest.needs_directory
+
+
+def _with_harnesses(adapters: dict[str, Adapter], harnesses: Harnesses) -> dict[str, Adapter]:
+    """The same, with what agents of the workspace need added to the benchmarks of the workspace."""
+    if not harnesses.checks:
+        return adapters
+    return {
+        id: msgspec.structs.replace(adapter, harnesses=harnesses) if _covers_a_directory(adapter) else adapter
+        for id, adapter in adapters.items()
     }
-    harnesses = Harnesses(workspace, choice.checks)
-    for id, adapter in adapters.items():
-        if choice.checks and adapter.source != "suite" and adapter.manifest.needs_directory:
-            adapters[id] = msgspec.structs.replace(adapter, harnesses=harnesses)
-    uncovered = [name for name in directories if not {name, Path(name).name} & covered]
-    residue = {name for name in uncovered if _holds_only_caches(workspace / name)}
-    return Discovery(
-        adapters=dict(sorted(adapters.items())),
-        problems=problems,
-        directories=[name for name in directories if name not in residue],
-        uncovered=[name for name in uncovered if name not in residue],
-        excluded=excluded,
-        broken={id: problem for id, problem in broken.items() if id not in adapters},
-    )
 
 
 def without_ignored(discovery: Discovery, workspace: Path) -> Discovery:

@@ -10,7 +10,6 @@ import msgspec
 
 from .secret_names import names_a_secret
 from .secret_shapes import hide_in
-from .suggestions import did_you_mean
 
 Kind = Literal["int", "float", "bool", "str", "list", "object"]
 
@@ -23,6 +22,14 @@ _PER_BENCHMARK = "per_benchmark"
 
 class OptionError(ValueError):
     """A value that does not fit its option, or an option that the benchmark does not have."""
+
+
+class UnknownOption(OptionError):
+    """An option that the benchmark does not have: its name, and the names that the benchmark has."""
+
+    def __init__(self, benchmark_id: str, name: str, known: Collection[str]) -> None:
+        self.name, self.known = name, known
+        super().__init__(f"{benchmark_id} has no option '{name}'")
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +87,7 @@ def effective_config(
     """The defaults of the options, then `extra`, then `extra["per_benchmark"][benchmark_id]` on top.
 
     A value of null takes an option's default away. `hide` takes the secrets out of a value. Raises OptionError for a
-    value that does not fit, and for an unknown name below `per_benchmark`.
+    value that does not fit, and UnknownOption for an unknown name below `per_benchmark`.
     """
     everyone = {name: value for name, value in extra.items() if name != _PER_BENCHMARK}
     own = extra.get(_PER_BENCHMARK, {}).get(benchmark_id, {})
@@ -88,7 +95,7 @@ def effective_config(
         raise OptionError(f"{_PER_BENCHMARK}.{benchmark_id} is no object of options")
     for name in own:
         if name not in options:
-            raise OptionError(f"{benchmark_id} has no option '{name}'\nhint: {hint_of_options(name, options)}")
+            raise UnknownOption(benchmark_id, name, options)
     config: dict[str, Any] = {}
     secrets: dict[str, Any] = {}
     for name, option in options.items():
@@ -127,12 +134,6 @@ def render(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         return ",".join(render(item) for item in value)
     return msgspec.json.encode(value).decode()
-
-
-def hint_of_options(name: str, options: Collection[str]) -> str:
-    """The hint for an option that is not known: the nearest one, or all."""
-    known = f"the options are {', '.join(sorted(options))}" if options else "there are no options"
-    return did_you_mean(name, options, known)
 
 
 def _shown(value: Any) -> str:

@@ -100,14 +100,6 @@ def test_the_root_holds_the_package_and_no_other_module() -> None:
     assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py"}
 
 
-def test_the_hints_of_adapters_are_those_of_the_ledger() -> None:
-    """Neither folder may import the other, so the function stands in both."""
-    ledger, adapters = (
-        (ROOT / folder / "suggestions.py").read_text().partition("\n\n")[2] for folder in ("ledger", "adapters")
-    )
-    assert ledger == adapters
-
-
 def test_modules_import_each_other_in_no_circle() -> None:
     assert circles(IMPORTS) == []
 

@@ -212,6 +212,13 @@ def table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def at(document: object, *names: str) -> Any:
+    """The value below those names, one within the other; None if there is none."""
+    for name in names:
+        document = table(document).get(name)
+    return document
+
+
 def rows(value: object) -> list[dict[str, Any]]:
     """The objects of a JSON list."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

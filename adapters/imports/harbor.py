@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from .found import (
     Document,
     ForeignRun,
@@ -73,7 +75,7 @@ def read(
     if metric is not None and metric not in there:
         raise UnreadableResult(path, f"no reward {metric}: there are {', '.join(sorted(there)) or 'none'}")
     return [
-        _run(key, members, config, unfinished, metric)
+        _run(_Group(*key, members), config, unfinished, metric)
         if metric is None or any(metric in _rewards(trial) for trial in members)
         else PassedOver("/".join(key), f"none of its trials has a reward {metric}")
         for key, members in sorted(groups.items(), key=lambda group: group[0])
@@ -84,61 +86,121 @@ def _rewards(trial: Trial) -> dict[str, Any]:
     return table(table(trial.get("verifier_result")).get("rewards"))
 
 
-def _run(
-    key: tuple[str, str, str, str], trials: list[Trial], config: Document, unfinished: str | None, metric: str | None
-) -> ForeignRun:
-    agent, provider, model, dataset = key
-    rewards = [_rewards(trial) for trial in trials]
-    names = sorted({name for reward in rewards for name in reward})
-    chosen = metric or ("reward" if "reward" in names else next(iter(names), None))
-    # A trial without a reward counts 0. One whose reward is no number leaves the job without a score.
-    odd = [reward[chosen] for reward in rewards if chosen in reward and number(reward[chosen]) is None]
-    values = [number(reward.get(chosen)) or 0.0 for reward in rewards] if chosen and not odd else []
-    errors = [
-        str(table(trial.get("exception_info")).get("exception_type")) for trial in trials if trial.get("exception_info")
-    ]
-    started = min(filter(None, (moment(trial.get("started_at")) for trial in trials)), default=None)
-    ended = max(filter(None, (moment(trial.get("finished_at")) for trial in trials)), default=None)
+class _Group(msgspec.Struct, frozen=True):
+    """The trials of a job that one agent made on one dataset with one model."""
+
+    agent: str
+    provider: str
+    model: str
+    dataset: str
+    trials: list[Trial]
+
+    @property
+    def name(self) -> str:
+        """What names the run among those of its file."""
+        return "/".join((self.agent, self.provider, self.model, self.dataset))
+
+    @property
+    def rewards(self) -> list[dict[str, Any]]:
+        """The rewards of each trial by name."""
+        return [_rewards(trial) for trial in self.trials]
+
+    @property
+    def errors(self) -> list[str]:
+        """The types of the exceptions of the trials that had one."""
+        infos = [table(trial.get("exception_info")) for trial in self.trials if trial.get("exception_info")]
+        return [str(info.get("exception_type")) for info in infos]
+
+    def period(self) -> tuple[str | None, str | None]:
+        """When the first trial began and the last one ended."""
+        started = [at for trial in self.trials if (at := moment(trial.get("started_at")))]
+        ended = [at for trial in self.trials if (at := moment(trial.get("finished_at")))]
+        return min(started, default=None), max(ended, default=None)
+
+
+class _Score(msgspec.Struct, frozen=True):
+    """The reward that is the score, by name, and its value in each trial: none if one of them is not a number."""
+
+    reward: str | None
+    values: list[float]
+    odd: list[Any]
+
+
+def _score(group: _Group, metric: str | None) -> _Score:
+    names = {name for rewards in group.rewards for name in rewards}
+    chosen = metric or ("reward" if "reward" in names else min(names, default=None))
+    if chosen is None:
+        return _Score(None, [], [])
+    odd = [rewards[chosen] for rewards in group.rewards if chosen in rewards and number(rewards[chosen]) is None]
+    # A trial without a reward counts as 0.
+    values = [] if odd else [number(rewards.get(chosen)) or 0.0 for rewards in group.rewards]
+    return _Score(chosen, values, odd)
+
+
+def _run(group: _Group, config: Document, unfinished: str | None, metric: str | None) -> ForeignRun:
+    score = _score(group, metric)
+    values, chosen = score.values, score.reward or ""
+    started, ended = group.period()
     reason = "unfinished" if unfinished else None if values else "no_score"
     return ForeignRun(
-        name="/".join(key),
+        name=group.name,
         harness="harbor",
-        benchmark=dataset,
+        benchmark=group.dataset,
         status="failed" if reason else "succeeded",
         reason=reason,
-        error=unfinished or (_without_score(chosen, odd, errors) if reason else None),
-        agent=agent,
-        provider=provider,
-        model=model,
+        error=unfinished or (_without_score(score, group.errors) if reason else None),
+        agent=group.agent,
+        provider=group.provider,
+        model=group.model,
         score=statistics.fmean(values) if values else None,
-        unit="ratio" if chosen == "reward" else unit_of(chosen) if chosen else None,
-        higher_is_better=direction_of(chosen or "") is not False,
-        samples=len(trials),
+        unit=_unit(chosen),
+        higher_is_better=direction_of(chosen) is not False,
+        samples=len(group.trials),
         stderr=statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
-        metrics=without(
-            {
-                "rewards": {name: statistics.fmean([number(r.get(name)) or 0.0 for r in rewards]) for name in names},
-                "errors": {error: errors.count(error) for error in sorted(set(errors))},
-                "unrewarded": sum(1 for reward in rewards if not reward),
-                "tasks": {str(t.get("trial_name")): r.get(chosen or "") for t, r in zip(trials, rewards, strict=True)},
-            }
-        ),
-        usage=without(
-            {ours: _sum(trials, theirs, count) for ours, theirs in _TOKENS.items()}
-            | {"cost_usd": _sum(trials, "cost_usd", number)}
-        ),
-        config=without(all_bounded(_options(config, trials[0], dataset)) | {"reward": metric}),
+        metrics=_metrics(group, chosen),
+        usage=_usage(group.trials),
+        config=without(all_bounded(_options(config, group.trials[0], group.dataset)) | {"reward": metric}),
         started_at=started,
         ended_at=ended,
         duration_seconds=seconds_between(started, ended),
-        provenance=without(
-            {
-                "harness": "harbor",
-                "job": config.get("job_name"),
-                "agent_version": table(trials[0].get("agent_info")).get("version"),
-                "task_checksums": sorted({str(trial.get("task_checksum")) for trial in trials}),
-            }
-        ),
+        provenance=_provenance(group, config),
+    )
+
+
+def _unit(reward: str) -> str | None:
+    if not reward:
+        return None
+    return "ratio" if reward == "reward" else unit_of(reward)
+
+
+def _metrics(group: _Group, chosen: str) -> dict[str, Any]:
+    """The mean of each reward, the errors by type, and the score of each trial."""
+    rewards, errors = group.rewards, group.errors
+    names = sorted({name for one in rewards for name in one})
+    tasks = {str(t.get("trial_name")): r.get(chosen) for t, r in zip(group.trials, rewards, strict=True)}
+    return without(
+        {
+            "rewards": {name: statistics.fmean([number(one.get(name)) or 0.0 for one in rewards]) for name in names},
+            "errors": {error: errors.count(error) for error in sorted(set(errors))},
+            "unrewarded": sum(1 for one in rewards if not one),
+            "tasks": tasks,
+        }
+    )
+
+
+def _usage(trials: Sequence[Trial]) -> dict[str, Any]:
+    counts = {ours: _sum(trials, theirs, count) for ours, theirs in _TOKENS.items()}
+    return without(counts | {"cost_usd": _sum(trials, "cost_usd", number)})
+
+
+def _provenance(group: _Group, config: Document) -> dict[str, Any]:
+    return without(
+        {
+            "harness": "harbor",
+            "job": config.get("job_name"),
+            "agent_version": table(group.trials[0].get("agent_info")).get("version"),
+            "task_checksums": sorted({str(trial.get("task_checksum")) for trial in group.trials}),
+        }
     )
 
 
@@ -155,9 +217,9 @@ def _options(config: Document, trial: Trial, dataset: str) -> dict[str, Any]:
     }
 
 
-def _without_score(chosen: str | None, odd: list[Any], errors: list[str]) -> str:
-    if odd:
-        return f"{chosen} is {odd[0]} in {len(odd)} trials"
+def _without_score(score: _Score, errors: list[str]) -> str:
+    if score.odd:
+        return f"{score.reward} is {score.odd[0]} in {len(score.odd)} trials"
     return "; ".join(["no trial has a reward", *([", ".join(sorted(set(errors)))] if errors else [])])
 
 

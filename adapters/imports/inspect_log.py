@@ -13,11 +13,14 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..suites.inspect_ai.scores import Metric, headline, metrics, notes, samples, unscored
 from .found import (
     Document,
     ForeignRun,
     UnreadableResult,
+    at,
     bounded,
     count,
     decode_json,
@@ -110,52 +113,84 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
     """The run of a log or of its header: `metric` names its score, instead of the log's headline."""
     eval, results, stats = (table(document.get(name)) for name in ("eval", "results", "stats"))
     every = metrics(results)
-    chosen = _chosen(every, metric) if metric else headline(results, table(eval.get("headline_metric")))
-    if metric is not None and every and chosen is None:
-        raise UnreadableResult(path, f"no metric {metric}: there are {', '.join(one.name for one in every)}")
-    score = chosen.value if chosen else None
-    status = str(document.get("status"))
-    reason = "invalid_result" if document.get("invalidated") is True else _FAILED.get(status)
-    if reason is None and score is None:
-        reason = "no_score"
+    chosen = _choose(every, metric, path) if metric else headline(results, table(eval.get("headline_metric")))
+    reason = _reason(document, chosen)
     provider, model = _model(str(eval.get("model") or ""), table(eval.get("model_args")))
     started, ended = moment(stats.get("started_at") or eval.get("created")), moment(stats.get("completed_at"))
     task = str(eval.get("task_registry_name") or eval["task"])
-    return [
-        ForeignRun(
-            name=str(eval.get("eval_id") or eval.get("run_id") or task),
-            harness="inspect_ai",
-            benchmark=str(eval["task"]),
-            status="failed" if reason else "succeeded",
-            reason=reason,
-            error=_error(document, reason, status, chosen, every),
-            provider=provider,
-            model=model,
-            score=score,
-            unit=unit_of(chosen.measure) if chosen else None,
-            higher_is_better=direction_of(chosen.measure) is not False if chosen else None,
-            samples=samples(document, chosen),
-            stderr=chosen.stderr if chosen else None,
-            metrics={one.name: one.value for one in every if one.value is not None} | _counts(document, chosen),
-            usage=_usage(stats),
-            config=without_nothing({"task": task, **_options(document), **_measure(eval, chosen)}),
-            synthetic=provider == "mockllm",
-            started_at=started,
-            ended_at=ended,
-            duration_seconds=seconds_between(started, ended),
-            benchmark_version=str(eval["task_version"]) if eval.get("task_version") is not None else None,
-            provenance=without_nothing(
-                {
-                    "harness": "inspect_ai",
-                    "packages": eval.get("packages"),
-                    "revision": eval.get("revision"),
-                    "eval_id": eval.get("eval_id"),
-                    "total_samples": results.get("total_samples"),
-                }
-            ),
-            notes=list(_notes(document, chosen)),
-        )
-    ]
+    run = ForeignRun(
+        name=_name(eval, task),
+        harness="inspect_ai",
+        benchmark=str(eval["task"]),
+        status="failed" if reason else "succeeded",
+        reason=reason,
+        error=_error(document, reason, chosen, every),
+        provider=provider,
+        model=model,
+        samples=samples(document, chosen),
+        metrics=_values(every) | _counts(document, chosen),
+        usage=_usage(stats),
+        config=without_nothing({"task": task, **_options(document), **_measure(eval, chosen)}),
+        synthetic=provider == "mockllm",
+        started_at=started,
+        ended_at=ended,
+        duration_seconds=seconds_between(started, ended),
+        benchmark_version=_text(eval.get("task_version")),
+        provenance=_provenance(eval, results),
+        notes=list(_notes(document, chosen)),
+    )
+    return [run if chosen is None else _with_score(run, chosen)]
+
+
+def _choose(every: list[Metric], metric: str, path: Path) -> Metric | None:
+    """The metric of that name; None of a log without metrics. Raises UnreadableResult."""
+    chosen = _chosen(every, metric)
+    if every and chosen is None:
+        raise UnreadableResult(path, f"no metric {metric}; known: {', '.join(one.name for one in every)}")
+    return chosen
+
+
+def _name(eval: Document, task: str) -> str:
+    return str(eval.get("eval_id") or eval.get("run_id") or task)
+
+
+def _values(every: list[Metric]) -> dict[str, Any]:
+    return {one.name: one.value for one in every if one.value is not None}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _with_score(run: ForeignRun, chosen: Metric) -> ForeignRun:
+    return msgspec.structs.replace(
+        run,
+        score=chosen.value,
+        unit=unit_of(chosen.measure),
+        higher_is_better=direction_of(chosen.measure) is not False,
+        stderr=chosen.stderr,
+    )
+
+
+def _reason(document: Document, chosen: Metric | None) -> str | None:
+    """Why the run has failed; None if it has not."""
+    if document.get("invalidated") is True:
+        return "invalid_result"
+    if reason := _FAILED.get(str(document.get("status"))):
+        return reason
+    return "no_score" if chosen is None or chosen.value is None else None
+
+
+def _provenance(eval: Document, results: Document) -> dict[str, Any]:
+    return without_nothing(
+        {
+            "harness": "inspect_ai",
+            "packages": eval.get("packages"),
+            "revision": eval.get("revision"),
+            "eval_id": eval.get("eval_id"),
+            "total_samples": results.get("total_samples"),
+        }
+    )
 
 
 def _chosen(every: Iterable[Metric], metric: str) -> Metric | None:
@@ -275,17 +310,14 @@ def _model(named: str, arguments: Document) -> tuple[str, str]:
     return (provider, f"{model}{told}") if model else ("", f"{provider}{told}")
 
 
-def _error(
-    document: Document, reason: str | None, status: str, chosen: Metric | None, every: list[Metric]
-) -> str | None:
+def _error(document: Document, reason: str | None, chosen: Metric | None, every: list[Metric]) -> str | None:
     if reason is None:
         return None
-    told = table(document.get("error")).get("message")
-    if told:
-        return str(told)
+    if message := at(document, "error", "message"):
+        return str(message)
     if reason == "no_score" and chosen is not None:
-        return f"{chosen.name} is no finite number"
+        return f"{chosen.name} is not a finite number"
     if reason == "no_score" and every:
-        there = ", ".join(one.name for one in every)
-        return f"no metric of the log is a score of all samples: there are {there}; --metric chooses one"
-    return f"the log's status is {status}" + (", invalidated" if reason == "invalid_result" else "")
+        names = ", ".join(one.name for one in every)
+        return f"no metric of the log is a score of all samples; --metric chooses one of {names}"
+    return f"the log's status is {document.get('status')}" + (", invalidated" if reason == "invalid_result" else "")

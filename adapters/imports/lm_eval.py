@@ -17,6 +17,7 @@ from .found import (
     PassedOver,
     UnreadableResult,
     all_bounded,
+    at,
     count,
     direction_of,
     moment,
@@ -98,57 +99,70 @@ def _tasks(document: Document, metric: str | None) -> Iterator[str]:
         yield from expanded(name)
 
 
-def _run(document: Document, task: str, name: str | None) -> ForeignRun:
+def _run(document: Document, task: str, metric: str | None) -> ForeignRun:
+    """The run of a task or group; `metric` is the key of its score in the task's results, None if it has no metric."""
     row = _values(document, task)
-    base = (name or "").partition(",")[0]
-    score = number(row.get(name)) if name else None
+    base = (metric or "").partition(",")[0]
+    score = number(row.get(metric)) if metric else None
     leaves = members(document, task)
-    direction, told = _direction(document, task, leaves, base) if name else (True, [])
+    direction, notes = _direction(document, task, leaves, base) if metric else (True, [])
     provider, model = _model(document)
-    samples = [count(table(table(document.get("n-samples")).get(leaf)).get("effective")) or 0 for leaf in leaves]
     return ForeignRun(
         name=task,
         harness="lm_eval",
         benchmark=task,
-        status="succeeded" if score is not None else "failed",
-        reason=None if score is not None else "no_score",
-        error=None if score is not None else f"{name} is {row[name]}" if name else f"{task} has no metric",
+        status="failed" if score is None else "succeeded",
+        reason="no_score" if score is None else None,
+        error=_without_score(task, metric, row) if score is None else None,
         provider=provider,
         model=model,
         score=score,
-        unit=unit_of(base) if name else None,
+        unit=unit_of(base) if metric else None,
         higher_is_better=direction,
-        samples=sum(samples) or None,
-        stderr=number(row.get(stderr_of(name))) if name else None,
+        samples=_samples(document, leaves),
+        stderr=number(row.get(stderr_of(metric))) if metric else None,
         metrics=metrics_of(row) | {leaf: metrics_of(_values(document, leaf)) for leaf in leaves if leaf != task},
-        config=without_nothing({"task": task, "metric": name, **all_bounded(_options(document, leaves))}),
+        config=without_nothing({"task": task, "metric": metric, **all_bounded(_options(document, leaves))}),
         started_at=moment(document.get("date")),
         ended_at=None,
         duration_seconds=number(document.get("total_evaluation_time_seconds")),
-        benchmark_version=_text(table(document.get("versions")).get(task)),
-        provenance=without_nothing(
-            {
-                "harness": "lm_eval",
-                "version": document.get("lm_eval_version"),
-                "git_hash": document.get("git_hash"),
-                "task_hash": table(document.get("task_hashes")).get(task),
-            }
-        ),
-        notes=told,
+        benchmark_version=_text(at(document, "versions", task)),
+        provenance=_provenance(document, task),
+        notes=notes,
+    )
+
+
+def _without_score(task: str, metric: str | None, row: dict[str, Any]) -> str:
+    return f"{metric} is {row[metric]}" if metric else f"{task} has no metric"
+
+
+def _samples(document: Document, leaves: list[str]) -> int | None:
+    """The number of samples of all tasks; None if the file does not say it."""
+    return sum(count(at(document, "n-samples", leaf, "effective")) or 0 for leaf in leaves) or None
+
+
+def _provenance(document: Document, task: str) -> dict[str, Any]:
+    return without_nothing(
+        {
+            "harness": "lm_eval",
+            "version": document.get("lm_eval_version"),
+            "git_hash": document.get("git_hash"),
+            "task_hash": at(document, "task_hashes", task),
+        }
     )
 
 
 def _values(document: Document, task: str) -> dict[str, Any]:
-    return table(table(document["results"]).get(task))
+    return table(at(document, "results", task))
 
 
 def _options(document: Document, leaves: list[str]) -> dict[str, Any]:
     """What the score depends on besides the model: how many samples, and what the model was shown and asked for."""
     given = table(document.get("config"))
-    configs = [table(table(document.get("configs")).get(leaf)) for leaf in leaves]
+    configs = [table(at(document, "configs", leaf)) for leaf in leaves]
     own = {key: _common([config.get(key) for config in configs]) for key in _CONFIG}
     if own["num_fewshot"] is None:
-        own["num_fewshot"] = _common([table(document.get("n-shot")).get(leaf) for leaf in leaves])
+        own["num_fewshot"] = _common([at(document, "n-shot", leaf) for leaf in leaves])
     return own | {
         "limit": given.get("limit"),
         "samples": _chosen_samples(document, leaves),
@@ -163,11 +177,11 @@ def _options(document: Document, leaves: list[str]) -> dict[str, Any]:
 
 def _chosen_samples(document: Document, leaves: list[str]) -> Any:
     """How many samples of each task were evaluated, if some were chosen without a limit; else None."""
-    if table(document.get("config")).get("limit") is not None:
+    if at(document, "config", "limit") is not None:
         return None
-    told = [table(table(document.get("n-samples")).get(leaf)) for leaf in leaves]
-    some = any(count(one.get("effective")) != count(one.get("original")) for one in told)
-    return _common([count(one.get("effective")) for one in told]) if some else None
+    numbers = [table(at(document, "n-samples", leaf)) for leaf in leaves]
+    some = any(count(one.get("effective")) != count(one.get("original")) for one in numbers)
+    return _common([count(one.get("effective")) for one in numbers]) if some else None
 
 
 def _generation(given: object) -> Any:
@@ -227,9 +241,9 @@ def _direction(document: Document, task: str, leaves: list[str], base: str) -> t
 
     The file says it from 0.4.3 on. Before that, the task's configuration may, else only the metric's name.
     """
-    said = [table(table(document.get("higher_is_better")).get(name)).get(base) for name in (task, *leaves)]
+    said = [at(document, "higher_is_better", name, base) for name in (task, *leaves)]
     for leaf in leaves:
-        listed = table(table(document.get("configs")).get(leaf)).get("metric_list")
+        listed = at(document, "configs", leaf, "metric_list")
         for entry in listed if isinstance(listed, list) else ():
             if table(entry).get("metric") == base:
                 said.append(table(entry).get("higher_is_better"))

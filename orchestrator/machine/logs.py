@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import BinaryIO
 
 from ...ledger.run_files import Missing, NotReadable, open_inside
+from ...ledger.terminal import plain
 
 TAIL_BYTES = 1024 * 1024
 """How much of the end of a log is kept if it is too long: the end says what went wrong."""
-
-
-_CONTROLS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours and movements
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles and links
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
-)
-"""What would change the terminal of a person who reads an error; lines and tabs stay."""
 
 
 class BoundedLog:
@@ -72,7 +64,7 @@ def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
     try:
         with open_inside(log.parent, log.name) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
-            text = _CONTROLS.sub("", file.read(limit).decode(errors="replace"))
+            text = plain(file.read(limit).decode(errors="replace"))
     except Missing:
         return ""
     except NotReadable as problem:

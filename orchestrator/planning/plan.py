@@ -7,7 +7,7 @@ a campaign file (see `campaign_file`) a matrix.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.manifest import Manifest
-from ...adapters.options import EffectiveConfig, OptionError, effective_config, hint_of_options
+from ...adapters.options import EffectiveConfig, OptionError, UnknownOption, effective_config
 from ...adapters.requirements.missing import Need, examine
 from ...adapters.secret_shapes import hide_in
 from ...ledger.events import REPEAT, Json
@@ -272,6 +272,8 @@ def _configure(
             choose([benchmark_id], known, broken)
         try:
             config = effective_config(cell.adapter.id, cell.adapter.manifest.options, cell.extra, hide)
+        except UnknownOption as problem:
+            raise UsageError(f"{source}: {problem}", _hint_of_options(problem.name, problem.known)) from problem
         except OptionError as problem:
             raise UsageError(f"{source}: {problem}") from problem
         configs.append(config)
@@ -282,11 +284,16 @@ def _configure(
             strangers[name] = strangers.get(name, 0) + 1
     for name, adapters in takers.items():
         if strangers.get(name, 0) == len(adapters):
-            raise UsageError(f"{source}: {_unknown_option(name, {adapter.id: adapter for adapter in adapters})}")
+            raise _unknown_option(source, name, {adapter.id: adapter for adapter in adapters})
     return configs
 
 
-def _unknown_option(name: str, adapters: Mapping[str, Adapter]) -> str:
+def _unknown_option(source: str, name: str, adapters: Mapping[str, Adapter]) -> UsageError:
     options = {option for adapter in adapters.values() for option in adapter.manifest.options}
     who = f"{next(iter(adapters))} has no" if len(adapters) == 1 else "none of the chosen benchmarks has an"
-    return f"{who} option '{name}'\nhint: {hint_of_options(name, options)}"
+    return UsageError(f"{source}: {who} option '{name}'", _hint_of_options(name, options))
+
+
+def _hint_of_options(name: str, options: Collection[str]) -> str:
+    known = f"the options are {', '.join(sorted(options))}" if options else "there are no options"
+    return did_you_mean(name, options, known)

@@ -125,7 +125,7 @@ class _Sums:
 
     def __init__(self) -> None:
         self._sums: dict[str, int] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._unknown: set[str] = set()
         self._costs: list[float] = []
         self._latencies = array("d")
@@ -135,30 +135,28 @@ class _Sums:
         """Count a call."""
         self._calls += 1
         self._refused += call.get("ok") is False and isinstance(call.get("status"), int)
-        counts = {
-            field: next((call[name] for name in names if _is_amount(call.get(name), int)), None)
-            for field, names in _CALL_FIELDS.items()
-        }
-        self._told.update(field for field, value in counts.items() if value is not None)
-        tells_tokens = any(counts[field] is not None for field in _WHOLE)
-        _complete(counts)
-        for field, value in counts.items():
-            if value is not None:
-                self._sums[field] = self._sums.get(field, 0) + value
-            elif (tells_tokens and field in _WHOLE) or any(
-                name in call and call[name] is None for name in _CALL_FIELDS[field]
-            ):
-                self._unknown.add(field)
+        self._add_tokens(call)
         if _is_amount(cost := call.get("cost_usd"), int | float):
             self._costs.append(cost)
         if _is_amount(latency := call.get("latency_ms"), int | float) and len(self._latencies) < _MAX_LATENCIES:
             self._latencies.append(latency)
 
+    def _add_tokens(self, call: Mapping[str, Any]) -> None:
+        counts = {field: _amount(call, names) for field, names in _CALL_FIELDS.items()}
+        self._reported.update(field for field, value in counts.items() if value is not None)
+        reports_tokens = any(counts[field] is not None for field in _WHOLE)
+        _complete(counts)
+        for field, value in counts.items():
+            if value is not None:
+                self._sums[field] = self._sums.get(field, 0) + value
+            elif (reports_tokens and field in _WHOLE) or _is_null(call, _CALL_FIELDS[field]):
+                self._unknown.add(field)
+
     def usage(self) -> Json:
         """The usage of all calls; empty without any."""
         if not self._calls:
             return {}
-        sums = {name: total for name, total in self._sums.items() if name in self._told}
+        sums = {name: total for name, total in self._sums.items() if name in self._reported}
         if self._refused == self._calls and not sums:
             sums = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
         known = {name: total for name, total in sums.items() if name not in self._unknown}
@@ -171,6 +169,16 @@ class _Sums:
             usage["latency_p50_ms"] = _percentile(ordered, 0.50)
             usage["latency_p95_ms"] = _percentile(ordered, 0.95)
         return usage
+
+
+def _amount(call: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """The number of tokens under the first of the names that has one."""
+    return next((call[name] for name in names if _is_amount(call.get(name), int)), None)
+
+
+def _is_null(call: Mapping[str, Any], names: tuple[str, ...]) -> bool:
+    """Whether a field is there and says that its value is unknown."""
+    return any(name in call and call[name] is None for name in names)
 
 
 def _complete(counts: dict[str, int | None]) -> None:

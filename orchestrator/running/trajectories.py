@@ -47,27 +47,40 @@ def read_calls(
     counted: set[str] = set()
     for artifact in artifacts:
         path = PurePosixPath(artifact.path)
-        if is_over() or not any(fnmatch(path.name, pattern) for pattern in PATTERNS):
-            continue
-        if str(path.with_suffix("")) in counted:
-            continue  # The same as lines and as one document.
-        if artifact.bytes > MAX_BYTES:
-            notes.append(f"calls were not counted: {artifact.path} has {artifact.bytes} bytes")
+        # The same calls may be in a file of lines and in one document.
+        name = str(path.with_suffix(""))
+        if is_over() or name in counted or not _has_calls(path.name):
             continue
         try:
-            found = [call for document in _documents(folder, artifact.path) for call in _calls_in(document, _MAX_DEPTH)]
+            found = _calls_of(folder, artifact)
         except NotReadable as problem:
             notes.append(f"calls were not counted: {artifact.path} {problem}")
         except OSError as problem:
             notes.append(f"calls were not counted: {artifact.path} cannot be read: {problem.strerror}")
         else:
             calls += found
-            if found:
-                counted.add(str(path.with_suffix("")))
-    # A mock reports 0 tokens; a model never answers without any.
-    if not any(amount for call in calls for name, amount in call.items() if name.endswith("_tokens")):
-        calls = [{name: value for name, value in call.items() if not name.endswith("_tokens")} for call in calls]
-    return calls, notes
+            counted |= {name} if found else set()
+    return calls if _has_tokens(calls) else [_without_tokens(call) for call in calls], notes
+
+
+def _has_calls(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in PATTERNS)
+
+
+def _calls_of(folder: Path, artifact: Artifact) -> list[Json]:
+    """The calls in one file. Raises NotReadable, also for a file that is too large, and OSError."""
+    if artifact.bytes > MAX_BYTES:
+        raise NotReadable(f"has {artifact.bytes} bytes")
+    return [call for document in _documents(folder, artifact.path) for call in _calls_in(document, _MAX_DEPTH)]
+
+
+def _has_tokens(calls: list[Json]) -> bool:
+    """Whether any call has tokens. A mock reports 0; a model never answers without any."""
+    return any(amount for call in calls for name, amount in call.items() if name.endswith("_tokens"))
+
+
+def _without_tokens(call: Json) -> Json:
+    return {name: value for name, value in call.items() if not name.endswith("_tokens")}
 
 
 def _documents(folder: Path, path: str) -> Iterator[Any]:
@@ -91,41 +104,50 @@ def _calls_in(value: Any, levels: int) -> list[Json]:
     """The calls in a value: those of its parts, or else the value itself if it is one."""
     if levels == 0 or not isinstance(value, dict | list):
         return []
-    parts = value if isinstance(value, list) else [part for name, part in value.items() if name not in _OF_A_CALL]
-    found = [call for part in parts if isinstance(part, dict | list) for call in _calls_in(part, levels - 1)]
-    if found or isinstance(value, list):
+    if isinstance(value, list):
+        return _calls_in_parts(value, levels)
+    if found := _calls_in_parts([part for name, part in value.items() if name not in _OF_A_CALL], levels):
         return found
-    usage = value.get("usage")
-    if isinstance(usage, dict):
-        # It may list its calls, or be one sum.
-        lists = [part for part in usage.values() if isinstance(part, list)]
-        if inner := [call for part in lists for call in _calls_in(part, levels - 1)]:
-            return inner
-        if call := _call(usage):
-            return [{**_timed(value), **call}]
-    if call := _call(value):
-        return [{**_timed(value), **call}]
-    return []
+    return _calls_of_usage(value, levels) or _timed_call(value, value)
+
+
+def _calls_in_parts(parts: list[Any], levels: int) -> list[Json]:
+    return [call for part in parts if isinstance(part, dict | list) for call in _calls_in(part, levels - 1)]
+
+
+def _calls_of_usage(table: Json, levels: int) -> list[Json]:
+    """The calls in the table `usage` of a table: it may list its calls, or be one sum."""
+    usage = table.get("usage")
+    if not isinstance(usage, dict):
+        return []
+    lists = [part for part in usage.values() if isinstance(part, list)]
+    return _calls_in_parts(lists, levels) or _timed_call(table, usage)
+
+
+def _timed_call(table: Json, tokens: Json) -> list[Json]:
+    """The call whose tokens are in `tokens`, with the latency of `table`; none without tokens."""
+    call = _call(tokens)
+    return [{**_timed(table), **call}] if call else []
 
 
 def _call(table: Json) -> Json:
     """The tokens and the cost of a table under the known names; empty if it has no tokens."""
-    call: Json = {}
-    for field, names in _NAMES.items():
-        amount = next((table[name] for name in names if _is_number(table.get(name))), None)
-        if amount is None:
-            inner = [table[details] for details in _DETAILS if isinstance(table.get(details), dict)]
-            amount = next((one[name] for one in inner for name in names if _is_number(one.get(name))), None)
-        if amount is not None and float(amount).is_integer():
-            call[field] = int(amount)
-    if not call:
-        return {}
-    cost = next((table[name] for name in _COST if _is_number(table.get(name))), None)
-    return call if cost is None else {**call, "cost_usd": cost}
+    details = [inner for name in _DETAILS if isinstance(inner := table.get(name), dict)]
+    amounts = {field: _first_number([table, *details], names) for field, names in _NAMES.items()}
+    call: Json = {
+        field: int(amount) for field, amount in amounts.items() if amount is not None and float(amount).is_integer()
+    }
+    cost = _first_number([table], _COST)
+    return {**call, "cost_usd": cost} if call and cost is not None else call
+
+
+def _first_number(tables: list[Json], names: tuple[str, ...]) -> int | float | None:
+    """The first number under one of the names: in the first table under any of them, else in the next one."""
+    return next((table[name] for table in tables for name in names if _is_number(table.get(name))), None)
 
 
 def _timed(table: Json) -> Json:
-    latency = next((table[name] for name in _LATENCY if _is_number(table.get(name))), None)
+    latency = _first_number([table], _LATENCY)
     return {} if latency is None else {"latency_ms": latency}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from typing import BinaryIO
 
 import falcon
 import msgspec
 
+from ...ledger.terminal import ESCAPES
 from ..api.answers import answer
 from ..api.parameters import OFFSET, Form, Parameter, limit
 from ..api.run_files import PIECE, open_inside, send_piece
@@ -21,7 +21,6 @@ LOGS = {"stdout": "stdout.log", "stderr": "stderr.log"}
 _MOST_READ = 32 * 1024 * 1024
 _MOST_LINE = 64 * 1024
 _MOST_SHOWN = 500
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Log:
@@ -100,7 +99,7 @@ def _search(file: BinaryIO, size: int, wanted: str, offset: int, most: int) -> M
     matches: list[Match] = []
     number = 1
     while line := file.readline(_MOST_LINE):
-        text = _ESCAPES.sub("", line.decode(errors="replace"))
+        text = ESCAPES.sub("", line.decode(errors="replace"))
         if wanted in text.lower():
             matches.append(Match(place, number, text.rstrip("\r\n")[:_MOST_SHOWN]))
         place += len(line)

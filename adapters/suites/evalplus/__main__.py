@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -10,6 +9,7 @@ import sys
 from ..suitekit.command import SuiteError, main, parser
 from ..suitekit.harness import need_success, only_file, read_json, run_harness
 from ..suitekit.sandbox.checking import find_sandbox
+from ..suitekit.written import write_json
 from .judging import install
 
 
@@ -43,9 +43,7 @@ def run() -> None:
         raise SuiteError(f"the sandbox ({sandbox.held}) did not hold for every answer: {trouble.read_text()[:300]}")
     path = only_file(output, "**/*_eval_results.json", "EvalPlus")
     results = {**read_json(path), "isolation": sandbox.held, "notes": [sandbox.note]}
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(results), encoding="utf-8")
-    partial.replace(path)
+    write_json(path, results)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 from .chat import opener
 from .command import SuiteError
+from .written import write_json
 
 RESULT = "result.json"
 
@@ -57,9 +58,7 @@ def read_json(path: Path) -> Any:
 
 def write_result(output_dir: Path, result: Mapping[str, Any]) -> None:
     """Leave the driver's result: whole, or not at all."""
-    partial = output_dir / f"{RESULT}.part"
-    partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    partial.replace(output_dir / RESULT)
+    write_json(output_dir / RESULT, result)
 
 
 def json_object(text: str) -> dict[str, Any]:

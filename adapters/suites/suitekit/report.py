@@ -14,6 +14,7 @@ from typing import Any
 
 from .answer import Answer
 from .usage import sum_of
+from .written import write_json
 
 _RESULT = "result.json"
 
@@ -119,9 +120,7 @@ class Report:
             "usage": usage(answers),
             "duration_seconds": round(time.monotonic() - self._began, 3),
         }
-        partial = self._output_dir / f"{_RESULT}.part"
-        partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        partial.replace(self._output_dir / _RESULT)
+        write_json(self._output_dir / _RESULT, result)
         return result
 
     def _tell(self, note: str) -> None:
