@@ -12,13 +12,13 @@ from .options import effective_config
 
 _HEAD = """# The catalogue
 
-Made from the manifests by `make catalogue`; don't edit it. `benchmarks list-benchmarks` says the same of one machine:
-what can run there, and what exactly is missing where it can't.
+Made from the manifests by `make catalogue`; do not edit it. `benchmarks list-benchmarks` says the same of one machine:
+what can run there, and what exactly is missing if it cannot.
 
-*needs* is what a run with default options by the default agent takes beside this program; packages for an environment
+*needs* is what a run with default options by the default agent needs besides this program; packages for an environment
 of its own are fetched when it is first run. *runs with nothing more* names the ways that need none of it, or a model
 alone, which may be the local one: an agent, among them baselines that the suite plays itself (`run --agent NAME`), or
-an option (`--extra '{"NAME": true}'`) that puts a mock in the agent's place.
+an option (`--extra '{"NAME": true}'`) that replaces the agent by a mock.
 """
 
 _COLUMNS = ("id", "directory", "what it measures", "score", "needs", "runs with nothing more")

@@ -39,7 +39,7 @@ NONE_BROKEN: Broken = {}
 class Discovery(msgspec.Struct, frozen=True):
     """The adapters by id, sorted; what was wrong; the workspace's benchmark directories; those without an adapter.
 
-    `excluded` are the folders that are not benchmarks, each with the reason that was given, or none. `broken` tells by
+    `excluded` are the folders that are not benchmarks, each with the reason that was given, or none. `broken` says by
     id, and by the name of its folder, which manifest would have defined a benchmark that is not among the adapters.
     """
 
@@ -54,7 +54,7 @@ class Discovery(msgspec.Struct, frozen=True):
 class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
 
-    `checks` are for agents, made in the workspace. One of ours tells what is known of every workspace that has all the
+    `checks` are for agents, made in the workspace. One of ours says what is known of every workspace that has all the
     paths of `recognised_by`; a workspace's own file adds to it, and comes first.
     """
 
@@ -65,11 +65,11 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why the folders of a glob are left out; nothing where no reason is given."""
+        """Why the folders of a glob are left out; empty if no reason is given."""
         return self.exclude if isinstance(self.exclude, dict) else dict.fromkeys(self.exclude, "")
 
     def reason(self, name: str) -> str | None:
-        """Why a folder is left out; None where it is not."""
+        """Why a folder is left out; None if it is not."""
         matches = (why for glob, why in self.reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
         return next(matches, None)
 
@@ -226,9 +226,7 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        problems.append(
-            ManifestError(path, location.strip("`."), f"{reason} (there are: directories, exclude, checks)")
-        )
+        problems.append(ManifestError(path, location.strip("`."), f"{reason} (known: directories, exclude, checks)"))
     except ManifestError as problem:
         problems.append(problem)
     else:
@@ -275,7 +273,7 @@ def _from_plugins(points: Iterable[EntryPoint], problems: list[ManifestError]) -
     for point in points:
         try:
             made: list[Any] = list(point.load()())
-        except Exception as problem:  # noqa: BLE001 - somebody else's code, which must not take the others down
+        except Exception as problem:  # noqa: BLE001 - code of another package, which must not affect the others
             where = Path(point.dist.name if point.dist else point.value)
             problems.append(ManifestError(where, point.name, f"the plugin failed: {type(problem).__name__}: {problem}"))
             continue
@@ -283,7 +281,9 @@ def _from_plugins(points: Iterable[EntryPoint], problems: list[ManifestError]) -
             if isinstance(adapter, Adapter):
                 yield msgspec.structs.replace(adapter, source="plugin")
             else:
-                problems.append(ManifestError(Path(point.value), point.name, f"made {adapter!r}, which is no Adapter"))
+                problems.append(
+                    ManifestError(Path(point.value), point.name, f"made {adapter!r}, which is not an Adapter")
+                )
 
 
 def _unique(adapters: Iterable[Adapter], problems: list[ManifestError]) -> dict[str, Adapter]:

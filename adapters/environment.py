@@ -2,7 +2,7 @@
 
 An environment's folder is named by the digest of what it holds, so workspaces share it and a changed requirement
 makes another one. It is complete only when its marker file is there, which is written last. A lock file beside it is
-held alone by whoever builds or removes it, and together by those who use it.
+held exclusively by the process that builds or removes it, and shared by those that use it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .manifest import Requires
 _FOLDER = "environments"
 _MARKER = "ready.json"
 _BUILD_SECONDS = 1800.0
-"""How long a build by another process is awaited."""
+"""How long to wait for a build by another process."""
 _BUSY_SECONDS = 30.0
 _NOTICE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.02
@@ -44,7 +44,7 @@ class EnvironmentBuildError(Exception):
 
 
 class EnvironmentInUse(Exception):
-    """An environment can't be removed while somebody works in it."""
+    """An environment cannot be removed while a process uses it."""
 
 
 class EnvironmentSpec(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class EnvironmentSpec(msgspec.Struct, frozen=True):
 
 
 def spec_of(requires: Requires) -> EnvironmentSpec | None:
-    """The environment that a manifest asks for; None where it needs none."""
+    """The environment that a manifest asks for; None if it needs none."""
     return EnvironmentSpec(tuple(requires.python), python_version=requires.python_version) if requires.python else None
 
 
@@ -232,7 +232,7 @@ def remove(key: str) -> None:
     with _opened(folder) as lock:
         if not _try(lock, fcntl.LOCK_EX):
             raise EnvironmentInUse(f"{key} is in use: a run or a build holds it")
-        # The marker goes first: what is half gone is no environment. The lock's file stays: others may wait for it.
+        # The marker goes first: without it, the rest does not count. Others may wait for the lock, so its file stays.
         (folder / _MARKER).unlink(missing_ok=True)
         shutil.rmtree(folder)
 
@@ -305,7 +305,7 @@ def _opened(folder: Path) -> Iterator[int]:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError:
-        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # A cache that somebody else keeps: to use, not to build.
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # A cache that another user keeps: to use, not to build.
     try:
         yield lock
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 def search_options() -> Any:
     """Options for a JMESPath search. `inspect_headline(log)` is the score of an Inspect log, with what belongs to it.
 
-    Which metric that is takes more than a path: the log names it, and it must be no measure of spread.
+    Which metric that is takes more than a path: the log names it, and a measure of spread is not a score.
     """
     import jmespath
     import jmespath.functions

@@ -33,12 +33,12 @@ class UnknownOption(OptionError):
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `--extra` may set, and how the benchmark is told: arguments with `{value}`, or a variable.
+    """What `--extra` may set, and how the benchmark gets it: by arguments with `{value}`, or a variable.
 
     Without a value for one that is `required` the benchmark cannot run. With one of the values in `synthetic`, such as
-    a mock in place of the model, a run measures nothing, and counts as synthetic. With one of `without_model` nobody
-    asks a model either; a switch that makes runs synthetic is taken for one of those unless it says otherwise.
-    While it is on (true, or with a value), the suite is not told of the options in `untold`, which contradict it.
+    a mock in place of the model, a run measures nothing, and counts as synthetic. With one of `without_model` no
+    model is asked either; a switch that makes runs synthetic is taken for one of those unless it says otherwise.
+    While it is on (true, or with a value), the suite does not get the options in `untold`, which contradict it.
     """
 
     type: Kind
@@ -92,7 +92,7 @@ def effective_config(
     everyone = {name: value for name, value in extra.items() if name != _PER_BENCHMARK}
     own = extra.get(_PER_BENCHMARK, {}).get(benchmark_id, {})
     if not isinstance(own, dict):
-        raise OptionError(f"{_PER_BENCHMARK}.{benchmark_id} is no object of options")
+        raise OptionError(f"{_PER_BENCHMARK}.{benchmark_id} is not an object of options")
     for name in own:
         if name not in options:
             raise UnknownOption(benchmark_id, name, options)
@@ -103,9 +103,9 @@ def effective_config(
         try:
             value = coerce(option, given)
         except OptionError as problem:
-            # What does not fit is shown, unless nobody may see it.
-            told = f"a secret that is no {option.type}" if option.secret_as(name) else str(problem)
-            raise OptionError(f"{benchmark_id}, option {name}: {told}") from None
+            # What does not fit is shown, unless it is a secret.
+            reason = f"a secret that is not of type {option.type}" if option.secret_as(name) else str(problem)
+            raise OptionError(f"{benchmark_id}, option {name}: {reason}") from None
         if value is None:
             continue
         if option.secret_as(name):
@@ -123,7 +123,7 @@ def coerce(option: Option, value: Any) -> Any:
         return None
     coerced = _COERCE[option.type](value)
     if option.choices is not None and coerced not in option.choices:
-        raise OptionError(f"{_shown(value)} is none of {', '.join(map(_shown, option.choices))}")
+        raise OptionError(f"{_shown(value)} is not one of {', '.join(map(_shown, option.choices))}")
     return coerced
 
 
@@ -148,13 +148,13 @@ def _int(value: Any) -> int:
 
 def _float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OptionError(f"{_shown(value)} is no number")
+        raise OptionError(f"{_shown(value)} is not a number")
     return float(_finite(value))
 
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
-        raise OptionError("no finite number")
+        raise OptionError("is not a finite number")
     return value
 
 
@@ -167,25 +167,25 @@ def _bool(value: Any) -> bool:
 def _str(value: Any) -> str:
     if not isinstance(value, str):
         advice = "" if isinstance(value, list | dict) else f'; write "{_shown(value)}"'
-        raise OptionError(f"{_shown(value)} is no text{advice}")
+        raise OptionError(f"{_shown(value)} is not a text{advice}")
     return _without_nul(value)
 
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
-        raise OptionError(f"{_shown(text)} holds a NUL character, which neither a command nor a variable can have")
+        raise OptionError(f"{_shown(text)} contains a NUL character, which neither a command nor a variable can have")
     return text
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise OptionError(f"{_shown(value)} is no list; write [{_shown(value)}]")
+        raise OptionError(f"{_shown(value)} is not a list; write [{_shown(value)}]")
     return [_inner(item) for item in value]
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise OptionError(f"{_shown(value)} is no object")
+        raise OptionError(f"{_shown(value)} is not an object")
     return {str(key): _inner(item) for key, item in value.items()}
 
 

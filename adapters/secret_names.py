@@ -89,7 +89,7 @@ _PLACEHOLDERS = frozenset(
     no-key-required no-api-key sk-no-key-required dummy-key fake-key test-key bare-model openai-compatible
     """.split()
 )
-"""What people write where a key is asked for and not needed, beyond plain words."""
+"""What people write for a key that is asked for but not needed, besides plain words."""
 _PLAIN_WORD = re.compile(r"[a-z]{1,8}|[A-Z][a-z]{0,7}|[A-Z]{1,8}", re.ASCII)
 _PAIR = re.compile(r"([A-Za-z_]+)=([^;]+)")
 
@@ -131,7 +131,7 @@ def names_a_secret_of_an_address(name: str) -> bool:
 
 
 def is_plain(value: str) -> bool:
-    """Whether a value is a short plain word or a number, as people write it where a key is not needed: no secret."""
+    """Whether a value is a short plain word or a number, as people write it if a key is not needed: not a secret."""
     if value.isdigit():
         return len(value) < 6
     return value.lower().replace("_", "-") in _PLACEHOLDERS or bool(_PLAIN_WORD.fullmatch(value))

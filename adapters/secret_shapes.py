@@ -57,7 +57,7 @@ _CLUE = re.compile(
     rf"(?:{'|'.join(map(_clue, '-_.J'))}|:(?<=[0-9][0-9]:)|A(?=KIA|SIA|BIA|CCA|Iza|GE-SEC))"
     r"(?=[A-Za-z0-9_-]{12})".encode()
 )
-"""Every key has one of these, with that much of the key behind it."""
+"""Every key has one of these, with that much of the key after it."""
 _PARTS_OF_BEGINNINGS = frozenset(
     beginning[:length]
     for beginning in (*KEY_BEGINNINGS, "bearer", "basic", "Bearer", "Basic", "BEARER", "BASIC")
@@ -91,10 +91,10 @@ _HINTS = (
     *("pat=", "pat:", "pw=", "pw:", "_pat", "_pw", "conn", "service", "phrase"),
 )
 """Every name that holds a secret has one of these in it."""
-# It begins only where a word does: tried at each letter of a long word, it would take time by the square of its length.
+# It begins only with a word. Tried at each letter of a long word, it would take time by the square of its length.
 _RANDOM = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16,}", re.ASCII)
 _MAX_JUDGED = 256
-"""By so many of its characters a value is told from a word: it may go on for thousands, each with a name in it."""
+"""This number of characters distinguishes a value from a word. A value may have thousands."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 

@@ -46,9 +46,9 @@ _OF_TIME = ("s", "ms", "us", "µs", "ns", "sec", "min", "h")
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": True}
 
 
-_MOST_LINES = 100_000
-_MOST_CHARACTERS = 64 * 1024 * 1024
-_LONGEST_LINE = 1024 * 1024
+_MAX_LINES = 100_000
+_MAX_CHARACTERS = 64 * 1024 * 1024
+_MAX_LINE = 1024 * 1024
 """What is read of a table: all of it is in memory, since one bad line refuses it whole."""
 
 
@@ -60,7 +60,7 @@ def is_field(name: str) -> bool:
 def read(
     path: Path, columns: Mapping[str, str], constants: Mapping[str, str], metric: str | None = None
 ) -> list[ForeignRun | PassedOver]:
-    """A run for each line. `columns` names the column of a field, where it is not called the same; `constants` the
+    """A run for each line. `columns` names the column of a field, if it has another name; `constants` the
     value of a field that has no column. With `metric`, the lines of that metric alone, if the table has metrics.
 
     Raises UnreadableResult, also for one line that cannot be read: half a table would look like a whole one.
@@ -70,14 +70,14 @@ def read(
             reader = csv.DictReader(_lines(file, path), strict=True)
             lines: list[tuple[int, dict[str, str]]] = []
             for line in reader:
-                if len(lines) == _MOST_LINES:
-                    told = f"it has more than {_MOST_LINES} lines, and so many are read of one file: split it"
-                    raise UnreadableResult(path, told)
+                if len(lines) == _MAX_LINES:
+                    reason = f"it has more than {_MAX_LINES} lines, the maximum for one file; split it"
+                    raise UnreadableResult(path, reason)
                 lines.append((reader.line_num, line))
     except OSError as problem:
         raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
     except (UnicodeDecodeError, csv.Error) as problem:
-        raise UnreadableResult(path, f"no CSV: {problem}") from problem
+        raise UnreadableResult(path, f"is not CSV: {problem}") from problem
     there = list(reader.fieldnames or ())
     sources = _sources(path, there, columns, constants)
     odd_date: list[PassedOver] = []
@@ -86,41 +86,41 @@ def read(
         if odd is None:
             sources["started_at"] = date
         else:
-            told = f"line {odd[0]} has '{odd[1]}', no time such as 2026-11-23: the column is not read"
-            odd_date = [PassedOver(f"column {date}", told)]
+            reason = f"line {odd[0]} has '{odd[1]}', which is not a time such as 2026-11-23; the column is not read"
+            odd_date = [PassedOver(f"column {date}", reason)]
     runs = []
     for number_of_line, line in lines:
         if None in line or None in line.values():
-            raise UnreadableResult(path, f"line {number_of_line}: not as many cells as the {len(there)} of the heading")
+            raise UnreadableResult(path, f"line {number_of_line} does not have the {len(there)} cells of the heading")
         values = {field: line[column].strip() for field, column in sources.items()} | dict(constants)
         try:
             runs.append(_run(values, number_of_line))
         except ValueError as problem:
             raise UnreadableResult(path, f"line {number_of_line}: {problem}") from problem
     if not runs:
-        raise UnreadableResult(path, "a heading and no line")
+        raise UnreadableResult(path, "it has a heading and no lines")
     if metric is not None and "metric" in {*sources, *constants}:
         known = sorted({str(run.config.get("metric")) for run in runs})
         runs = [run for run in runs if run.config.get("metric") == metric]
         if not runs:
-            raise UnreadableResult(path, f"no line of the metric {metric}: there are {', '.join(known)}")
+            raise UnreadableResult(path, f"no line of the metric {metric}; known: {', '.join(known)}")
     unread = [name for name in there if name not in sources.values()]
     return [*runs, *odd_date, *_alike(runs, dict(lines), unread)]
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
-    """The lines of a file, within the limits of a table that all is in memory of."""
-    left = _MOST_CHARACTERS
-    while line := file.readline(_LONGEST_LINE + 1):
+    """The lines of a file, within the limits of a table that is held in memory."""
+    left = _MAX_CHARACTERS
+    while line := file.readline(_MAX_LINE + 1):
         left -= len(line)
-        if len(line) > _LONGEST_LINE or left < 0:
-            limit = f"{_LONGEST_LINE} in a line" if len(line) > _LONGEST_LINE else f"{_MOST_CHARACTERS}"
+        if len(line) > _MAX_LINE or left < 0:
+            limit = f"{_MAX_LINE} in a line" if len(line) > _MAX_LINE else f"{_MAX_CHARACTERS}"
             raise UnreadableResult(path, f"it has more characters than are read of a table, {limit}")
         yield line
 
 
 def _alike(runs: list[ForeignRun], lines: Mapping[int, Mapping[str, str]], unread: list[str]) -> Iterator[PassedOver]:
-    """The columns that alone tell lines apart, and that are not read: those lines look like repeated runs."""
+    """The columns that are not read and are the only difference between lines: those lines look like repeated runs."""
     groups: dict[object, list[Mapping[str, str]]] = defaultdict(list)
     for run in runs:
         options = tuple(sorted((name, str(value)) for name, value in run.options.items()))
@@ -138,15 +138,15 @@ def _sources(path: Path, there: list[str], columns: Mapping[str, str], constants
     """The column of each field that has one."""
     for field, column in columns.items():
         if column not in there:
-            raise UnreadableResult(path, f"no column {column} for {field}: there are {', '.join(there)}")
+            raise UnreadableResult(path, f"no column {column} for {field}; the columns are {', '.join(there)}")
     same = {name: name for name in there if is_field(name)}
     sources = {field: column for field, column in {**same, **columns}.items() if field not in constants}
     if twice := [column for column in sources.values() if there.count(column) > 1]:
         raise UnreadableResult(path, f"{there.count(twice[0])} columns are called {twice[0]}: which one is meant?")
     if lacking := [field for field in _REQUIRED if field not in sources and field not in constants]:
-        told = " ".join(f"--map {field}=COLUMN" for field in lacking)
+        reason = " ".join(f"--map {field}=COLUMN" for field in lacking)
         raise UnreadableResult(
-            path, f"which column is {', '.join(lacking)}? Say it: {told}. There are {', '.join(there)}"
+            path, f"which column is {', '.join(lacking)}? Give {reason}. The columns are {', '.join(there)}"
         )
     return sources
 
@@ -162,7 +162,7 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     score = number(values["score"])
     if score is None:
         comma = "; a decimal point is wanted" if re.fullmatch(r"-?[0-9]+,[0-9]+", values["score"]) else ""
-        raise ValueError(f"the score '{values['score']}' is no number{comma}")
+        raise ValueError(f"the score '{values['score']}' is not a number{comma}")
     if not values["benchmark"] or not values["model"]:
         raise ValueError("the benchmark or the model is empty")
     direction = values.get("higher_is_better", "").lower()
@@ -171,7 +171,7 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     metric = values.get("metric", "")
     unit = values.get("unit") or (unit_of(metric) if metric else "score")
     if unit == "ratio" and not is_share(score):
-        raise ValueError(f"the score {score:g} is no ratio between 0 and 1; its unit may be percent")
+        raise ValueError(f"the score {score:g} is not a ratio between 0 and 1; its unit may be percent")
     for fields, read, wanted in (
         (_TIMES, moment, "time such as 2026-11-23T10:00:00Z"),
         (_NUMBERS, number, "number"),
@@ -180,7 +180,7 @@ def _run(values: Mapping[str, str], line: int) -> ForeignRun:
     ):
         for field in fields:
             if values.get(field) and read(values[field]) is None:
-                raise ValueError(f"{field} is '{values[field]}', no {wanted}")
+                raise ValueError(f"{field} is '{values[field]}', not a {wanted}")
     started, ended = (moment(values.get(field)) for field in _TIMES)
     if started and ended and ended < started:
         raise ValueError(f"ended_at {values['ended_at']} is before started_at {values['started_at']}")

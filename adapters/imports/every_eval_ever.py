@@ -141,7 +141,7 @@ def _score(config: Document, details: Document) -> float | None:
 
 
 def _measure(config: Document) -> dict[str, Any]:
-    """What was measured, by all that tells one metric from another: some records have a name alone, or an id alone."""
+    """What was measured, with all that distinguishes metrics: some records have only a name, or only an id."""
     known = [config[key] for key in _MEASURE if config.get(key)]
     name = config.get("metric_name")
     return {
@@ -171,10 +171,10 @@ def _without(settings: Document, is_noise: Callable[[str], bool]) -> dict[str, A
 def _usage(details: Document) -> dict[str, Any]:
     """Tokens and cost, which the format has no field for: exports of this program write them among the details."""
     try:
-        told = decode_json(str(table(details.get("details")).get("usage") or "{}").encode())
+        usage = decode_json(str(table(details.get("details")).get("usage") or "{}").encode())
     except ValueError:
         return {}
-    return finite({name: value for name, value in table(told).items() if name in _USAGE})
+    return finite({name: value for name, value in table(usage).items() if name in _USAGE})
 
 
 def _notes(document: Document, lower: object, known: bool | None, measure: object) -> Iterator[str]:

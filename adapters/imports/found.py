@@ -28,7 +28,7 @@ class UnreadableResult(Exception):
 class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was made elsewhere.
 
-    `name` tells the runs of one file apart. `harness` is what made it, and stands as the benchmark directory: scores
+    `name` names the run within its file. `harness` is what made it, and is recorded as the benchmark directory: scores
     of two harnesses are never compared. `benchmark` is the name that the file gives it. Times are ISO 8601 UTC;
     `config` is what the score depends on besides the model. `notes` are what a reader of the score has to know.
     """
@@ -71,16 +71,16 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PassedOver(msgspec.Struct, frozen=True):
-    """A part of a file that becomes no run: its name there, and why."""
+    """A part of a file that does not become a run: its name there, and why."""
 
     name: str
     reason: str
 
 
 def decode_json(content: bytes) -> Any:
-    """The value of a JSON text, also of one that strict readers refuse: harnesses write NaN, and models half a letter.
+    """The value of a JSON text. NaN and lone surrogates are accepted, since some harnesses and models write them.
 
-    What is no letter becomes a question mark, because no event could hold it. Raises ValueError.
+    A lone surrogate becomes a question mark, since events are UTF-8. Raises ValueError.
     """
     try:
         return msgspec.json.decode(content)
@@ -167,11 +167,11 @@ def finite(values: Mapping[str, object]) -> dict[str, Any]:
 
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _SCALES = ((1e8, None), (1e11, 1), (1e14, 1e3), (1e17, 1e6))
-"""Unix times up to a bound, and how many of their units are a second. Before 1973 nobody ran a benchmark."""
+"""Unix times up to a bound, and how many of their units are a second. No benchmark is older than 1973."""
 
 
 def moment(value: object) -> str | None:
-    """A time as ISO 8601 UTC; None for what is no time.
+    """A time as ISO 8601 UTC; None for any other value.
 
     It may be a text, a compact date such as 20261123, or Unix time in seconds, milliseconds or microseconds. A time
     without a zone is taken for UTC.
@@ -208,7 +208,7 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
 
 
 def table(value: object) -> dict[str, Any]:
-    """The value, where it is a JSON object; else an empty one."""
+    """The value if it is a JSON object; else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -225,17 +225,17 @@ def rows(value: object) -> list[dict[str, Any]]:
 
 
 def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that say something."""
+    """The values that are not empty."""
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-_LONGEST = 400
+_MAX_CHARACTERS = 400
 
 
 def bounded(value: Any) -> Any:
     """A setting as an option should hold it: one that is longer, such as a whole prompt, by the digest of its JSON."""
     content = msgspec.json.encode(value, order="sorted")
-    return value if len(content) <= _LONGEST else f"sha256:{sha256(content).hexdigest()[:16]}"
+    return value if len(content) <= _MAX_CHARACTERS else f"sha256:{sha256(content).hexdigest()[:16]}"
 
 
 def all_bounded(values: Mapping[str, Any]) -> dict[str, Any]:

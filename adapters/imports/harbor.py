@@ -61,7 +61,7 @@ def fits_older(document: Document) -> bool:
 def read(
     config: Document, result: Document | None, trials: Sequence[Trial], path: Path, metric: str | None
 ) -> list[ForeignRun | PassedOver]:
-    """The runs of a job; `result` is None where it was killed early. `metric` names a reward other than the first."""
+    """The runs of a job; `result` is None if the job was killed early. `metric` names a reward other than the first."""
     groups: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in trials:
         agent = table(trial.get("agent_info"))
@@ -73,7 +73,7 @@ def read(
     unfinished = _unfinished(result, len(trials))
     there = {name for trial in trials for name in _rewards(trial)}
     if metric is not None and metric not in there:
-        raise UnreadableResult(path, f"no reward {metric}: there are {', '.join(sorted(there)) or 'none'}")
+        raise UnreadableResult(path, f"no reward {metric}; known: {', '.join(sorted(there)) or 'none'}")
     return [
         _run(_Group(*key, members), config, unfinished, metric)
         if metric is None or any(metric in _rewards(trial) for trial in members)

@@ -29,13 +29,13 @@ _LATER: dict[str, Any] = {"num_train_trials": 1, "num_trials": 1, "sample_train"
 
 
 def read(run_spec: Document, stats: Any, path: Path, metric: str | None) -> list[ForeignRun]:
-    """The run; `stats` is None if HELM came to no end. `metric` names the score."""
+    """The run; `stats` is None if HELM did not finish. `metric` names the score."""
     adapter = table(run_spec.get("adapter_spec"))
     # Before version 0.2 the key was called `scenario`.
     scenario = table(run_spec.get("scenario_spec") or run_spec.get("scenario"))
     name = run_spec.get("name")
     if not isinstance(name, str):
-        raise UnreadableResult(path, f"{RUN_SPEC} has no name: it is no run folder of HELM")
+        raise UnreadableResult(path, f"{RUN_SPEC} has no name: it is not a run folder of HELM")
     values, split = means(rows(stats)), split_of(rows(stats))
     chosen = choose_metric(run_spec, measured(rows(stats)), metric)
     if stats is not None and chosen is None:
@@ -58,7 +58,7 @@ def read(run_spec: Document, stats: Any, path: Path, metric: str | None) -> list
             if reason is None
             else f"{chosen} has no value"
             if chosen
-            else f"there is no {STATS}: HELM came to no end",
+            else f"{STATS} does not exist: HELM did not finish",
             provider=provider,
             model=model,
             score=score,

@@ -45,17 +45,17 @@ else:
 
 KIND = "inspect-log"
 
-_LARGEST_MEMBER = 32 * 1024 * 1024
+_MAX_MEMBER_BYTES = 32 * 1024 * 1024
 """What a header or a summary may have, unpacked: an archive of a few kilobytes can hold gigabytes."""
 
-_LARGEST_TOTAL = 512 * 1024 * 1024
+_MAX_TOTAL_BYTES = 512 * 1024 * 1024
 """What all summaries of a killed run may have together."""
 
-_LARGEST_DIRECTORY = 64 * 1024 * 1024
+_MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
 """What the list of an archive's members may have: a log has a member for each sample."""
 
 _END_BYTES = 128 * 1024
-"""The end of an archive, in which that size stands: behind it is at most a comment of 64 KiB."""
+"""The end of an archive, in which that size stands: after it comes at most a comment of 64 KiB."""
 
 _BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
 """What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
@@ -91,8 +91,8 @@ def fits_older(document: Document) -> bool:
 def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
     """The run of an `.eval` file. Without a header it is that of a process that was killed."""
     try:
-        if (size := _directory_bytes(path)) > _LARGEST_DIRECTORY:
-            raise ValueError(f"its list of members has {size} bytes, and at most {_LARGEST_DIRECTORY} are read")
+        if (size := _directory_bytes(path)) > _MAX_DIRECTORY_BYTES:
+            raise ValueError(f"its list of members has {size} bytes, and at most {_MAX_DIRECTORY_BYTES} are read")
         with ZipFile(path) as archive:
             members = set(archive.namelist())
             if "header.json" in members:
@@ -100,12 +100,12 @@ def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
             else:
                 journal = _member(archive, "_journal/start.json")
                 summaries = [name for name in members if "_journal/summaries/" in name]
-                if sum(archive.getinfo(name).file_size for name in summaries) > _LARGEST_TOTAL:
-                    raise ValueError(f"its summaries have more than {_LARGEST_TOTAL} bytes")
+                if sum(archive.getinfo(name).file_size for name in summaries) > _MAX_TOTAL_BYTES:
+                    raise ValueError(f"its summaries have more than {_MAX_TOTAL_BYTES} bytes")
                 done = sum(len(rows(_member(archive, name))) for name in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
     except _BROKEN as problem:
-        raise UnreadableResult(path, f"no whole Inspect log: {problem}") from problem
+        raise UnreadableResult(path, f"not a whole Inspect log: {problem}") from problem
     return read(header, path, metric)
 
 
@@ -265,19 +265,19 @@ def _directory_bytes(path: Path) -> int:
 
 def _member(archive: ZipFile, name: str) -> Any:
     with archive.open(name) as member:
-        content = member.read(_LARGEST_MEMBER + 1)
-    if len(content) > _LARGEST_MEMBER:
-        raise ValueError(f"{name} in it has more than {_LARGEST_MEMBER} bytes")
+        content = member.read(_MAX_MEMBER_BYTES + 1)
+    if len(content) > _MAX_MEMBER_BYTES:
+        raise ValueError(f"{name} in it has more than {_MAX_MEMBER_BYTES} bytes")
     return decode_json(content)
 
 
 def _usage(stats: Document) -> dict[str, Any]:
     """Inspect counts the tokens of its cache beside the input tokens: here they are among them.
 
-    What no model tells is left out: it is unknown, and not 0.
+    Counts that no model reports are left out: they are unknown, not 0.
     """
     used = [table(one) for one in table(stats.get("model_usage")).values()]
-    told: dict[str, Iterable[float | None]] = {
+    counts: dict[str, Iterable[float | None]] = {
         "input_tokens": [_input(one) for one in used],
         "output_tokens": [count(one.get("output_tokens")) for one in used],
         "total_tokens": [count(one.get("total_tokens")) for one in used],
@@ -286,7 +286,7 @@ def _usage(stats: Document) -> dict[str, Any]:
         ],
         "cost_usd": [number(one.get("total_cost")) for one in used],
     }
-    known = {name: [value for value in values if value is not None] for name, values in told.items()}
+    known = {name: [value for value in values if value is not None] for name, values in counts.items()}
     return {name: sum(values) for name, values in known.items() if values}
 
 
@@ -300,14 +300,14 @@ def _input(used: Document) -> int | None:
 def _model(named: str, arguments: Document) -> tuple[str, str]:
     """Provider and model of Inspect's `provider/model`, and of its `openai-api/provider/model`.
 
-    A model of this machine is called `local`: what tells it from another one belongs to its name.
+    A model of this machine is called `local`: what distinguishes it from another one belongs to its name.
     """
     provider, _, model = named.removeprefix("openai-api/").partition("/")
     variants = " ".join(
         f"{name}={arguments[name]}" for name in _VARIANTS if arguments.get(name) not in (None, False, "")
     )
-    told = f" ({variants})" if variants else ""
-    return (provider, f"{model}{told}") if model else ("", f"{provider}{told}")
+    suffix = f" ({variants})" if variants else ""
+    return (provider, f"{model}{suffix}") if model else ("", f"{provider}{suffix}")
 
 
 def _error(document: Document, reason: str | None, chosen: Metric | None, every: list[Metric]) -> str | None:

@@ -1,4 +1,4 @@
-"""`results_*.json` of lm-evaluation-harness 0.4: a run for each task or group that is no part of another group."""
+"""`results_*.json` of lm-evaluation-harness 0.4: a run for each task or group that is not part of another group."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun 
     names = {task: metric_names(_values(document, task)) for task in tasks}
     if metric is not None and not any(choose(some, metric) for some in names.values()):
         there = sorted({name for some in names.values() for name in some})
-        raise UnreadableResult(path, f"no task in it has a metric {metric}: there are {', '.join(there) or 'none'}")
+        raise UnreadableResult(path, f"no task in it has a metric {metric}; known: {', '.join(there) or 'none'}")
     return [
         _run(document, task, choose(some, metric))
         if metric is None or choose(some, metric)
-        else PassedOver(task, f"it has no metric {metric}: there are {', '.join(some) or 'none'}")
+        else PassedOver(task, f"it has no metric {metric}; known: {', '.join(some) or 'none'}")
         for task, some in names.items()
     ]
 
@@ -256,9 +256,9 @@ def _direction(document: Document, task: str, leaves: list[str], base: str) -> t
 
 
 def _model(document: Document) -> tuple[str, str]:
-    """Provider and model. Two models have two names: what tells variants of one model apart belongs to its name.
+    """Provider and model. Two models have two names: what distinguishes variants of one model belongs to its name.
 
-    A chat template comes with each model, so it is no part of the task: models with their own could never be compared.
+    A chat template comes with each model, so it is not part of the task: models with their own could never be compared.
     It stands with the provider, so that one model with two templates is not one contender.
     """
     given = table(document.get("config"))
@@ -269,9 +269,9 @@ def _model(document: Document) -> tuple[str, str]:
         source = f"{source} (chat template {template[:8]})"
     named = document.get("model_name") or next((parsed[key] for key in _NAMES_OF_MODELS if parsed.get(key)), None)
     if named is None:
-        told = ",".join(f"{key}={value}" for key, value in parsed.items() if not _SECRET.search(key))
-        return source, told or str(given.get("model") or "")
-    # What is switched off is as if it were not said; but models that think do so unless they are told not to.
+        label = ",".join(f"{key}={value}" for key, value in parsed.items() if not _SECRET.search(key))
+        return source, label or str(given.get("model") or "")
+    # An option that is off is left out. But models that think do so unless that is switched off.
     usual = ("None", "", "False", "main")
     variants = {
         key: parsed.get(key)
@@ -280,8 +280,8 @@ def _model(document: Document) -> tuple[str, str]:
     }
     if (base := parsed.get("pretrained")) and base != named:
         variants["base"] = base
-    told = " ".join(f"{key}={value}" for key, value in variants.items())
-    return source, f"{named} ({told})" if told else str(named)
+    label = " ".join(f"{key}={value}" for key, value in variants.items())
+    return source, f"{named} ({label})" if label else str(named)
 
 
 def _parsed(arguments: object) -> dict[str, str]:

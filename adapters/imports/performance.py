@@ -123,7 +123,7 @@ def fits_older_pytest_benchmark(document: Document) -> bool:
 
 
 def _pytest_machine(machine: Document) -> dict[str, Any]:
-    """What tells one machine and Python from another; not the kernel's release, which changes with every update."""
+    """What distinguishes machines and Pythons; not the kernel's release, which changes with every update."""
     cpu = machine.get("cpu")
     return {
         "machine": without_nothing(
@@ -250,4 +250,4 @@ def _need(metric: str | None, measured: list[Any], path: Path) -> None:
     if metric is None or any(number(stats.get(metric)) is not None for stats in measured):
         return
     there = sorted({name for stats in measured for name in stats if number(stats[name]) is not None})
-    raise UnreadableResult(path, f"no metric {metric}: there are {', '.join(there) or 'none'}")
+    raise UnreadableResult(path, f"no metric {metric}; known: {', '.join(there) or 'none'}")

@@ -1,4 +1,4 @@
-"""From paths to the runs that they tell of: which reader a file or folder is for, and what of it was read."""
+"""From paths to the runs in them: which reader a file or folder needs, and what of it was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..regular_file import read_regular
-from ..result.storable import DEEPEST, is_shallow
+from ..result.storable import MAX_DEPTH, is_shallow
 from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
 from .found import (
     Document,
@@ -31,10 +31,10 @@ _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
 """What no reader reads, and what makes logs large."""
 
-_LARGEST_BYTES = 1024**3
+_MAX_BYTES = 1024**3
 """What a JSON file may have: logs with their samples are large, and all of it is in memory once."""
 
-_LARGEST_PARTS = 64 * 1024 * 1024
+_MAX_PARTS_BYTES = 64 * 1024 * 1024
 """What may be left of it without the samples: as values it takes up to twenty times as much memory."""
 
 _NO_FOLDERS = {".git", "__pycache__", "env", "node_modules"}
@@ -47,7 +47,7 @@ _SHOWN = "Inspect, lm-eval, HELM, Harbor, Every Eval Ever, pytest-benchmark, hyp
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """What somebody says beyond the file: the metric that is the score, and a CSV's columns and constants."""
+    """What the user says beyond the file: the metric that is the score, and a CSV's columns and constants."""
 
     metric: str | None = None
     columns: Mapping[str, str] = {}
@@ -88,9 +88,9 @@ class Source(msgspec.Struct, frozen=True):
             ) from problem
         runs = [one for one in found if isinstance(one, ForeignRun)]
         for run in runs:
-            if not all(is_shallow(part, DEEPEST) for part in (run.config, run.metrics, run.provenance)):
+            if not all(is_shallow(part, MAX_DEPTH) for part in (run.config, run.metrics, run.provenance)):
                 raise UnreadableResult(
-                    self.path, f"{run.name}: what it says of itself is more than {DEEPEST} levels deep"
+                    self.path, f"{run.name}: what it says of itself is more than {MAX_DEPTH} levels deep"
                 )
         remarks = [f"{one.name}: {one.reason}" for one in found if isinstance(one, PassedOver)]
         changed_at = self._changed_at
@@ -145,8 +145,8 @@ def find_sources(
 ) -> Iterator[Source]:
     """Every source in the files and folders, in the order of their paths.
 
-    JSON files of a folder that are of no known format are told to `pass_over`; one that was named itself, one that is
-    broken, and one of a known format that is not read any more, to `complain`.
+    JSON files of a folder in no known format are reported to `pass_over`. A file that was named itself, a broken one,
+    and one of a known format that is no longer read are reported to `complain`.
     """
     for path in paths:
         try:
@@ -211,7 +211,7 @@ def _is_harbor_job(config: Path) -> bool:
     try:
         return config.is_file() and harbor.fits(load(config))
     except UnreadableResult:
-        # Many programs have a `config.json`: it is told as one file of the folder, and the others are read.
+        # Many programs have a `config.json`: it is reported as one file of the folder, and the others are read.
         return False
 
 
@@ -229,19 +229,19 @@ def _of_file(path: Path, choices: Choices) -> Source | None:
     for format in _JSON_FORMATS:
         if format.fits(document):
             return Source(format.kind, path, [path], partial(format.read, document, path, choices.metric))
-    for told, fits in _OLDER:
+    for kind, fits in _OLDER:
         if fits(document):
-            raise UnreadableResult(path, f"these are {told}" if told.startswith("results") else f"this is {told}")
+            raise UnreadableResult(path, f"these are {kind}" if kind.startswith("results") else f"this is {kind}")
     return None
 
 
 def load(path: Path) -> Document:
-    """The object of a JSON file, without what no reader reads; empty for JSON that is no object.
+    """The object of a JSON file, without what no reader reads; empty for JSON that is not an object.
 
     Raises UnreadableResult.
     """
     try:
-        content = read_regular(path, most=_LARGEST_BYTES)
+        content = read_regular(path, most=_MAX_BYTES)
     except OSError as problem:
         raise UnreadableResult(path, f"cannot be read: {problem.strerror}") from problem
     try:
@@ -257,12 +257,12 @@ def load(path: Path) -> Document:
     except ValueError as problem:
         if _begins_with_a_whole_line(content):
             return {}
-        raise UnreadableResult(path, f"no JSON: {problem}") from problem
+        raise UnreadableResult(path, f"is not JSON: {problem}") from problem
 
 
 def _refuse_large(path: Path, size: int) -> None:
-    if size > _LARGEST_PARTS:
-        raise UnreadableResult(path, f"{size} bytes of results, and at most {_LARGEST_PARTS} are read of one file")
+    if size > _MAX_PARTS_BYTES:
+        raise UnreadableResult(path, f"{size} bytes of results, and at most {_MAX_PARTS_BYTES} are read of one file")
 
 
 def _begins_with_a_whole_line(content: bytes) -> bool:
@@ -298,7 +298,7 @@ def _checked(one: ForeignRun | PassedOver) -> ForeignRun | PassedOver:
 
 
 def _told_apart(runs: list[ForeignRun]) -> list[ForeignRun]:
-    """The runs with names that tell them apart: what a file calls by one name twice is two runs all the same.
+    """The runs with different names: two runs of one name in a file stay two runs.
 
     The first keeps its name, and so the id that it always had.
     """
@@ -316,7 +316,7 @@ def _told_apart(runs: list[ForeignRun]) -> list[ForeignRun]:
 
 
 def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
-    """The run with what holds for every format, whoever wrote it.
+    """The run with what holds for every format, whichever program wrote it.
 
     A ratio lies between 0 and 1, and a standard error is not negative. A run whose file does not say when it was is
     as old as the file: that it is imported now says nothing of it.
@@ -324,9 +324,9 @@ def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
     changes: dict[str, Any] = {"config": without_nonfinite(run.config)}
     notes = [*run.notes]
     if run.unit == "ratio" and run.score is not None and not is_share(run.score):
-        told = f"the score {run.score:g} is no ratio between 0 and 1; its unit may be percent, and is left open"
+        note = f"the score {run.score:g} is not a ratio between 0 and 1; its unit may be percent, and is left open"
         changes["unit"] = None
-        notes.append(told)
+        notes.append(note)
     if run.stderr is not None and run.stderr < 0:
         changes["stderr"] = None
         notes.append(f"the standard error {run.stderr:g} is left out: it cannot be negative")
@@ -337,9 +337,9 @@ def _judged(run: ForeignRun, changed_at: str | None) -> ForeignRun:
 
 def _load_list(path: Path) -> list[Any]:
     try:
-        value = decode_json(read_regular(path, most=_LARGEST_PARTS))
+        value = decode_json(read_regular(path, most=_MAX_PARTS_BYTES))
     except (OSError, ValueError) as problem:
-        raise UnreadableResult(path, f"no JSON: {problem}") from problem
+        raise UnreadableResult(path, f"is not JSON: {problem}") from problem
     if not isinstance(value, list):
         raise UnreadableResult(path, "no list of statistics")
     return value

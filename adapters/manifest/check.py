@@ -120,7 +120,7 @@ def _baseline_faults(name: str, baseline: Baseline, options: Collection[str]) ->
 
 def _requirement_faults(requires: Requires, manifest: Manifest) -> Faults:
     if requires.python_version is not None and not requires.python:
-        yield "requires.python_version", "there is no environment: requires.python names no package"
+        yield "requires.python_version", "the benchmark has no environment: requires.python names no package"
     for check in requires.checks:
         yield from (("requires.checks", f"'{check.name}': {reason}") for reason in _check_faults(check, manifest))
 
@@ -129,7 +129,7 @@ def _check_faults(check: Check, manifest: Manifest) -> Iterator[str]:
     for name, value in check.waivers:
         option = manifest.options.get(name)
         if option is None:
-            yield f"unless = '{name}': there is no such option"
+            yield f"unless = '{name}': this option does not exist"
         elif value is None and option.type != "bool" and option.default is not None:
             yield f"unless = '{name}': it always has a value; write '{name}=VALUE'"
     if not (check.env or check.commands or check.paths or check.argv or check.host or check.waivers):
@@ -171,4 +171,4 @@ def _texts_faults(texts: list[tuple[str, str]]) -> Faults:
 
 
 def _unknown_options(key: str, names: list[str], options: Collection[str]) -> Faults:
-    yield from ((key, f"there is no option '{name}'") for name in names if name not in options)
+    yield from ((key, f"option '{name}' does not exist") for name in names if name not in options)

@@ -24,7 +24,7 @@ _END_SECONDS = 1.0
 class Question(msgspec.Struct, frozen=True):
     """A command that must exit with 0 in a folder, or a host that must answer over HTTPS; one of the two is enough.
 
-    The host is asked only if there is no command, or if the command failed.
+    The host is asked only without a command, or if the command failed.
     """
 
     argv: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Answers of checks that are remembered for minutes, in one file of the cache folder.
 
 The file is only believed if it is the user's own, whole, and of this boot of the machine. Times are seconds since boot,
-which nobody can set. A file that cannot be read or written costs time and nothing else.
+which cannot be set. A file that cannot be read or written costs time and nothing else.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from ..manifest import Manifest, ResultSpec
 from ..regular_file import open_regular
 from .child import read_large
 from .finding import find_files
-from .reading import CHANCE, LARGEST_BYTES, Reading, in_words, read_spec, shown_name, unreadable
+from .reading import CHANCE, MAX_BYTES, Reading, in_words, read_spec, shown_name, unreadable
 
-__all__ = ["CHANCE", "LARGEST_BYTES", "LARGE_BYTES", "IsOver", "Reading", "read_file", "read_result", "read_spec"]
+__all__ = ["CHANCE", "LARGE_BYTES", "MAX_BYTES", "IsOver", "Reading", "read_file", "read_result", "read_spec"]
 
 LARGE_BYTES = 256 * 1024
 """A larger result is read by a process of its own."""
@@ -28,7 +28,7 @@ def read_result(
 ) -> Reading:
     """Find and read the result of a run that began at `started_at` (Unix seconds).
 
-    Reasons: `no_result`, `bad_result` (unreadable, no JSON object, or two files that can't be told apart),
+    Reasons: `no_result`, `bad_result` (unreadable, not a JSON object, or two files that cannot be distinguished),
     `no_score`, `no_samples`, `invalid_result`. Whatever lies there, this returns a `Reading`. A large result is given
     up as unreadable once `is_over` says so.
     """
@@ -43,7 +43,7 @@ def read_result(
         return Reading(reason="no_result", error=error)
     if len(candidates) > 1:
         names = ", ".join(shown_name(path) for path in candidates[:4])
-        return Reading(reason="bad_result", error=f"{len(candidates)} results that can't be told apart: {names}")
+        return Reading(reason="bad_result", error=f"{len(candidates)} results that cannot be distinguished: {names}")
     reading = read_file(manifest, candidates[0], is_over=is_over)
     return msgspec.structs.replace(reading, notes=[*reading.notes, *problems]) if problems else reading
 
@@ -58,7 +58,7 @@ def read_file(manifest: Manifest, path: Path, *, is_over: IsOver = lambda: False
             return unreadable(None, "its name is not UTF-8, so no event can name it", shown_name(path))
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            if not LARGE_BYTES < size <= LARGEST_BYTES:
+            if not LARGE_BYTES < size <= MAX_BYTES:
                 return read_spec(manifest.result, path, file)
             return read_large(manifest.result, path, file, is_over=is_over)
     except Exception as problem:  # noqa: BLE001 - a result may hold anything, and it ends only this run

@@ -44,14 +44,14 @@ def read_large(spec: ResultSpec, path: Path, file: BinaryIO, *, is_over: Callabl
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[file.fileno()]
     ) as reader:
-        told: bytes | None = question
+        unsent: bytes | None = question
         try:
             while True:
                 try:
-                    out, err = reader.communicate(told, timeout=_LOOK_SECONDS)
+                    out, err = reader.communicate(unsent, timeout=_LOOK_SECONDS)
                     break
                 except subprocess.TimeoutExpired:
-                    told = None  # It has the question by now.
+                    unsent = None  # It has the question by now.
                     if is_over() or time.monotonic() - began > _SECONDS:
                         return unreadable(path, f"not read after {time.monotonic() - began:.0f} s")
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-MOST_NAMES = 200_000
+MAX_NAMES = 200_000
 """How many names are looked at, at most, to find what matches one pattern."""
 
 _WILD = re.compile(r"[*?\[]")
@@ -46,7 +46,7 @@ class _Search:
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
         self._inside = os.path.realpath(folder)
-        self._left = MOST_NAMES
+        self._left = MAX_NAMES
         self.problems: list[str] = []
 
     def paths(self, pattern: str) -> set[Path]:
@@ -79,7 +79,7 @@ class _Search:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if self._left == 0:
-                        self._tell(f"only the first {MOST_NAMES} names were looked at")
+                        self._tell(f"only the first {MAX_NAMES} names were looked at")
                         return
                     self._left -= 1
                     yield entry

@@ -16,23 +16,23 @@ from ..functions import search_options
 from ..manifest import ResultSpec
 from .storable import storable, well_formed
 
-LARGEST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """A result is a summary; a larger file is taken for something else."""
-MOST_NOTES, LONGEST_NOTE = 20, 300
-"""What else a result tells a person: so many sentences of so many characters."""
-LARGEST_COUNT = 2**53
+MAX_NOTES, MAX_NOTE = 20, 300
+"""What else a result says to a person: at most this number of sentences, each at most this long."""
+MAX_COUNT = 2**53
 """From this size on, a number of samples or tokens is garbage."""
 
-_LONGEST_SHOWN = 80
+_MAX_SHOWN = 80
 
 CHANCE = "chance"
 """The metric that holds the score of guessing, in the unit of the score."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a result says. `reason` is None where it is valid, else one word, with `error` telling more.
+    """What a result says. `reason` is None if it is valid, else one word; `error` says more.
 
-    A score that was found is kept also if the result is not valid, for diagnosis. `notes` are what the result tells a
+    A score that was found is kept also if the result is not valid, for diagnosis. `notes` are what the result says to a
     person, and which of its values cannot be what they stand for.
     """
 
@@ -79,10 +79,10 @@ def shown_name(path: Path) -> str:
 
 
 def _load(file: BinaryIO) -> Any:
-    content = file.read(LARGEST_BYTES + 1)
-    if len(content) > LARGEST_BYTES:
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         size = os.fstat(file.fileno()).st_size
-        raise ValueError(f"{size} bytes are too many for a result, which has at most {LARGEST_BYTES}")
+        raise ValueError(f"{size} bytes are too many for a result, which has at most {MAX_BYTES}")
     document = _decode(content)
     if not isinstance(document, dict | list):
         raise ValueError("neither a JSON object nor a list")
@@ -128,7 +128,7 @@ def _usage(spec: ResultSpec, document: Any, notes: list[str]) -> dict[str, Any]:
     for name, expression in spec.usage.items():
         value = _search(expression, document)
         amount = _number(value)
-        if amount is not None and 0 <= amount < LARGEST_COUNT:
+        if amount is not None and 0 <= amount < MAX_COUNT:
             usage[name] = value
         elif value is not None:
             notes.append(f"usage: {name} is left out: {_shown(value)} is not an amount")
@@ -138,7 +138,7 @@ def _usage(spec: ResultSpec, document: Any, notes: list[str]) -> dict[str, Any]:
 def _judge(reading: Reading, spec: ResultSpec, document: Any) -> Reading:
     failure = None
     if spec.valid is not None and (valid := _search(spec.valid, document)) is not True:
-        # What the manifest tells of the result says more than its expression.
+        # The words of the manifest say more than its expression.
         failure = ("invalid_result", "; ".join([*reading.notes, f"'{spec.valid}' is {_shown(valid)}"]))
     elif reading.score is None:
         failure = ("no_score", _no_score(spec, document))
@@ -161,7 +161,7 @@ def _score(spec: ResultSpec, expression: str | None, document: Any) -> float | N
 def _no_score(spec: ResultSpec, document: Any) -> str:
     found = _search(spec.score, document)
     if _number(found) is None or spec.out_of is None:
-        return f"'{spec.score}' is {_shown(found)}, no finite number"
+        return f"'{spec.score}' is {_shown(found)}, not a finite number"
     return f"'{spec.out_of}' is {_shown(_search(spec.out_of, document))}, by which no score can be divided"
 
 
@@ -175,7 +175,7 @@ def _table(expressions: Mapping[str, str], document: Any) -> dict[str, Any]:
 def _notes(value: Any) -> list[str]:
     """A text, or the texts of a list, each on one line."""
     texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-    lines = [" ".join(text.split())[:LONGEST_NOTE] for text in texts[:MOST_NOTES]]
+    lines = [" ".join(text.split())[:MAX_NOTE] for text in texts[:MAX_NOTES]]
     return [line for line in lines if line]
 
 
@@ -209,9 +209,9 @@ def _number(value: Any) -> float | None:
 
 def _count(value: Any) -> int | None:
     number = _number(value)
-    return int(number) if number is not None and 0 <= number < LARGEST_COUNT and number.is_integer() else None
+    return int(number) if number is not None and 0 <= number < MAX_COUNT and number.is_integer() else None
 
 
 def _shown(value: Any) -> str:
     shown: str = msgspec.json.encode(storable(value)).decode()
-    return shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]} …"
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]} …"

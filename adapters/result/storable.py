@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-LARGEST_VALUE_BYTES = 64 * 1024
+MAX_VALUE_BYTES = 64 * 1024
 """A metric is a number, a word, a small table; a larger one as JSON is left out, and a text says so in its place."""
-DEEPEST = 32
+MAX_DEPTH = 32
 """Levels of tables within tables that a metric may have."""
 
 _WORD = 2**63
@@ -17,11 +17,11 @@ _WORD = 2**63
 
 def storable(value: Any) -> Any:
     """A metric as an event can hold it: a large or deep one is replaced by a text that says so."""
-    if not is_shallow(value, DEEPEST):
-        return f"[left out: more than {DEEPEST} levels deep]"
+    if not is_shallow(value, MAX_DEPTH):
+        return f"[left out: more than {MAX_DEPTH} levels deep]"
     value = plain(value)
     size = len(msgspec.json.encode(value))
-    return value if size <= LARGEST_VALUE_BYTES else f"[left out: {size} bytes]"
+    return value if size <= MAX_VALUE_BYTES else f"[left out: {size} bytes]"
 
 
 def is_shallow(value: Any, levels: int) -> bool:

@@ -1,6 +1,6 @@
 """Asks a model every question of questions.jsonl, and leaves result.json. Change `ask_for` and `score` to your taste.
 
-Needs the standard library alone. The orchestrator tells it by variables where the model answers, and where to report.
+Needs the standard library alone. The orchestrator sets variables: where the model answers, and where to report.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def ask_for(question: dict) -> str:
 
 
 def score(question: dict, said: str) -> float:
-    """1 where the expected word stands in what was said, in whatever letter case; else 0."""
+    """1 if the answer contains the expected word, in any letter case; else 0."""
     return float(question["answer"].lower() in re.findall(r"\w+", said.lower()))
 
 
@@ -77,10 +77,10 @@ def notes_on(rows: list[dict]) -> list[str]:
     return [f"{cut_off} of {len(rows)} answers cut off"] if cut_off else []
 
 
-def add_usage(usage: dict[str, int | None], told: dict) -> None:
+def add_usage(usage: dict[str, int | None], reported: dict) -> None:
     """Add the tokens of an answer. Some servers do not count them: a sum that lacks a part is unknown."""
     for name, theirs in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
-        before, count = usage[name], told.get(theirs)
+        before, count = usage[name], reported.get(theirs)
         usage[name] = None if before is None or count is None else before + count
 
 

@@ -49,7 +49,7 @@ def test_options_become_arguments_and_variables(make, tmp_path):
     assert command.cwd == tmp_path
 
 
-def test_braces_in_a_value_are_no_placeholders(make):
+def test_braces_in_a_value_are_not_placeholders(make):
     options = {"text": {"type": "str", "argv": ["{value}"]}}
     command = make(options=options).command({"text": "{model} {value}"}, {}, PLACEHOLDERS)
     assert command.argv[-1] == "{model} {value}"
@@ -131,10 +131,10 @@ def test_a_check_must_succeed_unless_an_option_makes_it_needless(make):
     ]
     adapter = make(requires={"checks": checks}, options={"dry": {"type": "bool", "argv": ["-d"]}})
     (adapter.root / "here").mkdir()
-    told = lacking(adapter)
-    assert len(told) == 2
-    assert told[0].startswith("a daemon (") and told[0].endswith("exit 3)")
-    assert told[1] == "a tool (no-such-tool: No such file or directory)"
+    reported = lacking(adapter)
+    assert len(reported) == 2
+    assert reported[0].startswith("a daemon (") and reported[0].endswith("exit 3)")
+    assert reported[1] == "a tool (no-such-tool: No such file or directory)"
     assert len(lacking(adapter, config={"dry": True})) == 1
 
 

@@ -139,12 +139,12 @@ def test_what_is_fetched_from_the_network_is_named(tmp_path, monkeypatch, id, ag
 
     def lacking(extra):
         config = effective_config(id, adapter.manifest.options, extra).config
-        told = missing(adapter, agent=agent, environ=environ, config=config)
-        return [text for text in told if "does not answer" in text]
+        reported = missing(adapter, agent=agent, environ=environ, config=config)
+        return [text for text in reported if "does not answer" in text]
 
     monkeypatch.setattr(network, "answers_over_https", lambda host: False)
-    [told] = lacking({})
-    assert "huggingface.co" in told or "raw.githubusercontent.com" in told
+    [reported] = lacking({})
+    assert "huggingface.co" in reported or "raw.githubusercontent.com" in reported
     assert lacking(without) == []
     monkeypatch.setattr(network, "answers_over_https", lambda host: True)
     assert lacking({}) == []

@@ -118,7 +118,7 @@ def git(root, *arguments):
 
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_what_git_ignores_is_residue(workspace, is_committed):
-    """Caches that outlive their benchmark on another branch are no reason to complain."""
+    """Caches that outlive their benchmark on another branch are not reported."""
     root, add = workspace
     for name in ("suites/gone/__pycache__", "suites/gone/results", "suites/venv/lib", "suites/new", "suites/old", "em"):
         add(name)
@@ -147,7 +147,7 @@ def test_a_folder_of_caches_alone_is_not_a_benchmark(workspace):
     assert found.uncovered == found.directories == ["empty", "mine"]
 
 
-def test_a_workspace_that_git_ignores_has_folders_all_the_same(workspace, monkeypatch):
+def test_a_workspace_that_git_ignores_has_folders_anyway(workspace, monkeypatch):
     root, add = workspace
     add("kept/suites/mine")
     (root / "kept" / "suites" / "mine" / "run.py").touch()
@@ -161,7 +161,7 @@ def test_a_workspace_that_git_ignores_has_folders_all_the_same(workspace, monkey
     assert found.uncovered == ["suites/mine"], "a hook's variables are not about the workspace"
 
 
-def test_why_a_folder_is_none_is_told(workspace):
+def test_why_a_folder_is_none_is_reported(workspace):
     root, add = workspace
     for name in ("one", "gateway"):
         add(name)
@@ -215,7 +215,7 @@ def test_what_an_agent_of_the_workspace_needs(workspace):
     ("text", "key"),
     [("exclude = 5", "exclude"), ("exlude = []", ""), ("x = ", ""), ('directories = ["../*"]', "directories")],
 )
-def test_a_broken_benchmarks_toml_is_told(workspace, text, key):
+def test_a_broken_benchmarks_toml_is_reported(workspace, text, key):
     root, _ = workspace
     (root / "benchmarks.toml").write_text(text)
     [problem] = discover(root).problems
@@ -249,7 +249,7 @@ def test_installed_packages_add_adapters_and_a_failing_one_is_a_problem(workspac
     monkeypatch.setattr(discovery, "entry_points", lambda group: points)
     found = discover(root)
     assert found.adapters["plugged"].source == "plugin"
-    assert ["the plugin failed: RuntimeError: no" in str(p) or "no Adapter" in str(p) for p in found.problems] == [
+    assert ["the plugin failed: RuntimeError: no" in str(p) or "not an Adapter" in str(p) for p in found.problems] == [
         True,
         True,
     ]

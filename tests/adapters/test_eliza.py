@@ -84,14 +84,14 @@ import benchmarks
 from benchmarks.orchestrator.adapters import discover_adapters
 
 adapters = discover_adapters(Path(benchmarks.__file__).parent).adapters
-told = {}
+reported = {}
 for name, benchmark, path in json.load(sys.stdin):
     if benchmark in adapters:
         try:
-            told[name] = adapters[benchmark].score_extractor(Path(path)).score
+            reported[name] = adapters[benchmark].score_extractor(Path(path)).score
         except ValueError as problem:
-            told[name] = str(problem)
-json.dump(told, sys.stdout)
+            reported[name] = str(problem)
+json.dump(reported, sys.stdout)
 """
 
 
@@ -113,10 +113,10 @@ def test_the_checkouts_own_scorers_say_the_same(adapters, tmp_path):
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "package")},
     )
-    told = json.loads(done.stdout)
-    assert len(told) > 30
+    reported = json.loads(done.stdout)
+    assert len(reported) > 30
     differ = []
-    for name, theirs in told.items():
+    for name, theirs in reported.items():
         wanted = READINGS[name]
         ours = wanted.get("score")
         if wanted.get("theirs") == "differs" or wanted.get("agent") in adapters[wanted["benchmark"]].manifest.baselines:

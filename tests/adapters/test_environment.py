@@ -1,4 +1,4 @@
-"""Isolated environments: built once, by whoever comes first, from the real package index."""
+"""Isolated environments: built once, by the first process that needs them, from the real package index."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_it_holds_what_was_asked_for_and_is_built_once(cache):
-    told = []
+    reported = []
     spec = EnvironmentSpec(("six==1.17.0",))
-    built = ensure(spec, announce=told.append)
+    built = ensure(spec, announce=reported.append)
     assert built.packages == ["six==1.17.0"]
     code = "import six, sys; print(six.__version__, sys.prefix)"
     said = subprocess.run([built.python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said == ["1.17.0", str(cache / "environments" / spec.key)]
-    assert ensure(spec, announce=told.append) == built
-    assert len(told) == 1 and "six==1.17.0" in told[0]
+    assert ensure(spec, announce=reported.append) == built
+    assert len(reported) == 1 and "six==1.17.0" in reported[0]
 
 
 def test_two_processes_build_one(cache):
@@ -59,14 +59,14 @@ def test_what_a_killed_builder_left_is_built_anew(cache):
     assert ensure(spec, announce=print).packages == ["six==1.17.0"]
 
 
-def test_a_package_that_does_not_exist_is_told_with_uvs_words(cache):
+def test_a_package_that_does_not_exist_is_reported_with_uvs_words(cache):
     spec = EnvironmentSpec(("no-such-package-here-7f3a==9.9",))
     for _ in range(2):
         with pytest.raises(EnvironmentBuildError, match="no-such-package-here-7f3a"):
             ensure(spec, announce=lambda _: None)
 
 
-def test_a_cache_that_cannot_be_written_is_told(cache, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_reported(cache, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "file"))
     with pytest.raises(EnvironmentBuildError, match="BENCHMARKS_CACHE"):
@@ -86,7 +86,7 @@ def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch, tmp_path):
     assert os.environ["XDG_CACHE_HOME"]
 
 
-def test_a_later_python_is_found_or_told():
+def test_a_later_python_is_found_or_reported():
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert find_python(None) == find_python(own) == sys.executable
     assert find_python("3.99") is None
@@ -115,12 +115,12 @@ def test_a_process_that_keeps_the_lock_of_a_ready_environment_is_named(cache, qu
     spec = EnvironmentSpec(("x==1",))
     lock = os.open(ready(cache, spec), os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    told = []
+    reported = []
     with pytest.raises(EnvironmentBuildError, match="the thief holds it"):
-        ensure(spec, announce=told.append, describe_holders=lambda path: "the thief")
-    assert "the thief" in told[0]
+        ensure(spec, announce=reported.append, describe_holders=lambda path: "the thief")
+    assert "the thief" in reported[0]
     os.close(lock)
-    assert ensure(spec, announce=told.append).packages == []
+    assert ensure(spec, announce=reported.append).packages == []
 
 
 def test_a_build_by_another_process_is_awaited_for_longer_and_can_be_cancelled(cache, quick):

@@ -59,7 +59,7 @@ def test_cached_tokens_of_inspect_are_input_tokens(read):
     assert usage == {"input_tokens": 180, "output_tokens": 156, "total_tokens": 336, "cached_tokens": 113}
 
 
-def test_inspect_tells_what_it_cost_and_nothing_where_no_model_was_asked(read):
+def test_inspect_reports_its_cost_and_nothing_if_no_model_was_asked(read):
     header = sample("inspect-header.json")
     header["stats"]["model_usage"] = {"a": {"input_tokens": 1, "total_cost": 0.25}, "b": {"total_cost": 0.5}}
     assert read("inspect_ai", "result.json", header).usage["cost_usd"] == 0.75
@@ -70,7 +70,7 @@ def test_inspect_tells_what_it_cost_and_nothing_where_no_model_was_asked(read):
 
 
 @pytest.mark.parametrize("change", [{"status": "error"}, {"status": "started"}, {"invalidated": True}])
-def test_an_inspect_log_that_did_not_succeed_is_no_result(read, change):
+def test_an_inspect_log_that_did_not_succeed_is_not_a_result(read, change):
     assert read("inspect_ai", "result.json", {**sample("inspect-header.json"), **change}).reason == "invalid_result"
 
 
@@ -144,7 +144,7 @@ def test_google_benchmark_counts_what_was_repeated_and_what_was_not(read):
 
 
 @pytest.mark.parametrize("change", [{"time_unit": "ms"}, {"error_occurred": True}, {"skipped": True}])
-def test_google_benchmark_in_another_unit_with_an_error_or_a_skip_is_no_result(read, change):
+def test_google_benchmark_in_another_unit_with_an_error_or_a_skip_is_not_a_result(read, change):
     document = sample("google-benchmark.json")
     document["benchmarks"][0].update(change)
     reading = read("google_benchmark", "google-benchmark.json", document)
@@ -170,8 +170,8 @@ def test_performance_is_better_the_lower_and_asks_no_model(adapters, id):
 def test_a_harness_without_its_task_says_what_it_needs(adapters):
     inspect_ai = adapters["inspect_ai"]
     config = effective_config("inspect_ai", inspect_ai.manifest.options, {}).config
-    [told] = missing(inspect_ai, agent="bare-model", environ={}, config=config)
-    assert told.startswith("option task (--extra '{\"task\": …}'): a task file")
+    [reported] = missing(inspect_ai, agent="bare-model", environ={}, config=config)
+    assert reported.startswith("option task (--extra '{\"task\": …}'): a task file")
     assert missing(inspect_ai, agent="bare-model", environ={}, config={**config, "task": "task.py"}) == []
 
 
@@ -230,8 +230,8 @@ def test_an_environment_that_needs_a_later_python_says_so(adapters, monkeypatch,
     monkeypatch.setattr("benchmarks.adapters.environment.sys.version_info", (3, 11))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
-    told = missing(adapters["harbor"], agent="terminus-2", environ={}, config={})
-    assert "Python 3.12 or later, for its environment (uv python install 3.12)" in told
+    reported = missing(adapters["harbor"], agent="terminus-2", environ={}, config={})
+    assert "Python 3.12 or later, for its environment (uv python install 3.12)" in reported
 
 
 def test_swebench_takes_what_was_submitted(read):

@@ -136,7 +136,7 @@ def test_optional_keys_have_the_defaults_of_the_contract():
             "requires.checks",
             [{"name": "x", "argv": ["x"], "unless": "nope"}],
             "requires.checks",
-            "there is no such option",
+            "this option does not exist",
         ),
         (
             "requires.checks",

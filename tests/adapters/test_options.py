@@ -71,19 +71,19 @@ def test_a_value_of_another_type_is_refused(kind, value):
 
 @pytest.mark.parametrize(("kind", "value"), [("str", "a\0b"), ("list", ["a\0"]), ("object", {"a": ["\0"]})])
 def test_no_command_can_hold_a_nul_character(kind, value):
-    with pytest.raises(OptionError, match="holds a NUL character"):
+    with pytest.raises(OptionError, match="contains a NUL character"):
         coerce(Option(type=kind, argv=["{value}"]), value)
 
 
-def test_how_a_number_is_written_as_text_is_told_and_only_there():
-    with pytest.raises(OptionError, match=r'^5 is no text; write "5"$'):
+def test_how_a_number_is_written_as_text_is_reported_and_only_there():
+    with pytest.raises(OptionError, match=r'^5 is not a text; write "5"$'):
         coerce(Option(type="str", argv=["{value}"]), 5)
-    with pytest.raises(OptionError, match=r'^\["a"\] is no text$'):
+    with pytest.raises(OptionError, match=r'^\["a"\] is not a text$'):
         coerce(Option(type="str", argv=["{value}"]), ["a"])
 
 
 def test_only_the_choices_may_be_chosen():
-    with pytest.raises(OptionError, match='"c" is none of "a", "b"'):
+    with pytest.raises(OptionError, match='"c" is not one of "a", "b"'):
         coerce(option("str", choices=["a", "b"]), "c")
 
 
@@ -104,7 +104,7 @@ def test_defaults_then_extra_then_the_benchmarks_own():
     assert effective_config("b", OPTIONS, {"seed": None}).config == {}
 
 
-def test_secrets_are_no_part_of_the_configuration():
+def test_secrets_are_not_part_of_the_configuration():
     effective = effective_config("b", OPTIONS, {"api_key": "k", "note": "n"})
     assert effective.config == {"seed": 42}
     assert effective.secrets == {"api_key": "k", "note": "n"}

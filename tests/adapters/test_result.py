@@ -80,7 +80,7 @@ def test_the_first_pattern_that_matches_decides(read):
     assert read(files=["result.json", "**/summary*.json"]).score == 0.2
 
 
-def test_two_files_of_one_pattern_are_no_guess(read):
+def test_two_files_of_one_pattern_are_not_guess(read):
     write(read.output / "r-1.json", {"score": 0.1})
     write(read.output / "r-2.json", {"score": 0.2})
     reading = read(files=["r-*.json"])
@@ -96,7 +96,7 @@ def test_only_a_finite_number_is_a_score(read, score):
 
 
 @pytest.mark.parametrize("text", ["", "{", "nonsense", '{"score": NaN', "5", '"text"', "\x00", "[" * 10**5])
-def test_what_is_no_json_object_is_a_bad_result(read, text):
+def test_what_is_not_a_json_object_is_a_bad_result(read, text):
     write(read.output / "result.json", text)
     assert read().reason == "bad_result"
 
@@ -111,7 +111,7 @@ def test_numbers_that_no_json_has_are_null(read):
 
 def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
     write(read.output / "result.json", {"score": 0.5})
-    monkeypatch.setattr("benchmarks.adapters.result.reading.LARGEST_BYTES", 5)
+    monkeypatch.setattr("benchmarks.adapters.result.reading.MAX_BYTES", 5)
     assert read().reason == "bad_result"
 
 

@@ -72,7 +72,7 @@ def test_an_option_that_holds_a_secret_shows_the_rest_of_its_value() -> None:
     }
 
 
-def test_what_is_not_a_key_is_told_by_its_look() -> None:
+def test_what_is_not_a_key_is_recognised_by_its_look() -> None:
     for plain in "ollama lm-studio not-needed no_key_required sk-no-key-required EMPTY none None dummy 12345".split():
         assert is_plain(plain), plain
     for secret in "hunter2 topsecret gsk-very-secret my-secret-key correcthorse gsk_abcabcab tok-99 12345678".split():

@@ -24,7 +24,7 @@ def answer(content, **choice):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         {"error": {"message": "died", "code": 502}},
         {"error": {"message": "died"}, **answer("")},
@@ -35,9 +35,9 @@ def answer(content, **choice):
         {"choices": None, "base_resp": {"status_msg": "died"}},
     ],
 )
-def test_an_error_is_never_a_wrong_answer(template, told):
+def test_an_error_is_never_a_wrong_answer(template, reported):
     with pytest.raises(SystemExit, match=r"could not be asked.*died"):
-        template.said_in(told)
+        template.said_in(reported)
 
 
 def test_the_text_parts_are_the_answer(template):

@@ -61,7 +61,7 @@ def test_a_broken_file_is_reported_and_the_others_are_imported(bench, tmp_path):
     shutil.copy(SAMPLES / "hyperfine.json", tmp_path)
     done = bench("import", str(tmp_path), code=1)
     assert "1 runs imported" in done.stdout
-    assert "broken.eval: no whole Inspect log" in done.stderr and "cut.json: no JSON" in done.stderr
+    assert "broken.eval: not a whole Inspect log" in done.stderr and "cut.json: is not JSON" in done.stderr
     shown = json.loads(bench("import", "--json", str(tmp_path), code=1).stdout)
     assert [row["new"] for row in shown["runs"]] == [False] and len(shown["problems"]) == 2
 

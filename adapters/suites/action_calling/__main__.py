@@ -13,7 +13,7 @@ from .tasks import Judgement, Task, judge, make_tasks
 from .tools import NO_TOOL, answer_schema
 
 VERSION = "1"
-_MOST_TOKENS = 96
+_MAX_TOKENS = 96
 
 
 def run() -> None:
@@ -32,7 +32,7 @@ def run() -> None:
         for task in tasks:
             # `tools` of the API is left aside: servers that can't call tools ignore it without a word.
             answer = client.ask(
-                _messages(task), max_tokens=_MOST_TOKENS, seed=given.seed, schema=answer_schema(task.tools)
+                _messages(task), max_tokens=_MAX_TOKENS, seed=given.seed, schema=answer_schema(task.tools)
             )
             judgement = judge(task, answer.text)
             judgements.append(judgement)

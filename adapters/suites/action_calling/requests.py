@@ -163,7 +163,7 @@ INDIRECT: dict[str, Form] = {
     "play_song": _song_inferred,
     "send_message": _message_inferred,
 }
-"""Requests with an argument that has to be computed, concluded, or told from another that is named beside it."""
+"""Requests with an argument that has to be computed, concluded, or distinguished from another one beside it."""
 
 
 def corrected(rng: random.Random, form: Form) -> Request:

@@ -43,7 +43,7 @@ class Judgement:
 
 
 def make_tasks(seed: int, count: int) -> list[Task]:
-    """So many requests; the same arguments make the same tasks."""
+    """That number of requests. The same arguments make the same tasks."""
     return [_make_task(random.Random(f"{seed}/{number}"), number) for number in range(count)]  # noqa: S311 - no secrets
 
 

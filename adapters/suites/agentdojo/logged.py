@@ -26,7 +26,7 @@ def sample_of(row: Row, answer: Answer) -> Sample:
 
 
 def last_said(row: Row) -> str:
-    """The assistant's last words; empty where a tool's answer is the last message."""
+    """The assistant's last words; empty if a tool's answer is the last message."""
     role, text = list(_said(row))[-1]
     return text if role == "assistant" else ""
 

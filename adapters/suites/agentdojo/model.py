@@ -56,7 +56,7 @@ class CountedModel:
         )
 
     def check(self) -> None:
-        """Raises SuiteError where the model could not be asked."""
+        """Raises SuiteError if the model could not be asked."""
         if self._failure is not None:
             raise SuiteError(f"the model could not be asked: {type(self._failure).__name__}: {self._failure}")
 

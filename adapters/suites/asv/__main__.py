@@ -37,7 +37,7 @@ def run() -> None:
     for attribute in given.attributes:
         argv += ["--attribute", attribute]
     if not Path("~/.asv-machine.json").expanduser().exists():
-        # Without this file asv asks questions, and nobody is there to answer.
+        # Without this file asv asks questions that a run cannot answer.
         need_success(run_harness([*_ASV, "machine", "--yes", "--config", str(config)]), "asv machine")
     code = run_harness(argv)
     results = output / "results"
@@ -49,7 +49,7 @@ def run() -> None:
 def commit_of(project: Path, name: str) -> str:
     """The id of a project's commit, by any of its names.
 
-    Raises SuiteError where there is none.
+    Raises SuiteError if there is none.
     """
     done = subprocess.run(
         ["git", "-C", str(project), "rev-parse", "--verify", f"{name}^{{commit}}"], capture_output=True, text=True
@@ -65,7 +65,7 @@ def _own_config(project: Path, output: Path) -> Path:
 
     source = project / "asv.conf.json"
     if not source.is_file():
-        raise SuiteError(f"there is no {source}: name the folder of an asv.conf.json with the option project")
+        raise SuiteError(f"{source} does not exist\nhint: name the folder of an asv.conf.json with the option project")
     config = dict(load_json(str(source), js_comments=True))
     repo = str(config.get("repo", "."))
     own = {

@@ -15,7 +15,7 @@ _SECONDS = "seconds"
 def summarize(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> dict[str, Any]:
     """The sum of all timings (s), how many they are, and every value with its unit.
 
-    Raises SuiteError where a benchmark failed, and where nothing was timed.
+    Raises SuiteError if a benchmark failed or nothing was timed.
     """
     rows = list(measurements(document, benchmarks))
     failed = [row["name"] for row in rows if row["value"] is None]
@@ -34,11 +34,11 @@ def summarize(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> dic
 
 
 def measurements(document: Mapping[str, Any], benchmarks: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Each value: `name` with its parameters, `value` (None where it failed), `unit`, `started_at` (Unix ms).
+    """Each value: `name` with its parameters, `value` (None if it failed), `unit`, `started_at` (Unix ms).
 
     What was skipped is left out.
 
-    Raises ValueError where there are not as many values as combinations of parameters.
+    Raises ValueError if there are not as many values as combinations of parameters.
     """
     columns = document["result_columns"]
     for name, cells in document["results"].items():

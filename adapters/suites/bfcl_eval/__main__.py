@@ -24,14 +24,14 @@ def run() -> None:
     arguments.add_argument("--num-threads", type=int, default=1)
     given = arguments.parse_args()
     output = given.output_dir.absolute()
-    # The package reads this while it is imported, and writes beside its own files where it is not set.
+    # The package reads this while it is imported, and writes beside its own files if it is not set.
     os.environ["BFCL_PROJECT_ROOT"] = str(output)
     _register(given.model, is_native=given.tool_calls == "native")
     cases = _cases(given.category)[: given.max_samples]
     (output / "test_case_ids_to_generate.json").write_text(json.dumps({given.category: cases}), encoding="utf-8")
     reported = served_model(given.model)
     _command("generate", "--model", given.model, "--run-ids", "--num-threads", str(given.num_threads))
-    # Judging asks no model, and evaluates what some models wrote; a client is made for it all the same.
+    # Judging asks no model, and evaluates what some models wrote; a client is made anyway.
     os.environ["OPENAI_API_KEY"] = "none"
     answers = only_file(output / "result", f"**/*_{given.category}_result.json", "BFCL")
     _command("evaluate", "--model", given.model, "--test-category", given.category, "--partial-eval")
@@ -68,7 +68,7 @@ def _cases(category: str) -> list[str]:
         there = sorted(
             path.stem.removeprefix(f"{VERSION_PREFIX}_") for path in file.parent.glob(f"{VERSION_PREFIX}_*.json")
         )
-        raise SuiteError(f"BFCL has no category {category}: there are {', '.join(there)}")
+        raise SuiteError(f"BFCL has no category {category}; known: {', '.join(there)}")
     return [str(row["id"]) for row in read_lines(file)]
 
 

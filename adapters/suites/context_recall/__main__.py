@@ -5,10 +5,10 @@ from __future__ import annotations
 from ..suitekit.command import SuiteError, comma_list, main, parser
 from ..suitekit.fed import open_client
 from ..suitekit.report import Report, Sample
-from .tasks import MOST_WORDS, make_tasks, score_answer
+from .tasks import MAX_WORDS, make_tasks, score_answer
 
 VERSION = "1"
-_MOST_TOKENS = 24
+_MAX_TOKENS = 24
 
 
 def run() -> None:
@@ -22,8 +22,8 @@ def run() -> None:
         lengths, depths = [int(words) for words in given.lengths], [float(depth) for depth in given.depths]
     except ValueError as problem:
         raise SuiteError(f"lengths are whole numbers and depths are numbers: {problem}") from problem
-    if not lengths or not all(1 <= words <= MOST_WORDS for words in lengths):
-        raise SuiteError(f"lengths are one or more numbers of words from 1 to {MOST_WORDS}")
+    if not lengths or not all(1 <= words <= MAX_WORDS for words in lengths):
+        raise SuiteError(f"lengths are one or more numbers of words from 1 to {MAX_WORDS}")
     if not depths or not all(0 <= depth <= 1 for depth in depths) or given.samples_per_cell < 1:
         raise SuiteError("depths are one or more numbers from 0 to 1, and samples_per_cell is at least 1")
     if len(set(lengths)) < len(lengths) or len(set(depths)) < len(depths):
@@ -34,7 +34,7 @@ def run() -> None:
     with Report("context_recall", VERSION, given.output_dir, total=len(tasks), options=options) as report:
         for task in tasks:
             prompt = f"Here is a log.\n\n{task.text}\n\n{task.question}"
-            answer = client.ask([{"role": "user", "content": prompt}], max_tokens=_MOST_TOKENS, seed=given.seed)
+            answer = client.ask([{"role": "user", "content": prompt}], max_tokens=_MAX_TOKENS, seed=given.seed)
             report.add(
                 Sample(
                     id=task.id,

@@ -29,7 +29,7 @@ _WORDS_PER_DISTRACTOR = 150
 _CODE = re.compile(r"\d+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
-MOST_WORDS = _WORDS_PER_DISTRACTOR * (len(_COLOURS) * len(_PLACES) - 1)
+MAX_WORDS = _WORDS_PER_DISTRACTOR * (len(_COLOURS) * len(_PLACES) - 1)
 """A longer text would need more facts than there are names for."""
 
 
@@ -57,7 +57,7 @@ def make_tasks(seed: int, lengths: Sequence[int], depths: Sequence[float], per_c
 
 
 def score_answer(task: Task, answer: str) -> float:
-    """1 where the answer names the right code, `1234` or `1,234`, and no other code of the text, else 0."""
+    """1 if the answer names the right code, `1234` or `1,234`, and no other code of the text, else 0."""
     named = {code for code in _CODE.findall(_THOUSANDS.sub("", answer)) if code in task.codes}
     return float(named == {task.code})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..suitekit.sandbox.isolation import Isolation
-from ..suitekit.sandbox.remote import LONGEST_PROGRAM, Candidate, Refused, open_candidate
+from ..suitekit.sandbox.remote import MAX_PROGRAM, Candidate, Refused, open_candidate
 
 _SECONDS = 70.0
 """All time of a candidate: EvalPlus ends each judgement after 62 s, and has limits of its own for each call."""
@@ -45,10 +45,10 @@ def install(isolation: Isolation, trouble: Path) -> None:
 _WHETHER_THERE_IS_ONE = """
 
 def _told(function):
-    def told(*arguments):
+    def reported(*arguments):
         found = function(*arguments)
         return found if found is None or isinstance(found, bool) else True
-    return told
+    return reported
 {name} = _told({name})
 """
 """Of three problems EvalPlus asks only whether the result is None, which may be an object of any kind."""
@@ -56,7 +56,7 @@ def _told(function):
 
 def connect(isolation: str, program: str, entry_point: str, trouble: str) -> Candidate:
     """The function of a program; its process ends with this one. Raises CandidateFailed, Refused and ValueError."""
-    if len(program) > LONGEST_PROGRAM:
+    if len(program) > MAX_PROGRAM:
         raise ValueError("the program is too long")
     stack = contextlib.ExitStack()
     try:

@@ -44,7 +44,7 @@ def run() -> None:
     values = means(rows)
     metric = choose_metric(spec, measured(rows), given.metric)
     if metric is None:
-        raise SuiteError(f"the run has no metric {given.metric or ''}: there are {', '.join(sorted(values))}")
+        raise SuiteError(f"the run has no metric {given.metric or ''}; known: {', '.join(sorted(values))}")
     if metric not in values:
         raise SuiteError(f"{metric} has no value: choose another with the option metric, of {', '.join(values)}")
     if metric in LESS_IS_BETTER:

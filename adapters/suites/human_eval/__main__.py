@@ -16,7 +16,7 @@ VERSION = "2"
 def run() -> None:
     """Ask for every function, judge it, and report pass@1."""
     arguments = parser("human_eval", __doc__ or "")
-    arguments.add_argument("--max-samples", type=int, default=10, help="the first so many problems")
+    arguments.add_argument("--max-samples", type=int, default=10, help="the first N problems")
     arguments.add_argument("--max-tokens", type=int, default=320)
     arguments.add_argument("--test-seconds", type=float, default=5.0)
     arguments.add_argument("--unsafe", action="store_true", help="run model-written code even if nothing isolates it")

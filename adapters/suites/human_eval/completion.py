@@ -22,7 +22,7 @@ def ask_for(problem: Problem) -> str:
 
 
 def extract_code(text: str) -> str:
-    """The code of an answer: its first code block where it has one, else all of it."""
+    """The code of an answer: its first code block if it has one, else all of it."""
     found = _BLOCK.search(text)
     return found[1] if found else text
 

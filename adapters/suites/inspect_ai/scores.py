@@ -61,7 +61,7 @@ def headline(results: Mapping[str, Any], declared: Mapping[str, Any] | None = No
     found = _named(every, results, named) if named else None
     if found is not None and not found.is_spread and (found.group is None or _mapping(declared).get("metric")):
         return found
-    # A headline that is no score still says which scorer is meant.
+    # A headline that is not a score still says which scorer is meant.
     first = found.entry if found is not None else 0
     plain = [metric for metric in every if not metric.is_spread]
     return next(
@@ -101,12 +101,12 @@ def notes(log: Mapping[str, Any], chosen: Metric | None) -> list[str]:
     scored = samples(log, chosen) or 0
     if not missing:
         return []
-    told = f"{missing} of {scored + missing} samples have no score"
-    return [f"{told}, and the score is of the others" if scored else told]
+    note = f"{missing} of {scored + missing} samples have no score"
+    return [f"{note}, and the score is of the others" if scored else note]
 
 
 def samples(log: Mapping[str, Any], chosen: Metric | None) -> int | None:
-    """How many samples the score is of; an epoch is no sample of its own."""
+    """How many samples the score is of; an epoch is not a sample of its own."""
     if chosen is not None and chosen.samples is not None:
         return chosen.samples
     return _per_epoch(log, "completed_samples")
@@ -168,7 +168,7 @@ def _metrics(entries: list[Mapping[str, Any]], place: int) -> Iterator[Metric]:
 
 
 def _name(entries: list[Mapping[str, Any]], place: int) -> tuple[str, str]:
-    """What no other entry is called: its score's name, and what follows the metric: `[<reducer>]` if there are several.
+    """The unique name of an entry: its score's name, and what follows the metric: `[<reducer>]` if there are several.
 
     Two scorers that return tables may share a key: then the scorer stands before it.
     """

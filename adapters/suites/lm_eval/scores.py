@@ -16,7 +16,7 @@ def summarize(document: Mapping[str, Any], task: str, metric: str | None) -> dic
     """The score of a task or group, its standard error, samples and versions.
 
     `metric` is a name with or without its filter (`exact_match`, `exact_match,strict-match`); None takes the first.
-    Raises SuiteError if there is no such task or metric, if it is no number, and if less of it is better.
+    Raises SuiteError if the task or the metric is unknown, if it is not a number, or if less of it is better.
     """
     tables = document.get("results") or {}
     if task not in tables:
@@ -26,10 +26,12 @@ def summarize(document: Mapping[str, Any], task: str, metric: str | None) -> dic
     if name is None and not names and (below := members(document, task)) != [task]:
         raise SuiteError(f"the group {task} has no metric of its own: name one of its tasks, {', '.join(below)}")
     if name is None:
-        raise SuiteError(f"{task} has no metric {metric or ''}: there are {', '.join(names) or 'none'}")
+        raise SuiteError(f"{task} has no metric {metric or ''}; known: {', '.join(names) or 'none'}")
     score = _number(tables[task][name])
     if score is None:
-        raise SuiteError(f"{name} of {task} is {tables[task][name]}, which is no number: there are {', '.join(names)}")
+        raise SuiteError(
+            f"{name} of {task} is {tables[task][name]}, which is not a number; the metrics are {', '.join(names)}"
+        )
     direction = (document.get("higher_is_better") or {}).get(task) or {}
     if direction.get(name.partition(",")[0]) is False:
         raise SuiteError(f"less is better of {name}: choose another with the option metric, of {', '.join(names)}")

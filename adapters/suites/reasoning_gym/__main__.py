@@ -84,7 +84,7 @@ def score(dataset: Any, problem: Mapping[str, Any], text: str) -> float:
 
 
 def plain(value: object) -> object:
-    """A value that JSON can hold: itself where it can be, else as text."""
+    """A value that JSON can hold: itself if possible, else as text."""
     try:
         json.dumps(value)
     except TypeError:

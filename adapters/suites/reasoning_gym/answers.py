@@ -18,11 +18,11 @@ _PARSING = ("games.countdown", "games.puzzle24")
 _ARITHMETIC = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.Load, ast.Call, ast.operator, ast.unaryop,
 )  # fmt: skip
-_LONGEST = 10_000
+_MAX_CHARACTERS = 10_000
 
 
 def install() -> None:
-    """Let the package read literals where it evaluates answers, and arithmetic where it parses them."""
+    """Let the package read literals instead of evaluating answers, and arithmetic instead of parsing them."""
     import sympy
     from sympy.parsing import sympy_parser
 
@@ -43,7 +43,7 @@ def check_arithmetic(text: str) -> None:
     """Raises ValueError unless a text is an expression of numbers, names, operators and mathematical functions."""
     from sympy.core.function import FunctionClass
 
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_CHARACTERS:
         raise ValueError("a longer expression than any answer needs")
     import sympy
 

@@ -25,7 +25,7 @@ _ENDED = re.compile(
 _THOUGHTS = re.compile(r"\s*(?:<(think|thinking|thought|reasoning)>|\[THINK\])", re.I)
 _END_OF_THOUGHTS = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]", re.I)
 _TEXT_PARTS = {None, "text", "output_text"}
-_LONGEST_ERROR = 1000
+_MAX_ERROR = 1000
 
 
 class ErrorInAnswer(Exception):
@@ -36,7 +36,7 @@ class ErrorInAnswer(Exception):
         self.usage = usage or Usage()
         code = next(iter(codes), None)
         given = "" if code in (None, "") or str(code) in words else f" (code {code})"
-        super().__init__(f"{words}{given}"[:_LONGEST_ERROR])
+        super().__init__(f"{words}{given}"[:_MAX_ERROR])
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,19 @@ _WORDS = (
 _CODES = ("code", "error_code", "errorcode", "status_code", "statuscode", "status", "type")
 
 
-def words_of(told: Any) -> str:
-    """The words of an error, wherever in its JSON a server puts them; empty if there are none."""
-    if isinstance(told, str):
-        return told.strip()
-    if isinstance(told, Mapping):
-        named = {str(name).lower(): value for name, value in told.items()}
+def words_of(error: Any) -> str:
+    """The words of an error, at any place in its JSON; empty if there are none."""
+    if isinstance(error, str):
+        return error.strip()
+    if isinstance(error, Mapping):
+        named = {str(name).lower(): value for name, value in error.items()}
         words = next(filter(None, (words_of(named.get(name)) for name in _WORDS)), "")
-        # A router's own words say only that somebody else failed.
-        metadata = told.get("metadata")
+        # A router's own words say only that another server failed.
+        metadata = error.get("metadata")
         raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
         return f"{words}: {raw}" if words and raw and isinstance(raw, str) else words
-    if isinstance(told, Sequence) and not isinstance(told, bytes):
-        return "; ".join(filter(None, map(words_of, told[:5])))
+    if isinstance(error, Sequence) and not isinstance(error, bytes):
+        return "; ".join(filter(None, map(words_of, error[:5])))
     return ""
 
 
@@ -138,8 +138,8 @@ def _raise_error(document: Any, choice: Any, usage: Usage | None) -> None:
     errors = [error for place in places for name in ("error", "errors") if (error := place.get(name))]
     if errors:
         # The one that says most: a choice may repeat the error, and only a part of it.
-        told = max(errors, key=lambda error: len(words_of(error)))
-        raise ErrorInAnswer(words_of(told) or json.dumps(told), _codes(told) or _codes(document), usage)
+        error = max(errors, key=lambda error: len(words_of(error)))
+        raise ErrorInAnswer(words_of(error) or json.dumps(error), _codes(error) or _codes(document), usage)
     if isinstance(choice, Mapping):
         reason = _reason(choice)
         if _FAILED.search(reason) and not _WITHHELD.search(reason):
@@ -148,19 +148,19 @@ def _raise_error(document: Any, choice: Any, usage: Usage | None) -> None:
 
 def _reason(choice: Mapping[str, Any]) -> str:
     """Why an answer ended, in the server's word."""
-    told = choice.get("finish_reason")
-    if isinstance(told, Mapping):
-        told = told.get("type") or told.get("reason")
-    return "" if told is None else str(told)
+    reason = choice.get("finish_reason")
+    if isinstance(reason, Mapping):
+        reason = reason.get("type") or reason.get("reason")
+    return "" if reason is None else str(reason)
 
 
-def _codes(told: Any) -> list[object]:
+def _codes(error: Any) -> list[object]:
     """What an error's own table calls a code, or a table within: a number or a word."""
-    if isinstance(told, list):
-        told = told[0] if told else None
-    if not isinstance(told, Mapping):
+    if isinstance(error, list):
+        error = error[0] if error else None
+    if not isinstance(error, Mapping):
         return []
-    named = {str(name).lower(): value for name, value in told.items()}
+    named = {str(name).lower(): value for name, value in error.items()}
     told_codes: list[object] = [named.get(name) for name in _CODES]
     values = [value for value in told_codes if isinstance(value, str | int) and value not in ("", "error")]
     inner = next(

@@ -36,11 +36,11 @@ _REACHED = re.compile(r"output limit was reached|could not finish the message be
 """Words of servers that refuse to give an answer because it was cut off."""
 _SPENT = "insufficient_quota"
 """With HTTP 429: not too many requests at once, but no money for any."""
-_LONGEST_WAIT_SECONDS = 60.0
-_LONGEST_REFUSAL = 2000
-_LONGEST_BODY = 64 * 1024
-_LONGEST_BEGINNING = 300
-_LARGEST_ANSWER = 64 * 1024 * 1024
+_MAX_WAIT_SECONDS = 60.0
+_MAX_REFUSAL = 2000
+_MAX_BODY = 64 * 1024
+_MAX_BEGINNING = 300
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _NO_KEY = "none"
 """What a server gets that asks for no key."""
 
@@ -48,13 +48,15 @@ _NO_KEY = "none"
 class ChatError(Exception):
     """A model could not be asked: which address, and what it answered. Never shows the key.
 
-    `status` is the HTTP status, or the code of an error that came under HTTP 200; `told` are the server's words.
+    `status` is the HTTP status, or the code of an error that came under HTTP 200; `explanation` are the server's words.
     `may_pass` is whether the same request may succeed later.
     """
 
-    def __init__(self, message: str, status: int | None = None, *, told: str = "", may_pass: bool = True) -> None:
+    def __init__(
+        self, message: str, status: int | None = None, *, explanation: str = "", may_pass: bool = True
+    ) -> None:
         self.status = status
-        self.told = told
+        self.explanation = explanation
         self.may_pass = may_pass
         super().__init__(message)
 
@@ -69,8 +71,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class ChatClient:
     """Asks one model. Failures that may pass are tried again, with a growing pause or the one the server names.
 
-    Without `base_url` and `key`, OPENAI_BASE_URL and OPENAI_API_KEY are used. Raises ChatError where there is no
-    address to ask.
+    Without `base_url` and `key`, OPENAI_BASE_URL and OPENAI_API_KEY are used. Raises ChatError without
+    an address to ask.
     """
 
     def __init__(
@@ -137,11 +139,13 @@ class ChatClient:
             try:
                 answer = self._post(asked)
             except ChatError as refusal:
-                if _REACHED.search(refusal.told):
+                if _REACHED.search(refusal.explanation):
                     return Answer("", "length", self.model)
                 # An error under HTTP 200 may have no status: then only its words can refuse a parameter.
-                is_refusal = refusal.status in (400, 422) or (refusal.status is None and refused(asked, refusal.told))
-                more = changes.after(asked, refusal.told) if is_refusal else None
+                is_refusal = refusal.status in (400, 422) or (
+                    refusal.status is None and refused(asked, refusal.explanation)
+                )
+                more = changes.after(asked, refusal.explanation) if is_refusal else None
                 if more is None:
                     raise
                 changes = more
@@ -174,7 +178,7 @@ class ChatClient:
             if not error.may_pass:
                 break
             if attempt < self._attempts:
-                self._sleep(min(wait if wait is not None else 0.5 * 2 ** (attempt - 1), _LONGEST_WAIT_SECONDS))
+                self._sleep(min(wait if wait is not None else 0.5 * 2 ** (attempt - 1), _MAX_WAIT_SECONDS))
         raise error
 
     def _request(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,7 +188,7 @@ class ChatClient:
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"},
         )
         with self._opener.open(request, timeout=self._timeout) as response:
-            content = response.read(_LARGEST_ANSWER)
+            content = response.read(_MAX_ANSWER_BYTES)
             if response.length:
                 # With a limit, `read` says nothing of an answer that is cut off.
                 raise http.client.IncompleteRead(content, response.length)
@@ -193,28 +197,30 @@ class ChatClient:
         try:
             document: dict[str, Any] = json.loads(content)
         except ValueError as problem:
-            beginning = self._without_key(content[:_LONGEST_BODY].decode(errors="replace").strip())
-            raise ValueError(f"it is not JSON ({problem}): {beginning[:_LONGEST_BEGINNING]!r}") from problem
+            beginning = self._without_key(content[:_MAX_BODY].decode(errors="replace").strip())
+            raise ValueError(f"it is not JSON ({problem}): {beginning[:_MAX_BEGINNING]!r}") from problem
         return document
 
     def _refusal(self, problem: urllib.error.HTTPError) -> ChatError:
         """What the server said."""
         try:
-            told = self._without_key(problem.read(_LONGEST_BODY).decode(errors="replace").strip())
+            explanation = self._without_key(problem.read(_MAX_BODY).decode(errors="replace").strip())
         except (OSError, http.client.HTTPException):
-            told = problem.reason  # The status is what counts; its explanation was cut off.
+            explanation = problem.reason  # The status is what counts; its explanation was cut off.
         if place := problem.headers.get("Location"):
             to = f"it redirects to {self._without_key(place)}; hint: set the base URL to the final address"
-            told = f"{told}\n{to}".strip()
-        message = f"POST {self._url}: HTTP {problem.code}: {told[:_LONGEST_REFUSAL]}"
-        return ChatError(message, problem.code, told=told, may_pass=may_pass(problem.code, told))
+            explanation = f"{explanation}\n{to}".strip()
+        message = f"POST {self._url}: HTTP {problem.code}: {explanation[:_MAX_REFUSAL]}"
+        return ChatError(message, problem.code, explanation=explanation, may_pass=may_pass(problem.code, explanation))
 
     def _error_in_answer(self, problem: ErrorInAnswer) -> ChatError:
-        told = self._without_key(str(problem))
+        explanation = self._without_key(str(problem))
         words = [str(code) for code in problem.codes]
         status = next((int(word) for word in words if word.isascii() and word.isdigit() and len(word) == 3), None)
-        message = f"POST {self._url}: an error under HTTP 200: {told}"
-        return ChatError(message, status, told=told, may_pass=may_pass(status, " ".join([told, *words])))
+        message = f"POST {self._url}: an error under HTTP 200: {explanation}"
+        return ChatError(
+            message, status, explanation=explanation, may_pass=may_pass(status, " ".join([explanation, *words]))
+        )
 
     def _without_key(self, text: str) -> str:
         """Some servers repeat the key that they refuse."""
@@ -242,11 +248,11 @@ class ChatClient:
                 file.write(json.dumps({"model": self.model, **call, "at": round(time.time(), 3)}) + "\n")
 
 
-def may_pass(status: int | None, told: str) -> bool:
+def may_pass(status: int | None, explanation: str) -> bool:
     """Whether an error may pass by itself: by its status, and by the server's words."""
     if status is None:
-        return not _LASTING.search(told)
-    if _SPENT in told or status in _FOR_GOOD:
+        return not _LASTING.search(explanation)
+    if _SPENT in explanation or status in _FOR_GOOD:
         return False
     return status >= 500 or status in _PASSING
 
@@ -265,12 +271,12 @@ def named_wait(header: Callable[[str], str | None]) -> float | None:
     `header` gives a header of the answer by its name. None if it names none, or a time that is over.
     """
     for name, unit in (("retry-after-ms", 0.001), ("Retry-After", 1.0)):
-        if (told := header(name)) is None:
+        if (text := header(name)) is None:
             continue
         try:
-            seconds = float(told) * unit
+            seconds = float(text) * unit
         except ValueError:
-            seconds = _seconds_until(told)
+            seconds = _seconds_until(text)
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
     return None

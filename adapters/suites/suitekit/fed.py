@@ -19,7 +19,7 @@ WRONG = "This is not the answer."
 
 
 class FedClient:
-    """Asks nobody: gives the answers to the questions in the order in which they will be asked."""
+    """Asks no model: gives the answers to the questions in the order in which they will be asked."""
 
     schema_refused = False
 

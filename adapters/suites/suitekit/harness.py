@@ -37,23 +37,23 @@ def need_success(code: int, name: str) -> None:
 def only_file(folder: Path, pattern: str, name: str) -> Path:
     """The one file below `folder` that the harness left there. Raises SuiteError for none, and for several.
 
-    Some harnesses only warn where they could not save: no file is a failure, whatever the exit code was.
+    Some harnesses only warn if they could not save: no file is a failure, whatever the exit code was.
     """
     found = sorted(folder.glob(pattern))
     if not found:
         raise SuiteError(f"{name} left no {pattern}: it has failed, whatever its exit code")
     if len(found) > 1:
         names = ", ".join(path.name for path in found[:4])
-        raise SuiteError(f"{name} left {len(found)} files {pattern}: {names}. One run is one result: choose one task")
+        raise SuiteError(f"{name} left {len(found)} files {pattern}: {names}. A run has one result: choose one task")
     return found[0]
 
 
 def read_json(path: Path) -> Any:
-    """The JSON of a harness's file. Raises SuiteError where it is none."""
+    """The JSON of a harness's file. Raises SuiteError if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise SuiteError(f"{path.name} is no JSON: {problem}") from problem
+        raise SuiteError(f"{path.name} is not JSON: {problem}") from problem
 
 
 def write_result(output_dir: Path, result: Mapping[str, Any]) -> None:
@@ -66,14 +66,14 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as problem:
-        raise SuiteError(f"'{text[:40]}' is no JSON: {problem}") from problem
+        raise SuiteError(f"'{text[:40]}' is not JSON: {problem}") from problem
     if not isinstance(value, dict):
-        raise SuiteError(f"'{text[:40]}' is no JSON object")
+        raise SuiteError(f"'{text[:40]}' is not a JSON object")
     return value
 
 
 def served_model(asked: str) -> str:
-    """The model that the server says it serves: the one that was asked for, where it is among them.
+    """The model that the server says it serves: the one that was asked for, if it is among them.
 
     Some harnesses label results with a name of their own; this is what answered. Raises SuiteError.
     """

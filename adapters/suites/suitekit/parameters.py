@@ -54,12 +54,12 @@ class Changes:
         named = {self.names.get(name, name): value for name, value in body.items()}
         return {name: value for name, value in named.items() if name is not None}
 
-    def after(self, asked: Mapping[str, Any], told: str) -> Changes | None:
+    def after(self, asked: Mapping[str, Any], explanation: str) -> Changes | None:
         """These and more, after such a request was refused with those words; None if they refuse no parameter."""
-        names = refused(asked, told)
+        names = refused(asked, explanation)
         if not names and "response_format" in asked:
             names = ["response_format"]  # Servers refuse a schema in many words.
-        elif not names and is_about_parameters(asked, told):
+        elif not names and is_about_parameters(asked, explanation):
             names = [name for name in OPTIONAL if name in asked][:1]
         more = dict(self.names)
         for name in names:
@@ -85,16 +85,16 @@ class Changes:
         return notes
 
 
-def refused(body: Mapping[str, Any], told: str) -> list[str]:
+def refused(body: Mapping[str, Any], explanation: str) -> list[str]:
     """The parameters of a request that the words of HTTP 400 or 422 refuse; empty if they refuse none."""
-    document = _json(told)
+    document = _json(explanation)
     sent = [name for name in OPTIONAL if name in body]
     # A place or a parameter that the server names says more than its words, which may repeat the request.
     places = [name for place in _places(document) for name in sent if name == place]
     if places:
-        words = _words(document) or told
+        words = _words(document) or explanation
         return [] if _TOO_MUCH.search(words) and not _REFUSED.search(words) else list(dict.fromkeys(places))
-    words = _words(document) or told
+    words = _words(document) or explanation
     quoted = " ".join(_QUOTED_PLACE.findall(words))
     if quoted:
         return [name for name in sent if re.search(rf"\b{name}\b", quoted)]
@@ -105,9 +105,9 @@ def refused(body: Mapping[str, Any], told: str) -> list[str]:
     return [] if found and set(found) <= {"max_tokens", "max_completion_tokens"} and _TOO_MUCH.search(words) else found
 
 
-def is_about_parameters(body: Mapping[str, Any], told: str) -> bool:
+def is_about_parameters(body: Mapping[str, Any], explanation: str) -> bool:
     """Whether words of HTTP 400 or 422 refuse parameters and name none of the request: a value is another matter."""
-    words = _words(_json(told)) or told
+    words = _words(_json(explanation)) or explanation
     if any(_is_named(name, words) for name in OPTIONAL if name in body):
         return False
     return bool(re.search(r"parameter|argument|extra inputs|extra fields|propert(?:y|ies)|sampling", words, re.I))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MOST = 2**40
+_MAX = 2**40
 """No answer takes more tokens; a larger number is garbage."""
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens", "prompt_eval_count")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens", "eval_count")
@@ -49,13 +49,13 @@ class Usage:
         return self.input_tokens is not None and self.output_tokens is not None
 
 
-def usage_of(told: object) -> Usage:
-    """The usage that a server told of one answer, in the form of OpenAI's, Anthropic's, Gemini's or Ollama's API."""
-    if not isinstance(told, Mapping):
+def usage_of(reported: object) -> Usage:
+    """The usage that a server reports for an answer, in the form of OpenAI's, Anthropic's, Gemini's or Ollama's API."""
+    if not isinstance(reported, Mapping):
         return Usage()
-    flat = dict(told)
+    flat = dict(reported)
     for name in _DETAILS:
-        if isinstance(details := told.get(name), Mapping):
+        if isinstance(details := reported.get(name), Mapping):
             flat = {**details, **flat}
     read, written, total = _first(flat, _INPUT), _first(flat, _OUTPUT), _first(flat, _TOTAL)
     cached, reasoning = _first(flat, _CACHED), _first(flat, _REASONING)
@@ -81,24 +81,24 @@ def sum_of(usages: Iterable[Usage]) -> Usage:
     )
 
 
-def _with_cache(told: Mapping[str, Any], read: int, written: int | None, total: int | None) -> int:
+def _with_cache(reported: Mapping[str, Any], read: int, written: int | None, total: int | None) -> int:
     """The input with what was read from a cache or written to one, if the server counts that beside it."""
     if total is not None and written is not None and total == read + written:
         return read
-    if "prompt_tokens" not in told and any(name in told for name in _CACHE_BESIDE_INPUT):
-        return read + sum(_first(told, (name,)) or 0 for name in _BESIDE_INPUT)
+    if "prompt_tokens" not in reported and any(name in reported for name in _CACHE_BESIDE_INPUT):
+        return read + sum(_first(reported, (name,)) or 0 for name in _BESIDE_INPUT)
     return read
 
 
 def _with_reasoning(
-    told: Mapping[str, Any], read: int, written: int | None, total: int | None, reasoning: int | None
+    reported: Mapping[str, Any], read: int, written: int | None, total: int | None, reasoning: int | None
 ) -> int | None:
     """The output with reasoning. The server's total decides whether it is a part of the output or stands beside it."""
     if total is not None and total >= read + (written or 0) and (written is not None or total > read):
         return total - read
     if written is None or reasoning is None:
         return written
-    return written + reasoning if "thoughtsTokenCount" in told or reasoning > written else written
+    return written + reasoning if "thoughtsTokenCount" in reported or reasoning > written else written
 
 
 def _sum(values: list[int | None]) -> int | None:
@@ -106,13 +106,13 @@ def _sum(values: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def _first(told: Mapping[str, Any], names: Iterable[str]) -> int | None:
+def _first(reported: Mapping[str, Any], names: Iterable[str]) -> int | None:
     """The first of these that is a count: a whole number, also as text, from 0 on."""
     for name in names:
-        value = told.get(name)
+        value = reported.get(name)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 15:
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MAX:
             continue
         if value == int(value):
             return int(value)

@@ -82,7 +82,7 @@ def test_a_time_is_read_as_it_is_written(text, at):
 
 
 @pytest.mark.parametrize("text", ["1_000", "2026", 0, 12345, True, None, "soon", 1e300, "1e9", "20261399"])
-def test_what_is_no_time_is_none(text):
+def test_what_is_not_a_time_is_none(text):
     assert moment(text) is None
 
 
@@ -98,5 +98,5 @@ def test_some_metrics_say_by_their_name_what_is_better(metric, more_is_better):
     assert direction_of(metric) is more_is_better
 
 
-def test_a_correlation_is_no_share():
+def test_a_correlation_is_not_a_share():
     assert unit_of("mcc") == "mcc" and unit_of("acc_norm") == unit_of("f1") == "ratio"

@@ -75,7 +75,7 @@ def test_a_headline_that_the_task_declared_counts_for_logs_that_do_not_resolve_i
 def test_a_headline_that_is_nan_gives_way_to_no_other_metric(both, only, document, log):
     run = both(document("inspect-nan.json"))
     assert (run.status, run.reason, run.score) == ("failed", "no_score", None)
-    assert run.error == "nanmetric/always_nan is no finite number"
+    assert run.error == "nanmetric/always_nan is not a finite number"
     assert both(log(entry({"accuracy": math.nan, "mean": 0.5}))).reason == "no_score"
     assert both(log(entry({"accuracy": None, "stderr": 0.0}))).reason == "no_score"
     assert both(log(entry({"accuracy": math.inf, "mean": 0.5}), entry({"mean": 0.5}, name="b"))).score is None
@@ -109,7 +109,7 @@ def test_one_value_of_a_group_is_never_the_score(both, only, log):
     assert both(log(entry(group), headline=named, declared={"metric": "math"})).score == 1.0, "the task wants it"
 
 
-def test_samples_without_a_score_are_told(both, document, log):
+def test_samples_without_a_score_are_reported(both, document, log):
     run = both(document("inspect-errors.json"))
     assert (run.score, run.samples, run.metrics["samples_without_score"]) == (1.0, 2, 2)
     assert run.notes == ["2 of 4 samples have no score, and the score is of the others"]
@@ -121,7 +121,7 @@ def test_samples_without_a_score_are_told(both, document, log):
     assert both(log(completed_samples=0)).notes == ["4 of 4 samples have no score"]
 
 
-def test_each_reducer_has_a_metric_of_its_own_and_epochs_are_no_samples(both, only, document):
+def test_each_reducer_has_a_metric_of_its_own_and_epochs_are_not_samples(both, only, document):
     reducers = document("inspect-reducers.json")
     run = both(reducers)
     assert (run.score, run.samples, run.config["reducer"]) == (pytest.approx(1 / 6), 4, "mean")
@@ -139,7 +139,7 @@ def test_each_reducer_has_a_metric_of_its_own_and_epochs_are_no_samples(both, on
     assert both(reducers).samples == 4, "of 12 answers in 3 epochs"
 
 
-def test_scores_of_one_name_are_told_apart(only, log):
+def test_scores_of_one_name_are_distinguished(only, log):
     two = only(log(entry({"accuracy": 0.25}), {**entry({"accuracy": 0.75}), "scorer": "other"}))
     assert two.metrics == {"s.s/accuracy": 0.25, "other.s/accuracy": 0.75}
     same = only(log(entry({"accuracy": 0.25}), entry({"accuracy": 0.75}), entry({"accuracy": 1.0})))
@@ -239,7 +239,7 @@ def test_the_value_of_all_samples_in_a_group_has_the_unit_and_direction_of_what_
     assert (run.score, run.unit, run.higher_is_better) == (0.5, "ratio", True)
     assert both(log(entry(of("pkg/mae", math=1.0, all=0.5)))).higher_is_better is False
     spread_first = {**of("inspect_ai/stderr", math=0.1, all=0.2), "accuracy": 0.75}
-    assert both(log(entry(spread_first))).score == 0.75, "a standard error of all samples is no score either"
+    assert both(log(entry(spread_first))).score == 0.75, "a standard error of all samples is not a score either"
     renamed = of("accuracy", math=1.0, overall=0.25)
     for value in renamed.values():
         value["params"]["all_label"] = "overall"

@@ -35,7 +35,7 @@ def stat(name, mean, split="test", **more):
     return {"name": {"name": name, "split": split, **more}, "count": 1, "mean": mean}
 
 
-def test_the_valid_split_counts_where_there_is_no_test_split(only, data, helm):
+def test_the_valid_split_counts_where_there_is_not_a_test_split(only, data, helm):
     run = only(data / "helm-valid-split")
     assert (run.score, run.samples, run.config["split"]) == (0.3, 10, "valid")
     assert only(data / "helm-valid-split", metric="exact_match").score == 0.3
@@ -138,7 +138,7 @@ def test_what_the_trials_cost_is_usage(only, job):
     assert only(job(steps)).usage == {"cost_usd": 4.0}
 
 
-def test_a_reward_that_is_no_number_leaves_no_score(only, job):
+def test_a_reward_that_is_not_a_number_leaves_no_score(only, job):
     def odd(number, trial):
         trial["verifier_result"] = {"rewards": {"reward": math.nan if number == 1 else 1.0, "speed": 0.5}}
 
@@ -172,7 +172,7 @@ def test_metric_takes_the_groups_that_have_the_reward(find, job):
     findings = find(job(split), metric="speed")
     assert [(run.benchmark, run.score) for run in findings.runs] == [("a", 0.5)]
     assert "none of its trials has a reward speed" in findings.remarks[0]
-    with pytest.raises(UnreadableResult, match="no reward nope: there are reward, speed"):
+    with pytest.raises(UnreadableResult, match="no reward nope; known: reward, speed"):
         find(job(split), metric="nope")
 
 
@@ -206,7 +206,7 @@ def test_results_that_share_an_id_are_all_imported(find, record):
 
 
 @pytest.mark.slow
-def test_many_results_of_one_id_are_told_apart(find, record):
+def test_many_results_of_one_id_are_distinguished(find, record):
     runs = find(record(*[{}] * 20_000)).runs
     assert len({run.name for run in runs}) == 20_000
 
@@ -236,7 +236,7 @@ def test_results_told_apart_by_the_metric_alone_are_tasks_of_their_own(find, rec
         ({"generation_args": {"temperature": 1.0}, "additional_details": {"max_connections": "9"}}, False),
     ],
 )
-def test_what_a_model_was_asked_with_tells_tasks_apart(find, record, generation, is_other):
+def test_what_a_model_was_asked_with_distinguishes_tasks(find, record, generation, is_other):
     before = {"generation_config": {"generation_args": {"temperature": 1.0}}}
     one, two = find(record(before, {"generation_config": generation})).runs
     assert (one.options != two.options) is is_other
@@ -249,7 +249,7 @@ def test_a_direction_that_a_record_leaves_out_comes_from_the_name(find, record):
     assert [bool(run.notes) for run in runs] == [False, False, True]
 
 
-def test_a_proportion_beyond_one_and_an_unknown_level_are_told(only, record):
+def test_a_proportion_beyond_one_and_an_unknown_level_are_reported(only, record):
     run = only(record({"score_details": {"score": 85.0, "uncertainty": {"standard_error": {"value": -1}}}}))
     assert (run.score, run.unit, run.stderr) == (85.0, None, None)
     assert "its unit may be percent" in run.notes[0]
@@ -288,7 +288,7 @@ def test_the_usage_that_our_own_export_writes_comes_back(only, record):
     }
 
 
-def test_a_newer_schema_is_told(only, record):
+def test_a_newer_schema_is_reported(only, record):
     assert "the schema is 0.4.0, newer than" in only(record({}, schema_version="0.4.0")).notes[0]
     assert only(record({}, schema_version="0.1.0")).notes == []
 

@@ -31,12 +31,12 @@ def test_a_group_without_a_metric_gives_way_to_its_members(find, data, document)
     assert set(scores(find(nested))) >= {"mc_beta"}, "groups in a circle end too"
 
 
-def test_a_run_of_a_group_without_a_metric_is_told_its_tasks(document):
+def test_a_run_of_a_group_without_a_metric_lists_its_tasks(document):
     with pytest.raises(SuiteError, match=r"the group plain_group has no metric of its own: .* mc_alpha, mc_beta"):
         summarize(document("lm-eval-plain-group.json"), "plain_group", None)
 
 
-def test_a_group_whose_metric_is_no_number_has_failed(find, document):
+def test_a_group_whose_metric_is_not_a_number_has_failed(find, document):
     group = document("lm-eval-plain-group.json")
     group["results"]["plain_group"]["acc,none"] = math.nan
     [run] = find(group).runs
@@ -47,7 +47,7 @@ def test_a_metric_that_came_out_as_nan_gives_way_to_no_other(only, data, documen
     run = only(data / "lm-eval-nan.json")
     assert (run.status, run.reason, run.score) == ("failed", "no_score", None)
     assert run.error == "acc,none is nan"
-    with pytest.raises(SuiteError, match=r"acc,none of mc_alpha is nan, which is no number"):
+    with pytest.raises(SuiteError, match=r"acc,none of mc_alpha is nan, which is not a number"):
         summarize(document("lm-eval-nan.json"), "mc_alpha", None)
     for value in (None, math.inf, "N/A", [1]):
         changed = document("lm-eval-nan.json")
@@ -56,7 +56,7 @@ def test_a_metric_that_came_out_as_nan_gives_way_to_no_other(only, data, documen
     assert only(data / "lm-eval-nan.json", metric="acc_norm").score == 0.25
 
 
-def test_answers_that_were_only_collected_are_no_score(only, document):
+def test_answers_that_were_only_collected_are_not_score(only, document):
     collected = document("lm-eval-nan.json")
     collected["results"]["mc_alpha"] = {"alias": "mc_alpha", "bypass,none": 999, "bypass_stderr,none": 0}
     assert only(collected).reason == "no_score"
@@ -91,13 +91,13 @@ def test_results_of_0_4_0_to_0_4_2_tell_their_models_and_directions(find, data):
         (["odd"], "hf"),
     ],
 )
-def test_the_model_is_told_by_its_arguments(find, document, arguments, model):
+def test_the_model_is_known_by_its_arguments(find, document, arguments, model):
     results = document("lm-eval-0.4.2-base-1b.json")
     results["config"]["model_args"] = arguments
     assert {run.model for run in find(results).runs} == {model}
 
 
-def test_a_direction_comes_from_the_task_else_from_the_name_else_it_is_told(only, document):
+def test_a_direction_comes_from_the_task_else_from_the_name_else_it_is_reported(only, document):
     results = document("lm-eval-0.4.2-base-1b.json")
     del results["results"]["mc_alpha"]
     metrics = results["configs"]["ppl_task"]["metric_list"]
@@ -162,26 +162,26 @@ def test_models_with_chat_templates_of_their_own_share_a_task_and_one_model_with
     assert only(results).model == only(other).model and only(results).provider != only(other).provider
 
 
-def test_an_address_of_python_is_no_other_prompt(only, document):
+def test_an_address_of_python_is_not_a_other_prompt(only, document):
     results, other = document("lm-eval-nan.json"), document("lm-eval-nan.json")
     results["configs"]["mc_alpha"]["doc_to_text"] = "<function doc_to_text at 0x7f0123456789>"
     other["configs"]["mc_alpha"]["doc_to_text"] = "<function doc_to_text at 0x55aabbccdd00>"
     assert only(results).options == only(other).options
 
 
-def test_metric_takes_the_tasks_that_have_it_and_the_others_are_told(find, data):
+def test_metric_takes_the_tasks_that_have_it_and_the_others_are_reported(find, data):
     findings = find(data / "lm-eval-mixed.json", metric="acc_norm")
     assert scores(findings) == {"mc_alpha": 0.25}
     assert [text.partition(":")[0] for text in findings.remarks] == ["ppl_task", "gen_two"]
     assert find(data / "lm-eval-plain-group.json", metric="acc_norm").remarks == []
-    with pytest.raises(UnreadableResult, match="no task in it has a metric nope: there are acc,none"):
+    with pytest.raises(UnreadableResult, match="no task in it has a metric nope; known: acc,none"):
         find(data / "lm-eval-mixed.json", metric="nope")
 
 
-def test_a_percent_is_no_ratio_and_is_told(only, data):
+def test_a_percent_is_not_a_ratio_and_is_reported(only, data):
     run = only(data / "lm-eval-percent.json", metric="f1")
     assert (run.score, run.unit) == (45.25, None)
-    assert "the score 45.25 is no ratio between 0 and 1; its unit may be percent" in run.notes[0]
+    assert "the score 45.25 is not a ratio between 0 and 1; its unit may be percent" in run.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_other_data_or_other_sampling_is_another_task(only, document, change):
     assert only(plain).options != only(changed).options and only(plain).model == only(changed).model
 
 
-def test_one_task_is_told_alike_by_versions_that_write_it_otherwise(only, document):
+def test_one_task_is_the_same_in_versions_that_write_it_differently(only, document):
     plain, changed = document("lm-eval-nan.json"), document("lm-eval-nan.json")
     plain["configs"]["mc_alpha"]["dataset_path"], changed["configs"]["mc_alpha"]["dataset_path"] = "quiz", "org/Quiz"
     plain["config"]["gen_kwargs"] = "temperature=0.7,do_sample=True,until=None,top_k=5"

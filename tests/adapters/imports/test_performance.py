@@ -25,8 +25,8 @@ def test_machines_and_environments_of_asv_are_tasks_of_their_own(find, data):
     runs = find(data / "asv-machines").runs
     options = [json.dumps(run.options, sort_keys=True) for run in runs]
     assert len(set(options)) == 3 and len({run.benchmark_id for run in runs}) == 1
-    told = {(run.options["machine"]["name"], run.options["environment"]["python"]): run.score for run in runs}
-    assert told == {("fast", "3.11"): 0.1, ("slow", "3.11"): 0.9, ("slow", "3.13"): 0.7}
+    reported = {(run.options["machine"]["name"], run.options["environment"]["python"]): run.score for run in runs}
+    assert reported == {("fast", "3.11"): 0.1, ("slow", "3.11"): 0.9, ("slow", "3.13"): 0.7}
 
 
 @pytest.mark.parametrize(
@@ -97,22 +97,22 @@ def test_nulls_and_nans_of_asv_are_failures_and_skips(find, document):
         ({"release": "7.0", "python_version": "3.11.9"}, False),
     ],
 )
-def test_machine_info_of_pytest_benchmark_tells_tasks_apart(only, tests, change, is_other):
+def test_machine_info_of_pytest_benchmark_distinguishes_tasks(only, tests, change, is_other):
     before = only(tests)
     after = only({**tests, "machine_info": {**tests["machine_info"], **change}})
     assert (before.options != after.options) is is_other
     assert after.provenance["machine"].items() >= {k: v for k, v in change.items() if k != "cpu"}.items()
 
 
-def test_a_metric_that_no_measurement_has_is_told_and_not_a_failure_for_ever(find, tests):
+def test_a_metric_that_no_measurement_has_is_reported_and_can_be_added_later(find, tests):
     assert find(tests, metric="median").runs[0].score == tests["benchmarks"][0]["stats"]["median"]
-    with pytest.raises(UnreadableResult, match=r"no metric nope: there are .*median"):
+    with pytest.raises(UnreadableResult, match=r"no metric nope; known: .*median"):
         find(tests, metric="nope")
-    with pytest.raises(UnreadableResult, match=r"no metric nope: there are .*mean"):
+    with pytest.raises(UnreadableResult, match=r"no metric nope; known: .*mean"):
         find(SAMPLES / "hyperfine.json", metric="nope")
 
 
-def test_a_nan_is_no_time(only, tests):
+def test_a_nan_is_not_a_time(only, tests):
     tests["benchmarks"][0]["stats"]["mean"] = math.nan
     assert (only(tests).reason, only(tests).score) == ("no_score", None)
 

@@ -79,7 +79,7 @@ def test_the_log_of_a_killed_inspect_is_a_failed_run():
     run = one(SAMPLES / "inspect-killed.eval", "inspect-log")
     assert (run.status, run.reason, run.score, run.samples) == ("failed", "unfinished", None, 2)
     assert (run.benchmark_id, run.error) == ("slow", "the log's status is started")
-    assert run.synthetic, "Inspect's mockllm is no model"
+    assert run.synthetic, "Inspect's mockllm is not a model"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_metric_of_an_inspect_log_can_be_chosen(written):
     header["results"]["scores"][0]["metrics"]["mean"] = {"name": "mean", "value": 3.5}
     run = one(written(header), "inspect-log", metric="mean")
     assert (run.score, run.unit, run.config["metric"]) == (3.5, "mean", "mean")
-    with pytest.raises(UnreadableResult, match="no metric f1: there are includes/accuracy"):
+    with pytest.raises(UnreadableResult, match="no metric f1; known: includes/accuracy"):
         read(written(header), metric="f1")
 
 
@@ -111,8 +111,8 @@ def test_lm_eval():
     run = one(SAMPLES / "lm-eval-results.json", "lm-eval-results")
     assert (run.benchmark_id, run.score, run.unit, run.stderr, run.samples) == ("local_caps", 0.0, "ratio", 0.0, 3)
     assert (run.model, run.benchmark_version, run.config["metric"]) == ("smollm2-135m", "1.0", "exact_match,none")
-    told = summarize(document("lm-eval-results.json"), "local_caps", None)
-    assert (told["score"], told["n"], told["metric"]) == (run.score, run.samples, run.config["metric"])
+    reported = summarize(document("lm-eval-results.json"), "local_caps", None)
+    assert (reported["score"], reported["n"], reported["metric"]) == (run.score, run.samples, run.config["metric"])
 
 
 def test_a_group_of_lm_eval_is_one_run_with_its_tasks_as_metrics(written):
@@ -168,11 +168,11 @@ def test_helm():
     assert one(SAMPLES / "helm-run" / "stats.json", "helm-run") == run, "a file of the folder stands for it"
 
 
-def test_a_helm_run_without_stats_is_a_failed_run_and_cut_stats_are_told(tmp_path):
+def test_a_helm_run_without_stats_is_a_failed_run_and_cut_stats_are_reported(tmp_path):
     folder = shutil.copytree(SAMPLES / "helm-run", tmp_path / "run")
     text = (folder / "stats.json").read_text()
     (folder / "stats.json").write_text(text[: len(text) // 2])
-    with pytest.raises(UnreadableResult, match=r"stats.json: no JSON"):
+    with pytest.raises(UnreadableResult, match=r"stats.json: is not JSON"):
         read(folder)
     (folder / "stats.json").unlink()
     run = one(folder, "helm-run")
@@ -238,25 +238,25 @@ def test_a_csv_with_a_mapping(written):
 
 
 @pytest.mark.parametrize(
-    ("text", "choices", "told"),
+    ("text", "choices", "reported"),
     [
         ("a,score\nx,1\n", {}, "which column is benchmark, model.*--map benchmark=COLUMN"),
         ("benchmark,model,score\nx,y,1\n", {"columns": {"score": "nope"}}, "no column nope for score"),
-        ("benchmark,model,score\nx,y,1\nx,y,high\n", {}, "line 3: the score 'high' is no number"),
-        ("benchmark,model,score\nx,y\n", {}, "line 2: not as many cells as the 3"),
+        ("benchmark,model,score\nx,y,1\nx,y,high\n", {}, "line 3: the score 'high' is not a number"),
+        ("benchmark,model,score\nx,y\n", {}, "line 2 does not have the 3 cells"),
         ("benchmark,model,score\nx,,1\n", {}, "line 2: the benchmark or the model is empty"),
         ("benchmark,model,score\n", {}, "a heading and no line"),
         ("benchmark,model,score,started_at\nx,y,1,soon\n", {}, "started_at is 'soon'"),
         ("benchmark,model,score,higher_is_better\nx,y,1,up\n", {}, "neither true nor false"),
-        ("benchmark,model,score,samples\nx,y,1,many\n", {}, "line 2: samples is 'many', no whole number from 0"),
-        ("benchmark,model,score,stderr\nx,y,1,±1\n", {}, "line 2: stderr is '±1', no number"),
+        ("benchmark,model,score,samples\nx,y,1,many\n", {}, "line 2: samples is 'many', not a whole number from 0"),
+        ("benchmark,model,score,stderr\nx,y,1,±1\n", {}, "line 2: stderr is '±1', not a number"),
         ("benchmark,model,score,score\nx,y,1,2\n", {}, "2 columns are called score: which one is meant"),
-        ("benchmark,model,score\nx,y,85\n", {"constants": {"unit": "ratio"}}, "85 is no ratio .* may be percent"),
-        ('benchmark,model,score\n"x,y,1\n', {}, "no CSV"),
+        ("benchmark,model,score\nx,y,85\n", {"constants": {"unit": "ratio"}}, "85 is not a ratio .* may be percent"),
+        ('benchmark,model,score\n"x,y,1\n', {}, "is not CSV"),
     ],
 )
-def test_a_csv_that_cannot_be_read_whole_is_not_read(written, text, choices, told):
-    with pytest.raises(UnreadableResult, match=told):
+def test_a_csv_that_cannot_be_read_whole_is_not_read(written, text, choices, reported):
+    with pytest.raises(UnreadableResult, match=reported):
         read(written(text, "table.csv"), **choices)
 
 
@@ -281,18 +281,18 @@ def test_a_truncated_archive_is_told_wherever_it_was_cut(tmp_path, name):
 
 
 @pytest.mark.parametrize("compression", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
-def test_a_damaged_archive_is_told_whatever_compressed_it(tmp_path, compression):
+def test_a_damaged_archive_is_reported_whatever_compressed_it(tmp_path, compression):
     path = tmp_path / "log.eval"
     with ZipFile(path, "w", compression) as archive:
         archive.write(SAMPLES / "inspect-header.json", "header.json")
     content = path.read_bytes()
     for at in range(100, len(content) - 100, 20):
         path.write_bytes(content[:at] + bytes(20) + content[at + 20 :])
-        with pytest.raises(UnreadableResult, match="no whole Inspect log"):
+        with pytest.raises(UnreadableResult, match="not a whole Inspect log"):
             read(path)
 
 
-def test_an_encrypted_archive_and_one_without_a_task_are_told(tmp_path):
+def test_an_encrypted_archive_and_one_without_a_task_are_reported(tmp_path):
     path = tmp_path / "log.eval"
     with ZipFile(path, "w") as archive:
         archive.writestr("header.json", '{"eval": 5}')
@@ -309,7 +309,7 @@ def test_an_archive_that_unpacks_to_more_than_a_header_is_not_unpacked_whole(tmp
     path = tmp_path / "log.eval"
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         archive.writestr("header.json", "0" * 100_000_000)
-    monkeypatch.setattr("benchmarks.adapters.imports.inspect_log._LARGEST_MEMBER", 1_000_000)
+    monkeypatch.setattr("benchmarks.adapters.imports.inspect_log._MAX_MEMBER_BYTES", 1_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(UnreadableResult, match=r"header.json in it has more than 1000000 bytes"):
@@ -327,7 +327,7 @@ def test_a_pipe_is_told_and_not_waited_for(tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_file_that_no_memory_would_hold_is_told(tmp_path):
+def test_a_file_that_no_memory_would_hold_is_reported(tmp_path):
     path = tmp_path / "huge.json"
     with path.open("wb") as file:
         file.truncate(2 * 1024**3 + 1)
@@ -356,15 +356,15 @@ def test_numbers_and_letters_that_no_event_can_hold_are_read_around(written):
     run = one(written(header), "inspect-log")
     assert run.config["task_args"] == {"half": "a?b", "most": None, "least": [None]}
     assert set(run.metrics) == {"includes/accuracy", "includes/stderr"} and run.score == 0.4
-    with pytest.raises(UnreadableResult, match="no JSON"):
+    with pytest.raises(UnreadableResult, match="is not JSON"):
         read(written(f'{{"results": [{{"command": "x", "mean": {"9" * 5000}}}]}}'))
     deep = "[" * 100_000 + "]" * 100_000
-    with pytest.raises(UnreadableResult, match="no JSON"):
+    with pytest.raises(UnreadableResult, match="is not JSON"):
         read(written(f'{{"status": {deep}}}'))
 
 
 @pytest.mark.parametrize("levels", [40, 900])
-def test_what_is_nested_too_deep_to_be_shown_is_told(written, levels):
+def test_what_is_nested_too_deep_to_be_shown_is_reported(written, levels):
     found = document("pytest-benchmark.json")
     for _ in range(levels):
         found["benchmarks"][0]["params"] = {"a": found["benchmarks"][0]["params"]}
@@ -372,7 +372,7 @@ def test_what_is_nested_too_deep_to_be_shown_is_told(written, levels):
         read(written(found))
 
 
-def test_rewards_whose_sum_is_no_number_are_told(tmp_path):
+def test_rewards_whose_sum_is_not_a_number_are_reported(tmp_path):
     job = shutil.copytree(SAMPLES / "harbor-job", tmp_path / "job")
     for trial in job.glob("*/result.json"):
         content = json.loads(trial.read_text())
@@ -385,30 +385,30 @@ def test_rewards_whose_sum_is_no_number_are_told(tmp_path):
 def test_a_config_of_another_program_hides_no_result_beside_it(written, tmp_path):
     shutil.copy(SAMPLES / "hyperfine.json", tmp_path / "a.json")
     written("{ // settings, with comments\n}", "config.json")
-    told: list[UnreadableResult] = []
-    assert [source.path.name for source in find_sources([tmp_path], Choices(), told.append)] == ["a.json"]
-    assert [problem.path.name for problem in told] == ["config.json"]
+    reported: list[UnreadableResult] = []
+    assert [source.path.name for source in find_sources([tmp_path], Choices(), reported.append)] == ["a.json"]
+    assert [problem.path.name for problem in reported] == ["config.json"]
 
 
-def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_told(written, tmp_path):
+def test_in_a_folder_other_files_are_passed_over_and_broken_ones_are_reported(written, tmp_path):
     shutil.copy(SAMPLES / "hyperfine.json", tmp_path / "a.json")
     written({"some": "settings"}, "settings.json")
     written('{"a": 1}\n{"a": 2}\n', "lines.json")
     written("[1, 2]", "list.json")
     written('{"results": [', "cut.json")
     written("no zip", "sub/log.eval")
-    told: list[UnreadableResult] = []
-    sources = list(find_sources([tmp_path], Choices(), told.append))
+    reported: list[UnreadableResult] = []
+    sources = list(find_sources([tmp_path], Choices(), reported.append))
     assert [source.path.name for source in sources] == ["a.json", "log.eval"]
-    assert [problem.path.name for problem in told] == ["cut.json"]
-    with pytest.raises(UnreadableResult, match="no whole Inspect log"):
+    assert [problem.path.name for problem in reported] == ["cut.json"]
+    with pytest.raises(UnreadableResult, match="not a whole Inspect log"):
         read(tmp_path / "sub" / "log.eval")
     with pytest.raises(UnreadableResult, match="of no format that is known"):
         read(tmp_path / "settings.json")
 
 
 @pytest.mark.parametrize("header", [{"status": "success"}, [1], {"eval": {"task": 5}, "results": {"scores": 3}}, "x"])
-def test_an_archive_whose_header_breaks_the_rules_is_told(tmp_path, header):
+def test_an_archive_whose_header_breaks_the_rules_is_reported(tmp_path, header):
     with ZipFile(tmp_path / "odd.eval", "w") as archive:
         archive.writestr("header.json", json.dumps(header))
     try:
@@ -432,12 +432,12 @@ OLDER = [
 ]
 
 
-@pytest.mark.parametrize(("given", "told"), OLDER)
-def test_an_older_format_is_told_by_its_name(written, given, told):
+@pytest.mark.parametrize(("given", "reported"), OLDER)
+def test_an_older_format_is_told_by_its_name(written, given, reported):
     path = written(given if isinstance(given, dict) else (DATA / given).read_text())
-    with pytest.raises(UnreadableResult, match=told):
+    with pytest.raises(UnreadableResult, match=reported):
         read(path)
-    with pytest.raises(UnreadableResult, match=told):
+    with pytest.raises(UnreadableResult, match=reported):
         read(path.parent)
 
 

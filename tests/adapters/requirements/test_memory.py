@@ -98,7 +98,7 @@ def test_a_special_file_in_its_place_costs_nothing(clock, remembered, tmp_path, 
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_no_obstacle(clock, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_not_a_obstacle(clock, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(memory, "cache_folder", lambda: tmp_path / "file")
     keep(YES)

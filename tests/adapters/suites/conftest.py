@@ -14,7 +14,7 @@ Reply = tuple[int, dict[str, str], Any]
 
 
 class Server:
-    """Gives the answers it was told to give, then those of `model`, and remembers what it was asked."""
+    """Gives the answers that it was given, then those of `model`, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.answers: list[Reply] = []

@@ -67,8 +67,8 @@ frame = sys._getframe()
 while frame:
     here = frame.f_locals
     if 'report_to' in here:
-        told = {'word': here['word'], 'passed': True, 'error': '', 'network': 'namespace'}
-        os.write(here['report_to'], json.dumps(told).encode() + b'\\n')
+        reported = {'word': here['word'], 'passed': True, 'error': '', 'network': 'namespace'}
+        os.write(here['report_to'], json.dumps(reported).encode() + b'\\n')
         os._exit(0)
     frame = frame.f_back
 """,
@@ -124,8 +124,8 @@ for name in ('abs', 'round', 'len', 'sorted', 'all', 'AssertionError', 'isinstan
     "a verdict is written into every pipe": """
 import os, json
 def add(a, b):
-    for told in ({'error': '', 'held': 'x'}, {'passed': True, 'error': ''}, {'held': 'x'}):
-        text = json.dumps(told).encode()
+    for reported in ({'error': '', 'held': 'x'}, {'passed': True, 'error': ''}, {'held': 'x'}):
+        text = json.dumps(reported).encode()
         for handle in range(3, 64):
             for message in (text + b'\\n', len(text).to_bytes(4, 'big') + text):
                 try:

@@ -49,7 +49,7 @@ def test_a_list_goes_from_easy_to_hard_and_each_tool_has_both():
     assert PLAIN.keys() == INDIRECT.keys() == {tool.name for tool in TOOLS}
 
 
-def test_where_no_tool_is_right_the_tool_that_the_request_is_for_is_not_on_offer():
+def test_if_no_tool_is_right_the_tool_of_the_request_is_not_offered():
     starts = {"Turn": "set_light", "Set a timer": "set_timer", "Copy": "copy_file", "Play": "play_song"}
     seen = set()
     for task in make_tasks(1, 400):

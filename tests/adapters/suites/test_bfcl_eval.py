@@ -33,7 +33,7 @@ def test_tokens_that_one_answer_does_not_tell_are_unknown():
         assert (used["input_tokens"], used["output_tokens"]) == (None, 437)
 
 
-def test_a_question_that_could_not_be_asked_is_no_wrong_answer():
+def test_a_question_that_could_not_be_asked_is_not_a_wrong_answer():
     answers = [*ANSWERS[:2], {**ANSWERS[2], "result": "Error during inference: Connection refused"}]
     with pytest.raises(SuiteError, match=r"1 of 3 questions could not be asked: .*Connection refused"):
         summarize(SCORES, answers)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.adapters.suites.context_recall.tasks import MOST_WORDS, make_tasks, score_answer
+from benchmarks.adapters.suites.context_recall.tasks import MAX_WORDS, make_tasks, score_answer
 
 LENGTHS, DEPTHS = [80, 300, 900], [0, 0.25, 0.5, 0.75, 1]
 
@@ -38,10 +38,10 @@ def test_a_task_does_not_depend_on_which_others_are_asked_for():
 
 
 def test_the_longest_text_can_be_made_and_no_longer_one():
-    [task] = make_tasks(1, [MOST_WORDS], [0.5], 1)
+    [task] = make_tasks(1, [MAX_WORDS], [0.5], 1)
     assert len(task.codes) == 144
     with pytest.raises(ValueError, match="Sample larger"):
-        make_tasks(1, [MOST_WORDS + 150], [0.5], 1)
+        make_tasks(1, [MAX_WORDS + 150], [0.5], 1)
 
 
 @pytest.mark.parametrize(

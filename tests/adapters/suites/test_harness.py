@@ -17,11 +17,11 @@ from benchmarks.adapters.suites.suitekit.command import SuiteError
 from benchmarks.adapters.suites.suitekit.harness import json_object, need_success, only_file, run_harness, served_model
 
 
-def test_a_harness_does_not_get_our_import_path_and_its_exit_code_is_told(monkeypatch, tmp_path):
+def test_a_harness_does_not_get_our_import_path_and_its_exit_code_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", "/ours")
-    code = "import os, pathlib, sys; pathlib.Path('told').write_text(str('PYTHONPATH' in os.environ)); sys.exit(3)"
+    code = "import os, pathlib, sys; pathlib.Path('reported').write_text(str('PYTHONPATH' in os.environ)); sys.exit(3)"
     assert run_harness([sys.executable, "-c", code], cwd=tmp_path, environ={"MORE": "1"}) == 3
-    assert (tmp_path / "told").read_text() == "False"
+    assert (tmp_path / "reported").read_text() == "False"
     with pytest.raises(SuiteError, match="it ended with exit code 3"):
         need_success(3, "it")
 
@@ -37,8 +37,8 @@ def test_no_file_is_a_failure_and_so_are_two(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "5"])
-def test_an_argument_that_is_no_object_is_told(text):
-    with pytest.raises(SuiteError, match="is no JSON"):
+def test_an_argument_that_is_not_an_object_is_reported(text):
+    with pytest.raises(SuiteError, match=r"is not (a )?JSON"):
         json_object(text)
 
 
@@ -69,7 +69,7 @@ def models(monkeypatch):
 def test_the_model_is_the_one_that_the_server_names(models):
     models[0] = json.dumps({"data": [{"id": "a"}, {"id": "b"}]}).encode()
     assert served_model("b") == "b"
-    assert served_model("gpt-5") == "a, b", "a label is no proof of who answered"
+    assert served_model("gpt-5") == "a, b", "a label does not prove which model answered"
     for broken in (b"no json", b"{}", b'{"data": 5}'):
         models[0] = broken
         with pytest.raises(SuiteError, match="/models does not say what is served"):
@@ -81,9 +81,9 @@ ASV = {"result_columns": ["result", "params"], "results": {}, "commit_hash": "c"
 
 def test_asv_says_in_one_line_that_a_project_has_no_such_commit(tmp_path):
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
-    with pytest.raises(SuiteError, match=r"has no commit nowhere: fatal: .*") as told:
+    with pytest.raises(SuiteError, match=r"has no commit nowhere: fatal: .*") as reported:
         commit_of(tmp_path, "nowhere")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
 
 
 def test_asv_adds_up_times_alone_and_a_failure_is_one():

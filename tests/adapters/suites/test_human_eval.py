@@ -31,7 +31,7 @@ def test_the_canonical_solution_passes_as_completion_and_as_whole_function():
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "reported"),
     [
         ("return a - b", "AssertionError"),
         ("return a +", "SyntaxError"),
@@ -50,10 +50,10 @@ def test_the_canonical_solution_passes_as_completion_and_as_whole_function():
         ("import os\nfor handle in range(3, 9):\n while True: os.write(handle, bytes(100_000))", "no end after 3 s"),
     ],
 )
-def test_whatever_else_a_program_does_is_a_failure(code, told):
+def test_whatever_else_a_program_does_is_a_failure(code, reported):
     result = verdict(body(code))
     assert not result.passed
-    assert told in result.error
+    assert reported in result.error
 
 
 def test_a_program_without_end_is_ended():

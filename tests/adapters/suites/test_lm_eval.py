@@ -38,17 +38,17 @@ def test_a_group_counts_the_samples_of_its_tasks_and_not_its_number_of_samples_a
 
 def test_a_metric_is_chosen_with_or_without_its_filter():
     assert summarize(GROUP, "a", "acc,strict")["score"] == 0.2
-    assert summarize(GROUP, "a", "acc")["score_stderr"] is None, "N/A is no number"
+    assert summarize(GROUP, "a", "acc")["score_stderr"] is None, "N/A is not a number"
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "told"),
+    ("task", "metric", "reported"),
     [
-        ("a", "f1", "no metric f1: there are acc,none, acc,strict"),
+        ("a", "f1", "no metric f1; known: acc,none, acc,strict"),
         ("b", "ppl", "less is better of ppl,none"),
         ("c", None, "the results are of g, a, b, and not of c"),
     ],
 )
-def test_what_is_no_score_is_told(task, metric, told):
-    with pytest.raises(SuiteError, match=told):
+def test_what_is_not_a_score_is_reported(task, metric, reported):
+    with pytest.raises(SuiteError, match=reported):
         summarize(GROUP, task, metric)

@@ -36,10 +36,10 @@ ADAPTERS = Path(suites.__file__).parent.parent
 @pytest.fixture(scope="module", params=STRONG)
 def sandbox(request) -> Sandbox:
     """Every isolation that works on this machine."""
-    told = checking._judge(checking._PROBE, request.param, 10)
-    if told.get("error") != "":
-        pytest.skip(f"{request.param.value} does not work here: {told}")
-    return Sandbox(request.param, told["held"])
+    reported = checking._judge(checking._PROBE, request.param, 10)
+    if reported.get("error") != "":
+        pytest.skip(f"{request.param.value} does not work here: {reported}")
+    return Sandbox(request.param, reported["held"])
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +233,9 @@ def test_root_runs_nothing_that_is_not_isolated_unless_asked_to(monkeypatch):
     )
     monkeypatch.setattr(checking, "_judge", only_limits)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    with pytest.raises(SuiteError, match=r"this is root \(namespaces: not here; .*\n *hint: .*unsafe") as told:
+    with pytest.raises(SuiteError, match=r"this is root \(namespaces: not here; .*\n *hint: .*unsafe") as reported:
         find_sandbox()
-    assert "bubblewrap: not here" in str(told.value)
+    assert "bubblewrap: not here" in str(reported.value)
     unsafe = find_sandbox(allow_none=True)
     assert unsafe.held == "limits" and judge(unsafe, RIGHT).passed
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

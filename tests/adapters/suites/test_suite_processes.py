@@ -41,7 +41,7 @@ def said(text: str):
 
 @pytest.fixture
 def start(server, tmp_path):
-    """Starts a suite with that interpreter; what it is told by way of the environment is in `tmp_path`."""
+    """Starts a suite with that interpreter; its environment names files in `tmp_path`."""
 
     def start(suite: str, *arguments: str, python: str | Path = sys.executable, **environ: str) -> subprocess.Popen:
         argv = [python, "-m", f"suites.{suite}", "--model", "m", "--output-dir", tmp_path / "out", *arguments]
@@ -120,7 +120,7 @@ def test_a_server_that_knows_no_schemas_is_asked_without_and_the_result_says_so(
     assert ["response_format" in asked for asked in server.asked] == [True, False, False, False, False, False]
 
 
-def test_a_right_call_and_a_wrong_one_are_told_apart(run, server):
+def test_a_right_call_and_a_wrong_one_are_distinguished(run, server):
     server.model = lambda asked: said('{"tool": "no_tool", "arguments": {}}')
     result = run("action_calling", "--max-samples", "10")
     assert (result["score"], result["schema_enforced"]) == (0.2, True)
@@ -132,10 +132,10 @@ def test_a_right_call_and_a_wrong_one_are_told_apart(run, server):
 def test_a_model_that_refuses_half_way_ends_the_suite_without_a_result(run, server, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "result.json").write_text("{}")
-    server.will_answer(said("1"), said("2"), (401, {}, {"error": "sk-secret is no key"}))
-    told = run("context_recall", code=1)
-    assert re.fullmatch(rf"error: POST {server.url}/chat/completions: HTTP 401: .*\n", told)
-    assert "sk-secret" not in told
+    server.will_answer(said("1"), said("2"), (401, {}, {"error": "sk-secret is not a key"}))
+    reported = run("context_recall", code=1)
+    assert re.fullmatch(rf"error: POST {server.url}/chat/completions: HTTP 401: .*\n", reported)
+    assert "sk-secret" not in reported
     assert len(lines(tmp_path / "out" / "samples.jsonl")) == 2
 
 
@@ -161,7 +161,7 @@ def test_a_suite_that_waits_for_its_model_ends_when_it_is_asked_to(start, server
 
 
 @pytest.mark.parametrize(
-    ("suite", "arguments", "told"),
+    ("suite", "arguments", "reported"),
     [
         ("context_recall", ["--lengths", "80,many"], "many"),
         ("context_recall", ["--lengths", ""], "lengths are one or more"),
@@ -171,8 +171,8 @@ def test_a_suite_that_waits_for_its_model_ends_when_it_is_asked_to(start, server
         ("action_calling", ["--max-samples", "0"], "max_samples is at least 1"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_told(run, server, suite, arguments, told):
-    assert told in run(suite, *arguments, code=1)
+def test_an_option_that_makes_no_sense_is_reported(run, server, suite, arguments, reported):
+    assert reported in run(suite, *arguments, code=1)
     assert not server.asked
 
 
@@ -272,7 +272,7 @@ def test_agentdojo_asks_a_newer_model_by_the_newer_name(run, server, agentdojo):
 
 
 @pytest.mark.model
-def test_an_error_under_http_200_is_no_answer_of_agentdojo_s_model(run, server, agentdojo):
+def test_an_error_under_http_200_is_not_a_answer_of_agentdojo_s_model(run, server, agentdojo):
     server.model = lambda asked: (200, {}, {"error": {"message": "upstream is overloaded", "code": 502}})
     assert "upstream is overloaded (code 502)" in run("agentdojo", "--max-samples", "1", python=agentdojo, code=1)
     assert len(server.asked) == 5
@@ -334,7 +334,7 @@ def test_reasoning_gym_runs_no_answer_as_python(reasoning_gym, tmp_path, flags):
 
 
 @pytest.mark.model
-def test_an_unknown_dataset_is_told_with_the_nearest_name(run, server, reasoning_gym):
-    told = run("reasoning_gym", "--datasets", "chain_sums", python=reasoning_gym, code=1)
-    assert "no dataset 'chain_sums': did you mean chain_sum?" in told
+def test_an_unknown_dataset_is_reported_with_the_nearest_name(run, server, reasoning_gym):
+    reported = run("reasoning_gym", "--datasets", "chain_sums", python=reasoning_gym, code=1)
+    assert "no dataset 'chain_sums': did you mean chain_sum?" in reported
     assert not server.asked

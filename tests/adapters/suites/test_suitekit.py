@@ -34,7 +34,7 @@ def client(server, tmp_path, monkeypatch):
     return client
 
 
-def test_an_answer_with_its_tokens_is_told_as_a_call(client, server):
+def test_an_answer_with_its_tokens_is_reported_as_a_call(client, server):
     server.will_answer((200, {}, GOOD))
     answer = client.ask(**ASK)
     assert (answer.text, answer.usage) == ("hello", Usage(7, 2, 9, 3))
@@ -54,11 +54,11 @@ def test_what_may_pass_is_tried_again_after_the_pause_the_server_names(client, s
     assert [call["ok"] for call in client.calls()] == [False, False, False, True]
 
 
-def test_what_will_not_pass_is_told_at_once_without_the_key(client, server):
+def test_what_will_not_pass_is_reported_at_once_without_the_key(client, server):
     server.will_answer((401, {}, {"error": "bad key"}))
-    with pytest.raises(ChatError, match=r"HTTP 401.*bad key") as told:
+    with pytest.raises(ChatError, match=r"HTTP 401.*bad key") as reported:
         client.ask(**ASK)
-    assert client.waits == [] and "sk-secret" not in str(told.value)
+    assert client.waits == [] and "sk-secret" not in str(reported.value)
 
 
 def test_a_server_that_repeats_the_key_does_not_get_it_into_the_error(client, server):
@@ -95,7 +95,7 @@ def test_it_gives_up_after_five_attempts(client, server):
 
 
 @pytest.mark.parametrize("body", [b"no json", {"choices": []}, {"choices": [{"message": None}]}, []])
-def test_an_answer_that_is_none_is_no_answer(client, server, body):
+def test_an_answer_that_is_none_is_not_a_answer(client, server, body):
     server.will_answer(*[(200, {}, body)] * 5)
     with pytest.raises(ChatError, match=r"POST http://127\.0\.0\.1"):
         client.ask(**ASK)
@@ -107,7 +107,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(client, server):
     assert [call["ok"] for call in client.calls()] == [False, True]
 
 
-def test_nobody_there_is_a_chat_error():
+def test_a_server_that_does_not_answer_is_a_chat_error():
     client = ChatClient("m", base_url="http://127.0.0.1:9", sleep=lambda _: None)
     with pytest.raises(ChatError, match="refused"):
         client.ask(**ASK)
@@ -179,9 +179,9 @@ def test_an_error_under_http_200_is_a_failed_call_with_the_server_s_words(client
     assert client.ask(**ASK).text == "hello" and client.waits == [0.5]
     assert [call["ok"] for call in client.calls()] == [False, True]
     server.will_answer(*[(200, {}, body)] * 5)
-    with pytest.raises(ChatError) as told:
+    with pytest.raises(ChatError) as reported:
         client.ask(**ASK)
-    assert any(word in str(told.value) for word in words.split("|")) and told.value.may_pass
+    assert any(word in str(reported.value) for word in words.split("|")) and reported.value.may_pass
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ def test_an_error_under_http_200_is_a_failed_call_with_the_server_s_words(client
         (501, {}),
     ],
 )
-def test_an_error_that_will_not_pass_is_told_at_once(client, server, status, body):
+def test_an_error_that_will_not_pass_is_reported_at_once(client, server, status, body):
     server.will_answer((status, {}, body))
-    with pytest.raises(ChatError) as told:
+    with pytest.raises(ChatError) as reported:
         client.ask(**ASK)
-    assert client.waits == [] and not told.value.may_pass
+    assert client.waits == [] and not reported.value.may_pass
 
 
 def test_a_server_that_repeats_the_key_under_http_200_does_not_get_it_into_the_error(client, server):
@@ -242,19 +242,19 @@ def test_text_parts_are_the_answer(client, server, content, text):
         ("Use <think> and </think>, or </think>.", "Use <think> and </think>, or </think>.", ""),
     ],
 )
-def test_thoughts_before_an_answer_are_no_part_of_it(client, server, said, text, only):
+def test_thoughts_before_an_answer_are_not_part_of_it(client, server, said, text, only):
     server.will_answer((200, {}, choice(message={"content": said})))
     answer = client.ask(**ASK)
     assert (answer.text, answer.only) == (text, only)
 
 
 def test_text_without_tokens_was_not_counted(client, server):
-    told = {"prompt_tokens": 100, "completion_tokens": 0, "total_tokens": 100}
-    server.will_answer((200, {}, {**GOOD, "usage": told}))
+    reported = {"prompt_tokens": 100, "completion_tokens": 0, "total_tokens": 100}
+    server.will_answer((200, {}, {**GOOD, "usage": reported}))
     assert client.ask(**ASK).usage == Usage(input_tokens=100)
 
 
-def test_a_failed_call_keeps_the_tokens_that_the_server_told(client, server):
+def test_a_failed_call_keeps_the_tokens_that_the_server_reported(client, server):
     server.will_answer(
         (200, {}, {**FAILED_CHOICE, "usage": {"prompt_tokens": 7, "completion_tokens": 2}}), (200, {}, GOOD)
     )
@@ -293,14 +293,14 @@ def test_a_redirect_says_where_to(client, server):
         ("pause_turn", "ended for an unknown reason"),
     ],
 )
-def test_odd_reasons_to_end_are_told_in_whatever_words(client, server, reason, kind):
+def test_odd_reasons_to_end_are_reported_in_any_words(client, server, reason, kind):
     server.will_answer((200, {}, choice(message={"content": "half"}, finish_reason=reason)))
     answer = client.ask(**ASK)
     assert odd_answers([answer])[0] == f"1 of 1 answers {kind} (finish_reason {answer.finish_reason})"
 
 
 @pytest.mark.parametrize("reason", [None, "", "stop", "end_turn", "eos_token", "COMPLETE", "tool_calls", "STOP"])
-def test_usual_reasons_to_end_are_not_told(client, server, reason):
+def test_usual_reasons_to_end_are_not_reported(client, server, reason):
     server.will_answer((200, {}, {**GOOD, **choice(finish_reason=reason), "usage": GOOD["usage"]}))
     assert odd_answers([client.ask(**ASK)]) == []
 
@@ -311,7 +311,7 @@ def test_content_of_another_type_is_not_a_chat_completion(client, server):
         client.ask(**ASK)
 
 
-def test_a_stream_that_nobody_asked_for_is_told(client, server):
+def test_a_stream_that_was_not_asked_for_is_reported(client, server):
     server.will_answer(*[(200, {}, b"data: {}\n\ndata: [DONE]\n\n")] * 5)
     with pytest.raises(ChatError, match="streams, although it was not asked to"):
         client.ask(**ASK)
@@ -455,7 +455,7 @@ def odd(text="", **fields):
     return Answer(text, fields.pop("finish_reason", "stop"), "m", fields.pop("usage", Usage(1, 1, 2)), 1.0, **fields)
 
 
-def test_answers_that_are_not_whole_are_told(tmp_path):
+def test_answers_that_are_not_whole_are_reported(tmp_path):
     answers = [
         odd(finish_reason="length", only="reasoning"),
         odd("half", finish_reason="MAX_TOKENS"),

@@ -10,14 +10,14 @@ from benchmarks.adapters.suites.suitekit.usage import Usage, sum_of, usage_of
 
 
 def openai(read, written, total=None, cached=None, reasoning=None) -> dict:
-    told = {"prompt_tokens": read, "completion_tokens": written}
-    told |= {} if total is None else {"total_tokens": total}
-    told |= {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
-    return told | ({} if reasoning is None else {"completion_tokens_details": {"reasoning_tokens": reasoning}})
+    reported = {"prompt_tokens": read, "completion_tokens": written}
+    reported |= {} if total is None else {"total_tokens": total}
+    reported |= {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
+    return reported | ({} if reasoning is None else {"completion_tokens_details": {"reasoning_tokens": reasoning}})
 
 
 @pytest.mark.parametrize(
-    ("told", "usage"),
+    ("reported", "usage"),
     [
         (openai(100, 10, 110), Usage(100, 10, 110)),
         (openai(100, 10), Usage(100, 10, 110)),
@@ -73,7 +73,7 @@ def openai(read, written, total=None, cached=None, reasoning=None) -> dict:
             {**openai(100, 10, 110), "prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36},
             Usage(100, 10, 110, 64),
         ),
-        # What is not told is unknown.
+        # What is not reported is unknown.
         (None, Usage()),
         ("text", Usage()),
         ([], Usage()),
@@ -93,8 +93,8 @@ def openai(read, written, total=None, cached=None, reasoning=None) -> dict:
         (openai(100, 10, 50), Usage(100, 10, 110)),
     ],
 )
-def test_each_server_means_the_same(told, usage):
-    assert usage_of(told) == usage
+def test_each_server_means_the_same(reported, usage):
+    assert usage_of(reported) == usage
 
 
 def test_a_sum_that_lacks_a_part_is_unknown():
@@ -112,8 +112,8 @@ VALUES = (
 
 
 @given(st.dictionaries(st.sampled_from([*NAMES, "prompt_tokens_details", "thoughtsTokenCount"]), VALUES))
-def test_whatever_a_server_says_a_known_usage_adds_up(told):
-    usage = usage_of(told)
+def test_whatever_a_server_says_a_known_usage_adds_up(reported):
+    usage = usage_of(reported)
     if usage.is_known:
         assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     assert all(value is None or value >= 0 for value in vars(usage).values())

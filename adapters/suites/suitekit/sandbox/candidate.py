@@ -12,10 +12,10 @@ from typing import Any
 
 from . import isolation, pipes, system
 from .isolation import Isolation
-from .plain import MOST_BYTES, NotPlain, pack, unpack
+from .plain import MAX_BYTES, NotPlain, pack, unpack
 
-MOST_TASK_BYTES = 4 * 1024 * 1024
-LONGEST_ERROR = 300
+MAX_TASK_BYTES = 4 * 1024 * 1024
+MAX_ERROR = 300
 VALUE, ERROR = b"v", b"e"
 """The first byte of an answer: plain data, or the text of an error."""
 
@@ -28,28 +28,28 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     try:
         held = isolation.enter(chosen)
-        asked, told = os.dup(0), os.dup(1)
+        asked, replies = os.dup(0), os.dup(1)
         for handle in (0, 1, 2):
             os.dup2(null, handle)
-        task = json.loads(pipes.receive(asked, MOST_TASK_BYTES))
+        task = json.loads(pipes.receive(asked, MAX_TASK_BYTES))
         isolation.limit(task["seconds"])
         isolation.seal(chosen, task["program"])
     except OSError as problem:
         _refuse(problem)
         return
-    pipes.send(told, json.dumps({"held": held}).encode())
+    pipes.send(replies, json.dumps({"held": held}).encode())
     try:
         function = _load(task["program"], task["entry_point"])
     except BaseException as problem:  # noqa: BLE001 - whatever foreign code raises is its own failure
-        pipes.send(told, _error(problem))
+        pipes.send(replies, _error(problem))
         return
-    pipes.send(told, VALUE)
+    pipes.send(replies, VALUE)
     while True:
-        pipes.send(told, _answer(function, pipes.receive(asked, MOST_BYTES)))
+        pipes.send(replies, _answer(function, pipes.receive(asked, MAX_BYTES)))
 
 
 def _refuse(problem: OSError) -> None:
-    """Say on the standard output, wherever it was moved to, why there is no isolation."""
+    """Write to the standard output, where it is now, why the process is not isolated."""
     message = json.dumps({"refused": f"{problem.filename or ''}: {problem.strerror or problem}"}).encode()
     os.write(1, len(message).to_bytes(4, "big") + message)
 
@@ -67,7 +67,7 @@ def _answer(function: Callable[..., Any], call: bytes) -> bytes:
         arguments, named = unpack(call)
         return VALUE + pack(function(*arguments, **named)).encode()
     except NotPlain as problem:
-        return ERROR + f"it returned {problem}".encode(errors="backslashreplace")[:LONGEST_ERROR]
+        return ERROR + f"it returned {problem}".encode(errors="backslashreplace")[:MAX_ERROR]
     except BaseException as problem:  # noqa: BLE001 - whatever foreign code raises is its own failure
         return _error(problem)
 
@@ -77,4 +77,4 @@ def _error(problem: BaseException) -> bytes:
         text = f"{type(problem).__name__}: {problem}"
     except BaseException:  # noqa: BLE001 - the exception is foreign code, too
         text = type(problem).__name__
-    return ERROR + text.encode(errors="backslashreplace")[:LONGEST_ERROR]
+    return ERROR + text.encode(errors="backslashreplace")[:MAX_ERROR]

@@ -50,11 +50,11 @@ class Sandbox:
         return f"isolation of model-written code: {self.held}"
 
     def check(self, task: Task, seconds: float) -> Verdict:
-        """Run the tests, for at most so many seconds. Raises SuiteError if the isolation does not hold any more."""
-        told = _judge(task, self.isolation, seconds)
-        if "error" not in told:
-            raise SuiteError(f"the sandbox ({self.isolation.value}) does not work any more: {told['refused']}")
-        return Verdict(not told["error"], told["error"])
+        """Run the tests, for at most that many seconds. Raises SuiteError if the isolation fails."""
+        answer = _judge(task, self.isolation, seconds)
+        if "error" not in answer:
+            raise SuiteError(f"the sandbox ({self.isolation.value}) does not work any more: {answer['refused']}")
+        return Verdict(not answer["error"], answer["error"])
 
 
 def find_sandbox(*, allow_none: bool = False) -> Sandbox:
@@ -69,12 +69,12 @@ def find_sandbox(*, allow_none: bool = False) -> Sandbox:
             raise SuiteError(
                 f"model-written code cannot be isolated here, and this is root ({'; '.join(refusals)})\n"
                 "hint: install bubblewrap, allow user namespaces or run as another user; "
-                "--extra '{\"unsafe\": true}' runs the code all the same, and it can then do anything"
+                "--extra '{\"unsafe\": true}' runs the code anyway, and it can then do anything"
             )
-        told = _judge(_PROBE, isolation, _PROBE_SECONDS)
-        if told.get("error") == "":
-            return Sandbox(isolation, told["held"])
-        refusals.append(f"{isolation.value}: {told.get('error') or told.get('refused')}")
+        answer = _judge(_PROBE, isolation, _PROBE_SECONDS)
+        if answer.get("error") == "":
+            return Sandbox(isolation, answer["held"])
+        refusals.append(f"{isolation.value}: {answer.get('error') or answer.get('refused')}")
     raise SuiteError(f"no sandbox works here, not even for a program that is right ({'; '.join(refusals)})")
 
 
@@ -96,8 +96,8 @@ def _judge(task: Task, isolation: Isolation, seconds: float) -> dict[str, str]:
     except subprocess.TimeoutExpired:
         return {"error": f"its tests had no end after {seconds:g} s", "held": ""}
     try:
-        told: dict[str, str] = json.loads(done.stdout)
+        answer: dict[str, str] = json.loads(done.stdout)
     except ValueError:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         return {"error": f"its tests ended with {done.returncode}: {last[:200]}", "held": ""}
-    return told
+    return answer

@@ -36,7 +36,7 @@ class Isolation(enum.StrEnum):
     NAMESPACES = "namespaces"
     """User, mount, pid and network namespaces that the process makes itself."""
     BUBBLEWRAP = "bubblewrap"
-    """The same, made by bubblewrap, which some systems allow where they refuse others."""
+    """The same, made by bubblewrap, which some systems allow while they refuse others."""
     LANDLOCK = "landlock"
     """The kernel lets the process read the interpreter's library only; needs seccomp for everything but files."""
     SECCOMP = "seccomp"
@@ -65,7 +65,7 @@ def enter(isolation: Isolation) -> str:
     """Isolate this process, but for `seal`; what holds, in words. Raises OSError if it cannot be isolated so."""
     is_filtered = seccomp.is_known()
     if isolation in (Isolation.LANDLOCK, Isolation.SECCOMP) and not is_filtered:
-        raise OSError(f"there is no seccomp filter for {os.uname().machine}")
+        raise OSError(f"no seccomp filter is known for {os.uname().machine}")
     if isolation is Isolation.NAMESPACES:
         namespaces.enter()
     elif isolation is Isolation.LANDLOCK:

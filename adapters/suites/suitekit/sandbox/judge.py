@@ -9,9 +9,9 @@ import resource
 import sys
 from typing import Any
 
-from .candidate import LONGEST_ERROR
+from .candidate import MAX_ERROR
 from .isolation import Isolation
-from .remote import LONGEST_PROGRAM, Candidate, CandidateFailed, Refused, open_candidate
+from .remote import MAX_PROGRAM, Candidate, CandidateFailed, Refused, open_candidate
 
 _MEMORY_BYTES = 2 * 1024**3
 
@@ -19,22 +19,22 @@ _MEMORY_BYTES = 2 * 1024**3
 def main() -> None:
     """Read a task from the standard input, judge it, and write the verdict to the standard output."""
     task = json.load(sys.stdin.buffer)
-    told = os.dup(1)
+    replies = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for handle in (0, 1):
         os.dup2(null, handle)
     with contextlib.suppress(ValueError):  # macOS takes no limit of address space.
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    with open(told, "wb") as file:
+    with open(replies, "wb") as file:
         file.write(json.dumps(_judge(task)).encode())
 
 
 def _judge(task: dict[str, Any]) -> dict[str, Any]:
-    if len(task["program"]) > LONGEST_PROGRAM:
-        return {"held": "", "error": f"a program of more than {LONGEST_PROGRAM} characters"}
+    if len(task["program"]) > MAX_PROGRAM:
+        return {"held": "", "error": f"a program of more than {MAX_PROGRAM} characters"}
     try:
         with _open(task) as (candidate, held):
-            return {"held": held, "error": _tests(task, candidate)[:LONGEST_ERROR]}
+            return {"held": held, "error": _tests(task, candidate)[:MAX_ERROR]}
     except Refused as problem:
         return {"refused": str(problem)}
 

@@ -1,6 +1,6 @@
 """Namespaces of one's own: no other user, process, network or file system than what `view` shows.
 
-The process needs no right for it where the kernel lets users have namespaces. Source: namespaces(7), pivot_root(2).
+The process needs no privilege if the kernel allows namespaces to users. Source: namespaces(7), pivot_root(2).
 """
 
 from __future__ import annotations

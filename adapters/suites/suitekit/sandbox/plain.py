@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-MOST_BYTES = 8 * 1024 * 1024
-_MOST_ITEMS = 1_000_000
-_DEEPEST = 64
+MAX_BYTES = 8 * 1024 * 1024
+_MAX_ITEMS = 1_000_000
+_MAX_DEPTH = 64
 _SAFE_INTEGER = 2**53
 _SEQUENCES = {"l": list, "t": tuple, "s": set, "z": frozenset}
 
@@ -21,10 +21,10 @@ class NotPlain(Exception):
 
 
 def pack(value: object) -> str:
-    """A value as JSON text of at most MOST_BYTES. Raises NotPlain."""
-    text = json.dumps(_packed(value, _DEEPEST, [_MOST_ITEMS]))
-    if len(text) > MOST_BYTES:
-        raise NotPlain(f"a value of more than {MOST_BYTES} bytes")
+    """A value as JSON text of at most MAX_BYTES. Raises NotPlain."""
+    text = json.dumps(_packed(value, _MAX_DEPTH, [_MAX_ITEMS]))
+    if len(text) > MAX_BYTES:
+        raise NotPlain(f"a value of more than {MAX_BYTES} bytes")
     return text
 
 
@@ -32,7 +32,7 @@ def unpack(text: str | bytes) -> Any:
     """The value that `pack` made the text from. The text may be anything. Raises NotPlain."""
     try:
         document = json.loads(text, parse_float=_refuse, parse_constant=_refuse)
-        return _unpacked(document, _DEEPEST)
+        return _unpacked(document, _MAX_DEPTH)
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError, MemoryError) as problem:
         raise NotPlain(f"text that is not a value: {type(problem).__name__}") from problem
 
@@ -40,9 +40,9 @@ def unpack(text: str | bytes) -> Any:
 def _packed(value: Any, depth: int, left: list[int]) -> Any:
     left[0] -= 1
     if depth < 0:
-        raise NotPlain(f"a value that is nested more than {_DEEPEST} deep")
+        raise NotPlain(f"a value that is nested more than {_MAX_DEPTH} deep")
     if left[0] < 0:
-        raise NotPlain(f"a value of more than {_MOST_ITEMS} items")
+        raise NotPlain(f"a value of more than {_MAX_ITEMS} items")
     if value is None or value is True or value is False:
         return value
     if isinstance(value, str):
@@ -67,7 +67,7 @@ def _packed(value: Any, depth: int, left: list[int]) -> Any:
 
 def _unpacked(document: Any, depth: int) -> Any:
     if depth < 0:
-        raise NotPlain(f"a value that is nested more than {_DEEPEST} deep")
+        raise NotPlain(f"a value that is nested more than {_MAX_DEPTH} deep")
     if document is None or isinstance(document, bool | int | str):
         return document
     if not isinstance(document, list):

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import isolation, pipes
-from .candidate import ERROR, LONGEST_ERROR, VALUE
+from .candidate import ERROR, MAX_ERROR, VALUE
 from .isolation import Isolation
-from .plain import MOST_BYTES, NotPlain, pack, unpack
+from .plain import MAX_BYTES, NotPlain, pack, unpack
 
 START_SECONDS = 20.0
 """How long the candidate's process may take to be isolated, before its time begins."""
-LONGEST_PROGRAM = 300_000
+MAX_PROGRAM = 300_000
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -64,7 +64,7 @@ class Candidate:
     def hear(self) -> bytes:
         """The next message. Raises CandidateFailed."""
         try:
-            return pipes.receive(self._hears, MOST_BYTES + 1, self.deadline)
+            return pipes.receive(self._hears, MAX_BYTES + 1, self.deadline)
         except (pipes.Ended, pipes.TooLate, pipes.TooLong) as problem:
             raise self._failed(problem) from problem
 
@@ -78,14 +78,14 @@ class Candidate:
             except NotPlain as problem:
                 raise self._failed(f"it answered with {problem}") from problem
         is_error = kind == ERROR
-        raise self._failed(rest[:LONGEST_ERROR].decode(errors="replace") if is_error else "it sent no answer")
+        raise self._failed(rest[:MAX_ERROR].decode(errors="replace") if is_error else "it sent no answer")
 
     def _failed(self, problem: Exception | str) -> CandidateFailed:
-        """Keep the first reason: tests that catch the exception have failed all the same."""
+        """Keep the first reason: tests that catch the exception have failed too."""
         if isinstance(problem, pipes.TooLate):
             problem = f"no end after {self.seconds:g} s"
         elif isinstance(problem, pipes.TooLong):
-            problem = f"it answered with more than {MOST_BYTES} bytes"
+            problem = f"it answered with more than {MAX_BYTES} bytes"
         elif isinstance(problem, pipes.Ended):
             problem = self._how_it_ended()
         self.failure = self.failure or str(problem) or "it failed without a word"
@@ -126,13 +126,13 @@ def open_candidate(
         candidate = Candidate(process, time.monotonic() + START_SECONDS, START_SECONDS)
         try:
             candidate.send(message)
-            told = json.loads(candidate.hear())
+            answer = json.loads(candidate.hear())
         except CandidateFailed as problem:
             raise Refused(f"its process did not start: {problem}") from problem
-        if "refused" in told:
-            raise Refused(told["refused"])
+        if "refused" in answer:
+            raise Refused(answer["refused"])
         candidate.deadline, candidate.seconds = time.monotonic() + seconds, seconds
-        yield candidate, told["held"]
+        yield candidate, answer["held"]
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """A filter of the kernel: what a computing Python interpreter needs is allowed, every other system call is refused.
 
-There is no network, no other process, no thread, no signal to others, and no file that is written. Source of the form:
+A filtered process has no network, starts no process or thread, signals no other and writes no file. Source of the form:
 Linux, Documentation/userspace-api/seccomp_filter.rst and include/uapi/linux/{seccomp,filter,audit}.h.
 """
 
@@ -111,7 +111,7 @@ def _answer(name: str, *, can_read: bool) -> list[bytes]:
             _refusal(errno.EPERM),
             _line(_RETURN, _ALLOW),
         ]
-    if name == "ioctl":  # There is no terminal, and Python does without the rest.
+    if name == "ioctl":  # The process has no terminal, and Python does without the rest.
         return [_refusal(errno.ENOTTY)]
     if name == "clone3":  # The C library then asks by the older call, which is refused.
         return [_refusal(errno.ENOSYS)]

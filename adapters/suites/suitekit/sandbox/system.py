@@ -11,7 +11,7 @@ PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
-_MOST_CAPABILITIES = 64
+_MAX_CAPABILITIES = 64
 
 
 def call(number: int, *arguments: object) -> int:
@@ -25,7 +25,7 @@ def call(number: int, *arguments: object) -> int:
 
 
 def function(name: str, *arguments: object) -> int:
-    """A function of the C library; its result. Raises OSError, also if there is no such function."""
+    """A function of the C library; its result. Raises OSError, also if the function does not exist."""
     made = getattr(ctypes.CDLL(None, use_errno=True), name, None)
     if made is None:
         raise OSError(f"this system has no {name}")
@@ -43,7 +43,7 @@ def prctl(option: int, value: object = 0, more: object = 0) -> int:
 
 def drop_privileges() -> None:
     """Give up every capability, for ever: also root can then do no more than the owner of its files. Raises OSError."""
-    for capability in range(_MOST_CAPABILITIES):
+    for capability in range(_MAX_CAPABILITIES):
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError:
