@@ -164,7 +164,7 @@ def test_notes_about_a_score_are_shown_and_recorded(bench):
     assert "2 of 4 samples have no score" in bench("show-run", run["run_id"]).stdout
     done = bench("import", "--metric", "f1", str(DATA / "lm-eval-percent.json"))
     assert "45.2" in done.stdout and "ratio" not in done.stdout
-    assert "no ratio between 0 and 1; its unit may be percent" in done.stderr
+    assert "is not a ratio between 0 and 1; its unit may be percent" in done.stderr
 
 
 def test_the_cost_of_imported_runs_is_recorded(bench):
