@@ -129,7 +129,7 @@ def test_what_is_beyond_the_last_event_is_not_answered_as_now_in_silence(client,
     add("run_a")
     beyond = client.simulate_get(f"{path}?as_of=3")
     assert (beyond.status_code, beyond.json["title"]) == (400, "bad parameter as_of")
-    assert "no event 3 yet" in beyond.json["detail"] and "last is 2" in beyond.json["detail"]
+    assert "event 3 does not exist yet" in beyond.json["detail"] and "last event is 2" in beyond.json["detail"]
     assert client.simulate_get(f"{path}?as_of=2").status_code == 200
     assert client.simulate_get(f"{path}?as_of=2999-01-01T00:00:00Z").status_code == 200
     add("run_b")

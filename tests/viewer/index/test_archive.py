@@ -184,7 +184,7 @@ def test_moments_are_named_by_position_and_by_time(archive, store, histories):
         assert view.head.position == 2 and view.head.at == times[1] and len(view.table.rows) == 2
     with archive.look("1999-01-01") as view:
         assert view.head.position == 0 and view.table.rows == [] and view.head.past
-    with pytest.raises(NoSuchMoment, match="no event 4 yet"), archive.look("4"):
+    with pytest.raises(NoSuchMoment, match="event 4 does not exist yet"), archive.look("4"):
         pass
     for later in ("3", "2999-01-01T00:00:00Z"):
         with archive.look(later) as view:
