@@ -81,18 +81,17 @@ class Place(Location):
         with opened as connection:
             yield connection
 
-    def catalogue(self, include: Collection[Doubtful] = ()) -> Catalogue:
-        """Everything that a name can mean in `compare` and `check`."""
-        from ..projections.scores.selection import Catalogue
-        from ..projections.sqlite.database import read_groups, read_runs
+    @contextlib.contextmanager
+    def catalogue(self, include: Collection[Doubtful] = ()) -> Iterator[Catalogue]:
+        """Everything that a name can mean in `compare` and `check`; use it inside a `with` block."""
+        from ..projections.sqlite.catalogue import StoredCatalogue
 
-        def past(when: str) -> list[Run]:
-            with self.history(when) as then:
-                return list(read_runs(then))
+        with contextlib.ExitStack() as opened:
 
-        with self.history() as now:
-            groups = {group.run_group_id: group for group in read_groups(now)}
-            return Catalogue(runs=list(read_runs(now)), groups=groups, past=past, include=include)
+            def past(when: AsOf | None) -> Catalogue:
+                return StoredCatalogue(opened.enter_context(self.history(when)), past, include)
+
+            yield past(None)
 
     def run(
         self,
@@ -178,12 +177,12 @@ class Place(Location):
         Imported, synthetic, late and retracted runs count only if `include` names them.
         """
         from ..projections.scores.high_scores import holding, read_history
-        from ..projections.scores.leaderboard import leaderboard
-        from ..projections.sqlite.database import read_runs
+        from ..projections.scores.leaderboard import leaderboard_of
+        from ..projections.sqlite.tallies import read_board
 
         with self.history(as_of) as history:
-            standings = leaderboard(read_runs(history), holding(read_history(history)), include=include)
-        return [one for one in standings if benchmark in (None, one.task.benchmark_id)]
+            found = leaderboard_of(read_board(history, works=False), holding(read_history(history)), include=include)
+        return [one for one in found if benchmark in (None, one.task.benchmark_id)]
 
     def compare(self, first: str, second: str, *more: str, include: Collection[Doubtful] = ()) -> Comparison:
         """Compare runs, groups, models, agents or moments with the first one, task by task.
@@ -195,8 +194,8 @@ class Place(Location):
         from ..projections.scores.samples import sample_reader
         from ..projections.scores.selection import select
 
-        catalogue = self.catalogue(include)
-        return compare([select(spec, catalogue) for spec in (first, second, *more)], sample_reader(self.workspace))
+        with self.catalogue(include) as catalogue:
+            return compare([select(spec, catalogue) for spec in (first, second, *more)], sample_reader(self.workspace))
 
     def check(
         self,
@@ -215,17 +214,17 @@ class Place(Location):
         """
         from ..projections.scores.check import Allowance
 
-        catalogue = self.catalogue(include)
         drops = max_drop if isinstance(max_drop, Mapping) else {"": max_drop}
-        return check_history(
-            catalogue,
-            self.workspace,
-            what=what,
-            baseline=baseline,
-            allowances={benchmark: Allowance.parse(str(drop)) for benchmark, drop in drops.items()},
-            significant=significant,
-            across=across,
-        )
+        with self.catalogue(include) as catalogue:
+            return check_history(
+                catalogue,
+                self.workspace,
+                what=what,
+                baseline=baseline,
+                allowances={benchmark: Allowance.parse(str(drop)) for benchmark, drop in drops.items()},
+                significant=significant,
+                across=across,
+            )
 
     def query(self, sql: str, *, as_of: AsOf | None = None, rows: int = 10_000, seconds: float = 30.0) -> Answer:
         """Answer one SELECT over the history, in a sandbox; at most `rows` rows, within `seconds`.
@@ -288,15 +287,14 @@ def check_history(
 
     Raises SelectionError for an unknown name, and UsageError if the baseline has nothing to compare.
     """
-    from ..projections.scores.check import check, last_run, named_baseline
+    from ..projections.scores.check import check
     from ..projections.scores.samples import sample_reader
-    from ..projections.scores.selection import find, newest_group
+    from ..projections.scores.selection import find, named_baseline, newest_group
 
     selection = newest_group(catalogue) if what is None else find(what, catalogue)
-    runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
     against, title = named_baseline(baseline, catalogue, across=across)
     result = check(
-        runs if selection.kind in ("run", "group") else last_run(runs),
+        selection.to_check(),
         against,
         sample_reader(workspace),
         checked=f"{selection.kind} {selection.name}",

@@ -227,7 +227,7 @@ class Histories:
     @staticmethod
     def failed(reason: str = "exit_code", **changes: Any) -> Failed:
         """A `failed` event."""
-        return Failed(ended_at="2026-11-23T10:00:00.000000Z", reason=reason, error="it broke", **changes)
+        return Failed(**{"ended_at": "2026-11-23T10:00:00.000000Z", "error": "it broke", **changes}, reason=reason)
 
     @staticmethod
     def recovered(adopted: Finished | None = None, is_end_known: bool = False) -> Recovered:

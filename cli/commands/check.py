@@ -65,22 +65,22 @@ def command(
     2 if the baseline has nothing to compare with.
     """
     allowances = _allowances(drops)
-    catalogue = place.catalogue(include)
-    known = {run.benchmark_id for run in catalogue.runs}
-    for unknown in allowances.keys() - known - {""}:
-        raise UsageError(
-            f"--max-drop: the ledger has no scores of the benchmark '{unknown}'",
-            did_you_mean(unknown, known, "benchmarks show-runs lists the runs"),
+    with place.catalogue(include) as catalogue:
+        known = catalogue.benchmarks()
+        for unknown in allowances.keys() - set(known) - {""}:
+            raise UsageError(
+                f"--max-drop: the ledger has no scores of the benchmark '{unknown}'",
+                did_you_mean(unknown, known, "benchmarks show-runs lists the runs"),
+            )
+        result = check_history(
+            catalogue,
+            place.workspace,
+            what=what,
+            baseline=baseline,
+            allowances=allowances,
+            significant=significant,
+            across=across,
         )
-    result = check_history(
-        catalogue,
-        place.workspace,
-        what=what,
-        baseline=baseline,
-        allowances=allowances,
-        significant=significant,
-        across=across,
-    )
     if junit:
         junit.write_bytes(check_report(result))
     if markdown:

@@ -45,8 +45,8 @@ def command(
     """
     if len(specs) < 2:
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
-    catalogue = place.catalogue(include)
-    comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace), margin=margin)
+    with place.catalogue(include) as catalogue:
+        comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace), margin=margin)
     if as_json:
         print_json(comparison)
         return

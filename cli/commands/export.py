@@ -98,8 +98,8 @@ def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:
             return list(read_runs(history))
     if as_of is not None:
         raise UsageError("WHAT and --as-of exclude each other", "WHAT can be as-of:TIME")
-    selection = find(what, place.catalogue())
-    return sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
+    with place.catalogue() as catalogue:
+        return list(find(what, catalogue).every())
 
 
 def _rows(run: Run, place: Place) -> list[Json]:

@@ -10,8 +10,9 @@ from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import standings_table
 from ...projections.render.text import markdown
 from ...projections.scores.high_scores import holding, read_history
-from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard
-from ...projections.sqlite.database import read_runs, read_state
+from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard_of
+from ...projections.sqlite.database import read_state
+from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
 from ..printing import show
@@ -51,9 +52,9 @@ def command(
     units or directions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
-        runs, held = list(read_runs(history)), holding(read_history(history))
-        standings = leaderboard(runs, held, include=include, min_completion=min_completion)
-        left_out = len(leaderboard(runs, held, include=include)) - len(standings) if min_completion else 0
+        board, held = read_board(history, works=False), holding(read_history(history))
+        standings = leaderboard_of(board, held, include=include, min_completion=min_completion)
+        left_out = len(leaderboard_of(board, held, include=include)) - len(standings) if min_completion else 0
         state = read_state(history)
     if left_out:
         rows = "1 row is" if left_out == 1 else f"{left_out} rows are"

@@ -14,7 +14,7 @@ from ...projections.render.report.layout import html_page, markdown_page
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.scores.leaderboard import Doubtful
 from ...projections.scores.samples import sample_reader
-from ...projections.scores.selection import Catalogue, find
+from ...projections.scores.selection import ListedCatalogue, find
 from ...projections.sqlite.database import State, read_groups, read_runs, read_state
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
@@ -86,9 +86,9 @@ def _report(place: Place, what: str | None, title: str, include: frozenset[Doubt
 
     scope, runs = "the whole history", history
     if what is not None:
-        selection = find(what, Catalogue(runs=history, groups=groups, past=past, include=include))
+        selection = find(what, ListedCatalogue(runs=history, groups=groups, past=past, include=include))
         scope = f"{selection.kind} {selection.name}"
-        runs = sorted([*selection.runs, *selection.others], key=lambda run: run.first_seq)
+        runs = list(selection.every())
     return build_report(
         runs,
         title=title,

@@ -16,6 +16,8 @@ import msgspec
 
 from ...ledger.fold import Run
 from ...ledger.usage import cost_in
+from .counting import Doubtful, Judged, bits_of, kind_of
+from .means import exact, mean_of
 
 INFRASTRUCTURE_REASONS = frozenset({"environment", "start", "orchestrator_lost", "interrupted", "stalled"})
 """Reasons of failures that are never the benchmark's own."""
@@ -33,6 +35,9 @@ _PROVIDER_ERROR = re.compile(f"{PROVIDER_ERROR}|insufficient_quota", re.IGNORECA
 _MAY_QUOTE_A_PROVIDER = frozenset({"exit_code", "no_result", "exception"})
 
 Ending = Literal["running", "succeeded", "own", "infrastructure"]
+FAILURES: frozenset[Ending] = frozenset({"own", "infrastructure"})
+
+_NO_ATTEMPT = bits_of(("imported", "synthetic", "retracted"))
 
 
 class Attempted(Protocol):
@@ -56,17 +61,6 @@ class Attempted(Protocol):
     def error(self) -> str | None: ...  # noqa: D102
     @property
     def duration_seconds(self) -> float | None: ...  # noqa: D102
-
-
-class Judged(Protocol):
-    """What decides whether a run counts as an attempt."""
-
-    @property
-    def imported(self) -> object: ...  # noqa: D102
-    @property
-    def synthetic(self) -> bool: ...  # noqa: D102
-    @property
-    def retracted(self) -> object: ...  # noqa: D102
 
 
 class Work(NamedTuple):
@@ -125,16 +119,40 @@ def work_of(run: Attempted) -> Work:
     return Work(run.benchmark_id, run.comparison_key, run.agent, run.provider, run.model)
 
 
-def is_attempt(run: Judged, include: Collection[str] = ()) -> bool:
+def is_attempt(run: Judged, include: Collection[Doubtful] = ()) -> bool:
     """Whether a run is counted as an attempt: not retracted, imported or synthetic, but for the kinds in `include`."""
-    return not (
-        (run.imported is not None and "imported" not in include)
-        or (run.synthetic and "synthetic" not in include)
-        or (run.retracted is not None and "retracted" not in include)
-    )
+    return is_attempt_of(kind_of(run), include)
 
 
-def attempts_of(runs: Iterable[Run], include: Collection[str] = ()) -> dict[Work, Attempts]:
+def is_attempt_of(kind: int, include: Collection[Doubtful] = ()) -> bool:
+    """The same of a kind (`counting.kind_of`)."""
+    return not kind & _NO_ATTEMPT & ~bits_of(include)
+
+
+class Sum(msgspec.Struct):
+    """Attempts that ended in one way: their number, and of the failures what they took, by exact sums (`exact`)."""
+
+    runs: int = 0
+    seconds: int = 0
+    cost: int = 0
+    unpriced: int = 0
+
+    def add(self, sign: int, seconds: float | None, cost: float | None, *, is_failure: bool) -> None:
+        """Count one more attempt (`sign` 1), or one less (-1)."""
+        self.runs += sign
+        if is_failure:
+            self.seconds += sign * exact(seconds or 0.0)
+            self.cost += sign * exact(cost or 0.0)
+            self.unpriced += sign * (cost is None)
+
+
+def count_run(total: Sum, run: Run, how: Ending, sign: int = 1) -> None:
+    """Count a run in the sum of its ending."""
+    is_failure = how in FAILURES
+    total.add(sign, run.duration_seconds, cost_in(run.usage) if is_failure else None, is_failure=is_failure)
+
+
+def attempts_of(runs: Iterable[Run], include: Collection[Doubtful] = ()) -> dict[Work, Attempts]:
     """The attempts at each piece of work."""
     of: dict[Work, list[Run]] = defaultdict(list)
     for run in runs:
@@ -150,15 +168,21 @@ def attempts(runs: Iterable[Run]) -> Attempts:
 
 def count(endings: Iterable[tuple[Ending, float | None, float | None]]) -> Attempts:
     """The attempts, each given by its ending, its seconds and its cost in US dollars."""
-    numbers: dict[Ending, int] = {"running": 0, "succeeded": 0, "own": 0, "infrastructure": 0}
-    seconds = cost = 0.0
-    unpriced = 0
+    sums: dict[Ending, Sum] = defaultdict(Sum)
     for how, took, paid in endings:
-        numbers[how] += 1
-        if how in ("own", "infrastructure"):
-            seconds += took or 0.0
-            cost += paid or 0.0
-            unpriced += paid is None
+        sums[how].add(1, took, paid, is_failure=how in FAILURES)
+    return attempts_in(sums.items())
+
+
+def attempts_in(sums: Iterable[tuple[Ending, Sum]]) -> Attempts:
+    """The attempts of sums, of which several may be of one ending."""
+    numbers: dict[Ending, int] = {"running": 0, "succeeded": 0, "own": 0, "infrastructure": 0}
+    seconds = cost = unpriced = 0
+    for how, some in sums:
+        numbers[how] += some.runs
+        seconds += some.seconds
+        cost += some.cost
+        unpriced += some.unpriced
     failures = numbers["own"] + numbers["infrastructure"]
     ended = numbers["succeeded"] + failures
     return Attempts(
@@ -167,8 +191,8 @@ def count(endings: Iterable[tuple[Ending, float | None, float | None]]) -> Attem
         successes=numbers["succeeded"],
         own_failures=numbers["own"],
         infrastructure_failures=numbers["infrastructure"],
-        seconds_lost=round(seconds, 6),
-        cost_lost=round(cost, 9),
+        seconds_lost=round(mean_of(seconds, 1), 6),
+        cost_lost=round(mean_of(cost, 1), 9),
         unpriced=unpriced,
         completion=numbers["succeeded"] / ended if ended else None,
     )

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
+from .baselines import Baseline, Candidates, among, best_before, last_before, last_run
 from .comparison import Contrast, adjust, contrast
-from .leaderboard import (
-    Doubtful,
-    Score,
-    Task,
-    is_eligible,
-    score_of,
-    task_config,
-    task_of,
-    telling_options,
-)
-from .recency import Moment, in_order, when
-from .records import best_of
+from .counting import Doubtful, Task, is_eligible, task_config, task_of
+from .leaderboard import Score, score_of, telling_options
+from .recency import in_order, when
 from .samples import SampleReader
-from .selection import Catalogue, select
+
+__all__ = [
+    "Allowance",
+    "Baseline",
+    "Candidates",
+    "Check",
+    "CheckedScore",
+    "among",
+    "best_before",
+    "check",
+    "last_before",
+    "last_run",
+]
 
 _ALLOWANCE = re.compile(r"(?P<number>[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)(?P<percent>%?)")
 
@@ -86,101 +90,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     scores: list[CheckedScore]
 
 
-class Candidates(msgspec.Struct, frozen=True, kw_only=True):
-    """The runs of one benchmark with its options, of one agent and model, that are to be checked.
-
-    `runs` are those that count, in the order of their own times. If there are none, `failed` is the newest failure.
-    `first` is when the first of all of them was.
-    """
-
-    benchmark_id: str
-    comparison_key: str
-    agent: str
-    provider: str
-    model: str
-    runs: list[Run]
-    failed: Run | None
-    first: Moment
-
-    def is_task_of(self, run: Run) -> bool:
-        """Whether a run of the same benchmark and options has its score in the same unit.
-
-        A failure may not know the unit of the score that it does not have.
-        """
-        return not self.runs or task_of(run) == task_of(self.runs[-1])
-
-
-Baseline = Callable[[Candidates], Sequence[Run]]
-"""The runs of one agent and model that candidates are measured against; none: the baseline has nothing for them."""
-
-
-def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
-    """The best run before the first that is checked, of the same agent and model; `across`: of any.
-
-    `history` are runs that count.
-    """
-
-    work = _by_work(history, across)
-
-    def find(candidates: Candidates) -> Sequence[Run]:
-        earlier = _earlier(work, candidates, across)
-        return [best_of(earlier)] if earlier else []
-
-    return find
-
-
-def last_before(history: Sequence[Run], *, across: bool = False) -> Baseline:
-    """The runs of the group that ran it last before the first that is checked; otherwise as `best_before`."""
-
-    work = _by_work(history, across)
-
-    def find(candidates: Candidates) -> Sequence[Run]:
-        earlier = _earlier(work, candidates, across)
-        return _of_one_contender([run for run in earlier if run.run_group_id == earlier[-1].run_group_id])
-
-    return find
-
-
-def among(runs: Sequence[Run], *, across: bool = False) -> Baseline:
-    """These runs, as far as they are of the same task, agent and model; `across`: of the best agent and model."""
-
-    work = _by_work(runs, across)
-
-    def find(candidates: Candidates) -> Sequence[Run]:
-        return _of_one_contender(_same(work, candidates, across))
-
-    return find
-
-
-def named_baseline(spec: str, catalogue: Catalogue, *, across: bool = False) -> tuple[Baseline, str]:
-    """The baseline that a text names, and its title: `best`, `last`, or what `selection.select` knows.
-
-    With `across`, scores of other agents and models count too. Raises SelectionError.
-    """
-    history = [run for run in catalogue.runs if is_eligible(run, catalogue.include)]
-    whose = "any agent and model" if across else "the same agent and model"
-    if spec == "best":
-        return best_before(history, across=across), f"the best earlier score of {whose}"
-    if spec == "last":
-        return last_before(history, across=across), f"the last earlier score of {whose}"
-    selection = select(spec, catalogue)
-    # A run that is named counts, whatever its agent and model.
-    return among(selection.runs, across=across or selection.kind == "run"), f"{selection.kind} {selection.name}"
-
-
-def last_run(runs: Iterable[Run]) -> list[Run]:
-    """Of each benchmark with its options, agent and model the runs of the group that ran it last, in order.
-
-    For the check of a model or of a whole history: what came before is what it is measured against.
-    """
-    by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in in_order(runs):
-        if run.status != "running":
-            by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
-    newest = [run for some in by_work.values() for run in some if run.run_group_id == some[-1].run_group_id]
-    return in_order(newest)
-
-
 def check(
     runs: Sequence[Run],
     baseline: Baseline,
@@ -224,7 +133,7 @@ _WORST_FIRST: tuple[Result, ...] = ("failed", "worse", "no baseline", "ok")
 def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Candidates]:
     by_work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in in_order(runs):
-        by_work[run.benchmark_id, run.comparison_key, *_contender(run)].append(run)
+        by_work[run.benchmark_id, run.comparison_key, run.agent, run.provider, run.model].append(run)
     found = []
     for (benchmark_id, comparison_key, agent, provider, model), some in by_work.items():
         scored = [run for run in some if is_eligible(run, include)]
@@ -293,39 +202,3 @@ _OF_NOISE = {
     "no difference": ", but not by more than noise",
     "unknown": ", and nothing is known of the noise",
 }
-
-
-def _contender(run: Run) -> tuple[str, str, str]:
-    return run.agent, run.provider, run.model
-
-
-_Work = Mapping[tuple[str, ...], Sequence[Run]]
-
-
-def _by_work(runs: Iterable[Run], across: bool) -> _Work:
-    """The runs by benchmark, options and, unless `across`, agent and model.
-
-    There may be a thousand candidates, and a hundred thousand runs: each candidate looks only at its own.
-    """
-    work: dict[tuple[str, ...], list[Run]] = defaultdict(list)
-    for run in in_order(runs):
-        work[(run.benchmark_id, run.comparison_key, *(() if across else _contender(run)))].append(run)
-    return work
-
-
-def _same(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
-    own = (candidates.agent, candidates.provider, candidates.model)
-    runs = work.get((candidates.benchmark_id, candidates.comparison_key, *(() if across else own)), ())
-    return [run for run in runs if candidates.is_task_of(run)]
-
-
-def _earlier(work: _Work, candidates: Candidates, across: bool) -> list[Run]:
-    return [run for run in _same(work, candidates, across) if when(run) < candidates.first]
-
-
-def _of_one_contender(runs: Sequence[Run]) -> list[Run]:
-    """The runs of the agent and model with the best score: those of several have no mean."""
-    if not runs:
-        return []
-    best = _contender(best_of(runs))
-    return [run for run in runs if _contender(run) == best]

@@ -10,10 +10,12 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
-from .attempts import Attempts, attempts, is_attempt
-from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
+from .attempts import Attempts, Ending, Sum, attempts_in
+from .counting import Task, task_config, task_of
+from .leaderboard import Score, score_of, telling_options
 from .means import mean
 from .power import smallest_detectable, tost
+from .recency import when
 from .samples import SampleReader
 from .selection import Kind, Selection
 from .statistics import Difference, Method, holm, paired, unpaired
@@ -130,7 +132,7 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader, *, marg
     dimensions = _matched_dimensions(selections)
     tables = [_by_key(selection.runs, dimensions) for selection in selections]
     shared = sorted(key for key in tables[0] if any(key in table for table in tables[1:]))
-    telling = telling_options({key.task: task_config(tables[0][key][-1]) for key in shared})
+    telling = telling_options({key.task: task_config(_newest(tables[0][key])) for key in shared})
     rows = [
         _row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples, margin) for key in shared
     ]
@@ -143,8 +145,7 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader, *, marg
     rows = [msgspec.structs.replace(row, contrasts=[next(contrasts) for _ in row.contrasts]) for row in rows]
     return Comparison(
         sides=[
-            Side(some.name, some.kind, len(some.runs), sorted({contender(run) for run in some.runs}))
-            for some in selections
+            Side(some.name, some.kind, some.count, sorted({contender(run) for run in some.runs})) for some in selections
         ],
         matched_by=dimensions,
         level=LEVEL,
@@ -263,12 +264,13 @@ def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key
 
 def _tried(selection: Selection, dimensions: Collection[Dimension]) -> dict[tuple[str, str, str, str], Attempts]:
     """All attempts of a side at each row's work: a failure does not know the unit of the score that it lacks."""
-    of: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
-    for run in (*selection.runs, *(other for other in selection.others if is_attempt(other))):
-        agent = _value(run, "agent") if "agent" in dimensions else ""
-        model = _value(run, "model") if "model" in dimensions else ""
-        of[run.benchmark_id, run.comparison_key, agent, model].append(run)
-    return {key: attempts(runs) for key, runs in of.items()}
+    of: dict[tuple[str, str, str, str], list[tuple[Ending, Sum]]] = defaultdict(list)
+    for key, some in selection.tried.items():
+        work = key.work
+        agent = work.agent if "agent" in dimensions else ""
+        model = f"{work.provider}:{work.model}" if "model" in dimensions else ""
+        of[work.benchmark_id, work.comparison_key, agent, model].append((key.ending, some))
+    return {key: attempts_in(sums) for key, sums in of.items()}
 
 
 def _attempted(key: _Key) -> tuple[str, str, str, str]:
@@ -285,7 +287,7 @@ def _row(
     first = sides[0]
     return Row(
         task=key.task,
-        config=task_config(first[-1]),
+        config=task_config(_newest(first)),
         task_options=telling,
         agent=key.agent or None,
         model=key.model or None,
@@ -365,14 +367,22 @@ _Table = Mapping[_Key, Sequence[Run]]
 def _differences(first: str, before: _Table, side: str, after: _Table) -> Iterator[tuple[str, str]]:
     """The benchmarks of two sides that have no row in common, each with the reason."""
     common = {key.task.benchmark_id for key in before.keys() & after.keys()}
-    ours = {key.task.benchmark_id: key for key in before}
-    theirs = {key.task.benchmark_id: key for key in after}
+    ours, theirs = _newest_keys(before), _newest_keys(after)
     for benchmark_id in sorted((ours.keys() | theirs.keys()) - common):
         if benchmark_id in ours and benchmark_id in theirs:
             a, b = ours[benchmark_id], theirs[benchmark_id]
-            yield benchmark_id, _difference(a, before[a][-1], b, after[b][-1])
+            yield benchmark_id, _difference(a, _newest(before[a]), b, _newest(after[b]))
         else:
             yield benchmark_id, f"only {first if benchmark_id in ours else side} has a score"
+
+
+def _newest_keys(table: _Table) -> dict[str, _Key]:
+    """Of each benchmark the row that was run last."""
+    return {key.task.benchmark_id: key for key in sorted(table, key=lambda key: when(_newest(table[key])))}
+
+
+def _newest(runs: Sequence[Run]) -> Run:
+    return max(runs, key=when)
 
 
 def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:

@@ -8,86 +8,60 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal, Protocol, get_args
 
 import msgspec
 
-from ...ledger.events import REPEAT, Json
+from ...ledger.events import Json
 from ...ledger.fold import Run
-from .attempts import Attempts, Work, attempts_of
+from .attempts import Attempts, Work
+from .counting import (
+    CHANCE,
+    DOUBTFUL,
+    RANDOM,
+    Doubtful,
+    Judged,
+    ScoredRun,
+    Task,
+    chance_of,
+    doubts,
+    is_eligible,
+    kinds_that_count,
+    repetition_of,
+    task_config,
+    task_of,
+)
 from .high_scores import HighScore
 from .intervals import IntervalMethod
 from .ranks import Placed, rank_intervals
-from .recency import Moment, Timed, in_order, when
-from .records import Scored, best_of, is_upward
+from .recency import Moment, in_order, when
+from .records import best_of
+from .tally import Board, Tally, board_of, is_scored, is_success
 from .uncertainty import Source, uncertainty
 
-Doubtful = Literal["imported", "synthetic", "late", "retracted"]
-DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
-"""Kinds of runs that count only where somebody asks for them."""
-
-CHANCE = "chance"
-"""The metric that holds the score of guessing, as a benchmark's manifest or result tells it."""
-RANDOM = "random"
-"""The agent whose runs are random answers: their mean is the score of guessing, where no metric tells it."""
-
-
-class Judged(Protocol):
-    """What decides whether a run's score counts: a whole `Run` has it, and so has a row of the score columns."""
-
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def score(self) -> float | None: ...  # noqa: D102
-    @property
-    def imported(self) -> object: ...  # noqa: D102
-    @property
-    def synthetic(self) -> bool: ...  # noqa: D102
-    @property
-    def late(self) -> bool: ...  # noqa: D102
-    @property
-    def retracted(self) -> object: ...  # noqa: D102
-
-
-class ScoredRun(Judged, Timed, Scored, Protocol):
-    """What the score of a contender is made from: a whole `Run` has it, and so has a row of the viewer."""
-
-    @property
-    def run_id(self) -> str: ...  # noqa: D102
-    @property
-    def benchmark_id(self) -> str: ...  # noqa: D102
-    @property
-    def comparison_key(self) -> str: ...  # noqa: D102
-    @property
-    def extra_config(self) -> Json: ...  # noqa: D102
-    @property
-    def agent(self) -> str: ...  # noqa: D102
-    @property
-    def provider(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def unit(self) -> str | None: ...  # noqa: D102
-    @property
-    def stderr(self) -> float | None: ...  # noqa: D102
-    @property
-    def samples(self) -> int | None: ...  # noqa: D102
-
-
-class Task(msgspec.Struct, frozen=True, order=True):
-    """What two scores must share to be compared: the benchmark, its options, the unit and the direction.
-
-    `comparison_key` is the digest of benchmark and options; an empty unit means that none was said.
-    """
-
-    benchmark_id: str
-    comparison_key: str
-    unit: str
-    higher_is_better: bool
-
-    def improvement(self, delta: float) -> float:
-        """A difference of scores, turned so that positive is better."""
-        return delta if self.higher_is_better else -delta
+__all__ = [
+    "CHANCE",
+    "DOUBTFUL",
+    "RANDOM",
+    "ContenderScore",
+    "Doubtful",
+    "Judged",
+    "Score",
+    "ScoredRun",
+    "Standing",
+    "Task",
+    "chance_of",
+    "chances",
+    "contender_score",
+    "doubts",
+    "is_eligible",
+    "leaderboard",
+    "leaderboard_of",
+    "score_of",
+    "standings",
+    "task_config",
+    "task_of",
+    "telling_options",
+]
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,23 +154,42 @@ def leaderboard(
     `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
     count too: without it imported, synthetic, late and retracted runs count nowhere.
     """
-    everything = in_order(runs)
-    of: dict[tuple[Task, str, str, str], list[Run]] = defaultdict(list)
-    for run in everything:
-        if is_eligible(run, include):
-            of[task_of(run), run.agent, run.provider, run.model].append(run)
-    return standings(
-        map(contender_score, of.values()),
-        chances(everything),
-        high_scores,
-        attempts=attempts_of(everything, include),
-        min_completion=min_completion,
-    )
+    return leaderboard_of(board_of(runs), high_scores, include=include, min_completion=min_completion)
+
+
+def leaderboard_of(
+    board: Board,
+    high_scores: Mapping[str, HighScore] | None = None,
+    *,
+    include: Collection[Doubtful] = (),
+    min_completion: float = 0.0,
+) -> list[Standing]:
+    """The same by the tallies of a history."""
+    of: dict[tuple[Task, str, str, str], list[Tally]] = defaultdict(list)
+    for key, tally in board.counting(kinds_that_count(include)):
+        of[key.task, key.work.agent, key.work.provider, key.work.model].append(tally)
+    scores = [
+        _contender_score(
+            [tally.newest for tally in tallies],
+            best_of(tally.best for tally in tallies if tally.best is not None),
+            sum(tally.runs for tally in tallies),
+        )
+        for tallies in of.values()
+    ]
+    successes = [tally for key, tally in board.tallies.items() if is_success(key.kind) and is_scored(key.kind)]
+    deciding = in_order(run for tally in successes for run in (tally.telling, tally.newest) if run is not None)
+    attempts = board.attempts_with(include)
+    return standings(scores, chances(deciding), high_scores, attempts=attempts, min_completion=min_completion)
 
 
 def contender_score(runs: Sequence[ScoredRun]) -> ContenderScore:
     """What runs of one task, agent and model come to; at least one, and all of them count."""
-    latest, best = max(runs, key=when), best_of(runs)
+    return _contender_score(runs, best_of(runs), len(runs))
+
+
+def _contender_score(newest: Sequence[ScoredRun], best: ScoredRun, count: int) -> ContenderScore:
+    """The same if only the newest run of each repetition is known, the best of all, and their number."""
+    latest = max(newest, key=when)
     assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
     return ContenderScore(
         task=task_of(latest),
@@ -204,8 +197,8 @@ def contender_score(runs: Sequence[ScoredRun]) -> ContenderScore:
         agent=latest.agent,
         provider=latest.provider,
         model=latest.model,
-        runs=len(runs),
-        score=score_of(runs),
+        runs=count,
+        score=score_of(newest),
         latest=when(latest),
         latest_run_id=latest.run_id,
         latest_score=latest.score,
@@ -245,44 +238,12 @@ def standings(
     return sorted(found, key=lambda standing: standing.task.benchmark_id)
 
 
-def is_eligible(run: Judged, include: Collection[Doubtful] = ()) -> bool:
-    """Whether a run's score counts: a success with a score, and none of the doubtful kinds but those in `include`.
-
-    Without `include` it is the column `counts` of the SQL view `runs`.
-    """
-    return run.status == "succeeded" and run.score is not None and not doubts(run).difference(include)
-
-
-def doubts(run: Judged) -> set[Doubtful]:
-    """The doubtful kinds that a run is of."""
-    kinds: set[Doubtful] = set()
-    if run.imported is not None:
-        kinds.add("imported")
-    if run.synthetic:
-        kinds.add("synthetic")
-    if run.late:
-        kinds.add("late")
-    if run.retracted is not None:
-        kinds.add("retracted")
-    return kinds
-
-
-def task_of(run: ScoredRun) -> Task:
-    """The task that a run's score belongs to. A run that names no direction is taken for higher-is-better."""
-    return Task(run.benchmark_id, run.comparison_key, run.unit or "", is_upward(run))
-
-
-def task_config(run: ScoredRun) -> Json:
-    """A run's options without the number of the repetition."""
-    return {name: value for name, value in run.extra_config.items() if name != REPEAT}
-
-
 def score_of(runs: Sequence[ScoredRun]) -> Score:
     """The score of runs of one task, agent and model; at least one.
 
     Of several attempts at one repetition the newest counts: what came before it may be of an older benchmark.
     """
-    newest = {str(run.extra_config.get(REPEAT, 1)): run for run in in_order(runs)}
+    newest = {repetition_of(run): run for run in in_order(runs)}
     repeats = [newest[number] for number in sorted(newest, key=lambda number: (len(number), number))]
     found = uncertainty(repeats)
     return Score(
@@ -312,12 +273,6 @@ def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:
         for task in some:
             telling[task] = {name: value for name, value in configs[task].items() if name in differing}
     return telling
-
-
-def chance_of(run: Run) -> float | None:
-    """The score of guessing, where the run told it."""
-    told = run.metrics.get(CHANCE)
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
 
 
 def chances(runs: Iterable[Run]) -> dict[Task, float]:

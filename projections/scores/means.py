@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from fractions import Fraction
+
+_SCALE = 1074
+"""The exponent of the smallest float."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -31,3 +36,17 @@ def standard_error(values: Sequence[float]) -> float | None:
 def is_binary(scores: Sequence[float]) -> bool:
     """Whether every score is 0 or 1."""
     return all(score in (0, 1) for score in scores)
+
+
+def exact(score: float) -> int:
+    """A finite number as a whole number of 2**-1074: sums of these do not depend on the order."""
+    numerator, denominator = score.as_integer_ratio()
+    return numerator << (_SCALE + 1 - denominator.bit_length())
+
+
+def mean_of(total: int, number: int) -> float:
+    """The mean of numbers by their exact sum, rounded once; at most the largest float."""
+    try:
+        return float(Fraction(total, number << _SCALE))
+    except OverflowError:
+        return math.copysign(sys.float_info.max, total)

@@ -19,7 +19,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...ledger.aside import NOTHING, Positions, set_aside_in
+from ...ledger.aside import set_aside_in
 from ...ledger.events import Record
 from ...ledger.storage.chain import GENESIS
 from ...ledger.store import EventReader
@@ -234,7 +234,9 @@ def _catch_up(file: KeptFile, store: EventReader, state: State) -> State:
         connection.execute("BEGIN IMMEDIATE")
         if not file.is_untouched():
             raise _Touched
-        state = _apply(connection, some, state)
+        follower = Follower(connection)
+        state = _apply(follower, some, state)
+        follower.settle()
         left = file.left
         file.begin()
         try:
@@ -247,10 +249,7 @@ def _catch_up(file: KeptFile, store: EventReader, state: State) -> State:
     return state
 
 
-def _apply(
-    connection: sqlite3.Connection, records: Iterator[Record] | list[Record], state: State, aside: Positions = NOTHING
-) -> State:
-    follower = Follower(connection, aside)
+def _apply(follower: Follower, records: Iterator[Record] | list[Record], state: State) -> State:
     for batch in batches(records):
         state = follower.apply(batch)
     return state
@@ -266,7 +265,9 @@ def _follow_in_copy(file: KeptFile, store: EventReader) -> State:
             old.backup(build)
             state = read_state(old) or START
         build.execute("BEGIN")
-        state = _apply(build, store.read(after=state.position), state)
+        follower = Follower(build)
+        state = _apply(follower, store.read(after=state.position), state)
+        follower.settle()
         build.execute("COMMIT")
     return state
 
@@ -286,9 +287,11 @@ def _build(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
         for statement in TABLES:
             build.execute(statement)
         write_state(build, START)
-        state = _apply(build, store.read(), START, set_aside_in(store))
+        follower = Follower(build, set_aside_in(store))
+        state = _apply(follower, store.read(), START)
         for statement in INDEXES:
             build.execute(statement)
+        follower.settle()
         build.execute("COMMIT")
         if not file.is_untouched():
             _report(file.path, build, notice, is_known=is_known)

@@ -21,7 +21,8 @@ from ...ledger.judgement import void
 from ...ledger.origins import brought_by
 from ...ledger.storage.chain import GENESIS
 from .rows import STORED_COLUMNS, bound, group_values, load_group, load_run, table_values
-from .tables import GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
+from .tables import COUNTED_COLUMNS, GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
+from .tallies import Tallies
 
 BATCH = 1_000
 """Events that are stored together."""
@@ -29,7 +30,7 @@ BATCH = 1_000
 _FOLDED_AT_ONCE = 250
 """Events that are read and folded together: few enough that they stay in the processor's cache."""
 
-_PUT_RUN = upsert("benchmark_runs", [*RUN_NAMES, *STORED_COLUMNS], "run_id")
+_PUT_RUN = upsert("benchmark_runs", [*RUN_NAMES, *STORED_COLUMNS, *COUNTED_COLUMNS], "run_id")
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
@@ -72,6 +73,7 @@ class Follower:
         self._aside = aside
         self._runs: MutableMapping[str, Run] = {}
         self._groups: MutableMapping[str, Group] = {}
+        self._tallies = Tallies(connection)
 
     def apply(self, batch: Iterable[Record]) -> State:
         """Bring the tables from the event before the batch to its last one."""
@@ -83,7 +85,10 @@ class Follower:
             brought += [(first, first + count) for record in records for first, count in brought_by(record)]
         put = self._connection.executemany
         put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
-        put(_PUT_RUN, map(bound, map(table_values, _changed(history.runs, self._runs))))
+        changed = list(_changed(history.runs, self._runs))
+        counted = [self._tallies.change(self._runs.get(run.run_id), run) for run in changed]
+        put(_PUT_RUN, (bound([*table_values(run), *more]) for run, more in zip(changed, counted, strict=True)))
+        self._tallies.store()
         put(_PUT_HIGH_SCORE, high_scores)
         put(_CAME_WITH_ANOTHER, brought)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
@@ -93,6 +98,10 @@ class Follower:
         state = State(history.seq, history.hash, history.at)
         write_state(self._connection, state)
         return state
+
+    def settle(self) -> None:
+        """Complete the tallies, after the last batch and when the tables have their indexes."""
+        self._tallies.settle()
 
     def _load(self, records: list[Record], history: History) -> None:
         """Give the history the runs and groups that go on in these records, as the tables know them."""

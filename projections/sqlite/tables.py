@@ -12,11 +12,40 @@ NAME = "orchestrator"
 APPLICATION = 0x42454E43
 """SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
 
-_MEANING = 6
+_MEANING = 7
 """Raised where the same columns come to say something else."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
 GROUP_NAMES = [column.name for column in GROUP_COLUMNS]
+COUNTED_COLUMNS = {
+    "work_id": "INTEGER",
+    "kind": "INTEGER",
+    "repetition": "TEXT",
+    "moment": "TEXT",
+    "chance": "REAL",
+}
+"""Columns at the end of a run's row by which it is counted: its work, its kind (`counting.kind_of`), its repetition,
+when it ended (`recency.when`), and the score of guessing that it reports."""
+
+WORK_NAMES = ["id", "benchmark_id", "comparison_key", "agent", "provider", "model", "runs", "latest"]
+TALLY_NAMES = [
+    "work_id",
+    "unit",
+    "upward",
+    "kind",
+    "repetition",
+    "runs",
+    "total",
+    "newest",
+    "best",
+    "telling",
+]
+ATTEMPT_NAMES = ["work_id", "kind", "ending", "runs", "seconds", "cost", "unpriced"]
+UNIT, UPWARD = "ifnull(unit, '')", "ifnull(higher_is_better, 1)"
+"""The unit and direction of a run as a tally has them."""
+OF_TALLY = f"work_id = ? AND {UNIT} = ? AND {UPWARD} = ? AND kind = ? AND repetition = ? AND status = 'succeeded'"
+"""The condition for the runs of a tally. Its values are the first five columns of the tally."""
+
 HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at", "merged"]
 
 
@@ -24,8 +53,8 @@ def _declared(columns: tuple[Column, ...], key: str = "") -> list[str]:
     return [f"{column.name} {column.kind}" + (" PRIMARY KEY" if column.name == key else "") for column in columns]
 
 
-def _table(name: str, columns: list[str]) -> str:
-    return f"CREATE TABLE {name} (\n  " + ",\n  ".join(columns) + "\n)"
+def _table(name: str, columns: list[str], more: str = "") -> str:
+    return f"CREATE TABLE {name} (\n  " + ",\n  ".join(columns) + f"\n) {more}".rstrip()
 
 
 TABLES = (
@@ -36,7 +65,53 @@ TABLES = (
             *_declared(RUN_COLUMNS, "run_id"),
             *(f"{name} INTEGER" for name in TOKEN_COLUMNS),
             *map(first_column, FIRST_COLUMNS),
+            *(f"{name} {kind}" for name, kind in COUNTED_COLUMNS.items()),
         ],
+    ),
+    _table(
+        "works",
+        [
+            "id INTEGER PRIMARY KEY",
+            "benchmark_id TEXT",
+            "comparison_key TEXT",
+            "agent TEXT",
+            "provider TEXT",
+            "model TEXT",
+            "runs INTEGER",
+            "latest TEXT",
+            "UNIQUE (benchmark_id, comparison_key, agent, provider, model)",
+        ],
+    ),
+    _table(
+        "tallies",
+        [
+            "work_id INTEGER",
+            "unit TEXT",
+            "upward INTEGER",
+            "kind INTEGER",
+            "repetition TEXT",
+            "runs INTEGER",
+            "total TEXT",
+            "newest TEXT",
+            "best TEXT",
+            "telling TEXT",
+            "PRIMARY KEY (work_id, unit, upward, kind, repetition)",
+        ],
+        "WITHOUT ROWID",
+    ),
+    _table(
+        "attempts",
+        [
+            "work_id INTEGER",
+            "kind INTEGER",
+            "ending TEXT",
+            "runs INTEGER",
+            "seconds TEXT",
+            "cost TEXT",
+            "unpriced INTEGER",
+            "PRIMARY KEY (work_id, kind, ending)",
+        ],
+        "WITHOUT ROWID",
     ),
     _table(
         "high_scores",
@@ -59,8 +134,14 @@ INDEXES = (
     "CREATE INDEX runs_by_benchmark ON benchmark_runs (benchmark_id, started_at)",
     "CREATE INDEX runs_by_status ON benchmark_runs (status)",
     "CREATE INDEX runs_by_signature ON benchmark_runs (signature)",
-    "CREATE INDEX runs_by_group ON benchmark_runs (run_group_id)",
+    "CREATE INDEX runs_by_group ON benchmark_runs (run_group_id, work_id)",
     "CREATE INDEX runs_by_change ON benchmark_runs (last_seq)",
+    f"CREATE INDEX runs_by_tally ON benchmark_runs (work_id, kind, {UNIT}, {UPWARD}, repetition, moment, first_seq) "
+    "WHERE status = 'succeeded'",
+    "CREATE INDEX runs_by_score ON benchmark_runs "
+    f"(work_id, kind, {UNIT}, {UPWARD}, repetition, score, ended_seq, first_seq, moment) "
+    "WHERE status = 'succeeded'",
+    "CREATE INDEX groups_by_creation ON run_groups (created_at)",
 )
 """Made once the tables are filled: that is faster."""
 
@@ -84,5 +165,5 @@ def upsert(table: str, names: list[str], key: str) -> str:
 
     Not INSERT OR REPLACE: that gives a row a new rowid, and with it another place in a listing.
     """
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key.split(", "))
     return f"{insert(table, names)} ON CONFLICT ({key}) DO UPDATE SET {changes}"

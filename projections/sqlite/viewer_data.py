@@ -8,7 +8,6 @@ is copied.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import mmap
 import os
 import sqlite3
@@ -21,12 +20,13 @@ import msgspec
 from ...ledger.events import SetAside
 from ...ledger.store import EventReader
 from ..scores.high_scores import read_history
-from ..scores.summaries import Score, Summaries, benchmark_summary
+from ..scores.summaries import Summaries, benchmark_summary
 from .database import is_place_of, read_state
 from .following import START, State
 from .keeping import KeptFile, Notice, exclusive, replacing
 from .rows import FIRST_COLUMNS, GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, Column, Row
 from .tables import GROUP_NAMES, NAME, RUN_NAMES, VERSION
+from .tallies import read_board
 
 __all__ = ["benchmark_summary", "build_dataset", "render", "update_dataset", "write_dataset"]
 
@@ -98,8 +98,6 @@ _RUNS = _Rows(
     (*TOKEN_COLUMNS, *FIRST_COLUMNS),
 )
 _GROUPS = _Rows("run_groups", GROUP_NAMES, GROUP_COLUMNS, "created_at DESC, rowid DESC")
-_SCORE_NAMES = [f"{name}_json" if name in ("retracted", "imported") else name for name in Score.__struct_fields__]
-_SCORES = f"SELECT {', '.join(_SCORE_NAMES)} FROM benchmark_runs"  # noqa: S608
 _FIRST_SEQ, _STARTED_AT = RUN_NAMES.index("first_seq"), RUN_NAMES.index("started_at")
 _FOLLOWING = (
     "SELECT run_id, first_seq FROM benchmark_runs WHERE (started_at, rowid) < (?, (SELECT rowid FROM benchmark_runs "
@@ -180,7 +178,7 @@ def _beginning(state: State) -> bytes:
 def _ending(connection: sqlite3.Connection, state: State) -> Iterator[bytes]:
     yield _GROUPS_BEGIN
     yield from _GROUPS.pieces(connection)
-    summaries = Summaries(itertools.starmap(Score, connection.execute(_SCORES)))
+    summaries = Summaries(read_board(connection))
     latest = [
         connection.execute(f"{_RUNS.query} WHERE run_id = ?", (run_id,)).fetchone()
         for run_id in summaries.latest_scores()

@@ -11,7 +11,7 @@ import msgspec
 from ...ledger.fold import Run
 from ...projections.scores.comparison import Comparison, compare
 from ...projections.scores.samples import SampleScores, SamplesUnusable, read_rows, read_samples
-from ...projections.scores.selection import Catalogue, SelectionError, select
+from ...projections.scores.selection import ListedCatalogue, SelectionError, select
 from ...projections.sqlite.database import read_groups
 from ..api.answers import answer
 from ..api.parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
@@ -67,7 +67,7 @@ class Compare:
 
         with archive.database() as connection:
             groups = {group.run_group_id: group for group in read_groups(connection) if group.created_at <= head.at}
-        catalogue = Catalogue(runs=list(map(as_run, rows)), groups=groups, past=past, include=asked["include"])
+        catalogue = ListedCatalogue(runs=list(map(as_run, rows)), groups=groups, past=past, include=asked["include"])
         try:
             comparison = compare([select(spec, catalogue) for spec in asked["of"]], read)
         except SelectionError as problem:

@@ -8,15 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.projections.scores.comparison import Comparison, compare
+from benchmarks.projections.scores.counting import DOUBTFUL
 from benchmarks.projections.scores.samples import SampleScores
-from benchmarks.projections.scores.selection import Selection
+from benchmarks.projections.scores.selection import selection_of
 from benchmarks.projections.scores.statistics import holm, mcnemar_exact
 
 NO_SAMPLES = SampleScores(problem="no samples were recorded")
 
 
 def side(name, runs, kind="model"):
-    return Selection(name=name, kind=kind, runs=runs)
+    return selection_of(kind, name, runs, DOUBTFUL)
 
 
 def without_samples(run):

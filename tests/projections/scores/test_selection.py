@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.ledger.events import Request, Skipped
 from benchmarks.ledger.fold import Group
-from benchmarks.projections.scores.selection import Catalogue, SelectionError, find, newest_group, select
+from benchmarks.projections.scores.selection import ListedCatalogue, SelectionError, find, newest_group, select
 
 
 def group(run_group_id, skipped=()):
@@ -34,7 +34,7 @@ def catalogue(make_run):
             raise SelectionError(f"'{when}' is no time")
         return runs[:1]
 
-    return Catalogue(runs=runs, groups=groups, past=past)
+    return ListedCatalogue(runs=runs, groups=groups, past=past)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,11 @@ def test_a_name_that_selects_nothing_says_why(catalogue, spec, told):
 
 def test_what_does_not_count_is_found_all_the_same(catalogue):
     selection = find("rg_2", catalogue)
-    assert [run.run_id for run in selection.others] == ["run_b_2", "run_c_1"]
+    assert [run.run_id for run in selection.every()] == ["run_b_1", "run_b_2", "run_c_1"]
+    assert [run.run_id for run in selection.runs] == ["run_b_1"]
 
 
 def test_the_newest_group_is_the_last_with_runs_of_its_own_or_by_reference(catalogue):
     assert newest_group(catalogue).name == "rg_3"
     with pytest.raises(SelectionError, match="no group with runs"):
-        newest_group(Catalogue(runs=[], groups={}, past=lambda _: []))
+        newest_group(ListedCatalogue(runs=[], groups={}, past=lambda _: []))

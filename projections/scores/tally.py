@@ -1,0 +1,157 @@
+"""What score tables need of many runs: counts, sums, and the few runs that decide.
+
+Of the runs of one piece of work in one state (`Key`) a table shows how many there are, the newest, the best and their
+mean. So a tally keeps these, and not the runs: it is as large as the table, not as the history. `orchestrator.sqlite`
+keeps tallies up to date (`sqlite.tallies`); `board_of` makes them from runs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from ...ledger.fold import Run
+from .attempts import Attempts, Ending, Sum, Work, attempts_in, count_run, ending, is_attempt_of, work_of
+from .counting import RETRACTED, UNSCORED, Doubtful, Task, chance_of, kind_of, repetition_of
+from .means import exact
+from .recency import Moment, when
+from .records import beats, is_upward
+
+
+class Key(NamedTuple):
+    """What the runs of a tally share. `kind` is that of `counting.kind_of`, `repetition` that of `repetition_of`."""
+
+    work: Work
+    unit: str
+    upward: bool
+    kind: int
+    repetition: str
+
+    @property
+    def task(self) -> Task:
+        """The task of their scores."""
+        return Task(self.work.benchmark_id, self.work.comparison_key, self.unit, self.upward)
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """Of the successes with one key: their number, the sum of their scores, and the runs that tables show.
+
+    `total` is exact, in units of 2**-1074, so it does not depend on the order of the runs. `telling` is the newest run
+    that reports the score of guessing. `best` is None if the runs have no scores.
+    """
+
+    runs: int = 0
+    total: int = 0
+    newest: Run
+    best: Run | None = None
+    telling: Run | None = None
+
+    def add(self, run: Run) -> None:
+        """Count one more run."""
+        self.runs += 1
+        if when(run) > when(self.newest):
+            self.newest = run
+        if run.score is not None:
+            self.total += exact(run.score)
+            if beats(run, self.best):
+                self.best = run
+        if chance_of(run) is not None and (self.telling is None or when(run) > when(self.telling)):
+            self.telling = run
+
+    def remove(self, run: Run) -> bool:
+        """Count a run no more; whether the tally still shows it, so that another run has to be found in its place."""
+        self.runs -= 1
+        if run.score is not None:
+            self.total -= exact(run.score)
+        return run.run_id in {shown.run_id for shown in (self.newest, self.best, self.telling) if shown is not None}
+
+
+class Worked(msgspec.Struct, kw_only=True):
+    """A piece of work: the number of its runs of any status, and the newest that is over, or the newest if none is."""
+
+    runs: int
+    latest: Run
+
+    def add(self, run: Run) -> None:
+        """Count one more run."""
+        self.runs += 1
+        if latest_order(run) > latest_order(self.latest):
+            self.latest = run
+
+
+class AttemptKey(NamedTuple):
+    """What the attempts of a sum share, of any status; `kind` as in `Key`."""
+
+    work: Work
+    kind: int
+    ending: Ending
+
+
+class Board(msgspec.Struct, frozen=True):
+    """All work, tallies and attempts of a history."""
+
+    works: dict[Work, Worked]
+    tallies: dict[Key, Tally]
+    attempts: dict[AttemptKey, Sum]
+
+    def attempts_with(self, include: Collection[Doubtful] = ()) -> dict[Work, Attempts]:
+        """The attempts at each piece of work, as `attempts.attempts_of`."""
+        of: dict[Work, list[tuple[Ending, Sum]]] = defaultdict(list)
+        for key, some in self.attempts.items():
+            if is_attempt_of(key.kind, include):
+                of[key.work].append((key.ending, some))
+        return {work: attempts_in(sums) for work, sums in of.items()}
+
+    def counting(self, kinds: Iterable[int]) -> Iterator[tuple[Key, Tally]]:
+        """The tallies of those kinds."""
+        wanted = frozenset(kinds)
+        return ((key, tally) for key, tally in self.tallies.items() if key.kind in wanted)
+
+
+def key_of(run: Run) -> Key | None:
+    """The tally in which a run is counted; None if it is not a success."""
+    if run.status != "succeeded":
+        return None
+    return Key(work_of(run), run.unit or "", is_upward(run), kind_of(run), repetition_of(run))
+
+
+def attempt_of(run: Run) -> AttemptKey:
+    """The sum in which a run is counted as an attempt."""
+    return AttemptKey(work_of(run), kind_of(run), ending(run))
+
+
+def is_success(kind: int) -> bool:
+    """As `Run.is_success`, of a kind."""
+    return not kind & RETRACTED
+
+
+def is_scored(kind: int) -> bool:
+    """Whether runs of a kind have scores."""
+    return not kind & UNSCORED
+
+
+def latest_order(run: Run) -> tuple[bool, Moment]:
+    """The order in which the last is the latest run: those that are over come after those that still run."""
+    return run.status != "running", when(run)
+
+
+def board_of(runs: Iterable[Run]) -> Board:
+    """The board of runs, in any order."""
+    board = Board({}, {}, {})
+    for run in runs:
+        work = work_of(run)
+        if worked := board.works.get(work):
+            worked.add(run)
+        else:
+            board.works[work] = Worked(runs=1, latest=run)
+        attempt = attempt_of(run)
+        count_run(board.attempts.setdefault(attempt, Sum()), run, attempt.ending)
+        if key := key_of(run):
+            tally = board.tallies.get(key)
+            if tally is None:
+                tally = board.tallies[key] = Tally(newest=run)
+            tally.add(run)
+    return board

@@ -1,0 +1,336 @@
+"""The tables `works` and `tallies` of `orchestrator.sqlite`: what score tables need of the runs, kept up to date.
+
+They change in the transaction that changes the runs, so they are at the same checkpoint. A run that is new costs one
+row of each. If a correction takes a run out of a tally that shows it, the next run is found through an index. The
+result is what `scores.tally.board_of` makes of all runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from ...ledger.events import Json
+from ...ledger.fold import Run
+from ...ledger.usage import cost_in
+from ..scores.attempts import Sum, Work, count_run, work_of
+from ..scores.counting import CHANCE, chance_of, kind_of, repetition_of
+from ..scores.recency import when
+from ..scores.records import position
+from ..scores.tally import AttemptKey, Board, Key, Tally, Worked, attempt_of, key_of, latest_order
+from .tables import ATTEMPT_NAMES, OF_TALLY, TALLY_NAMES, WORK_NAMES, upsert
+
+_MAX_KNOWN = 4_000
+"""Maximum number of works and of tallies in memory between two batches."""
+
+_PUT_WORK = upsert("works", WORK_NAMES, "id")
+_FIND_WORK = f"SELECT id, runs, latest FROM works WHERE {' AND '.join(f'{name} = ?' for name in Work._fields)}"  # noqa: S608
+_KEY_NAMES = TALLY_NAMES[:5]
+_PUT_TALLY = upsert("tallies", TALLY_NAMES, ", ".join(_KEY_NAMES))
+_PUT_SUM = upsert("attempts", ATTEMPT_NAMES, ", ".join(ATTEMPT_NAMES[:3]))
+_IS_KEY = " AND ".join(f"{name} = ?" for name in _KEY_NAMES)
+_NEWEST_FIRST = "ORDER BY moment DESC, first_seq DESC LIMIT 1"
+_FIND_NEWEST = f"SELECT run_id FROM benchmark_runs WHERE {OF_TALLY} {_NEWEST_FIRST}"  # noqa: S608
+_FIND_TELLING = f"SELECT run_id FROM benchmark_runs WHERE {OF_TALLY} AND chance IS NOT NULL {_NEWEST_FIRST}"  # noqa: S608
+_FIND_BEST = (
+    f"SELECT run_id FROM benchmark_runs WHERE {OF_TALLY} AND score = "  # noqa: S608
+    f"(SELECT {{pick}}(score) FROM benchmark_runs WHERE {OF_TALLY}) ORDER BY ended_seq, first_seq LIMIT 1"
+)
+_FIND_LATEST = (
+    "SELECT run_id FROM benchmark_runs WHERE work_id = ? "
+    "ORDER BY status <> 'running' DESC, moment DESC, first_seq DESC LIMIT 1"
+)
+
+_SHOWN = (
+    "run_id run_group_id benchmark_id benchmark_directory status attempt agent provider model started_at ended_at "
+    "duration_seconds score unit higher_is_better samples stderr comparison_key first_seq last_seq ended_seq"
+).split()
+"""The columns of a run that tables show, beside its options and the score of guessing."""
+_READ_SHOWN = f"SELECT {', '.join(_SHOWN)}, extra_config_json, chance FROM benchmark_runs"  # noqa: S608
+_UPWARD_PLACE = _SHOWN.index("higher_is_better")
+_AT_ONCE = 500
+
+_StoredKey = tuple[int, str, bool, int, str]
+
+
+class _KnownWork(msgspec.Struct):
+    id: int
+    worked: Worked
+
+
+class Tallies:
+    """Follows the changes of runs, inside the caller's transactions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._works: dict[Work, _KnownWork] = {}
+        self._tallies: dict[Key, Tally | None] = {}
+        self._changed_works: set[Work] = set()
+        self._changed: set[Key] = set()
+        self._sums: dict[AttemptKey, Sum] = {}
+        self._changed_sums: set[AttemptKey] = set()
+        self._unsettled: set[_StoredKey] = set()
+        self._unsettled_works: set[int] = set()
+
+    def change(self, old: Run | None, new: Run) -> list[Any]:
+        """Take in a run that was `old`, and is `new` now; the values of its tally columns."""
+        known = self._enter(old, new)
+        self._count_attempt(old, new)
+        chance = chance_of(new)
+        before, after = None if old is None else key_of(old), key_of(new)
+        if (old is None or before is None) and after is None:
+            pass
+        elif old is None or before != after or _is_other(old, new):
+            if old is not None and before is not None:
+                self._remove(before, known.id, old)
+            if after is not None:
+                self._add(after, new)
+        return [known.id, kind_of(new), repetition_of(new), when(new)[0], chance]
+
+    def _count_attempt(self, old: Run | None, new: Run) -> None:
+        before, after = None if old is None else attempt_of(old), attempt_of(new)
+        if old is not None and before == after and _taken(old) == _taken(new):
+            return
+        if old is not None and before is not None:
+            count_run(self._sum(before), old, before.ending, -1)
+        count_run(self._sum(after), new, after.ending)
+        self._changed_sums |= {key for key in (before, after) if key is not None}
+
+    def _sum(self, key: AttemptKey) -> Sum:
+        if key not in self._sums:
+            query = "SELECT runs, seconds, cost, unpriced FROM attempts WHERE work_id = ? AND kind = ? AND ending = ?"
+            row = self._connection.execute(query, (self._works[key.work].id, key.kind, key.ending)).fetchone()
+            self._sums[key] = _sum(row) if row else Sum()
+        return self._sums[key]
+
+    def _enter(self, old: Run | None, new: Run) -> _KnownWork:
+        work = work_of(new)
+        known = self._works.get(work) or self._load_work(work)
+        if known is None:
+            # The position of the first run of a work is the same whenever the tables follow: it serves as an id.
+            known = self._works[work] = _KnownWork(new.first_seq, Worked(runs=1, latest=new))
+            self._changed_works.add(work)
+        elif old is None:
+            known.worked.add(new)
+            self._changed_works.add(work)
+        elif latest_order(new) != latest_order(old):
+            latest = known.worked.latest
+            if latest_order(new) > latest_order(latest):
+                known.worked.latest = new
+                self._changed_works.add(work)
+            elif latest.run_id == new.run_id:
+                self._unsettled_works.add(known.id)
+        return known
+
+    def _remove(self, key: Key, work_id: int, run: Run) -> None:
+        tally = self._tally(key)
+        if tally is None:
+            raise AssertionError(f"{run.run_id} was not counted")
+        if tally.remove(run):
+            self._unsettled.add(_stored(work_id, key))
+        if not tally.runs:
+            self._tallies[key] = None
+        self._changed.add(key)
+
+    def _add(self, key: Key, run: Run) -> None:
+        tally = self._tally(key)
+        if tally is None:
+            tally = self._tallies[key] = Tally(newest=run)
+        tally.add(run)
+        self._changed.add(key)
+
+    def _load_work(self, work: Work) -> _KnownWork | None:
+        row = self._connection.execute(_FIND_WORK, work).fetchone()
+        if row is None:
+            return None
+        known = self._works[work] = _KnownWork(row[0], Worked(runs=row[1], latest=self._read(row[2])))
+        return known
+
+    def _tally(self, key: Key) -> Tally | None:
+        if key not in self._tallies:
+            query = f"SELECT runs, total, newest, best, telling FROM tallies WHERE {_IS_KEY}"  # noqa: S608
+            row = self._connection.execute(query, _stored(self._works[key.work].id, key)).fetchone()
+            self._tallies[key] = row and _tally(row, self._read)
+        return self._tallies[key]
+
+    def _read(self, run_id: str) -> Run:
+        [run] = read_shown(self._connection, "WHERE run_id = ?", (run_id,))
+        return run
+
+    def store(self) -> None:
+        """Write what has changed. The runs themselves have been written before."""
+        works = [(self._works[work].id, *work, *_worked(self._works[work].worked)) for work in self._changed_works]
+        self._connection.executemany(_PUT_WORK, works)
+        empty, rows = [], []
+        for key in self._changed:
+            stored, tally = _stored(self._works[key.work].id, key), self._tallies[key]
+            if tally is None:
+                empty.append(stored)
+            else:
+                rows.append((*stored, tally.runs, _text(tally.total), *_shown_ids(tally)))
+                tally.newest, tally.best, tally.telling = map(_slim, (tally.newest, tally.best, tally.telling))  # type: ignore[assignment]
+        for work in self._changed_works:
+            worked = self._works[work].worked
+            worked.latest = _slim(worked.latest)  # type: ignore[assignment]
+        self._connection.executemany(f"DELETE FROM tallies WHERE {_IS_KEY}", empty)  # noqa: S608
+        self._connection.executemany(_PUT_TALLY, rows)
+        self._store_sums()
+        self._changed_works.clear()
+        self._changed.clear()
+        if max(len(self._works), len(self._tallies), len(self._sums)) > _MAX_KNOWN:
+            self._forget()
+
+    def _store_sums(self) -> None:
+        empty, rows = [], []
+        for key in self._changed_sums:
+            stored, some = (self._works[key.work].id, key.kind, key.ending), self._sums[key]
+            if some.runs:
+                rows.append((*stored, some.runs, _text(some.seconds), _text(some.cost), some.unpriced))
+            else:
+                empty.append(stored)
+        self._connection.executemany("DELETE FROM attempts WHERE work_id = ? AND kind = ? AND ending = ?", empty)
+        self._connection.executemany(_PUT_SUM, rows)
+        self._changed_sums.clear()
+
+    def _forget(self) -> None:
+        self._works.clear()
+        self._tallies.clear()
+        self._sums.clear()
+
+    def settle(self) -> None:
+        """Find the runs that tallies show now in place of those that were taken out. Needs the indexes."""
+        for key in sorted(self._unsettled):
+            best = _FIND_BEST.format(pick="max" if key[2] else "min")
+            self._connection.execute(
+                f"UPDATE tallies SET newest = ({_FIND_NEWEST}), best = ({best}), telling = ({_FIND_TELLING}) "  # noqa: S608
+                f"WHERE {_IS_KEY} AND runs > 0",
+                (*key, *key, *key, *key, *key),
+            )
+        for work_id in sorted(self._unsettled_works):
+            query = f"UPDATE works SET latest = ({_FIND_LATEST}) WHERE id = ?"  # noqa: S608
+            self._connection.execute(query, (work_id, work_id))
+        self._unsettled.clear()
+        self._unsettled_works.clear()
+        self._forget()
+
+
+def read_board(connection: sqlite3.Connection, *, works: bool = True) -> Board:
+    """The board of an open `orchestrator.sqlite`; without its works if they are not needed.
+
+    Of its runs it holds what tables show, without details.
+    """
+    named = {row[0]: Work(*row[1:]) for row in connection.execute(f"SELECT id, {', '.join(Work._fields)} FROM works")}  # noqa: S608
+    shown = "SELECT newest FROM tallies UNION SELECT best FROM tallies UNION SELECT telling FROM tallies"
+    if works:
+        shown += " UNION SELECT latest FROM works"
+    runs = {run.run_id: run for run in read_shown(connection, f"WHERE run_id IN ({shown})")}
+    tallies = {
+        Key(named[work_id], unit, bool(upward), kind, repetition): _tally(row, runs.__getitem__)
+        for work_id, unit, upward, kind, repetition, *row in connection.execute(
+            f"SELECT {', '.join(TALLY_NAMES)} FROM tallies"  # noqa: S608
+        )
+    }
+    worked = {
+        named[work_id]: Worked(runs=count, latest=runs[latest])
+        for work_id, count, latest in (connection.execute("SELECT id, runs, latest FROM works") if works else ())
+    }
+    sums = {key: some for _, key, some in read_sums(connection)}
+    return Board(worked, tallies, sums)
+
+
+def read_sums(connection: sqlite3.Connection) -> Iterator[tuple[int, AttemptKey, Sum]]:
+    """The attempts of all work, each sum with the id of its work."""
+    query = f"SELECT {', '.join(Work._fields)}, {', '.join(ATTEMPT_NAMES)} FROM attempts JOIN works ON work_id = id"  # noqa: S608
+    query = query.replace(" runs,", " attempts.runs,")
+    for *work, work_id, kind, ending, runs, seconds, cost, unpriced in connection.execute(query):
+        yield work_id, AttemptKey(Work(*work), kind, ending), _sum((runs, seconds, cost, unpriced))
+
+
+def read_shown(connection: sqlite3.Connection, where: str, values: tuple[object, ...] = ()) -> Iterator[Run]:
+    """Runs with the fields that score tables show, and no others; `where` is SQL from WHERE on."""
+    configs: dict[str, Json] = {}
+    for *told, config, chance in connection.execute(f"{_READ_SHOWN} {where}", values):
+        if config not in configs:
+            configs[config] = msgspec.json.decode(config or "{}")
+        if (upward := told[_UPWARD_PLACE]) is not None:
+            told[_UPWARD_PLACE] = bool(upward)
+        yield Run(
+            **dict(zip(_SHOWN, told, strict=True)),
+            extra_config=configs[config],
+            metrics={} if chance is None else {CHANCE: chance},
+            signature="",
+            created_at="",
+            last_seen_at="",
+        )
+
+
+def _is_other(old: Run, new: Run) -> bool:
+    """Whether a success of one key looks different in a table."""
+    return (old.score, position(old), when(old), chance_of(old)) != (
+        new.score,
+        position(new),
+        when(new),
+        chance_of(new),
+    )
+
+
+def _slim(run: Run | None) -> Run | None:
+    """A run without what no table shows: thousands of them are kept while the tables are built."""
+    if run is None:
+        return None
+    chance = chance_of(run)
+    return Run(
+        **{name: getattr(run, name) for name in _SHOWN},
+        metrics={} if chance is None else {CHANCE: chance},
+        signature="",
+        created_at="",
+        last_seen_at="",
+    )
+
+
+def _stored(work_id: int, key: Key) -> _StoredKey:
+    return work_id, key.unit, key.upward, key.kind, key.repetition
+
+
+def _worked(worked: Worked) -> tuple[int, str]:
+    return worked.runs, worked.latest.run_id
+
+
+def _shown_ids(tally: Tally) -> Iterable[str | None]:
+    return (None if run is None else run.run_id for run in (tally.newest, tally.best, tally.telling))
+
+
+def _tally(row: Any, read: Any) -> Tally:
+    runs, total, newest, best, telling = row
+    return Tally(
+        runs=runs,
+        total=_number(total),
+        newest=read(newest),
+        best=None if best is None else read(best),
+        telling=None if telling is None else read(telling),
+    )
+
+
+def _taken(run: Run) -> tuple[float | None, float | None]:
+    return run.duration_seconds, cost_in(run.usage)
+
+
+def _sum(row: Any) -> Sum:
+    runs, seconds, cost, unpriced = row
+    return Sum(runs, _number(seconds), _number(cost), unpriced)
+
+
+def _text(total: int) -> str:
+    """An exact sum as `digits@zeros` in hexadecimal: most scores end in hundreds of zeros."""
+    if not total:
+        return "0@0"
+    zeros = (total & -total).bit_length() - 1
+    return f"{total >> zeros:x}@{zeros:x}"
+
+
+def _number(text: str) -> int:
+    digits, _, zeros = text.partition("@")
+    return int(digits, 16) << int(zeros, 16)
