@@ -36,8 +36,13 @@ def ranges_of(positions: Iterable[int]) -> list[tuple[int, int]]:
     """Positions as ranges: pairs of a first position and a count."""
     ranges: list[tuple[int, int]] = []
     for position in sorted(positions):
-        if ranges and sum(ranges[-1]) == position:
-            ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
-        else:
-            ranges.append((position, 1))
+        extend(ranges, position)
     return ranges
+
+
+def extend(ranges: list[tuple[int, int]], position: int) -> None:
+    """Add one more position, which comes after all of them."""
+    if ranges and sum(ranges[-1]) == position:
+        ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
+    else:
+        ranges.append((position, 1))

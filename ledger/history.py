@@ -457,6 +457,10 @@ class History:
         """The ranges of positions of events that came from other ledgers."""
         return self._brought
 
+    def changed_runs(self) -> Mapping[str, Run]:
+        """The runs that this history knows besides its base, or in another state."""
+        return _since(self.runs)
+
     def changes(self) -> Changes:
         """What this history knows besides its base."""
         return Changes(

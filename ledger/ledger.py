@@ -17,7 +17,7 @@ from .history import History
 from .index.index import NO_INDEX, Index
 from .index.keeping import BEHIND, Keeper
 from .index.table import IndexDamaged
-from .store import EventStore, exhaust
+from .store import EventStore, read_to_end
 from .waiting import LockWait
 from .wording import AnEvent
 
@@ -104,7 +104,7 @@ class Ledger:
             records = self.store.append(decide, self._accept, patience=patience)
             history = self._history
             assert history is not None  # noqa: S101 - for the type checker: _follow has just set it
-            changed = history.changes().runs
+            changed = history.changed_runs()
             runs = {record.stream: changed[record.stream] for record in records if record.stream in changed}
         except BaseException:
             if is_folding:
@@ -226,7 +226,7 @@ class Ledger:
         history, self._history = self._history or self._open(), None
         if not self._continue(history, fresh) or history.is_outdated:
             # After an error or an interrupt, or if lines that were read meanwhile were taken back by their writer.
-            exhaust(fresh)
+            read_to_end(fresh)
             history = self._read_anew()
         self._history = history
         return history

@@ -28,6 +28,20 @@ BEGINNING = Head()
 """Before the first event."""
 
 
+class Filter(msgspec.Struct, frozen=True):
+    """Which records to read: those of a stream, or of some types, or both; None: all."""
+
+    stream: str | None = None
+    types: Collection[str] | None = None
+
+    def fits(self, record: Record) -> bool:
+        """Whether a record is one of them."""
+        return self.stream in (None, record.stream) and (self.types is None or record.type in self.types)
+
+
+EVERYTHING = Filter()
+
+
 class Finding(msgspec.Struct, frozen=True):
     """A fault: the position of its event (0 if it has none), and a sentence."""
 
@@ -160,7 +174,7 @@ class EventStore(EventReader, Protocol):
         ...
 
 
-def exhaust(records: Iterator[Record]) -> None:
+def read_to_end(records: Iterator[Record]) -> None:
     """Read all records, so that the writer that yields them is up to date."""
     for _ in records:
         pass

@@ -59,22 +59,26 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """Raises UsageError if options exclude each other."""
         if self.rerun_failed and self.force:
             raise UsageError("--rerun-failed and --force exclude each other")
-        if (self.agent is not None) + bool(self.agents) + self.every_agent > 1:
+        if sum(self._sets(name) for name in _CONTENDERS) > 1:
             raise UsageError("--agent, --agents and --all-agents exclude each other")
         if self.agents and not _names(self.agents):
             raise UsageError("--agents is empty", "name one or more agents")
-        selects = self.everything or self.agent or self.agents or self.every_agent or self.extra != "{}"
-        if self.campaign and (self.benchmarks or selects or self.provider or self.model or self.base_url or self.again):
+        if self.campaign and any(map(self._sets, _OF_A_CAMPAIGN)):
             raise UsageError(
                 "--campaign excludes the options that its file sets",
                 "leave out --benchmarks, --all, --agent, --agents, --all-agents, --provider, --base-url, --model, "
                 "--extra and --again",
             )
-        if self.again and (self.benchmarks or selects or self.repeats != 1):
+        if self.again and any(map(self._sets, _OF_A_RUN)):
             raise UsageError(
                 "--again excludes the options that it takes from the run",
                 "leave out --benchmarks, --all, --agent, --agents, --all-agents, --extra and --repeats",
             )
+
+    def _sets(self, name: str) -> bool:
+        """Whether an option was given, and differs from its default."""
+        value, default = getattr(self, name), getattr(_DEFAULTS, name)
+        return bool(value) if default == () else value != default
 
     @property
     def policy(self) -> Policy:
@@ -141,12 +145,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The request as it is recorded in the ledger."""
         options = [item for cell in cells for item in cell.adapter.manifest.options.items()]
         secret = {name for name, option in options if option.secret_as(name)}
-        agent, extra = ", ".join(_names(self.agents)) or self.agent, cells[0].extra
-        if self.campaign:
-            matrix = self.campaign.file.matrix
-            agent, extra = ", ".join(matrix.agents or []) or None, self.campaign.file.options
-        elif self.again:
-            agent = cells[0].agent
+        agent, extra = self._asked(cells[0])
         return Request(
             benchmarks=list(dict.fromkeys(planned.adapter.id for planned in plan)),
             agent=agent,
@@ -155,6 +154,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             extra=_without_secrets(extra, secret),
             flags=self._flags(secret),
         )
+
+    def _asked(self, first: Cell) -> tuple[str | None, Json]:
+        """The agents and the options that were asked for."""
+        if self.campaign:
+            return ", ".join(self.campaign.file.matrix.agents or []) or None, self.campaign.file.options
+        return first.agent if self.again else ", ".join(_names(self.agents)) or self.agent, first.extra
 
     def _flags(self, secret: set[str]) -> Json:
         flags: Json = {"rerun_failed": self.rerun_failed, "force": self.force}
@@ -184,6 +189,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
                 "name them with --benchmarks, or use --all or --campaign FILE; benchmarks list-benchmarks lists them",
             )
         return list(found.adapters.values()) if self.everything else choose(ids, found.adapters, found.broken)
+
+
+_DEFAULTS = Order()
+_CONTENDERS = ("agent", "agents", "every_agent")
+_SELECTION = ("benchmarks", "everything", *_CONTENDERS, "extra")
+_OF_A_CAMPAIGN = (*_SELECTION, "provider", "model", "base_url", "again")
+"""What a campaign file says itself."""
+_OF_A_RUN = (*_SELECTION, "repeats")
+"""What the run that is repeated says itself."""
 
 
 def _names(values: Sequence[str]) -> list[str]:

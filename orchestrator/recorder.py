@@ -44,6 +44,7 @@ from .running.identifiers import new_group_id, new_run_id
 from .running.outcome import OUTPUT, TELEMETRY, Left, weigh
 from .running.provenance import run_provenance
 from .running.recovery import count, provably_dead, recover
+from .running.starting import Claimed, Setting, started
 
 IfDone = Literal["raise", "return"]
 
@@ -298,28 +299,22 @@ class Recorder:
     def _started(self, run_id: str, attempt: int) -> Started:
         planned = self._planned
         manifest = planned.adapter.manifest
-        folder = self.place.workspace.run_folder(self._group_id, manifest.directory, manifest.id, run_id)
-        return Started(
+        claimed = Claimed(
+            planned=planned,
             run_group_id=self._group_id,
-            benchmark_id=manifest.id,
-            benchmark_directory=manifest.directory,
-            signature=planned.signature.digest,
-            preimage=planned.signature.preimage,
-            comparison_key=planned.signature.comparison_key,
+            run_id=run_id,
             attempt=attempt,
-            agent=planned.agent,
-            provider=planned.provider,
-            model=planned.model,
-            extra_config=planned.config,
-            command=list(sys.orig_argv),
-            cwd=str(Path.cwd()),
-            stdout_path=str(folder / "stdout.log"),
-            stderr_path=str(folder / "stderr.log"),
-            benchmark_version=self._version,
-            provenance=run_provenance(planned.adapter, planned.agent, None),
-            owner=replace(this_process(), commitment=self._secrets.commitment),
-            synthetic=self._synthetic,
+            folder=self.place.workspace.run_folder(self._group_id, manifest.directory, manifest.id, run_id),
+            secrets=self._secrets,
         )
+        setting = Setting(
+            command=sys.orig_argv,
+            cwd=str(Path.cwd()),
+            provenance=run_provenance(planned.adapter, planned.agent, None),
+            synthetic=self._synthetic,
+            benchmark_version=self._version,
+        )
+        return started(claimed, setting)
 
     def _beat(self) -> None:
         while not self._ended.wait(_TICK_SECONDS):

@@ -9,14 +9,14 @@ from ..errors import LedgerDamaged
 from ..history import History
 from ..storage import codec
 from ..storage.chain import BadLine
-from ..store import EventStore, exhaust
+from ..store import EventStore, read_to_end
 from .index import NO_INDEX, Index, Tally, entries_of, meta_of
 from .layers import Layers, add_layer, open_layers
 from .meta import Meta
 from .table import IndexDamaged
 
-BEHIND = 1_000
-"""An index that is more events behind is brought up to date. Reading that many takes some milliseconds."""
+BEHIND = 4_000
+"""An index that is more events behind is brought up to date. Reading that many takes about ten milliseconds."""
 
 _EVENTS_OF_A_LAYER = 100_000
 """A layer is written after so many events at the latest: that bounds memory."""
@@ -109,7 +109,7 @@ def _read_on(store: EventStore, index: Index, aside: Positions) -> tuple[History
         for lines in store.prove(index.head):
             _take(lines, history, tally)
     except BadLine:
-        exhaust(store.read(index.seq))  # It raises LedgerDamaged, with the place.
+        read_to_end(store.read(index.seq))  # It raises LedgerDamaged, with the place.
         raise
     return history, tally
 

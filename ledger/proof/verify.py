@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -210,26 +210,18 @@ class Verification:
 
     def report(self, broken: LedgerDamaged | None, folder_of: FolderOf | None) -> Report:
         """What there is to report after the last event, or after the first break."""
-        history, head, start = self._history, self.head, self._start
+        history, since = self._history, self._start.head.seq if self._start else 0
         damage, notes = self._damage(broken)
-        merges = self._merges
-        if start and merges:
-            merges = [*_merges_until(self._store, start.head.seq, self._aside), *merges]
-        origins = Origins(merges, self._first_hash)
-        false_claims = [finding for finding in origins.faults(self._store) if not start or finding.seq > start.head.seq]
-        problems = [Finding(problem.seq, problem.text) for problem in history.problems]
-        problems += [finding for finding in self._envelopes.findings if finding.seq not in self._aside]
-        problems += _of_others(self._store, origins, history, self._firsts, self._aside)
-        strays = list(_strays(history, start.groups if start else ()))
-        if start:
-            problems = [finding for finding in problems if finding.seq > start.head.seq]
-            strays = [finding for finding in strays if finding.seq > start.head.seq]
-        files = _Files(folder_of, origins, start.head.seq if start else 0) if folder_of else None
+        origins = Origins(self._all_merges(), self._first_hash)
+        false_claims = _after(since, origins.faults(self._store))
+        problems = _after(since, self._problems(origins))
+        strays = _after(since, _strays(history, self._start.groups if self._start else ()))
+        files = _Files(folder_of, origins, since)
         return Report(
             origin=origin_of(self._first_hash),
-            since=start.head.seq if start else 0,
-            position=head.seq,
-            head_hash=head.hash,
+            since=since,
+            position=self.head.seq,
+            head_hash=self.head.hash,
             torn_bytes=0 if broken else self._store.torn_bytes(),
             files=len(self._store.files()),
             runs=len(history.runs),
@@ -237,10 +229,24 @@ class Verification:
             unknown=history.unknown,
             damage=damage + false_claims,
             story=sorted({*problems, *strays}, key=lambda finding: (finding.seq, finding.text)),
-            artifacts=list(files.compare(history)) if files else [],
-            notes=notes + list(_notes(history, len(self._declared))) + (list(files.notes()) if files else []),
+            artifacts=list(files.compare(history)),
+            notes=[*notes, *_notes(history, len(self._declared)), *files.notes()],
             doubtful=ranges_of(_doubtful(problems, strays, false_claims, origins)),
         )
+
+    def _all_merges(self) -> list[Record]:
+        """The `merged` events; those before the start only if there is a new one."""
+        if self._start is None or not self._merges:
+            return self._merges
+        return [*_merges_until(self._store, self._start.head.seq, self._aside), *self._merges]
+
+    def _problems(self, origins: Origins) -> Iterator[Finding]:
+        for problem in self._history.problems:
+            yield Finding(problem.seq, problem.text)
+        for finding in self._envelopes.findings:
+            if finding.seq not in self._aside:
+                yield finding
+        yield from _of_others(self._store, origins, self._history, self._firsts, self._aside)
 
     def _damage(self, broken: LedgerDamaged | None) -> tuple[list[Finding], list[str]]:
         """Damage of the bytes, or of the history that the checkpoint knows; and remarks."""
@@ -252,6 +258,10 @@ class Verification:
         if self._checkpoint:
             damage += against(self._checkpoint, origin_of(self._first_hash), self.head.seq, self._known_hash)
         return damage, notes
+
+
+def _after(since: int, findings: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.seq > since or not since]
 
 
 def _merges_until(store: EventStore, end: int, aside: Positions) -> Iterator[Record]:
@@ -329,8 +339,8 @@ def _strays(history: History, groups: Collection[str]) -> Iterator[Finding]:
 class _Files:
     """Compares the files of runs with what was recorded, and counts those that are elsewhere."""
 
-    def __init__(self, folder_of: FolderOf, origins: Origins, since: int) -> None:
-        """The files of runs that ended after position `since` are compared."""
+    def __init__(self, folder_of: FolderOf | None, origins: Origins, since: int) -> None:
+        """The files of runs that ended after position `since` are compared; none without `folder_of`."""
         self._since = since
         self._folder_of = folder_of
         self._origins = origins
@@ -338,6 +348,8 @@ class _Files:
 
     def compare(self, history: History) -> Iterator[Finding]:
         """Files that are missing or changed. Files of runs from other ledgers may have stayed there."""
+        if self._folder_of is None:
+            return
         for run in history.runs.values():
             if (run.ended_seq or 0) <= self._since:
                 continue

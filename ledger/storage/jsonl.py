@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from pathlib import Path
 
 from ..errors import LedgerDamaged, LedgerUnwritable, OutcomeUnknown
 from ..events import Record
-from ..store import BEGINNING, Accept, Decide, Finding, Notice, VersionOf, exhaust
+from ..store import BEGINNING, Filter, Finding, Notice
 from . import codec, disk
 from .chain import BadLine, BrokenChain, Head, follow, is_event
 from .damage import cut_off, examine, move_tail
@@ -37,6 +37,7 @@ from .segments import (
     unfinished_bytes,
     walk_chain,
 )
+from .writer import Writer
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 """A segment of this size is sealed: the next event begins a new one."""
@@ -45,7 +46,7 @@ _TAIL_BYTES = 1024 * 1024
 """Up to this many bytes that other writers added are read in one piece."""
 
 
-class JsonlStore:
+class JsonlStore(Writer):
     """Keeps records in `folder`, which is made on the first append."""
 
     def __init__(self, folder: Path, *, notice: Notice, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -53,12 +54,9 @@ class JsonlStore:
         self.url = f"jsonl://{folder}"
         self._notice = notice
         self._segment_bytes = segment_bytes
-        self._lock = LedgerLock(folder / ".lock", notice=notice, progress=self.revision)
-        self._known = Head()
+        super().__init__(LedgerLock(folder / ".lock", notice=notice, progress=self.revision))
         self._sealed_fds: list[int] = []
         self._fd: int | None = None
-        self._numbering = Numbering()
-        self._start: tuple[Head, VersionOf] | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -74,9 +72,8 @@ class JsonlStore:
         self._rewind()
 
     def _rewind(self) -> None:
-        self._known = self._seen()
+        super()._rewind()
         self._cursor = Cursor()
-        self._numbering = Numbering()
         self._positions: dict[str, int] | None = None
         self._is_sealed = False
         self._seen_changes = -1
@@ -90,7 +87,7 @@ class JsonlStore:
         details: bool = True,
     ) -> Iterator[Record]:
         """The records after position `after`; see `EventReader.read`. A torn last line is left out."""
-        return read_records(self.folder, after, stream=stream, types=types, details=details)
+        return read_records(self.folder, after, Filter(stream, types), details=details)
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The lines after position `after`, unchanged from the files."""
@@ -119,14 +116,6 @@ class JsonlStore:
         """Every line after an event, with the chain proven up to it."""
         return walk_chain(self.folder, cursor_after(self.folder, after))
 
-    def begin_after(self, head: Head, version_of: VersionOf) -> None:
-        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
-        self._start = (head, version_of)
-
-    def known_head(self) -> Head:
-        """The last event that this writer has read or written."""
-        return self._numbering.head
-
     @property
     def index_folder(self) -> Path:
         """A folder beside the segments."""
@@ -151,47 +140,6 @@ class JsonlStore:
         """The segments."""
         return list_segments(self.folder)
 
-    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
-        """Append what `decide` returns; see `EventStore.append`."""
-        self._begin(patience)
-        try:
-            unseen = self._catch_up()
-            fresh = decide(unseen)
-            exhaust(unseen)
-            if not fresh:
-                return []
-            batch = self._numbering.number(fresh, self._find)
-            if batch.added:
-                accept(batch.added)
-                self._write(b"".join(batch.lines))
-                self._move_on(batch.added)
-            elif self._cursor.segment is not None:
-                # The writer of the events that are already here may have died before its sync: ours must cover them.
-                self._open(self._cursor.segment)
-            return batch.answer
-        except BaseException:
-            self._rewind()
-            raise
-        finally:
-            self._lock.release()
-
-    def append_lines(self, lines: Iterable[bytes]) -> int:
-        """Append lines of a copy; see `EventStore.append_lines`."""
-        count = 0
-        try:
-            with self._writing():
-                exhaust(self._catch_up())
-                for good, records in self._numbering.continued_by(lines):
-                    self._write(b"".join(line + b"\n" for line in good))
-                    self._move_on(records)
-                    count += len(good)
-        except LedgerUnwritable as problem:
-            raise problem.after(count) from problem
-        finally:
-            if count:
-                self.sync()
-        return count
-
     def sync(self) -> None:
         """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
         if self._dead:
@@ -203,7 +151,7 @@ class JsonlStore:
 
     def cut(self) -> list[Path]:
         """Move everything that cannot be proven to the quarantine; see `EventStore.cut`."""
-        with self._writing(), _named(self.folder):
+        with self._turn(), _named(self.folder):
             kept = cut_off(self.folder)
             self._lock.retire()
             return kept
@@ -216,37 +164,19 @@ class JsonlStore:
     def __del__(self) -> None:
         self._release()
 
-    def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on a wait for the lock ends as soon as `question` returns true."""
-        self._lock.gives_up = question
-
     def _release(self) -> None:
         self._forget()
         fds, self._sealed_fds = self._sealed_fds, []
         for fd in fds:
             os.close(fd)
 
-    def _begin(self, patience: float | None = None) -> None:
-        """Take the lock: no other thread or process can append until the caller releases it.
-
-        After an error the caller also rewinds, so that the next append reads the ledger again from its start.
-        """
-        if self._lock.acquire(patience, makes=not (self._known.seq or self._numbering.head.seq)):
+    def _take_up(self, is_new: bool, patience: float | None) -> None:
+        if is_new:
             self._forget()
-        if self._dead:
-            self._lock.release()
-            raise self._dead
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._begin()
-        try:
-            yield
-        except BaseException:
-            self._rewind()
-            raise
-        finally:
-            self._lock.release()
+    def _cover(self) -> None:
+        if self._cursor.segment is not None:
+            self._open(self._cursor.segment)
 
     def _catch_up(self) -> Iterator[Record]:
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
@@ -279,10 +209,6 @@ class JsonlStore:
         self._cursor.offset += len(lines)
         self._cursor.line += len(single)
         return records
-
-    def _seen(self) -> Head:
-        """The last event that this handle has read or written."""
-        return max(self._known, self._numbering.head, key=lambda head: head.seq)
 
     def _check_place(self) -> None:
         """Raises LedgerMoved if the ledger no longer holds the last event that this handle has read or written."""
@@ -347,11 +273,6 @@ class JsonlStore:
         if self._positions is not None:
             self._positions.update((record.id, record.seq) for record in records)
 
-    def _move_on(self, written: list[Record]) -> None:
-        self._follow(written)
-        self._cursor.seq, self._cursor.hash = self._numbering.head.seq, self._numbering.head.hash
-        self._cursor.line += len(written)
-
     def _find(self, id: str) -> Record | None:
         # Most writers never give an id of their own, and a long ledger has many.
         if self._positions is None:
@@ -377,7 +298,13 @@ class JsonlStore:
             f"were moved to {kept}"
         )
 
-    def _write(self, lines: bytes) -> None:
+    def _write(self, lines: list[bytes], records: list[Record]) -> None:
+        self._put(b"\n".join(lines) + b"\n")
+        self._follow(records)
+        self._cursor.seq, self._cursor.hash = self._numbering.head.seq, self._numbering.head.hash
+        self._cursor.line += len(records)
+
+    def _put(self, lines: bytes) -> None:
         fd = self._active()
         start = self._cursor.offset
         try:
@@ -439,12 +366,6 @@ class JsonlStore:
             disk.sync(fd)
         except OSError as problem:
             raise self._die(f"the sync of the ledger in {self.folder} failed: {problem.strerror}") from problem
-
-    def _die(self, what: str) -> OutcomeUnknown:
-        self._dead = OutcomeUnknown(
-            f"{what}. Whether the last events are on disk is unknown.\nhint: run `ledger verify`, then try again"
-        )
-        return self._dead
 
 
 @contextlib.contextmanager

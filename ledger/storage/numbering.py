@@ -20,7 +20,7 @@ Find = Callable[[str], Record | None]
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """New events with their places: the lines to write (with newlines), their records, and the caller's answer.
+    """New events with their places: the lines to write (without newlines), their records, and the caller's answer.
 
     `answer` has a record for each event that was given: for a known one, its first record.
     """
@@ -72,7 +72,7 @@ class Numbering:
             seq, digest, versions[new.stream] = record.seq, record.hash, record.version
             if new.id is not None:
                 pending[new.id] = record
-            batch.lines.append(line)
+            batch.lines.append(line[:-1])
             batch.added.append(record)
             batch.answer.append(record)
         return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import LedgerDamaged, SpecialFile
 from ..events import Record
+from ..store import EVERYTHING, Filter
 from . import codec
 from .chain import GENESIS, BadLine, BrokenChain, Head, follow, is_event
 from .inventory import NAME as MANIFEST
@@ -249,19 +250,14 @@ def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Itera
 
 
 def read_records(
-    folder: Path,
-    after: int = 0,
-    *,
-    stream: str | None = None,
-    types: Collection[str] | None = None,
-    details: bool = True,
+    folder: Path, after: int = 0, wanted: Filter = EVERYTHING, *, details: bool = True
 ) -> Iterator[Record]:
-    """The records after position `after`, of a stream or of some types, without a check of the chain.
+    """The records after position `after` that are wanted, without a check of the chain.
 
     Raises LedgerDamaged for a line that is not an event.
     """
-    if stream is not None or types is not None:
-        yield from _read_some(folder, after, stream, types)
+    if wanted != EVERYTHING:
+        yield from _read_some(folder, after, wanted)
         return
     for segment, offset, lines in _read_pieces(folder, after):
         try:
@@ -276,14 +272,14 @@ def read_records(
             yield from (record for record in records if record.seq > after)
 
 
-def _read_some(folder: Path, after: int, stream: str | None, types: Collection[str] | None) -> Iterator[Record]:
+def _read_some(folder: Path, after: int, wanted: Filter) -> Iterator[Record]:
     # Looking for bytes is many times faster than decoding: only lines that may match are decoded.
-    named = None if stream is None else b'"stream":%b,' % msgspec.json.encode(stream)
-    typed = None if types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in types]
+    named = None if wanted.stream is None else b'"stream":%b,' % msgspec.json.encode(wanted.stream)
+    typed = None if wanted.types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in wanted.types]
     for segment, offset, lines in _read_pieces(folder, after):
         for number, line in _that_may_match(lines, named, typed):
             record = _read_line(line, segment, offset, number)
-            if record.seq > after and stream in (None, record.stream) and (types is None or record.type in types):
+            if record.seq > after and wanted.fits(record):
                 yield record
 
 

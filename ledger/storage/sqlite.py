@@ -9,58 +9,58 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from ..errors import LedgerBusy, LedgerDamaged, LedgerMoved, LedgerUnwritable, OutcomeUnknown, UnsupportedLedger
+from ..errors import LedgerBusy, LedgerDamaged, LedgerMoved, LedgerUnwritable
 from ..events import Record
 from ..holders import describe_holders
 from ..identity import utc_now
-from ..store import BEGINNING, Accept, Decide, Finding, Notice, VersionOf, exhaust
+from ..store import BEGINNING, EVERYTHING, Filter, Finding, Notice
 from ..waiting import usual_patience
 from . import codec, disk
 from .chain import BadLine, BrokenChain, Head, follow, is_event
 from .locking import LedgerLock, place_of_file
 from .numbering import Numbering
-from .regular import refuse_special
+from .rows import (
+    BESIDE,
+    BUSY_SECONDS,
+    INSERT,
+    SCHEMA,
+    code_of,
+    find_record,
+    holds_events,
+    last_seq,
+    lines_after,
+    open_readonly,
+    roll_back,
+    unlike_its_line,
+    values_of,
+)
+from .writer import Writer
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at TEXT NOT NULL, type TEXT NOT NULL, stream TEXT NOT NULL,
-  version INTEGER NOT NULL, line BLOB NOT NULL, UNIQUE (stream, version)
-) STRICT
-"""
-_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
-_ROWS_AT_ONCE = 500
 _LOG_BYTES = 4 * 1024 * 1024
 """A write-ahead log of this size is moved into the file."""
-_BUSY_SECONDS = 30.0
 _SAFE_SINCE = (3, 51, 3)
 _SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_BESIDE = ("-wal", "-shm", "-journal")
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, which a forked child must neither use nor close."""
 
 
-class SqliteStore:
+class SqliteStore(Writer):
     """Keeps records in the file `path`, which is made on the first append."""
 
     def __init__(self, path: Path, *, notice: Notice) -> None:
         self.path = path
         self.url = f"sqlite://{path}"
         self._notice = notice
-        self._lock = LedgerLock(path.with_name(f"{path.name}.lock"), notice=notice, progress=self._size)
-        self._known = Head()
+        super().__init__(LedgerLock(path.with_name(f"{path.name}.lock"), notice=notice, progress=self._size))
         self._identity = (0, 0)
         self._place: Path | None = None
-        self._patience = _BUSY_SECONDS
+        self._patience = BUSY_SECONDS
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
-        self._dead: OutcomeUnknown | None = None
-        self._numbering = Numbering()
-        self._start: tuple[Head, VersionOf] | None = None
 
     def read(
         self,
@@ -71,7 +71,7 @@ class SqliteStore:
         details: bool = True,
     ) -> Iterator[Record]:
         """The records after position `after`; see `EventReader.read`."""
-        for lines in self._pieces(after, stream, types):
+        for lines in self._pieces(after, Filter(stream, types)):
             for line in lines:
                 try:
                     yield codec.read(line)
@@ -89,7 +89,7 @@ class SqliteStore:
 
     def _last(self) -> int:
         with self._reading() as connection:
-            return _last_seq(connection) if connection else 0
+            return last_seq(connection) if connection else 0
 
     def head(self) -> Head:
         """The event of the last row."""
@@ -122,14 +122,6 @@ class SqliteStore:
             raise self._damaged(after.seq - 1, f"event {after.seq} with the hash {after.hash} is missing")
         yield from self._prove(self._pieces(after.seq), after)
 
-    def begin_after(self, head: Head, version_of: VersionOf) -> None:
-        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
-        self._start = (head, version_of)
-
-    def known_head(self) -> Head:
-        """The last event that this writer has read or written."""
-        return self._numbering.head
-
     @property
     def index_folder(self) -> Path:
         """A folder beside the file."""
@@ -152,9 +144,9 @@ class SqliteStore:
                     if fault != "ok":
                         yield Finding(0, f"{self.path.name}: {fault}")
                 for row in connection.execute("SELECT seq, id, at, type, stream, version, line FROM events"):
-                    if fault := _unlike_its_line(row):
+                    if fault := unlike_its_line(row):
                         yield Finding(row[0], f"{self.path.name}, row {row[0]}: {fault}")
-                if broken and (last := _last_seq(connection)) > broken.trusted:
+                if broken and (last := last_seq(connection)) > broken.trusted:
                     yield f"the last row is {last}: up to {last - broken.trusted} events come after the break"
             except sqlite3.DatabaseError as problem:
                 yield Finding(0, f"{self.path.name}: {problem}")
@@ -172,42 +164,6 @@ class SqliteStore:
         """The database."""
         return [self.path] if self.path.exists() else []
 
-    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
-        """Append what `decide` returns; see `EventStore.append`. It is durable when this returns."""
-        with self._writing(patience) as connection:
-            unseen = self._catch_up(connection)
-            fresh = decide(unseen)
-            exhaust(unseen)
-            if not fresh:
-                return []
-            batch = self._numbering.number(fresh, lambda id: _find(connection, id))
-            if batch.added:
-                accept(batch.added)
-                self._insert(connection, batch.added, [line[:-1] for line in batch.lines])
-            else:
-                # The writer of these events may have died before its sync; a checkpoint begins with one.
-                self._sync_found(connection)
-            return batch.answer
-
-    def _sync_found(self, connection: sqlite3.Connection) -> None:
-        try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        except sqlite3.DatabaseError as problem:
-            raise self._die(f"the sync of {self.path} failed: {problem}") from problem
-
-    def append_lines(self, lines: Iterable[bytes]) -> int:
-        """Append lines of a copy; see `EventStore.append_lines`."""
-        count = 0
-        try:
-            with self._writing() as connection:
-                exhaust(self._catch_up(connection))
-                for good, records in self._numbering.continued_by(lines):
-                    self._insert(connection, records, good)
-                    count += len(good)
-        except LedgerUnwritable as problem:
-            raise problem.after(count) from problem
-        return count
-
     def sync(self) -> None:
         """Every append was durable when it returned. Raises OutcomeUnknown if one was not."""
         if self._dead:
@@ -215,7 +171,7 @@ class SqliteStore:
 
     def cut(self) -> list[Path]:
         """Put a file with what can be proven in place of this one; see `EventStore.cut`."""
-        with self._writing():
+        with self._turn():
             proven = self.path.with_name(f"{self.path.name}.proven-{os.getpid()}")
             quarantine = self.path.with_name(f"{self.path.name}.quarantine")
             try:
@@ -224,7 +180,7 @@ class SqliteStore:
                 quarantine.mkdir(exist_ok=True)
                 self._disconnect()
                 kept = quarantine / f"{self.path.name}-{utc_now().replace(':', '')}"
-                for ending in _BESIDE:
+                for ending in BESIDE:
                     beside = self.path.with_name(self.path.name + ending)
                     if beside.exists():
                         disk.rename(beside, kept.with_name(kept.name + ending))
@@ -235,7 +191,7 @@ class SqliteStore:
             except (OSError, sqlite3.Error) as problem:
                 raise LedgerUnwritable(f"cannot repair {self.path}: {problem}. Nothing was changed") from problem
             finally:
-                for ending in ("", *_BESIDE):
+                for ending in ("", *BESIDE):
                     proven.with_name(proven.name + ending).unlink(missing_ok=True)
             self._lock.retire()
             return [kept]
@@ -244,13 +200,13 @@ class SqliteStore:
         """Whether something cannot be proven. All that can be is then in the file `path`."""
         path.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            copy.execute(_SCHEMA)
+            copy.execute(SCHEMA)
             copy.execute("BEGIN")
             damaged = False
             try:
                 for records in self.prove_records():
                     lines = self.read_lines(after=records[0].seq - 1)
-                    copy.executemany(_INSERT, (_row(record, next(lines)) for record in records))
+                    copy.executemany(INSERT, (values_of(record, next(lines)) for record in records))
             except LedgerDamaged:
                 damaged = True
             copy.execute("COMMIT")
@@ -277,42 +233,34 @@ class SqliteStore:
         self._dead = None
         self._rewind()
 
-    def _rewind(self) -> None:
-        self._known = self._seen()
-        self._numbering = Numbering()
-
-    def _seen(self) -> Head:
-        """The last event that this handle has read or written."""
-        return max(self._known, self._numbering.head, key=lambda head: head.seq)
-
-    def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on a wait for the lock ends as soon as `question` returns true."""
-        self._lock.gives_up = question
-
     def _size(self) -> tuple[int, ...]:
         """What changes while another process writes."""
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return tuple(file.stat().st_size for file in files if file.exists())
 
-    @contextlib.contextmanager
-    def _writing(self, patience: float | None = None) -> Iterator[sqlite3.Connection]:
-        """No other thread or process can append meanwhile; after an error the next one reads from the start."""
-        is_new = self._lock.acquire(patience, makes=not self._seen().seq)
-        try:
-            if is_new or not self._is_in_place():
-                self._place = place_of_file(self._identity)
-                self._disconnect()
-            if self._dead:
-                raise self._dead
-            if self._connection is None:
-                self._connection, self._pid = self._connect(), os.getpid()
+    def _take_up(self, is_new: bool, patience: float | None) -> None:
+        if is_new or not self._is_in_place():
+            self._place = place_of_file(self._identity)
+            self._disconnect()
+        if self._dead is None and self._connection is None:
+            self._connection, self._pid = self._connect(), os.getpid()
+        if self._connection is not None:
             self._limit_waits(self._connection, usual_patience() if patience is None else patience)
-            yield self._connection
-        except BaseException:
-            self._rewind()
-            raise
-        finally:
-            self._lock.release()
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        assert self._connection is not None  # noqa: S101 - for the type checker: a turn begins with a connection
+        return self._connection
+
+    def _cover(self) -> None:
+        # A checkpoint begins with a sync.
+        try:
+            self._open.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.DatabaseError as problem:
+            raise self._die(f"the sync of {self.path} failed: {problem}") from problem
+
+    def _find(self, id: str) -> Record | None:
+        return find_record(self._open, id)
 
     def _is_in_place(self) -> bool:
         if self._connection is None:
@@ -344,16 +292,14 @@ class SqliteStore:
     def _connect(self) -> sqlite3.Connection:
         if self._seen().seq and not self.path.exists():
             raise self._moved(f"{self.path} is gone")
-        _holds_events(self.path)
+        holds_events(self.path)
         try:
-            connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            self._patience = _BUSY_SECONDS
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._patience = BUSY_SECONDS
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
-            connection.execute(_SCHEMA)
+            connection.execute(SCHEMA)
             self._check_place(connection)
         except sqlite3.DatabaseError as problem:
             raise self._refused(problem) from problem
@@ -361,35 +307,30 @@ class SqliteStore:
         self._identity = (status.st_ino, status.st_dev)
         return connection
 
-    def _insert(self, connection: sqlite3.Connection, records: list[Record], lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], records: list[Record]) -> None:
+        connection = self._open
         try:
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(_INSERT, map(_row, records, lines))
+            connection.executemany(INSERT, map(values_of, records, lines))
         except sqlite3.DatabaseError as problem:
-            _roll_back(connection)
+            roll_back(connection)
             raise self._refused(problem) from problem
         try:
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as problem:
-            if _code(problem) == sqlite3.SQLITE_IOERR:
+            if code_of(problem) == sqlite3.SQLITE_IOERR:
                 raise self._die(f"the commit to {self.path} failed: {problem}") from problem
-            _roll_back(connection)
+            roll_back(connection)
             raise self._refused(problem) from problem
         self._numbering.follow(records)
         with contextlib.suppress(OSError, sqlite3.DatabaseError):  # Next time, then: the commit stands.
             if os.stat(f"{self.path}-wal").st_size > _LOG_BYTES:  # noqa: PTH116 - hot
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def _die(self, what: str) -> OutcomeUnknown:
-        self._dead = OutcomeUnknown(
-            f"{what}. Whether the last events are on disk is unknown.\nhint: run `ledger verify`, then try again"
-        )
-        return self._dead
-
     def _refused(self, problem: sqlite3.DatabaseError) -> LedgerUnwritable | LedgerDamaged:
-        if _code(problem) in _SPOILT:
+        if code_of(problem) in _SPOILT:
             return self._damaged(self._numbering.head.seq, str(problem))
-        if _code(problem) == sqlite3.SQLITE_BUSY:
+        if code_of(problem) == sqlite3.SQLITE_BUSY:
             return LedgerBusy(self.path, max(0.0, self._patience), self._holders())
         return LedgerUnwritable(
             f"cannot append to {self.path}: {problem}. Nothing was recorded.\nhint: make it writable and free space"
@@ -400,11 +341,11 @@ class SqliteStore:
         index = self.path.with_name(f"{self.path.name}-shm")
         return describe_holders(index if index.exists() else self.path) if self._patience else "another program"
 
-    def _catch_up(self, connection: sqlite3.Connection) -> Iterator[Record]:
+    def _catch_up(self) -> Iterator[Record]:
         if self._start is not None and not self._numbering.head.seq and self.holds(self._start[0]):
             self._numbering = Numbering(*self._start)
         head = self._numbering.head
-        for lines in self._prove(_select(connection, head.seq), head):
+        for lines in self._prove(lines_after(self._open, head.seq), head):
             for records in self._decode(lines, self._numbering.head.seq, details=False):
                 self._numbering.follow(records)
                 yield from records
@@ -423,8 +364,8 @@ class SqliteStore:
             raise self._unread(head.seq, problem) from problem
 
     def _unread(self, trusted: int, problem: sqlite3.DatabaseError) -> LedgerBusy | LedgerDamaged:
-        if _code(problem) == sqlite3.SQLITE_BUSY:
-            return LedgerBusy(self.path, _BUSY_SECONDS, self._holders())
+        if code_of(problem) == sqlite3.SQLITE_BUSY:
+            return LedgerBusy(self.path, BUSY_SECONDS, self._holders())
         return self._damaged(trusted, str(problem))
 
     def _decode(self, lines: list[bytes], seq: int, *, details: bool = True) -> Iterator[list[Record]]:
@@ -446,124 +387,22 @@ class SqliteStore:
     def _damaged(self, trusted: int, reason: str) -> LedgerDamaged:
         return LedgerDamaged(self.path, trusted + 1, None, trusted, reason)
 
-    def _pieces(
-        self, after: int = 0, stream: str | None = None, types: Collection[str] | None = None
-    ) -> Iterator[list[bytes]]:
+    def _pieces(self, after: int = 0, wanted: Filter = EVERYTHING) -> Iterator[list[bytes]]:
         with self._reading() as connection:
             if connection is not None:
                 try:
-                    yield from _select(connection, after, stream, types)
+                    yield from lines_after(connection, after, wanted)
                 except sqlite3.DatabaseError as problem:
                     raise self._unread(after, problem) from problem
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection that can't write; None if the ledger does not exist yet."""
-        if not _holds_events(self.path):
+        if not holds_events(self.path):
             yield None
             return
-        connection = _open_readonly(self.path)
+        connection = open_readonly(self.path)
         try:
             yield connection
         finally:
             connection.close()
-
-
-def _open_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that can't write. Raises UnsupportedLedger for a file that can't be read from here."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        return _connect(uri)
-    except sqlite3.OperationalError as problem:
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise UnsupportedLedger(
-                f"{path} cannot be read here: {problem}. Its newest events are in {log.name}, which needs a "
-                f"writable folder.\nhint: copy all of its files to a folder of yours"
-            ) from problem
-    try:
-        # A folder that can't be written holds no log either, so the file is all there is.
-        return _connect(f"{uri}&immutable=1")
-    except sqlite3.OperationalError as problem:
-        raise UnsupportedLedger(f"{path} cannot be read: {problem}") from problem
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_schema")
-    except sqlite3.OperationalError:
-        connection.close()
-        raise
-    except sqlite3.DatabaseError:
-        pass  # Damaged: the next read reports it.
-    return connection
-
-
-def _holds_events(path: Path) -> bool:
-    """Whether the file is a ledger; it is not one yet if its maker was killed.
-
-    Raises UnsupportedLedger for another program's database, and SpecialFile.
-    """
-    for ending in ("", *_BESIDE):
-        refuse_special(path.with_name(path.name + ending))
-    if not path.exists() or path.stat().st_size == 0:
-        return False
-    with contextlib.closing(_open_readonly(path)) as connection:
-        try:
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        except sqlite3.DatabaseError:
-            return True  # Damaged, perhaps: the next read reports it.
-    if tables and "events" not in tables:
-        raise UnsupportedLedger(f"{path} is the database of another program and not a ledger.\nhint: give another file")
-    return bool(tables)
-
-
-def _select(
-    connection: sqlite3.Connection, after: int, stream: str | None = None, types: Collection[str] | None = None
-) -> Iterator[list[bytes]]:
-    """The lines after a position, in pieces, each of a short transaction, so that readers let the log shrink."""
-    wanted = ["seq > ?"]
-    values: list[object] = []
-    if stream is not None:
-        wanted.append("stream = ?")
-        values.append(stream)
-    if types is not None:
-        wanted.append(f"type IN ({', '.join('?' * len(types))})")
-        values += types
-    query = f"SELECT seq, line FROM events WHERE {' AND '.join(wanted)} ORDER BY seq LIMIT {_ROWS_AT_ONCE}"  # noqa: S608
-    while rows := connection.execute(query, (after, *values)).fetchall():
-        yield [line for _, line in rows]
-        after = rows[-1][0]
-
-
-def _row(record: Record, line: bytes) -> tuple[object, ...]:
-    return (record.seq, record.id, record.at, record.type, record.stream, record.version, line)
-
-
-def _find(connection: sqlite3.Connection, id: str) -> Record | None:
-    row = connection.execute("SELECT line FROM events WHERE id = ?", (id,)).fetchone()
-    return codec.read(row[0]) if row else None
-
-
-def _last_seq(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
-
-
-def _unlike_its_line(row: tuple[Any, ...]) -> str | None:
-    try:
-        envelope = codec.read_envelope(bytes(row[-1]))
-    except BadLine:
-        return None  # The chain reports it.
-    stored = (envelope.seq, envelope.id, envelope.at, envelope.type, envelope.stream, envelope.version)
-    return None if stored == row[:-1] else "its columns differ from its line"
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.DatabaseError):
-        connection.execute("ROLLBACK")
-
-
-def _code(problem: sqlite3.Error) -> int:
-    """The primary error code; 0 for errors of Python's own binding."""
-    return int(getattr(problem, "sqlite_errorcode", 0)) & 0xFF

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..aside import NOTHING, Positions, set_aside_in
+from ..aside import NOTHING, Positions, extend, set_aside_in
 from ..errors import ImpossibleTransition, LedgerError
 from ..events import Merged
 from ..history import History
@@ -23,7 +23,7 @@ from ..storage.chain import BadLine
 from ..storage.codec import Envelope
 from ..store import EventReader, EventStore, Finding
 from .packed import MAX_LINE_BYTES
-from .places import Places, extend
+from .places import Places
 
 _MAX_SHOWN = 20
 """Maximum number of refusals that an error lists; the rest are counted."""

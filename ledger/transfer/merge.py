@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec.structs import replace
 
-from ..aside import Positions, ranges_of, set_aside_in
+from ..aside import Positions, extend, ranges_of, set_aside_in
 from ..events import LEDGER_STREAM, Merged, NewEvent, Record, SetAside
 from ..origins import origins_of
 from ..storage import codec
@@ -19,7 +19,7 @@ from ..storage.chain import GENESIS, Head, last_of, origin_of
 from ..store import EventReader, EventStore
 from .admission import Source, judge_continuation, judge_other
 from .exchange import pieces_of
-from .places import Places, extend
+from .places import Places
 
 _BYTES_AT_ONCE = 4 * 1024 * 1024
 """Bytes of events that are appended together: bounds memory."""

@@ -40,14 +40,6 @@ class Places:
         return self._contents[seq - 1] == _content(line)
 
 
-def extend(ranges: list[tuple[int, int]], place: int) -> None:
-    """Add one more position."""
-    if ranges and sum(ranges[-1]) == place:
-        ranges[-1] = (ranges[-1][0], ranges[-1][1] + 1)
-    else:
-        ranges.append((place, 1))
-
-
 def _content(line: bytes) -> int:
     envelope, data = codec.read_envelope(line), codec.raw_data(line)
     content = b"\0".join((envelope.stream.encode(errors="replace"), envelope.type.encode(errors="replace"), data.raw))

@@ -12,7 +12,7 @@ import re
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -148,17 +148,18 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
             _end_family(process, child, cancellation, grace_seconds=0)
             process.wait()
             raise
+    notes = [*stopwatch.note(), *([] if reason or not left else [_left_behind(left)]), *_notes_of(logs)]
     return Exit(
         return_code=process.returncode,
         duration_seconds=duration,
         reason=reason,
         error=_why_ended(child, reason),
-        notes=[
-            *stopwatch.note(),
-            *([] if reason or not left else [_left_behind(left)]),
-            *(f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out),
-        ],
+        notes=notes,
     )
+
+
+def _notes_of(logs: Iterable[BoundedLog]) -> Iterator[str]:
+    return (f"{log.path.name}: {log.left_out} bytes were left out" for log in logs if log.left_out)
 
 
 def _start(child: Child, reads: Sequence[int], writes: Sequence[int]) -> subprocess.Popen[bytes]:

@@ -111,19 +111,23 @@ class Schedule:
             self._changed.notify_all()
 
     def _grant(self, asked: Resources) -> Grant | None:
-        taken = [grant.resources for grant in self._granted]
-        free_gpus = [name for name in self._capacity.gpus if not any(name in grant.gpus for grant in self._granted)]
-        fits = (
-            sum(one.cpus for one in taken) + asked.cpus <= self._capacity.cpus
-            and sum(one.memory_bytes for one in taken) + asked.memory_bytes <= self._capacity.memory
-            and asked.gpus <= len(free_gpus)
-            and not any(set(one.exclusive) & set(asked.exclusive) for one in taken)
-        )
-        if not fits:
+        used_gpus = {name for grant in self._granted for name in grant.gpus}
+        free_gpus = [name for name in self._capacity.gpus if name not in used_gpus]
+        if asked.gpus > len(free_gpus) or not _fits(asked, [one.resources for one in self._granted], self._capacity):
             return None
         if self._locks is None or not (asked.gpus or asked.exclusive):
             return Grant(asked, tuple(free_gpus[: asked.gpus]))
         return _reserved(asked, free_gpus, Reservation(self._locks))
+
+
+def _fits(asked: Resources, taken: Sequence[Resources], capacity: Capacity) -> bool:
+    """Whether processors, memory and exclusive words are free for one more run."""
+    exclusive = {word for one in taken for word in one.exclusive}
+    return (
+        sum(one.cpus for one in taken) + asked.cpus <= capacity.cpus
+        and sum(one.memory_bytes for one in taken) + asked.memory_bytes <= capacity.memory
+        and exclusive.isdisjoint(asked.exclusive)
+    )
 
 
 def _waiting_for(planned: PlannedRun, capacity: Capacity, locks: Path | None) -> str:

@@ -21,7 +21,6 @@ from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.holders import describe_holders
-from ...ledger.identity import this_process
 from ...ledger.ledger import Ledger
 from ..models.endpoints import Endpoints, ModelUnavailable
 from ..models.prices import priced
@@ -42,6 +41,7 @@ from .patience import Patience
 from .provenance import content_of, run_provenance
 from .retries import is_transient
 from .schedule import Grant
+from .starting import Claimed, Setting, started
 from .telemetry import ProgressFile
 
 _MIN_FREE_BYTES = 50 * 1024 * 1024
@@ -152,30 +152,20 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
-        folder = self._folder(planned, run_id)
         # The configuration has the value of an option that holds a secret only in a part of it.
         hidden = {name: f"[redacted:{name}]" for name in planned.secrets if name not in planned.config}
         command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
-        return Started(
+        claimed = Claimed(
+            planned=planned,
             run_group_id=self.run_group_id,
-            benchmark_id=manifest.id,
-            benchmark_directory=manifest.directory,
-            signature=planned.signature.digest,
-            preimage=planned.signature.preimage,
-            comparison_key=planned.signature.comparison_key,
+            run_id=run_id,
             attempt=attempt,
-            agent=planned.agent,
-            provider=planned.provider,
-            model=planned.model,
-            extra_config=planned.config,
-            command=list(command.argv),
+            folder=self._folder(planned, run_id),
+            secrets=secrets,
+        )
+        setting = Setting(
+            command=command.argv,
             cwd=str(command.cwd),
-            stdout_path=str(folder / "stdout.log"),
-            stderr_path=str(folder / "stderr.log"),
-            benchmark_version=manifest.version or None,
-            benchmarks_commit=self.provenance["benchmarks"].get("commit"),
-            eliza_commit=self.provenance["eliza"].get("commit"),
-            eliza_version=self.provenance["eliza_version"],
             provenance={
                 **run_provenance(planned.adapter, planned.agent, prepared.environment),
                 "benchmarks": self.provenance["benchmarks"],
@@ -183,9 +173,13 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
                 "gpus": list(prepared.grant.gpus),
             },
-            owner=replace(this_process(), commitment=secrets.commitment),
             synthetic=manifest.is_synthetic(planned.agent, planned.config),
+            benchmark_version=manifest.version or None,
+            benchmarks_commit=self.provenance["benchmarks"].get("commit"),
+            eliza_commit=self.provenance["eliza"].get("commit"),
+            eliza_version=self.provenance["eliza_version"],
         )
+        return started(claimed, setting)
 
     def _placeholders(self, planned: PlannedRun, prepared: Prepared, run_id: str) -> dict[str, str]:
         return {

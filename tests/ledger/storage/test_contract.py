@@ -127,19 +127,19 @@ def test_a_database_whose_newest_events_cannot_be_read_is_never_taken_for_an_old
 
     from benchmarks.ledger.errors import UnsupportedLedger
     from benchmarks.ledger.events import Annotated, NewEvent
-    from benchmarks.ledger.storage import sqlite
+    from benchmarks.ledger.storage import rows
 
     store = SqliteStore(tmp_path / "ledger.sqlite", notice=print)
     store.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="n"))], lambda _: None)
     assert (tmp_path / "ledger.sqlite-wal").stat().st_size
-    connect = sqlite._connect
+    connect = rows._connect
 
     def refuse(uri):
         if "immutable" not in uri:
             raise sqlite3.OperationalError("unable to open database file")
         return connect(uri)
 
-    monkeypatch.setattr(sqlite, "_connect", refuse)
+    monkeypatch.setattr(rows, "_connect", refuse)
     with pytest.raises(UnsupportedLedger, match=r"newest events are in ledger\.sqlite-wal"):
         list(store.read())
     store.close()

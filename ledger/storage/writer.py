@@ -1,0 +1,150 @@
+"""How every store appends: under its lock, after it has caught up, each event in one place, or nothing at all.
+
+A store says where its bytes are: it derives from `Writer` and defines the methods that are abstract here. Which events
+are new, which were appended before, and what an error leaves behind is the same for all stores.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+
+from ..errors import LedgerUnwritable, OutcomeUnknown
+from ..events import Head, Record
+from ..store import Accept, Decide, VersionOf, read_to_end
+from .locking import LedgerLock
+from .numbering import Numbering
+
+
+class Writer(ABC):
+    """What the stores have in common: see `EventStore` for what its methods promise."""
+
+    def __init__(self, lock: LedgerLock) -> None:
+        self._lock = lock
+        self._numbering = Numbering()
+        self._known = Head()
+        self._start: tuple[Head, VersionOf] | None = None
+        self._dead: OutcomeUnknown | None = None
+
+    # -- what a store defines
+
+    @abstractmethod
+    def _take_up(self, is_new: bool, patience: float | None) -> None:
+        """Prepare for a turn; the lock is held. `is_new`: nothing that was known of the ledger can be relied on.
+
+        Raises LedgerMoved, LedgerUnwritable and LedgerBusy.
+        """
+
+    @abstractmethod
+    def _catch_up(self) -> Iterator[Record]:
+        """The records that are new to this writer, proven; `_numbering` follows them as they are read."""
+
+    @abstractmethod
+    def _find(self, id: str) -> Record | None:
+        """The record with that id in the ledger."""
+
+    @abstractmethod
+    def _write(self, lines: list[bytes], records: list[Record]) -> None:
+        """Write lines (without newlines), all or none; `_numbering` follows their records then."""
+
+    @abstractmethod
+    def _cover(self) -> None:
+        """Let the next sync cover the events that are here already: their writer may have died before its own."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
+
+    # -- what all of them do
+
+    def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
+        """Append what `decide` returns; see `EventStore.append`."""
+        # Not with `_turn`: this is hot.
+        self._begin(patience)
+        try:
+            unseen = self._catch_up()
+            fresh = decide(unseen)
+            read_to_end(unseen)
+            if not fresh:
+                return []
+            batch = self._numbering.number(fresh, self._find)
+            if batch.added:
+                accept(batch.added)
+                self._write(batch.lines, batch.added)
+            else:
+                self._cover()
+            return batch.answer
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
+
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy; see `EventStore.append_lines`."""
+        count = 0
+        try:
+            with self._turn():
+                read_to_end(self._catch_up())
+                for good, records in self._numbering.continued_by(lines):
+                    self._write(good, records)
+                    count += len(good)
+        except LedgerUnwritable as problem:
+            raise problem.after(count) from problem
+        finally:
+            if count:
+                self.sync()
+        return count
+
+    def begin_after(self, head: Head, version_of: VersionOf) -> None:
+        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
+        self._start = (head, version_of)
+
+    def known_head(self) -> Head:
+        """The last event that this writer has read or written."""
+        return self._numbering.head
+
+    def give_up_if(self, question: Callable[[], bool]) -> None:
+        """From now on a wait for the lock ends as soon as `question` returns true."""
+        self._lock.gives_up = question
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """No other thread or process can append meanwhile; after an error the next turn reads from the start."""
+        self._begin(None)
+        try:
+            yield
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
+
+    def _begin(self, patience: float | None) -> None:
+        """Take the lock, and prepare for a turn. The caller releases it."""
+        is_new = self._lock.acquire(patience, makes=not self._seen().seq)
+        try:
+            self._take_up(is_new, patience)
+            if self._dead:
+                raise self._dead
+        except BaseException:
+            self._rewind()
+            self._lock.release()
+            raise
+
+    def _rewind(self) -> None:
+        """Know nothing of the ledger, but for the last event that was seen: it must still be there."""
+        self._known = self._seen()
+        self._numbering = Numbering()
+
+    def _seen(self) -> Head:
+        """The last event that this writer has read or written, also before an error."""
+        return max(self._known, self._numbering.head, key=lambda head: head.seq)
+
+    def _die(self, what: str) -> OutcomeUnknown:
+        """The error after a failed sync: this writer must not go on as if nothing had happened."""
+        self._dead = OutcomeUnknown(
+            f"{what}. Whether the last events are on disk is unknown.\nhint: run `ledger verify`, then try again"
+        )
+        return self._dead
