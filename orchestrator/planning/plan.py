@@ -27,6 +27,7 @@ from ..models.targets import NO_TARGET, Target
 from .signature import Signature, sign
 
 PER_BENCHMARK = "per_benchmark"
+_EXAMPLE = "give a JSON object in quotes, such as '{\"seed\": 1}'"
 MAX_DEPTH = 64
 """Levels of objects and lists in the options of a run: enough for any benchmark, and few enough for every reader."""
 
@@ -145,13 +146,13 @@ def parse_extra(text: str) -> Json:
     try:
         extra = msgspec.json.decode(text)
     except msgspec.DecodeError as problem:
-        raise UsageError(f"--extra is not JSON: {problem}") from problem
+        raise UsageError(f"--extra is not JSON: {problem}", _EXAMPLE) from problem
     except RecursionError:
         raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep") from None
     if _is_deeper(extra, MAX_DEPTH):
         raise UsageError(f"--extra is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(extra, dict):
-        raise UsageError(f"--extra must be a JSON object, got {text.strip()[:40]}")
+        raise UsageError(f"--extra must be a JSON object, got {text.strip()[:40]}", _EXAMPLE)
     if not isinstance(extra.get(PER_BENCHMARK, {}), dict):
         raise UsageError(f"--extra: {PER_BENCHMARK} must be an object of benchmark ids")
     return extra

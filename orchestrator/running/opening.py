@@ -121,5 +121,5 @@ def _sentences(notes: list[_Note], ledger: Ledger, *, details: bool) -> list[str
 
 def _sentence(history: History, note: _Note) -> str:
     if note.verdict is None:
-        return f"{note.title}: incompatible: {'; '.join(note.planned.missing)}"
+        return f"{note.title}: incompatible, missing: {'; '.join(note.planned.missing)}"
     return f"{note.title}: {explain(history, note.planned, note.verdict)}"

@@ -42,7 +42,7 @@ def test_a_benchmark_without_a_model_gets_no_providers_key(bench):
 def test_without_a_required_option_a_benchmark_is_incompatible_with_a_hint(bench):
     bench.add("timing", more=REQUIRED)
     printed = bench.run("timing")
-    assert "incompatible: option path (--extra '{\"path\": …}'): what to measure" in printed
+    assert "incompatible, missing: option path (--extra '{\"path\": …}'): what to measure" in printed
     assert "missing: option path" in bench("list-benchmarks").stdout
     bench.run("timing", more=("--extra", '{"path": "x"}'))
     assert [run["status"] for run in bench.runs()] == ["succeeded"]
