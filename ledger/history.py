@@ -187,7 +187,7 @@ class Base(Protocol):
 
 
 class Recalled(MutableMapping[str, T]):
-    """A mapping whose values come from a base, but for those that were set since."""
+    """A mapping whose values come from a base, except those that were set since."""
 
     def __init__(
         self, load: Callable[[str], T | None], names: Callable[[], Sequence[str]] = tuple, number: int = 0

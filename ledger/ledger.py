@@ -222,7 +222,7 @@ class Ledger:
         return History.of(self.store, details=False) if history.is_outdated else history
 
     def _follow(self, fresh: Iterator[Record]) -> History:
-        """The history as it is now; called while nobody else can append."""
+        """The history as it is now; called while no other writer can append."""
         history, self._history = self._history or self._open(), None
         if not self._continue(history, fresh) or history.is_outdated:
             # After an error or an interrupt, or if lines that were read meanwhile were taken back by their writer.

@@ -23,7 +23,7 @@ Range = tuple[int, int]
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A `merged` event at position `seq`, with its stretches as places of the ledger at hand.
+    """A `merged` event at position `seq`, with its ranges as places of the ledger at hand.
 
     `within` are the claims of ledgers that had been merged into that one. `fault` says why the claim is
     impossible; it has no effect then.

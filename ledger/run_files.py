@@ -1,6 +1,6 @@
 """Files that a run left: opened so that they cannot block, mislead or exhaust their reader.
 
-A benchmark may leave anything under any name: a pipe that nobody writes to, a link to a device, a sparse file of a
+A benchmark may leave anything under any name: a pipe without a writer, a link to a device, a sparse file of a
 terabyte. So everything that reads a file of a run's folder opens it here: without waiting, without following a link
 that was put there in the last moment, and only if it is a regular file.
 

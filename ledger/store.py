@@ -136,7 +136,7 @@ class EventStore(EventReader, Protocol):
 
     @property
     def index_folder(self) -> Path | None:
-        """The folder for an index of this ledger; None if there is no place for one."""
+        """The folder for an index of this ledger; None if it has no place."""
         ...
 
     def prove_records(self, after: Head = BEGINNING, *, details: bool = True) -> Iterator[list[Record]]:

@@ -146,14 +146,14 @@ class Recorder:
 
     @property
     def run(self) -> Run:
-        """The run as it stands in the ledger."""
+        """The run as it is in the ledger."""
         if self._run is None:
             raise UsageError("the run has not begun\nhint: use record() in a with statement")
         return self._run
 
     @property
     def output(self) -> Path:
-        """The folder for files of this run; what lies there at the end is recorded with its SHA-256."""
+        """The folder for files of this run; files in it are recorded with their SHA-256 at the end."""
         return self.folder / OUTPUT
 
     # -- what the block reports

@@ -63,7 +63,7 @@ class _Values:
         return self._pattern.sub(lambda match: self._marks[match[0]], held) if self._pattern else held
 
     def _is_clean(self, text: bytes) -> bool:
-        """Whether no value stands in the text: a few are looked for faster one by one than all at once."""
+        """Whether the text holds none of the values: a few are found faster one by one than all at once."""
         return len(self._forms) <= _FEW and not any(form in text for form in self._forms)
 
     def _may_grow(self, end: bytes) -> bool:
@@ -103,7 +103,7 @@ class _Shapes:
     def _hide(self, text: bytes) -> bytes:
         if not text:
             return text
-        # What stands before a key decides whether it is one: `task-…` is not.
+        # The character before a key decides whether it is a key: `task-…` is not.
         before, self._before = self._before, text[-1:]
         return hide_bytes(before + text)[len(before) :]
 

@@ -74,7 +74,7 @@ class Index:
     def _all(self, decoder: msgspec.msgpack.Decoder[T], prefix: bytes) -> Iterator[T]:
         path = self.layers.layers[-1].table.path if self.layers.layers else None
         for _, value in self.layers.entries(prefix):
-            assert path is not None  # noqa: S101 - for the type checker: without layers there are no entries
+            assert path is not None  # noqa: S101 - for the type checker: entries come from layers
             yield decode(decoder, value, path)
 
     def run(self, run_id: str) -> Run | None:

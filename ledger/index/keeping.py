@@ -19,7 +19,7 @@ BEHIND = 4_000
 """An index that is more events behind is brought up to date. Reading that many takes about ten milliseconds."""
 
 _EVENTS_OF_A_LAYER = 100_000
-"""A layer is written after so many events at the latest: that bounds memory."""
+"""Maximum number of events that a layer is made of in memory."""
 
 
 class SetAsideSince(Exception):
@@ -53,7 +53,7 @@ class Keeper:
         try:
             is_far_behind = self._store.head().seq - index.seq > self._behind
         except LedgerDamaged:
-            return index  # Whoever reads or appends these events reports it with its place.
+            return index  # The next reader or writer of these events reports it with its place.
         return self._follow(index) if is_far_behind else index
 
     def throw_away(self, index: Index) -> None:

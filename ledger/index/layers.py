@@ -1,4 +1,4 @@
-"""The files of an index: tables in layers, each for a stretch of the ledger, named by its first and last position.
+"""The files of an index: tables in layers, each for a range of the ledger, named by its first and last position.
 
 A key's value is the one in the newest layer that has it. A new layer is merged with those before it that are not much
 larger, so their number grows with the logarithm of the history, and each entry is copied as often. No file ever
@@ -33,7 +33,7 @@ _MAX_ATTEMPTS = 5
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """A table, and what it says about its stretch of the ledger."""
+    """A table, and what it says about its range of the ledger."""
 
     table: Table
     meta: Meta
@@ -155,7 +155,7 @@ def add_layer(folder: Path, layers: Layers, entries: dict[bytes, bytes], meta: M
 
 
 def _number_to_keep(sizes: Sequence[int], newest: int) -> int:
-    """How many of the layers stay: those up to the first that is not so much larger than all that is newer."""
+    """The number of layers to keep: those before the first that is not much larger than all newer ones together."""
     newer = newest + sum(sizes)
     for number, size in enumerate(sizes):
         newer -= size

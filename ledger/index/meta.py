@@ -29,7 +29,7 @@ class Count(msgspec.Struct, frozen=True, array_like=True):
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a ledger after event `head`. The layer holds what changed since event `after`.
 
-    `aside` and `brought` are stretches of positions: of events that are set aside, and that came from other ledgers.
+    `aside` and `brought` are ranges of positions: of events that are set aside, and that came from other ledgers.
     Runs and groups are named in the order of their first events.
     """
 

@@ -1,4 +1,4 @@
-"""Verification: every byte of a ledger, the story that its events tell, and the files that they speak of."""
+"""Verification: every byte of a ledger, the transitions of runs, and the files that they recorded."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether there are no findings; an unfinished last line is not one."""
+        """Whether nothing was found; an unfinished last line is not a finding."""
         return not (self.damage or self.story or self.artifacts)
 
 

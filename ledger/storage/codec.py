@@ -42,7 +42,7 @@ def _record_class(event: type[Event]) -> Any:
 
 
 def _without_details(event: type[Event]) -> type[Event]:
-    """The same event, but that its details are looked for under names that no line has, and so are passed over."""
+    """The same event without its details: they are looked up under names that no line has."""
     if not event.details:
         return event
     fields = msgspec.structs.fields(event)
@@ -167,7 +167,7 @@ def decode(line: bytes) -> Record:
 
 
 def read(line: bytes) -> Record:
-    """The record on a line that a chain holds: as `decode`, but that data which its type cannot have is `Unreadable`.
+    """The record on a line of the chain: like `decode`, but data that does not fit its type becomes `Unreadable`.
 
     One such event must not hide the others. Raises BadLine if the line is not a record.
     """
@@ -205,7 +205,7 @@ def _other_data(envelope: _Envelope, problem: Exception) -> Event:
 
 
 def read_envelope(line: bytes) -> Envelope:
-    """What a line says of its event, but for the data, and three times as fast as all of it. Raises BadLine."""
+    """What a line says of its event without the data: three times as fast as all of it. Raises BadLine."""
     try:
         return _short_decoder.decode(line)
     except _UNREADABLE as problem:

@@ -95,7 +95,7 @@ class EventStoreContract:
         _same(store.head(), heads[7])
 
     def test_a_writer_can_begin_after_any_event(self) -> None:
-        """It is given the records after that one, and takes the versions of streams from whoever knows them."""
+        """It is given the records after that one, and takes the versions of streams from the caller."""
         _append(self.open_store(), *(_note(str(number), stream=f"run_{number % 2}") for number in range(6)))
         for after in range(4):
             store = self.open_store()
@@ -133,7 +133,7 @@ class EventStoreContract:
         _same(store.files(), [])
         _same((store.head(), store.holds(BEGINNING)), (BEGINNING, True))
 
-    def test_reading_begins_behind_a_position(self) -> None:
+    def test_reading_begins_after_a_position(self) -> None:
         """Records and lines alike."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(7)))

@@ -27,7 +27,7 @@ _MAX_OUTPUT_TOKENS = 2048
 _CORES = os.cpu_count() or 1
 _THREADS = max(1, _CORES // 2)
 """Threads wait for each other by spinning: with one for each of two cores, a second busy process made answers 50 times
-slower. With half as many, an idle machine is no slower, and a busy one 2.5 times. Reading a prompt waits
+slower. With half as many, an idle machine is as fast, and a busy one 2.5 times slower. Reading a prompt waits
 seldom, so it may use every core. The number of threads does not change an answer."""
 _POLL_SECONDS = 0.05
 

@@ -296,5 +296,5 @@ def _unknown_option(source: str, name: str, adapters: Mapping[str, Adapter]) -> 
 
 
 def _hint_of_options(name: str, options: Collection[str]) -> str:
-    known = f"the options are {', '.join(sorted(options))}" if options else "there are no options"
+    known = f"the options are {', '.join(sorted(options))}" if options else "it has none"
     return did_you_mean(name, options, known)

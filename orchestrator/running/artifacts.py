@@ -59,7 +59,7 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
             else:
                 artifacts.append(Artifact(path, size, sha256))
     if unread:
-        problems.insert(0, f"there was no time to read {_some(unread)}")
+        problems.insert(0, f"the time was over before reading {_some(unread)}")
     notes = [f"not recorded: {problem}" for problem in problems[:_MAX_PROBLEMS]]
     if len(problems) > _MAX_PROBLEMS:
         notes.append(f"not recorded: {len(problems) - _MAX_PROBLEMS} more files")

@@ -27,7 +27,7 @@ _MAX_SEARCHED = 64 * 1024
 """Characters of a text in which a secret is looked for at every place; in a longer one only where a word begins."""
 _MAX_LENGTHS = 200
 _PLACES_AT_ONCE = 64
-_UNSEARCHED = "[left out: there was no time to look for secrets in it]"
+_UNSEARCHED = "[left out: the time to look for secrets in it was over]"
 _WORD_BEGINS = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_+/-]")
 _SALT = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[\w .-]{1,100}")
@@ -110,7 +110,7 @@ def read_fingerprints(folder: Path) -> Fingerprints:
 
 
 def remove_fingerprints(folder: Path) -> None:
-    """Remove them after a run has ended, since it will not be adopted. Raises OSError, but not if there is no file."""
+    """Remove them after a run has ended: it will not be adopted then. Raises OSError unless the file is missing."""
     (folder / FILE).unlink(missing_ok=True)
 
 

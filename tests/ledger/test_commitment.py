@@ -1,4 +1,4 @@
-"""The end of a run is told by its owner, or proven by its benchmark's shell; by other processes it is not."""
+"""The end of a run is reported by its owner or proven by its benchmark's shell, and by no other process."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_late_result_after_a_recovery_is_kept_and_changes_no_status(ledger, hi
         ledger.append("run_1", histories.finished(0.9, late=True))
 
 
-def test_a_late_flag_makes_no_sense_on_a_run_that_nobody_recovered(ledger, histories):
+def test_a_late_end_needs_a_recovered_run(ledger, histories):
     ledger.append("run_1", histories.started())
     with pytest.raises(ImpossibleTransition, match="that was not recovered"):
         ledger.append("run_1", histories.finished(late=True))
@@ -124,7 +124,7 @@ def test_attempts_are_the_runs_of_a_signature_in_order(ledger, histories):
     history = ledger.history()
     assert [run.run_id for run in history.attempts("x")] == ["run_0", "run_2"]
     assert history.live_run("x").run_id == "run_0"
-    assert history.live_run("nobody") is None
+    assert history.live_run("unknown") is None
 
 
 @given(data=st.data())

@@ -75,7 +75,7 @@ def _benchmarks(store) -> list[str]:
 
 
 def says(told, expected) -> bool:
-    """Whether everything that is expected is told: fields may have been added since."""
+    """Whether everything that is expected is there: fields may have been added since."""
     if isinstance(expected, dict):
         return isinstance(told, dict) and all(key in told and says(told[key], value) for key, value in expected.items())
     if isinstance(expected, list):
@@ -123,7 +123,7 @@ def test_the_newest_golden_ledger_has_every_type_with_every_field():
     assert "from_the_future" in seen
 
 
-def test_an_old_shape_is_brought_to_the_one_of_today_and_what_is_stored_stays(monkeypatch, store):
+def test_an_old_shape_is_converted_and_stored_bytes_stay(monkeypatch, store):
     """As if `annotated` had said `by` and `text` once."""
 
     def upcast(data):
@@ -138,7 +138,7 @@ def test_an_old_shape_is_brought_to_the_one_of_today_and_what_is_stored_stays(mo
     monkeypatch.delitem(UPCASTERS, "annotated")
     with pytest.raises(BadLine, match="no annotated event"):
         codec.decode(next(store.read_lines()))
-    monkeypatch.setitem(UPCASTERS, "annotated", lambda data: {"author": data["nobody"]})
+    monkeypatch.setitem(UPCASTERS, "annotated", lambda data: {"author": data["missing"]})
     with pytest.raises(BadLine, match="no annotated event"):
         codec.decode(next(store.read_lines()))
 

@@ -78,14 +78,14 @@ def seen(ledger: Ledger):
     return ledger.look(state)
 
 
-def test_a_ledger_that_was_closed_reads_its_story_once(ledger):
+def test_a_ledger_that_was_closed_reads_its_history_once(ledger):
     ledger.close()
     ledger.append(*published(0.75))
     assert seen(ledger) == state(ledger.history())
     assert len(ledger.history().published("b")) == 2
 
 
-def test_a_forked_child_reads_the_story_once(ledger):
+def test_a_forked_child_reads_the_history_once(ledger):
     expected = state(ledger.history())
     pid = os.fork()
     if pid == 0:
@@ -94,7 +94,7 @@ def test_a_forked_child_reads_the_story_once(ledger):
     assert seen(ledger) == expected
 
 
-def test_whoever_was_interrupted_while_waiting_for_the_lock_still_knows_the_story(ledger, histories, monkeypatch):
+def test_an_interrupted_wait_for_the_lock_keeps_the_history(ledger, histories, monkeypatch):
     """Ctrl-C during a wait, and then the open runs have to be recorded as failed."""
     other = os.open(ledger.store.folder / ".lock", os.O_RDWR)
     fcntl.flock(other, fcntl.LOCK_EX)
@@ -136,7 +136,7 @@ def test_a_decision_that_fails_leaves_the_history_as_the_ledger_has_it(ledger, h
     assert seen(ledger) == state(ledger.history())
 
 
-def test_nothing_of_a_batch_is_recorded_where_one_event_makes_no_sense(ledger, histories):
+def test_a_batch_with_an_impossible_event_is_refused_as_a_whole(ledger, histories):
     from benchmarks.ledger.errors import ImpossibleTransition
 
     batch = [NewEvent("run_1", histories.finished()), NewEvent("run_1", histories.failed())]

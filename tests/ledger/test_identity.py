@@ -1,4 +1,4 @@
-"""Who wrote an event, and whether he still lives."""
+"""Which process wrote an event, and whether it still lives."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_this_process_is_alive_and_an_ended_one_is_dead():
     assert liveness(owner) == "dead"
 
 
-def test_a_number_that_went_to_another_process_is_no_life():
+def test_a_pid_that_was_used_again_is_another_process():
     assert liveness(replace(this_process(), process_start=1.0)) == "dead"
 
 

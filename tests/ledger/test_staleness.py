@@ -28,7 +28,7 @@ def silent(run, seconds: float, **changes):
     return replace(run, last_seen_at=at.isoformat(), **changes)
 
 
-def test_a_promise_is_waited_for_unless_somebody_names_a_limit(run):
+def test_an_announced_interval_counts_unless_a_limit_is_given(run):
     assert not is_stale(silent(run, 1900))
     assert is_stale(silent(run, 2100))
     assert is_stale(silent(run, 400), 300)

@@ -120,7 +120,7 @@ def test_words_and_names_are_not_taken_for_secrets() -> None:
     )
 
 
-def test_a_key_in_a_name_is_told_by_its_variable() -> None:
+def test_a_key_in_a_name_is_reported_by_its_variable() -> None:
     redactor = Redactor({"A_KEY": "0123456789abcdef0123", "B_KEY": "qwen2.5-7b-instruct"})
     assert redactor.key_in("org/0123456789abcdef0123") == "the value of A_KEY"
     assert redactor.key_in("ghp_" + "a1" * 18) == "what looks like a key"

@@ -279,7 +279,7 @@ def test_a_folder_that_is_a_link_is_not_used(place, tmp_path):
     assert sorted(path.name for path in elsewhere.iterdir()) == before
 
 
-def test_a_damage_that_is_found_in_the_middle_of_a_decision_is_mended_before_it_counts(place, monkeypatch):
+def test_damage_that_a_decision_meets_is_mended_before_it_counts(place, monkeypatch):
     """The block that says what is done is read only when it is asked for."""
     ledger = place.ledger(behind=100)
     ledger.decide(lambda _: [])

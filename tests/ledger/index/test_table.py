@@ -65,7 +65,7 @@ def answers(path, content: dict[bytes, bytes]):
 
 
 def test_every_changed_byte_is_noticed_or_changes_no_answer(tmp_path):
-    """Every byte of the file, each with another value: there is no place for a change that is believed."""
+    """Every byte of the file, each with another value: no change is believed."""
     content = entries(40, size=100)
     path = tmp_path / "t"
     written(path, content)

@@ -41,7 +41,7 @@ def test_a_note_comes_back_as_it_was(position, digest, more):
         (lambda lines: [lines[0], lines[1], "aGVsbG8="], "5 bytes"),
     ],
 )
-def test_what_is_no_checkpoint_is_told(change, told):
+def test_a_text_that_is_not_a_checkpoint_is_refused(change, told):
     lines = Checkpoint(origin_of("ab" * 32), 3, "cd" * 32).note().splitlines()
     with pytest.raises(CheckpointError, match=told):
         parse_note("\n".join(change(lines)))

@@ -1,4 +1,4 @@
-"""Signed notes: what one signer says, and nobody else, in the form that others read."""
+"""Signed notes: what one signer says, in the form that other tools read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_several_may_sign_one_note():
     assert not third.verifier.has_signed(signed)
 
 
-def test_a_namesake_is_somebody_else():
+def test_a_signer_of_the_same_name_has_another_key():
     one, other = new_signer("same"), new_signer("same")
     assert not other.verifier.has_signed(one.sign(NOTE))
     # Not even one whose key has the same four bytes of hash.
@@ -88,7 +88,7 @@ def test_a_name_that_would_not_survive_is_refused(name):
         (SIGNER.replace("+AYEK", "+AoEK"), "has the form"),
     ],
 )
-def test_a_private_key_that_is_none_is_told(key, told):
+def test_a_text_that_is_not_a_private_key_is_refused(key, told):
     with pytest.raises(SigningError, match=told):
         parse_signer(key)
 
@@ -103,6 +103,6 @@ def test_a_private_key_that_is_none_is_told(key, told):
         ("name+hash+é", "not base64"),
     ],
 )
-def test_a_public_key_that_is_none_is_told(key, told):
+def test_a_text_that_is_not_a_public_key_is_refused(key, told):
     with pytest.raises(SigningError, match=told):
         parse_verifier(key)

@@ -57,7 +57,7 @@ def store(tmp_path, histories):
     return store
 
 
-def test_a_changed_byte_after_the_checkpoint_is_found_and_one_before_it_is_not_looked_for(store):
+def test_only_changes_after_the_checkpoint_are_looked_for(store):
     since = checkpoint_at(store, 5)
     [segment] = store.files()
     lines = segment.read_bytes().splitlines(keepends=True)

@@ -51,7 +51,7 @@ def test_a_change_of_history_is_found_at_its_line(folder, old, new):
     assert report.position == 2
 
 
-def test_a_rewritten_line_with_a_fitting_hash_breaks_the_chain_behind_it(folder):
+def test_a_rewritten_line_with_a_fitting_hash_breaks_the_chain_after_it(folder):
     [segment] = list_segments(folder)
     lines = segment.read_bytes().splitlines(keepends=True)
     body = lines[2][: lines[2].rindex(b',"hash":')].replace(b'"score":0.5', b'"score":0.9')
@@ -70,7 +70,7 @@ def test_an_unfinished_last_line_is_a_note_and_no_damage(folder):
     assert segment.read_bytes().endswith(b'{"seq":5'), "verification changes nothing"
 
 
-def test_a_story_that_makes_no_sense_is_told(folder, store, histories):
+def test_an_impossible_transition_is_reported(folder, store, histories):
     histories.append_anyway(store, [NewEvent("run_1", histories.failed()), NewEvent("run_9", histories.finished())])
     report = verify(JsonlStore(folder, notice=print))
     assert report.damage == []
@@ -80,7 +80,7 @@ def test_a_story_that_makes_no_sense_is_told(folder, store, histories):
     ]
 
 
-def test_a_run_of_a_group_that_nobody_opened_is_told(folder, store, histories):
+def test_a_run_of_a_group_that_was_never_opened_is_reported(folder, store, histories):
     Ledger(store).append("run_7", histories.started("stray", run_group_id="rg_nobody"))
     [finding] = verify(JsonlStore(folder, notice=print)).story
     assert (finding.seq, finding.text) == (5, "run_7: its group 'rg_nobody' was never opened")
@@ -94,7 +94,7 @@ def test_what_is_proven_before_a_break_is_still_counted(folder):
     assert (report.position, report.groups, report.runs) == (2, 1, 1)
 
 
-def test_an_event_that_keeps_the_chain_but_not_its_type_is_told_and_stops_nobody(folder, store):
+def test_an_event_that_does_not_fit_its_type_is_reported(folder, store):
     """A program of another hand wrote a `finished` without a time, and hashed it well."""
     [segment] = list_segments(folder)
     head = verify(JsonlStore(folder, notice=print)).head_hash
@@ -116,7 +116,7 @@ def test_an_event_that_keeps_the_chain_but_not_its_type_is_told_and_stops_nobody
         ({"id": "first"}, "the id first occurs twice in the ledger"),
     ],
 )
-def test_an_envelope_that_does_not_fit_is_told_though_its_hash_does(tmp_path, histories, change, expected):
+def test_an_envelope_that_does_not_fit_is_reported(tmp_path, histories, change, expected):
     from benchmarks.ledger.storage.chain import GENESIS
     from benchmarks.ledger.storage.codec import encode
 
@@ -155,7 +155,7 @@ def spoil(segment, line):
     return int(segment.stem) + line
 
 
-def test_every_segment_that_is_damaged_is_named_and_what_fits_together_behind_it_is_noted(segmented):
+def test_every_damaged_segment_is_named_and_the_whole_ranges_after_it(segmented):
     first, second = spoil(segmented[1], 2), spoil(segmented[3], 1)
     report = verify(JsonlStore(segmented[0].parent, notice=print))
     assert report.position == first - 1
@@ -169,7 +169,7 @@ def test_every_segment_that_is_damaged_is_named_and_what_fits_together_behind_it
     ] + ["1 runs have no end yet"]
 
 
-def test_a_segment_that_is_gone_is_damage_and_those_behind_it_are_whole(segmented):
+def test_a_missing_segment_is_damage_and_those_after_it_are_whole(segmented):
     segmented[1].unlink()
     report = verify(JsonlStore(segmented[0].parent, notice=print))
     [finding, missing] = report.damage
@@ -204,7 +204,7 @@ def test_lost_events_at_the_end_cannot_be_seen_and_so_the_report_tells_the_head(
     assert after.head_hash != before.head_hash
 
 
-def test_changed_and_missing_files_are_told_apart(folder, tmp_path):
+def test_changed_and_missing_files_are_distinguished(folder, tmp_path):
     result = tmp_path / "files" / "result.json"
 
     def fault():

@@ -1,4 +1,4 @@
-"""Whatever is cut off or flipped in the files of a ledger is told for what it is: damage, or a torn last line."""
+"""Every cut and every flipped bit in the files of a ledger is reported as damage or as a torn last line."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def whole_lines(content):
     return content.count(b"\n")
 
 
-def test_every_flipped_bit_of_a_segment_is_told(ledger):
+def test_every_flipped_bit_of_a_segment_is_reported(ledger):
     for path in (ledger.sealed, ledger.last):
         end = len(ledger.files[path]) - 1
         for place in ledger.flips(path):
@@ -161,12 +161,12 @@ def test_every_flipped_bit_of_a_segment_is_told(ledger):
             assert report.position <= 5
 
 
-def test_every_flipped_bit_of_the_manifest_is_told(ledger):
+def test_every_flipped_bit_of_the_manifest_is_reported(ledger):
     for place in ledger.flips(ledger.manifest):
         assert ledger.verify().damage, f"byte {place}"
 
 
-def test_every_cut_of_the_last_segment_is_told_by_itself_or_against_a_checkpoint(ledger):
+def test_a_cut_last_segment_is_reported_alone_or_against_a_checkpoint(ledger):
     checkpoint = take_checkpoint(ledger.store())
     whole = ledger.files[ledger.last]
     for size in ledger.cuts(ledger.last):
@@ -179,7 +179,7 @@ def test_every_cut_of_the_last_segment_is_told_by_itself_or_against_a_checkpoint
     assert ledger.verify().damage == [] and verify(ledger.store(), checkpoint=checkpoint).damage
 
 
-def test_every_cut_of_what_the_manifest_has_is_told(ledger):
+def test_every_cut_of_a_sealed_segment_is_reported(ledger):
     write_manifest(ledger.folder, seal_all([ledger.sealed, ledger.last], read_manifest(ledger.folder)))
     ledger.files[ledger.manifest] = ledger.manifest.read_bytes()
     for path in (ledger.sealed, ledger.last):
@@ -193,7 +193,7 @@ def test_every_cut_of_what_the_manifest_has_is_told(ledger):
         assert ledger.verify().damage or size == len(ledger.files[ledger.manifest]) - 1, "all but its last newline"
 
 
-def test_an_append_to_a_cut_ledger_keeps_what_is_whole_and_moves_what_is_torn(ledger):
+def test_an_append_to_a_cut_ledger_moves_the_torn_line(ledger):
     whole = ledger.files[ledger.last]
     for size in ledger.cuts(ledger.last):
         rest = whole[:size]
@@ -207,7 +207,7 @@ def test_an_append_to_a_cut_ledger_keeps_what_is_whole_and_moves_what_is_torn(le
         assert ledger.append() is None
 
 
-def test_an_append_to_a_ledger_with_a_flipped_bit_in_the_last_segment_is_refused(ledger, lines):
+def test_an_append_after_a_flipped_bit_in_the_last_segment_is_refused(ledger, lines):
     end = len(ledger.files[ledger.last]) - 1
     for place in ledger.some_flips(ledger.last):
         if place < end:
@@ -218,7 +218,7 @@ def test_an_append_to_a_ledger_with_a_flipped_bit_in_the_last_segment_is_refused
             assert ledger.last.read_bytes().startswith(b"".join(lines[:-1]))
 
 
-def test_an_append_to_a_ledger_with_a_flipped_bit_in_what_is_sealed_hides_nothing(ledger):
+def test_an_append_hides_no_flipped_bit_of_a_sealed_segment(ledger):
     for path in (ledger.sealed, ledger.manifest):
         for place in ledger.some_flips(path):
             # A writer compares the size of a sealed segment and its last event, and leaves the rest to verification.
@@ -227,7 +227,7 @@ def test_an_append_to_a_ledger_with_a_flipped_bit_in_what_is_sealed_hides_nothin
             assert ledger.last.read_bytes().startswith(ledger.files[ledger.last])
 
 
-def test_two_flipped_bits_are_told_as_damage_wherever_they_are(ledger):
+def test_two_flipped_bits_are_damage_in_any_place(ledger):
     print(f"seed {SEED}")
     rng = random.Random(SEED)
     for _ in range(500):
@@ -248,7 +248,7 @@ READS = (
 )
 
 
-def test_a_reader_of_a_ledger_with_a_flipped_bit_is_told_of_it_or_sees_events(ledger):
+def test_a_reader_notices_a_flipped_bit_or_sees_events(ledger):
     for path in (ledger.sealed, ledger.last, ledger.manifest):
         for place in ledger.some_flips(path):
             for read in READS:
@@ -283,7 +283,7 @@ def mutated(draw):
 
 
 @pytest.mark.parametrize("line", [b"", DEEP, NOT_UTF8, LONG_NUMBER], ids=["empty", "deep", "no UTF-8", "long number"])
-def test_a_reader_of_lines_that_are_no_events_is_told_of_them(tmp_path, line):
+def test_a_reader_reports_lines_that_are_not_events(tmp_path, line):
     for lines in ([LINES[0], line, LINES[2]], [line]):
         (tmp_path / f"{1:020d}.jsonl").write_bytes(b"".join(text + b"\n" for text in lines))
         for read in READS:
@@ -299,7 +299,7 @@ some_bytes = st.one_of(st.binary(max_size=200), mutated())
 @example(NOT_UTF8)
 @example(LONG_NUMBER)
 @settings(max_examples=400)
-def test_whatever_stands_on_a_line_it_is_an_event_or_a_bad_line(line):
+def test_any_line_is_an_event_or_a_bad_line(line):
     for read in (codec.decode, codec.read_envelope, codec.raw_data):
         with contextlib.suppress(BadLine):
             read(line)
@@ -310,7 +310,7 @@ def test_whatever_stands_on_a_line_it_is_an_event_or_a_bad_line(line):
 @example([NOT_UTF8])
 @example([b""])
 @settings(max_examples=300)
-def test_whatever_stands_on_some_lines_each_is_an_event_or_one_is_bad(lines):
+def test_any_lines_are_events_or_one_is_bad(lines):
     content = b"".join(line + b"\n" for line in lines)
     for details in (False, True):
         try:
@@ -325,7 +325,7 @@ def test_whatever_stands_on_some_lines_each_is_an_event_or_one_is_bad(lines):
 @example([DEEP], 0)
 @example(LINES[:1], 0)
 @settings(max_examples=300)
-def test_whatever_should_continue_a_chain_does_or_is_told(lines, seq):
+def test_any_line_continues_the_chain_or_is_reported(lines, seq):
     try:
         head = follow(lines, Head(seq))
     except BrokenChain as told:

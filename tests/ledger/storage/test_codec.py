@@ -31,7 +31,7 @@ def test_every_event_comes_back_as_it_was(histories, data):
 
 
 @given(data=st.data())
-def test_the_keys_stand_in_the_order_of_the_contract_and_the_hash_is_of_the_bytes_before_it(histories, data):
+def test_keys_and_hash_are_those_of_the_contract(histories, data):
     for new in data.draw(histories.events()):
         line = line_of(new)
         assert list(json.loads(line)) == KEYS
@@ -40,7 +40,7 @@ def test_the_keys_stand_in_the_order_of_the_contract_and_the_hash_is_of_the_byte
 
 
 @given(data=st.data(), byte=st.integers(0, 255))
-def test_a_changed_byte_is_noticed_wherever_it_stands(histories, data, byte):
+def test_a_changed_byte_is_noticed_in_any_place(histories, data, byte):
     line = line_of(NewEvent("run_1", histories.started()))[:-1]
     place = data.draw(st.integers(0, len(line) - 1))
     changed = line[:place] + bytes([byte]) + line[place + 1 :]
@@ -71,7 +71,7 @@ def test_an_unknown_type_is_kept_and_an_unknown_field_is_passed_over(histories):
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b"nonsense", b'{"seq":"x"}', b"\xff\xfe"])
-def test_what_is_no_event_is_refused_with_a_reason(line):
+def test_a_line_that_is_not_an_event_is_refused_with_a_reason(line):
     with pytest.raises(BadLine, match="not an event"):
         codec.decode(line)
 
@@ -100,8 +100,8 @@ def test_an_event_that_could_not_be_read_back_is_refused_before_it_stops_the_led
     assert [record.data.note for record in store.read()] == ["first", "second"]
 
 
-def test_whoever_appends_is_given_what_a_reader_will_see(histories):
-    """JSON has no NaN and no tuple: what stands in their place is what the writer is told too."""
+def test_a_writer_is_given_what_a_reader_will_see(histories):
+    """JSON has no NaN and no tuple: the writer is given what replaces them."""
     new = NewEvent("run_1", histories.finished(metrics={"loss": float("nan"), "pair": (1, 2)}))
     line, record = codec.encode(new, seq=1, id="i", at="t", version=1, prev=GENESIS)
     assert record == codec.decode(line)

@@ -121,7 +121,7 @@ def test_the_example_of_the_documentation_runs(tmp_path):
     assert done.returncode == 0 and "OK" in done.stderr, done.stderr
 
 
-def test_a_database_whose_newest_events_cannot_be_read_is_never_taken_for_an_older_one(tmp_path, monkeypatch):
+def test_a_database_with_an_unreadable_log_is_not_taken_for_an_older_one(tmp_path, monkeypatch):
     """Such as a copy of the file and its log in a folder that can't be written."""
     import sqlite3
 

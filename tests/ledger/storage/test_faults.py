@@ -1,4 +1,4 @@
-"""A disk that fails at any call: what is told is true, nothing is half there, and the lock is never kept.
+"""A disk that fails at any call: reports are true, nothing is half recorded, and the lock is released.
 
 LedgerUnwritable means that the ledger is as it was, and that the next append works. OutcomeUnknown means that the
 event may be there, whole, or not, and that this handle says nothing else until it is closed.
@@ -165,7 +165,7 @@ def what_came_of(store, *events):
 
 
 def assert_true(told, store, before, appended):
-    """What was told is what is there; and the next append works, or is refused until the handle is closed."""
+    """The report is true; and the next append works, or is refused until the handle is closed."""
     now = list(store.read_lines())
     assert now[: len(before)] == before
     if told is LedgerUnwritable:
@@ -187,7 +187,7 @@ def assert_true(told, store, before, appended):
 @pytest.mark.parametrize("make", STATES)
 @pytest.mark.parametrize("is_short", [False, True], ids=["at once", "after a part of the write"])
 @pytest.mark.parametrize("lasts", [False, True], ids=["one fault", "a disk that is gone"])
-def test_a_fault_at_any_call_of_an_append_is_told_as_what_it_is(tmp_path, faults, make, lasts, is_short):
+def test_a_fault_at_any_call_of_an_append_is_reported_rightly(tmp_path, faults, make, lasts, is_short):
     store = make(tmp_path / "counted")
     faults.disarm()
     append(store, "x", "y")
@@ -212,14 +212,14 @@ def test_a_fault_at_any_call_of_an_append_is_told_as_what_it_is(tmp_path, faults
         store.close()
 
 
-def test_a_fault_where_an_event_is_found_is_told_too(tmp_path, faults):
+def test_a_fault_while_a_known_event_is_synced_is_reported(tmp_path, faults):
     again = note("b", id="x")
     append(open_store(tmp_path), "a", again)
     faults.disarm()
     append(open_store(tmp_path), again)
     calls = list(faults.calls)
     opened = max(number for number, call in enumerate(calls) if call == "open_file")
-    assert calls[opened:] == ["open_file", "sync_folder", "sync"], "whoever wrote it may have died before he had synced"
+    assert calls[opened:] == ["open_file", "sync_folder", "sync"], "its writer may have died before its sync"
     for number in range(len(calls)):
         store = open_store(tmp_path)
         before = list(store.read_lines())
@@ -231,7 +231,7 @@ def test_a_fault_where_an_event_is_found_is_told_too(tmp_path, faults):
         store.close()
 
 
-def test_a_full_disk_in_the_middle_of_a_copy_is_not_told_as_nothing_recorded(tmp_path, monkeypatch):
+def test_a_full_disk_during_a_copy_reports_what_was_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(numbering, "_COPIED_AT_ONCE", 1)
     source = open_store(tmp_path / "source")
     append(source, "a", "b" * 100_000, "c")
@@ -258,7 +258,7 @@ def test_writes_that_write_less_than_they_should_are_gone_on_with(tmp_path, monk
 
 @pytest.mark.parametrize("call", ["lock", "unlock"])
 @pytest.mark.parametrize("kind", [JsonlStore, SqliteStore])
-def test_a_lock_that_fails_is_told_as_what_it_is(tmp_path, monkeypatch, kind, call):
+def test_a_lock_that_fails_is_reported_rightly(tmp_path, monkeypatch, kind, call):
     store = kind(tmp_path / "ledger", notice=print)
     append(store, "a")
     before = list(store.read_lines())
@@ -323,7 +323,7 @@ def test_a_disk_that_is_full_at_any_byte_leaves_a_jsonl_ledger_as_it_was(tmp_pat
     assert told_of == {None, LedgerUnwritable}, "here a write can be taken back, so the outcome is known"
 
 
-def test_a_full_database_is_told_and_stays_as_it_was(tmp_path):
+def test_a_full_database_is_reported_and_unchanged(tmp_path):
     store = SqliteStore(tmp_path / "ledger", notice=print)
     append(store, "a")
     before = list(store.read_lines())
@@ -366,11 +366,11 @@ def test_a_disk_that_is_full_at_any_byte_leaves_a_database_whole(tmp_path, monke
         assert_true(told, store, before, appended=2)
         told_of.add(told)
         store.close()
-    # SQLite takes this for an error of the disk, after which nobody knows.
+    # SQLite takes this for an error of the disk, after which the state is unknown.
     assert OutcomeUnknown in told_of and told_of <= {None, OutcomeUnknown}
 
 
-def test_a_full_disk_where_an_event_is_found_in_a_database_is_told_too(tmp_path):
+def test_a_full_disk_while_a_known_row_is_synced_is_reported(tmp_path):
     again = note("x" * 90_000, id="x")
     append(SqliteStore(tmp_path / "ledger", notice=print), again)
     store = SqliteStore(tmp_path / "ledger", notice=print)

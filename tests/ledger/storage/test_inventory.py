@@ -61,7 +61,7 @@ def test_a_ledger_without_a_manifest_is_proven_whole_and_gets_one_again(folder):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"segments":[],"format":2}', b'{"segments":[{"name":1}]}', b"\xff"])
-def test_a_manifest_that_cannot_be_read_is_told_and_stops_nobody(folder, content):
+def test_an_unreadable_manifest_is_reported_and_stops_nothing(folder, content):
     (folder / "manifest.json").write_bytes(content)
     [finding] = verify(opened(folder)).damage
     assert "manifest.json cannot be read" in finding.text
@@ -93,7 +93,7 @@ def test_a_sealed_segment_of_another_size_or_end_stops_every_append(folder, chan
     assert verify(opened(folder)).damage
 
 
-def test_a_segment_with_a_sound_chain_that_is_not_the_sealed_file_is_told(folder):
+def test_a_sound_segment_that_is_not_the_sealed_file_is_reported(folder):
     manifest = read_manifest(folder)
     first = manifest.segments[0]
     changed = type(first)(**{**{name: getattr(first, name) for name in first.__struct_fields__}, "sha256": "0" * 64})
@@ -112,7 +112,7 @@ def test_a_crash_between_the_seal_and_the_next_segment_is_gone_on_from(folder):
     assert verify(store).damage == []
 
 
-def test_a_manifest_that_cannot_be_written_stops_the_append_with_nothing_recorded(folder, monkeypatch):
+def test_nothing_is_recorded_if_the_manifest_cannot_be_written(folder, monkeypatch):
     from benchmarks.ledger.storage import disk
 
     store = opened(folder)

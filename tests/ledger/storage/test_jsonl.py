@@ -95,7 +95,7 @@ def test_what_decide_or_accept_raise_leaves_nothing(store):
 
 
 @pytest.mark.parametrize("tail", [b"{", b'{"seq":3,"id":"torn', b"\x00" * 100])
-def test_a_torn_last_line_is_moved_away_and_told(store, notices, tail):
+def test_a_torn_last_line_is_moved_away_and_reported(store, notices, tail):
     append(store, note("a"), note("b"))
     store.close()
     [segment] = list_segments(store.folder)
@@ -243,7 +243,7 @@ def test_threads_share_a_handle(store):
     assert len({record.data.note for record in records}) == 200
 
 
-NOBODY = 65534
+UNPRIVILEGED = 65534
 
 
 def as_somebody_else(folder, work) -> str:
@@ -255,8 +255,8 @@ def as_somebody_else(folder, work) -> str:
         try:
             if os.getuid() == 0:
                 os.setgroups([])
-                os.setresgid(NOBODY, NOBODY, NOBODY)
-                os.setresuid(NOBODY, NOBODY, NOBODY)
+                os.setresgid(UNPRIVILEGED, UNPRIVILEGED, UNPRIVILEGED)
+                os.setresuid(UNPRIVILEGED, UNPRIVILEGED, UNPRIVILEGED)
             os.write(writing, work().encode())
         except BaseException:  # noqa: BLE001 - the parent's assertion shows it
             os.write(writing, traceback.format_exc().encode())
@@ -302,7 +302,7 @@ def test_a_ledger_that_may_only_be_read_is_read_and_named_and_stays_whole(folder
     assert append(open_again(folder), note("c"))[0].seq == 2
 
 
-def test_a_quarantine_that_cannot_be_written_leaves_the_torn_line_where_it_is(store):
+def test_a_torn_line_stays_if_the_quarantine_cannot_be_written(store):
     append(store, note("a"))
     store.close()
     [segment] = list_segments(store.folder)
@@ -317,7 +317,7 @@ def test_a_quarantine_that_cannot_be_written_leaves_the_torn_line_where_it_is(st
     assert append(open_again(store.folder), note("b"))[0].seq == 2
 
 
-def test_a_segment_is_on_disk_before_the_next_one_begins_whoever_wrote_it(folder, monkeypatch):
+def test_a_segment_of_any_writer_is_on_disk_before_the_next_begins(folder, monkeypatch):
     """A power cut may take unsynced heartbeats, but it must leave no gap in front of a later segment."""
     from benchmarks.ledger.storage import disk
 
@@ -348,8 +348,8 @@ def test_a_handle_that_sat_out_whole_segments_goes_on_in_the_last_one(folder):
     assert [record.seq for record in open_again(folder).read()] == list(range(1, 13))
 
 
-def test_an_event_whose_data_cannot_be_read_stands_in_nobodys_way(store):
-    """The chain is whole: only that event means nothing. A line that is no event at all is damage."""
+def test_an_event_with_unreadable_data_stops_no_reader(store):
+    """The chain is whole: only that event means nothing. A line that is not an event is damage."""
     from hashlib import sha256
 
     records = append(store, note("a"), note("b"))
@@ -374,7 +374,7 @@ def test_an_event_whose_data_cannot_be_read_stands_in_nobodys_way(store):
     assert (told.value.line, told.value.offset, told.value.trusted) == (4, offset, 3)
 
 
-def test_a_handle_that_nobody_holds_any_more_holds_no_files(folder):
+def test_a_handle_that_was_dropped_holds_no_files(folder):
     def open_files() -> list[str]:
         links = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
         return [link for link in links if link.startswith(str(folder))]

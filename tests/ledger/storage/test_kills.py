@@ -1,7 +1,7 @@
-"""Writers killed at any moment, and at every system call: what was told is kept, once, and what was torn is told.
+"""Writers killed at any moment and at every system call: acknowledged events stay, torn lines are reported.
 
-KILLS is how many writers of each store `test_nothing_told_is_lost_when_writers_are_killed` kills; TEST_SEED plays them
-again, as far as the processes take turns as they did.
+KILLS is how many writers of each store `test_no_acknowledged_event_is_lost_when_writers_are_killed` kills;
+TEST_SEED plays them again, as far as the processes take turns as they did.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def note(text):
 
 
 class Writer:
-    """A forked process that works on a ledger until it is killed, and tells what it was told."""
+    """A forked process that works on a ledger until it is killed, and passes on what was acknowledged."""
 
     def __init__(self, kind, work, kill_at=None):
         self.kill_at = kill_at
@@ -91,7 +91,7 @@ class Writer:
                 if kill_at is not None:
                     DeadlyCalls(*kill_at, tell).arm()
                 work(kind.open(tell.notice), tell)
-            except BaseException:  # noqa: BLE001 - the parent is told by the exit code
+            except BaseException:  # noqa: BLE001 - the exit code tells the parent
                 traceback.print_exc()
             finally:
                 os._exit(1)
@@ -199,7 +199,7 @@ def notes(store):
 
 
 def check(kind, heard):
-    """What the writers were told, all dead by now, is there; what they tore is told, kept, and gone on from."""
+    """After all writers died, acknowledged events are there; torn lines are reported and kept, and appends go on."""
     notices = []
     store = kind.open(notices.append)
     torn = kind.unfinished()
@@ -233,7 +233,7 @@ KINDS = {"jsonl": Jsonl, "sqlite": Sqlite}
 
 @pytest.mark.parametrize("writers", [1, 4, 8])
 @pytest.mark.parametrize("store", KINDS)
-def test_nothing_told_is_lost_when_writers_are_killed(tmp_path, store, writers):
+def test_no_acknowledged_event_is_lost_when_writers_are_killed(tmp_path, store, writers):
     rng = random.Random(SEED * 10 + writers)
     # A fifth of the kills are of writers that are alone.
     share = max(writers, KILLS // 5 if writers == 1 else 2 * KILLS // 5)
@@ -251,7 +251,7 @@ def test_nothing_told_is_lost_when_writers_are_killed(tmp_path, store, writers):
         for writer in started:
             if writer.kill_at is None:
                 writer.hear(rng.randrange(40))
-                # How far it comes with its next append, nobody knows: that makes the moment a random one.
+                # How far it comes with its next append is random.
                 time.sleep(rng.random() * 0.002)
                 writer.kill()
         for writer in started:
@@ -290,7 +290,7 @@ def prepare(kind, state):
 @pytest.mark.parametrize(
     ("store", "state"), [("jsonl", "new"), ("jsonl", "full"), ("jsonl", "torn"), ("sqlite", "new"), ("sqlite", "full")]
 )
-def test_nothing_told_is_lost_whichever_call_a_writer_is_killed_at(tmp_path, store, state):
+def test_no_acknowledged_event_is_lost_at_any_call_of_a_killed_writer(tmp_path, store, state):
     kills = 0
     for number in itertools.count(1):
         lengths = []

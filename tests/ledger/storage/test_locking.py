@@ -112,7 +112,7 @@ def test_a_wait_goes_on_while_the_holder_appends(tmp_path, monkeypatch, historie
     assert done.is_set()
 
 
-def test_who_waits_long_is_told_for_whom_and_can_give_up(tmp_path, histories):
+def test_a_long_wait_names_the_holder_and_can_be_cancelled(tmp_path, histories):
     told: list[str] = []
     store = JsonlStore(tmp_path / "ledger", notice=told.append)
     ledger = Ledger(store)
@@ -141,7 +141,7 @@ def test_a_busy_wait_leaves_the_story_known(ledger, histories):
     assert not read, "a long history is not read again for each missed heartbeat"
 
 
-def test_nobody_holds_a_lock_that_is_free(tmp_path):
+def test_a_free_lock_has_no_holder(tmp_path):
     (tmp_path / "lock").touch()
     assert describe_holders(tmp_path / "lock") == "a process that cannot be seen from here"
     assert describe_holders(tmp_path / "none") == "a process that cannot be seen from here"

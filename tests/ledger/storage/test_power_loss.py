@@ -3,7 +3,7 @@
 What the store does to the disk is recorded at its one seam. After each call, every state is built that the rules
 allow: of a file, what was synced is there, and of what came after any part, torn at any byte, perhaps with zeros for
 the rest; of a folder, each name that came after its last sync is there, or is not. (That a disk may also keep later
-blocks of what was not synced and lose earlier ones is told in docs/ledger.md, and not asked for here.)
+blocks of what was not synced and lose earlier ones is described in docs/ledger.md, and not tested here.)
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class RecordedDisk:
         self.root = root
         self.told = []
         self.states = {}
-        """Each state (paths with contents, None for a folder): what was told when it was last possible, and when."""
+        """Each state (paths with contents, None for a folder): what was acknowledged when it was possible, and when."""
         self._monkeypatch = monkeypatch
         self._calls = {}
         self._log = []
@@ -106,7 +106,7 @@ class RecordedDisk:
         self._synced_names[path] = None
 
     def tell(self, *events):
-        """Somebody was told that these are recorded."""
+        """These were acknowledged."""
         self.told += events
         self._look()
 
@@ -118,7 +118,7 @@ class RecordedDisk:
             yield
 
     def after_a_power_cut(self):
-        """Build each state below `root`; yields what had been told, and a description."""
+        """Build each state below `root`; yields what was acknowledged, and a description."""
         for state, (told, when) in self.states.items():
             lay(self.root, state)
             sizes = {Path(path).name: None if content is None else len(content) for path, content in state}
@@ -293,13 +293,13 @@ def tear(segment, text):
     os.close(fd)
 
 
-def test_what_was_told_outlives_every_power_cut(recorded, folder):
+def test_acknowledged_events_outlive_every_power_cut(recorded, folder):
     one, other = open_store(folder), open_store(folder)
     with recorded:
         append(one, "a1")
         one.sync()
         recorded.tell("a1")
-        append(other, "b1")  # The first segment is full with it, and nobody has synced it.
+        append(other, "b1")  # The first segment is full with it, and it is not synced.
         append(one, "a2")
         other.sync()
         append(other, "b2", "b3")
@@ -313,7 +313,7 @@ def test_what_was_told_outlives_every_power_cut(recorded, folder):
     assert_told_is_kept(recorded, folder, at_least=2000)
 
 
-def test_what_was_told_outlives_every_power_cut_while_a_torn_line_is_moved_away(recorded, folder):
+def test_acknowledged_events_outlive_a_power_cut_while_a_torn_line_is_moved(recorded, folder):
     one, other = open_store(folder), open_store(folder)
     with recorded:
         append(one, "a1")
@@ -333,7 +333,7 @@ def test_what_was_told_outlives_every_power_cut_while_a_torn_line_is_moved_away(
     assert_told_is_kept(recorded, folder, at_least=2000)
 
 
-def test_what_was_told_outlives_every_power_cut_where_a_disk_was_full(recorded, folder):
+def test_acknowledged_events_outlive_a_power_cut_on_a_full_disk(recorded, folder):
     store = open_store(folder)
     write = disk.write
 
@@ -404,7 +404,7 @@ def test_a_ledger_whose_maker_was_killed_outlives_every_power_cut(recorded, root
 
 
 @pytest.mark.parametrize("before", [0, 2], ids=["nothing open", "older segment open"])
-def test_an_event_that_is_sent_again_outlives_every_power_cut_once_that_is_told(recorded, folder, before):
+def test_an_event_that_was_sent_again_outlives_every_power_cut(recorded, folder, before):
     killed, again = open_store(folder), open_store(folder)
     with recorded:
         for number in range(before):

@@ -111,7 +111,7 @@ def test_a_file_that_is_here_and_differs_is_never_overwritten(ours, theirs, tmp_
     assert (got.added, [one.reason for one in got.refused]) == (2, ["would replace another file, which stays as it is"])
 
 
-def test_an_export_leaves_out_what_is_not_what_was_recorded(theirs, tmp_path):
+def test_an_export_leaves_out_files_that_changed(theirs, tmp_path):
     (theirs.folder("run_theirs") / "output/empty").unlink()
     (theirs.folder("run_theirs") / "output/result.json").write_bytes(b"other")
     done = theirs.export(tmp_path / "x.tar")
@@ -174,7 +174,7 @@ def test_no_member_gets_out_of_the_results_or_past_its_digest(ours, theirs, tmp_
 
 
 @pytest.mark.parametrize("damage", ["cut", "no tar", "no ledger", "long description", "holes", "empty"])
-def test_a_broken_archive_is_told(ours, theirs, tmp_path, damage):
+def test_a_broken_archive_is_reported(ours, theirs, tmp_path, damage):
     path = tmp_path / "x.tar.gz"
     theirs.export(path)
     if damage == "cut":

@@ -56,7 +56,7 @@ def test_a_place_that_cannot_be_written_is_named(ledger, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "no gzip", "gone"])
-def test_a_packed_file_that_was_spoilt_is_told(ledger, tmp_path, damage):
+def test_a_damaged_packed_file_is_reported(ledger, tmp_path, damage):
     path = tmp_path / "x.jsonl.gz"
     export_lines(ledger, path)
     content = bytearray(path.read_bytes())
@@ -73,7 +73,7 @@ def test_a_packed_file_that_was_spoilt_is_told(ledger, tmp_path, damage):
         head_of(LinesFile(path).prove())
 
 
-def test_a_line_that_was_changed_or_left_out_is_told_with_its_place(ledger, tmp_path):
+def test_a_changed_or_missing_line_is_reported_with_its_place(ledger, tmp_path):
     lines = list(ledger.read_lines())
     for wrong, seq in ((lines[:3] + lines[4:], 4), ([*lines[:5], lines[5].replace(b'"a"', b'"b"')], 6), (lines[1:], 1)):
         (tmp_path / "x.jsonl").write_bytes(b"".join(line + b"\n" for line in wrong))

@@ -110,7 +110,7 @@ def test_copies_that_went_their_own_ways_come_together(make):
     assert taken(one, two) == (0, 5, False)
 
 
-def test_what_came_by_two_ways_stands_once(make):
+def test_an_event_that_came_by_two_ways_is_there_once(make):
     """A goes to B, and both go to C, in either order."""
     for order in ("ab", "ba"):
         a, b, c = (fill(make(f"{order}{name}"), name, stream=f"run_{name}") for name in "abc")

@@ -71,11 +71,11 @@ def text(answer: dict) -> str:
 
 
 def await_end(process: psutil.Process) -> None:
-    """Return when the process is gone; a zombie that nobody reaps here has ended too."""
+    """Return when the process is gone; a zombie has ended too."""
     try:
         process.wait(10)
     except psutil.TimeoutExpired:
-        assert process.status() == psutil.STATUS_ZOMBIE, "the server outlived whoever started it"
+        assert process.status() == psutil.STATUS_ZOMBIE, "the server outlived its parent"
 
 
 @pytest.mark.model
@@ -131,7 +131,7 @@ def test_it_is_gone_after_the_process_that_started_it_was_killed(python, tmp_pat
 
 @pytest.mark.model
 def test_it_ends_with_its_input_while_it_still_loads(python, tmp_path):
-    # A named pipe that nobody writes is a model that takes for ever to load.
+    # A named pipe without a writer is a model that takes for ever to load.
     slow = tmp_path / "slow.gguf"
     os.mkfifo(slow)
     argv = [python, "-I", SERVER, f"--model={slow}", "--alias=slow"]
@@ -147,7 +147,7 @@ def test_it_ends_with_its_input_while_it_still_loads(python, tmp_path):
 
 
 @pytest.mark.model
-def test_it_does_not_start_where_its_input_has_ended_already(python):
+def test_it_does_not_start_if_its_input_has_ended(python):
     done = subprocess.run(
         [python, "-I", SERVER, f"--model={EMBEDDED}", "--alias=x"], stdin=subprocess.DEVNULL, capture_output=True
     )
@@ -156,7 +156,7 @@ def test_it_does_not_start_where_its_input_has_ended_already(python):
 
 
 @pytest.mark.model
-def test_a_torn_model_is_told_with_the_end_of_the_log(python, tmp_path):
+def test_a_torn_model_is_reported_with_the_end_of_the_log(python, tmp_path):
     torn = tmp_path / "torn.gguf"
     torn.write_bytes(b"GGUF" + bytes(1000))
     with (
@@ -166,7 +166,7 @@ def test_a_torn_model_is_told_with_the_end_of_the_log(python, tmp_path):
         raise AssertionError("a torn model was served")
 
 
-def test_a_file_that_is_no_model_is_told_before_anything_starts(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused_before_the_start(tmp_path):
     wrong = tmp_path / "model.gguf"
     wrong.write_bytes(b"PK\x03\x04 an archive")
     with (

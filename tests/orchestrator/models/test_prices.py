@@ -1,4 +1,4 @@
-"""What a run costs: by which price, and when nobody can say."""
+"""What a run costs: by which price, and when it is unknown."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_price_is_recorded_with_the_cost():
     assert priced(outcome, None) == outcome
 
 
-def test_what_a_result_says_of_its_cost_stands():
+def test_a_cost_in_a_result_is_kept():
     outcome = Finished(ended_at="", usage={"input_tokens": 1, "output_tokens": 1, "cost_usd": 7.0})
     assert priced(outcome, PRICE) == outcome
 
@@ -98,7 +98,7 @@ def test_the_file_is_the_one_asked_for_else_of_the_variable_else_of_the_workspac
         (ROW.format(model="m", price=1.0) + "currency = 'EUR'", "unknown field `currency`"),
     ],
 )
-def test_a_file_that_makes_no_sense_is_told(tmp_path, text, told):
+def test_an_invalid_price_file_is_refused(tmp_path, text, told):
     (tmp_path / "prices.toml").write_text(text)
     with pytest.raises(UsageError) as problem:
         own_prices(tmp_path, None, {})

@@ -54,12 +54,12 @@ def test_a_judges_key_is_kept():
     assert kept == {"GROQ_API_KEY": "k", "CEREBRAS_API_KEY": "c"}
 
 
-def test_an_unknown_provider_is_told_with_the_nearest():
+def test_an_unknown_provider_is_refused_with_the_nearest_name():
     with pytest.raises(UsageError, match="did you mean anthropic"):
         find_provider("antropic")
 
 
 @pytest.mark.parametrize("address", ["localhost:8000", "ftp://x", "//x", ""])
-def test_what_is_no_address_is_refused(address):
+def test_a_text_that_is_not_an_address_is_refused(address):
     with pytest.raises(UsageError, match="is not a base URL"):
         resolve(find_provider("groq"), base_url=address, environ={})

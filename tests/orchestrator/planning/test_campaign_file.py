@@ -1,4 +1,4 @@
-"""Campaign files: which cells a matrix means, and what is told of a file that makes no sense."""
+"""Campaign files: which cells a matrix means, and how an invalid file is reported."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ KNOWN = {id: adapter(id) for id in ("alpha", "beta", "gamma")}
 
 
 def find(provider: str, model: str | None, base_url: str | None) -> Target:
-    if provider == "nobody":
-        raise UsageError("unknown provider 'nobody'")
+    if provider == "elsewhere":
+        raise UsageError("unknown provider 'elsewhere'")
     return Target(
         Endpoint(Provider(name=provider, openai_compatible=True), base_url, None, None), model or "d", model or "d"
     )
@@ -157,7 +157,7 @@ MATRIX = '[matrix]\nbenchmarks = ["alpha"]\nmodels = ["groq:x"]\n'
             '[matrix]\nbenchmarks = ["alpha"]\nmodels = ["qwen3"]',
             "'qwen3' does not name a provider\nhint: write it as provider:model",
         ),
-        ('[matrix]\nbenchmarks = ["alpha"]\nmodels = ["nobody:x"]', "unknown provider 'nobody'"),
+        ('[matrix]\nbenchmarks = ["alpha"]\nmodels = ["elsewhere:x"]', "unknown provider 'elsewhere'"),
         ('[matrix]\nbenchmarks = []\nmodels = ["groq:x"]', "matrix.benchmarks is empty"),
         (MATRIX + "options = []", "matrix.options is empty"),
         (MATRIX + "agents = []", "matrix.agents is empty"),

@@ -84,7 +84,7 @@ def test_there_is_an_end_to_the_time_and_small_files_come_first(output):
     looks = iter([False] * 20)
     found = list_artifacts(output.parent, is_over=lambda: next(looks, True))
     assert [one.path for one in found.artifacts] == ["output/small"]
-    assert found.notes == [f"not recorded: there was no time to read output/a-large ({2**30} bytes)"]
+    assert found.notes == [f"not recorded: the time was over before reading output/a-large ({2**30} bytes)"]
 
 
 def test_there_is_an_end_to_their_number_and_the_nearest_come_first(output, monkeypatch):

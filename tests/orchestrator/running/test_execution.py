@@ -79,7 +79,7 @@ def test_secrets_in_the_output_are_replaced_before_they_reach_the_disk(tmp_path:
     assert (tmp_path / "stdout.log").read_text() == "say [redacted:KEY] now"
 
 
-def test_a_command_that_does_not_exist_is_an_exit_code_with_its_name_in_stderr(tmp_path: Path) -> None:
+def test_an_unknown_command_is_an_exit_code_with_its_name_in_stderr(tmp_path: Path) -> None:
     ended = run(tmp_path, "", argv=["no-such-command-here"])
     assert ended.return_code == 127
     assert "no-such-command-here" in last_lines(tmp_path / "stderr.log")
@@ -147,7 +147,7 @@ def test_output_and_progress_are_signs_of_life(tmp_path: Path) -> None:
     assert run(tmp_path, "import time; time.sleep(20)", stall=0.8).reason == "stalled"
 
 
-def test_a_log_has_its_beginning_and_its_end_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+def test_a_log_keeps_its_beginning_and_its_end_and_counts_the_rest(tmp_path: Path) -> None:
     line = "x" * 99 + "\n"
     code = f"import sys\nprint('first')\nfor _ in range(60_000): sys.stdout.write({line!r})\nprint('last')"
     ended = run(tmp_path, code, log_bytes=2 * TAIL_BYTES)
@@ -234,7 +234,7 @@ def test_a_child_whose_orchestrator_was_killed_comes_to_its_end_and_notes_it(tmp
     assert end is not None and end.status == 0
 
 
-def test_of_many_processes_left_behind_some_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+def test_some_of_many_remaining_processes_are_named(tmp_path: Path) -> None:
     code = "import os, time\nfor _ in range(30):\n    if not os.fork():\n        os.setsid(); time.sleep(600)"
     [note] = run(tmp_path, code).notes
     assert note.count("(") == 10 and note.endswith(" and 20 more")

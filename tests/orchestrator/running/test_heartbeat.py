@@ -65,7 +65,7 @@ def test_six_hours_take_less_than_ten_thousand_bytes():
     st.one_of(st.none(), st.floats(0, 1)),
 )
 @pytest.mark.parametrize("total", [None, 0, 10])
-def test_no_silence_is_longer_than_promised_while_somebody_looks(total, steps, share):
+def test_no_silence_is_longer_than_announced(total, steps, share):
     pulse, now, promised = Pulse(0.0), 0.0, 300.0
     last = 0.0
     for step in steps:

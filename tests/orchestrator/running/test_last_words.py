@@ -58,7 +58,7 @@ WARNED = "warning: 0 errors\nloading the weights\nFATAL: out of memory\nclosing 
         ("first\nthe reason\n", "the reason"),
     ],
 )
-def test_the_line_that_says_why_is_shown_and_stands_among_those_that_are_kept(tmp_path, stderr, told):
+def test_the_line_that_says_why_is_shown_and_kept(tmp_path, stderr, told):
     (tmp_path / "stderr.log").write_text(stderr)
     (tmp_path / "stdout.log").write_text("task 1 done\n")
     error = with_last_words("exit code 1", tmp_path, with_stdout=True)
@@ -88,7 +88,7 @@ def test_stderr_without_a_reason_is_better_than_stdout_without_one(tmp_path):
     assert with_last_words("exit code 1", tmp_path, with_stdout=True) == "exit code 1"
 
 
-def test_what_stands_in_place_of_a_log_is_named(tmp_path):
+def test_a_special_file_in_place_of_a_log_is_named(tmp_path):
     (tmp_path / "stderr.log").symlink_to("/dev/zero")
     assert "stderr.log is a link that leads out of the run's folder" in with_last_words("exit code 1", tmp_path)
 

@@ -69,7 +69,7 @@ def test_the_end_of_a_child_counts_and_not_when_this_process_saw_it(clock, child
         assert watch.note() == ["its orchestrator stood still for 60 s meanwhile"]
 
 
-def test_when_both_are_stopped_nobody_works(clock, child):
+def test_time_in_which_both_were_stopped_does_not_count(clock, child):
     watch = Stopwatch(child.pid, clock.now)
     clock.now += 0.5
     watch.look()

@@ -72,7 +72,7 @@ def test_a_sum_that_lacks_a_part_is_unknown(tmp_path, calls, sums):
     assert tuple(used.get(name) for name in names) == sums
 
 
-def test_a_failed_call_took_the_tokens_that_its_server_told(tmp_path):
+def test_a_failed_call_took_the_tokens_that_its_server_reported(tmp_path):
     failed = {"ok": False, "status": 502, "input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
     (tmp_path / "telemetry.jsonl").write_text(
         json.dumps(failed) + "\n" + json.dumps({"ok": False, "status": 502}) + "\n"
@@ -90,7 +90,7 @@ def test_calls_that_were_refused_took_no_tokens(tmp_path):
     assert summarize_calls(tmp_path, "telemetry.jsonl").usage == {"calls": 2}
 
 
-def test_no_calls_are_no_usage(tmp_path):
+def test_without_calls_there_is_no_usage(tmp_path):
     assert summarize_calls(tmp_path, "nothing") == Calls()
     (tmp_path / "empty").touch()
     assert summarize_calls(tmp_path, "empty") == Calls()
