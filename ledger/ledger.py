@@ -63,6 +63,8 @@ class Ledger:
         """Held by the thread that appends, also while it waits for other processes."""
         self._folding = threading.Lock()
         """Held by the thread that uses or changes the history; never while it waits for other processes."""
+        self._indexing = threading.Lock()
+        """Held by the thread that brings the index up to date."""
         self._gives_up: Callable[[], bool] = lambda: False
 
     def append(self, stream: str, event: Event, *, sync: bool = True, patience: float | None = None) -> Record:
@@ -117,7 +119,8 @@ class Ledger:
             self._lock.release()
         if sync and records:
             self.store.sync()
-        self._index_what_is_new()
+        if patience != 0:
+            self._index_what_is_new()
         if records:
             self._on_append(records)
         return Decided(records, runs)
@@ -243,14 +246,20 @@ class Ledger:
 
     def _index_what_is_new(self) -> None:
         """Bring the index up to date if it is far behind, and begin the history with it: that bounds memory."""
-        if self._history is None or self._history.seq <= self._next_index:
+        history = self._history
+        if history is None or history.seq <= self._next_index or not self._indexing.acquire(blocking=False):
             return
-        with self._folding:
-            self._next_index = self._history.seq + self._keeper.behind
+        try:
+            # Not under the lock of the history: layers that are merged may take seconds.
             index = self._keeper.open()
-            if index.seq > self._index.seq:
-                self._history = None
-                self._history = self._begin_with(index).read(self.store.read(index.seq, details=False))
+            with self._folding:
+                # If it cannot be written, the next attempt is as many events later.
+                self._next_index = history.seq + self._keeper.behind
+                if index.seq > self._index.seq and self._history is not None:
+                    self._history = None
+                    self._history = self._begin_with(index).read(self.store.read(index.seq, details=False))
+        finally:
+            self._indexing.release()
 
     def _accept(self, records: list[Record]) -> None:
         assert self._history is not None  # noqa: S101 - for the type checker: _follow has just set it

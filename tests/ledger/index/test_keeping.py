@@ -359,3 +359,28 @@ def test_a_keeper_gives_up_after_an_index_was_damaged_twice(place, monkeypatch):
     for _ in range(3):
         keeper.throw_away(keeper.open())
     assert keeper.open().seq == 0 and not place.files
+
+
+def test_an_index_that_cannot_be_written_is_not_tried_at_every_decision(place, monkeypatch):
+    folder = place.open().index_folder
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    ledger = place.ledger(behind=10)
+    opened = []
+    original = Keeper.open
+    monkeypatch.setattr(Keeper, "open", lambda self: opened.append(1) or original(self))
+    for number in range(30):
+        ledger.append(f"run_n{number}", place.histories.started(f"n{number}"))
+    assert len(opened) <= 5
+
+
+def test_a_thread_that_must_not_wait_writes_no_index(place):
+    ledger = place.ledger(behind=10)
+    ledger.look(answers)
+    before = place.files
+    for number in range(30):
+        ledger.append(f"run_n{number}", place.histories.started(f"n{number}"), patience=0)
+    assert place.files == before
+    ledger.append("run_m", place.histories.started("m"))
+    assert place.files != before
+    place.check()
