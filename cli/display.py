@@ -12,7 +12,6 @@ from ..ledger.events import Progress
 from ..ledger.fold import Run
 from ..orchestrator.running.display import Display
 from ..orchestrator.running.last_words import in_a_line
-from ..projections.render.score_tables import run_score
 from ..projections.render.visible import on_a_line
 from .streams import open_console, say
 
@@ -39,6 +38,8 @@ def outcome_line(run: Run, *, quotes_child: bool = True) -> str:
     """
     took = f"{run.duration_seconds:.1f} s" if run.duration_seconds is not None else "?"
     if run.status == "succeeded":
+        from ..projections.render.score_tables import run_score  # Late: with all of statistics behind it.
+
         text = f"{run.benchmark_id}: {run_score(run)} in {took}"
     else:
         why = in_a_line(run.error or "", quotes_child=quotes_child)

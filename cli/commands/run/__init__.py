@@ -27,7 +27,6 @@ from ....orchestrator.models.prices import FILE_NAME
 from ....orchestrator.models.targets import DEFAULT_MODEL
 from ....orchestrator.order import DEFAULT_PROVIDER, Order
 from ....orchestrator.planning.campaign_file import load_campaign_file
-from ....orchestrator.planning.repetitions import repetitions_of
 from ....orchestrator.running.conducting import Result
 from ....orchestrator.running.display import Display
 from ....orchestrator.running.execution import GRACE_SECONDS, Cancellation
@@ -307,6 +306,7 @@ def _ending_on_signals(cancellation: Cancellation, display: Display) -> Iterator
 
 
 def _print_result(result: Result, session: Session, output: Output) -> None:
+    from ....orchestrator.planning.repetitions import repetitions_of
     from .summary import report, write_step_summary
 
     if not output.as_json and not output.quiet:
