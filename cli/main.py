@@ -25,6 +25,8 @@ COMMANDS = {
     "leaderboard": "Rank agents and models on each benchmark.",
     "compare": "Compare runs, groups, models, agents or times, and tell differences from noise.",
     "check": "Fail if a score is worse than a baseline: a gate for CI.",
+    "changes": "List when scores moved for good, and what came with it.",
+    "power": "Show how much to measure to find a difference.",
     "calibrate": "Check that benchmarks tell right answers from wrong ones.",
     "high-scores": "Show the published reference scores, or publish one.",
     "query": "Query the history with SQL.",

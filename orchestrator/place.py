@@ -282,6 +282,7 @@ def check_history(
     allowances: Mapping[str, Allowance],
     significant: bool,
     across: bool,
+    quarantined: Collection[str] = (),
 ) -> Check:
     """The check of what a name means (by default the newest group) against a named baseline.
 
@@ -289,7 +290,7 @@ def check_history(
     """
     from ..projections.scores.check import check
     from ..projections.scores.samples import sample_reader
-    from ..projections.scores.selection import find, named_baseline, newest_group
+    from ..projections.scores.selection import BY_HISTORY, find, named_baseline, newest_group
 
     selection = newest_group(catalogue) if what is None else find(what, catalogue)
     against, title = named_baseline(baseline, catalogue, across=across)
@@ -302,6 +303,9 @@ def check_history(
         allowances=allowances,
         significant=significant,
         include=catalogue.include,
+        history=catalogue.history,
+        quarantined=quarantined,
+        by_history=baseline == BY_HISTORY,
     )
     if not result.compared:
         hint = "" if across else "\nhint: --across also takes scores of other agents and models"

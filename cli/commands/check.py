@@ -11,7 +11,7 @@ from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...orchestrator.place import Place, check_history
 from ...projections.render.exports.junit import check_report
-from ...projections.render.score_tables import check_sentence, check_table
+from ...projections.render.score_tables import check_sentence, check_table, github_comment
 from ...projections.render.text import escape_markdown
 from ...projections.render.text import markdown as to_markdown
 from ...projections.scores.check import Allowance
@@ -26,9 +26,9 @@ from ..printing import show
 @click.option(
     "--baseline",
     required=True,
-    metavar="best|last|run:ID|group:ID|as-of:TIME",
-    help="Compare with: the best or the last earlier score of the same agent and model on each task, or the scores of "
-    "a run, of a group, or of the ledger at a time.",
+    metavar="history|best|last|run:ID|group:ID|as-of:TIME",
+    help="Compare with: the history of the same agent and model on each task, whose own noise decides; its best or "
+    "last earlier score; or the scores of a run, of a group, or of the ledger at a time.",
 )
 @click.option(
     "--max-drop",
@@ -39,6 +39,15 @@ from ..printing import show
     "(repeatable; default: 0).",
 )
 @click.option("--significant", is_flag=True, help="Fail only for drops that are statistically significant.")
+@click.option(
+    "--quarantine",
+    multiple=True,
+    metavar="ID",
+    help="Show this benchmark but do not fail for it (repeatable).",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "github"]), default="text", help="github: a comment in Markdown."
+)
 @click.option("--across", is_flag=True, help="Also compare with scores of other agents and models.")
 @include_option
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write a JUnit XML report.")
@@ -51,6 +60,8 @@ def command(
     baseline: str,
     drops: tuple[str, ...],
     significant: bool,
+    quarantine: tuple[str, ...],
+    form: str,
     across: bool,
     include: frozenset[Doubtful],
     junit: Path | None,
@@ -63,6 +74,10 @@ def command(
 
     Exit code 1 if a score dropped by more than --max-drop, or if a benchmark failed that has a score in the baseline;
     2 if the baseline has nothing to compare with.
+
+    From twelve earlier groups of runs on, a cell's own noise is known. Then --baseline history and --significant fail
+    for a drop that this noise does not explain, in the last run or over the last few, and not for one unlucky run.
+    Cells that are shaky are shown and do not fail.
     """
     allowances = _allowances(drops)
     with place.catalogue(include) as catalogue:
@@ -70,6 +85,11 @@ def command(
         for unknown in allowances.keys() - set(known) - {""}:
             raise UsageError(
                 f"--max-drop: the ledger has no scores of the benchmark '{unknown}'",
+                did_you_mean(unknown, known, "benchmarks show-runs lists the runs"),
+            )
+        for unknown in sorted({*quarantine} - set(known)):
+            raise UsageError(
+                f"--quarantine: the ledger has no scores of the benchmark '{unknown}'",
                 did_you_mean(unknown, known, "benchmarks show-runs lists the runs"),
             )
         result = check_history(
@@ -80,6 +100,7 @@ def command(
             allowances=allowances,
             significant=significant,
             across=across,
+            quarantined=quarantine,
         )
     if junit:
         junit.write_bytes(check_report(result))
@@ -88,6 +109,8 @@ def command(
         markdown.write_text(f"**{escape_markdown(check_sentence(result))}**\n\n{table}\n", encoding="utf-8")
     if as_json:
         print_json(result)
+    elif form == "github":
+        print(github_comment(result))
     else:
         show(check_table(result))
         print(f"\n{check_sentence(result)}")

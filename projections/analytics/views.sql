@@ -257,7 +257,7 @@ CREATE VIEW attempts AS
 WITH tried AS (
   SELECT *,
     CASE WHEN status IN ('running', 'succeeded') THEN status
-      WHEN reason IN ('environment', 'start', 'orchestrator_lost', 'interrupted', 'stalled') THEN 'infrastructure'
+      WHEN reason IN ('environment', 'start', 'workspace', 'orchestrator_lost', 'interrupted', 'stalled') THEN 'infrastructure'
       WHEN reason IN ('exit_code', 'no_result', 'exception') AND regexp_matches(coalesce(error[:499], ''),
         '\b429\b|too many requests|rate.?limit|\b50[234]\b|service unavailable|bad gateway|gateway time-?out|overloaded|'
         || 'connection (refused|reset|aborted)|ECONNREFUSED|ECONNRESET|ETIMEDOUT|temporary failure in name resolution|'

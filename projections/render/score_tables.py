@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from ..scores.attempts import Attempts
 from ..scores.check import Check, CheckedScore
 from ..scores.comparison import Comparison, Contrast, Row
 from ..scores.high_scores import HighScore
 from ..scores.leaderboard import Score, Standing
+from ..scores.noise import Change, ChangedCell
+from ..scores.prospects import Prospect
 from ..scores.uncertainty import Measured, uncertainty
-from .text import Table, format_estimate, format_options, format_p, format_score, format_signed, format_unit, named
+from .text import (
+    Table,
+    escape_markdown,
+    format_estimate,
+    format_options,
+    format_p,
+    format_score,
+    format_signed,
+    format_unit,
+    markdown,
+    named,
+)
 
 
 def standings_table(standings: Iterable[Standing]) -> Table:
@@ -73,6 +88,26 @@ def check_table(check: Check) -> Table:
     )
 
 
+def changes_table(cells: Iterable[ChangedCell]) -> Table:
+    """A line for each change of each cell, the newest cell first."""
+    return _table(
+        (_change(cell, change) for cell in cells for change in cell.changes),
+        empty="benchmark agent model at before after delta".split(),
+        right=("before", "after", "delta"),
+        dispensable=("run", "agent", "runs", "unit", "options", "model"),
+    )
+
+
+def prospects_table(prospects: Iterable[Prospect], effect: float) -> Table:
+    """What each task can see, and what it needs for an effect."""
+    return _table(
+        (_prospect(prospect, effect) for prospect in prospects),
+        empty="benchmark questions sees".split(),
+        right=("questions", "sees", f"questions for {effect:g}", f"repeats for {effect:g}"),
+        dispensable=("unit", "options"),
+    )
+
+
 def high_scores_table(high_scores: Iterable[HighScore]) -> Table:
     """A line for each reference."""
     return _table(
@@ -93,9 +128,30 @@ def run_score(run: Measured) -> str:
 
 def check_sentence(check: Check) -> str:
     """What a check came to."""
-    count = {name: sum(score.result == name for score in check.scores) for name in ("worse", "failed", "no baseline")}
+    count = {
+        name: sum(score.result == name for score in check.scores)
+        for name in ("worse", "failed", "shaky", "no baseline")
+    }
     told = ", ".join([f"{check.compared} compared", *(f"{number} {name}" for name, number in count.items() if number)])
     return f"{'passed' if check.passed else 'failed'}: {check.checked} against {check.baseline}: {told}"
+
+
+GITHUB_MARK = "<!-- benchmarks check -->"
+"""The first line of a comment: by it a workflow finds the comment again, to replace it."""
+
+
+def github_comment(check: Check) -> str:
+    """A check as a comment on a pull request: what came of it, what does not stand well, and the rest folded away."""
+    bad = [score for score in check.scores if score.result not in ("ok", "no baseline")]
+    rest = [score for score in check.scores if score.result in ("ok", "no baseline")]
+    parts = [GITHUB_MARK, f"### Benchmarks: {'passed' if check.passed else 'failed'}", ""]
+    parts += [escape_markdown(check_sentence(check)), ""]
+    if bad:
+        parts += [markdown(check_table(msgspec.structs.replace(check, scores=bad))), ""]
+    if rest:
+        table = markdown(check_table(msgspec.structs.replace(check, scores=rest)))
+        parts += [f"<details><summary>{len(rest)} more</summary>", "", table, "", "</details>"]
+    return "\n".join(parts).rstrip()
 
 
 def _table(
@@ -174,6 +230,39 @@ def _rank(standing: Standing) -> str:
     return f"{standing.rank_low} to {standing.rank_high}"
 
 
+def _change(cell: ChangedCell, change: Change) -> dict[str, str]:
+    return {
+        "benchmark": cell.task.benchmark_id,
+        "options": format_options(cell.task_options),
+        "agent": cell.agent,
+        "model": f"{cell.provider}:{cell.model}",
+        "at": change.at[:19].replace("T", " "),
+        "before": format_score(change.before),
+        "after": format_score(change.after),
+        "delta": format_signed(change.after - change.before),
+        "unit": format_unit(cell.task.unit, cell.task.higher_is_better),
+        "runs": f"{change.runs_before}, {change.runs_after}",
+        "came with": "; ".join(f"{name}: {old} to {new}" for name, (old, new) in change.with_it.items()),
+        "run": change.run_id,
+    }
+
+
+def _prospect(prospect: Prospect, effect: float) -> dict[str, str]:
+    repeats = "unknown" if prospect.within is None else "none is enough"
+    if prospect.repeats_needed is not None:
+        repeats = str(prospect.repeats_needed)
+    return {
+        "benchmark": prospect.task.benchmark_id,
+        "options": format_options(prospect.task_options),
+        "unit": format_unit(prospect.task.unit, prospect.task.higher_is_better),
+        "questions": str(prospect.questions),
+        "sees": f"{prospect.detectable:.3f}",
+        f"questions for {effect:g}": str(prospect.questions_needed),
+        f"repeats for {effect:g}": repeats,
+        "by": prospect.basis,
+    }
+
+
 def _high_score(score: HighScore) -> dict[str, str]:
     return {
         "benchmark": score.benchmark_id,
@@ -236,6 +325,6 @@ def _checked(score: CheckedScore) -> dict[str, str]:
         "drop": format_signed(score.drop),
         "allowed": "" if score.allowed is None else f"{score.allowed:.3f}",
         "unit": format_unit(score.task.unit, score.task.higher_is_better),
-        "p (Holm)": format_p(score.contrast.adjusted_p if score.contrast else None),
+        "p (Holm)": format_p(score.p_value),
         "reason": score.reason,
     }

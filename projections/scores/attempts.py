@@ -19,7 +19,7 @@ from ...ledger.usage import cost_in
 from .counting import Doubtful, Judged, bits_of, kind_of
 from .means import exact, mean_of
 
-INFRASTRUCTURE_REASONS = frozenset({"environment", "start", "orchestrator_lost", "interrupted", "stalled"})
+INFRASTRUCTURE_REASONS = frozenset({"environment", "start", "workspace", "orchestrator_lost", "interrupted", "stalled"})
 """Reasons of failures that are never the benchmark's own."""
 
 PROVIDER_ERROR = (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from ...ledger.fold import Run
+from .attempts import Work
 from .counting import Task, task_of
 from .recency import Moment, in_order, when
 from .records import best_of
@@ -37,6 +38,16 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True):
 
 Baseline = Callable[[Candidates], Sequence[Run]]
 """The runs of one agent and model that candidates are measured against; none: the baseline has nothing for them."""
+
+
+History = Callable[[Work], Iterable[Run]]
+"""The runs of one piece of work that count, in any order: at least the newest ones."""
+
+
+def history_among(runs: Iterable[Run]) -> History:
+    """The history of each piece of work, among these runs that count."""
+    work = _by_work(runs, across=False)
+    return lambda wanted: work.get(tuple(wanted), ())
 
 
 def best_before(history: Sequence[Run], *, across: bool = False) -> Baseline:

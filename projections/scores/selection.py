@@ -10,14 +10,20 @@ import msgspec
 from ...ledger.errors import ExpectedError
 from ...ledger.fold import Group, Run
 from ...ledger.suggestions import nearest
-from .attempts import Sum, is_attempt
-from .baselines import Baseline, among, best_before, last_before, last_run
+from .attempts import Sum, Work, is_attempt
+from .baselines import Baseline, among, best_before, history_among, last_before, last_run
 from .counting import DOUBTFUL, Doubtful, doubts, is_eligible
 from .tally import AttemptKey, board_of
 
 Kind = Literal["run", "group", "model", "agent", "as-of"]
 Contender = tuple[str, str, str]
 """An agent, a provider and a model."""
+
+MAX_HISTORY = 5_000
+"""The number of a cell's runs from which its noise is known at most."""
+
+BY_HISTORY = "history"
+"""The baseline that is each cell's own history."""
 
 _MAX_SHOWN = 5
 
@@ -81,6 +87,12 @@ class Catalogue(Protocol):
 
     def of(self, kind: Kind, name: str, contenders: Collection[Contender] | None) -> Selection:
         """The runs of some agents with models, or all, under a name."""
+
+    def scored(self, benchmark_id: str | None = None) -> Iterable[Run]:
+        """The runs that count, of one benchmark or of all, in the order of the ledger."""
+
+    def history(self, work: Work) -> Iterable[Run]:
+        """The runs of a piece of work that count: at least the newest MAX_HISTORY."""
 
     def past(self, when: str) -> Catalogue:
         """The catalogue as of a time or a position. Raises SelectionError if it is neither."""
@@ -156,6 +168,14 @@ class ListedCatalogue:
         own = [run for run in self._runs if contenders is None or _contender(run) in contenders]
         return selection_of(kind, name, own, self.include)
 
+    def scored(self, benchmark_id: str | None = None) -> Iterable[Run]:
+        """As the protocol says."""
+        return [run for run in self._counting() if benchmark_id in (None, run.benchmark_id)]
+
+    def history(self, work: Work) -> Iterable[Run]:
+        """As the protocol says."""
+        return history_among(self._counting())(work)
+
     def past(self, when: str) -> Catalogue:
         """As the protocol says."""
         return ListedCatalogue(runs=self._past(when), groups={}, past=self._past, include=self.include)
@@ -218,6 +238,8 @@ def named_baseline(spec: str, catalogue: Catalogue, *, across: bool = False) -> 
     whose = "any agent and model" if across else "the same agent and model"
     if spec == "best":
         return catalogue.best_before(across=across), f"the best earlier score of {whose}"
+    if spec == BY_HISTORY:
+        return catalogue.last_before(across=False), "the history of the same agent and model"
     if spec == "last":
         return catalogue.last_before(across=across), f"the last earlier score of {whose}"
     selection = select(spec, catalogue)

@@ -145,12 +145,12 @@ def _combined(errors: Sequence[float], scatter: float, count: int) -> tuple[floa
         unit = max(*errors, scatter, 1e-300)
         within = math.fsum((error / unit) ** 2 for error in errors) / count
         between = count * (scatter / unit) ** 2
-        if count == 1 or between <= within * _explained(count):
+        if count == 1 or between <= within * explained(count):
             return unit * math.sqrt(max(within / count, within - (1 - 1 / count) * between)), "samples", math.inf
     return (scatter, "repeats", count - 1) if scatter else (0.0, None, math.inf)
 
 
-def _explained(count: int) -> float:
+def explained(count: int) -> float:
     """By how much the variance between repetitions may exceed that of their answers by chance, in 99 of 100 cases.
 
     χ²(0.99, k - 1) / (k - 1), by Wilson and Hilferty's approximation: E. Wilson, M. Hilferty, "The distribution of

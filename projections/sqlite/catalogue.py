@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ...ledger.fold import Group, Run
-from ..scores.attempts import Sum, is_attempt_of
+from ..scores.attempts import Sum, Work, is_attempt_of
 from ..scores.baselines import Baseline, Candidates, of_one_contender
 from ..scores.counting import DOUBTFUL, Doubtful, is_eligible, kinds_that_count, task_of
 from ..scores.recency import when
 from ..scores.records import best_of
-from ..scores.selection import Catalogue, Contender, Kind, Selection
+from ..scores.selection import MAX_HISTORY, Catalogue, Contender, Kind, Selection
 from ..scores.tally import AttemptKey
 from .following import read_groups, read_runs
 from .tables import OF_TALLY
@@ -131,6 +131,24 @@ class StoredCatalogue:
             if (works is None or work_id in works)
             and (is_attempt_of(key.kind) or (key.ending == "succeeded" and key.kind in counting))
         }
+
+    def scored(self, benchmark_id: str | None = None) -> Iterable[Run]:
+        """As the protocol says."""
+        where, values = "status = 'succeeded' AND score IS NOT NULL", [benchmark_id] * (benchmark_id is not None)
+        if values:
+            where += " AND benchmark_id = ?"
+        runs = read_runs(self._connection, f"WHERE {where} ORDER BY first_seq", values)
+        return (run for run in runs if is_eligible(run, self.include))
+
+    def history(self, work: Work) -> Iterable[Run]:
+        """As the protocol says."""
+        where = (
+            "WHERE work_id = (SELECT id FROM works WHERE benchmark_id = ? AND comparison_key = ? AND agent = ? "
+            "AND provider = ? AND model = ?) AND status = 'succeeded' AND score IS NOT NULL "
+            "ORDER BY moment DESC, first_seq DESC LIMIT ?"
+        )
+        runs = read_runs(self._connection, where, (*work, MAX_HISTORY))
+        return [run for run in runs if is_eligible(run, self.include)]
 
     def past(self, when: str) -> Catalogue:
         """As the protocol says."""

@@ -21,14 +21,14 @@ def check_report(check: Check) -> bytes:
         name=xml_text(f"{check.checked} against {check.baseline}"),
         tests=str(len(check.scores)),
         failures=str(sum(score.result in ("worse", "failed") for score in check.scores)),
-        skipped=str(sum(score.result == "no baseline" for score in check.scores)),
+        skipped=str(sum(score.result in ("no baseline", "shaky") for score in check.scores)),
         errors="0",
     )
     for score in check.scores:
         options = f" ({format_options(score.task_options)})" if score.task_options else ""
         name = f"{score.agent} with {score.provider}:{score.model}{options}"
         case = SubElement(suite, "testcase", classname=xml_text(score.task.benchmark_id), name=xml_text(name))
-        if score.result == "no baseline":
+        if score.result in ("no baseline", "shaky"):
             SubElement(case, "skipped", message=xml_text(score.reason))
         elif score.result != "ok":
             failure = SubElement(case, "failure", type=score.result, message=xml_text(score.reason))

@@ -27,7 +27,7 @@ figure { display: inline-block; margin: 1rem 1.5rem 0 0; vertical-align: top; ma
 svg { max-width: 100%; height: auto; } code { font-size: .9em; overflow-wrap: anywhere; }
 @media print { body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } }
 """
-_MARKED = {"worse": "bad", "failed": "bad", "ok": "good"}
+_MARKED = {"worse": "bad", "failed": "bad", "shaky": "bad", "ok": "good"}
 
 
 def escape(text: str) -> str:
