@@ -72,8 +72,8 @@ class CheckedScore(msgspec.Struct, frozen=True, kw_only=True):
     much it may be. `reason` says in words why the result is what it is, and `notes` what else there is to say.
 
     `p_value` is that of the test that decided, corrected for all that was checked; None if nothing is known of the
-    noise. `noise` is that of the cell's own history; None if the history is too short. `stale_days` is by how many days the
-    baseline is older, if that is too many. A cell that is worse and `shaky` does not fail the check.
+    noise. `noise` is that of the cell's own history; None if the history is too short. `stale_days` is by how many
+    days the baseline is older, if that is too many. A cell that is worse and `shaky` does not fail the check.
     """
 
     task: Task
