@@ -137,7 +137,7 @@ class StoredCatalogue:
         where, values = "status = 'succeeded' AND score IS NOT NULL", [benchmark_id] * (benchmark_id is not None)
         if values:
             where += " AND benchmark_id = ?"
-        runs = read_runs(self._connection, f"WHERE {where} ORDER BY first_seq", values)
+        runs = read_runs(self._connection, f"WHERE {where} ORDER BY first_seq", tuple(values))
         return (run for run in runs if is_eligible(run, self.include))
 
     def history(self, work: Work) -> Iterable[Run]:
