@@ -17,7 +17,7 @@ from ...adapters.result.storable import plain
 from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
 from ...ledger.identity import utc_now
 from ...ledger.run_files import NotReadable, open_inside
-from ...projections.scores.samples import bounded_lines, check_lines, samples_path
+from ...projections.scores.samples import Looked, bounded_lines, look_through, samples_path
 from .artifacts import Listing, list_artifacts
 from .execution import Exit
 from .last_words import with_last_words
@@ -33,6 +33,9 @@ MANIFEST = "manifest.json"
 AnOutcome = TypeVar("AnOutcome", bound=Outcome)
 
 _MAX_ERROR_LENGTH = 200
+
+_NEAR = 1e-3
+"""A score may be rounded: it is the mean of its samples if it differs by no more than that."""
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +84,8 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     if not calls.usage:
         found_calls, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
         calls = Calls(usage_of(found_calls), [*calls.notes, *notes])
+    looked = _looked_through(left, found, is_over)
+    stderr, stderr_notes = _standard_error(reading, looked)
     known: dict[str, Any] = {
         "ended_at": utc_now(),
         "duration_seconds": round(exit.duration_seconds, 6),
@@ -89,12 +94,12 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         "unit": manifest.result.unit,
         "higher_is_better": manifest.result.higher_is_better,
         "samples": reading.samples,
-        "stderr": reading.stderr,
+        "stderr": stderr,
         "metrics": reading.metrics,
         "usage": {**calls.usage, **reading.usage},
         "artifacts": found.artifacts,
         "result_json_path": str(reading.path) if reading.path else None,
-        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes, *_sample_notes(left, found, is_over)],
+        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes, *filter(None, [looked.note]), *stderr_notes],
         "synthetic": left.synthetic or reading.synthetic,
     }
     failure = _why_failed(manifest, exit, reading, left.folder)
@@ -104,17 +109,32 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     return Failed(**known, reason=reason, error=error)
 
 
-def _sample_notes(left: Left, found: Listing, is_over: Callable[[], bool]) -> list[str]:
-    """What is wrong with the run's samples: lines that no comparison can use."""
+def _looked_through(left: Left, found: Listing, is_over: Callable[[], bool]) -> Looked:
+    """What the run's samples tell: lines that no comparison can use, and the standard error by question."""
     path = samples_path(found.artifacts)
     if path is None:
-        return []
+        return Looked()
     try:
         with open_inside(left.folder, path) as file:
-            note = check_lines(itertools.takewhile(lambda _: not is_over(), bounded_lines(file)))
+            return look_through(itertools.takewhile(lambda _: not is_over(), bounded_lines(file)))
     except (NotReadable, OSError):
-        return []  # It was there a moment ago; a later reader gets an error.
-    return [note] if note else []
+        return Looked()  # It was there a moment ago; a later reader gets an error.
+
+
+def _standard_error(reading: Reading, looked: Looked) -> tuple[float | None, list[str]]:
+    """The standard error of a score: clustered by question if questions were asked several times or are declared alike.
+
+    Else it is what the benchmark reports, or, if it reports none, that of its samples. Samples that do not average to
+    the score tell nothing of it.
+    """
+    if reading.score is None or looked.mean is None or not looked.standard_error:
+        return reading.stderr, []
+    if not math.isclose(looked.mean, reading.score, rel_tol=_NEAR, abs_tol=_NEAR):
+        return reading.stderr, []
+    if looked.clusters < looked.samples:
+        note = f"the standard error is clustered: {looked.samples} samples of {looked.clusters} questions or clusters"
+        return looked.standard_error, [note]
+    return (looked.standard_error if reading.stderr is None else reading.stderr), []
 
 
 def recordable(outcome: AnOutcome) -> AnOutcome:

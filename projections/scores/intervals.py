@@ -78,9 +78,13 @@ def clustered_error(values: Sequence[float], clusters: Sequence[Hashable]) -> fl
     sums: dict[Hashable, float] = defaultdict(float)
     for value, cluster in zip(values, clusters, strict=True):
         sums[cluster] += value - middle
-    if len(sums) < 2:
-        return None
-    return math.hypot(*sums.values()) * math.sqrt(len(sums) / (len(sums) - 1)) / len(values)
+    return error_of_clusters(list(sums.values()), len(values))
+
+
+def error_of_clusters(deviations: Sequence[float], samples: int) -> float | None:
+    """The same, of the sums of the deviations of each cluster's values from the mean of all `samples`."""
+    count = len(deviations)
+    return math.hypot(*deviations) * math.sqrt(count / (count - 1)) / samples if count > 1 else None
 
 
 def interval_of(values: Sequence[float], clusters: Sequence[Hashable] | None = None) -> Interval | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -13,12 +12,13 @@ import msgspec
 from ...ledger.events import Json
 from ...ledger.fold import Run
 from .comparison import contrast
+from .intervals import effective_size
 from .leaderboard import Task, score_of, task_config, task_of, telling_options
 from .means import standard_error
 from .power import Variance, questions_needed, repeats_needed, smallest_detectable
 from .recency import in_order
 from .samples import SampleReader
-from .uncertainty import uncertainty
+from .uncertainty import bounds_of, uncertainty
 
 _MAX_CONTENDERS = 6
 """The contenders that ran last, each pair of which is compared sample by sample."""
@@ -117,9 +117,18 @@ def _within(contenders: Sequence[Sequence[Run]]) -> float | None:
 
 
 def _of_samples(run: Run) -> tuple[float, int] | None:
-    """The variance of one question's score in a run, and the number of its questions."""
+    """The variance of one question's score in a run, and the number of its questions.
+
+    If a run does not name its number, a score within bounds is taken for that of right and wrong answers.
+    """
     known = uncertainty([run])
-    if run.samples is None or run.samples < 1 or known.low is None or known.high is None:
+    if run.score is None or known.low is None or known.high is None:
         return None
-    error = known.stderr or (known.high - known.low) / 4
-    return error**2 * run.samples, run.samples if math.isfinite(error) else 1
+    error, questions = known.stderr or (known.high - known.low) / 4, run.samples or 0
+    if questions < 1:
+        bounds = bounds_of(run.unit, [run.score])
+        if bounds is None:
+            return None
+        span = bounds[1] - bounds[0]
+        questions = max(2, round(effective_size((run.score - bounds[0]) / span, error / span)))
+    return error**2 * questions, questions

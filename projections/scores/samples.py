@@ -16,12 +16,16 @@ from ...ledger.events import Artifact, Json
 from ...ledger.fold import Run
 from ...ledger.run_files import Missing, NotReadable, open_inside
 from ..workspace import Workspace
+from .intervals import error_of_clusters
 from .means import mean
 
 SAMPLES = "samples.jsonl"
 
 CLUSTER = "cluster"
 """The key of a sample that names its cluster: a text or number that samples share which are not independent."""
+
+MAX_CLUSTERS = 200_000
+"""Beyond this number of questions, the standard error is not computed from the samples."""
 
 _LONGEST_LINE = 8 * 1024 * 1024
 
@@ -192,12 +196,45 @@ def _collect(lines: Iterable[Line]) -> Recorded:
     return Recorded(rows, numbers, account.left_out, account.note())
 
 
-def check_lines(lines: Iterable[bytes]) -> str:
-    """What there is to say of the lines that cannot be used, in little memory; empty if all can."""
+class Looked(msgspec.Struct, frozen=True):
+    """What a look through a `samples.jsonl` tells, in little memory.
+
+    `note` says what is wrong with lines that cannot be used. The `samples` with a score have this `mean`, and they are
+    of this number of `clusters`: questions, or what they declare. `standard_error` is clustered by these; None below
+    two of them, or if there are more than MAX_CLUSTERS.
+    """
+
+    note: str = ""
+    samples: int = 0
+    clusters: int = 0
+    mean: float | None = None
+    standard_error: float | None = None
+
+
+def look_through(lines: Iterable[bytes]) -> Looked:
+    """Look through the lines once."""
     account = _Account()
-    for _ in account.usable(read_lines(lines)):
-        pass
-    return account.note()
+    sums: dict[str, tuple[int, float]] = {}
+    for _, row in account.usable(read_lines(lines)):
+        if len(sums) <= MAX_CLUSTERS:
+            key = _cluster_of(row)
+            count, total = sums.get(key, (0, 0.0))
+            sums[key] = count + 1, total + row["score"]
+    if not sums or len(sums) > MAX_CLUSTERS:
+        return Looked(account.note())
+    samples = sum(count for count, _ in sums.values())
+    try:
+        middle = math.fsum(total for _, total in sums.values()) / samples
+        error = error_of_clusters([total - count * middle for count, total in sums.values()], samples)
+    except OverflowError:
+        return Looked(account.note())
+    return Looked(account.note(), samples, len(sums), middle, error)
+
+
+def _cluster_of(row: Json) -> str:
+    """The cluster that a sample declares, else its question."""
+    cluster = row.get(CLUSTER)
+    return f"c{cluster}" if isinstance(cluster, str | int) else f"q{row['id']}"
 
 
 class _Account:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 
 import pytest
 
 from benchmarks.ledger.events import Artifact
-from benchmarks.projections.scores.samples import read_rows, read_samples
+from benchmarks.projections.scores.samples import look_through, read_rows, read_samples
 from benchmarks.projections.workspace import Workspace
 
 GOOD = b'{"id": 1, "score": 0.5}\n\n{"id": "x", "correct": true}\n{"id": 1, "score": 0}\n'
@@ -111,3 +112,27 @@ def test_what_utf_8_and_json_cannot_hold_beside_the_score_costs_nothing(recorded
     read = read_samples(run, workspace)
     assert (dict(read.scores), read.left_out) == ({"1": 1.0}, 0)
     assert read_rows(run, workspace).rows[0]["latency"] in (None, "?")
+
+
+def _lines(*samples):
+    return [json.dumps(sample).encode() + b"\n" for sample in samples]
+
+
+def test_a_question_that_is_asked_again_adds_nothing_to_the_standard_error():
+    once = _lines(*({"id": place, "score": float(place > 0)} for place in range(6)))
+    one, three = look_through(once), look_through(once * 3)
+    assert (one.samples, one.clusters, three.samples, three.clusters) == (6, 6, 18, 6)
+    assert one.standard_error == pytest.approx(1 / 6) == three.standard_error
+
+
+def test_samples_of_one_declared_cluster_count_together():
+    looked = look_through(_lines(*({"id": n, "score": n % 2, "cluster": n // 5} for n in range(20))))
+    assert (looked.samples, looked.clusters) == (20, 4)
+    assert looked.standard_error == pytest.approx(1 / 300**0.5)
+
+
+@pytest.mark.parametrize(
+    "lines", [[], [b"x\n"], _lines({"id": 1}), _lines({"id": 1, "score": 1}), _lines(*[{"id": 1, "score": 1}] * 9)]
+)
+def test_what_tells_nothing_has_no_standard_error(lines):
+    assert look_through(lines).standard_error is None
