@@ -114,12 +114,12 @@ def test_every_view_says_the_same_of_scores_and_attempts(root, serving):
 
 def test_a_question_that_is_asked_three_times_in_a_run_is_one_question(root):
     for model, times in (("once", 1), ("thrice", 3)):
-        with benchmarks.record("other quiz", model=model, workspace=root) as run:
+        with benchmarks.record("other_quiz", model=model, workspace=root) as run:
             for _ in range(times):
                 for place in range(6):
                     run.sample(id=str(place), score=float(place > 0))
             run.score()
-    once, thrice = (run for run in benchmarks.open(root).runs() if run.benchmark_id == "other quiz")
+    once, thrice = (run for run in benchmarks.open(root).runs() if run.benchmark_id == "other_quiz")
     assert once.stderr == pytest.approx(1 / 6) == thrice.stderr
     assert "18 samples of 6 questions" in " ".join(thrice.notes)
 
