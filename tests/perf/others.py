@@ -105,7 +105,7 @@ def _inspect(table: Table, folder: Path, python: str, logs: int, tasks: int, rou
         _median(rounds, place.runs),
         _median(rounds, lambda: subprocess.run(run, check=True, capture_output=True)),
     ]
-    names = ["list the runs, as a command", "read the runs, from Python", f"`run` of {tasks} finished tasks"]
+    names = [f"`show-runs` of {logs:,}", f"read {logs:,} runs from Python", f"`run` of {tasks} finished tasks"]
     for name, (what, theirs), mine in zip(names, figures, ours, strict=True):
         _add(table, name, mine, f"Inspect {version}: {what}", theirs)
 
