@@ -23,7 +23,7 @@ test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campa
 	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not model and not browser and not slow" --ignore tests/e2e
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
-	@KILLS=200 $(BIN)/pytest -s tests/ledger/test_kills.py
+	@KILLS=200 $(BIN)/pytest -s tests/ledger/storage/test_kills.py
 
 reliability: $(VENV)/developing ## the long form of the reliability tests: floods, kills and attacks
 	@RELIABILITY=1 $(BIN)/pytest -s tests/e2e/test_reliability.py tests/e2e/attacks

@@ -99,6 +99,11 @@ def test_every_link_of_the_documentation_leads_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_path_of_the_makefile_exists():
+    paths = re.findall(r"\btests/[\w/.]+\b", (ROOT / "Makefile").read_text())
+    assert paths and [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_architecture_names_every_room():
     page = (DOCS / "architecture.md").read_text()
     for folder in ("ledger", "projections", "adapters", "orchestrator", "viewer", "cli"):
