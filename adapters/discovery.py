@@ -27,7 +27,7 @@ ENTRY_POINTS = "benchmarks.adapters"
 
 _HERE = Path(__file__).parent
 _NEVER = {"benchmark_results", "__pycache__", "node_modules"}
-_CACHES = {"__pycache__", "node_modules", ".venv", ".tox", ".nox", ".cache", ".hypothesis"}
+_CACHES = {"__pycache__", "benchmark_results", "node_modules", ".venv", ".tox", ".nox", ".cache", ".hypothesis"}
 _CACHE_FILES = (".pyc", ".pyo", ".DS_Store")
 _ID_LINE = re.compile(r"""^\s*id\s*=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 
@@ -194,13 +194,14 @@ def _holds_only_caches(folder: Path) -> bool:
     for _, folders, files in os.walk(folder):
         if any(not name.endswith(_CACHE_FILES) for name in files):
             return False
-        has_cache = has_cache or bool(files) or any(_is_cache(name) for name in folders)
-        folders[:] = [name for name in folders if not _is_cache(name)]
+        has_cache = has_cache or bool(files) or any(is_cache(name) for name in folders)
+        folders[:] = [name for name in folders if not is_cache(name)]
     return has_cache
 
 
-def _is_cache(folder: str) -> bool:
-    return folder in _CACHES or (folder.startswith(".") and folder.endswith("_cache"))
+def is_cache(name: str) -> bool:
+    """Whether a folder or file of that name is a cache."""
+    return name in _CACHES or name.endswith(_CACHE_FILES) or (name.startswith(".") and name.endswith("_cache"))
 
 
 def _claimed(path: Path) -> tuple[str, str]:

@@ -219,6 +219,11 @@ def _try(lock: int, kind: int) -> bool:
     return True
 
 
+def find_built(spec: EnvironmentSpec) -> Environment | None:
+    """The environment with those packages, if it is built."""
+    return _read(folder_of(spec.key))
+
+
 def list_environments() -> list[Environment]:
     """Every environment that was built here, by its key."""
     folder = cache_folder() / _FOLDER

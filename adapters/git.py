@@ -38,6 +38,14 @@ def lists_nothing_of(folder: Path, names: list[str]) -> list[str]:
     return [name for name in names if not any(path == name or path.startswith(f"{name}/") for path in seen)]
 
 
+def tracked_files(folder: Path) -> list[str]:
+    """The paths below a folder that git tracks; none outside of a repository, or if git cannot say."""
+    if not any((parent / ".git").exists() for parent in (folder.absolute(), *folder.absolute().parents)):
+        return []  # Without a process.
+    listed = ask_git(folder, "ls-files", "-z", "--cached", "--", ".")
+    return [path for path in (listed or "").split("\0") if path]
+
+
 def keeps_files_of(folder: Path) -> bool:
     """Whether the repository around a folder has a file of it. A submodule's place is not a file."""
     listed = ask_git(folder, "ls-files", "--stage", "-z", "--", ".") or ""

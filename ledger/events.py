@@ -9,6 +9,7 @@ them in memory, that was most of the time of reading.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import msgspec
@@ -84,6 +85,32 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     flags: Json = {}
 
 
+UNKNOWN_REVISION = "unknown"
+"""The revision of a run by an older version. It equals only itself."""
+
+
+class TaskRevision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a run measured with: runs of one revision were made with the same benchmark.
+
+    `digest` is that of the parts. `version` is the manifest's. `driver` is a digest of what the manifest starts and
+    reads, and of the driver's files; `data` is one of the data's files, or the revision that the result reports;
+    `packages` is one of the resolved packages of the benchmark's environment. A part that does not exist is empty.
+    """
+
+    digest: str
+    version: str = ""
+    driver: str = ""
+    data: str = ""
+    packages: str = ""
+
+    @staticmethod
+    def of(*, version: str, driver: str, data: str, packages: str) -> TaskRevision:
+        """The revision with those parts; its digest is the SHA-256 of their canonical JSON, as hex."""
+        parts = {"data": data, "driver": driver, "packages": packages, "version": version}
+        digest = sha256(msgspec.json.encode(parts)).hexdigest()
+        return TaskRevision(digest=digest, version=version, driver=driver, data=data, packages=packages)
+
+
 class GroupOpened(Event, frozen=True, kw_only=True):
     """A `run` command began its work. Stream: the run_group_id.
 
@@ -129,6 +156,7 @@ class Started(Event, frozen=True, kw_only=True):
     provenance: Json = {}
     owner: Owner | None = None
     synthetic: bool = False
+    task_revision: TaskRevision | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -150,6 +178,9 @@ class Heartbeat(Event, frozen=True, kw_only=True):
 
 class Outcome(Event, frozen=True, kw_only=True):
     """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error.
+
+    `task_revision` is given if the result says more of it than was known at the start: the revision of its data.
+    `served_model` is the model, with its fingerprint, that the API says has answered.
 
     `revealed` is what the commitment of the run's owner asks for: by the owner, or (`Recovered.adopted`) by the shell.
 
@@ -176,6 +207,8 @@ class Outcome(Event, frozen=True, kw_only=True):
     late: bool = False
     notes: list[str] = []
     revealed: str = ""
+    task_revision: TaskRevision | None = None
+    served_model: str | None = None
 
 
 class Finished(Outcome, frozen=True, kw_only=True):
@@ -297,6 +330,28 @@ class Retracted(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class EquivalenceDeclared(Event, frozen=True, kw_only=True):
+    """A person declared that two revisions of a benchmark measure the same. Stream: the benchmark_id.
+
+    `revisions` are two digests; `evidence` is what the person compared.
+    """
+
+    type: ClassVar[str] = "equivalence_declared"
+    revisions: list[str]
+    author: str
+    reason: str
+    evidence: Json = {}
+
+
+class EquivalenceWithdrawn(Event, frozen=True, kw_only=True):
+    """A person withdrew such a declaration. Stream: the benchmark_id."""
+
+    type: ClassVar[str] = "equivalence_withdrawn"
+    revisions: list[str]
+    author: str
+    reason: str
+
+
 class Imported(Event, frozen=True, kw_only=True):
     """A run that was made elsewhere; `run` holds the fields of a run row, original times too. Stream: run_id."""
 
@@ -384,6 +439,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         HighScorePublished,
         Annotated,
         Retracted,
+        EquivalenceDeclared,
+        EquivalenceWithdrawn,
         Imported,
         Repaired,
         Merged,

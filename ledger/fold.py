@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from sys import intern
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from .commitment import is_from_owner, is_from_shell
 from .errors import ImpossibleTransition
 from .events import (
+    UNKNOWN_REVISION,
     Annotated,
     Artifact,
     Counts,
@@ -36,6 +38,7 @@ from .events import (
     Retracted,
     Skipped,
     Started,
+    TaskRevision,
 )
 from .judgement import void
 
@@ -114,6 +117,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_seq: int = 0
     last_seq: int = 0
     ended_seq: int | None = None
+    task_revision: TaskRevision | None = None
+    served_model: str | None = None
+
+    @property
+    def revision(self) -> str:
+        """The digest of the run's revision; `unknown` for a run by an older version."""
+        return self.task_revision.digest if self.task_revision else UNKNOWN_REVISION
 
     @property
     def is_success(self) -> bool:
@@ -173,7 +183,14 @@ def _start(event: Started, record: Record) -> Run:
         provenance=event.provenance,
         first_seq=record.seq,
         last_seq=record.seq,
+        task_revision=_shared(event.task_revision),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared(revision: TaskRevision | None) -> TaskRevision | None:
+    """One object for equal revisions: a hundred thousand runs have few."""
+    return revision
 
 
 def _import(event: Imported, record: Record) -> Run:
@@ -210,6 +227,8 @@ _NOT_IMPORTED: Json = {
     "progress": None,
     "lease_seconds": None,
     "owner": None,
+    "task_revision": None,
+    "served_model": None,
 }
 """Fields that only events set, never an imported file: a run that is over does not have a process."""
 
@@ -299,6 +318,8 @@ def _with_outcome(
         last_seen_at=record.at,
         last_seq=record.seq,
         ended_seq=record.seq,
+        task_revision=_shared(event.task_revision) or run.task_revision,
+        served_model=event.served_model,
     )
 
 

@@ -19,7 +19,16 @@ Rewrite = Callable[[str, Any], Any]
 """Given the path of a field (`request.extra`) and its value as plain JSON data, the value to record."""
 
 _OWNER = "owner"
-_OUTCOME = ("ended_at", "unit", "artifacts", "result_json_path", "high_score", "revealed")
+_OUTCOME = (
+    "ended_at",
+    "unit",
+    "artifacts",
+    "result_json_path",
+    "high_score",
+    "revealed",
+    "task_revision",
+    "served_model",
+)
 
 _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.GroupOpened: (
@@ -29,7 +38,7 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Started: (
         *("run_group_id", "benchmark_id", "benchmark_directory", "signature", "preimage", "comparison_key"),
         *("agent", "provider", "model", "extra_config", "cwd", "stdout_path", "stderr_path", _OWNER),
-        *("benchmark_version", "benchmarks_commit", "eliza_commit", "eliza_version"),
+        *("benchmark_version", "benchmarks_commit", "eliza_commit", "eliza_version", "task_revision"),
         *("provenance.manifest", "provenance.environment", "provenance.benchmarks", "provenance.model_sha256"),
     ),
     e.Heartbeat: (),
@@ -42,6 +51,8 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.HighScorePublished: ("unit", "date"),
     e.Annotated: (),
     e.Retracted: (),
+    e.EquivalenceDeclared: ("revisions",),
+    e.EquivalenceWithdrawn: ("revisions",),
     e.Imported: (
         "source",
         *(

@@ -23,7 +23,18 @@ from ..adapters.adapter import Adapter
 from ..adapters.discovery import discover
 from ..adapters.manifest import ID_RULE, Manifest, ResultSpec, RunSpec, is_id
 from ..ledger.commitment import Secrets, new_secrets
-from ..ledger.events import Failed, Finished, GroupClosed, GroupOpened, Json, NewEvent, Progress, Request, Started
+from ..ledger.events import (
+    Failed,
+    Finished,
+    GroupClosed,
+    GroupOpened,
+    Json,
+    NewEvent,
+    Progress,
+    Request,
+    Started,
+    TaskRevision,
+)
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
@@ -136,7 +147,13 @@ class Recorder:
         (self.output / _RESULT).write_bytes(msgspec.json.format(_encoded(self._document(), self._redactor), indent=2))
         for log in (self._out, self._err):
             log.close()
-        left = Left(folder=self.folder, cwd=Path.cwd(), started_at=self._began_at, synthetic=self._synthetic)
+        left = Left(
+            folder=self.folder,
+            cwd=Path.cwd(),
+            started_at=self._began_at,
+            synthetic=self._synthetic,
+            task_revision=self.run.task_revision,
+        )
         outcome: Finished | Failed = weigh(self._manifest(), exit, left)
         prices = own_prices(self.place.workspace.root, None, os.environ)
         outcome = priced(outcome, prices.find(self._planned.provider, self._planned.model))
@@ -313,6 +330,7 @@ class Recorder:
             provenance=run_provenance(planned.adapter, planned.agent, None),
             synthetic=self._synthetic,
             benchmark_version=self._version,
+            task_revision=TaskRevision.of(version=self._version or "", driver="", data="", packages=""),
         )
         return started(claimed, setting)
 

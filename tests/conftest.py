@@ -40,6 +40,7 @@ from benchmarks.ledger.events import (
     Retracted,
     Skipped,
     Started,
+    TaskRevision,
 )
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -256,6 +257,9 @@ class Histories:
         }
         # As others write them.
         elsewhere = st.sampled_from(["2026-05-01T12:00:00+02:00", "2025-05-01T10:00:00.5Z", "2027-01-01T00:00:00Z"])
+        revisions = st.sampled_from(
+            [None, *(TaskRevision.of(version=v, driver="d", data="", packages="") for v in "12")]
+        )
         revealed = st.sampled_from(["", SECRETS.by_owner, SECRETS.by_shell])
         imported = {"benchmark_id": st.just("b"), "status": st.just("succeeded"), "score": st.just(0.25)}
         run_events = st.one_of(
@@ -265,9 +269,18 @@ class Histories:
                 model=st.sampled_from(["m1", "m2"]),
                 synthetic=st.booleans(),
                 owner=st.sampled_from([None, None, OWNER]),
+                task_revision=revisions,
             ),
             st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
-            st.builds(cls.finished, **outcome, synthetic=st.booleans(), late=st.booleans(), revealed=revealed),
+            st.builds(
+                cls.finished,
+                **outcome,
+                synthetic=st.booleans(),
+                late=st.booleans(),
+                revealed=revealed,
+                task_revision=revisions,
+                served_model=st.sampled_from([None, "m-1 (fp)"]),
+            ),
             st.builds(cls.failed, score=scores, late=st.booleans(), revealed=revealed),
             st.builds(cls.recovered, st.none() | st.builds(cls.finished, revealed=revealed), st.booleans()),
             st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),

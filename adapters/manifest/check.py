@@ -35,6 +35,8 @@ def faults(manifest: Manifest) -> Faults:
             yield f"baselines.{name}", "is also in agents, so all its runs would count as synthetic"
     yield from _requirement_faults(manifest.requires, manifest)
     yield from _result_faults(manifest.result)
+    yield from _pattern_faults("run.files", manifest.run.files or [], "the benchmark's directory")
+    yield from _pattern_faults("data.files", manifest.data.files, "the benchmark's directory")
     yield from high_score_faults(manifest)
 
 
@@ -141,14 +143,18 @@ def _check_faults(check: Check, manifest: Manifest) -> Iterator[str]:
 def _result_faults(result: ResultSpec) -> Faults:
     for key, expression in result.expressions():
         yield from ((key, reason) for reason in expression_faults(expression))
-    for pattern in result.files:
+    yield from _pattern_faults("result.files", result.files, "the output folder")
+
+
+def _pattern_faults(key: str, patterns: list[str], folder: str) -> Faults:
+    for pattern in patterns:
         if pattern.startswith("/") or ".." in pattern.split("/") or not pattern:
-            yield "result.files", f"'{pattern}' must stay below the output folder"
+            yield key, f"'{pattern}' must stay below {folder}"
             continue
         try:
             any(Path(os.devnull).glob(pattern))
         except (ValueError, IndexError, NotImplementedError) as problem:
-            yield "result.files", f"'{pattern}' is not a pattern of file names: {problem}"
+            yield key, f"'{pattern}' is not a pattern of file names: {problem}"
 
 
 def high_score_faults(manifest: Manifest) -> Faults:

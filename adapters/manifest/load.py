@@ -20,6 +20,7 @@ from .schema import (
     Baseline,
     Calibration,
     Check,
+    Data,
     HighScore,
     Manifest,
     Requires,
@@ -40,6 +41,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "baselines": Baseline,
     "calibration": Calibration,
     "result": ResultSpec,
+    "data": Data,
     "high_score": HighScore,
 }
 _LIMITS = {"<=": "at most", "<": "less than", ">=": "at least", ">": "more than"}

@@ -49,6 +49,7 @@ class RunSpec(_Table, frozen=True, kw_only=True):
 
     `agent_argv` are further arguments by the agent's label; those of "*" are for the agents that it does not name.
     `fixed_providers` are, by the agent's label, the only providers that the agent can ask, each at its public address.
+    `files` are globs of the driver's files, if they are others than git tracks in the benchmark's directory.
     `package` is the name under which Python finds the workspace, whatever the workspace's folder is called. `keys` are
     variables with keys that the benchmark may have, besides its provider's.
     """
@@ -58,6 +59,7 @@ class RunSpec(_Table, frozen=True, kw_only=True):
     package: Annotated[str, Meta(pattern=_MODULE)] | None = None
     agent_argv: dict[str, list[str]] = {}
     fixed_providers: dict[str, list[str]] = {}
+    files: list[_Text] | None = None
     timeout_seconds: _Seconds = 3600
     stall_seconds: _Seconds | None = None
     log_bytes: Annotated[int, Meta(ge=0)] = LOG_BYTES
@@ -194,9 +196,13 @@ class Calibration(_Table, frozen=True, kw_only=True):
         }
 
 
+_EXPRESSIONS = ("score", "out_of", "samples", "stderr", "chance", "notes", "valid", "synthetic")
+
+
 class ResultSpec(_Table, frozen=True, kw_only=True):
     """Where the result is, and how to read it. `files` are globs in order of preference, the others JMESPath.
 
+    `data_revision` is the revision of the data that the result reports, and `served_model` the model that answered.
     The score and `chance`, the score of guessing, are divided by `out_of` if it is given.
     """
 
@@ -213,16 +219,24 @@ class ResultSpec(_Table, frozen=True, kw_only=True):
     notes: str | None = None
     valid: str | None = None
     synthetic: str | None = None
+    data_revision: str | None = None
+    served_model: str | None = None
     files_in_cwd: bool = False
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Every JMESPath expression, with its key."""
-        for key in ("score", "out_of", "samples", "stderr", "chance", "notes", "valid", "synthetic"):
+        for key in (*_EXPRESSIONS, "data_revision", "served_model"):
             if (expression := getattr(self, key)) is not None:
                 yield f"result.{key}", expression
         for table in ("metrics", "usage"):
             for name, expression in getattr(self, table).items():
                 yield f"result.{table}.{name}", expression
+
+
+class Data(_Table, frozen=True, kw_only=True):
+    """The files of the benchmark's data: globs in its directory. Runs with other data have another revision."""
+
+    files: list[_Text] = []
 
 
 class HighScore(_Table, frozen=True, kw_only=True):
@@ -258,6 +272,7 @@ class Manifest(_Table, frozen=True, kw_only=True):
     baselines: dict[str, Baseline] = {}
     calibration: Calibration | None = None
     result: ResultSpec
+    data: Data = Data()
     high_score: HighScore | None = None
 
     def asks_model(self, agent: str, config: Mapping[str, Any]) -> bool:

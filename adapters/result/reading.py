@@ -24,6 +24,7 @@ MAX_COUNT = 2**53
 """From this size on, a number of samples or tokens is garbage."""
 
 _MAX_SHOWN = 80
+_MAX_NAME = 200
 
 CHANCE = "chance"
 """The metric that holds the score of guessing, in the unit of the score."""
@@ -43,6 +44,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, Any] = {}
     usage: dict[str, Any] = {}
     synthetic: bool = False
+    data_revision: str | None = None
+    served_model: str | None = None
     reason: str | None = None
     error: str | None = None
     notes: list[str] = []
@@ -118,6 +121,8 @@ def _extract(spec: ResultSpec, document: Any, path: Path) -> Reading:
         metrics=_table(spec.metrics, document) | ({} if chance is None else {CHANCE: chance}),
         usage=_usage(spec, document, notes),
         synthetic=_search(spec.synthetic, document) is True,
+        data_revision=_name(_search(spec.data_revision, document)),
+        served_model=_name(_search(spec.served_model, document)),
         notes=notes,
     )
 
@@ -205,6 +210,14 @@ def _number(value: Any) -> float | None:
     except OverflowError:
         return None  # JSON's whole numbers have no end.
     return number if math.isfinite(number) else None
+
+
+def _name(value: Any) -> str | None:
+    """A name or a revision in a result: a short text, or a whole number."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = well_formed(str(value)).strip() if not isinstance(value, int) or abs(value) < MAX_COUNT else ""
+    return text[:_MAX_NAME] or None
 
 
 def _count(value: Any) -> int | None:

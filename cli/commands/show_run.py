@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from ...ledger.events import Json, Record
+from ...ledger.events import UNKNOWN_REVISION, Json, Record, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.store import EventStore
 from ...orchestrator.errors import UsageError
@@ -88,10 +88,25 @@ def _facts(run: Run) -> dict[str, str]:
         "result": run.result_json_path or "",
         "artifacts": "\n".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
         "commit": run.benchmarks_commit or "",
+        "revision": _revision(run.task_revision),
+        "answered by": run.served_model or "",
         "signature": run.signature,
         "provenance": _lines(run.provenance),
         "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
     }
+
+
+def _revision(revision: TaskRevision | None) -> str:
+    """The digest of the revision, and its parts."""
+    if revision is None:
+        return UNKNOWN_REVISION
+    parts = {
+        "version": revision.version,
+        "driver": revision.driver,
+        "data": revision.data,
+        "packages": revision.packages,
+    }
+    return f"{revision.digest[:12]} ({', '.join(f'{name} {value[:12]}' for name, value in parts.items() if value)})"
 
 
 def _lines(values: Json) -> str:

@@ -1,4 +1,4 @@
-"""Work that has succeeded, but with a benchmark that has changed: another manifest, or another commit of its files."""
+"""Work that has succeeded, but with a benchmark that has changed since: another task revision."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from functools import partial
 
 import msgspec
 
-from ...ledger.events import Json, Started
+from ...adapters.environment import find_built, spec_of
+from ...ledger.events import Json, Started, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from .plan import PlannedRun
+from .revision import differences, revision_of, with_data
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -24,14 +26,46 @@ class Change(msgspec.Struct, frozen=True):
 def find_changes(ledger: Ledger, plan: Sequence[PlannedRun], repository: Json) -> Mapping[str, Change]:
     """By signature, the last successes whose benchmark has changed since.
 
-    `repository` is what is known of the workspace's repository. What an earlier
-    version did not record, or what is in no repository, cannot be compared, and counts as unchanged.
+    `repository` is what is known of the workspace's repository. Runs of older versions have no revision: their
+    manifest and commit are compared. What they did not record counts as unchanged.
     """
     changes = {}
+    revisions = Revisions()
     for planned, last in zip(plan, ledger.look(partial(_last_successes, plan)), strict=True):
-        if last is not None and (what := _difference(last, ledger.started(last), planned, repository)):
+        if last is None:
+            continue
+        if last.task_revision is not None:
+            what = "; ".join(differences(last.task_revision, revisions.now(planned, last.task_revision)))
+        else:
+            what = _older_difference(last, ledger.started(last), planned, repository) or ""
+        if what:
             changes[planned.signature.digest] = Change(last.run_id, what)
     return changes
+
+
+class Revisions:
+    """The revisions of benchmarks as they are now, each found once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], TaskRevision] = {}
+
+    def now(self, planned: PlannedRun, before: TaskRevision) -> TaskRevision:
+        """The revision that a run would have. A part that only the run can show is that of `before`.
+
+        Only a result reports the revision of data without files, and only a built environment has resolved packages.
+        """
+        adapter = planned.adapter
+        spec = spec_of(adapter.manifest.requires)
+        environment = find_built(spec) if spec else None
+        key = (adapter.id, planned.agent)
+        if key not in self._known:
+            self._known[key] = revision_of(adapter, planned.agent, environment)
+        now = self._known[key]
+        if spec and environment is None:
+            now = TaskRevision.of(version=now.version, driver=now.driver, data=now.data, packages=before.packages)
+        if adapter.manifest.result.data_revision and not adapter.manifest.data.files:
+            now = with_data(now, before.data)
+        return now
 
 
 def _last_successes(plan: Sequence[PlannedRun], history: History) -> list[Run | None]:
@@ -39,7 +73,7 @@ def _last_successes(plan: Sequence[PlannedRun], history: History) -> list[Run | 
     return [next((run for run in runs if run.is_success), None) for runs in attempts]
 
 
-def _difference(last: Run, started: Started | None, planned: PlannedRun, repository: Json) -> str | None:
+def _older_difference(last: Run, started: Started | None, planned: PlannedRun, repository: Json) -> str | None:
     adapter = planned.adapter
     manifest = started.provenance.get("manifest", {}) if started else {}
     before, now = manifest.get("sha256"), adapter.sha256

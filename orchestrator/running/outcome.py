@@ -14,10 +14,11 @@ import msgspec
 from ...adapters.manifest import Manifest
 from ...adapters.result import Reading, read_result
 from ...adapters.result.storable import plain
-from ...ledger.events import Failed, Finished, HighScoreReference, Outcome
+from ...ledger.events import Failed, Finished, HighScoreReference, Outcome, TaskRevision
 from ...ledger.identity import utc_now
 from ...ledger.run_files import NotReadable, open_inside
 from ...projections.scores.samples import Looked, bounded_lines, look_through, samples_path
+from ..planning.revision import with_data
 from .artifacts import Listing, list_artifacts
 from .execution import Exit
 from .last_words import with_last_words
@@ -42,13 +43,14 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     """Where the files of a run are, and what else is known of it.
 
     `folder` is the run's own, `cwd` the one that its child began in, at `started_at` (Unix seconds). With `synthetic`
-    the run is synthetic, whatever its result says.
+    the run is synthetic, whatever its result says. `task_revision` is what is known of it from the start.
     """
 
     folder: Path
     cwd: Path
     started_at: float
     synthetic: bool
+    task_revision: TaskRevision | None = None
 
 
 def weigh(
@@ -83,7 +85,7 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     found = list_artifacts(left.folder, is_over=is_over)
     if not calls.usage:
         found_calls, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
-        calls = Calls(usage_of(found_calls), [*calls.notes, *notes])
+        calls = Calls(usage_of(found_calls), [*calls.notes, *notes], calls.served)
     looked = _looked_through(left, found, is_over)
     stderr, stderr_notes = _standard_error(reading, looked)
     known: dict[str, Any] = {
@@ -101,12 +103,19 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         "result_json_path": str(reading.path) if reading.path else None,
         "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes, *filter(None, [looked.note]), *stderr_notes],
         "synthetic": left.synthetic or reading.synthetic,
+        "task_revision": _revised(left.task_revision, reading.data_revision),
+        "served_model": calls.served or reading.served_model,
     }
     failure = _why_failed(manifest, exit, reading, left.folder)
     if failure is None:
         return Finished(**known)
     reason, error = failure
     return Failed(**known, reason=reason, error=error)
+
+
+def _revised(revision: TaskRevision | None, data: str | None) -> TaskRevision | None:
+    """The revision with the data that the result reports; None if that says nothing new."""
+    return with_data(revision, data) if revision and data and revision.data != data else None
 
 
 def _looked_through(left: Left, found: Listing, is_over: Callable[[], bool]) -> Looked:

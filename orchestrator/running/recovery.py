@@ -185,7 +185,9 @@ def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end:
         problem = f"exit status {end.status} is noted, but without a proof that its benchmark ended by itself"
         return _Ended(left=with_last_words(problem, folder))
     exit = Exit(return_code=end.status, duration_seconds=max(0.0, at - began))
-    left = Left(folder=folder, cwd=Path(run.cwd), started_at=began, synthetic=run.synthetic)
+    left = Left(
+        folder=folder, cwd=Path(run.cwd), started_at=began, synthetic=run.synthetic, task_revision=run.task_revision
+    )
     outcome = replace(weigh(manifest, exit, left, is_over=Patience().is_over), ended_at=utc_of(at))
     if isinstance(outcome, Failed):
         return _Ended(left=f"its benchmark ended by itself: {outcome.error}", at=at)

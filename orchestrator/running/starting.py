@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...ledger.commitment import Secrets
-from ...ledger.events import Json, Started
+from ...ledger.events import Json, Started, TaskRevision
 from ...ledger.identity import this_process
 from ..planning.plan import PlannedRun
 
@@ -36,6 +36,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks_commit: str | None = None
     eliza_commit: str | None = None
     eliza_version: str | None = None
+    task_revision: TaskRevision | None = None
 
 
 def started(claimed: Claimed, setting: Setting) -> Started:
@@ -65,4 +66,5 @@ def started(claimed: Claimed, setting: Setting) -> Started:
         provenance=setting.provenance,
         owner=replace(this_process(), commitment=claimed.secrets.commitment),
         synthetic=setting.synthetic,
+        task_revision=setting.task_revision,
     )

@@ -27,6 +27,7 @@ from ..models.prices import priced
 from ..models.providers import NO_MODEL, Endpoint, without_other_keys
 from ..planning.addresses import public_address
 from ..planning.plan import PlannedRun
+from ..planning.revision import revision_of
 from ..redaction import Redactor
 from .budget import Budget
 from .campaign import Campaign
@@ -142,8 +143,11 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
             attempt = len(history.attempts(planned.signature.digest)) + 1
             run_id = new_run_id(planned.adapter.id, attempt)
-            return [NewEvent(run_id, self._started(planned, prepared, run_id, attempt, secrets))]
+            event = self._started(planned, prepared, run_id, attempt, secrets)
+            return [NewEvent(run_id, replace(event, task_revision=revision))]
 
+        # Before the ledger's lock is taken: files are read for it, and git is asked.
+        revision = revision_of(planned.adapter, planned.agent, prepared.environment)
         claimed = list(self.ledger.decide(decide).runs.values())
         if not claimed:
             self.display.note(f"{planned.adapter.id}: skipped, another process has done it or runs it now")
@@ -226,7 +230,13 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
         if watch.progress.problem:
             exit = replace(exit, notes=[*exit.notes, f"progress could not be read: {watch.progress.problem}"])
-        left = Left(folder=folder, cwd=command.cwd, started_at=started_at, synthetic=run.synthetic)
+        left = Left(
+            folder=folder,
+            cwd=command.cwd,
+            started_at=started_at,
+            synthetic=run.synthetic,
+            task_revision=run.task_revision,
+        )
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:

@@ -34,6 +34,8 @@ MAX_BYTES = 256 * 1024 * 1024
 _MAX_LATENCIES = 1_000_000
 """Percentiles are those of the first calls, up to this number."""
 _MAX_NOTE_LENGTH = 200
+_MAX_MODEL_LENGTH = 200
+_MAX_SERVED = 8
 _MAX_AMOUNT = 2**40
 """Tokens or milliseconds of a call; a larger value is treated as garbage."""
 
@@ -79,10 +81,14 @@ class ProgressFile:
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """The usage that a telemetry file reports, empty without calls; and notes about the file."""
+    """The usage that a telemetry file reports, empty without calls; notes about the file; the models that answered.
+
+    `served` is the model that the API says has answered, with its `system_fingerprint`; commas separate several.
+    """
 
     usage: Json = {}
     notes: list[str] = []
+    served: str | None = None
 
 
 def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
@@ -109,7 +115,7 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
     except OSError as problem:
         return Calls(notes=[f"calls were not counted: {path} cannot be read: {problem.strerror}"])
     notes = [f"{path}: calls in its last {left} bytes were not counted"] if left else []
-    return Calls(sums.usage(), notes)
+    return Calls(sums.usage(), notes, sums.served())
 
 
 def usage_of(calls: Iterable[Json]) -> Json:
@@ -129,6 +135,7 @@ class _Sums:
         self._unknown: set[str] = set()
         self._costs: list[float] = []
         self._latencies = array("d")
+        self._served: dict[str, None] = {}
         self._calls = self._refused = 0
 
     def add(self, call: Mapping[str, Any]) -> None:
@@ -136,6 +143,8 @@ class _Sums:
         self._calls += 1
         self._refused += call.get("ok") is False and isinstance(call.get("status"), int)
         self._add_tokens(call)
+        if (served := _served(call)) and len(self._served) < _MAX_SERVED:
+            self._served[served] = None
         if _is_amount(cost := call.get("cost_usd"), int | float):
             self._costs.append(cost)
         if _is_amount(latency := call.get("latency_ms"), int | float) and len(self._latencies) < _MAX_LATENCIES:
@@ -151,6 +160,10 @@ class _Sums:
                 self._sums[field] = self._sums.get(field, 0) + value
             elif (reports_tokens and field in _WHOLE) or _is_null(call, _CALL_FIELDS[field]):
                 self._unknown.add(field)
+
+    def served(self) -> str | None:
+        """The models that answered, with their fingerprints, in alphabetical order; None if no call names one."""
+        return ", ".join(sorted(self._served)) or None
 
     def usage(self) -> Json:
         """The usage of all calls; empty without any."""
@@ -169,6 +182,17 @@ class _Sums:
             usage["latency_p50_ms"] = _percentile(ordered, 0.50)
             usage["latency_p95_ms"] = _percentile(ordered, 0.95)
         return usage
+
+
+def _served(call: Mapping[str, Any]) -> str | None:
+    """What the API says has answered a call: its `served_model`, with its `system_fingerprint`."""
+    model, fingerprint = call.get("served_model"), call.get("system_fingerprint")
+    if not isinstance(model, str) or not model.strip():
+        return None
+    named = " ".join(model.split())[:_MAX_MODEL_LENGTH]
+    if isinstance(fingerprint, str) and fingerprint.strip():
+        return f"{named} ({' '.join(fingerprint.split())[:_MAX_MODEL_LENGTH]})"
+    return named
 
 
 def _amount(call: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

@@ -78,7 +78,7 @@ begun AS MATERIALIZED (
         "benchmarks_commit": "VARCHAR", "eliza_commit": "VARCHAR", "eliza_version": "VARCHAR",
         "comparison_key": "VARCHAR", "reason": "VARCHAR", "return_code": "VARCHAR", "samples": "VARCHAR",
         "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN",
-        "notes": "JSON", "owner": "JSON", "provenance": "JSON"}'
+        "notes": "JSON", "owner": "JSON", "provenance": "JSON", "task_revision": "JSON"}'
     ) AS d
   FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
   -- That is known of them already; it is said again so that only these events are read and joined.
@@ -120,7 +120,8 @@ outcomes AS MATERIALIZED (
         "unit": "VARCHAR", "higher_is_better": "BOOLEAN", "samples": "VARCHAR", "stderr": "DOUBLE", "metrics": "JSON",
         "usage": "JSON", "artifacts": "JSON", "result_json_path": "VARCHAR",
         "high_score": {"label": "VARCHAR", "value": "DOUBLE", "source": "VARCHAR"}, "delta_to_high_score": "DOUBLE",
-        "synthetic": "BOOLEAN", "notes": "JSON", "reason": "VARCHAR", "error": "VARCHAR"}'
+        "synthetic": "BOOLEAN", "notes": "JSON", "reason": "VARCHAR", "error": "VARCHAR", "task_revision": "JSON",
+        "served_model": "VARCHAR"}'
     ) AS o
   FROM fold_events e JOIN ends x ON e.seq = x.ended_seq
   WHERE e.type IN ('finished', 'failed', 'recovered')
@@ -244,7 +245,12 @@ told AS (
     coalesce(b.d.provenance, '{}') AS provenance_json,
     b.first_seq AS first_seq,
     greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq) AS last_seq,
-    coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq
+    coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq,
+    CASE WHEN NOT b.is_import THEN coalesce(
+      CASE WHEN e.has_outcome AND json_type(e.o.task_revision) = 'OBJECT' THEN e.o.task_revision END,
+      CASE WHEN json_type(b.d.task_revision) = 'OBJECT' THEN b.d.task_revision END
+    ) END AS task_revision_json,
+    CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream

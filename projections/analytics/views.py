@@ -103,6 +103,8 @@ _VIEWS = (
         first_seq BIGINT the position of its first event
         last_seq BIGINT the position of its last event
         ended_seq BIGINT the position of the event that ended it
+        task_revision_json JSON what it measured with: a digest and its parts; null for runs of older versions
+        served_model VARCHAR the model that the API says has answered
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

@@ -19,6 +19,8 @@ from benchmarks.ledger.events import (
     Annotated,
     Artifact,
     Counts,
+    EquivalenceDeclared,
+    EquivalenceWithdrawn,
     Failed,
     Finished,
     GroupClosed,
@@ -41,6 +43,7 @@ from benchmarks.ledger.events import (
     SetAside,
     Skipped,
     Started,
+    TaskRevision,
     Unknown,
 )
 from benchmarks.ledger.history import History
@@ -168,6 +171,8 @@ def everything() -> list[NewEvent]:
         "delta_to_high_score": -0.25,
         "synthetic": False,
         "revealed": secrets.by_owner,
+        "task_revision": TaskRevision.of(version="1", driver="d" * 64, data="2026-11", packages="p" * 64),
+        "served_model": "qwen3-32b (fp_1)",
     }
 
     def started(attempt: int) -> Started:
@@ -194,6 +199,7 @@ def everything() -> list[NewEvent]:
             eliza_version="2.0",
             provenance={"orchestrator": "0.1.0"},
             owner=owner,
+            task_revision=TaskRevision.of(version="1", driver="d" * 64, data="", packages="p" * 64),
         )
 
     finished = Finished(**common)
@@ -239,6 +245,8 @@ def everything() -> list[NewEvent]:
         NewEvent("run_4", Finished(**common, late=True)),
         NewEvent("run_1", Annotated(author="a", note="n", tags=["t"])),
         NewEvent("run_1", Retracted(author="a", reason="r")),
+        NewEvent("b", EquivalenceDeclared(revisions=["1" * 64, "2" * 64], author="a", reason="r", evidence={"n": 30})),
+        NewEvent("b", EquivalenceWithdrawn(revisions=["1" * 64, "2" * 64], author="a", reason="r")),
         NewEvent("rg_1", Skipped(**work, **who, reason="already_succeeded", existing_run_id="run_1")),
         NewEvent("rg_1", Incompatible(**work, **who, missing=["docker"])),
         NewEvent(

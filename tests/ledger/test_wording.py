@@ -23,6 +23,8 @@ WORDS = {
     "high_score_published": {"label", "source", "author"},
     "annotated": {"author", "note", "tags"},
     "retracted": {"author", "reason"},
+    "equivalence_declared": {"author", "reason", "evidence"},
+    "equivalence_withdrawn": {"author", "reason"},
     "imported": {"run"},
     "repaired": {"author", "reason"},
     "set_aside": {"author", "reason"},

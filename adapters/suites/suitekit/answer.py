@@ -44,7 +44,8 @@ class Answer:
     """What a model said, why it ended, the tokens that it took, and how long it took in milliseconds.
 
     `finish_reason` is the server's word. `refusal` is what the model said in place of an answer. `only` says what came
-    in place of text: "reasoning", "tool calls", or "" if there is text or nothing at all.
+    in place of text: "reasoning", "tool calls", or "" if there is text or nothing at all. `fingerprint` is what
+    the server calls the system that answered.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Answer:
     latency_ms: float = 0.0
     refusal: str = ""
     only: str = ""
+    fingerprint: str = ""
 
     @property
     def is_filtered(self) -> bool:
@@ -100,6 +102,7 @@ def read_answer(document: Any, milliseconds: float) -> Answer:
         text=text,
         finish_reason=_reason(choice),
         model=str(document.get("model") or ""),
+        fingerprint=str(document.get("system_fingerprint") or ""),
         usage=usage,
         latency_ms=round(milliseconds, 3),
         refusal=str(refusal),

@@ -232,6 +232,8 @@ class ChatClient:
             {
                 "ok": True,
                 "model": answer.model or self.model,
+                "served_model": answer.model,
+                "system_fingerprint": answer.fingerprint,
                 "input_tokens": used.input_tokens,
                 "output_tokens": used.output_tokens,
                 "total_tokens": used.total_tokens,

@@ -116,7 +116,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--extra", default="{}", metavar="JSON", help="Set options of benchmarks; per_benchmark sets them by id.")
 @click.option("--rerun-failed", is_flag=True, help="Also run what failed last time, despite an earlier success.")
 @click.option("--force", is_flag=True, help="Run even if a success is recorded.")
-@click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another manifest or commit.")
+@click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another revision of its benchmark.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
 @click.option(
     "--jobs", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of parallel runs."

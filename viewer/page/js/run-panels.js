@@ -92,6 +92,8 @@ export function factsPanel(run) {
       ["exit code", run.return_code],
       ["remarks", (run.notes ?? []).join("; ")],
       ["benchmark version", run.benchmark_version],
+      ["revision", code(run.task_revision?.digest?.slice(0, 12))],
+      ["answered by", run.served_model],
       ["commit", code(run.benchmarks_commit)],
       ["eliza", [run.eliza_version, run.eliza_commit].filter(Boolean).join(" ")],
       ["reference", source(run.high_score_source)],

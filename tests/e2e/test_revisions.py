@@ -1,0 +1,143 @@
+"""The task revision: what a run measured with is recorded, and only what has changed is run again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.conftest import GOOD
+
+DATA = '[data]\nfiles = ["data/*.jsonl"]\n'
+REPORTED = 'output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 4, "data": "%s"}))'
+
+
+def revision_of(bench, index=-1) -> dict:
+    return bench.runs()[index]["task_revision"]
+
+
+def explained(bench, id="quiz") -> str:
+    done = bench("run", "--benchmarks", id, "--provider", "ollama", "--rerun-changed", "--dry-run", "--explain")
+    return done.stdout + done.stderr
+
+
+def rerun(bench, id="quiz") -> int:
+    """How many runs there are after `run --rerun-changed`."""
+    bench.run(id, more=("--rerun-changed",))
+    return len(bench.runs())
+
+
+def test_a_run_records_its_revision_and_another_one_has_the_same(bench):
+    bench.add("quiz")
+    bench.run("quiz")
+    first = revision_of(bench)
+    assert len(first["digest"]) == 64 and len(first["driver"]) == 64
+    assert (first["version"], first["data"], first["packages"]) == ("", "", "")
+    bench.run("quiz", more=("--force",))
+    assert revision_of(bench) == first
+    started = json.loads(bench("ledger", "log", "--type", "started", "--json").stdout.splitlines()[0])
+    assert started["data"]["task_revision"] == first
+
+
+def test_a_changed_driver_is_run_again_outside_of_git_and_the_part_is_named(bench):
+    folder = bench.add("quiz")
+    bench.run("quiz")
+    assert rerun(bench) == 1
+    (folder / "suite.py").write_text((folder / "suite.py").read_text() + "# another way\n")
+    assert "succeeded with another benchmark: driver was " in explained(bench)
+    assert rerun(bench) == 2
+    assert rerun(bench) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["__pycache__/suite.pyc", ".hidden", ".cache_of_a_tool/x", "node_modules/x.js", "suite.pyc", ".venv/lib/x.py"],
+)
+def test_caches_and_hidden_files_change_nothing(bench, path):
+    folder = bench.add("quiz")
+    bench.run("quiz")
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("x")
+    assert rerun(bench) == 1
+
+
+def test_words_for_people_and_limits_of_time_change_nothing(bench):
+    folder = bench.add("quiz")
+    bench.run("quiz")
+    manifest = folder / "benchmark.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('name = "quiz"', 'name = "A quiz"').replace("[run]", "[run]\ntimeout_seconds = 9"))
+    assert rerun(bench) == 1
+    manifest.write_text(text.replace('score = "score"', 'score = "score || `0`"'))
+    assert "driver was" in explained(bench)
+    manifest.write_text('version = "2"\n' + text)
+    assert "version was none and is '2' now" in explained(bench)
+
+
+def test_in_a_repository_only_what_git_tracks_counts_committed_or_not(bench):
+    folder = bench.add("quiz")
+
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", bench.root, *identity, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    bench.run("quiz")
+    (folder / "notes.txt").write_text("not tracked")
+    git("commit", "-qm", "two", "--allow-empty")
+    assert rerun(bench) == 1, "another commit with the same files is the same revision"
+    (folder / "suite.py").write_text((folder / "suite.py").read_text() + "# not committed\n")
+    assert rerun(bench) == 2
+
+
+def test_named_files_count_alone(bench):
+    folder = bench.add("quiz", run='files = ["suite.py", "lib"]')
+    (folder / "lib").mkdir()
+    (folder / "lib" / "a.py").write_text("1")
+    bench.run("quiz")
+    (folder / "other.py").write_text("x")
+    assert rerun(bench) == 1
+    (folder / "lib" / "b.py").write_text("2")
+    assert rerun(bench) == 2
+
+
+def test_data_has_a_digest_of_its_own_and_a_result_may_report_its_revision(bench):
+    folder = bench.add("quiz", run='files = ["suite.py"]', more=DATA)
+    (folder / "data").mkdir()
+    (folder / "data" / "a.jsonl").write_text("{}\n")
+    bench.run("quiz")
+    assert len(revision_of(bench)["data"]) == 64
+    (folder / "data" / "a.jsonl").write_text('{"q": 1}\n')
+    assert "data was " in explained(bench) and "driver" not in explained(bench)
+    assert rerun(bench) == 2
+
+    bench.add("hub", REPORTED % "v1", result='data_revision = "data"')
+    bench.run("hub")
+    [run] = bench.runs("--benchmark", "hub")
+    assert run["task_revision"]["data"] == "v1"
+    bench.run("hub", more=("--rerun-changed",))
+    assert len(bench.runs("--benchmark", "hub")) == 1, "only a run shows the revision of such data"
+    started = json.loads(bench("ledger", "log", "--type", "started", "--stream", run["run_id"], "--json").stdout)
+    assert started["data"]["task_revision"]["data"] == ""
+
+
+def test_the_model_that_answered_is_recorded(bench):
+    call = {"served_model": "m-2026-09-01", "system_fingerprint": "fp_1", "input_tokens": 1, "output_tokens": 1}
+    code = f"""
+    with open(os.environ["BENCHMARK_TELEMETRY_JSONL"], "a") as file:
+        file.write(json.dumps({call!r}) + "\\n")
+    {GOOD}
+    """
+    bench.add("quiz", code)
+    bench.run("quiz")
+    [run] = bench.runs()
+    assert run["served_model"] == "m-2026-09-01 (fp_1)"
+    assert "m-2026-09-01 (fp_1)" in bench("show-run", run["run_id"]).stdout
+    bench.add("other", code.replace("served_model", "model"), result='served_model = "config.model"')
+    bench.run("other")
+    [run] = bench.runs("--benchmark", "other")
+    assert run["served_model"] is None
