@@ -72,7 +72,7 @@ def _all_files(folder: Path) -> Iterator[Path]:
 
 
 def _content(file: Path, max_bytes: int | None) -> str | None:
-    """What stands for a file's content; None if there is no such file."""
+    """What stands for a file's content; None if the file does not exist."""
     try:
         about = file.stat()
         if not stat.S_ISREG(about.st_mode):
