@@ -21,6 +21,7 @@ from .api.openapi import Description, Route
 from .api.raw_path import CONVERTERS, RawPath, template
 from .api.site import Site
 from .index.archive import Archive, NoSuchMoment
+from .index.proof import ChainProof
 from .resources.artifacts import ArtifactFile, Artifacts
 from .resources.benchmarks import Benchmarks, OneBenchmark
 from .resources.charts import ChartFile, Charts
@@ -60,9 +61,10 @@ def create_app(
     changed in the projection.
     """
     archive = Archive(Workspace(workspace), store, notice)
-    site = Site(archive, Replies(archive), Metrics(), closing or threading.Event(), threading.Lock())
+    closing = closing or threading.Event()
+    site = Site(archive, ChainProof(store), Replies(archive), Metrics(), closing, threading.Lock())
     if eager:
-        threading.Thread(target=archive.prepare, daemon=True).start()
+        threading.Thread(target=_work_in_background, args=(site,), daemon=True).start()
     app = falcon.App()
     app.add_middleware(site.metrics)
     app.add_middleware(RawPath())
@@ -86,6 +88,11 @@ def create_app(
         path = "/" + file.relative_to(_PAGE).as_posix()
         app.add_route("/" if path == "/index.html" else path, PageFile(file))
     return app
+
+
+def _work_in_background(site: Site) -> None:
+    site.archive.prepare()
+    site.proof.run(site.closing)
 
 
 def _routes(site: Site, most_streams: int) -> list[Route]:

@@ -52,7 +52,7 @@ def xml_text(text: str) -> str:
 
 
 def format_score(score: float | None, stderr: float | None = None) -> str:
-    """A score, with its standard error where there is one; the viewer's page writes it alike (`js/format.js`).
+    """A score, with its standard error if it is known; the viewer's page writes it the same way (`js/format.js`).
 
     The error has as many digits as the score, and more where it would look like none. An error of 0 is not shown:
     scores that do not spread say nothing about their noise.

@@ -88,7 +88,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unlike(msgspec.Struct, frozen=True):
-    """A benchmark on which a side can't be compared with the first one, and why not."""
+    """A benchmark, or a part of one, on which a side cannot be compared with the first one, and why not."""
 
     benchmark_id: str
     side: str
@@ -365,15 +365,30 @@ _Table = Mapping[_Key, Sequence[Run]]
 
 
 def _differences(first: str, before: _Table, side: str, after: _Table) -> Iterator[tuple[str, str]]:
-    """The benchmarks of two sides that have no row in common, each with the reason."""
-    common = {key.task.benchmark_id for key in before.keys() & after.keys()}
-    ours, theirs = _newest_keys(before), _newest_keys(after)
-    for benchmark_id in sorted((ours.keys() | theirs.keys()) - common):
-        if benchmark_id in ours and benchmark_id in theirs:
-            a, b = ours[benchmark_id], theirs[benchmark_id]
+    """Everything that two sides do not have in common, by benchmark, each with the reason."""
+    for benchmark_id in sorted({key.task.benchmark_id for key in before.keys() | after.keys()}):
+        ours, theirs = ([key for key in table if key.task.benchmark_id == benchmark_id] for table in (before, after))
+        if not ours or not theirs:
+            yield benchmark_id, f"only {first if ours else side} has a score"
+        elif not set(ours) & set(theirs):
+            a, b = _newest_keys(before)[benchmark_id], _newest_keys(after)[benchmark_id]
             yield benchmark_id, _difference(a, _newest(before[a]), b, _newest(after[b]))
         else:
-            yield benchmark_id, f"only {first if benchmark_id in ours else side} has a score"
+            # On a benchmark that they have in common, one of them may have run more of it.
+            configs = {key.task: task_config(_newest(before.get(key) or after[key])) for key in (*ours, *theirs)}
+            telling = telling_options(configs)
+            for name, keys, others in ((first, ours, theirs), (side, theirs, ours)):
+                for key in sorted(set(keys) - set(others)):
+                    yield benchmark_id, f"only {name} has a score{_of_key(key, telling[key.task])}"
+
+
+def _of_key(key: _Key, telling: Json) -> str:
+    """What tells a row from the others of its benchmark, in words."""
+    options = [f"{name}={_shown(telling, name)}" for name in telling]
+    contenders = [part for part in (key.agent, key.model) if part]
+    words = [", ".join(options), " with ".join(contenders), key.task.unit if not options else ""]
+    told = ", ".join(word for word in words if word)
+    return f" for {told}" if told else ""
 
 
 def _newest_keys(table: _Table) -> dict[str, _Key]:

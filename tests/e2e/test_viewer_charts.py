@@ -61,7 +61,7 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
     expect(page.locator(".intro")).to_contain_text("18 runs of 2 benchmarks")
     expect(page.locator("#head")).to_contain_text("#38")
     page.get_by_role("link", name="Runs", exact=True).click()
-    expect(page.locator(".intro")).to_contain_text("18 in the ledger")
+    expect(page.locator(".intro")).to_contain_text("18 runs")
     page.get_by_role("searchbox", name="Search runs").fill("large speed")
     expect(page.locator(".intro")).to_contain_text("3 of 18")
     page.locator("tbody a").first.click()
@@ -69,7 +69,7 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
     page.get_by_role("link", name="Benchmarks", exact=True).click()
     page.get_by_role("link", name="recall").click()
     expect(page.locator(".canvas svg .mark-symbol path").first).to_be_visible()
-    assert page.get_by_role("link", name="Ask").count() == 0, "what only a server can do is not offered"
+    assert page.get_by_role("link", name="SQL").count() == 0, "what only a server can do is not offered"
 
 
 def is_wrong(message):
@@ -85,7 +85,7 @@ def test_the_matrix_shows_the_best_contender_in_either_direction(scores):
     expect(recall.locator(".shade-5")).to_contain_text("0.720")
     expect(recall.locator(".shade-5")).to_contain_text("★")
     expect(speed.locator(".shade-5")).to_contain_text("0.320")
-    expect(speed.locator(".shade-5 .better")).to_contain_text("−0.480")
+    expect(speed.locator(".shade-5")).to_contain_text("−0.480 vs published")
     page.get_by_role("button", name="by agent").click()
     expect(page.get_by_role("columnheader", name="bare-model")).to_be_visible()
     assert "by=agent" in page.url
@@ -112,7 +112,7 @@ def test_one_benchmark_has_its_history_as_a_chart(scores):
 def test_models_are_compared_and_the_address_says_which(scores):
     page, url = scores
     page.goto(url + "#/compare")
-    page.get_by_text("Choose two to six").wait_for()
+    page.get_by_text("Choose 2–6").wait_for()
     for name in ("model:small", "model:large"):
         page.get_by_label("What to compare").fill(name)
         page.keyboard.press("Enter")
@@ -122,10 +122,10 @@ def test_models_are_compared_and_the_address_says_which(scores):
     assert page.url.endswith("#/compare?of=model%3Asmall&of=model%3Alarge")
     page.reload()
     expect(row).to_contain_text("better")
-    page.get_by_role("button", name="Measure against model:large").click()
+    page.get_by_role("button", name="Set model:large as baseline").click()
     expect(row).to_contain_text("−0.400 worse")
-    page.get_by_role("button", name="Leave out model:small").click()
-    page.get_by_text("Choose two to six").wait_for()
+    page.get_by_role("button", name="Remove model:small").click()
+    page.get_by_text("Choose 2–6").wait_for()
 
 
 def test_letters_replace_the_names_of_sides_on_a_narrow_page(live, histories):
@@ -139,7 +139,7 @@ def test_letters_replace_the_names_of_sides_on_a_narrow_page(live, histories):
     chart = page.get_by_role("img", name=re.compile("differences to run_0"))
     chart.locator(".mark-symbol path").first.wait_for(timeout=20_000)
     words = chart.locator("svg text").all_text_contents()
-    assert "difference to A; to the right is better" in words and {"B", "C"} <= set(words)
+    assert "difference to A, ratio; to the right is better" in words and {"B", "C"} <= set(words)
     beyond = """svg => {
         const { left, right } = svg.getBoundingClientRect();
         const texts = [...svg.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
@@ -170,7 +170,7 @@ def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):
     page.reload()
     expect(page.get_by_role("row")).to_have_count(4)
     page.get_by_label("SQL").fill("SELECT modell FROM runs")
-    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("button", name="Run", exact=True).click()
     expect(page.get_by_role("alert").get_by_text(re.compile('Referenced column "modell" not found'))).to_be_visible()
     page.get_by_text("score_history", exact=True).click()
     page.get_by_role("button", name="is_record").click()
@@ -184,7 +184,7 @@ def test_the_spread_keeps_the_providers_of_one_model_apart(live, histories):
         events = [NewEvent(f"run_{number}", start), NewEvent(f"run_{number}", histories.finished(number / 10))]
         histories.append_anyway(store, events)
     page.goto(url + "#/benchmarks/b")
-    spread = page.get_by_role("region", name="Repeats")
+    spread = page.get_by_role("region", name="Distribution by model")
     expect(spread).to_contain_text("groq:one")
     expect(spread).to_contain_text("local:one")
     expect(page.locator("main svg").get_by_text("bare-model · groq:one")).to_be_visible()

@@ -37,7 +37,7 @@ def test_the_overview_shows_progress_age_and_stale_runs(live, histories):
     expect(row.locator("time-ago")).to_have_text("just now")
     assert row.locator("time-elapsed").inner_text().endswith(" s")
     histories.append_anyway(store, [NewEvent("run_1", histories.finished(0.5))])
-    expect(page.locator("section.panel", has_text="Finished last").locator("tr[data-run=run_1]")).to_have_count(1)
+    expect(page.locator("section.panel", has_text="Recently finished").locator("tr[data-run=run_1]")).to_have_count(1)
 
 
 def test_a_stale_run_is_marked_before_anybody_recovers_it(browser, serving, tmp_path, histories):

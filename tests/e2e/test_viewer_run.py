@@ -57,7 +57,7 @@ def test_a_log_is_searched_and_the_line_shown(page, url):
     page.locator(".matches button").click()
     expect(page.locator(".log .found")).to_have_text("a needle here")
     page.get_by_label("Search the log").fill("haystack")
-    expect(page.locator(".matches")).to_contain_text("Nothing like that")
+    expect(page.locator(".matches")).to_contain_text("No matches")
 
 
 def test_the_score_is_shown_beside_reference_and_history(page, url):
@@ -65,7 +65,7 @@ def test_the_score_is_shown_beside_reference_and_history(page, url):
     standing = page.locator(".standing")
     expect(standing).to_contain_text("someone")
     expect(standing.locator("svg .this")).to_have_count(1)
-    expect(standing).to_contain_text("own best before")
+    expect(standing).to_contain_text("previous best")
     assert standing.locator(".dots circle").count() > 10
 
 

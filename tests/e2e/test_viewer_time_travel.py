@@ -1,4 +1,4 @@
-"""Time travel: every page shows the past, and says so."""
+"""The history: every page shows the state of a moment, and says which one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def test_every_page_shows_the_past_until_the_reader_returns_to_now(page):
-    page.get_by_role("button", name="As of now").click()
+def test_every_page_shows_the_past_until_the_reader_returns(page):
+    page.get_by_role("button", name="History").click()
     slider = page.get_by_label("Position in the ledger")
     expect(slider).to_have_attribute("max", "264")
     slider.fill("100")
     page.wait_for_url(re.compile("as_of=100"))
-    expect(page.locator(".intro")).to_contain_text("50 in the ledger")
+    expect(page.locator(".intro")).to_contain_text("50 runs")
     expect(page.locator("time-travel")).to_contain_text("event 100 of 264")
     assert page.evaluate("document.documentElement.hasAttribute('data-past')")
     expect(page.locator("#head")).to_have_attribute("data-state", "past")
@@ -32,25 +32,25 @@ def test_every_page_shows_the_past_until_the_reader_returns_to_now(page):
     expect(page.locator(".intro")).to_contain_text("50 runs of")
 
 
-def test_a_date_leads_there_too(page):
-    page.get_by_role("button", name="As of now").click()
+def test_a_date_leads_to_its_moment(page):
+    page.get_by_role("button", name="History").click()
     page.get_by_label("Date and time, UTC").fill("2020-01-01T00:00:00")
     page.wait_for_url(re.compile("as_of=2020"))
-    page.get_by_text("At that moment the ledger knew of no run").wait_for()
+    page.get_by_text("At that moment the ledger had no runs").wait_for()
     expect(page.locator("time-travel")).to_contain_text("2020-01-01 00:00:00 UTC")
 
 
-def test_a_moment_that_is_not_past_is_said_to_be_none(page, url):
+def test_a_moment_in_the_future_is_named_as_one(page, url):
     page.goto(url + "?as_of=2999-01-01T00:00:00Z#/")
-    expect(page.locator("time-travel")).to_contain_text("2999-01-01 00:00:00 UTC is still to come")
+    expect(page.locator("time-travel")).to_contain_text("2999-01-01 00:00:00 UTC is in the future")
     expect(page.locator(".intro")).to_contain_text("132 runs of")
     page.goto(url + "?as_of=264#/")
-    expect(page.locator("time-travel")).to_contain_text("Nothing has happened since")
+    expect(page.locator("time-travel")).to_contain_text("No events since")
 
 
-def test_a_page_without_history_shows_the_moment_too(page, url):
+def test_a_page_without_data_of_the_history_names_the_moment(page, url):
     page.goto(url + "?as_of=100#/ask")
-    expect(page.locator("time-travel")).to_contain_text("As it was known after event 100")
+    expect(page.locator("time-travel")).to_contain_text("Viewing event 100")
     expect(page.get_by_label("Position in the ledger")).to_have_value("100")
 
 
@@ -63,10 +63,36 @@ def test_a_position_after_the_last_event_is_an_error(browser, url):
     page.close()
 
 
-def test_a_run_of_later_is_not_known(browser, url):
+def test_a_later_run_is_not_shown(browser, url):
     page = browser.new_page()
     page.goto(url + "?as_of=100#/runs/run_full")
     page.get_by_text("This run cannot be shown").wait_for()
     page.get_by_role("button", name="Back to now").click()
     page.get_by_role("heading", name="full", exact=True).wait_for()
+    page.close()
+
+
+def test_the_slider_waits_until_the_ledger_is_measured(browser, url):
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda problem: problems.append(str(problem)))
+    page.add_init_script("""
+        const real = window.fetch;
+        const held = new Promise((resolve) => (window.release = resolve));
+        window.fetch = async (...asked) => {
+            if (String(asked[0]).includes("/api/ledger")) await held;
+            return real(...asked);
+        };
+    """)
+    page.goto(url + "#/runs")
+    page.get_by_role("button", name="History").click()
+    slider = page.get_by_label("Position in the ledger")
+    expect(slider).to_be_disabled()
+    slider.evaluate("slider => slider.dispatchEvent(new Event('input'))")
+    assert problems == []
+    page.evaluate("release()")
+    expect(slider).to_be_enabled()
+    slider.fill("100")
+    page.wait_for_url(re.compile("as_of=100"))
+    assert problems == []
     page.close()

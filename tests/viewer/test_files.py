@@ -35,8 +35,8 @@ def test_a_range_behind_the_end_is_refused(client, log):
 def test_the_lines_in_which_a_text_stands(client, log):
     told = client.simulate_get(f"{log}/matches?q=TWO").json
     assert told["matches"] == [
-        {"offset": 4, "line": 2, "text": "Two red lines"},
-        {"offset": 34, "line": 4, "text": "two again"},
+        {"offset": 4, "line": 2, "text": "Two red lines", "context_offset": 0, "lines_before": 1},
+        {"offset": 34, "line": 4, "text": "two again", "context_offset": 0, "lines_before": 3},
     ]
     assert (told["next_offset"], told["size"]) == (None, 50)
     assert len(client.simulate_get(f"{log}/matches", params={"q": "two red"}).json["matches"]) == 1

@@ -62,7 +62,7 @@ def test_the_spread_of_repeats(client, add):
     for number, score in enumerate([0.4, 0.5, 0.6]):
         add(f"run_{number}", score, ended_at=ended(number))
     [repeats] = client.simulate_get("/api/benchmarks/b").json["repeats"]
-    assert (repeats["mean"], repeats["least"], repeats["most"], repeats["scores"]) == (0.5, 0.4, 0.6, [0.4, 0.5, 0.6])
+    assert (repeats["mean"], repeats["min"], repeats["max"], repeats["scores"]) == (0.5, 0.4, 0.6, [0.4, 0.5, 0.6])
     assert abs(repeats["stderr"] - 0.1 / 3**0.5) < 1e-12
 
 

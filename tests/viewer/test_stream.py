@@ -100,14 +100,15 @@ def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, wo
     from benchmarks.viewer.api.metrics import Metrics
     from benchmarks.viewer.api.site import Site
     from benchmarks.viewer.index.archive import Archive
+    from benchmarks.viewer.index.proof import ChainProof
     from benchmarks.viewer.resources.stream import Stream, _Teller
 
     add("run_a", end=False)
     archive = Archive(workspace, store)
-    site = Site(archive, Replies(archive), Metrics(), threading.Event(), threading.Lock())
+    site = Site(archive, ChainProof(store), Replies(archive), Metrics(), threading.Event(), threading.Lock())
     with archive.look():
         pass
-    pieces = Stream(site, 1)._follow(b"first", _Teller(archive, 1), lambda: False)
+    pieces = Stream(site, 1)._follow(b"first", _Teller(site, 1), lambda: False)
     assert next(pieces) == b"first"
     store.append(lambda _: [NewEvent("run_a", histories.finished(0.5))], lambda _: None)
     while b"event: head" not in (piece := next(pieces)):
@@ -115,4 +116,4 @@ def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, wo
     assert b"succeeded" in piece
     site.closing.set()
     assert list(pieces) == []
-    assert list(Stream(replace(site, closing=threading.Event()), 1)._follow(b"x", _Teller(archive, 2), lambda: True))
+    assert list(Stream(replace(site, closing=threading.Event()), 1)._follow(b"x", _Teller(site, 2), lambda: True))

@@ -10,6 +10,7 @@ import falcon
 import msgspec
 
 from ..index.archive import Archive, Head, View
+from ..index.proof import ChainProof
 from ..index.row import RunRow
 from .answers import Replies
 from .metrics import Metrics
@@ -26,6 +27,7 @@ class Site(msgspec.Struct, frozen=True):
     """
 
     archive: Archive
+    proof: ChainProof
     replies: Replies
     metrics: Metrics
     closing: threading.Event

@@ -257,7 +257,7 @@ class Attempts(msgspec.Struct, frozen=True):
 class Repeats(msgspec.Struct, frozen=True):
     """What one agent with one model scored, as on the leaderboard: the mean of the newest run of each repetition.
 
-    `least` and `most` are those of all runs.
+    `min` and `max` are those of all runs.
     """
 
     agent: str
@@ -268,8 +268,8 @@ class Repeats(msgspec.Struct, frozen=True):
     stderr: float | None
     low: float | None
     high: float | None
-    least: float
-    most: float
+    min: float
+    max: float
     scores: list[float]
 
 
@@ -430,7 +430,7 @@ def _spread(who: tuple[str, str, str], rows: Sequence[RunRow]) -> Repeats:
         stderr=found.stderr,
         low=found.low,
         high=found.high,
-        least=min(scores),
-        most=max(scores),
+        min=min(scores),
+        max=max(scores),
         scores=scores[-_MOST_SCORES:],
     )

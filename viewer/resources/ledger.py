@@ -20,7 +20,11 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class AboutLedger(msgspec.Struct, frozen=True):
-    """The ledger's size, and marks over its whole length. `unreadable`: events that made no sense where they stood."""
+    """The ledger's size, and marks over its whole length.
+
+    `unreadable` counts events that made no sense at their position. `proven` is the last event whose chain was proven
+    in the background; `damage` names the first fault, or is empty.
+    """
 
     head: Head
     first_at: str | None
@@ -28,6 +32,8 @@ class AboutLedger(msgspec.Struct, frozen=True):
     bytes: int
     runs: int
     unreadable: int
+    proven: int
+    damage: str
     marks: list[Mark]
 
 
@@ -45,7 +51,8 @@ class LedgerExtent:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The extent now."""
         self.parameters.read(req)
-        self._site.answer(req, resp, None, self._measure)
+        proof = self._site.proof
+        self._site.answer(req, resp, None, self._measure, lambda _: [str(proof.position), proof.damage])
 
     on_head = on_get
 
@@ -61,6 +68,8 @@ class LedgerExtent:
             bytes=sum(file.stat().st_size for file in archive.store.files()),
             runs=len(view.table.rows),
             unreadable=unreadable,
+            proven=self._site.proof.position,
+            damage=self._site.proof.damage,
             marks=marks,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import deque
 from typing import BinaryIO
 
 import falcon
@@ -18,9 +19,10 @@ from .run import find_run
 
 LOGS = {"stdout": "stdout.log", "stderr": "stderr.log"}
 
-_MOST_READ = 32 * 1024 * 1024
-_MOST_LINE = 64 * 1024
-_MOST_SHOWN = 500
+_MAX_READ = 32 * 1024 * 1024
+_MAX_LINE = 64 * 1024
+_MAX_SHOWN = 500
+_CONTEXT_LINES = 5
 
 
 class Log:
@@ -44,11 +46,16 @@ class Log:
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A line: where it begins in the file, its number counted from where the search began, and its text."""
+    """A line: where it begins in the file, its number counted from where the search began, and its text.
+
+    `lines_before` lines before it begin at `context_offset`.
+    """
 
     offset: int
     line: int
     text: str
+    context_offset: int
+    lines_before: int
 
 
 class Matches(msgspec.Struct, frozen=True):
@@ -97,13 +104,18 @@ def _search(file: BinaryIO, size: int, wanted: str, offset: int, most: int) -> M
     begin = place = min(offset, size)
     file.seek(begin)
     matches: list[Match] = []
+    starts: deque[int] = deque(maxlen=_CONTEXT_LINES + 1)
     number = 1
-    while line := file.readline(_MOST_LINE):
+    is_start = True
+    while line := file.readline(_MAX_LINE):
         text = ESCAPES.sub("", line.decode(errors="replace"))
+        if is_start:
+            starts.append(place)
+        is_start = line.endswith(b"\n")
         if wanted in text.lower():
-            matches.append(Match(place, number, text.rstrip("\r\n")[:_MOST_SHOWN]))
+            matches.append(Match(place, number, text.rstrip("\r\n")[:_MAX_SHOWN], starts[0], len(starts) - 1))
         place += len(line)
-        number += line.endswith(b"\n")
-        if len(matches) == most or place - begin >= _MOST_READ:
+        number += is_start
+        if len(matches) == most or place - begin >= _MAX_READ:
             break
     return Matches(matches, place if place < size else None, size)

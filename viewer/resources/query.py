@@ -136,7 +136,7 @@ class ViewList(msgspec.Struct, frozen=True):
 EXAMPLES = [
     Example(
         "The leaderboard",
-        "SELECT benchmark_id, agent, model, repeats, stderr, mean FROM leaderboard ORDER BY benchmark_id, rank",
+        "SELECT benchmark_id, agent, model, unit, stderr, mean FROM leaderboard ORDER BY benchmark_id, rank",
     ),
     Example(
         "How each record was reached",

@@ -46,6 +46,7 @@ class Samples:
     parameters = Form(
         Parameter("correct", "1: only correct answers, 0: only incorrect ones", "number", least=0, most=1),
         Parameter("outcome", "only samples with this outcome", "choice", choices=("error", "unscored")),
+        Parameter("id", "only the sample with this id"),
         Parameter("q", "a text that the sample contains; letter case makes no difference"),
         OFFSET,
         limit(100, MAX_SAMPLES),
@@ -96,7 +97,7 @@ def _page(lines: Iterator[Line], asked: dict[str, Any]) -> SampleList:
             continue
         outcome = outcome_of(line.row)
         counts[outcome] += 1
-        if wanted_outcome not in (None, outcome):
+        if wanted_outcome not in (None, outcome) or asked["id"] not in (None, str(line.row.get("id"))):
             continue
         if wanted_text and wanted_text not in line.text.decode(errors="replace").lower():
             continue

@@ -17,7 +17,7 @@ import msgspec
 
 from ..api.parameters import MOST_NUMBER, Form, NoQuestion, Parameter
 from ..api.site import Site
-from ..index.archive import Archive, View
+from ..index.archive import View
 
 RETRY_MS = 700
 LOOK_EVERY = 0.15
@@ -31,7 +31,7 @@ _MOST_ROWS = 200
 class Stream:
     """Runs as they start and change, one stream a page."""
 
-    about = "What happens, as server-sent events: run, head, stale, reset"
+    about = "What happens, as server-sent events: run, head, stale, reset, damage"
     parameters = Form(Parameter("after", "the position that the page shows", "number", most=MOST_NUMBER))
     answer = "text/event-stream"
 
@@ -43,7 +43,7 @@ class Stream:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Server-sent events, from `Last-Event-ID`, or `after`, or now on."""
         after = _last_seen(req, self.parameters.read(req)["after"])
-        teller = _Teller(self._site.archive, after)
+        teller = _Teller(self._site, after)
         first = f"retry: {RETRY_MS}\n\n".encode() + teller.news()  # Errors are told as errors, before it begins.
         resp.content_type = "text/event-stream"
         resp.set_header("Cache-Control", "no-store")
@@ -97,8 +97,10 @@ class _Open:
 class _Teller:
     """Tells one page what is new to it."""
 
-    def __init__(self, archive: Archive, after: int | None) -> None:
-        self._archive = archive
+    def __init__(self, site: Site, after: int | None) -> None:
+        self._archive = site.archive
+        self._proof = site.proof
+        self._damage = ""
         self._position = after
         self._stale: frozenset[str] | None = None
 
@@ -126,6 +128,9 @@ class _Teller:
         if view.stale != self._stale:
             self._stale = view.stale
             yield _event("stale", {"run_ids": sorted(view.stale)}, None)
+        if self._proof.damage != self._damage:
+            self._damage = self._proof.damage
+            yield _event("damage", {"damage": self._damage}, None)
 
 
 def _event(name: str, data: Any, position: int | None) -> bytes:

@@ -24,7 +24,7 @@ from benchmarks.projections.render.text import format_estimate, format_score
         (1234.5, 17.0, "1,234 ± 17"),
     ],
 )
-def test_an_error_that_is_not_zero_is_never_written_as_none(score, stderr, text):
+def test_an_error_is_never_written_as_zero(score, stderr, text):
     assert format_score(score, stderr) == text
 
 

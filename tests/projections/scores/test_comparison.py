@@ -141,6 +141,18 @@ def test_what_is_unlike_is_named_and_not_compared(make_run):
     }
 
 
+def test_a_part_of_a_benchmark_that_one_side_lacks_is_named(make_run):
+    def run(model, context):
+        config = {"context": context, "seed": 1}
+        return make_run(benchmark_id="long", comparison_key=str(context), model=model, extra_config=config)
+
+    found = compare([side("a", [run("a", 32)]), side("b", [run("b", 32), run("b", 128)])], without_samples)
+    assert [row.config["context"] for row in found.rows] == [32]
+    assert [(one.benchmark_id, one.side, one.reason) for one in found.unlike] == [
+        ("long", "b", "only b has a score for context=128")
+    ]
+
+
 def test_what_a_side_has_several_of_is_compared_each_with_its_own(make_run):
     def runs(gain):
         return [make_run(score + gain, model=model) for model, score in (("x", 0.1), ("y", 0.7))]

@@ -38,7 +38,7 @@ const CASES = [
   ["a negative score", score, [-1.5], "-1.500"],
   ["a gain has a plus sign", signed, [0.25], "+0.250"],
   ["a loss has a minus sign", signed, [-0.25], "−0.250"],
-  ["no difference", signed, [0], "±0.000"],
+  ["no difference", signed, [0], "0.000"],
   ["an unknown difference", signed, [undefined], ""],
   ["a ratio has no unit", unitText, ["ratio"], ""],
   ["percent is a sign", unitText, ["percent"], "%"],

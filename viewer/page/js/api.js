@@ -1,4 +1,4 @@
-// The API of the server that this page comes from.
+// The API of the server of this page.
 
 import { ledger } from "./ledger.js";
 
@@ -12,14 +12,14 @@ export class ApiError extends Error {
 
 /**
  * @typedef {object} Asking
- * @property {Record<string, any> | URLSearchParams} [query] what stands behind `?`; a list gives a name several times, null leaves it out
- * @property {string | null} [known] the ETag of what is there already
- * @property {boolean} [past] whether the endpoint knows `as_of` (default: yes)
+ * @property {Record<string, any> | URLSearchParams} [query] parameters; a list repeats a name, null leaves it out
+ * @property {string | null} [known] the ETag of the data that the page has
+ * @property {boolean} [past] whether the endpoint takes `as_of` (default: yes)
  * @property {AbortSignal} [signal]
  */
 
 /**
- * What a path answers, as of the moment that the page shows; null where `known` is still right.
+ * The answer of a path, as of the moment that the page shows; null if `known` is still current.
  *
  * @param {string} path
  * @param {Asking} [asking]
@@ -31,12 +31,12 @@ export async function get(path, { query = {}, known = null, past = true, signal 
   const response = await ask(address(path, query, past), { headers, cache: "no-store", signal });
   if (response.status === 304) return null;
   const value = await response.json();
-  // An answer about another moment than the one that is shown by now says nothing about it.
+  // An answer about an earlier choice of moment says nothing about the one that is shown now.
   if (value.head && past && asOf === ledger.asOf) ledger.saw(value.head);
   return { value, tag: response.headers.get("ETag") };
 }
 
-/** Asks with a JSON body, as `POST /api/query` wants it. @param {string} path @param {any} body @param {AbortSignal} [signal] */
+/** Posts a JSON body, as `POST /api/query` needs it. @param {string} path @param {any} body @param {AbortSignal} [signal] */
 export async function post(path, body, signal) {
   const asOf = ledger.asOf;
   const sent = asOf === null ? body : { ...body, as_of: asOf };

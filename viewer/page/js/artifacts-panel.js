@@ -1,11 +1,11 @@
-// The files that a run left: to download, and to look into where they are text.
+// The files of a run: to download, and to read if they are text.
 
 import { get, getPiece } from "./api.js";
 import { h } from "./dom.js";
 import { bytes } from "./format.js";
 import { panel } from "./parts.js";
 
-const SEEN = 100_000; // Bytes of a file that are shown.
+const MAX_BYTES = 100_000; // Bytes of a file that are shown.
 
 export class ArtifactsPanel {
   /** @param {string} path @param {AbortSignal} signal */
@@ -19,7 +19,7 @@ export class ArtifactsPanel {
       h("th", { scope: "col" }, "File"),
       h("th", { scope: "col", class: "number" }, "Size"),
       h("th", { scope: "col" }, "SHA-256"),
-      h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Look into it")),
+      h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "View")),
     );
     this.view = h("div", { class: "artifact", "aria-live": "polite" });
     const table = h(
@@ -68,7 +68,7 @@ export class ArtifactsPanel {
   /** @param {string} name @param {string} href */
   async #look(name, href) {
     try {
-      const piece = await getPiece(href, { view: "text", offset: 0, limit: SEEN }, this.signal);
+      const piece = await getPiece(href, { view: "text", offset: 0, limit: MAX_BYTES }, this.signal);
       const cut = piece.next < piece.size ? `, the first ${bytes(piece.next)} of ${bytes(piece.size)}` : "";
       const close = h(
         "button",
@@ -89,7 +89,7 @@ export class ArtifactsPanel {
   }
 }
 
-/** JSON on lines of its own, where it is whole. @param {string} name @param {string} text @param {boolean} whole */
+/** JSON on several lines, if it is complete. @param {string} name @param {string} text @param {boolean} whole */
 function laidOut(name, text, whole) {
   if (!whole || !name.endsWith(".json")) return text;
   try {

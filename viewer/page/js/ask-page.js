@@ -1,14 +1,15 @@
-// Ask: one SELECT over the history, its answer as a table and, with one click, as a chart.
+// SQL: one SELECT over the history. The result is a table, and a chart if it has a number.
 
 import { runLink } from "./address.js";
 import { get, post } from "./api.js";
+import { timeAxis } from "./axes.js";
 import { chart } from "./chart.js";
 import { announce, h } from "./dom.js";
 import { count } from "./format.js";
 import { failure, loading } from "./states.js";
 
 const ROWS = 1000;
-const MOST_BARS = 50;
+const MAX_BARS = 50;
 const NUMBERS = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$/;
 const TIMES = /^(TIMESTAMP.*|DATE)$/;
 
@@ -29,7 +30,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const views = h("div", { class: "views" });
   const examples = h("div", { class: "examples" });
   const button = /** @type {HTMLButtonElement} */ (
-    h("button", { type: "button", class: "primary", onclick: () => ask() }, "Ask")
+    h("button", { type: "button", class: "primary", onclick: () => ask() }, "Run")
   );
   let turn = 0;
 
@@ -37,8 +38,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     h(
       "div",
       { class: "intro" },
-      h("h1", {}, "Ask"),
-      h("p", {}, "One SELECT of DuckDB's SQL over the history. It can read nothing else, and changes nothing."),
+      h("h1", {}, "SQL"),
+      h("p", {}, "One SELECT statement of DuckDB over the history. It is read-only, and cannot read other files."),
     ),
     h(
       "div",
@@ -60,11 +61,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
         ),
         answer,
       ),
-      h(
-        "div",
-        {},
-        h("section", { class: "panel" }, h("h2", {}, "What there is"), h("div", { class: "inside" }, views)),
-      ),
+      h("div", {}, h("section", { class: "panel" }, h("h2", {}, "Tables"), h("div", { class: "inside" }, views))),
     ),
   );
   editor.addEventListener("keydown", (event) => {
@@ -74,39 +71,36 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     }
   });
 
-  async function ask({ kept = false } = {}) {
+  async function ask({ isKept = false } = {}) {
     const sql = editor.value.trim();
     if (!sql) return;
     const mine = ++turn;
     const over = () => signal.aborted || mine !== turn;
-    if (!kept) keepAddress({ sql });
+    if (!isKept) keepAddress({ sql });
     button.disabled = true;
     answer.replaceChildren(loading());
     try {
-      const told = await post("/api/query", { sql, limit: ROWS }, signal);
-      if (!over()) drawAnswer(told);
+      const result = await post("/api/query", { sql, limit: ROWS }, signal);
+      if (!over()) drawAnswer(result);
     } catch (problem) {
       if (over()) return;
-      answer.replaceChildren(
-        failure("The question has no answer", /** @type {Error} */ (problem).message, () => ask()),
-      );
+      answer.replaceChildren(failure("Query failed", /** @type {Error} */ (problem).message, () => ask()));
     } finally {
       if (!over()) button.disabled = false;
     }
   }
 
-  function drawAnswer(/** @type {any} */ told) {
-    const { columns, rows, truncated, seconds } = told;
+  function drawAnswer(/** @type {any} */ { columns, rows, truncated, seconds }) {
     announce(`${rows.length} rows`);
     const place = h("div", { hidden: true });
-    const spec = chartOf(columns, rows);
+    const specs = chartsOf(columns, rows);
     const draw = h("button", { type: "button", "aria-expanded": "false", onclick: () => toggle() }, "Chart");
     const toggle = () => {
       place.hidden = !place.hidden;
       draw.setAttribute("aria-expanded", String(!place.hidden));
       if (!place.hidden && !place.firstChild)
         place.append(
-          chart(/** @type {any} */ (spec), { label: "The answer as a chart; the table says the same", signal }),
+          ...specs.map((spec) => chart(spec, { label: "The result as a chart; the table has the same data", signal })),
         );
     };
     answer.replaceChildren(
@@ -121,7 +115,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
             "span",
             { class: "line" },
             h("span", { class: "soft" }, `${seconds.toFixed(2)} s`),
-            spec && draw,
+            specs.length > 0 && draw,
             h("button", { type: "button", onclick: () => download(columns, rows) }, "CSV"),
           ),
         ),
@@ -133,7 +127,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
             h(
               "p",
               { class: "soft" },
-              `Only the first ${count(rows.length)} are shown; LIMIT or benchmarks query gets others.`,
+              `The first ${count(rows.length)} rows; use LIMIT and OFFSET, or benchmarks query, for others.`,
             ),
           rows.length ? table(columns, rows) : h("p", { class: "soft" }, "No rows."),
         ),
@@ -143,22 +137,22 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 
   (async () => {
     try {
-      const told = await get("/api/query/views", { past: false, signal });
-      if (!told) return;
-      views.replaceChildren(...told.value.views.map(viewOf));
+      const listed = await get("/api/query/views", { past: false, signal });
+      if (!listed) return;
+      views.replaceChildren(...listed.value.views.map(viewOf));
       examples.replaceChildren(
         h(
           "label",
           { class: "field" },
-          h("span", { class: "visually-hidden" }, "An example"),
-          exampleChoice(told.value.examples),
+          h("span", { class: "visually-hidden" }, "Example"),
+          exampleChoice(listed.value.examples),
         ),
       );
-      if (!query.get("sql")) editor.value ||= told.value.examples[0]?.sql ?? "";
+      if (!query.get("sql")) editor.value ||= listed.value.examples[0]?.sql ?? "";
     } catch (problem) {
       if (!signal.aborted)
         views.replaceChildren(
-          failure("The views cannot be listed", /** @type {Error} */ (problem).message, () => location.reload()),
+          failure("The tables cannot be listed", /** @type {Error} */ (problem).message, () => location.reload()),
         );
     }
     ready();
@@ -168,7 +162,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     const select = /** @type {HTMLSelectElement} */ (
       h(
         "select",
-        { "aria-label": "An example", onchange: () => use() },
+        { "aria-label": "Example", onchange: () => use() },
         h("option", { value: "" }, "Examples"),
         some.map((one, at) => h("option", { value: String(at) }, one.title)),
       )
@@ -204,7 +198,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
               {
                 type: "button",
                 class: "quiet mono",
-                title: `Write ${column.name} into the question`,
+                title: `Insert ${column.name}`,
                 onclick: () => insert(column.name),
               },
               column.name,
@@ -219,7 +213,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 
   if (query.get("sql")) {
     editor.value = /** @type {string} */ (query.get("sql"));
-    ask({ kept: true });
+    ask({ isKept: true });
   }
 }
 
@@ -228,7 +222,7 @@ function table(columns, rows) {
   const numeric = columns.map((column) => NUMBERS.test(column.type));
   return h(
     "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "The answer" },
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Result" },
     h(
       "table",
       { class: "dense" },
@@ -271,10 +265,19 @@ const text = (/** @type {any} */ value) =>
   value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
 
 /**
- * A chart for an answer with a number: over time where there is a time, else bars by the first column of words.
+ * The charts of a result with a number: over time if it has a time, else bars by its columns of text. Scores of several
+ * units get a chart each: they have no common axis. Each row is a mark of its own, and nothing is added up.
  *
- * @param {{ name: string, type: string }[]} columns @param {any[][]} rows
+ * @param {{ name: string, type: string }[]} columns @param {any[][]} rows @returns {any[]}
  */
+export function chartsOf(columns, rows) {
+  const unit = columns.findIndex((column) => column.name === "unit");
+  const units = unit < 0 ? [] : [...new Set(rows.map((row) => row[unit]))];
+  const parts = units.length > 1 ? units.map((one) => rows.filter((row) => row[unit] === one)) : [rows];
+  return parts.map((some) => chartOf(columns, some)).filter(Boolean);
+}
+
+/** @param {{ name: string, type: string }[]} columns @param {any[][]} rows */
 function chartOf(columns, rows) {
   const numbers = columns.filter((column) => NUMBERS.test(column.type));
   const times = columns.filter((column) => TIMES.test(column.type));
@@ -283,40 +286,62 @@ function chartOf(columns, rows) {
   const values = rows.map((row) => Object.fromEntries(columns.map((column, at) => [escaped(column.name), row[at]])));
   const field = (/** @type {{ name: string }} */ column) => ({ field: escaped(column.name), title: column.name });
   const tooltip = columns.slice(0, 8).map(field);
-  // The last number is mostly what was reckoned; what stands before it says of what.
-  const y = { ...field(/** @type {any} */ (numbers.at(-1))), type: "quantitative" };
+  // The last number is usually the result; the columns before it say of what.
+  const y = { ...field(/** @type {any} */ (numbers.at(-1))), type: "quantitative", axis: { tickCount: 6 } };
   if (times.length) {
     const color =
       words[0] && new Set(rows.map((row) => row[columns.indexOf(words[0])])).size <= 6
         ? { color: { ...field(words[0]), type: "nominal" } }
         : {};
+    const axis = timeAxis(values.map((value) => value[escaped(times[0].name)]).filter(Boolean));
+    const x = {
+      ...field(times[0]),
+      type: "temporal",
+      scale: { type: "utc", domain: axis.domain, nice: false },
+      axis: { format: axis.format, tickCount: 6, labelOverlap: true },
+    };
     return {
       data: { values },
       height: 300,
       mark: { type: "line", point: true },
-      encoding: { x: { ...field(times[0]), type: "temporal" }, y: { ...y, scale: { zero: false } }, tooltip, ...color },
+      encoding: { x, y: { ...y, scale: { zero: false } }, tooltip, ...color },
     };
   }
-  if (words.length) {
-    const label = words.map((column) => `datum['${escaped(column.name)}']`).join(" + ' · ' + ");
-    const bars = values.slice(0, MOST_BARS);
-    return {
-      data: { values: bars },
-      transform: [{ calculate: label, as: "_who" }],
-      height: 24 * new Set(bars.map((bar) => JSON.stringify(words.map((column) => bar[escaped(column.name)])))).size,
-      mark: { type: "bar" },
-      encoding: { y: { field: "_who", type: "nominal", title: null, sort: null }, x: y, tooltip },
-    };
-  }
+  if (words.length) return bars(columns, words, rows, values, y, tooltip);
   return {
     data: { values },
     height: 300,
     mark: { type: "point", filled: true },
     encoding: {
-      x: { ...field(numbers[0]), type: "quantitative", scale: { zero: false } },
+      x: { ...field(numbers[0]), type: "quantitative", scale: { zero: false }, axis: { tickCount: 6 } },
       y: { ...y, scale: { zero: false } },
       tooltip,
     },
+  };
+}
+
+/** A bar for each row. Rows with the same words are numbered: a bar that adds them up would show a score that no run has. */
+function bars(
+  /** @type {{ name: string }[]} */ columns,
+  /** @type {{ name: string }[]} */ words,
+  /** @type {any[][]} */ rows,
+  /** @type {Record<string, any>[]} */ values,
+  /** @type {any} */ x,
+  /** @type {any[]} */ tooltip,
+) {
+  /** @type {Map<string, number>} */
+  const seen = new Map();
+  const labelled = rows.slice(0, MAX_BARS).map((row, at) => {
+    const label = words.map((column) => text(row[columns.indexOf(column)])).join(" · ");
+    const number = (seen.get(label) ?? 0) + 1;
+    seen.set(label, number);
+    return { ...values[at], _label: number > 1 ? `${label} (${number})` : label };
+  });
+  return {
+    data: { values: labelled },
+    height: 24 * labelled.length,
+    mark: { type: "bar" },
+    encoding: { y: { field: "_label", type: "nominal", title: null, sort: null }, x: { ...x, stack: null }, tooltip },
   };
 }
 
@@ -337,7 +362,7 @@ function download(columns, rows) {
   const link = /** @type {HTMLAnchorElement} */ (
     h("a", {
       href: URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" })),
-      download: "answer.csv",
+      download: "result.csv",
     })
   );
   link.click();

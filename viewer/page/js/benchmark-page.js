@@ -1,10 +1,11 @@
-// One benchmark: the history of its scores with the steps of reference and record, the spread of repeats, attempts.
+// One benchmark: the history of its scores with published scores and records, the distribution by model, and re-runs.
 
 import { hash, runLink } from "./address.js";
+import { domainOf, timeAxis } from "./axes.js";
 import { chart } from "./chart.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, count, direction, estimate, moment, score, signed, unitText } from "./format.js";
+import { benchmarkName, count, direction, estimate, optionsText, plural, score, signed, unitText } from "./format.js";
 import { panel, scored, statusBadge, when } from "./parts.js";
 import { empty } from "./states.js";
 
@@ -29,7 +30,7 @@ export function show(main, { id, query }, { signal, title, ready, leave, keep: k
     keep(tasks, data.tasks.length > 1 ? [["tasks", data.tasks, () => taskChoice(data, choose)]] : []);
     if (!data.task) {
       place.replaceChildren(
-        empty("No score yet", "Its runs have not come to a score."),
+        empty("No scores yet", "No run of this benchmark has a score."),
         attemptsPanel(data.attempts) ?? "",
       );
       return ready();
@@ -77,12 +78,7 @@ function taskChoice(data, choose) {
   return h("label", { class: "field" }, h("span", { class: "soft" }, "options "), select);
 }
 
-const optionsText = (/** @type {Record<string, any>} */ config) =>
-  Object.entries(config)
-    .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
-    .join(" ");
-
-/** The latest, the record and the reference, beside each other. @param {any} data */
+/** The latest score, the record and the published score. @param {any} data */
 function standing({ task, points, records, references, points_total }) {
   const latest = points.at(-1);
   const record = records.at(-1);
@@ -102,20 +98,20 @@ function standing({ task, points, records, references, points_total }) {
     { class: "tiles standing-tiles" },
     latest &&
       tile("latest", h("a", { href: runLink(latest.run_id) }, scored(latest.score, latest.stderr, task.unit)), [
-        latest.model,
+        whoOf(latest),
         " · ",
         when(latest.at),
       ]),
     record &&
-      tile("record", h("a", { href: runLink(record.run_id) }, scored(record.score, null, task.unit)), [
-        record.model,
+      tile("best so far", h("a", { href: runLink(record.run_id) }, scored(record.score, null, task.unit)), [
+        whoOf(record),
         " · ",
         when(record.at),
       ]),
     reference &&
-      tile("reference", scored(reference.value, null, task.unit), [
+      tile("published score", scored(reference.value, null, task.unit), [
         reference.label,
-        gap === null ? "" : [" · record ", h("span", { class: `delta ${direction(gap, upwards)}` }, signed(gap))],
+        gap === null ? "" : [" · best ", h("span", { class: `delta ${direction(gap, upwards)}` }, signed(gap))],
       ]),
     tile(
       "scores",
@@ -125,6 +121,8 @@ function standing({ task, points, records, references, points_total }) {
   );
 }
 
+const whoOf = (/** @type {any} */ one) => `${one.agent} · ${one.model}`;
+
 /** @param {any} data @param {AbortSignal} signal */
 function historyPanel({ benchmark_id, task, points, points_total, references }, signal) {
   const models = [...new Set(points.map((/** @type {any} */ point) => point.model))];
@@ -133,68 +131,85 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     ...point,
     who: shown.has(point.model) ? point.model : "others",
     kind: point.retracted ? "retracted" : point.synthetic ? "synthetic" : point.imported ? "imported" : "",
-    low: point.low,
-    high: point.high,
-    told: `${estimate(point.score, point.stderr, point.low, point.high)}${point.is_record ? ", a record" : ""}`,
+    text: `${estimate(point.score, point.stderr, point.low, point.high)}${point.is_record ? ", a record" : ""}`,
   }));
-  const x = { field: "at", type: "temporal", title: null };
-  const y = { type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false, nice: true } };
+  const times = timeAxis(points.map((/** @type {any} */ point) => point.at));
+  const [start, end] = times.domain;
+  const published = publishedSteps(references, start, end);
+  const known = [
+    ...values.flatMap((/** @type {any} */ one) => [one.score, one.low, one.high]),
+    ...published.map((step) => step.value),
+  ];
+  const x = {
+    field: "at",
+    type: "temporal",
+    title: null,
+    scale: { type: "utc", domain: times.domain, nice: false },
+    axis: { format: times.format, tickCount: 6, labelOverlap: true },
+  };
+  const y = {
+    type: "quantitative",
+    title: unitText(task.unit) || task.unit,
+    scale: {
+      domain: domainOf(
+        known.filter((value) => typeof value === "number"),
+        task.unit,
+      ),
+      zero: false,
+      nice: false,
+    },
+    axis: { tickCount: 6 },
+  };
   const tooltip = [
-    { field: "told", title: "score" },
+    { field: "text", title: "score" },
     { field: "model", title: "model" },
     { field: "agent", title: "agent" },
-    { field: "kind", title: "kept apart" },
+    { field: "kind", title: "not ranked" },
     { field: "run_id", title: "run" },
   ];
-  const last = points.at(-1)?.at;
-  const steps = references.filter((/** @type {any} */ step) => step.at <= last);
+  const hasIntervals = values.some((/** @type {any} */ one) => one.low !== null);
+  const hasRecords = values.some((/** @type {any} */ one) => one.best_so_far !== null);
+  const lines = [hasRecords && "best so far", published.length && "published score"].filter(Boolean);
+  const color = { field: "who", type: "nominal" };
   /** @type {any[]} */
   const layers = [
-    {
+    hasIntervals && {
       transform: [{ filter: "isValid(datum.low)" }],
       mark: { type: "rule", opacity: 0.35 },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: { field: "who", type: "nominal" } },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
     },
-    {
+    hasRecords && {
       transform: [{ filter: "isValid(datum.best_so_far)" }],
       mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, opacity: 0.8 },
-      encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "record" } },
+      encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "best so far" } },
     },
     {
       mark: { type: "point", filled: true, opacity: 0.9, cursor: "pointer" },
       encoding: {
         x,
         y: { ...y, field: "score" },
-        color: { field: "who", type: "nominal" },
-        size: { condition: { test: "datum.is_record", value: 110 }, value: 45 },
+        color,
+        shape: { field: "agent", type: "nominal" },
+        size: { condition: { test: "datum.is_record", value: 110 }, value: 60 },
         fillOpacity: { condition: { test: "datum.kind !== ''", value: 0 }, value: 0.85 },
         tooltip,
       },
     },
-  ];
-  if (steps.length) {
-    const reference = [
-      ...steps.map((/** @type {any} */ step) => ({
-        at: Math.max(step.at, points[0].at),
-        value: step.value,
-        label: step.label,
-      })),
-      { at: last, value: steps.at(-1).value, label: steps.at(-1).label },
-    ];
-    layers.push({
-      data: { values: reference },
+    published.length && {
+      data: { values: published },
       mark: { type: "line", interpolate: "step-after", strokeWidth: 2 },
       encoding: {
         x,
         y: { ...y, field: "value" },
-        strokeDash: { datum: "reference" },
+        strokeDash: { datum: "published score" },
         tooltip: [
-          { field: "label", title: "reference" },
+          { field: "label", title: "published score" },
           { field: "value", title: "score" },
         ],
       },
-    });
-  }
+    },
+  ].filter(Boolean);
+  const dashes = { "best so far": [1, 0], "published score": [6, 4] };
   const spec = {
     data: { values },
     height: 300,
@@ -202,22 +217,15 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     encoding: {
       strokeDash: {
         type: "nominal",
-        scale: {
-          domain: ["record", "reference"],
-          range: [
-            [1, 0],
-            [6, 4],
-          ],
-        },
-        legend: { title: null },
+        scale: { domain: lines, range: lines.map((name) => dashes[/** @type {keyof dashes} */ (name)]) },
+        legend: lines.length ? { title: null } : null,
       },
     },
     resolve: { scale: { color: "shared" } },
   };
-  const least = Math.min(...points.map((/** @type {any} */ point) => point.score));
-  const most = Math.max(...points.map((/** @type {any} */ point) => point.score));
-  const label = `${points.length} scores of ${benchmark_id}, from ${score(least)} to ${score(most)}, with the steps of the record and of the reference`;
-  const left =
+  const scores = points.map((/** @type {any} */ point) => point.score);
+  const label = `${plural(points.length, "score")} of ${benchmark_id}, from ${score(Math.min(...scores))} to ${score(Math.max(...scores))}, with the best so far and the published score`;
+  const part =
     points_total > points.length
       ? h("span", { class: "soft" }, `the newest ${count(points.length)} of ${count(points_total)}`)
       : "";
@@ -225,12 +233,26 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   return panel(
     "History",
     chart(spec, { label, signal, link: (datum) => (datum.run_id ? runLink(datum.run_id) : null) }),
-    [left, more],
+    [part, more],
     { class: "panel wide" },
   );
 }
 
-/** What one agent with one model scored when it was asked again and again. @param {any} data @param {AbortSignal} signal */
+/** The published scores as a line from one edge of the chart to the other. @param {any[]} references @param {string} start @param {string} end */
+function publishedSteps(references, start, end) {
+  const within = references.filter((step) => step.at <= end);
+  // What was published after the last run is still what the scores stand against.
+  const steps = within.length ? within : references.slice(0, 1);
+  if (!steps.length) return [];
+  const line = steps.map((step, at) => ({
+    at: at === 0 || step.at < start ? start : step.at,
+    value: step.value,
+    label: step.label,
+  }));
+  return [...line, { ...line[line.length - 1], at: end }];
+}
+
+/** The scores of each agent with each model. @param {any} data @param {AbortSignal} signal */
 function spreadPanel({ repeats, task }, signal) {
   if (!repeats.length) return null;
   const several = repeats.filter((/** @type {any} */ one) => one.runs > 1);
@@ -247,7 +269,20 @@ function spreadPanel({ repeats, task }, signal) {
       {
         mark: { type: "tick", thickness: 2, opacity: 0.55 },
         encoding: {
-          x: { field: "score", type: "quantitative", title: unitText(task.unit) || task.unit, scale: { zero: false } },
+          x: {
+            field: "score",
+            type: "quantitative",
+            title: unitText(task.unit) || task.unit,
+            scale: {
+              domain: domainOf(
+                values.map((/** @type {any} */ one) => one.score),
+                task.unit,
+              ),
+              zero: false,
+              nice: false,
+            },
+            axis: { tickCount: 6 },
+          },
           y: { field: "who", type: "nominal", title: null },
         },
       },
@@ -260,7 +295,7 @@ function spreadPanel({ repeats, task }, signal) {
       },
     ],
   };
-  const head = ["agent", "model", "runs", "mean", "least", "most"];
+  const head = ["agent", "model", "runs", "mean", "min", "max"];
   const table = h(
     "table",
     { class: "dense" },
@@ -284,16 +319,16 @@ function spreadPanel({ repeats, task }, signal) {
           h("td", {}, `${one.provider}:${one.model}`),
           h("td", { class: "number" }, count(one.runs)),
           h("td", { class: "number" }, estimate(one.mean, one.stderr, one.low, one.high)),
-          h("td", { class: "number" }, score(one.least)),
-          h("td", { class: "number" }, score(one.most)),
+          h("td", { class: "number" }, score(one.min)),
+          h("td", { class: "number" }, score(one.max)),
         ),
       ),
     ),
   );
-  const label = `The spread of the scores of ${several.length} agents with models that ran more than once`;
-  return panel("Spread over repeats", [
+  const label = `The scores of ${plural(several.length, "agent")} with a model that ran more than once`;
+  return panel("Distribution by model", [
     several.length ? chart(spec, { label, signal }) : "",
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Repeats" }, table),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Distribution by model" }, table),
   ]);
 }
 
@@ -325,9 +360,9 @@ function attemptsPanel(attempts) {
     ),
   );
   return panel(
-    "Attempts",
+    "Re-runs",
     h("ul", { class: "plain attempts-list" }, list),
-    h("span", { class: "soft" }, "the same work, more than once"),
+    h("span", { class: "soft" }, "runs of one configuration"),
   );
 }
 
@@ -344,15 +379,15 @@ function referencesPanel({ references, task }) {
         " ",
         step.label,
         " ",
-        h("span", { class: "soft", title: moment(step.at) }, "known here since ", when(step.at)),
+        h("span", { class: "soft" }, "recorded ", when(step.at)),
         " ",
         source(step.source),
       ),
     );
-  return panel("References", h("ul", { class: "plain" }, rows));
+  return panel("Published scores", h("ul", { class: "plain" }, rows));
 }
 
-/** A source is a text that somebody wrote: it is a link only where it is an address. @param {string} text */
+/** A source is any text, and a link only if it is a web address. @param {string} text */
 const source = (text) =>
   /^https?:\/\//.test(text)
     ? h("a", { href: text, rel: "noreferrer noopener", target: "_blank" }, "source")

@@ -1,134 +1,141 @@
-// The leaderboard as a matrix: benchmarks down, models or agents across; colour shows who is ahead on each task.
+// The leaderboard as a matrix: a row for each task, a column for each model or agent. Each score names its contender.
 
 import { benchmarkLink, hash, runLink } from "./address.js";
 import { breakable, h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, count, direction, score, signed, sureness, unitText } from "./format.js";
-import { scored, when } from "./parts.js";
+import { benchmarkName, count, interval, optionsText, plural, score, signed, sureness, unitText } from "./format.js";
+import { when } from "./parts.js";
 import { empty } from "./states.js";
 
-const ACROSS = [
+/** @typedef {Record<string, any>} Standing */
+
+const COLUMNS = [
   ["model", "by model"],
   ["agent", "by agent"],
 ];
-const SHADES = 5; // Steps from the last to the first of a task; the number in the cell says the same.
+const SHADES = 5; // Steps from the worst to the best score on a task; the number in the cell says the same.
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
-  let across = query.get("by") === "agent" ? "agent" : "model";
-  const tabs = h("span", { class: "tabs", role: "group", "aria-label": "What stands across" });
+  let columnsBy = query.get("by") === "agent" ? "agent" : "model";
+  let isDetailed = query.get("details") === "1";
+  const tabs = h("span", { class: "tabs", role: "group", "aria-label": "Columns" });
+  const details = h("button", { type: "button", onclick: () => toggle() }, "Details");
   const summary = h("p", {});
   const place = h("div", {});
   const board = h("div", {});
-  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks"), summary, tabs), place);
-  /** @type {any} */
-  let shown = null;
+  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks"), summary, tabs, details), place);
+  /** @type {Standing[]} */
+  let shown = [];
 
   function draw(/** @type {any} */ { standings }) {
     shown = standings;
+    details.hidden = !standings.length;
     if (!standings.length) {
       place.replaceChildren(
-        empty(
-          "No scores yet",
-          "Runs that succeeded appear here. This command shows what can be run:",
-          "benchmarks list-benchmarks",
-        ),
+        empty("No scores yet", "Successful runs appear here. List what can be run:", "benchmarks list-benchmarks"),
       );
       return ready();
     }
-    const tasks = grouped(standings);
-    const columns = [...new Set(standings.map((/** @type {any} */ one) => nameOf(one, across)))].sort();
-    summary.textContent = `${count(new Set(standings.map((/** @type {any} */ one) => one.task.benchmark_id)).size)} benchmarks, ${count(columns.length)} ${across}${columns.length === 1 ? "" : "s"}`;
+    const columns = [...new Set(shown.map((one) => columnOf(one, columnsBy)))].sort();
+    const benchmarks = new Set(shown.map((one) => one.task.benchmark_id)).size;
+    summary.textContent = `${plural(benchmarks, "benchmark")}, ${plural(columns.length, columnsBy)}`;
     if (place.firstChild !== board) place.replaceChildren(board);
     keep(
       tabs,
-      ACROSS.map(([value, text]) => [
+      COLUMNS.map(([value, text]) => [
         value,
-        value === across,
+        value === columnsBy,
         () =>
-          h("button", { type: "button", "aria-pressed": String(value === across), onclick: () => choose(value) }, text),
+          h(
+            "button",
+            { type: "button", "aria-pressed": String(value === columnsBy), onclick: () => choose(value) },
+            text,
+          ),
       ]),
     );
     keep(board, [
-      ["matrix", [standings, across], () => matrix(tasks, columns, across)],
+      ["matrix", [shown, columnsBy], () => matrix(shown, columns, columnsBy)],
       ["key", null, key],
     ]);
+    showDetails();
     return ready();
   }
 
   function choose(/** @type {string} */ value) {
-    across = value;
-    keepAddress(value === "model" ? {} : { by: value });
+    columnsBy = value;
+    keepState();
     draw({ standings: shown });
+  }
+
+  function toggle() {
+    isDetailed = !isDetailed;
+    keepState();
+    showDetails();
+  }
+
+  function showDetails() {
+    details.setAttribute("aria-pressed", String(isDetailed));
+    board.querySelector(".matrix")?.classList.toggle("detailed", isDetailed);
+  }
+
+  function keepState() {
+    keepAddress({ by: columnsBy === "model" ? null : columnsBy, details: isDetailed ? "1" : null });
   }
 
   follow(place, { path: "/api/leaderboard", what: "The leaderboard", draw, signal });
 }
 
-const nameOf = (/** @type {any} */ standing, /** @type {string} */ across) =>
-  across === "agent" ? standing.agent : `${standing.provider}:${standing.model}`;
+const modelOf = (/** @type {Standing} */ one) => `${one.provider}:${one.model}`;
+const columnOf = (/** @type {Standing} */ one, /** @type {string} */ by) => (by === "agent" ? one.agent : modelOf(one));
 
-/** The standings of each task, in the order in which they came. @param {any[]} standings */
-function grouped(standings) {
-  /** @type {Map<string, any[]>} */
+/** What the heading of the column does not say about the contender. @param {Standing} one @param {string} by */
+const otherOf = (one, by) => (by === "agent" ? modelOf(one) : one.agent);
+
+/** The standings of each task, in the order in which they came. @param {Standing[]} standings */
+function byTask(standings) {
+  /** @type {Map<string, Standing[]>} */
   const tasks = new Map();
-  for (const standing of standings) {
-    const { benchmark_id, comparison_key, unit, higher_is_better } = standing.task;
+  for (const one of standings) {
+    const { benchmark_id, comparison_key, unit, higher_is_better } = one.task;
     const name = JSON.stringify([benchmark_id, comparison_key, unit, higher_is_better]);
-    tasks.set(name, [...(tasks.get(name) ?? []), standing]);
+    tasks.set(name, [...(tasks.get(name) ?? []), one]);
   }
   return [...tasks.values()];
 }
 
-/** @param {any[][]} tasks @param {string[]} columns @param {string} across */
-function matrix(tasks, columns, across) {
+/** @param {Standing[]} standings @param {string[]} columns @param {string} by */
+function matrix(standings, columns, by) {
   const head = h(
-    "thead",
+    "tr",
     {},
-    h(
-      "tr",
-      {},
-      h("th", { scope: "col", class: "benchmark" }, "Benchmark"),
-      h("th", { scope: "col", class: "number" }, "Reference"),
-      columns.map((name) => h("th", { scope: "col", class: "contender" }, breakable(name))),
-    ),
+    h("th", { scope: "col", class: "benchmark" }, "Benchmark"),
+    h("th", { scope: "col", class: "number" }, "Published score"),
+    columns.map((name) => h("th", { scope: "col", class: "contender" }, breakable(name))),
   );
+  const rows = byTask(standings).map((some) => row(some, columns, by));
   return h(
     "div",
     { class: "panel scroll matrix", tabindex: 0, role: "region", "aria-label": "Scores by benchmark" },
-    h(
-      "table",
-      {},
-      head,
-      h(
-        "tbody",
-        {},
-        tasks.map((standings) => row(standings, columns, across)),
-      ),
-    ),
+    h("table", {}, h("thead", {}, head), h("tbody", {}, rows)),
   );
 }
 
-/** @param {any[]} standings @param {string[]} columns @param {string} across */
-function row(standings, columns, across) {
+/** @param {Standing[]} standings @param {string[]} columns @param {string} by */
+function row(standings, columns, by) {
   const [{ task, config, task_options, high_score }] = standings;
   const means = standings.map((one) => one.score.mean);
-  const [least, most] = [Math.min(...means), Math.max(...means)];
-  const options = Object.entries(task_options ?? {}).map(
-    ([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`,
-  );
+  const range = { min: Math.min(...means), max: Math.max(...means) };
+  const options = optionsText(task_options);
+  const link = `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}`;
   return h(
     "tr",
     {},
     h(
       "th",
       { scope: "row", class: "benchmark" },
-      h(
-        "a",
-        { href: `${benchmarkLink(task.benchmark_id)}?task=${encodeURIComponent(task.comparison_key)}` },
-        breakable(benchmarkName(task.benchmark_id, config)),
-      ),
-      options.length ? h("span", { class: "soft options" }, options.join(" ")) : "",
+      h("a", { href: link }, breakable(benchmarkName(task.benchmark_id, config))),
+      options && h("span", { class: "soft options" }, options),
       h(
         "span",
         { class: "soft" },
@@ -137,90 +144,69 @@ function row(standings, columns, across) {
     ),
     h(
       "td",
-      {
-        class: "number soft",
-        title: high_score ? `${high_score.label}, ${high_score.source}` : "no published reference",
-      },
-      high_score ? score(high_score.value) : "—",
+      { class: "number soft" },
+      high_score ? [score(high_score.value), h("span", { class: "fact" }, high_score.label)] : "—",
     ),
     columns.map((name) => {
-      const here = standings.filter((one) => nameOf(one, across) === name);
+      const here = standings
+        .filter((one) => columnOf(one, by) === name)
+        .sort((a, b) => (otherOf(a, by) < otherOf(b, by) ? -1 : 1));
       return here.length
-        ? cell(here, task, { least, most })
+        ? h(
+            "td",
+            { class: "cells" },
+            here.map((one) => cell(one, range, otherOf(one, by))),
+          )
         : h("td", { class: "none" }, h("span", { "aria-label": "not run" }, "·"));
     }),
   );
 }
 
-/** Several standings meet in a cell where one model ran with several agents, or the other way round: the best is shown. */
-function cell(
-  /** @type {any[]} */ standings,
-  /** @type {any} */ task,
-  /** @type {{ least: number, most: number }} */ { least, most },
-) {
-  const best = standings.reduce((one, other) => (other.rank < one.rank ? other : one));
-  const {
-    score: found,
-    rank,
-    rank_low,
-    rank_high,
-    runs,
-    latest_score,
-    latest_at,
-    delta_to_high_score,
-    best_score,
-    above_chance,
-    attempts,
-  } = best;
-  const share =
-    most > least
-      ? task.higher_is_better
-        ? (found.mean - least) / (most - least)
-        : (most - found.mean) / (most - least)
-      : 1;
-  const shade = most > least ? 1 + Math.round(share * (SHADES - 1)) : SHADES;
-  const told = [
-    found.low !== null && rank_low !== rank_high
-      ? `rank ${rank}, or any from ${rank_low} to ${rank_high}`
-      : `rank ${rank}`,
-    `mean of ${found.repeats} ${found.repeats === 1 ? "repetition" : "repetitions"}, ${count(runs)} ${runs === 1 ? "run" : "runs"}`,
-    attempts?.own_failures || attempts?.infrastructure_failures
-      ? `${attempts.successes} of ${attempts.successes + attempts.own_failures + attempts.infrastructure_failures} attempts succeeded (${attempts.own_failures} failures of its own, ${attempts.infrastructure_failures} of the infrastructure)`
-      : "",
-    `latest ${score(latest_score)}`,
-    `best ${score(best_score)}`,
-    found.low === null
-      ? "no error known"
-      : `${score(found.low)} to ${score(found.high)} with 95% confidence, from ${found.stderr_of}`,
-    delta_to_high_score === null ? "" : `${signed(delta_to_high_score)} against the reference`,
-    above_chance === null ? "" : `${signed(above_chance)} against guessing`,
-    standings.length > 1
-      ? `the best of ${standings.length}: ${best.agent} with ${best.provider}:${best.model}`
-      : `${best.agent} with ${best.provider}:${best.model}`,
-  ].filter(Boolean);
+/** One contender on one task. @param {Standing} one @param {{ min: number, max: number }} range @param {string} other */
+function cell(one, { min, max }, other) {
+  const { score: found, rank, rank_low, rank_high, runs, task, attempts } = one;
+  const share = max > min ? (task.higher_is_better ? found.mean - min : max - found.mean) / (max - min) : null;
+  const shade = share === null ? "" : `shade-${1 + Math.round(share * (SHADES - 1))}`;
+  const repeats = found.repeats > 1 ? `mean of ${found.repeats} repeats` : "1 run";
+  const facts = [
+    found.low !== null && rank_low !== rank_high ? `rank ${rank}, any of ${rank_low}–${rank_high}` : `rank ${rank}`,
+    runs > found.repeats ? `${repeats}, ${count(runs)} runs in all` : repeats,
+    attemptsText(attempts),
+    found.low === null ? "error unknown" : `95% interval ${interval(found.low, found.high)} from ${found.stderr_of}`,
+    `best ${score(one.best_score)}`,
+    one.delta_to_high_score === null ? "" : `${signed(one.delta_to_high_score)} vs published`,
+    one.above_chance === null ? "" : `${signed(one.above_chance)} vs guessing`,
+  ];
   return h(
-    "td",
-    { class: `cell shade-${shade}`, title: told.join("\n") },
+    "div",
+    { class: `cell ${shade}`.trim() },
+    h("span", { class: "other" }, breakable(other)),
     h(
-      "a",
-      { class: "value", href: runLink(best.latest_run_id) },
-      scored(found.mean, null, null),
-      rank === 1 && most > least && h("span", { class: "first", title: "first of its task" }, " ★"),
+      "span",
+      { class: "line" },
+      h("a", { class: "value", href: runLink(one.latest_run_id) }, score(found.mean)),
+      rank === 1 &&
+        share !== null &&
+        h("span", { class: "first" }, "★", h("span", { class: "visually-hidden" }, " best")),
+      h("span", { class: "small" }, sureness(found.mean, found.stderr, found.low, found.high)),
     ),
-    h("span", { class: "small" }, sureness(found.mean, found.stderr, found.low, found.high)),
     h(
       "span",
       { class: "small" },
-      h("span", {}, latest_score === found.mean ? when(latest_at) : ["latest ", score(latest_score)]),
-      delta_to_high_score === null
-        ? ""
-        : h(
-            "span",
-            { class: direction(delta_to_high_score, task.higher_is_better), title: "against the reference" },
-            signed(delta_to_high_score),
-          ),
+      one.latest_score === found.mean
+        ? when(one.latest_at)
+        : ["latest ", score(one.latest_score), " ", when(one.latest_at)],
     ),
+    h("span", { class: "fact" }, facts.filter(Boolean).join(" · ")),
   );
+}
+
+/** The failures beside the successes. @param {any} attempts */
+function attemptsText(attempts) {
+  const { successes, own_failures: own, infrastructure_failures: infrastructure } = attempts ?? {};
+  if (!own && !infrastructure) return "";
+  const all = successes + own + infrastructure;
+  return `${successes} of ${all} attempts succeeded (failed: ${own} by themselves, ${infrastructure} by the infrastructure)`;
 }
 
 function key() {
@@ -229,8 +215,8 @@ function key() {
     "p",
     { class: "soft matrix-key" },
     h("span", { class: "steps", "aria-hidden": "true" }, steps),
-    "from the last to the first of a task; ★ is first. Each cell: mean over repetitions, its standard error, the latest score, the difference to the reference. ",
-    h("a", { href: hash("/compare") }, "Compare two to six of them"),
+    "worst to best on each benchmark; ★ best. Each cell: the agent or model, the mean over repeats ± its standard error, and when it ran. ",
+    h("a", { href: hash("/compare") }, "Test differences on Compare"),
     ".",
   );
 }

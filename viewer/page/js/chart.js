@@ -7,14 +7,14 @@ import { visibleIn } from "./visible.js";
 /** @type {Promise<(place: HTMLElement, spec: any, options: any) => Promise<any>> | null} */
 let loading = null;
 
-/** The function that draws. A page that has none of the server's scripts (see `export-viewer-data --html`) has it inside. */
+/** The function that draws. The page that `export-viewer-data --html` writes has it inside. */
 function drawer() {
-  const there = /** @type {any} */ (window).vegaEmbed;
-  if (there) return Promise.resolve(there);
+  const inside = /** @type {any} */ (window).vegaEmbed;
+  if (inside) return Promise.resolve(inside);
   loading ??= get("/api/charts", { past: false })
     .then((answer) => script(answer?.value.script))
     .then(() => /** @type {any} */ (window).vegaEmbed);
-  loading.catch(() => (loading = null)); // Whoever asks next tries again.
+  loading.catch(() => (loading = null)); // The next chart tries again.
   return loading;
 }
 
@@ -32,7 +32,7 @@ function script(src) {
 }
 
 /**
- * A chart that fills the width of its place, in the colours of the theme; drawn anew when either changes.
+ * A chart that fills the width of its place, in the colours of the theme. It is drawn again when either changes.
  *
  * @param {Record<string, any>} spec a Vega-Lite specification without width and config
  * @param {object} about
@@ -42,11 +42,11 @@ function script(src) {
  * @returns {HTMLElement}
  */
 export function chart(spec, { label, signal, link }) {
-  // Vega gives what it draws in a role and a name of its own. The words are ours: whoever listens is spared the marks.
+  // Vega gives its drawing a role and a name of its own. A screen reader gets our label instead, and not the marks.
   const inside = h("div", { "aria-hidden": "true" });
   const canvas = h("div", { class: "canvas", role: "img", "aria-label": label }, inside);
-  const told = h("p", { class: "soft", hidden: true });
-  const element = h("figure", { class: "chart" }, canvas, told);
+  const message = h("p", { class: "soft", hidden: true });
+  const element = h("figure", { class: "chart" }, canvas, message);
   /** @type {any} */
   let drawn = null;
   let width = 0;
@@ -86,8 +86,8 @@ export function chart(spec, { label, signal, link }) {
       }
     } catch (problem) {
       if (signal.aborted || mine !== turn) return;
-      told.hidden = false;
-      told.textContent = `The chart cannot be drawn: ${/** @type {Error} */ (problem).message}`;
+      message.hidden = false;
+      message.textContent = `The chart cannot be drawn: ${/** @type {Error} */ (problem).message}`;
     }
   }
 
@@ -109,7 +109,7 @@ export function chart(spec, { label, signal, link }) {
   return element;
 }
 
-// Okabe and Ito's colours, which people of every colour vision can tell apart; the second row for dark grounds.
+// The colours of Okabe and Ito, which people of every colour vision can tell apart; the second row is for dark grounds.
 const CATEGORIES = {
   light: ["#0072b2", "#d55e00", "#00795a", "#b3538f", "#8a6100", "#4b5563"],
   dark: ["#56b4e9", "#ff9f5a", "#3fd0a5", "#e79ac6", "#e6c34a", "#a2abbd"],
@@ -118,7 +118,7 @@ const CATEGORIES = {
 /** @param {number} width of the chart: names leave most of it to what is drawn */
 function theme(width) {
   const style = getComputedStyle(document.body);
-  // A variable that is `light-dark(…)` stays that text; a colour that is used is resolved.
+  // A variable with `light-dark(…)` stays that text, so an element uses each colour, and the browser resolves it.
   const probe = h("span", {});
   document.body.append(probe);
   const colour = (/** @type {string} */ name) => {
@@ -145,6 +145,8 @@ function theme(width) {
     },
     legend: {
       symbolOpacity: 1,
+      symbolBaseFillColor: soft,
+      symbolBaseStrokeColor: soft,
       labelColor: text,
       titleColor: soft,
       orient: "bottom",

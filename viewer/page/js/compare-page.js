@@ -1,4 +1,4 @@
-// Two to six runs, models, agents, groups or times side by side, each against the first.
+// Two to six models, agents, runs, groups or moments side by side, each against the first.
 
 import { benchmarkLink, runLink } from "./address.js";
 import { get } from "./api.js";
@@ -6,11 +6,11 @@ import { chart } from "./chart.js";
 import { samplesPanel } from "./compare-samples.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { count, estimate, signed } from "./format.js";
+import { estimate, optionsText, plural, signed, unitText } from "./format.js";
 import { panel } from "./parts.js";
 import { empty } from "./states.js";
 
-const MOST = 6;
+const MAX_SIDES = 6;
 /** @type {Record<string, string>} */
 const VERDICTS = { better: "better", worse: "worse", "no difference": "", unknown: "" };
 
@@ -29,7 +29,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       "div",
       { class: "intro" },
       h("h1", {}, "Compare"),
-      h("p", {}, "Runs, models, agents, groups or times, each against the first."),
+      h("p", {}, "Models, agents, runs, groups or moments, each against the baseline A."),
     ),
     chooser,
     names,
@@ -43,7 +43,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function drawChooser() {
     keep(chooser, [
       ["chosen", sides, () => h("ol", { class: "sides" }, sides.map(side))],
-      ["add", sides.length, () => (sides.length < MOST ? adder() : null)],
+      ["add", sides.length, () => (sides.length < MAX_SIDES ? adder() : null)],
     ]);
   }
 
@@ -60,8 +60,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
           {
             type: "button",
             class: "quiet",
-            "aria-label": `Measure against ${name}`,
-            title: "measure the others against this",
+            "aria-label": `Set ${name} as baseline`,
+            title: "Set as baseline",
             onclick: () => change([name, ...sides.filter((one) => one !== name)]),
           },
           "↑",
@@ -71,7 +71,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
         {
           type: "button",
           class: "quiet",
-          "aria-label": `Leave out ${name}`,
+          "aria-label": `Remove ${name}`,
+          title: "Remove",
           onclick: () => change(sides.filter((one) => one !== name)),
         },
         "✕",
@@ -108,8 +109,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     if (sides.length < 2) {
       place.replaceChildren(
         empty(
-          "Choose two to six",
-          "Name them above. A model is written as model:NAME or model:PROVIDER:NAME, a run by its id, the past as as-of:TIME.",
+          "Choose 2–6 models, agents or runs",
+          "Type a name above and press Enter. Suggestions appear as you type. as-of:TIME is the history at a moment.",
           "benchmarks compare groq:qwen3 openai:gpt-4.1",
         ),
       );
@@ -151,7 +152,7 @@ async function offer(list, signal) {
     const runs = standings.map((/** @type {any} */ one) => one.latest_run_id).slice(0, 200);
     list.replaceChildren(...[...models, ...agents, ...runs].map((value) => h("option", { value })));
   } catch {
-    // Whoever knows a name can type it.
+    // Names can still be typed.
   }
 }
 
@@ -165,11 +166,7 @@ function tallies({ sides, tallies: found }) {
       "div",
       { class: "panel tile" },
       h("span", { class: "name" }, h("span", { class: "letter side-0", "aria-hidden": "true" }, "A"), " ", first.name),
-      h(
-        "span",
-        { class: "soft" },
-        `the others are measured against it; ${count(first.runs)} ${first.runs === 1 ? "run" : "runs"}`,
-      ),
+      h("span", { class: "soft" }, `Baseline · ${plural(first.runs, "run")}`),
     ),
     found.map((/** @type {any} */ tally, /** @type {number} */ at) =>
       h(
@@ -185,14 +182,14 @@ function tallies({ sides, tallies: found }) {
         h(
           "span",
           {},
-          h("span", { class: "better" }, `${tally.wins} better`),
+          h("span", { class: tally.wins ? "better" : "soft" }, `${tally.wins} better`),
           " · ",
-          h("span", { class: "worse" }, `${tally.losses} worse`),
+          h("span", { class: tally.losses ? "worse" : "soft" }, `${tally.losses} worse`),
           " · ",
           h(
             "span",
             { class: "soft" },
-            `${tally.ties} no difference${tally.unknown ? ` · ${tally.unknown} unknown` : ""}`,
+            `${tally.ties} not significant${tally.unknown ? ` · ${tally.unknown} unknown` : ""}`,
           ),
         ),
       ),
@@ -228,10 +225,8 @@ function table({ sides, rows, level, matched_by }) {
         h(
           "span",
           { class: "soft options" },
-          Object.entries(row.task_options)
-            .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
-            .join(" "),
-          row.task.higher_is_better ? "" : " ↓",
+          optionsText(row.task_options),
+          ` ${unitText(row.task.unit) || row.task.unit}${row.task.higher_is_better ? "" : " ↓ lower is better"}`,
         ),
       ),
       matched && h("td", {}, [row.agent, row.model].filter(Boolean).join(" · ")),
@@ -253,11 +248,10 @@ function table({ sides, rows, level, matched_by }) {
       ),
     ),
   );
-  const note = h(
-    "span",
-    { class: "soft" },
-    `a difference counts below p = ${level}, after Holm's correction over all of them`,
-  );
+  const tests = rows
+    .flatMap((/** @type {any} */ row) => row.contrasts)
+    .filter((/** @type {any} */ one) => one && one.p_value !== null).length;
+  const note = h("span", { class: "soft" }, `significant at p < ${level}, Holm-corrected (${plural(tests, "test")})`);
   return panel(
     "Task by task",
     h(
@@ -275,27 +269,30 @@ function contrastOf(contrast) {
   if (!contrast) return "";
   const { delta, verdict, adjusted_p, method, pairs, note, wins, losses, ties } = contrast;
   const p = adjusted_p === null ? "" : adjusted_p < 0.001 ? "p < 0.001" : `p = ${adjusted_p.toFixed(3)}`;
-  const told = [verdict, p, method, pairs ? `${pairs} pairs: ${wins} won, ${losses} lost, ${ties} the same` : "", note]
-    .filter(Boolean)
-    .join("\n");
+  const how = [
+    method && `${method} test`,
+    pairs ? `${pairs} pairs: ${wins} better, ${losses} worse, ${ties} equal` : "",
+    note,
+  ].filter(Boolean);
   return h(
     "span",
-    { class: "contrast", title: told },
+    { class: "contrast" },
     h("span", { class: `delta ${VERDICTS[verdict]}`.trim() }, signed(delta)),
     " ",
     h(
       "span",
       { class: "soft" },
       verdict === "unknown"
-        ? "noise unknown"
+        ? "error unknown"
         : verdict === "no difference"
-          ? `within noise${p ? `, ${p}` : ""}`
+          ? `not significant${p ? `, ${p}` : ""}`
           : `${verdict}, ${p}`,
     ),
+    how.length ? h("span", { class: "soft how" }, how.join("; ")) : "",
   );
 }
 
-/** The differences with their intervals, turned so that the right is better. @param {any} data @param {AbortSignal} signal */
+/** The differences with their intervals, turned so that the right is better; a chart for each unit. @param {any} data @param {AbortSignal} signal */
 function differences({ rows, sides }, signal) {
   const values = rows.flatMap((/** @type {any} */ row) =>
     row.contrasts.flatMap((/** @type {any} */ contrast, /** @type {number} */ at) =>
@@ -312,11 +309,24 @@ function differences({ rows, sides }, signal) {
         : [],
     ),
   );
-  const units = new Set(values.map((/** @type {any} */ value) => value.unit));
-  if (!values.length || units.size > 1) return null; // Scores of several units have no common axis.
+  if (!values.length) return null;
+  const units = [...new Set(values.map((/** @type {any} */ value) => value.unit))].sort();
+  const charts = units.map((unit) =>
+    intervals(
+      values.filter((/** @type {any} */ value) => value.unit === unit),
+      sides,
+      signal,
+    ),
+  );
+  return panel("Differences, with 95% intervals", charts, "", { class: "panel wide" });
+}
+
+/** The differences of one unit: scores of several units have no common axis. @param {any[]} values @param {any[]} sides @param {AbortSignal} signal */
+function intervals(values, sides, signal) {
   const y = { field: "benchmark", type: "nominal", title: null };
   const offset = sides.length > 2 ? { yOffset: { field: "side" } } : {};
   const color = { field: "side", type: "nominal" };
+  const unit = unitText(values[0].unit) || values[0].unit;
   const lines = new Set(values.map((/** @type {any} */ value) => value.benchmark)).size;
   const spec = {
     data: { values },
@@ -330,7 +340,11 @@ function differences({ rows, sides }, signal) {
       {
         mark: { type: "rule", strokeWidth: 2 },
         encoding: {
-          x: { field: "low", type: "quantitative", title: "difference to A; to the right is better" },
+          x: {
+            field: "low",
+            type: "quantitative",
+            title: `difference to A${unit && `, ${unit}`}; to the right is better`,
+          },
           x2: { field: "high" },
           y,
           ...offset,
@@ -353,15 +367,8 @@ function differences({ rows, sides }, signal) {
       },
     ],
   };
-  return panel(
-    "Differences, with 95% intervals",
-    chart(spec, {
-      label: `${values.length} differences to ${sides[0].name}, with their intervals; the table says the same`,
-      signal,
-    }),
-    "",
-    { class: "panel wide" },
-  );
+  const label = `${plural(values.length, "difference")} to ${sides[0].name}${unit && ` in ${unit}`}, with their intervals; the table has the same numbers`;
+  return chart(spec, { label, signal });
 }
 
 /** @param {any} contrast @param {boolean} upwards */
@@ -373,17 +380,17 @@ const turned = ({ improvement, low, high, verdict }, upwards) => ({
   high: upwards ? high : -low,
 });
 
-/** @param {any[]} some */
+/** What was not compared; benchmarks with one reason stand together. @param {any[]} some */
 function unlike(some) {
   if (!some.length) return null;
-  return panel(
-    "Not compared",
-    h(
-      "ul",
-      { class: "plain" },
-      some.map((one) =>
-        h("li", {}, h("strong", {}, one.benchmark_id), " ", h("span", { class: "soft" }, `${one.side}: ${one.reason}`)),
-      ),
-    ),
+  /** @type {Map<string, string[]>} */
+  const byReason = new Map();
+  for (const { benchmark_id, side, reason } of some) {
+    const key = `${side}: ${reason}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), benchmark_id]);
+  }
+  const lines = [...byReason].map(([reason, names]) =>
+    h("li", {}, h("strong", {}, names.join(", ")), " ", h("span", { class: "soft" }, reason)),
   );
+  return panel("Not compared", h("ul", { class: "plain" }, lines));
 }

@@ -2,7 +2,7 @@
 
 import { visible } from "./visible.js";
 
-/** Attributes that people read. */
+/** Attributes with text for people. */
 const READ = new Set(["title", "aria-label", "placeholder", "alt", "label"]);
 
 /**
@@ -38,10 +38,10 @@ function dress(element, attributes, children) {
   return element;
 }
 
-/** A name that may go on in the next line behind its marks, and not within its words. @param {string} name */
+/** A name that may break after its punctuation, and not within its words. @param {string} name */
 export const breakable = (name) => name.split(/(?<=[_/:.-])/).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
 
-/** Says something to those who listen to the page, once. @param {string} text */
+/** Announces a text to screen readers, once. @param {string} text */
 export function announce(text) {
   const status = /** @type {HTMLElement} */ (document.getElementById("status"));
   if (status.textContent !== text) status.textContent = text;
@@ -53,8 +53,8 @@ export function announce(text) {
 const drawn = new WeakMap();
 
 /**
- * Fills a container with parts [name, data, make]. A part whose data are as before stays the same element, with its
- * focus, its scroll position and whatever is open in it.
+ * Fills a container with parts [name, data, make]. A part with the same data stays the same element, with its focus, its
+ * scroll position and its open details.
  *
  * @param {Element} container
  * @param {Part[]} parts
@@ -73,7 +73,7 @@ export function keep(container, parts) {
     const element = make();
     if (!element) continue;
     if (old?.element.contains(document.activeElement)) focusOn = element;
-    // In the old one's place at once: were all taken away first, the box would be empty, and forget its scroll position.
+    // Replaced in place: an empty container would lose its scroll position.
     old?.element.replaceWith(element);
     after.set(name, { data, element });
   }

@@ -1,10 +1,10 @@
-// Data that follow the ledger: asked for at the start, and again whenever it changes.
+// Data that follow the ledger: loaded at the start, and again when it changes.
 
 import { ApiError, get } from "./api.js";
 import { ledger } from "./ledger.js";
 import { failure, loading } from "./states.js";
 
-const PAUSE_MS = 400; // Between two questions, while the ledger moves all the time.
+const PAUSE_MS = 400; // Between two requests while the ledger grows.
 
 /**
  * Shows what `path` answers in `place`, and keeps it up to date until `signal` ends it. While there is nothing yet,

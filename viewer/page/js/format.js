@@ -9,15 +9,17 @@ const SYMBOLS = { running: "●", succeeded: "✓", failed: "✕" };
 
 export const statusSymbol = (/** @type {string} */ status) => SYMBOLS[status] ?? "·";
 
+/** @type {Record<string, string>} */
+const SHORT = { percent: "%", seconds: "s", milliseconds: "ms" };
 const BARE = new Set(["ratio", "accuracy", "score"]);
 
-const MOST_DIGITS = 6;
+const MAX_DIGITS = 6;
 
 /** @param {number} value @param {number} digits */
 const fixed = (value, digits) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-/** A value below a thousandth: three digits that say something. @param {number} value */
+/** A value below a thousandth, with three significant digits. @param {number} value */
 function tiny(value) {
   const rounded = Number(value.toPrecision(3));
   if (Math.abs(rounded) >= 0.0001) return String(rounded);
@@ -28,9 +30,8 @@ function tiny(value) {
 const isTiny = (/** @type {number} */ value) => value !== 0 && Math.abs(value) < 0.001;
 
 /**
- * A score as a number: 0.412, 67.7, 1.23e-05; with its standard error where there is one, which has as many digits, and
- * more where it would look like none. An error of 0 is not shown: scores that do not spread say nothing about their
- * noise. The commands write it alike (`projections/render/text.py`).
+ * A score as a number: 0.412, 67.7, 1.23e-05; with its standard error if it is known. The error has as many digits as
+ * the score, and more if it would look like zero. The commands write it the same way (`projections/render/text.py`).
  *
  * @param {Value} value @param {Value} [stderr]
  */
@@ -38,9 +39,9 @@ export function score(value, stderr) {
   if (value === null || value === undefined) return "";
   const digits = Math.abs(value) < 10 ? 3 : Math.abs(value) < 1000 ? 1 : 0;
   const alone = (/** @type {number} */ number) => (isTiny(number) ? tiny(number) : fixed(number, digits));
-  if (!stderr) return alone(value);
+  if (!stderr) return alone(value); // Scores that do not spread say nothing about their error.
   const needed = Math.max(digits, -Math.floor(Math.log10(Math.abs(stderr))));
-  if (isTiny(value) || needed > MOST_DIGITS) return `${alone(value)} ± ${alone(stderr)}`;
+  if (isTiny(value) || needed > MAX_DIGITS) return `${alone(value)} ± ${alone(stderr)}`;
   return `${fixed(value, needed)} ± ${fixed(stderr, needed)}`;
 }
 
@@ -55,11 +56,11 @@ export function isSkewed(
   return !stderr || Math.max(...arms) > 2 * Math.min(...arms);
 }
 
-/** A bound with as many digits as the width of its interval has to say. */
+/** A bound, with the digits that the width of its interval allows. */
 function bound(/** @type {number} */ value, /** @type {number} */ width) {
   if (Number.isInteger(value)) return fixed(value, 0);
   if (isTiny(value)) return tiny(value);
-  return fixed(value, Math.min(MOST_DIGITS, Math.max(0, 1 - Math.floor(Math.log10(width)))));
+  return fixed(value, Math.min(MAX_DIGITS, Math.max(0, 1 - Math.floor(Math.log10(width)))));
 }
 
 /** A 95% interval: [0, 0.28]; `""` if it is not known. @param {Value} low @param {Value} high */
@@ -68,7 +69,7 @@ export function interval(low, high) {
   return `[${bound(low, high - low)}, ${bound(high, high - low)}]`;
 }
 
-/** How sure a score is: ± its standard error, or its interval if ± would mislead; `""` if nothing is known of it. */
+/** The error of a score: ± its standard error, or its interval if ± would mislead; `""` if it is unknown. */
 export function sureness(
   /** @type {Value} */ value,
   /** @type {Value} */ stderr,
@@ -81,7 +82,7 @@ export function sureness(
   return stderr ? score(value, stderr).replace(/^.* ± /, "± ") : "";
 }
 
-/** A score with how sure it is: 0.500 ± 0.050, or 0.000 [0, 0.28] if ± would mislead. */
+/** A score with its error: 0.500 ± 0.050, or 0.000 [0, 0.28] if ± would mislead. */
 export function estimate(
   /** @type {Value} */ value,
   /** @type {Value} */ stderr,
@@ -92,18 +93,18 @@ export function estimate(
   return sure.startsWith("[") ? `${score(value)} ${sure}` : score(value, stderr);
 }
 
-/** What a benchmark is called: by its id, or by the name that it has elsewhere, if no id can say it. @param {string} id @param {Record<string, any> | null | undefined} options */
+/** The name of a benchmark: its id, or the name that another program gave it if an id cannot hold it. @param {string} id @param {Record<string, any> | null | undefined} options */
 export const benchmarkName = (id, options) =>
   visible(typeof options?.benchmark_name === "string" ? options.benchmark_name : id);
 
-/** The unit to write behind a score: none for a ratio, which is what a bare number means. */
+/** The unit to write after a score; a ratio has none. */
 export const unitText = (/** @type {string | null | undefined} */ unit) =>
-  !unit || BARE.has(unit) ? "" : unit === "percent" ? "%" : unit;
+  !unit || BARE.has(unit) ? "" : (SHORT[unit] ?? unit);
 
-/** A difference with its sign. @param {Value} value */
+/** A difference with its sign; zero has none. @param {Value} value */
 export function signed(value) {
   if (value === null || value === undefined) return "";
-  return `${value > 0 ? "+" : value < 0 ? "−" : "±"}${score(Math.abs(value))}`;
+  return `${value > 0 ? "+" : value < 0 ? "−" : ""}${score(Math.abs(value))}`;
 }
 
 /** Whether a delta is good news: "better", "worse" or "". @param {Value} delta @param {boolean | null | undefined} higherIsBetter */
@@ -112,12 +113,21 @@ export function direction(delta, higherIsBetter) {
   return delta > 0 === (higherIsBetter !== false) ? "better" : "worse";
 }
 
+/** 1 run, 1,200 runs. @param {number} number @param {string} noun */
+export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Options as text: seed=1 context=32000. @param {Record<string, any> | null | undefined} options */
+export const optionsText = (options) =>
+  Object.entries(options ?? {})
+    .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .join(" ");
+
 /** @param {Value} value */
 export function count(value) {
   return value === null || value === undefined ? "" : value.toLocaleString("en");
 }
 
-/** 3.2 s, 4 min 5 s, 2 h 10 min; `whole`: without tenths, for what ticks. @param {number | null | undefined} seconds */
+/** 3.2 s, 4 min 5 s, 2 h 10 min; `whole`: without tenths, for a time that ticks. @param {number | null | undefined} seconds */
 export function duration(seconds, { whole: ticks = false } = {}) {
   if (seconds === null || seconds === undefined) return "";
   if (seconds < 59.95) return `${ticks ? Math.floor(seconds) : seconds.toFixed(1)} s`;
@@ -129,7 +139,7 @@ export function duration(seconds, { whole: ticks = false } = {}) {
     : `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
-/** Money: two digits, or as many as it takes to see something. @param {Value} usd */
+/** US dollars, with two digits, or more for a small amount. @param {Value} usd */
 export function cost(usd) {
   if (usd === null || usd === undefined) return "";
   const digits = usd === 0 || usd >= 1 ? 2 : Math.min(6, 1 - Math.floor(Math.log10(Math.abs(usd))) + 1);

@@ -1,15 +1,15 @@
-// Keys that do something, and the dialog that tells of them.
+// Keyboard shortcuts, and the dialog that lists them.
 
 import { h } from "./dom.js";
 
 /** @typedef {{ keys: string[], about: string, act?: (event: KeyboardEvent) => void }} Key */
 
-/** Keys of the page that is shown; they go with it. @type {Set<Key>} */
+/** Shortcuts of the page that is shown. @type {Set<Key>} */
 const known = new Set();
 /** @type {Key[]} */
 const EVERYWHERE = [{ keys: ["?"], about: "this help", act: () => keysDialog() }];
 
-/** Keys for as long as the page lives. @param {Key[]} keys @param {AbortSignal} signal */
+/** Shortcuts of the page that is shown, until it ends. @param {Key[]} keys @param {AbortSignal} signal */
 export function useKeys(keys, signal) {
   for (const key of keys) known.add(key);
   signal.addEventListener("abort", () => {
@@ -30,10 +30,10 @@ export function listenToKeys() {
     )
       return;
     if (target.matches("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
-    const meant = [...known, ...EVERYWHERE].find((key) => key.act && key.keys.includes(event.key));
-    if (!meant?.act) return;
+    const found = [...known, ...EVERYWHERE].find((key) => key.act && key.keys.includes(event.key));
+    if (!found?.act) return;
     event.preventDefault();
-    meant.act(event);
+    found.act(event);
   });
 }
 
@@ -46,7 +46,7 @@ function closeMenu(target) {
   return true;
 }
 
-/** Tells which keys there are here. */
+/** Shows the shortcuts of this page. */
 export function keysDialog() {
   const rows = [...known, ...EVERYWHERE].map(({ keys, about }) => [
     h(
@@ -61,7 +61,7 @@ export function keysDialog() {
     h(
       "dialog",
       { "aria-labelledby": "keys-title" },
-      h("h2", { id: "keys-title" }, "Keys"),
+      h("h2", { id: "keys-title" }, "Keyboard shortcuts"),
       h("dl", {}, rows.flat()),
       close,
     )

@@ -1,14 +1,14 @@
-// What state of the ledger the page shows: now, as it moves, or the past. One stream of events for the whole page.
+// The state of the ledger that the page shows: the present, live, or the past. One stream of events for the whole page.
 
-const AWAY_MS = 6000; // A stream that ends comes again at once; one that does not come again is missed after this time.
+const AWAY_MS = 6000; // A stream that ends is opened again at once. After this time without one, the server is away.
 const REOPEN_MS = 3000;
-const IS_FILE = document.getElementById("data") !== null; // The page has its data inside, and nobody to ask.
+const IS_FILE = document.getElementById("data") !== null; // The page has its data inside, and no server.
 
 /** @typedef {{ position: number, hash: string, at: string | null, past: boolean }} Head */
 
 /**
- * Events: "changed" {runs: rows, reset: boolean}, when data may be other than before (`reset`: any of them, not only
- * `runs`); "head", when another state is shown; "state", when `state` changes.
+ * Events: "changed" {runs: rows, reset: boolean}, when data may have changed (`reset`: any of them, not only `runs`);
+ * "head", when another state is shown; "state", when `state` changes.
  */
 class Ledger extends EventTarget {
   /** @type {Head | null} */
@@ -17,13 +17,15 @@ class Ledger extends EventTarget {
   state = "waiting";
   /** @type {ReadonlySet<string>} */
   stale = new Set();
+  /** The first fault in the chain of the ledger; empty if none is known. */
+  damage = "";
   /** The moment that is shown, a position or a time; null for now. @type {string | null} */
   asOf = new URLSearchParams(location.search).get("as_of");
   /** @type {EventSource | null} */
   #source = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #missed;
-  /** Rows told since the last head. @type {any[]} */
+  /** Rows received since the last head. @type {any[]} */
   #runs = [];
 
   constructor() {
@@ -38,7 +40,7 @@ class Ledger extends EventTarget {
     window.addEventListener("popstate", () => this.#show(new URLSearchParams(location.search).get("as_of")));
   }
 
-  /** An answer told which state it shows. @param {Head} head */
+  /** An answer says which state it shows. @param {Head} head */
   saw(head) {
     if (this.head?.hash !== head.hash || this.head.past !== head.past) {
       this.head = head;
@@ -64,7 +66,7 @@ class Ledger extends EventTarget {
     this.#close();
     this.head = null;
     this.#say(asOf === null ? "waiting" : "past");
-    this.#tell({ runs: [], reset: true });
+    this.#announce({ runs: [], reset: true });
   }
 
   #open() {
@@ -77,6 +79,10 @@ class Ledger extends EventTarget {
     source.addEventListener("head", (event) => this.#moved(data(event)));
     source.addEventListener("reset", (event) => this.#moved(data(event), { reset: true }));
     source.addEventListener("stale", (event) => this.#aged(data(event).run_ids));
+    source.addEventListener("damage", (event) => {
+      this.damage = data(event).damage;
+      this.dispatchEvent(new Event("state"));
+    });
     this.#source = source;
     this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
   }
@@ -94,15 +100,15 @@ class Ledger extends EventTarget {
     this.#missed = undefined;
     const back = this.state === "away";
     this.#say("live");
-    if (back) this.#tell({ runs: [], reset: true });
+    if (back) this.#announce({ runs: [], reset: true });
   }
 
   /** @param {EventSource} source */
   #gone(source) {
-    this.#runs = []; // What had no head behind it is told again.
+    this.#runs = []; // Rows without a head after them will be sent again.
     this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
     if (source.readyState !== EventSource.CLOSED) return;
-    source.close(); // An answer that was no stream: the browser does not ask again by itself.
+    source.close(); // The answer was not a stream, so the browser does not connect again.
     setTimeout(() => {
       if (this.#source !== source) return;
       this.#source = null;
@@ -118,14 +124,14 @@ class Ledger extends EventTarget {
       this.head = head;
       this.dispatchEvent(new Event("head"));
     }
-    if (runs.length || reset) this.#tell({ runs, reset });
+    if (runs.length || reset) this.#announce({ runs, reset });
   }
 
   /** @param {string[]} ids */
   #aged(ids) {
     const before = [...this.stale].join();
     this.stale = new Set(ids);
-    if (before !== ids.join()) this.#tell({ runs: [], reset: true });
+    if (before !== ids.join()) this.#announce({ runs: [], reset: true });
   }
 
   /** @param {Ledger["state"]} state */
@@ -136,7 +142,7 @@ class Ledger extends EventTarget {
   }
 
   /** @param {{ runs: any[], reset: boolean }} detail */
-  #tell(detail) {
+  #announce(detail) {
     this.dispatchEvent(new CustomEvent("changed", { detail }));
   }
 }

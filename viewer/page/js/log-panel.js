@@ -1,4 +1,4 @@
-// stdout and stderr of a run: with their colours, followed while they grow, and searched.
+// stdout and stderr of a run, with their colours. They are followed while they grow, and can be searched.
 
 import { bare, colour, PLAIN, settle } from "./ansi.js";
 import { get, getPiece, runPath } from "./api.js";
@@ -8,7 +8,7 @@ import { settled } from "./memory.js";
 import { panel } from "./parts.js";
 
 const PIECE = 200_000; // Bytes that are fetched at once.
-const MOST_CHARACTERS = 1_000_000; // Of a log that is followed for hours, the beginning goes.
+const MAX_CHARACTERS = 1_000_000; // A log that is followed for hours loses its beginning.
 const TYPING_MS = 200;
 const NEAR = 40; // Pixels from the end that count as being there.
 
@@ -24,7 +24,7 @@ export class LogPanel {
   #length = 0;
   #decoder = new TextDecoder();
   #style = PLAIN;
-  /** The last line, as long as it has no end. */
+  /** The last line, while it has no end. */
   #open = "";
   #last = h("span");
   #isFollowing = true;
@@ -57,7 +57,7 @@ export class LogPanel {
     );
     this.whole = h("button", { type: "button", class: "quiet", onclick: () => this.#restart(0) }, "From the start");
     this.matches = h("ol", { class: "matches", "aria-label": "Lines found", hidden: true });
-    this.told = h("span", { class: "soft" });
+    this.size = h("span", { class: "soft" });
     const raw = h("a", { target: "_blank", rel: "noopener" }, "raw");
     this.raw = raw;
     const tools = h(
@@ -67,7 +67,7 @@ export class LogPanel {
       h("label", {}, this.following, "follow"),
       this.whole,
       raw,
-      this.told,
+      this.size,
     );
     this.element = panel("Output", [tools, this.matches, this.text], h("span", { class: "tabs" }, this.buttons), {
       "data-panel": "output",
@@ -82,6 +82,11 @@ export class LogPanel {
     this.raw.setAttribute("href", `${this.path}/${name}`);
   }
 
+  /** Shows another stream if nothing is loaded yet. @param {string} name */
+  prefer(name) {
+    if (this.#next === null) this.#name(name);
+  }
+
   /** @param {string} name */
   show(name) {
     this.#name(name);
@@ -89,7 +94,7 @@ export class LogPanel {
     return this.#restart(-PIECE);
   }
 
-  /** Fetches what is new. One fetch at a time: two would bring the same piece twice. */
+  /** Fetches what is new, one fetch at a time: two would bring the same piece twice. */
   async load() {
     if (!this.#isFollowing && this.#next !== null) return;
     await this.#fetch();
@@ -104,8 +109,8 @@ export class LogPanel {
     return this.#loading;
   }
 
-  /** Shows the log from another byte on. @param {number} from @param {{ mark?: boolean }} [how] `mark`: the first line is what was looked for */
-  #restart(from, { mark = false } = {}) {
+  /** Shows the log from another byte on. @param {number} from @param {{ mark?: number }} [how] `mark`: the line that was found, from 0 */
+  #restart(from, { mark = -1 } = {}) {
     this.#turn = {};
     this.#loading = null;
     this.#next = null;
@@ -118,7 +123,7 @@ export class LogPanel {
     this.#isFollowing = from < 0;
     this.following.checked = this.#isFollowing;
     this.text.replaceChildren(h("span", { class: "soft" }, "…"));
-    return this.#fetch().then(() => mark && this.#mark());
+    return this.#fetch().then(() => mark >= 0 && this.#mark(mark));
   }
 
   /** @param {{}} turn */
@@ -136,7 +141,7 @@ export class LogPanel {
           this.text.replaceChildren(/** @type {Error} */ (problem).message);
         return;
       }
-      if (turn !== this.#turn) return; // Somebody wants to read something else.
+      if (turn !== this.#turn) return; // The reader has chosen another part.
       this.#append(piece);
       more = this.#isFollowing && piece.next < piece.size;
     }
@@ -148,13 +153,13 @@ export class LogPanel {
     const start = next - piece.length;
     if (first)
       this.text.replaceChildren(
-        size ? "" : h("span", { class: "soft" }, "(nothing)"),
+        size ? "" : h("span", { class: "soft" }, "No output"),
         start > 0 ? h("span", { class: "soft" }, `… ${bytes(start)} before this\n`) : "",
       );
     else if (!this.#size && size) this.text.replaceChildren();
     this.#next = next;
     this.#size = size;
-    this.told.textContent = bytes(size);
+    this.size.textContent = bytes(size);
     this.whole.hidden = first ? start === 0 : this.whole.hidden;
     if (!piece.length) return;
     const raw = this.#open + this.#decoder.decode(piece, { stream: true });
@@ -165,13 +170,13 @@ export class LogPanel {
     this.#last = this.#drawn(this.#open, false);
     this.text.append(this.#last);
     this.#length += end;
-    while (this.#length > MOST_CHARACTERS && this.text.childNodes.length > 2) {
+    while (this.#length > MAX_CHARACTERS && this.text.childNodes.length > 2) {
       this.#length -= this.text.firstChild?.textContent?.length ?? 0;
       this.text.firstChild?.remove();
     }
   }
 
-  /** Whole lines change the style that follows; the open one will be drawn again. @param {string} raw @param {boolean} whole */
+  /** Whole lines change the style of what follows; the open line is drawn again. @param {string} raw @param {boolean} whole */
   #drawn(raw, whole) {
     const { pieces, style } = colour(settle(raw), this.#style);
     if (whole) this.#style = style;
@@ -221,7 +226,7 @@ export class LogPanel {
           {},
           h(
             "button",
-            { type: "button", onclick: () => this.#restart(match.offset, { mark: true }) },
+            { type: "button", onclick: () => this.#restart(match.context_offset, { mark: match.lines_before }) },
             h("span", { class: "line" }, count(match.line)),
             h("span", { class: "text" }, bare(match.text)),
           ),
@@ -229,9 +234,9 @@ export class LogPanel {
       );
       this.matches.replaceChildren(
         ...rows,
-        (!matches.length && h("li", {}, h("p", { class: "soft" }, "Nothing like that in this log."))) || "",
+        (!matches.length && h("li", {}, h("p", { class: "soft" }, "No matches."))) || "",
         (next !== null &&
-          h("li", {}, h("p", { class: "soft" }, `The first ${count(matches.length)} lines; there are more.`))) ||
+          h("li", {}, h("p", { class: "soft" }, `The first ${count(matches.length)} matches; there are more.`))) ||
           "",
       );
     } catch (problem) {
@@ -239,26 +244,31 @@ export class LogPanel {
     }
   }
 
-  /** Marks the first line, which is the one that was looked for. */
-  #mark() {
-    const lines = [...this.text.children].find(
-      (one) => one instanceof HTMLSpanElement && !one.classList.contains("soft"),
+  /** Marks the line that was found. @param {number} line its number, from 0 */
+  #mark(line) {
+    const texts = document.createTreeWalker(this.text, NodeFilter.SHOW_TEXT, (node) =>
+      node.parentElement?.closest(".soft") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
     );
-    if (!lines) return;
-    const found = h("mark", { class: "found" });
-    for (const node of [...lines.childNodes]) {
-      const text = node.textContent ?? "";
-      const end = text.indexOf("\n");
-      if (end < 0) {
-        found.append(node);
-        continue;
+    const range = document.createRange();
+    let seen = 0;
+    let last = null;
+    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+      const content = node.textContent ?? "";
+      last ??= seen === line ? node : null;
+      if (last === node) range.setStart(node, 0);
+      for (let end = content.indexOf("\n"); end >= 0 && seen <= line; end = content.indexOf("\n", end + 1)) {
+        seen += 1;
+        if (seen === line) range.setStart(node, end + 1);
+        if (seen <= line) last ??= node;
+        if (seen === line + 1) range.setEnd(node, end);
       }
-      found.append(text.slice(0, end));
-      node.textContent = text.slice(end);
-      break;
+      if (seen > line) break;
+      range.setEnd(node, content.length);
     }
-    lines.prepend(found);
-    this.text.scrollTop = 0;
+    const found = h("mark", { class: "found" });
+    found.append(range.extractContents());
+    range.insertNode(found);
+    this.text.scrollTop = found.offsetTop - this.text.clientHeight / 3;
     this.text.focus({ preventScroll: true });
   }
 }

@@ -1,4 +1,4 @@
-// Which page the address means; and what stands above all pages.
+// The router: which page an address names.
 
 import { hash, here } from "./address.js";
 import { h } from "./dom.js";
@@ -47,7 +47,7 @@ function route() {
     },
   };
   main.className = `page-${name}`;
-  title(found?.title ?? "No such page");
+  title(found?.title ?? "Page not found");
   const ended = found ? found.show(main, { id: address.id, query: address.query }, context) : nowhere();
   page = {
     name,
@@ -65,8 +65,8 @@ function route() {
 
 function nowhere() {
   main.replaceChildren(
-    h("h1", { class: "visually-hidden" }, "No such page"),
-    empty("No such page", "The address names none; the links above lead to those there are."),
+    h("h1", { class: "visually-hidden" }, "Page not found"),
+    empty("Page not found", "Use the links above."),
   );
 }
 
@@ -79,7 +79,7 @@ function once(act) {
   };
 }
 
-// The cookie has the token by now: it need not stand in the address, where it could be seen or sent on.
+// The cookie has the token now. Remove it from the address, where others could see it or receive it.
 const search = new URLSearchParams(location.search);
 if (search.has("token")) {
   search.delete("token");

@@ -1,9 +1,9 @@
-// What a page remembers of itself in the browser's history, so that "back" leads to where one was.
+// What a page keeps in the browser's history, so that "back" leads to the last position.
 
-/** What the present entry of the history remembers: {scroll, table, shown, chosen}. */
+/** The state of the current entry of the history: {scroll, table, shown, chosen}. */
 export const recall = () => history.state ?? {};
 
-/** Adds to it; the address stays. @param {Record<string, any>} facts */
+/** Adds to it, and keeps the address. @param {Record<string, any>} facts */
 export function remember(facts) {
   history.replaceState({ ...recall(), ...facts }, "");
 }

@@ -1,18 +1,18 @@
-// Answers for a page that has its data inside it (`export-viewer-data --html`), where no server can be asked.
+// Answers for a page with its data inside (`export-viewer-data --html`), which has no server.
 
 /**
  * @typedef {object} Inside
  * @property {Record<string, any>} head the state of the ledger
  * @property {Record<string, any>[]} runs every row, the newest first
  * @property {Record<string, { run: any, events: any }>} details of the newest runs
- * @property {Record<string, any>} answers of other addresses
+ * @property {Record<string, any>} answers by address
  */
 
 const element = /** @type {HTMLElement} */ (document.getElementById("data"));
 /** @type {Inside} */
 const inside = JSON.parse(element.textContent ?? "");
 
-/** Where the columns that can be sorted by stand in a row. @type {Record<string, string>} */
+/** The field of a row for each column that has another name. @type {Record<string, string>} */
 const FIELDS = {
   group: "run_group_id",
   benchmark: "benchmark_id",
@@ -34,7 +34,8 @@ window.fetch = async (asked) => {
   const { pathname, search, searchParams } = new URL(String(asked), "http://inside/");
   const found = answer(pathname, search, searchParams);
   if (found instanceof Response) return found;
-  if (found === undefined) return problem("This file does not have that inside; `benchmarks serve-viewer` shows it.");
+  if (found === undefined)
+    return problem("This file does not contain these data; `benchmarks serve-viewer` shows them.");
   return new Response(JSON.stringify(found), { headers: { "Content-Type": "application/json" } });
 };
 
@@ -118,7 +119,7 @@ function counted(some, name) {
   return Object.fromEntries([...counts].sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1)));
 }
 
-/** What is missing stands last both ways; equals stand as they came. @param {any[]} some @param {string} order */
+/** Missing values come last in both directions; equal ones keep their order. @param {any[]} some @param {string} order */
 function sorted(some, order) {
   const columns = order
     .split(",")

@@ -1,4 +1,4 @@
-// The start page: what runs now, what finished last, new records, regressions, failures by reason.
+// The start page: running and finished runs, new bests, regressions, failures by reason.
 
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
@@ -27,7 +27,7 @@ const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local -
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   let days = SPANS.some(([value]) => value === query.get("days")) ? /** @type {string} */ (query.get("days")) : "7";
   const summary = h("p", {});
-  const spans = h("span", { class: "tabs", role: "group", "aria-label": "How far back" });
+  const spans = h("span", { class: "tabs", role: "group", "aria-label": "Time span" });
   const place = h("div", {});
   main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Overview"), summary, spans), place);
 
@@ -64,8 +64,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     if (!counts.runs) {
       place.replaceChildren(
         ledger.asOf === null
-          ? empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN)
-          : empty("No runs yet", "At that moment the ledger knew of no run."),
+          ? empty("No runs yet", "The ledger is empty. This command makes a first run, without an API key:", FIRST_RUN)
+          : empty("No runs yet", "At that moment the ledger had no runs."),
       );
       return ready();
     }

@@ -2,36 +2,54 @@
 
 import { runLink, runsLink } from "./address.js";
 import { breakable, h, s } from "./dom.js";
-import { benchmarkName, count, duration, score, signed } from "./format.js";
+import { benchmarkName, count, duration, plural, score, signed } from "./format.js";
 import { ledger } from "./ledger.js";
-import { difference, elapsed, isStale, marks, panel, progressOf, scored, statusBadge, when } from "./parts.js";
+import {
+  difference,
+  elapsed,
+  isStale,
+  marks,
+  panel,
+  progressOf,
+  reasonText,
+  scored,
+  statusBadge,
+  when,
+} from "./parts.js";
 
 /** @typedef {Record<string, any>} Row */
 
-const MOST_BARS = 92;
+const MAX_BARS = 92;
 
-/** Figures that lead to what they count. @param {Row} data @returns {import("./dom.js").Part[]} */
+/** Numbers that lead to the runs that they count. @param {Row} data @returns {import("./dom.js").Part[]} */
 export function tiles({ counts, activity, records_total, regressions_total, regressions_significant, since }) {
   const sum = (/** @type {string} */ name) =>
     activity.reduce((/** @type {number} */ all, /** @type {Row} */ day) => all + day[name], 0);
+  const ended = sum("succeeded") + sum("failed");
   /** @type {[string, any, string, string, string][]} */
-  const told = [
+  const figures = [
     [
       "running",
       count(counts.running),
-      counts.stale ? `${count(counts.stale)} without a sign of life` : "under way",
+      counts.stale ? `${count(counts.stale)} without a heartbeat` : "now",
       runsLink({ status: "running" }),
       counts.stale ? "warn" : counts.running ? "live" : "",
     ],
-    ["succeeded", count(sum("succeeded")), "runs in this time", runsLink({ status: "succeeded", since }), ""],
+    [
+      "succeeded",
+      count(sum("succeeded")),
+      `of ${plural(ended, "run")} that ended`,
+      runsLink({ status: "succeeded", since }),
+      "",
+    ],
     [
       "failed",
       count(sum("failed")),
-      "runs in this time",
+      `of ${plural(ended, "run")} that ended`,
       runsLink({ status: "failed", since }),
       sum("failed") ? "bad" : "",
     ],
-    ["new records", count(records_total), "best own scores beaten", "", records_total ? "good" : ""],
+    ["new bests", count(records_total), "in this time", "", records_total ? "good" : ""],
     [
       "regressions",
       count(regressions_significant),
@@ -42,7 +60,7 @@ export function tiles({ counts, activity, records_total, regressions_total, regr
       regressions_significant ? "bad" : "",
     ],
   ];
-  return told.map((tile) => [tile[0], tile, () => figure(...tile)]);
+  return figures.map((tile) => [tile[0], tile, () => figure(...tile)]);
 }
 
 /** @param {string} name @param {any} number @param {string} about @param {string} href @param {string} kind */
@@ -60,22 +78,21 @@ export function runningPanel(runs, counts) {
       ? h("a", { href: runsLink({ status: "running" }) }, `all ${count(counts.running)}`)
       : "";
   const title = ledger.asOf === null ? "Running now" : "Running then";
-  if (!runs.length)
-    return panel(title, nothing(ledger.asOf === null ? "Nothing is under way." : "Nothing was under way."));
+  if (!runs.length) return panel(title, nothing("No running runs."));
   const rows = runs.map((run) =>
     h(
       "tr",
       { class: isStale(run) ? "stale" : null, "data-run": run.run_id },
       h("th", { scope: "row" }, name(run), h("div", { class: "who soft" }, who(run))),
       h("td", {}, h("span", { class: "badges" }, statusBadge(run), marks(run))),
-      h("td", { class: "number" }, progressOf(run) || h("span", { class: "soft" }, "no progress told")),
+      h("td", { class: "number" }, progressOf(run) || h("span", { class: "soft" }, "no progress reported")),
       h("td", { class: "number", "data-label": "elapsed" }, elapsed(run.started_at)),
-      h("td", { class: "number", "data-label": "sign of life" }, when(run.last_seen_at ?? run.started_at)),
+      h("td", { class: "number", "data-label": "heartbeat" }, when(run.last_seen_at ?? run.started_at)),
     ),
   );
   return panel(
     title,
-    table("Runs under way", ["Run", "Status", ["Progress"], ["Elapsed"], ["Last sign of life"]], rows),
+    table("Running runs", ["Run", "Status", ["Progress"], ["Elapsed"], ["Last heartbeat"]], rows),
     link,
   );
 }
@@ -83,7 +100,7 @@ export function runningPanel(runs, counts) {
 /** @param {Row[]} runs */
 export function finishedPanel(runs) {
   const link = h("a", { href: runsLink({ sort: "-ended" }) }, "all");
-  if (!runs.length) return panel("Finished last", nothing("No run has ended yet."));
+  if (!runs.length) return panel("Recently finished", nothing("No run has ended yet."));
   const rows = runs.map((run) =>
     h(
       "tr",
@@ -94,34 +111,30 @@ export function finishedPanel(runs) {
         "td",
         { class: "number", "data-label": "score" },
         scored(run.score, run.stderr, run.unit) || h("span", { class: "soft" }, "no score"),
-        h(
-          "div",
-          { class: "who", "data-label": "to reference" },
-          difference(run.delta_to_high_score, run.higher_is_better),
-        ),
+        h("div", { class: "who", "data-label": "vs published" }, signed(run.delta_to_high_score)),
       ),
       h(
         "td",
         { class: "number" },
         when(run.ended_at),
-        h("div", { class: "who soft", "data-label": "took" }, duration(run.duration_seconds)),
+        h("div", { class: "who soft", "data-label": "duration" }, duration(run.duration_seconds)),
       ),
     ),
   );
   return panel(
-    "Finished last",
-    table("Runs that ended last", ["Run", "Status", ["Score, Δ reference"], ["Ended, took"]], rows),
+    "Recently finished",
+    table("Recently finished runs", ["Run", "Status", ["Score, vs published"], ["Ended, duration"]], rows),
     link,
   );
 }
 
-/** How many there are beyond those that are listed. @param {Row[]} listed @param {number} total */
+/** The number of all, if not all are listed. @param {Row[]} listed @param {number} total */
 const newest = (listed, total) =>
   total > listed.length ? h("span", { class: "soft" }, `the newest ${count(listed.length)} of ${count(total)}`) : "";
 
 /** @param {Row[]} runs @param {number} total */
 export function recordsPanel(runs, total) {
-  if (!runs.length) return panel("New records", nothing("No own best score was beaten in this time."));
+  if (!runs.length) return panel("New bests", nothing("No best score was beaten in this time."));
   const rows = runs.map((run) =>
     h(
       "li",
@@ -133,10 +146,18 @@ export function recordsPanel(runs, total) {
         h("strong", {}, scored(run.score, null, run.unit)),
         difference(run.delta_to_best, run.higher_is_better),
       ),
-      h("div", { class: "who soft" }, who(run), ", best before ", score(run.previous_best), " · ", when(run.ended_at)),
+      h(
+        "div",
+        { class: "who soft" },
+        who(run),
+        ", previous best ",
+        score(run.previous_best),
+        " · ",
+        when(run.ended_at),
+      ),
     ),
   );
-  return panel("New records", h("ul", { class: "plain entries" }, rows), newest(runs, total));
+  return panel("New bests", h("ul", { class: "plain entries" }, rows), newest(runs, total));
 }
 
 /** @param {Row[]} regressions @param {number} total */
@@ -182,7 +203,7 @@ export function regressionsPanel(regressions, total) {
 
 /** @param {Row[]} failures @param {string} since */
 export function failuresPanel(failures, since) {
-  if (!failures.length) return panel("Failures by reason", nothing("No run failed in this time."));
+  if (!failures.length) return panel("Failures by reason", nothing("No failures in this time."));
   const most = Math.max(...failures.map(({ runs }) => runs));
   const rows = failures.map(({ reason, runs, benchmarks, latest_run_id: latest, latest_at: at }) =>
     h(
@@ -191,7 +212,11 @@ export function failuresPanel(failures, since) {
       h(
         "th",
         { scope: "row" },
-        h("a", { href: runsLink({ status: "failed", reason: reason ?? "", since }) }, reason || "(no reason)"),
+        h(
+          "a",
+          { href: runsLink({ status: "failed", reason: reason ?? "", since }) },
+          reasonText({ reason }) || "no reason",
+        ),
       ),
       h(
         "td",
@@ -203,7 +228,7 @@ export function failuresPanel(failures, since) {
         ),
       ),
       h("td", { class: "number" }, count(runs)),
-      h("td", { class: "number soft" }, `${count(benchmarks)} benchmark${benchmarks === 1 ? "" : "s"}`),
+      h("td", { class: "number soft" }, plural(benchmarks, "benchmark")),
       h(
         "td",
         { class: "number" },
@@ -215,18 +240,18 @@ export function failuresPanel(failures, since) {
   );
   return panel(
     "Failures by reason",
-    table("Failures by reason", ["Reason", "Share", ["Runs"], ["Where"], ["Latest"]], rows),
+    table("Failures by reason", ["Reason", "Share", ["Runs"], ["Benchmarks"], ["Latest"]], rows),
   );
 }
 
 /** Runs that ended, day by day; over a long time, week by week. @param {Row[]} days */
 export function activityPanel(days) {
-  return days.length > MOST_BARS ? bars(weeks(days), "week") : bars(days, "day");
+  return days.length > MAX_BARS ? bars(weeks(days), "week") : bars(days, "day");
 }
 
 /** @param {Row[]} days */
 function weeks(days) {
-  const first = days.length % 7; // The last week is a whole one: it is the one that is looked at.
+  const first = days.length % 7; // The last week is a whole one: it is the one that readers look at.
   const starts = [
     ...(first ? [0] : []),
     ...Array.from({ length: Math.floor(days.length / 7) }, (_, index) => first + 7 * index),
@@ -266,7 +291,7 @@ function bars(days, noun) {
   });
   const all = days.reduce((sum, { succeeded, failed }) => sum + succeeded + failed, 0);
   const [from, to] = [days[0]?.date ?? "", days.at(-1)?.until ?? days.at(-1)?.date ?? ""];
-  const told = `${count(all)} runs ended between ${from} and ${to}; at most ${count(most)} a ${noun}`;
+  const label = `${plural(all, "run")} ended between ${from} and ${to}; at most ${count(most)} in a ${noun}`;
   const chart = s(
     "svg",
     {
@@ -274,7 +299,7 @@ function bars(days, noun) {
       preserveAspectRatio: "none",
       class: "activity",
       role: "img",
-      "aria-label": told,
+      "aria-label": label,
     },
     drawn,
   );
@@ -282,7 +307,7 @@ function bars(days, noun) {
     "p",
     { class: "ends soft" },
     h("span", {}, from),
-    h("span", {}, `most: ${count(most)} a ${noun}`),
+    h("span", {}, `max ${count(most)} per ${noun}`),
     h("span", {}, to),
   );
   return panel(

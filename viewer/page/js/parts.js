@@ -9,29 +9,58 @@ export { runLink };
 
 /** @typedef {Record<string, any>} Run a row of /api/runs */
 
+/** Names of reasons in words. @type {Record<string, string>} */
+const REASONS = {
+  no_result: "no result",
+  bad_result: "bad result",
+  no_score: "no score",
+  no_samples: "no samples",
+  invalid_result: "invalid result",
+  orchestrator_lost: "orchestrator lost",
+  signal: "killed",
+};
+
+/** Why a run failed, in words: exit code 2, no score, killed (signal 9). @param {Run} run */
+export function reasonText({ reason, return_code: code }) {
+  if (!reason) return "";
+  if (reason === "exit_code") return typeof code === "number" ? `exit code ${code}` : "exit code";
+  return REASONS[reason] ?? reason.replaceAll("_", " ");
+}
+
+/** The status in a table: success is the usual case, and only a mark. @param {Run} run */
+export const statusInRow = (run) =>
+  run.status === "succeeded"
+    ? h(
+        "span",
+        { class: "status-mark better" },
+        statusSymbol(run.status),
+        h("span", { class: "visually-hidden" }, run.status),
+      )
+    : statusBadge(run);
+
 export function statusBadge(/** @type {Run} */ run) {
   const symbol = h("span", { class: "dot", "aria-hidden": "true" }, statusSymbol(run.status));
   return h("span", { class: `status ${run.status}`, title: run.error ?? "" }, symbol, run.status);
 }
 
-const LONG_SILENT = "No sign of life for a long time; `benchmarks recover-stale-runs` closes it";
+const STALE = "No heartbeat for a long time; `benchmarks recover-stale-runs` closes it";
 
-/** What a reader must know before he trusts a row. @param {Run} run */
+/** What a reader must know to trust a row. @param {Run} run */
 export function marks(run) {
   /** @type {any[]} */
-  const told = [
-    isStale(run) && ["stale", LONG_SILENT, "stale"],
+  const found = [
+    isStale(run) && ["stale", STALE, "stale"],
     run.is_record &&
       run.previous_best !== null &&
-      run.previous_best !== undefined && ["record", "Better than every own run of this task before it", "record"],
+      run.previous_best !== undefined && ["record", "Better than every earlier run of this task", "record"],
     run.synthetic && ["synthetic", "A mock, oracle or sample run: never a record"],
-    run.imported && ["imported", "Taken over from another place"],
-    run.retracted && ["retracted", `Taken back by ${run.retracted.author}: ${run.retracted.reason}`],
-    run.recovered && ["recovered", "Its orchestrator was lost while it ran"],
-    run.late && ["late report", "Its owner reported after the run had been recovered"],
-    run.status === "failed" && !run.recovered && run.reason && [run.reason, run.error ?? ""],
+    run.imported && ["imported", "Imported from another program"],
+    run.retracted && ["retracted", `Retracted by ${run.retracted.author}: ${run.retracted.reason}`],
+    run.recovered && ["recovered", "Its orchestrator ended while it ran"],
+    run.late && ["late report", "The result came after the run had been recovered"],
+    run.status === "failed" && !run.recovered && run.reason && [reasonText(run), run.error ?? ""],
   ];
-  return told
+  return found
     .filter(Boolean)
     .map(([text, why, kind = ""]) => h("span", { class: `mark ${kind}`.trim(), title: why }, text));
 }
@@ -39,16 +68,14 @@ export function marks(run) {
 export const isStale = (/** @type {Run} */ run) =>
   run.status === "running" && (run.stale || ledger.stale.has(run.run_id));
 
-/** A difference, coloured by whether it is good news; the words say it too. */
+/** A difference in the colour of better or worse; the title says it too. */
 export function difference(/** @type {number | null | undefined} */ value, higherIsBetter = true) {
   if (value === null || value === undefined) return "";
   const meant = direction(value, higherIsBetter);
   return h("span", { class: `delta ${meant}`.trim(), title: meant }, signed(value));
 }
 
-export const delta = (/** @type {Run} */ run) => difference(run.delta_to_high_score, run.higher_is_better);
-
-/** A score with its unit; `""` where there is none. */
+/** A score with its unit; `""` if there is none. */
 export function scored(
   /** @type {number | null | undefined} */ value,
   /** @type {number | null | undefined} */ stderr,
@@ -59,7 +86,7 @@ export function scored(
   return behind ? [text, " ", h("span", { class: "unit" }, behind)] : text;
 }
 
-/** How far a run is that is under way. @param {Run} run */
+/** The progress of a running run. @param {Run} run */
 export function progressOf(run) {
   if (!run.progress) return "";
   const { done, total } = run.progress;
@@ -77,7 +104,7 @@ export const scoreOf = (/** @type {Run} */ run) =>
 /** How long ago, with the absolute time on hover. */
 export const when = (/** @type {string | null} */ iso) => (iso ? h("time-ago", { datetime: iso }) : "");
 
-/** How long it has been going on. */
+/** How long ago it began. */
 export const elapsed = (/** @type {string} */ iso) => h("time-elapsed", { datetime: iso });
 
 export const panel = (
@@ -87,12 +114,12 @@ export const panel = (
   /** @type {Record<string, any>} */ more = {},
 ) => h("section", { class: "panel", ...more }, h("h2", {}, title, extra), h("div", { class: "inside" }, inside));
 
-/** A list of names and values; what has no value is left out. @param {[string, any][]} rows */
+/** A list of names and values, without those that have no value. @param {[string, any][]} rows */
 export function facts(rows) {
-  const there = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
   return h(
     "dl",
     { class: "facts" },
-    there.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    known.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
   );
 }

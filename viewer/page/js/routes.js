@@ -1,4 +1,4 @@
-// The pages. Each is a module that has `show(main, parameters, context)`, which fills `main`, and may return what ends it.
+// The pages. Each is a module with `show(main, parameters, context)`, which fills `main` and may return a function that ends it.
 
 import { show as ask } from "./ask-page.js";
 import { show as benchmark } from "./benchmark-page.js";
@@ -10,15 +10,15 @@ import { show as runs } from "./runs-page.js";
 
 /**
  * @typedef {object} Parameters
- * @property {string | null} id what stands behind the page's name: `#/runs/<id>`
- * @property {URLSearchParams} query what stands behind `?`
+ * @property {string | null} id the part of the address after the page's name: `#/runs/<id>`
+ * @property {URLSearchParams} query the part of the address after `?`
  *
  * @typedef {object} Context
  * @property {AbortSignal} signal aborted when the page ends: for requests and listeners
  * @property {(text: string) => void} title names the page in the window's title
- * @property {() => void} ready the page has its content: scroll to where one was
+ * @property {() => void} ready the page has its content: scroll to the last position
  * @property {(query: URLSearchParams | Record<string, any>, how?: { replace?: boolean }) => void} keep writes the page's state into the address
- * @property {() => void} leave to the page before, or the list that this one belongs to
+ * @property {() => void} leave goes back to the previous page, or to the list that this one belongs to
  *
  * @typedef {(main: HTMLElement, parameters: Parameters, context: Context) => (() => void) | void} Show
  *
@@ -35,7 +35,7 @@ const PAGES = {
   runs: { name: "runs", section: "runs", title: "Runs", show: runs },
   benchmarks: { name: "benchmarks", section: "benchmarks", title: "Benchmarks", show: benchmarks },
   compare: { name: "compare", section: "compare", title: "Compare", show: compare },
-  ask: { name: "ask", section: "ask", title: "Ask", show: ask },
+  ask: { name: "ask", section: "ask", title: "SQL", show: ask },
 };
 
 /** @type {Record<string, Route>} */
@@ -44,5 +44,5 @@ const ONE = {
   benchmarks: { name: "benchmark", section: "benchmarks", title: "Benchmark", show: benchmark },
 };
 
-/** The page of an address; undefined where there is none. @param {{ page: string, id: string | null }} address */
+/** The page of an address; undefined if there is none. @param {{ page: string, id: string | null }} address */
 export const routeOf = ({ page, id }) => (id === null ? PAGES : ONE)[page];

@@ -1,4 +1,4 @@
-// One run: it follows the run while it is under way, and keeps what somebody is reading as it is.
+// One run: it follows the run while it is running, and keeps what a reader has open.
 
 import { hash } from "./address.js";
 import { get, runPath } from "./api.js";
@@ -26,12 +26,15 @@ import { Timeline } from "./timeline.js";
 const LOG_MS = 1000; // A log grows without an event.
 
 /** @type {import("./routes.js").Show} */
-export function show(main, { id }, context) {
+export function show(main, { id, query }, context) {
   const runId = /** @type {string} */ (id);
   const { signal } = context;
   const path = runPath(runId);
   const log = new LogPanel(runId, signal);
-  const samples = new SamplesPanel(path, signal);
+  const samples = new SamplesPanel(path, signal, {
+    id: query.get("sample"),
+    keep: (sample) => context.keep({ sample }, { replace: true }),
+  });
   const artifacts = new ArtifactsPanel(path, signal);
   const timeline = new Timeline();
   const [head, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div")];
@@ -39,12 +42,12 @@ export function show(main, { id }, context) {
   const files = h(
     "p",
     { class: "notice files", hidden: true },
-    "Logs and files are shown as they are now: the ledger keeps their digests, not their past.",
+    "Logs and files are shown as they are now: the ledger keeps their digests, not their earlier content.",
   );
   /** @type {Record<string, any> | null} */
   let run = null;
 
-  // Until the run has told its name, and where it cannot be shown.
+  // Until the name of the run is known, and if the run cannot be shown.
   const nameless = h("h1", { class: "visually-hidden" }, "Run");
   main.replaceChildren(
     h("button", { type: "button", class: "quiet back", onclick: context.leave }, "← Back"),
@@ -67,6 +70,8 @@ export function show(main, { id }, context) {
       const shown = [samples.load(), artifacts.load(), drawHistory(about.run)];
       await Promise.all(shown);
     }
+    // The reason of a failure usually stands in stderr.
+    if (about.run.status === "failed" && about.logs.stderr) log.prefer("stderr");
     await log.load();
     context.ready();
   }
@@ -94,8 +99,8 @@ export function show(main, { id }, context) {
     keep(left, [
       ["error", [shown.error, shown.retracted], () => errorPanel(shown)],
       ["notes", shown.annotations, () => notesPanel(shown)],
-      ["log", null, () => log.element],
       ["samples", null, () => samples.element],
+      ["log", null, () => log.element],
       ["artifacts", null, () => artifacts.element],
       ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
     ]);
@@ -137,16 +142,11 @@ function headPanel(run, standing, chart) {
   const times = running
     ? [
         h("span", {}, "for ", elapsed(run.started_at)),
-        h(
-          "span",
-          { class: isStale(run) ? "error" : "" },
-          "last sign of life ",
-          when(run.last_seen_at ?? run.started_at),
-        ),
+        h("span", { class: isStale(run) ? "error" : "" }, "last heartbeat ", when(run.last_seen_at ?? run.started_at)),
       ]
     : [
         h("span", {}, when(run.started_at)),
-        typeof run.duration_seconds === "number" && h("span", {}, "took ", duration(run.duration_seconds)),
+        typeof run.duration_seconds === "number" && h("span", {}, "duration ", duration(run.duration_seconds)),
       ];
   const stands = run.score !== null && run.score !== undefined;
   return h(
@@ -164,7 +164,7 @@ function headPanel(run, standing, chart) {
         h("span", {}, run.agent),
         h("span", {}, `${run.provider}:${run.model}`),
         times,
-        stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare …"),
+        stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare with …"),
       ),
     ),
     h(

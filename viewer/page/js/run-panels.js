@@ -4,7 +4,7 @@ import { benchmarkLink, runsLink } from "./address.js";
 import { bare } from "./ansi.js";
 import { h } from "./dom.js";
 import { cost, count, duration, moment } from "./format.js";
-import { facts, panel, runLink, scored, statusBadge, when } from "./parts.js";
+import { facts, panel, reasonText, runLink, scored, statusBadge, when } from "./parts.js";
 
 /** @typedef {Record<string, any>} Run */
 
@@ -14,15 +14,15 @@ export const number = (/** @type {any} */ value) =>
 const code = (/** @type {any} */ value) =>
   value && h("code", {}, typeof value === "string" ? value : JSON.stringify(value));
 
-// A source is somebody's text: only what is plainly an address of the web becomes a link.
+// A source is any text; only a web address becomes a link.
 const source = (/** @type {string | null} */ text) =>
   text && (/^https?:\/\//.test(text) ? h("a", { href: text, rel: "noreferrer noopener" }, text) : text);
 
 /** @param {Run} run */
 export function errorPanel(run) {
   if (!run.error && !run.retracted) return null;
-  const told = [run.retracted && `Retracted by ${run.retracted.author}: ${run.retracted.reason}`, run.error];
-  const text = told.filter(Boolean).join("\n\n");
+  const parts = [run.retracted && `Retracted by ${run.retracted.author}: ${run.retracted.reason}`, run.error];
+  const text = parts.filter(Boolean).join("\n\n");
   return panel(
     run.retracted ? "Retracted" : "What went wrong",
     h("pre", { class: "log error", tabindex: "0", "aria-label": "Error" }, bare(text)),
@@ -65,9 +65,9 @@ export function metricsPanel(run, standing) {
   return rows.some(([, value]) => value?.length) ? panel("Metrics and usage", facts(rows)) : null;
 }
 
-/** The price by which a cost was told. @param {any} price */
+/** The price from which a cost was calculated. @param {any} price */
 const priceText = ({ input, output, source, date }) =>
-  `${cost(input)} for a million tokens read, ${cost(output)} written (${source}, ${date})`;
+  `${cost(input)} / ${cost(output)} per 1M input / output tokens (${source}, ${date})`;
 
 /** @param {Run | null} value @param {string} [prefix] @param {(value: any) => any} [written] @returns {[string, any][]} */
 function flatten(value, prefix = "", written = number) {
@@ -81,22 +81,22 @@ function flatten(value, prefix = "", written = number) {
 /** @param {Run} run */
 export function factsPanel(run) {
   return panel(
-    "How it was made",
+    "Details",
     facts([
       ["benchmark", h("a", { href: benchmarkLink(run.benchmark_id) }, run.benchmark_id)],
       ["group", run.run_group_id && h("a", { href: runsLink({ group: run.run_group_id }) }, run.run_group_id)],
       ["attempt", run.attempt],
       ["started", moment(run.started_at)],
       ["ended", moment(run.ended_at)],
-      ["took", duration(run.duration_seconds)],
+      ["duration", duration(run.duration_seconds)],
       ["exit code", run.return_code],
-      ["remarks", (run.notes ?? []).join("; ")],
+      ["supervisor notes", (run.notes ?? []).join("; ")],
       ["benchmark version", run.benchmark_version],
       ["revision", code(run.task_revision?.digest?.slice(0, 12))],
       ["answered by", run.served_model],
       ["commit", code(run.benchmarks_commit)],
       ["eliza", [run.eliza_version, run.eliza_commit].filter(Boolean).join(" ")],
-      ["reference", source(run.high_score_source)],
+      ["published score", source(run.high_score_source)],
       ["imported from", run.imported && code(run.imported.path)],
       ["signature", code(run.signature)],
     ]),
@@ -121,7 +121,7 @@ export function configPanel(run) {
       { class: "config" },
       block("Options", config),
       block("Command", command),
-      block("Folder", run.cwd ?? ""),
+      block("Working directory", run.cwd ?? ""),
       files,
     ),
   );
@@ -142,19 +142,20 @@ export function attemptsPanel({ attempts, run }) {
       h(
         "span",
         {},
-        scored(other.score, other.stderr, run.unit) || h("span", { class: "soft" }, other.reason ?? "no score"),
+        scored(other.score, other.stderr, run.unit) ||
+          h("span", { class: "soft" }, other.reason ? reasonText(other) : "no score"),
       ),
       h("span", { class: "soft" }, when(other.started_at)),
     ),
   );
-  return panel("Other attempts at the same work", h("ul", { class: "plain attempts" }, rows));
+  return panel("Other runs of this configuration", h("ul", { class: "plain attempts" }, rows));
 }
 
-// A process id is no quantity, and a digest is read letter by letter.
+// A process id is not a quantity, and a digest is read letter by letter.
 const asWritten = (/** @type {any} */ value) =>
   /^[0-9a-f]{16,}$/.test(String(value)) ? h("code", {}, String(value)) : String(value ?? "");
 
-/** Environment and provenance: each part by its name, long ones to open. @param {Run} run */
+/** Environment and provenance: each part under its name; long lists are folded. @param {Run} run */
 export function provenancePanel(run) {
   const entries = Object.entries({ ...run.provenance, ...(run.owner && { owner: run.owner }) });
   if (!entries.length) return null;

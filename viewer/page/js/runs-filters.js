@@ -1,4 +1,4 @@
-// The filters of the table of runs: search, statuses, a sheet of values for each property, a time; and what is set.
+// The filters of the table of runs: search, statuses, a sheet of values for each property, and a time.
 
 import { announce, h, keep } from "./dom.js";
 import { count, moment, statusSymbol } from "./format.js";
@@ -20,7 +20,7 @@ const SPANS = [
   ["the last 30 days", 720],
 ];
 const HOUR_MS = 3_600_000;
-const MANY = 10; // From so many values on, a sheet can be searched.
+const MIN_SEARCHED = 10; // A sheet with this number of values or more can be searched.
 
 /** The parameters of an address that keep runs. */
 export const FILTERS = ["q", "status", ...SHEETS.map(([name]) => name), "since", "until"];
@@ -53,7 +53,7 @@ export class RunsFilters {
       this.#put("until", until);
       this.changed();
     });
-    this.chips = h("div", { class: "chips", role: "group", "aria-label": "Filters that are set", hidden: true });
+    this.chips = h("div", { class: "chips", role: "group", "aria-label": "Active filters", hidden: true });
     this.element = h(
       "div",
       { class: "filters", role: "search" },
@@ -107,13 +107,13 @@ export class RunsFilters {
     for (const name of FILTERS) this.query.delete(name);
     this.search.value = "";
     this.changed();
-    this.search.focus(); // The button goes away: whoever pressed it by key must be somewhere.
+    this.search.focus(); // The button goes away, and the focus needs a place.
     announce("Filters cleared");
   }
 
   /** @param {string} name @param {number} number */
   #status(name, number) {
-    // Which others are chosen may change while this button stays.
+    // The other choices may change while this button stays.
     const toggle = () => {
       const chosen = this.query.getAll("status");
       this.#set("status", chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
@@ -134,7 +134,7 @@ export class RunsFilters {
 
   /** @param {string} name @param {string} value */
   #chip(name, value) {
-    const told = name === "since" || name === "until" ? moment(value) : value || "none";
+    const text = name === "since" || name === "until" ? moment(value) : value || "none";
     const without = () =>
       this.#set(
         name,
@@ -142,8 +142,8 @@ export class RunsFilters {
       );
     return h(
       "button",
-      { type: "button", class: "chip set", "aria-label": `Remove the filter ${name} ${told}`, onclick: without },
-      h("span", { class: "value" }, `${name}: ${told}`),
+      { type: "button", class: "chip set", "aria-label": `Remove the filter ${name} ${text}`, onclick: without },
+      h("span", { class: "value" }, `${name}: ${text}`),
       h("span", { "aria-hidden": "true" }, "✕"),
     );
   }
@@ -211,18 +211,17 @@ class Sheet {
     this.#leftOut = leftOut;
     this.element.classList.toggle("set", chosen.length > 0);
     this.badge.textContent = chosen.length ? `· ${chosen.length}` : "";
-    this.element.hidden = !Object.keys(this.#counts).length;
     this.#list();
   }
 
   #list() {
-    if (!(/** @type {HTMLDetailsElement} */ (this.element).open)) return; // Hundreds of values are made when somebody looks.
+    if (!(/** @type {HTMLDetailsElement} */ (this.element).open)) return; // Hundreds of values are made when the sheet opens.
     const values = Object.entries(this.#counts);
     const wanted = this.search.value.toLowerCase();
-    this.search.hidden = values.length < MANY;
+    this.search.hidden = values.length < MIN_SEARCHED;
     const chosen = this.query.getAll(this.name);
     const shown = values.filter(([value]) => value.toLowerCase().includes(wanted));
-    // A choice stays the same element: one that is replaced between press and release takes no click.
+    // A choice stays the same element: one that is replaced between press and release gets no click.
     keep(
       this.list,
       shown.map(([value]) => [value, null, () => this.#choice(value)]),
@@ -234,8 +233,8 @@ class Sheet {
     });
     this.more.hidden = shown.length > 0 && !this.#leftOut;
     this.more.textContent = shown.length
-      ? `${count(this.#leftOut)} more are not listed; the search above the table finds them.`
-      : "None like that.";
+      ? `${count(this.#leftOut)} more are not listed; use the search above the table.`
+      : "No matches.";
   }
 
   /** @param {string} value */
@@ -254,7 +253,7 @@ class Sheet {
   }
 }
 
-/** When runs were started. */
+/** The start of the runs. */
 class TimeSheet {
   /** @param {URLSearchParams} query @param {(since: string | null, until: string | null) => void} choose */
   constructor(query, choose) {
@@ -293,7 +292,7 @@ class TimeSheet {
         SPANS.map(span),
         h("label", { class: "field" }, "from", this.since),
         h("label", { class: "field" }, "until", this.until),
-        h("p", { class: "soft" }, "When runs were started, in UTC."),
+        h("p", { class: "soft" }, "The start of the runs, in UTC."),
       ),
     );
   }

@@ -1,4 +1,4 @@
-// The runs that a question keeps, as far as they have been looked at: the server gives them in blocks.
+// The runs that match the filters, as far as a reader has scrolled: the server gives them in blocks.
 
 import { get } from "./api.js";
 
@@ -20,7 +20,7 @@ export class RunsList {
   /** @type {string} */
   #state = "";
 
-  /** @param {() => URLSearchParams} question what the server is asked, without place and number */
+  /** @param {() => URLSearchParams} question the parameters for the server, without offset and limit */
   constructor(question) {
     this.question = question;
   }
@@ -30,7 +30,7 @@ export class RunsList {
     return this.#blocks.get(Math.floor(index / BLOCK))?.[index % BLOCK];
   }
 
-  /** Where a run stands, among those that are there. @param {string | undefined} runId */
+  /** The index of a run among those that were fetched, or -1. @param {string | undefined} runId */
   indexOf(runId) {
     for (const [block, rows] of this.#blocks) {
       const at = rows.findIndex((row) => row.run_id === runId);
@@ -44,7 +44,7 @@ export class RunsList {
     this.#controller.abort();
   }
 
-  /** Asks anew for some rows; all others are forgotten. True where it was the last question. @param {number} first @param {number} last */
+  /** Fetches some rows again and forgets all others. True if no later call replaced this one. @param {number} first @param {number} last */
   async renew(first, last) {
     this.end();
     this.#controller = new AbortController();
@@ -61,8 +61,8 @@ export class RunsList {
   }
 
   /**
-   * Fetches what is missing of some rows. True where something came; "moved" where the ledger has moved meanwhile, so
-   * that the rows would not fit together.
+   * Fetches the missing ones of some rows. True if rows came; "moved" if the ledger has changed meanwhile, so that the
+   * rows do not fit together.
    *
    * @param {number} first
    * @param {number} last

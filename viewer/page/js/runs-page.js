@@ -2,7 +2,7 @@
 
 import { address } from "./api.js";
 import { announce, h, keep } from "./dom.js";
-import { count } from "./format.js";
+import { count, plural } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { settled } from "./memory.js";
@@ -13,8 +13,8 @@ import { RunsTable } from "./runs-table.js";
 import { empty, failure, loading } from "./states.js";
 
 const TYPING_MS = 50;
-const FILL_MS = 40; // Rows that fly past are not asked for.
-const PAUSE_MS = 400; // Between two questions, while the ledger moves all the time.
+const FILL_MS = 40; // Rows that scroll past quickly are not fetched.
+const PAUSE_MS = 400; // Between two requests while the ledger grows.
 const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
 
 /** @type {import("./routes.js").Show} */
@@ -81,9 +81,9 @@ class RunsPage {
       [
         { keys: ["/"], about: "search", act: () => this.filters.search.focus() },
         { keys: ["j"], about: "next run", act: () => this.table.step(1) },
-        { keys: ["k"], about: "run before", act: () => this.table.step(-1) },
-        { keys: ["Enter"], about: "open the run that is chosen" },
-        { keys: ["Esc"], about: "empty the search; from a run, back to the list" },
+        { keys: ["k"], about: "previous run", act: () => this.table.step(-1) },
+        { keys: ["Enter"], about: "open the selected run" },
+        { keys: ["Esc"], about: "clear the search; from a run, back to the list" },
       ],
       context.signal,
     );
@@ -121,13 +121,13 @@ class RunsPage {
     this.#load({ fresh: true });
   }
 
-  /** Each letter typed is no step to go back to. @param {{ typed?: boolean }} [how] */
+  /** A letter typed is not a step to go back to. @param {{ typed?: boolean }} [how] */
   #keep({ typed = false } = {}) {
     this.context.keep(this.query, { replace: typed });
     this.#drawControls();
   }
 
-  /** @param {{ fresh?: boolean, first?: boolean }} [how] `fresh`: another question, whose first rows are wanted */
+  /** @param {{ fresh?: boolean, first?: boolean }} [how] `fresh`: the filters or the order changed, so the first rows are needed */
   async #load({ fresh = false, first = false } = {}) {
     clearTimeout(this.#waiting);
     this.#waiting = undefined;
@@ -146,7 +146,7 @@ class RunsPage {
       this.table.restore();
       this.context.ready();
     }
-    // New rows above what somebody reads move it down: he goes with it.
+    // New rows above the rows in sight move them down: the scroll position follows.
     const now = fresh || !from ? from : this.list.indexOf(top);
     if (now >= 0 && now !== from) this.table.rows.shift(now - from);
     this.#fill();
@@ -158,13 +158,13 @@ class RunsPage {
       if (came) this.table.draw();
       if (came === "moved") this.#waiting ??= setTimeout(() => this.#load(), PAUSE_MS);
     } catch {
-      // The header tells that the server is away; the rows are asked for again when it is back.
+      // The header says that the server does not answer; the rows are fetched when it is back.
     }
   }
 
   /** @param {Error & { status?: number }} problem */
   #fail(problem) {
-    if (this.#shown && !problem.status) return; // What is shown stays; the header tells that the server is away.
+    if (this.#shown && !problem.status) return; // The rows stay; the header says that the server does not answer.
     this.#shown = false;
     this.#replace(failure("The runs cannot be shown", problem.message, () => this.#load({ fresh: true })));
   }
@@ -173,15 +173,15 @@ class RunsPage {
     const { total, all, facets, leftOut } = this.list;
     this.#shown = true;
     this.filters.draw(facets, leftOut);
-    this.filters.element.hidden = !all; // Nothing to look for.
-    this.summary.textContent = total === all ? `${count(all)} in the ledger` : `${count(total)} of ${count(all)}`;
+    this.filters.element.hidden = !all; // There is nothing to find.
+    this.summary.textContent = total === all ? plural(all, "run") : `${count(total)} of ${count(all)}`;
     announce(`${count(total)} runs`);
-    if (!all && ledger.asOf !== null) this.#replace(empty("No runs yet", "At that moment the ledger knew of no run."));
+    if (!all && ledger.asOf !== null) this.#replace(empty("No runs yet", "At that moment the ledger had no runs."));
     else if (!all)
       this.#replace(
-        empty("No runs yet", "The ledger is empty. This command makes a first run, without any key:", FIRST_RUN),
+        empty("No runs yet", "The ledger is empty. This command makes a first run, without an API key:", FIRST_RUN),
       );
-    else if (!total) this.#replace(empty("No run matches", "No run has all of these properties; take a filter away."));
+    else if (!total) this.#replace(empty("No runs match", "No run has all of these properties. Remove a filter."));
     else {
       this.#replace(this.table.element);
       this.table.draw();
@@ -193,7 +193,7 @@ class RunsPage {
     if (this.place.firstChild !== element) this.place.replaceChildren(element);
   }
 
-  /** What depends on the address only. */
+  /** The controls, which depend on the address only. */
   #drawControls() {
     const sort = sortOf(this.query);
     const columns = this.#columns();
@@ -219,7 +219,7 @@ class RunsPage {
         format.toUpperCase(),
       );
     this.downloads.replaceChildren(
-      h("p", { class: "soft" }, "All runs that the filters keep, in this order"),
+      h("p", { class: "soft" }, "All runs that match the filters, in this order"),
       link("csv"),
       link("json"),
     );

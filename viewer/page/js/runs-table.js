@@ -15,7 +15,7 @@ export class RunsTable {
   /**
    * @param {import("./runs-list.js").RunsList} list
    * @param {(name: string, also: boolean) => void} sortBy
-   * @param {() => void} moved other rows are in sight
+   * @param {() => void} moved called when other rows are in sight
    */
   constructor(list, sortBy, moved) {
     this.list = list;
@@ -28,7 +28,7 @@ export class RunsTable {
     this.table = h(
       "table",
       { class: "runs" },
-      h("caption", { class: "visually-hidden" }, "Runs; the headings sort, with the shift key as a further key"),
+      h("caption", { class: "visually-hidden" }, "Runs; a heading sorts, and with the shift key adds a sort key"),
       this.columns,
       h("thead", {}, this.headings),
       this.body,
@@ -81,7 +81,7 @@ export class RunsTable {
     this.#mark(this.#rowOf(this.chosen));
   }
 
-  /** Back to where one was, once the rows are there. */
+  /** Back to the last position, after the rows are there. */
   restore() {
     const { table = 0, chosen } = recall();
     this.element.scrollTop = table;
@@ -94,7 +94,7 @@ export class RunsTable {
     this.element.scrollTop = 0;
   }
 
-  /** Chooses the next row (1) or the one before (-1). @param {number} by */
+  /** Selects the next row (1) or the previous one (-1). @param {number} by */
   step(by) {
     const at = this.list.indexOf(this.chosen);
     const index = at < 0 ? this.rows.inSight()[0] : Math.max(0, Math.min(this.list.total - 1, at + by));
@@ -147,7 +147,7 @@ export class RunsTable {
   }
 }
 
-/** A click anywhere on a row opens its run, unless it meant a link or marks text to copy. @param {MouseEvent} event */
+/** A click on a row opens its run, unless it is on a link or selects text. @param {MouseEvent} event */
 function open(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   const chosen = /** @type {HTMLElement | null} */ (target.closest("tr"));

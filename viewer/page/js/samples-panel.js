@@ -25,10 +25,15 @@ export class SamplesPanel {
   #turn = 0;
   #offset = 0;
 
-  /** @param {string} path @param {AbortSignal} signal */
-  constructor(path, signal) {
+  /**
+   * @param {string} path
+   * @param {AbortSignal} signal
+   * @param {{ id: string | null, keep: (id: string | null) => void }} address the sample that the page's address names
+   */
+  constructor(path, signal, address) {
     this.path = path;
     this.signal = signal;
+    this.address = address;
     this.list = h("div", { class: "samples", tabindex: "0", role: "region", "aria-label": "Samples" });
     this.tabs = new Map(TABS.map(([name]) => [name, this.#button(name)]));
     const typed = settled(() => this.load(), TYPING_MS);
@@ -89,8 +94,24 @@ export class SamplesPanel {
     }
     if (mine !== this.#turn || !answer) return;
     const { problem, ...page } = answer.value;
-    if (problem) this.#fail(`The samples are not shown: ${problem}.`);
-    else this.#draw(page, { further, offset });
+    if (problem) return this.#fail(`The samples are not shown: ${problem}.`);
+    this.#draw(page, { further, offset });
+    if (this.address.id !== null) await this.#reveal(this.address.id);
+  }
+
+  /** Opens the sample that the address names, once. @param {string} id */
+  async #reveal(id) {
+    this.address.id = null;
+    let found = [...this.list.children].find((one) => /** @type {HTMLElement} */ (one).dataset.sample === id);
+    if (!found) {
+      const answer = await get(`${this.path}/samples`, { query: { id, limit: 1 }, past: false, signal: this.signal });
+      const [sample] = answer?.value.samples ?? [];
+      if (!sample) return this.#say(`This run has no sample ${id}.`, "error");
+      found = this.#entry(sample);
+      this.list.prepend(found);
+    }
+    /** @type {HTMLDetailsElement} */ (found).open = true;
+    found.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {any} page @param {{ further: boolean, offset: number }} how */
@@ -98,7 +119,7 @@ export class SamplesPanel {
     const all = counts.right + counts.wrong + counts.errors + counts.unscored;
     this.element.hidden = !all && !unreadable;
     if (!further) this.list.replaceChildren();
-    this.list.append(...samples.map(entry));
+    this.list.append(...samples.map((/** @type {any} */ sample) => this.#entry(sample)));
     this.#offset = offset + samples.length;
     for (const [name, , counted] of TABS) {
       const button = /** @type {HTMLElement} */ (this.tabs.get(name));
@@ -138,26 +159,30 @@ export class SamplesPanel {
     this.message.hidden = !text;
     this.message.className = kind;
   }
-}
 
-/** @param {Record<string, any>} sample */
-function entry(sample) {
-  const score = typeof sample.score === "number" ? number(sample.score) : "";
-  const whole = h("div");
-  // Thousands of long texts would make the page heavy, so the details are made when a reader opens them.
-  const write = () => whole.firstChild || whole.append(sampleDetails(sample));
-  return h(
-    "details",
-    { class: "sample", ontoggle: write },
-    h(
-      "summary",
-      {},
-      outcomeMark(sample),
-      h("span", { class: "mono" }, inLine(sample.id)),
-      h("span", { class: "soft" }, inLine(sample.expected).slice(0, MAX_IN_ROW)),
-      h("span", {}, answerOf(sample).slice(0, MAX_IN_ROW)),
-      h("span", { class: "number" }, score),
-    ),
-    whole,
-  );
+  /** @param {Record<string, any>} sample */
+  #entry(sample) {
+    const id = inLine(sample.id);
+    const score = typeof sample.score === "number" ? number(sample.score) : "";
+    const whole = h("div");
+    // Thousands of long texts would make the page heavy, so the details are made when a reader opens them.
+    const write = (/** @type {any} */ { target }) => {
+      if (!whole.firstChild) whole.append(sampleDetails(sample));
+      this.address.keep(target.open ? id : null);
+    };
+    return h(
+      "details",
+      { class: "sample", ontoggle: write, "data-sample": id },
+      h(
+        "summary",
+        {},
+        outcomeMark(sample),
+        h("span", { class: "mono" }, id),
+        h("span", { class: "soft" }, inLine(sample.expected).slice(0, MAX_IN_ROW)),
+        h("span", {}, answerOf(sample).slice(0, MAX_IN_ROW)),
+        h("span", { class: "number" }, score),
+      ),
+      whole,
+    );
+  }
 }

@@ -1,15 +1,15 @@
-// What stands around every page: which state of the ledger is shown, the theme, and how to skip to the content.
+// The frame of every page: the state of the ledger, the theme, menus, and the link to the content.
 
 import { h } from "./dom.js";
 import { count, moment } from "./format.js";
 import { keysDialog } from "./keys.js";
 
 const STATES = {
-  waiting: "Asking the server",
-  live: "Live: changes come by themselves",
-  away: "The server does not answer",
-  past: "The past: nothing changes here",
-  file: "A file: the history as it was when this was written",
+  waiting: "Connecting",
+  live: "Live",
+  away: "Server not reachable",
+  past: "Snapshot of the past",
+  file: "Snapshot in a file",
 };
 
 /** @param {HTMLElement} main @param {typeof import("./ledger.js").ledger} ledger */
@@ -20,18 +20,23 @@ export function startShell(main, ledger) {
   function draw() {
     const shown = ledger.head;
     head.dataset.state = ledger.state;
-    const told = [
+    const texts = [
       STATES[ledger.state],
-      shown?.position && `last event: number ${count(shown.position)} of ${moment(shown.at)}, hash ${shown.hash}`,
+      shown?.position && `event ${count(shown.position)} of ${moment(shown.at)}, hash ${shown.hash}`,
     ];
-    head.title = told.filter(Boolean).join("; ");
+    head.title = texts.filter(Boolean).join("; ");
     head.replaceChildren(h("span", { class: "visually-hidden" }, STATES[ledger.state]));
     if (shown?.position)
       head.append(h("span", {}, `#${count(shown.position)}`), h("span", { class: "hash" }, shown.hash.slice(0, 8)));
-    notice.hidden = ledger.state !== "away";
-    if (!notice.hidden)
+    head.classList.toggle("damaged", ledger.damage !== "");
+    const isAway = ledger.state === "away";
+    notice.hidden = !isAway && !ledger.damage;
+    notice.classList.toggle("damaged", !isAway && ledger.damage !== "");
+    if (isAway)
       notice.textContent =
-        "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? The page goes on by itself.";
+        "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? Reconnects automatically.";
+    else if (ledger.damage)
+      notice.textContent = `The ledger was changed or is damaged: ${ledger.damage}. Run \`benchmarks ledger verify\` for all faults.`;
   }
 
   ledger.addEventListener("head", draw);
@@ -40,12 +45,25 @@ export function startShell(main, ledger) {
 
   document.getElementById("theme")?.addEventListener("click", changeTheme);
   document.getElementById("help")?.addEventListener("click", () => keysDialog());
-  // The address behind # names a page here, so the link cannot lead to an element by itself.
+  // The part of the address after # names a page here, so the link cannot name an element.
   document.querySelector(".skip")?.addEventListener("click", (event) => {
     event.preventDefault();
     main.focus();
   });
-  // A sheet closes when somebody goes elsewhere.
+  // A sheet that would end outside of the window opens to the other side.
+  document.addEventListener(
+    "toggle",
+    ({ target }) => {
+      const menu = /** @type {HTMLElement} */ (target);
+      const sheet = menu.matches?.("details.menu[open]") && menu.querySelector(".sheet");
+      if (!sheet) return;
+      menu.classList.remove("flipped");
+      const { left, right } = sheet.getBoundingClientRect();
+      if (right > document.documentElement.clientWidth || left < 0) menu.classList.add("flipped");
+    },
+    { capture: true },
+  );
+  // A sheet closes when the reader goes elsewhere.
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]"))
       if (!menu.contains(/** @type {Node} */ (event.target))) menu.removeAttribute("open");
@@ -60,10 +78,10 @@ function changeTheme() {
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const next = (document.documentElement.dataset.theme ?? system) === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
-  document.dispatchEvent(new Event("themechange")); // For what is drawn with colours of its own.
+  document.dispatchEvent(new Event("themechange")); // For charts, which have colours of their own.
   try {
     localStorage.setItem("theme", next);
   } catch {
-    // Where storage is forbidden, the choice holds until the page is left.
+    // Without storage the choice holds until the page is closed.
   }
 }

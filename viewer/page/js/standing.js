@@ -1,9 +1,9 @@
-// A run's score against the reference that held, and against the history of its task.
+// The score of a run beside the published score and the history of its task.
 
 import { runsLink } from "./address.js";
 import { get } from "./api.js";
 import { h, s } from "./dom.js";
-import { score } from "./format.js";
+import { score, signed } from "./format.js";
 import { difference, facts, runLink } from "./parts.js";
 
 const [WIDTH, HEIGHT, EDGE] = [640, 92, 8];
@@ -11,42 +11,38 @@ const POINTS = 200;
 
 /** @typedef {Record<string, any>} Row */
 
-/** What the score means. @param {Row} run @param {Row} standing */
+/** The score in context. @param {Row} run @param {Row} standing */
 export function standingFacts(run, standing) {
   const better = run.higher_is_better;
   /** @type {[string, any][]} */
   const rows = [
     [
-      "reference",
+      "published score",
       run.high_score_value === null
         ? ""
         : [
             score(run.high_score_value),
             " ",
-            difference(run.delta_to_high_score, better),
+            h("span", { class: "soft" }, signed(run.delta_to_high_score)),
             " ",
             h("span", { class: "soft" }, run.high_score_label ?? ""),
           ],
     ],
     [
-      "own best before",
+      "previous best",
       standing.previous_best === null
         ? ""
         : [score(standing.previous_best), " ", difference(standing.delta_to_best, better)],
     ],
     [
-      "own best so far",
+      "best so far",
       standing.best_so_far === null
         ? ""
         : [
             score(standing.best_so_far),
             " ",
             standing.is_record &&
-              h(
-                "span",
-                { class: "mark record" },
-                standing.previous_best === null ? "first score" : "this run: a record",
-              ),
+              h("span", { class: "mark record" }, standing.previous_best === null ? "first score" : "this run"),
           ],
     ],
     ["better is", better === null || better === undefined ? "" : better ? "higher" : "lower"],
@@ -54,7 +50,7 @@ export function standingFacts(run, standing) {
   return facts(rows);
 }
 
-/** The scores of the same task, with this run among them; null where there are too few. @param {Row} run @param {AbortSignal} signal */
+/** The scores of the same task, with this run among them; null if there is only one. @param {Row} run @param {AbortSignal} signal */
 export async function history(run, signal) {
   if (!run.comparison_key) return null;
   const answer = await get(`/api/benchmarks/${encodeURIComponent(run.benchmark_id)}`, {
@@ -91,13 +87,13 @@ function drawn(points, run) {
       s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`),
     );
   const at = points.findIndex((point) => point.run_id === run.run_id);
-  const told = `The last ${points.length} scores of this task, from ${score(least)} to ${score(most)}`;
+  const label = `The last ${points.length} scores of this task, from ${score(least)} to ${score(most)}`;
   return h(
     "figure",
     { class: "scores" },
     s(
       "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "history", role: "img", "aria-label": told },
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "history", role: "img", "aria-label": label },
       s("path", { d: steps("high_score_value"), class: "reference" }),
       s("path", { d: steps("best_so_far"), class: "record" }),
       s("g", { class: "dots" }, points.map(dot)),
@@ -107,13 +103,13 @@ function drawn(points, run) {
       "figcaption",
       { class: "key" },
       at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"),
-      h("span", {}, h("i", {}), "own best"),
-      h("span", {}, h("i", { class: "reference" }), "reference"),
+      h("span", {}, h("i", {}), "best so far"),
+      h("span", {}, h("i", { class: "reference" }), "published score"),
       h(
         "span",
         {},
-        `${score(least)} to ${score(most)}, `,
-        h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, `${points.length} runs`),
+        `${points.length} scores, ${score(least)} to ${score(most)}; `,
+        h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, "all runs of this benchmark"),
       ),
     ),
   );

@@ -1,8 +1,8 @@
-// What stands in the place of data: nothing there, being fetched, not to be had.
+// Panels without data: loading, empty, failed.
 
 import { h } from "./dom.js";
 
-/** Data are on their way. @param {number} [lines] */
+/** The data are being loaded. @param {number} [lines] */
 export function loading(lines = 6) {
   return h(
     "div",
@@ -11,7 +11,7 @@ export function loading(lines = 6) {
   );
 }
 
-/** There are none: a heading, a sentence, and perhaps a command to type. */
+/** There are no data: a heading, a sentence, and optionally a command. */
 export function empty(/** @type {string} */ title, /** @type {any} */ text, /** @type {string} */ command = "") {
   return h(
     "div",
@@ -23,7 +23,7 @@ export function empty(/** @type {string} */ title, /** @type {any} */ text, /** 
   );
 }
 
-/** They cannot be had; `again` asks anew. */
+/** The data cannot be loaded; `again` loads them again. */
 export function failure(/** @type {string} */ title, /** @type {string} */ text, /** @type {() => void} */ again) {
   return h(
     "div",

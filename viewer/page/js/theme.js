@@ -1,8 +1,8 @@
-// Before the first paint: the theme that somebody chose here before.
+// Before the first paint: the theme that was chosen before.
 
 try {
   const saved = localStorage.getItem("theme");
   if (saved) document.documentElement.dataset.theme = saved;
 } catch {
-  // Where storage is forbidden, the system's theme stands.
+  // Without storage the theme of the system is used.
 }

@@ -1,4 +1,4 @@
-// Time travel: a band under the header, with a slider over the ledger and a date; unmistakable while the past is shown.
+// History: a bar under the header, with a slider over the ledger and a date. It is always visible while the past is shown.
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
@@ -12,12 +12,13 @@ class TimeTravel extends HTMLElement {
   /** The extent of the ledger. @type {any} */
   #extent = null;
   #button = /** @type {HTMLButtonElement} */ (document.getElementById("as-of"));
-  #told = h("p", { class: "told", role: "status" });
+  #text = h("p", { class: "told", role: "status" });
+  // Disabled until the extent of the ledger is known: a position has no meaning before.
   #slider = /** @type {HTMLInputElement} */ (
-    h("input", { type: "range", min: "1", max: "1", step: "1", "aria-label": "Position in the ledger" })
+    h("input", { type: "range", min: "1", max: "1", step: "1", disabled: true, "aria-label": "Position in the ledger" })
   );
   #date = /** @type {HTMLInputElement} */ (
-    h("input", { type: "datetime-local", step: "1", "aria-label": "Date and time, UTC" })
+    h("input", { type: "datetime-local", step: "1", disabled: true, "aria-label": "Date and time, UTC" })
   );
   #now = h("button", { type: "button", onclick: () => ledger.travel(null) }, "Back to now");
   #problem = h("p", { class: "error", role: "alert", hidden: true });
@@ -25,7 +26,8 @@ class TimeTravel extends HTMLElement {
   connectedCallback() {
     const travel = settled(() => this.#travel(this.#slider.value), SCRUB_MS);
     this.#slider.addEventListener("input", () => {
-      this.#tellPosition(Number(this.#slider.value));
+      if (!this.#extent) return;
+      this.#sayPosition(Number(this.#slider.value));
       travel();
     });
     this.#date.addEventListener(
@@ -39,7 +41,7 @@ class TimeTravel extends HTMLElement {
       h(
         "div",
         { class: "row" },
-        this.#told,
+        this.#text,
         h(
           "label",
           { class: "slider" },
@@ -60,7 +62,7 @@ class TimeTravel extends HTMLElement {
   /** @param {string} moment */
   #travel(moment) {
     const last = this.#extent && Number(moment) >= this.#extent.events;
-    // A walk through the past is one step to go back from.
+    // All moves of the slider are one step in the browser's history.
     ledger.travel(last ? null : moment, { replace: ledger.asOf !== null });
   }
 
@@ -79,7 +81,7 @@ class TimeTravel extends HTMLElement {
     this.#now.hidden = !past;
     if (past) this.hidden = false;
     this.#button.setAttribute("aria-expanded", String(!this.hidden));
-    this.#button.textContent = past ? "In the past" : "As of now";
+    this.#button.textContent = past ? "Snapshot" : "History";
     if (this.hidden) return;
     await this.#measure();
     this.#slider.disabled = this.#date.disabled = !this.#extent?.events;
@@ -97,30 +99,28 @@ class TimeTravel extends HTMLElement {
       const when = isTime ? moment(ledger.asOf) : moment(at);
       if (!head.past)
         this.#say(
-          isTime && Date.parse(ledger.asOf ?? "") > Date.now()
-            ? `${when} is still to come`
-            : "Nothing has happened since",
-          `this is all that is known so far, up to event ${count(head.position)}, the last`,
+          isTime && Date.parse(ledger.asOf ?? "") > Date.now() ? `${when} is in the future` : "No events since",
+          `this is the current state, up to event ${count(head.position)}, the last`,
         );
       else
         this.#say(
-          `As it was known ${when ? `at ${when}` : "before the first event"}`,
-          `event ${count(head.position)} of ${count(this.#extent.events)}; what came later is not shown`,
+          `Viewing ${when || "the time before the first event"}`,
+          `event ${count(head.position)} of ${count(this.#extent.events)}; later events are not shown`,
         );
     } else if (past) {
-      // A page without an answer about the history: what was asked for is all that is known of the moment.
+      // A page without an answer about the history knows only the moment that was asked for.
       const asked = ledger.asOf ?? "";
       const isPosition = /^\d+$/.test(asked);
       if (isPosition && document.activeElement !== this.#slider) this.#slider.value = asked;
       this.#say(
-        isPosition ? `As it was known after event ${count(Number(asked))}` : `As it was known at ${moment(asked)}`,
-        "what came later is not shown",
+        isPosition ? `Viewing event ${count(Number(asked))}` : `Viewing ${moment(asked)}`,
+        "later events are not shown",
       );
-    } else this.#say("Now", "move the slider, or choose a date, to see what was known then");
+    } else this.#say("Now", "move the slider, or choose a date, to see the state at that moment");
   }
 
   /** @param {number} position */
-  #tellPosition(position) {
+  #sayPosition(position) {
     const marks = this.#extent.marks;
     const after = marks.findIndex((/** @type {any} */ mark) => mark.position >= position);
     const [left, right] = [marks[Math.max(0, after - 1)], marks[Math.max(0, after)]];
@@ -132,7 +132,7 @@ class TimeTravel extends HTMLElement {
 
   /** @param {string} first @param {string} second */
   #say(first, second) {
-    this.#told.replaceChildren(h("strong", {}, first), " ", h("span", { class: "soft" }, second));
+    this.#text.replaceChildren(h("strong", {}, first), " ", h("span", { class: "soft" }, second));
   }
 
   async #measure() {

@@ -1,7 +1,7 @@
-// The events of a run, each with its place in the chain. Events never change: what is shown stays, and more may follow.
+// The events of a run, each with its place in the hash chain. Events never change, and more may follow.
 
 import { h, keep } from "./dom.js";
-import { count, moment, score } from "./format.js";
+import { count, moment, plural, score } from "./format.js";
 import { panel } from "./parts.js";
 import { visible } from "./visible.js";
 
@@ -18,8 +18,8 @@ export class Timeline {
   draw(events) {
     const broken = events.filter((event) => !event.chain_verified).length;
     this.state.className = `status ${broken ? "failed" : "succeeded"}`;
-    this.state.textContent = broken ? `✕ ${broken} not as written` : "✓ chain verified";
-    this.state.title = "Each event's hash was computed anew from its bytes, and compared with the event before it";
+    this.state.textContent = broken ? `✕ hash mismatch in ${plural(broken, "event")}` : "✓ chain verified";
+    this.state.title = "The hash of each event was computed again from its bytes, and compared with the next event";
     keep(
       this.list,
       beats(events).map((some) => [
@@ -51,10 +51,10 @@ const one = (/** @type {Event} */ event) =>
     () => event,
   );
 
-/** What an event says, in a few words. @param {Event} event */
+/** An event in a few words. @param {Event} event */
 function gist({ type, data }) {
   /** @type {Record<string, () => any>} */
-  const told = {
+  const texts = {
     started: () => `attempt ${data.attempt}`,
     finished: () => data.score !== null && data.score !== undefined && `score ${score(data.score, data.stderr)}`,
     failed: () => data.reason,
@@ -63,7 +63,7 @@ function gist({ type, data }) {
     retracted: () => `${data.author}: ${data.reason}`,
     heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
   };
-  const gist = told[type]?.();
+  const gist = texts[type]?.();
   return gist && h("span", { class: "soft" }, gist);
 }
 
@@ -71,14 +71,14 @@ function gist({ type, data }) {
 function heartbeats(events) {
   const last = events[events.length - 1];
   const { progress } = last.data;
-  const far = progress && `${progress.done}${progress.total ? ` of ${progress.total}` : ""}`;
-  const told = [
+  const reached = progress && `${progress.done}${progress.total ? ` of ${progress.total}` : ""}`;
+  const line = [
     h("span", { class: "kind" }, "heartbeat"),
     h("span", {}, `${count(events.length)} times, until ${moment(last.at)}`),
-    far && h("span", { class: "soft" }, far),
+    reached && h("span", { class: "soft" }, reached),
     place(last),
   ];
-  return entry(last, told, () => events);
+  return entry(last, line, () => events);
 }
 
 const place = (/** @type {Event} */ event) =>
@@ -86,13 +86,13 @@ const place = (/** @type {Event} */ event) =>
     "span",
     { class: event.chain_verified ? "mono soft" : "mono error", title: event.hash },
     `#${event.seq} ${event.hash.slice(0, 12)}`,
-    event.chain_verified ? "" : " ✕ broken",
+    event.chain_verified ? "" : " ✕ hash mismatch",
   );
 
-/** @param {Event} event @param {any[]} told @param {() => any} data what stands in it, whole */
-function entry(event, told, data) {
+/** @param {Event} event @param {any[]} line @param {() => any} data its whole content */
+function entry(event, line, data) {
   const whole = h("pre", { class: "mono", tabindex: "0", "aria-label": `Event ${event.seq}` });
-  // Thousands of heartbeats as text would make the page heavy: the text is made when somebody wants to read it.
+  // Thousands of heartbeats as text would make the page heavy, so the text is made when a reader opens it.
   const write = () => (whole.textContent ||= visible(JSON.stringify(data(), null, 2)));
-  return h("li", { class: event.type }, h("details", {}, h("summary", { onclick: write }, told), whole));
+  return h("li", { class: event.type }, h("details", {}, h("summary", { onclick: write }, line), whole));
 }

@@ -1,4 +1,4 @@
-// Times that go on by themselves: how long ago something was, and how long it has been going on.
+// Times that tick: how long ago something was, and for how long it has been running.
 
 import { ago, duration, moment } from "./format.js";
 
@@ -42,7 +42,7 @@ class TimeAgo extends Ticking {
   }
 }
 
-/** `<time-elapsed datetime="…">`: how long it is since. */
+/** `<time-elapsed datetime="…">`: the time since then. */
 class TimeElapsed extends Ticking {
   /** @param {string} iso */
   written(iso) {

@@ -1,11 +1,11 @@
-// Rows of a table of any length: only those in sight are there. All rows have one height.
+// Rows of a table of any length: only those in sight are in the document. All rows have one height.
 
 import { h, keep } from "./dom.js";
 
 const BEYOND = 8; // Rows kept above and below what is in sight, so that scrolling shows no gap.
 
 export class VirtualRows {
-  /** How many rows there are. */
+  /** The number of rows. */
   count = 0;
   #height = 36;
   #frame = 0;
@@ -16,11 +16,11 @@ export class VirtualRows {
    * @param {HTMLElement} scroller what scrolls
    * @param {HTMLTableSectionElement} body
    * @param {object} from
-   * @param {(index: number) => any} from.row the data of a row; undefined while they are not there
-   * @param {(row: any) => string} from.name what a row is known by
+   * @param {(index: number) => any} from.row the data of a row; undefined if they are not there yet
+   * @param {(row: any) => string} from.name the name of a row
    * @param {(row: any) => HTMLElement} from.make
-   * @param {() => HTMLElement} from.blank a row whose data are not there yet
-   * @param {() => void} from.moved other rows are in sight
+   * @param {() => HTMLElement} from.blank a row without data yet
+   * @param {() => void} from.moved called when other rows are in sight
    */
   constructor(scroller, body, { row, name, make, blank, moved }) {
     this.scroller = scroller;
@@ -50,7 +50,7 @@ export class VirtualRows {
     cancelAnimationFrame(this.#frame);
   }
 
-  /** The first row in sight, and the one behind the last. @returns {[number, number]} */
+  /** The first row in sight, and the one after the last. @returns {[number, number]} */
   inSight() {
     const head = this.body.offsetTop;
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / this.#height));
@@ -78,11 +78,11 @@ export class VirtualRows {
     const rows = [...this.body.rows].slice(1, -1);
     for (const [place, row] of rows.entries()) row.setAttribute("aria-rowindex", String(from + place + 2));
     if (this.#measure()) this.draw();
-    // The row that had the focus went out of sight: keys still mean the table.
+    // The row with the focus went out of sight: the table takes the focus, for the keys.
     else if (focused && !this.body.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
   }
 
-  /** Rows look otherwise now: make them anew. */
+  /** Rows look different now: make them again. */
   forget() {
     keep(this.body, []);
   }
@@ -97,7 +97,7 @@ export class VirtualRows {
     this.draw();
   }
 
-  /** The rows have moved by some places: what somebody looks at stays where it is. @param {number} places */
+  /** The rows have moved by some places: those in sight stay where they are. @param {number} places */
   shift(places) {
     this.scroller.scrollTop += places * this.#height;
   }
