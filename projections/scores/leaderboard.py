@@ -307,8 +307,7 @@ def _ranked(
     for number, (one, may_have) in enumerate(zip(in_turn, _rank_intervals(in_turn), strict=True), 1):
         if (place := _place(one)) != last_place:
             last_place, rank = place, number
-        standing = _standing(one, rank, may_have, telling, reference, chance)
-        ranked.append(msgspec.structs.replace(standing, attempts=attempts.get(_work_of(one))))
+        ranked.append(_standing(one, rank, may_have, telling, reference, chance, attempts.get(_work_of(one))))
     return ranked
 
 
@@ -324,6 +323,7 @@ def _standing(
     telling: Json,
     reference: HighScore | None,
     chance: float | None,
+    attempts: Attempts | None,
 ) -> Standing:
     return Standing(
         task=one.task,
@@ -346,6 +346,7 @@ def _standing(
         delta_to_high_score=one.score.mean - reference.value if reference else None,
         chance=chance,
         above_chance=None if chance is None else one.task.improvement(one.score.mean - chance),
+        attempts=attempts,
     )
 
 

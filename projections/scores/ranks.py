@@ -7,7 +7,6 @@ Neighbourhoods and Academic Achievement across Countries" (2024); R. Newcombe (1
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,13 +41,27 @@ def rank_intervals(placed: Sequence[Placed]) -> list[tuple[int, int]]:
     """
     n, factor = len(placed), rank_factor(len(placed))
     known = [(one.value, one.low, one.high) for one in placed if one.low is not None and one.high is not None]
+    # In units of the largest bound: the square of a very large score would overflow.
+    unit = max((abs(bound) for one in known for bound in one), default=1.0) or 1.0
+    scale = factor / unit
+    best_first = sorted(((value / unit, (scale * (value - low)) ** 2) for value, low, _ in known), reverse=True)
+    worst_first = sorted(((-value / unit, (scale * (high - value)) ** 2) for value, _, high in known), reverse=True)
     places: list[tuple[int, int]] = []
     for value, low, high in placed:
         if low is None or high is None:
             places.append((1, n))
             continue
-        down, up = factor * (value - low), factor * (high - value)
-        better = sum(other - value > math.hypot(up, factor * (other - below)) for other, below, _ in known)
-        worse = sum(value - other > math.hypot(down, factor * (above - other)) for other, _, above in known)
+        better = _clearly_above(value / unit, (scale * (high - value)) ** 2, best_first)
+        worse = _clearly_above(-value / unit, (scale * (value - low)) ** 2, worst_first)
         places.append((1 + better, n - worse))
     return places
+
+
+def _clearly_above(value: float, arm: float, others: Sequence[tuple[float, float]]) -> int:
+    """The number of values that are larger by more than noise. All arms are squared; the largest value comes first."""
+    number = 0
+    for other, its_arm in others:
+        if other <= value:
+            break
+        number += (other - value) ** 2 > arm + its_arm
+    return number

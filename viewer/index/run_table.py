@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from ...projections.scores.attempts import Attempts
+from ...projections.scores.attempts import Work as AttemptedWork
 from ...projections.scores.check import CheckedScore
 from ...projections.scores.leaderboard import ContenderScore
 from .names import Flags, Names, both
@@ -58,8 +60,10 @@ class Parts(NamedTuple):
     works: dict[Work, array[int]]
     reported: dict[Task, array[int]]
     guesses: dict[Task, array[int]]
+    tried: dict[AttemptedWork, array[int]]
     scores: list[tuple[Work, ContenderScore]]
     checks: list[tuple[Work, CheckedScore]]
+    attempts: list[tuple[AttemptedWork, Attempts]]
     orders: dict[Sort, array[int]]
     names: Mapping[str, Names] = MappingProxyType({})
 
@@ -84,7 +88,8 @@ class RunTable:
         if parts is None:
             self.scoreboard.load()
         else:
-            self.scoreboard.restore(parts.works, parts.reported, parts.guesses)
+            self.scoreboard.restore(parts.works, parts.reported, parts.guesses, parts.tried)
+            self.scoreboard.attempts.update(parts.attempts)
             self.scoreboard.scores.update(parts.scores)
             self.scoreboard.checks.update(parts.checks)
         self._orders = Orders(self.rows, parts.orders if parts else None)
@@ -160,8 +165,10 @@ class RunTable:
             works=_copies(board.works.members),
             reported=_copies(board.reported.members),
             guesses=_copies(board.guesses.members),
+            tried=_copies(board.tried.members),
             scores=list(board.scores.items()),
             checks=list(board.checks.items()),
+            attempts=list(board.attempts.items()),
             orders={sort: self._orders.order(sort)[:] for sort in KEPT_ORDERS},
         )
 

@@ -75,13 +75,17 @@ class Scoreboard:
             groups.load(self._rows)
 
     def restore(
-        self, works: dict[Work, array[int]], reported: dict[Task, array[int]], guesses: dict[Task, array[int]]
+        self,
+        works: dict[Work, array[int]],
+        reported: dict[Task, array[int]],
+        guesses: dict[Task, array[int]],
+        tried: dict[AttemptedWork, array[int]],
     ) -> None:
-        """Begin with groups of the same rows. The scores of the contenders are to be given too."""
+        """Begin with groups of the same rows. The caller adds the scores, checks and attempts of the works."""
         self.works.members, self.reported.members, self.guesses.members = works, reported, guesses
+        self.tried.members = tried
         self.reported.changed.update(reported)
         self.guesses.changed.update(guesses)
-        self.tried.load(self._rows)
 
     def take_out(self, number: int) -> None:
         """Row `number` is about to change."""

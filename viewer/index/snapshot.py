@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from ...projections.scores import leaderboard
+from ...projections.scores.attempts import Attempts
+from ...projections.scores.attempts import Work as AttemptedWork
 from ...projections.scores.check import CheckedScore
 from ...projections.scores.leaderboard import ContenderScore
 from ...projections.sqlite.database import VERSION, State
@@ -52,8 +54,10 @@ class _Content(msgspec.Struct, array_like=True, frozen=True):
     works: list[tuple[Work, bytes]]
     reported: list[tuple[Task, bytes]]
     guesses: list[tuple[Task, bytes]]
+    tried: list[tuple[AttemptedWork, bytes]]
     scores: list[tuple[Work, ContenderScore]]
     checks: list[tuple[Work, CheckedScore]]
+    attempts: list[tuple[AttemptedWork, Attempts]]
     orders: list[tuple[Sort, bytes]]
 
 
@@ -94,8 +98,10 @@ def pack(rows: Sequence[RunRow], parts: Parts, state: State) -> bytes:
         works=_bytes_of(parts.works),
         reported=_bytes_of(parts.reported),
         guesses=_bytes_of(parts.guesses),
+        tried=_bytes_of(parts.tried),
         scores=parts.scores,
         checks=parts.checks,
+        attempts=parts.attempts,
         orders=_bytes_of(parts.orders),
     )
     packed = msgspec.msgpack.encode(content)
@@ -125,8 +131,10 @@ def _unpacked_content(found: _Content) -> tuple[RunTable, State]:
         works=_arrays_of(found.works),
         reported=_arrays_of(found.reported),
         guesses=_arrays_of(found.guesses),
+        tried=_arrays_of(found.tried),
         scores=found.scores,
         checks=found.checks,
+        attempts=found.attempts,
         orders=_arrays_of(found.orders),
         names=_names_of(packed),
     )
