@@ -21,6 +21,7 @@ from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_table
+from ..ranges import Number
 
 
 class Calibrated(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ class Calibrated(msgspec.Struct, frozen=True):
 @click.option(
     "--tolerance",
     metavar="FRACTION",
-    type=click.FloatRange(0, 0.5),
+    type=Number(0, 0.5),
     default=0.02,
     show_default=True,
     help="Treat scores as equal if they differ by less than this fraction of the distance between best and worst.",

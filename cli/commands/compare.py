@@ -14,6 +14,7 @@ from ...projections.scores.selection import select
 from ..context import Place, in_place, json_option, print_json
 from ..histories import include_option
 from ..printing import show
+from ..ranges import Number
 
 
 @click.command()
@@ -21,7 +22,7 @@ from ..printing import show
 @include_option
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help="Also test whether the scores differ by less than this, in their unit.",
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")

@@ -11,6 +11,7 @@ from ...ledger.store import EventStore
 from ...orchestrator.errors import UsageError
 from ...projections.sqlite.refresh import rebuild_all
 from ..context import Place, as_of_option, in_place, limit_of, note
+from ..ranges import Whole
 
 
 @click.command()
@@ -19,7 +20,7 @@ from ..context import Place, as_of_option, in_place, limit_of, note
 @click.option(
     "--details",
     metavar="N",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1000,
     show_default=True,
     help="With --html: number of newest runs whose configuration and events are included.",

@@ -16,6 +16,7 @@ from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
 from ..printing import show
+from ..ranges import Number
 
 
 @click.command()
@@ -25,7 +26,7 @@ from ..printing import show
 @click.option("--model", help="Show only this model.")
 @click.option(
     "--min-completion",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.0,
     help="Leave out rows with a smaller share of successful attempts.",
 )

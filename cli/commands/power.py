@@ -13,13 +13,14 @@ from ...projections.scores.samples import sample_reader
 from ..context import Place, in_place, json_option, print_json
 from ..histories import include_option
 from ..printing import show
+from ..ranges import Number
 
 
 @click.command()
 @click.argument("benchmark")
 @click.option(
     "--effect",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     required=True,
     help="The difference between two scores that is to be found, in their unit.",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from ...projections.analytics.views import View, describe
 from ...projections.render.visible import spreadsheet_cell
 from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
+from ..ranges import Number, Whole
 
 _MAX_CELL = 60
 _MAX_ROW = 240
@@ -35,12 +35,6 @@ _MAX = {"seconds": 86_400, "rows": 10**9, "mib": 1 << 20}
 """The largest limits that the operating system accepts."""
 
 
-def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # Not a number compares with no bound.
-        raise click.BadParameter("nan is not a number of seconds")
-    return value
-
-
 @click.command()
 @click.argument("sql", required=False)
 @click.option("--file", metavar="FILE", help="Read the SQL from FILE; - is stdin.")
@@ -50,15 +44,14 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
 @click.option(
     "--rows",
     metavar="N",
-    type=click.IntRange(1, _MAX["rows"]),
+    type=Whole(1, _MAX["rows"]),
     default=_DEFAULTS.rows,
     show_default=True,
     help="Maximum number of rows.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, _MAX["seconds"], min_open=True),
-    callback=_number,
+    type=Number(0, _MAX["seconds"], min_open=True),
     default=_DEFAULTS.seconds,
     show_default=True,
     metavar="SECONDS",
@@ -66,7 +59,7 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
 )
 @click.option(
     "--memory",
-    type=click.IntRange(64, _MAX["mib"]),
+    type=Whole(64, _MAX["mib"]),
     default=_DEFAULTS.memory_mb,
     show_default=True,
     metavar="MIB",
@@ -74,7 +67,7 @@ def _number(_ctx: click.Context, _parameter: click.Parameter, value: float) -> f
 )
 @click.option(
     "--max-answer",
-    type=click.IntRange(1, _MAX["mib"]),
+    type=Whole(1, _MAX["mib"]),
     default=_DEFAULTS.answer_mb,
     show_default=True,
     metavar="MIB",

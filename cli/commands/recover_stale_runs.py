@@ -14,13 +14,14 @@ from ...orchestrator.service import recover_runs
 from ...projections.sqlite.refresh import update_all
 from ...projections.sqlite.rows import run_row
 from ..context import Place, in_place, json_option, note, print_json
+from ..ranges import Number
 
 
 @click.command()
 @click.option(
     "--stale-seconds",
     metavar="N",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     help="Minimum age of the last sign of life (default: 300, or the interval that the run announced, if longer).",
 )
 @json_option

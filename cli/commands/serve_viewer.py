@@ -6,6 +6,7 @@ import click
 
 from ...orchestrator.errors import UsageError
 from ..context import Place, in_place, note
+from ..ranges import Whole
 
 
 @click.command()
@@ -13,7 +14,7 @@ from ..context import Place, in_place, note
 @click.option(
     "--port",
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     default=8877,
     show_default=True,
     help="Port; 0 picks a free one.",

@@ -20,6 +20,7 @@ from ...projections.sqlite.rows import run_row
 from ...projections.sqlite.undone import Undone, UndoneStatus, read_undone
 from ..context import Place, as_of_option, in_place, json_option, limit_of, note, print_json
 from ..printing import print_table
+from ..ranges import Whole
 
 RIGHT = ("score", "high_score", "delta", "tokens", "seconds")
 DISPENSABLE = ("tokens", "seconds", "provider", "high_score", "delta", "started", "benchmark", "agent", "model")
@@ -32,7 +33,7 @@ STATUSES = ["running", "succeeded", "failed", *UNDONE]
 @click.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(1, 10**12),
+    type=Whole(1, 10**12),
     default=200,
     show_default=True,
     help="Maximum number of runs.",

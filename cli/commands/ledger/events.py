@@ -22,11 +22,12 @@ from ....ledger.storage.codec import Envelope
 from ....ledger.suggestions import did_you_mean
 from ....orchestrator.errors import UsageError
 from ...context import Place, in_place, json_option, moment_of, note, print_json
+from ...ranges import Whole
 from ...streams import emit
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 10**12), metavar="N", help="Show only the last N events.")
+@click.option("--limit", type=Whole(1, 10**12), metavar="N", help="Show only the last N events.")
 @click.option("--type", "types", multiple=True, help="Show only events of this type (repeatable).")
 @click.option("--run", "stream", metavar="ID", help="Show only events of this run.")
 @click.option("--stream", "stream_too", metavar="ID", help="Show only events of this run, run group or benchmark.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import sys
@@ -35,6 +34,7 @@ from ....orchestrator.service import Session, perform, prepare, refresh_projecti
 from ...context import Place, in_place, note
 from ...display import open_display
 from ...notification import Notifier
+from ...ranges import Number, Whole
 from ...streams import discard, emit
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -44,18 +44,8 @@ _INTERRUPTING = (
 )
 
 
-class _Amount(click.FloatRange):
-    """A finite number above 0. A range alone would accept `nan`, which compares with no bound."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-SECONDS = AMOUNT = _Amount(min=0, min_open=True)
-RETRY_SECONDS = _Amount(min=0, min_open=True, max=MAX_DELAY_SECONDS)
+SECONDS = AMOUNT = Number(min=0, min_open=True)
+RETRY_SECONDS = Number(min=0, min_open=True, max=MAX_DELAY_SECONDS)
 
 
 _MANY = {"--benchmarks", "--agents", "--harnesses"}
@@ -118,13 +108,11 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--force", is_flag=True, help="Run even if a success is recorded.")
 @click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another revision of its benchmark.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
-@click.option(
-    "--jobs", metavar="N", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of parallel runs."
-)
+@click.option("--jobs", metavar="N", type=Whole(1, 64), default=1, show_default=True, help="Number of parallel runs.")
 @click.option(
     "--repeats",
     metavar="N",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     default=1,
     show_default=True,
     help="Number of repetitions.",
@@ -134,7 +122,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option(
     "--retries",
     metavar="N",
-    type=click.IntRange(0, 100),
+    type=Whole(0, 100),
     default=0,
     show_default=True,
     help="Maximum number of retries.",
@@ -148,9 +136,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
     help="Pause before the first retry.",
 )
 @click.option("--max-cost", type=AMOUNT, metavar="USD", help="Stop starting runs after this many US dollars.")
-@click.option(
-    "--max-tokens", type=click.IntRange(1, 10**15), metavar="N", help="Stop starting runs after this many tokens."
-)
+@click.option("--max-tokens", type=Whole(1, 10**15), metavar="N", help="Stop starting runs after this many tokens.")
 @click.option("--max-minutes", type=AMOUNT, metavar="N", help="Stop starting runs after this many minutes.")
 @click.option(
     "--prices", metavar="FILE", help=f"Read prices of models from FILE (default: {FILE_NAME} of the workspace)."
