@@ -99,6 +99,19 @@ def test_every_link_of_the_documentation_leads_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_anchor_of_the_documentation_exists():
+    for page in (*ROOT.glob("*.md"), *DOCS.glob("*.md")):
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text()):
+            if not target.startswith("http"):
+                assert anchor in anchors(page.parent / target if target else page), f"{page.name}: {target}#{anchor}"
+
+
 def test_every_path_of_the_makefile_exists():
     paths = re.findall(r"\btests/[\w/.]+\b", (ROOT / "Makefile").read_text())
     assert paths and [path for path in paths if not (ROOT / path).exists()] == []

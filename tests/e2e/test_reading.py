@@ -212,3 +212,14 @@ def test_a_workspace_can_be_named_before_or_after_the_command_or_by_the_environm
     elsewhere = type(bench)(tmp_path)
     elsewhere.command = lambda *arguments: [*bench.command()[:1], *arguments]
     assert elsewhere("show-runs", "--json", BENCHMARKS_WORKSPACE=str(bench.root)).stdout == expected
+
+
+def test_the_tests_read_runs_and_events_as_the_commands_show_them(bench):
+    """`bench.runs()` and `bench.events()` start no command, so that thousands of tests are quicker."""
+    bench.add("good")
+    bench.run("good")
+    bench.run("good", more=("--force",))
+    bench.run("good")
+    assert bench.runs() == bench.runs("--limit", "200") != []
+    lines = bench("ledger", "log", "--json").stdout.splitlines()
+    assert bench.events() == [json.loads(line) for line in lines] != []
