@@ -352,6 +352,14 @@ class EquivalenceWithdrawn(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class Reinstated(Event, frozen=True, kw_only=True):
+    """A person took a retraction back: the run counts again. Stream: the run_id."""
+
+    type: ClassVar[str] = "reinstated"
+    author: str
+    reason: str
+
+
 class Imported(Event, frozen=True, kw_only=True):
     """A run that was made elsewhere; `run` holds the fields of a run row, original times too. Stream: run_id."""
 
@@ -441,6 +449,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Retracted,
         EquivalenceDeclared,
         EquivalenceWithdrawn,
+        Reinstated,
         Imported,
         Repaired,
         Merged,

@@ -34,6 +34,7 @@ from .events import (
     Progress,
     Record,
     Recovered,
+    Reinstated,
     Request,
     Retracted,
     Skipped,
@@ -259,6 +260,12 @@ def _retract(run: Run, event: Retracted, record: Record) -> Run:
     return replace(run, retracted=event, last_seq=record.seq)
 
 
+def _reinstate(run: Run, event: Reinstated, record: Record) -> Run:
+    if run.retracted is None:
+        raise ImpossibleTransition(f"{record.stream}: reinstated, but it is not retracted")
+    return replace(run, retracted=None, last_seq=record.seq)
+
+
 def _annotate(run: Run, event: Annotated, record: Record) -> Run:
     return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
 
@@ -351,6 +358,7 @@ _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
     Failed.type: _fail,
     Recovered.type: _recover,
     Retracted.type: _retract,
+    Reinstated.type: _reinstate,
     Annotated.type: _annotate,
     Imported.type: _import_again,
 }

@@ -24,6 +24,7 @@ from .events import (
     Merged,
     Record,
     Recovered,
+    Reinstated,
     Retracted,
     SetAside,
     Skipped,
@@ -37,7 +38,8 @@ from .origins import brought_by
 from .store import EventReader
 
 _OF_A_RUN = frozenset(
-    event.type for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Imported)
+    event.type
+    for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Reinstated, Imported)
 )
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed)
 _ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))

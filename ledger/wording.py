@@ -53,6 +53,7 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Retracted: (),
     e.EquivalenceDeclared: ("revisions",),
     e.EquivalenceWithdrawn: ("revisions",),
+    e.Reinstated: (),
     e.Imported: (
         "source",
         *(

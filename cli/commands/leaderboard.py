@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Mapping, Sequence
+
 import click
 
 from ...adapters.imports.found import identifier
@@ -11,7 +14,9 @@ from ...projections.render.score_tables import standings_table
 from ...projections.render.text import markdown
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard_of
-from ...projections.sqlite.database import read_state
+from ...projections.scores.pass_k import PassRates, pass_rates
+from ...projections.scores.samples import sample_reader
+from ...projections.sqlite.database import read_runs, read_state
 from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
@@ -24,6 +29,11 @@ from ..ranges import Number
 @click.option("--agent", help="Show only this agent.")
 @click.option("--provider", help="Show only this provider.")
 @click.option("--model", help="Show only this model.")
+@click.option(
+    "--pass-k",
+    type=click.IntRange(min=1),
+    help="Also show pass@K and pass^K: whether any, or all, of K repetitions of a question are right.",
+)
 @click.option(
     "--min-completion",
     type=Number(0, 1),
@@ -41,6 +51,7 @@ def command(
     agent: str | None,
     provider: str | None,
     model: str | None,
+    pass_k: int | None,
     min_completion: float,
     include: frozenset[Doubtful],
     as_of: str | None,
@@ -57,6 +68,7 @@ def command(
         standings = leaderboard_of(board, held, include=include, min_completion=min_completion)
         left_out = len(leaderboard_of(board, held, include=include)) - len(standings) if min_completion else 0
         state = read_state(history)
+        rates = _pass_rates(place, history, standings, pass_k) if pass_k else {}
     if left_out:
         rows = "1 row is" if left_out == 1 else f"{left_out} rows are"
         note(f"{rows} left out: fewer than {min_completion:.0%} of the attempts succeeded")
@@ -65,13 +77,39 @@ def command(
             standings = _only(standings, option, value)
     if as_json:
         head = {"position": state.position, "hash": state.head_hash, "at": state.at} if state else None
-        print_json({"standings": standings, "head": head})
+        print_json({"standings": standings, "head": head, **_rates_document(standings, rates, pass_k)})
     elif as_markdown:
-        print(markdown(standings_table(standings)))
+        print(markdown(standings_table(standings, rates)))
     elif not standings:
         print("no scores yet; benchmarks run makes some (--include also counts imported, synthetic and other runs)")
     else:
-        show(standings_table(standings))
+        show(standings_table(standings, rates))
+
+
+def _pass_rates(
+    place: Place, history: sqlite3.Connection, standings: Sequence[Standing], k: int
+) -> dict[tuple[str, ...], PassRates]:
+    """pass@k and pass^k of the rows that have k repetitions with samples, by the runs of each row."""
+    read = sample_reader(place.workspace)
+    rates = {}
+    for ids in [tuple(one.score.run_ids) for one in standings if one.score.repeats >= k]:
+        runs = read_runs(history, f"WHERE run_id IN ({', '.join('?' * len(ids))})", ids)
+        samples = [read(run) for run in runs]
+        if not any(one.problem for one in samples) and (found := pass_rates(samples, k)):
+            rates[ids] = found
+    return rates
+
+
+def _rates_document(
+    standings: Sequence[Standing], rates: Mapping[tuple[str, ...], PassRates], k: int | None
+) -> dict[str, list[dict[str, object]]]:
+    """The rates for JSON, each with the runs that it is of; nothing if they are not asked for."""
+    if k is None:
+        return {}
+    of = [(one, rates[ids]) for one in standings if (ids := tuple(one.score.run_ids)) in rates]
+    return {
+        "pass_rates": [{"run_ids": one.score.run_ids, "any": any_of, "all": all_of} for one, (any_of, all_of) in of]
+    }
 
 
 def _only(standings: list[Standing], option: str, value: str) -> list[Standing]:

@@ -155,9 +155,10 @@ beats AS (
 remarks AS (
   SELECT e.stream, max(e.seq) AS seq,
     list(e.data ORDER BY e.seq) FILTER (e.type = 'annotated') AS annotations,
-    arg_max(e.data, e.seq) FILTER (e.type = 'retracted') AS retracted
+    CASE WHEN arg_max(e.type, e.seq) FILTER (e.type <> 'annotated') = 'retracted' THEN
+      arg_max(e.data, e.seq) FILTER (e.type = 'retracted') END AS retracted
   FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
-  WHERE e.type IN ('annotated', 'retracted')
+  WHERE e.type IN ('annotated', 'retracted', 'reinstated')
   GROUP BY e.stream
 ),
 told AS (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from ..scores.comparison import Comparison, Contrast, Row
 from ..scores.high_scores import HighScore
 from ..scores.leaderboard import Score, Standing
 from ..scores.noise import Change, ChangedCell
+from ..scores.pass_k import PassRates
 from ..scores.prospects import Prospect
 from ..scores.uncertainty import Measured, uncertainty
 from .text import (
@@ -28,10 +29,10 @@ from .text import (
 )
 
 
-def standings_table(standings: Iterable[Standing]) -> Table:
-    """The leaderboard."""
+def standings_table(standings: Iterable[Standing], rates: Mapping[tuple[str, ...], PassRates] | None = None) -> Table:
+    """The leaderboard; with pass@k and pass^k if `rates` has them, by the runs of each row."""
     return _table(
-        map(_standing, standings),
+        (_standing(one) | _rates(one, rates or {}) for one in standings),
         empty="benchmark rank agent provider model mean unit latest_run".split(),
         right=(
             "rank",
@@ -191,6 +192,16 @@ def _standing(standing: Standing) -> dict[str, str]:
 
 def _estimate(score: Score | None) -> str:
     return format_estimate(score.mean, score.stderr, score.low, score.high) if score else ""
+
+
+def _rates(standing: Standing, rates: Mapping[tuple[str, ...], PassRates]) -> dict[str, str]:
+    if not rates:
+        return {}
+    k = next(iter(rates.values()))[0].k
+    found = rates.get(tuple(standing.score.run_ids))
+    names = (f"pass@{k}", f"pass^{k}")
+    shown = [format_estimate(one.value, None, one.low, one.high) for one in found] if found else ["", ""]
+    return dict(zip(names, shown, strict=True))
 
 
 def _done(attempts: Attempts | None) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from .intervals import Interval, bootstrap_interval, wilson
 from .means import is_binary, mean
+from .samples import SampleScores
 
 Kind = Literal["any", "all"]
 
@@ -30,6 +31,10 @@ class PassRate(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     questions: int
+
+
+PassRates = tuple[PassRate, PassRate]
+"""pass@k and pass^k."""
 
 
 def pass_at(tries: int, right: int, k: int) -> float:
@@ -53,6 +58,22 @@ def pass_all(tries: int, right: int, k: int) -> float:
 def _check(tries: int, right: int, k: int) -> None:
     if not 1 <= k <= tries or not 0 <= right <= tries:
         raise ValueError(f"{right} of {tries} tries say nothing of {k}")
+
+
+def pass_rates(repeats: Sequence[SampleScores], k: int) -> PassRates | None:
+    """pass@k and pass^k of repetitions with samples; None if they have fewer than k tries at a question.
+
+    Samples of the repetitions are put together by their ids. A score that is not 0 or 1 is not a pass or a failure.
+    """
+    tries: dict[str, list[float]] = {}
+    for samples in repeats:
+        for name, score in samples.scores.items():
+            tries.setdefault(name, []).append(score)
+    if any(not is_binary(scores) for scores in tries.values()):
+        return None
+    questions = [(len(scores), round(sum(scores))) for scores in tries.values()]
+    any_of, all_of = (pass_rate(questions, k, kind) for kind in get_args(Kind))
+    return (any_of, all_of) if any_of and all_of else None
 
 
 def pass_rate(questions: Sequence[tuple[int, int]], k: int, kind: Kind) -> PassRate | None:

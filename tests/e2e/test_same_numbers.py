@@ -124,6 +124,14 @@ def test_a_question_that_is_asked_three_times_in_a_run_is_one_question(root):
     assert "18 samples of 6 questions" in " ".join(thrice.notes)
 
 
+def test_pass_at_k_and_pass_hat_k_are_of_the_repetitions(root):
+    document = json.loads(command(root, "leaderboard", "--benchmark", "quiz", "--pass-k", "2", "--json"))
+    rates = {len(one["run_ids"]): (one["any"]["value"], one["all"]["value"]) for one in document["pass_rates"]}
+    # Of eight questions, seven are right in one of two repetitions at least, and four in both.
+    assert rates == {2: (pytest.approx(7 / 8), pytest.approx(4 / 8)), 3: (pytest.approx(5 / 6), pytest.approx(5 / 6))}
+    assert "pass@2" in command(root, "leaderboard", "--pass-k", "2")
+
+
 def test_tables_show_the_interval_where_plus_minus_would_mislead(root, tmp_path):
     report = tmp_path / "report.md"
     command(root, "report", "--markdown", "--output", str(report))

@@ -25,6 +25,7 @@ WORDS = {
     "retracted": {"author", "reason"},
     "equivalence_declared": {"author", "reason", "evidence"},
     "equivalence_withdrawn": {"author", "reason"},
+    "reinstated": {"author", "reason"},
     "imported": {"run"},
     "repaired": {"author", "reason"},
     "set_aside": {"author", "reason"},

@@ -17,7 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.ledger.events import Failed, Finished, HighScorePublished, NewEvent, Started
+from benchmarks.ledger.events import (
+    Failed,
+    Finished,
+    HighScorePublished,
+    NewEvent,
+    Reinstated,
+    Retracted,
+    Started,
+)
 from benchmarks.ledger.history import History
 from benchmarks.ledger.storage.chain import seal
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -405,3 +413,19 @@ def test_attempts_are_the_same_in_sql_in_python_and_in_the_viewer(data, historie
     board.load()
     board.bring_up()
     assert {work: [getattr(one, name) for name in names] for work, one in board.attempts.items()} == expected
+
+
+@pytest.mark.parametrize("last", ["retracted", "reinstated"])
+def test_a_reinstated_run_counts_again_in_both(histories, tmp_path, last):
+    place = Place(tmp_path)
+    told = {"author": "a", "reason": "r"}
+    events = [histories.started(), histories.finished(0.5), Retracted(**told), Reinstated(**told)]
+    events += [Retracted(author="b", reason="again")] if last == "retracted" else []
+    histories.append_anyway(place.store, [NewEvent("run_1", event) for event in events])
+    assert differences(place.by_sql(), place.by_python()) == []
+    with (
+        open_analytics(place.workspace, place.store) as database,
+        duckdb.connect(str(database), read_only=True) as asked,
+    ):
+        [(counts, retracted)] = asked.execute("SELECT counts, retracted_json ->> '$.author' FROM runs").fetchall()
+    assert (counts, retracted) == ((False, "b") if last == "retracted" else (True, None))

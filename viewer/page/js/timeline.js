@@ -61,6 +61,7 @@ function gist({ type, data }) {
     recovered: () => data.reason,
     annotated: () => `${data.author}: ${data.note}`,
     retracted: () => `${data.author}: ${data.reason}`,
+    reinstated: () => `${data.author}: ${data.reason}`,
     heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
   };
   const gist = texts[type]?.();

@@ -1,0 +1,87 @@
+"""Corrections of the history: remarks on runs, and runs that are taken back or reinstated. Each is a new event."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...ledger.events import Annotated, Event, NewEvent, Record, Reinstated, Retracted
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.ledger import Ledger
+from ..errors import UsageError
+
+_GIT_SECONDS = 5
+
+
+def default_author(folder: Path) -> str:
+    """The user of git in a folder, as `name <email>`; else the name of the account."""
+    name, email = (_git_config(folder, key) for key in ("user.name", "user.email"))
+    if name and email:
+        return f"{name} <{email}>"
+    return name or email or getpass.getuser()
+
+
+def _git_config(folder: Path, key: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "config", "--get", key],
+            cwd=folder if folder.is_dir() else None,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return " ".join(done.stdout.split())
+
+
+def annotate(ledger: Ledger, run_id: str, *, author: str, note: str, tags: Sequence[str] = ()) -> Record:
+    """Record a remark. Raises UsageError for an empty one."""
+    if not note.strip() and not tags:
+        raise UsageError("the remark is empty", "give a --note or a --tag")
+    return _record(ledger, run_id, lambda _: Annotated(author=author, note=note, tags=list(dict.fromkeys(tags))))
+
+
+def retract(ledger: Ledger, run_id: str, *, author: str, reason: str) -> Record:
+    """Take a run back: it counts nowhere, frees its signature, and stays visible. Raises UsageError."""
+
+    def decide(run: Run) -> Event:
+        if run.status == "running":
+            raise UsageError(f"the run {run_id} is still running", "interrupt it first, or wait for its end")
+        if run.retracted is not None:
+            raise UsageError(f"the run {run_id} is retracted already, by {run.retracted.author}")
+        return Retracted(author=author, reason=_said(reason))
+
+    return _record(ledger, run_id, decide)
+
+
+def reinstate(ledger: Ledger, run_id: str, *, author: str, reason: str) -> Record:
+    """Take a retraction back: the run counts again. Raises UsageError."""
+
+    def decide(run: Run) -> Event:
+        if run.retracted is None:
+            raise UsageError(f"the run {run_id} is not retracted")
+        return Reinstated(author=author, reason=_said(reason))
+
+    return _record(ledger, run_id, decide)
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise UsageError("the reason is empty", "say in --reason why")
+    return reason
+
+
+def _record(ledger: Ledger, run_id: str, event_of: Callable[[Run], Event]) -> Record:
+    """Decide under the ledger's lock, so that two people cannot both take back one run."""
+
+    def decision(history: History) -> list[NewEvent]:
+        run = history.runs.get(run_id)
+        if run is None:
+            raise UsageError(f"the ledger has no run '{run_id}'", "benchmarks show-runs lists the runs")
+        return [NewEvent(run_id, event_of(run))]
+
+    return ledger.decide(decision).records[0]
