@@ -37,6 +37,7 @@ from benchmarks.ledger.events import (
     Progress,
     Recovered,
     Recoverer,
+    Reinstated,
     Repaired,
     Request,
     Retracted,
@@ -247,6 +248,8 @@ def everything() -> list[NewEvent]:
         NewEvent("run_1", Retracted(author="a", reason="r")),
         NewEvent("b", EquivalenceDeclared(revisions=["1" * 64, "2" * 64], author="a", reason="r", evidence={"n": 30})),
         NewEvent("b", EquivalenceWithdrawn(revisions=["1" * 64, "2" * 64], author="a", reason="r")),
+        NewEvent("run_2", Retracted(author="a", reason="r")),
+        NewEvent("run_2", Reinstated(author="b", reason="right")),
         NewEvent("rg_1", Skipped(**work, **who, reason="already_succeeded", existing_run_id="run_1")),
         NewEvent("rg_1", Incompatible(**work, **who, missing=["docker"])),
         NewEvent(
