@@ -116,3 +116,30 @@ def test_the_commands_of_a_page_work(history: tuple[Bench, str], page: str) -> N
         is_an_example_of_an_error = "scor FROM" in " ".join(words)
         codes = (2,) if is_an_example_of_an_error else (0, 1) if words[0] == "check" else (0,)
         assert done.returncode in codes, f"benchmarks {shlex.join(words)}\n{done.stdout}{done.stderr}"
+
+
+def test_your_own_benchmark_prints_what_its_page_shows(tmp_path: Path, bench: Bench) -> None:
+    text = (ROOT / "docs" / "own-benchmark.md").read_text()
+    blocks = dict(re.findall(r"^```(?:text|console)\n\$ benchmarks (.*)\n((?:.*\n)*?)```", text, re.MULTILINE))
+    no_score = re.search(r'`score = "mean"`.*\n\n```text\n((?:.*\n)*?)```', text)
+    result = re.search(r"^```json\n(\{\n(?:.*\n)*?\}\n)```", text, re.MULTILINE)
+    assert no_score and result
+    (tmp_path / "result.json").write_text(result[1])
+
+    def run(command: str, code: int = 0) -> str:
+        argv = [*COMMAND, *shlex.split(command)]
+        done = subprocess.run(argv, cwd=tmp_path, env=bench.environ, capture_output=True, text=True, timeout=120)
+        assert done.returncode == code, done.stderr
+        return done.stdout.replace(f"{tmp_path}/", "")
+
+    run("new capitals")
+    manifest = tmp_path / "benchmarks" / "capitals" / "benchmark.toml"
+    right = manifest.read_text()
+    test = "adapters test capitals --result result.json"
+    assert run(test) == blocks[test]
+    manifest.write_text(right.replace('score = "score"', 'score = "mean"'))
+    assert run(test, code=1) == no_score[1]
+    manifest.write_text(right.replace("{output_dir}", "{output_dri}"))
+    assert run("adapters validate", code=2) == blocks["adapters validate"]
+    manifest.write_text(right)
+    assert run("calibrate capitals") == blocks["calibrate capitals"]
