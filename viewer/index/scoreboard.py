@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -12,7 +13,7 @@ from ...projections.scores.attempts import Attempts, count, ending, is_attempt
 from ...projections.scores.attempts import Work as AttemptedWork
 from ...projections.scores.attempts import work_of as attempted_work
 from ...projections.scores.check import CheckedScore, check, last_before, last_run
-from ...projections.scores.comparison import adjust
+from ...projections.scores.comparison import Contrast, adjust
 from ...projections.scores.high_scores import HighScore
 from ...projections.scores.leaderboard import (
     RANDOM,
@@ -31,6 +32,12 @@ from .row import RunRow, Task, as_run
 
 Work = tuple[Task, str, str, str]
 """A task, and the agent, provider and model that ran it."""
+
+Pairing = Callable[[CheckedScore], Contrast]
+"""Compares a score with its baseline sample by sample, if both have samples."""
+
+MAX_PAIRED = 50
+"""The newest regressions whose samples are read: as many as a page lists, and some more."""
 
 _NOT_READ = SampleScores(problem="samples are not read here")
 
@@ -63,6 +70,7 @@ class Scoreboard:
         self.checks: dict[Work, CheckedScore] = {}
         self.chances: dict[Task, float] = {}
         self._regressions: list[CheckedScore] | None = None
+        self._paired: dict[tuple[tuple[str, ...], tuple[str, ...]], Contrast] = {}
         self.reported: Groups[Task] = Groups(_chance_task)
         self.guesses: Groups[Task] = Groups(_guess_task)
         self.tried: Groups[AttemptedWork] = Groups(_attempted_work)
@@ -113,14 +121,17 @@ class Scoreboard:
         self.bring_up()
         return self.scores.values()
 
-    def regressions(self) -> list[CheckedScore]:
-        """The works whose last group scored worse than the one before, with Holm's correction over all of them."""
+    def regressions(self, pair: Pairing | None = None) -> list[CheckedScore]:
+        """The works whose last group scored worse than the one before, with Holm's correction over all of them.
+
+        `pair` compares the newest MAX_PAIRED of them sample by sample, as `check` does; each is paired once.
+        """
         self.bring_up()
         if self._regressions is None:
-            self._regressions = self._find_regressions()
+            self._regressions = self._find_regressions(pair)
         return self._regressions
 
-    def _find_regressions(self) -> list[CheckedScore]:
+    def _find_regressions(self, pair: Pairing | None) -> list[CheckedScore]:
         newest: dict[tuple[str, ...], Work] = {}
         for work in self.checks:
             # Scores in the unit before are not what the contender scores now.
@@ -128,12 +139,25 @@ class Scoreboard:
             if same not in newest or self.scores[work].latest > self.scores[newest[same]].latest:
                 newest[same] = work
         checks = [self.checks[work] for work in newest.values()]
+        if pair is not None:
+            latest = {id(self.checks[work]): self.scores[work].latest for work in newest.values()}
+            worse = heapq.nlargest(
+                MAX_PAIRED, (one for one in checks if one.result == "worse"), key=lambda one: latest[id(one)]
+            )
+            paired = {id(one): self._pair(one, pair) for one in worse}
+            checks = [paired.get(id(one), one) for one in checks]
         adjusted = adjust([one.contrast for one in checks])
         return [
             replace(one, contrast=corrected)
             for one, corrected in zip(checks, adjusted, strict=True)
             if one.result == "worse"
         ]
+
+    def _pair(self, one: CheckedScore, pair: Pairing) -> CheckedScore:
+        runs = (tuple(one.baseline.run_ids if one.baseline else ()), tuple(one.run_ids))
+        if runs not in self._paired:
+            self._paired[runs] = pair(one)
+        return replace(one, contrast=self._paired[runs])
 
     def bring_up(self) -> None:
         """Measure anew what has changed."""

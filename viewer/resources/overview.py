@@ -12,11 +12,15 @@ import falcon
 import msgspec
 
 from ...ledger.identity import parse_utc
+from ...projections.scores.check import CheckedScore
+from ...projections.scores.comparison import Contrast, contrast
+from ...projections.scores.samples import read_samples
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.row import RunRow
 from ..index.run_table import RunTable
+from ..index.scoreboard import Pairing
 
 _RUNNING = 50
 _LISTED = 10
@@ -103,19 +107,30 @@ class Overview:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The summary."""
         asked = self.parameters.read(req)
-        self._site.answer(req, resp, asked["as_of"], lambda view: summarise(view, asked["days"]))
+        self._site.answer(req, resp, asked["as_of"], lambda view: summarise(view, asked["days"], self._pair))
 
     on_head = on_get
 
+    def _pair(self, one: CheckedScore) -> Contrast:
+        """The same comparison as `check` makes: sample by sample if both sides have samples."""
+        archive = self._site.archive
+        before, after = (
+            [run for run_id in run_ids if (run := archive.find_run(run_id)) is not None]
+            for run_ids in (one.baseline.run_ids if one.baseline else [], one.run_ids)
+        )
+        if not before or not after:
+            return one.contrast or Contrast(delta=0.0, improvement=0.0)
+        return contrast(one.task, before, after, lambda run: read_samples(run, archive.workspace))
 
-def summarise(view: View, days: int) -> Summary:
-    """The summary of some days before the last event."""
+
+def summarise(view: View, days: int, pair: Pairing | None = None) -> Summary:
+    """The summary of some days before the last event; `pair` compares regressions sample by sample."""
     table, rows = view.table, view.table.rows
     now = parse_utc(view.head.at).astimezone(UTC) if view.head.at else datetime(1970, 1, 1, tzinfo=UTC)
     since = f"{now - timedelta(days=days):%Y-%m-%dT%H:%M:%S.%fZ}" if view.head.at else ""
     recent = [number for number in table.latest_since(since) if rows[number].ended_at is not None]
     records = [rows[number] for number in recent if _beats_another(rows[number])]
-    regressions = _regressions(table)
+    regressions = _regressions(table, pair)
     running = heapq.nsmallest(_RUNNING, table.having("status", "running"), key=lambda row: row.last_seen_at)
     ended = (row for row in map(rows.__getitem__, table.latest()) if row.ended_at is not None)
     return Summary(
@@ -151,7 +166,7 @@ def _beats_another(row: RunRow) -> bool:
     return row.is_record and row.previous_best is not None
 
 
-def _regressions(table: RunTable) -> list[Regression]:
+def _regressions(table: RunTable, pair: Pairing | None) -> list[Regression]:
     """Those that are significant first, and then the newest."""
 
     def row(run_ids: Sequence[str]) -> RunRow:
@@ -167,7 +182,7 @@ def _regressions(table: RunTable) -> list[Regression]:
             stderr=one.contrast.stderr,
             is_significant=None if one.contrast.verdict == "unknown" else one.contrast.verdict == "worse",
         )
-        for one in table.scoreboard.regressions()
+        for one in table.scoreboard.regressions(pair)
         if one.score and one.baseline and one.contrast
     ]
     return sorted(found, key=lambda one: (one.is_significant is True, one.run.moment), reverse=True)
