@@ -209,8 +209,15 @@ turned AS (
 ranked AS (
   SELECT a.benchmark_id, a.comparison_key, a.unit, a.upwards, a.agent, a.provider, a.model,
     any_value(a.contenders) AS contenders,
-    count(*) FILTER (b.good - a.good > sqrt(a.up ** 2 + b.down ** 2)) AS better,
-    count(*) FILTER (a.good - b.good > sqrt(a.down ** 2 + b.up ** 2)) AS worse
+    -- Of more than 200 their sum, as in projections/scores/ranks.py.
+    count(*) FILTER (
+      CASE WHEN a.contenders > 200 THEN b.good - b.down > a.good + a.up
+        ELSE b.good - a.good > sqrt(a.up ** 2 + b.down ** 2) END
+    ) AS better,
+    count(*) FILTER (
+      CASE WHEN a.contenders > 200 THEN a.good - a.down > b.good + b.up
+        ELSE a.good - b.good > sqrt(a.down ** 2 + b.up ** 2) END
+    ) AS worse
   FROM turned a JOIN turned b ON a.benchmark_id = b.benchmark_id AND a.comparison_key = b.comparison_key
     AND a.unit IS NOT DISTINCT FROM b.unit AND a.upwards = b.upwards
   GROUP BY ALL

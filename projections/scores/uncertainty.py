@@ -95,14 +95,13 @@ def uncertainty_of(runs: Sequence[Reported], unit: str | None) -> Uncertainty:
     score without bounds it is Student's.
     """
     scores = [run.score for run in runs]
-    middle, count = mean(scores), len(runs)
+    middle, count = (mean(scores) if len(scores) > 1 else scores[0]), len(runs)
     bounds = bounds_of(unit, scores)
     span = bounds[1] - bounds[0] if bounds else 0.0
     sizes = [run.samples for run in runs if run.samples is not None and run.samples > 0]
     size = min(sizes) if len(sizes) == count else None
     errors = [_error(run, bounds) for run in runs]
-    scatter = standard_error(scores) or 0.0
-    error, source, freedom = _combined([e for e in errors if e is not None], scatter, count)
+    error, source, freedom = _of_repeats(scores, errors) if count > 1 else _of_one(errors[0])
     if source == "samples" and size is not None:
         freedom = size - 1
     if bounds is None:
@@ -119,7 +118,7 @@ def uncertainty_of(runs: Sequence[Reported], unit: str | None) -> Uncertainty:
         trials, z, error, source = float(size), Z_95, 0.0, "samples"
     else:
         trials, z = effective_size(share, error / span), critical(freedom)
-        is_proportion = source == "samples" and all(_is_proportion(run, bounds) for run in runs)
+        is_proportion = source == "samples" and all(map(_is_proportion, runs, errors, [bounds] * count))
         if is_proportion and size is not None:
             trials, z = (float(size) if count == 1 else min(trials, float(count * size))), Z_95
         elif source == "samples" and size is not None and trials < size:
@@ -138,14 +137,21 @@ def uncertainty_of(runs: Sequence[Reported], unit: str | None) -> Uncertainty:
     )
 
 
-def _combined(errors: Sequence[float], scatter: float, count: int) -> tuple[float, Source | None, float]:
-    """The standard error of the mean, its source, and its degrees of freedom; `scatter` is s / sqrt(count)."""
-    if len(errors) == count:
+def _of_one(error: float | None) -> tuple[float, Source | None, float]:
+    """The standard error of a single run, its source, and its degrees of freedom."""
+    return (0.0, None, math.inf) if error is None else (error, "samples", math.inf)
+
+
+def _of_repeats(scores: Sequence[float], errors: Sequence[float | None]) -> tuple[float, Source | None, float]:
+    """The same of the mean of repetitions."""
+    count, scatter = len(scores), standard_error(scores) or 0.0
+    known = [error for error in errors if error is not None]
+    if len(known) == count:
         # In units of the largest error: the square of a very large one would overflow.
-        unit = max(*errors, scatter, 1e-300)
-        within = math.fsum((error / unit) ** 2 for error in errors) / count
+        unit = max(*known, scatter, 1e-300)
+        within = math.fsum((error / unit) ** 2 for error in known) / count
         between = count * (scatter / unit) ** 2
-        if count == 1 or between <= within * explained(count):
+        if between <= within * explained(count):
             return unit * math.sqrt(max(within / count, within - (1 - 1 / count) * between)), "samples", math.inf
     return (scatter, "repeats", count - 1) if scatter else (0.0, None, math.inf)
 
@@ -177,11 +183,11 @@ def _error_of_trials(run: Reported, bounds: tuple[float, float]) -> float:
     return span * math.sqrt(max(0.0, share * (1 - share)) / max(1, (run.samples or 1) - 1))
 
 
-def _is_proportion(run: Reported, bounds: tuple[float, float]) -> bool:
+def _is_proportion(run: Reported, error: float | None, bounds: tuple[float, float]) -> bool:
     """Whether a run's standard error is that of zeros and ones, with n or n - 1 in its formula."""
-    expected, error = _error_of_trials(run, bounds), _error(run, bounds)
     if error is None or run.samples is None:
         return False
+    expected = _error_of_trials(run, bounds)
     if not expected or not error:
         return expected == error
     return abs((expected / error) ** 2 - 1) <= _ROUNDED + 1.01 / max(1, run.samples - 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.projections.scores.ranks import Placed, rank_factor, rank_intervals
+from benchmarks.projections.scores.ranks import MAX_PAIRS_OF, Placed, rank_factor, rank_intervals
 
 
 def of(*values, arm=0.02):
@@ -46,3 +46,15 @@ def test_all_rank_intervals_together_hold_the_true_ranks_in_95_percent(truth):
         found = rank_intervals(of(*seen, arm=1.96 * error))
         held += all(low <= f and high >= la for (low, high), f, la in zip(found, first, last, strict=True))
     assert held / histories >= 0.945
+
+
+def test_of_many_contenders_fewer_are_told_apart_and_it_stays_fast():
+    draw = np.random.default_rng(2)
+    placed = [Placed(float(value), float(value) - 0.03, float(value) + 0.02) for value in draw.random(MAX_PAIRS_OF)]
+    exact = rank_intervals(placed)
+    bounded = rank_intervals([*placed, Placed(-9.0, -9.1, -8.9)])
+    assert all(low <= first and last <= high for (first, last), (low, high) in zip(exact, bounded, strict=False))
+    assert bounded[-1] == (MAX_PAIRS_OF + 1, MAX_PAIRS_OF + 1)
+    assert bounded[placed.index(max(placed))][0] == 1
+    many = rank_intervals([Placed(float(value), float(value) - 1, float(value) + 1) for value in range(20_000)])
+    assert many[0][1] == 20_000 and many[-1][0] == 1
