@@ -19,6 +19,9 @@ LEVEL = 0.05
 POWER = 0.8
 """The chance to find a difference that is there."""
 
+MAX_NUMBER = 10**12
+"""No more questions or repetitions are named than this."""
+
 
 def tost(difference: float, error: float, freedom: float, margin: float) -> float:
     """The p-value of the two one-sided tests: the probability of such a difference if the true one were ± `margin`.
@@ -71,7 +74,10 @@ def questions_needed(
     """
     if not effect > 0:
         raise ValueError(f"the effect must be above 0, not {effect}")
-    return max(2, math.ceil(_factor(level, power) ** 2 * (variance.between + variance.within / repeats) / effect**2))
+    deviation = math.sqrt(variance.between + variance.within / repeats)
+    # Divided first: the square of a very small effect would be 0.
+    number = min(float(MAX_NUMBER), deviation / effect * _factor(level, power))
+    return max(2, math.ceil(min(float(MAX_NUMBER), number * number)))
 
 
 def repeats_needed(
@@ -86,4 +92,4 @@ def repeats_needed(
     left = questions * (effect / _factor(level, power)) ** 2 - variance.between
     if left <= 0:
         return 1 if left == 0 and not variance.within else None
-    return max(1, math.ceil(variance.within / left))
+    return max(1, math.ceil(min(float(MAX_NUMBER), variance.within / left)))

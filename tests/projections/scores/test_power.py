@@ -12,6 +12,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.projections.scores.means import mean, standard_error
 from benchmarks.projections.scores.power import (
+    MAX_NUMBER,
     Variance,
     questions_needed,
     repeats_needed,
@@ -68,3 +69,9 @@ def test_the_power_that_is_promised_is_reached():
         means = 0.1 + draw.normal(0, 0.3, questions) + draw.normal(0, 0.2, (2, questions)).mean(axis=0)
         found += abs(means.mean()) / (means.std(ddof=1) / math.sqrt(questions)) > 1.96
     assert 0.77 <= found / 1000 <= 0.85
+
+
+def test_a_very_small_effect_needs_the_largest_number_that_is_named():
+    variance = Variance(between=0.2, within=0.1)
+    assert questions_needed(5e-324, variance) == MAX_NUMBER
+    assert repeats_needed(5e-324, variance, 100) is None
