@@ -21,7 +21,7 @@ from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
 from ..printing import show
-from ..ranges import Number
+from ..ranges import Number, Whole
 
 
 @click.command()
@@ -31,7 +31,7 @@ from ..ranges import Number
 @click.option("--model", help="Show only this model.")
 @click.option(
     "--pass-k",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     help="Also show pass@K and pass^K: whether any, or all, of K repetitions of a question are right.",
 )
 @click.option(

@@ -87,7 +87,7 @@ def test_power_says_how_much_to_measure(root):
             "the ledger has no runs of the benchmark 'quizz'\nhint: did you mean quiz?",
         ),
         (("power", "quiz", "--effect", "0"), "invalid value for '--effect'"),
-        (("power", "quiz", "--effect", "nan"), "not a finite number"),
+        (("power", "quiz", "--effect", "nan"), "must be a finite number"),
         (("changes", "quizz"), "hint: did you mean quiz?"),
         (("check", "small", "--baseline", "history", "--quarantine", "quizz"), "hint: did you mean quiz?"),
         (("check", "smal", "--baseline", "history"), "hint: did you mean small"),
