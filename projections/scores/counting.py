@@ -152,5 +152,7 @@ def repetition_of(run: ScoredRun) -> str:
 
 def chance_of(run: Run) -> float | None:
     """The score of guessing, if the run reports it."""
-    told = run.metrics.get(CHANCE)
+    if CHANCE not in run.metrics:
+        return None
+    told = run.metrics[CHANCE]
     return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None

@@ -52,7 +52,7 @@ class Tally(msgspec.Struct, kw_only=True):
     def add(self, run: Run) -> None:
         """Count one more run."""
         self.runs += 1
-        if when(run) > when(self.newest):
+        if run is not self.newest and when(run) > when(self.newest):
             self.newest = run
         if run.score is not None:
             self.total += exact(run.score)

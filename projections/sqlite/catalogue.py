@@ -9,7 +9,7 @@ from ...ledger.fold import Group, Run
 from ..scores.attempts import Sum, Work, is_attempt_of
 from ..scores.baselines import Baseline, Candidates, of_one_contender
 from ..scores.counting import DOUBTFUL, Doubtful, is_eligible, kinds_that_count, task_of
-from ..scores.recency import when
+from ..scores.recency import in_order, when
 from ..scores.records import best_of
 from ..scores.selection import MAX_HISTORY, Catalogue, Contender, Kind, Selection
 from ..scores.tally import AttemptKey
@@ -174,15 +174,12 @@ class StoredCatalogue:
             works = {key[0] for key in keys}
             where = f"WHERE run_group_id = ? AND work_id IN ({', '.join('?' * len(works))})"
             group = read_runs(self._connection, where, (last.run_group_id, *works))
-            return of_one_contender(
-                [
-                    run
-                    for run in group
-                    if is_eligible(run, self.include) and task_of(run) == task_of(last) and when(run) < candidates.first
-                ]
-            )
+            return of_one_contender(in_order(run for run in group if self._is_earlier(run, last, candidates)))
 
         return find
+
+    def _is_earlier(self, run: Run, last: Run, candidates: Candidates) -> bool:
+        return is_eligible(run, self.include) and task_of(run) == task_of(last) and when(run) < candidates.first
 
     def _earlier(self, candidates: Candidates, across: bool) -> tuple[list[_StoredKey], Run | None]:
         """The tallies of one task with scores before the candidates', and the newest of those runs."""
@@ -256,7 +253,7 @@ class StoredCatalogue:
             if works is None or work_id in works:
                 where = "WHERE run_group_id = ? AND work_id = ? AND status <> 'running'"
                 runs += read_runs(self._connection, where, (group_id, work_id))
-        return sorted(runs, key=when)
+        return in_order(runs)
 
 
 _DOUBTFUL_KINDS = kinds_that_count(DOUBTFUL)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ...ledger.aside import NOTHING, Positions
-from ...ledger.events import Heartbeat, HighScorePublished, Imported, Record, Started
+from ...ledger.events import Heartbeat, HighScorePublished, Imported, Merged, Record, Started
 from ...ledger.fold import Group, Run, makes_idle
 from ...ledger.history import History
 from ...ledger.judgement import void
@@ -38,6 +38,9 @@ _CAME_WITH_ANOTHER = "UPDATE high_scores SET merged = 1 WHERE seq >= ? AND seq <
 _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
 _RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
 _AT_ONCE = 500
+
+_RARE = frozenset({HighScorePublished, Merged})
+"""Events that are about something other than a run or a group."""
 
 T = TypeVar("T", Run, Group)
 
@@ -81,8 +84,9 @@ class Follower:
         while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
             self._load(records, history)
             history.read(_without_idle_beats(records, history.runs))
-            high_scores += _published(records, self._aside)
-            brought += [(first, first + count) for record in records for first, count in brought_by(record)]
+            rare = [record for record in records if type(record.data) in _RARE]
+            high_scores += _published(rare, self._aside)
+            brought += [(first, first + count) for record in rare for first, count in brought_by(record)]
         put = self._connection.executemany
         put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
         changed = list(_changed(history.runs, self._runs))

@@ -37,7 +37,7 @@ else the entry of a run's usage that it repeats. They stand at the end of a row.
 STORED_COLUMNS = tuple(name for name, (_, source) in FIRST_COLUMNS.items() if source not in TOKEN_COLUMNS)
 """Those of them that a table has to hold."""
 
-_STORED = frozenset(STORED_COLUMNS)
+_STORED = [FIRST_COLUMNS[name] for name in STORED_COLUMNS]
 _NOTHING_STORED = [None] * len(STORED_COLUMNS)
 
 _TEXT = {"str", "str | None", "Status"}
@@ -106,14 +106,15 @@ def first_values(run: Run) -> list[int | float | None]:
     if not run.usage:
         return [None] * len(FIRST_COLUMNS)
     tokens = dict(zip(TOKEN_COLUMNS, token_counts(run), strict=True))
-    values: list[int | float | None] = []
-    for kind, source in FIRST_COLUMNS.values():
-        if source in tokens:
-            values.append(tokens[source])
-        else:
-            value = run.usage.get(source)
-            values.append(whole(value) if kind == "INTEGER" else _amount(value))
-    return values
+    return [
+        tokens[source] if source in tokens else _from_usage(run, kind, source)
+        for kind, source in FIRST_COLUMNS.values()
+    ]
+
+
+def _from_usage(run: Run, kind: str, source: str) -> int | float | None:
+    value = run.usage.get(source)
+    return None if value is None else whole(value) if kind == "INTEGER" else _amount(value)
 
 
 def first_column(name: str) -> str:
@@ -125,9 +126,13 @@ def first_column(name: str) -> str:
 def table_values(run: Run) -> list[Any]:
     """The values of a run for `run_values` and STORED_COLUMNS."""
     values = run_values(run)
-    if run.usage:
-        stored = zip(FIRST_COLUMNS, first_values(run), strict=True)
-        values += (_within(value) if isinstance(value, int) else value for name, value in stored if name in _STORED)
+    if usage := run.usage:
+        for kind, source in _STORED:
+            if source not in usage:
+                values.append(None)
+            else:
+                value = _from_usage(run, kind, source)
+                values.append(_within(value) if isinstance(value, int) else value)
     else:
         values += _NOTHING_STORED
     return values
@@ -146,9 +151,10 @@ def run_values(run: Run) -> list[Any]:
     values = list(astuple(run))
     for place in _RUN_JSON:
         if (value := values[place]) is not None:
-            values[place] = _encode(value).decode()
+            values[place] = _encode(value).decode() if value else "[]" if isinstance(value, list) else "{}"
     for place in _RUN_INTEGERS:
-        values[place] = _within(values[place])
+        if (value := values[place]) is not None and not -_LARGEST <= value <= _LARGEST:
+            values[place] = _within(value)
     values += map(_within, token_counts(run))
     return values
 

@@ -27,6 +27,9 @@ _MAX_KNOWN = 4_000
 """Maximum number of works and of tallies in memory between two batches."""
 
 _PUT_WORK = upsert("works", WORK_NAMES, "id")
+_MAX_WHOLE = 200
+"""Maximum number of works whose runs are kept whole: with more, they would take too much memory."""
+
 _FIND_WORK = f"SELECT id, runs, latest FROM works WHERE {' AND '.join(f'{name} = ?' for name in Work._fields)}"  # noqa: S608
 _KEY_NAMES = TALLY_NAMES[:5]
 _PUT_TALLY = upsert("tallies", TALLY_NAMES, ", ".join(_KEY_NAMES))
@@ -171,17 +174,25 @@ class Tallies:
                 empty.append(stored)
             else:
                 rows.append((*stored, tally.runs, _text(tally.total), *_shown_ids(tally)))
-                tally.newest, tally.best, tally.telling = map(_slim, (tally.newest, tally.best, tally.telling))  # type: ignore[assignment]
-        for work in self._changed_works:
-            worked = self._works[work].worked
-            worked.latest = _slim(worked.latest)  # type: ignore[assignment]
         self._connection.executemany(f"DELETE FROM tallies WHERE {_IS_KEY}", empty)  # noqa: S608
         self._connection.executemany(_PUT_TALLY, rows)
         self._store_sums()
+        if len(self._works) > _MAX_WHOLE:
+            self._slim_down()
         self._changed_works.clear()
         self._changed.clear()
         if max(len(self._works), len(self._tallies), len(self._sums)) > _MAX_KNOWN:
             self._forget()
+
+    def _slim_down(self) -> None:
+        for key in self._changed:
+            if (tally := self._tallies[key]) is not None:
+                tally.newest = _slim(tally.newest)
+                tally.best = tally.best and _slim(tally.best)
+                tally.telling = tally.telling and _slim(tally.telling)
+        for work in self._changed_works:
+            worked = self._works[work].worked
+            worked.latest = _slim(worked.latest)
 
     def _store_sums(self) -> None:
         empty, rows = [], []
@@ -277,10 +288,8 @@ def _is_other(old: Run, new: Run) -> bool:
     )
 
 
-def _slim(run: Run | None) -> Run | None:
+def _slim(run: Run) -> Run:
     """A run without what no table shows: thousands of them are kept while the tables are built."""
-    if run is None:
-        return None
     chance = chance_of(run)
     return Run(
         **{name: getattr(run, name) for name in _SHOWN},
