@@ -49,16 +49,16 @@ def create_app(
     *,
     hosts: Collection[str] = LOOPBACK,
     token: str | None = None,
-    most_streams: int = 2,
+    max_streams: int = 2,
     closing: threading.Event | None = None,
     eager: bool = False,
     notice: Notice | None = None,
 ) -> falcon.App[falcon.Request, falcon.Response]:
-    """The application; `hosts` are the names under which it answers, and with a `token` only whoever has it.
+    """The application. It answers under the names in `hosts`; with a `token`, only to clients that have it.
 
-    At most `most_streams` streams hold a thread at a time; they end when `closing` is set. An `eager` one reads the
-    history at once, in a thread of its own, and not when it is first asked. `notice` is given what another program has
-    changed in the projection.
+    At most `max_streams` streams hold a thread at a time; they end when `closing` is set. If it is `eager`, a thread
+    reads the history at once, and not with the first request. `notice` is called with what another program has changed
+    in the projection.
     """
     archive = Archive(Workspace(workspace), store, notice)
     closing = closing or threading.Event()
@@ -78,12 +78,12 @@ def create_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     charts = Charts()
-    routes = [*_routes(site, most_streams), Route("/api/charts", charts)]
+    routes = [*_routes(site, max_streams), Route("/api/charts", charts)]
     for route in [*routes, Route("/api/openapi.json", Description(routes))]:
         app.add_route(template(route.path), route.resource)
     app.add_route("/health", Health())
     app.add_route(template("/charts/{name}"), ChartFile(charts))
-    # Each file has a route of its own, made here: no path of a request ever becomes a path of the disk.
+    # Each file has a route of its own: the path of a request never becomes a path of the disk.
     for file in page_files():
         path = "/" + file.relative_to(_PAGE).as_posix()
         app.add_route("/" if path == "/index.html" else path, PageFile(file))
@@ -95,7 +95,7 @@ def _work_in_background(site: Site) -> None:
     site.proof.run(site.closing)
 
 
-def _routes(site: Site, most_streams: int) -> list[Route]:
+def _routes(site: Site, max_streams: int) -> list[Route]:
     return [
         Route("/api/viewer-data", ViewerData(site)),
         Route("/api/overview", Overview(site)),
@@ -116,7 +116,7 @@ def _routes(site: Site, most_streams: int) -> list[Route]:
         Route("/api/ledger", LedgerExtent(site)),
         Route("/api/query", AskQuery(site)),
         Route("/api/query/views", QueryViews(site)),
-        Route("/api/stream", Stream(site, most_streams)),
+        Route("/api/stream", Stream(site, max_streams)),
         Route("/healthz", Health()),
         Route("/metrics", PrometheusMetrics(site)),
     ]

@@ -1,4 +1,4 @@
-"""The viewer as one HTML file: the same page with its data inside, for somebody who has no server."""
+"""The viewer as one HTML file: the same page with its data inside. It needs no server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..ledger.output_file import written_whole
 from ..ledger.store import EventStore
 from ..projections.render.chart_bundle import chart_bundle
 from ..projections.sqlite.keeping import ProjectionError
-from .api.parameters import MOST_TEXT
+from .api.parameters import MAX_TEXT
 from .app import create_app
 
 _PAGE = Path(__file__).with_name("page")
@@ -27,9 +27,10 @@ _STYLESHEET = re.compile(r'<link rel="stylesheet" href="/css/([\w-]+\.css)">\n')
 
 
 def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, with_charts: bool = True) -> int:
-    """Write the file; how many runs are in it. Of the newest `details` runs it has everything but logs and samples.
+    """Write the file. Returns the number of runs in it.
 
-    Raises LedgerDamaged, and OSError where the file can't be written.
+    Of the newest `details` runs it has everything but logs and samples. Raises LedgerDamaged, and OSError if the file
+    cannot be written.
     """
     asked = _Asked(workspace, store)
     runs = list(asked.runs())
@@ -52,19 +53,19 @@ def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, 
 
 
 class _Asked:
-    """The viewer's own API, asked without a server."""
+    """The viewer's own API, without a server."""
 
     def __init__(self, workspace: Path, store: EventStore) -> None:
         self._store = store
         self._client = falcon.testing.TestClient(create_app(workspace, store), headers={"Host": "127.0.0.1"})
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """What the API answers. Raises LedgerDamaged, or ProjectionError with what the API says."""
+        """The answer of the API. Raises LedgerDamaged, or ProjectionError with the API's error."""
         found = self._client.simulate_get(path, params=parameters)
         if found.status_code != 200:
-            for _ in self._store.read():  # It knows what is damaged, and where.
+            for _ in self._store.read():  # If the ledger is damaged, this error says where.
                 pass
-            raise ProjectionError(f"{path} has no answer: {found.json.get('detail', found.text)}")
+            raise ProjectionError(f"{path} failed: {found.json.get('detail', found.text)}")
         return found.json
 
     def runs(self) -> Iterable[Any]:
@@ -87,7 +88,7 @@ class _Asked:
             yield path, history
             for task in history["tasks"]:
                 key = task["comparison_key"]
-                if len(key) <= MOST_TEXT:
+                if len(key) <= MAX_TEXT:
                     yield f"{path}?task={_part(key)}", self.get(path, task=key)
 
 
@@ -106,7 +107,7 @@ def _page(inside: dict[str, Any], charts: str) -> str:
     page = page.replace('<script src="/js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
     start = '<script type="module">import "page/offline.js"; import("page/main.js");</script>'
     script = f"{_data(inside)}\n<script>{_script(charts)}</script>\n{_modules()}\n{start}"
-    # Behind the body: a module waits for the page, but the map must stand before it, and the data are long.
+    # At the end of the body: the import map must come before the modules, and the data are long.
     page = page.replace('<script type="module" src="/js/main.js"></script>\n', "")
     return page.replace("</body>", f"{script}\n</body>")
 
@@ -121,13 +122,13 @@ def _modules() -> str:
 
 
 def _data(inside: dict[str, Any]) -> str:
-    # Whatever a text of a benchmark holds, it ends no element.
+    # No text of a benchmark can end the element.
     text = msgspec.json.encode(inside).decode().replace("<", "\\u003c")
     return f'<script type="application/json" id="data">{text}</script>'
 
 
 def _script(text: str) -> str:
-    """A script that can stand inside a page: nothing in it looks like the end of an element."""
+    """A script for use inside a page: nothing in it looks like the end of an element."""
     return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 

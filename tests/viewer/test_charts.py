@@ -1,4 +1,4 @@
-"""The script that draws charts: made once, kept, and given under a name that a browser may keep for ever."""
+"""The script that draws charts: made once, kept, and served under a name that a browser may keep for ever."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.projections.render import chart_bundle as bundling
 from benchmarks.projections.render.chart_bundle import chart_bundle
 
 
-def test_it_is_served_under_the_name_of_its_content(client):
+def test_the_script_is_named_by_its_content(client):
     address = client.simulate_get("/api/charts").json["script"]
     found = client.simulate_get(address, headers={"Accept-Encoding": "gzip"})
     assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -20,7 +20,7 @@ def test_it_is_served_under_the_name_of_its_content(client):
     assert client.simulate_get("/charts/..%2fapp.py").status_code == 404
 
 
-def test_it_is_made_once_and_again_where_it_cannot_be_kept(tmp_path, monkeypatch):
+def test_the_script_is_made_once_or_again_if_it_cannot_be_kept(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(bundling, "_make", lambda: made.append(1) or b"script")
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))

@@ -26,13 +26,13 @@ def test_a_range_of_a_log(client, log, header, content, told):
     assert content is None or answer.content == content
 
 
-def test_a_range_behind_the_end_is_refused(client, log):
+def test_a_range_after_the_end_is_refused(client, log):
     answer = client.simulate_get(log, headers={"Range": "bytes=50-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */50")
     assert client.simulate_get(log, headers={"Range": "bytes=x"}).status_code == 400
 
 
-def test_the_lines_in_which_a_text_stands(client, log):
+def test_the_lines_that_contain_a_text(client, log):
     told = client.simulate_get(f"{log}/matches?q=TWO").json
     assert told["matches"] == [
         {"offset": 4, "line": 2, "text": "Two red lines", "context_offset": 0, "lines_before": 1},
@@ -73,7 +73,7 @@ def test_an_artifact_as_text_in_pieces(client, add):
     assert client.simulate_get(f"{path}&offset=-2").content == b"89"
 
 
-def test_a_runs_page_tells_the_sizes_of_its_logs_as_they_grow(client, add, workspace):
+def test_a_run_has_the_sizes_of_its_growing_logs(client, add, workspace):
     add("run_a", files={"stdout.log": b"one"}, end=False)
     first = client.simulate_get("/api/runs/run_a")
     assert first.json["logs"] == {"stdout": 3, "stderr": None}

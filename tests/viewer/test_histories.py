@@ -51,7 +51,7 @@ def test_the_history_of_a_benchmark(client, add, store, histories):
     other = client.simulate_get("/api/benchmarks/b?task=other").json
     assert other["points"][0]["score"] == 120.0 and other["references"][0]["value"] == 5.0
     assert client.simulate_get("/api/benchmarks/b?task=nothing").status_code == 404
-    assert client.simulate_get("/api/benchmarks/nobody").status_code == 404
+    assert client.simulate_get("/api/benchmarks/unknown").status_code == 404
     short = client.simulate_get("/api/benchmarks/b?limit=1").json
     assert (len(short["points"]), short["points"][0]["run_id"], short["points_total"]) == (1, "run_3", 4)
 
@@ -102,7 +102,7 @@ def test_a_regression_stands_until_a_newer_score_ends_it(client, add):
     assert client.simulate_get("/api/overview?days=1").json["regressions"] == []
 
 
-def test_records_and_regressions_are_all_counted_though_not_all_are_listed(client, add):
+def test_all_records_and_regressions_are_counted(client, add):
     for number in range(13):
         for group, score in enumerate((number, number - 0.5)):
             start = in_group(group, model=f"m{number}")
@@ -136,7 +136,7 @@ def test_the_start_page_and_the_check_agree_on_what_is_more_than_noise(client, a
     assert by_check == {"m0": False, "m1": False, "m2": False, "m3": False, "m4": True}
 
 
-def test_two_runs_of_one_group_are_no_regression(client, add):
+def test_two_runs_of_one_group_are_not_a_regression(client, add):
     for number, score in enumerate([0.7, 0.5]):
         add(f"run_{number}", score, ended_at=ended(number))
     assert client.simulate_get("/api/overview?days=365").json["regressions"] == []
@@ -175,8 +175,8 @@ def test_a_comparison(client, add):
     then = client.simulate_get("/api/compare?of=as-of:2&of=as-of:now").json
     assert [side["runs"] for side in then["sides"]] == [1, 2]
     for query, said in (
-        ("of=model:m1", "give two to 6 of them, not 1"),
-        ("of=run_a&of=nobody", "unknown run, group, model or agent 'nobody'"),
+        ("of=model:m1", "give it two to 6 times, not 1"),
+        ("of=run_a&of=nothing", "unknown run, group, model or agent 'nothing'"),
         ("of=as-of:never&of=run_a", "neither a time"),
     ):
         answer = client.simulate_get(f"/api/compare?{query}")
@@ -192,7 +192,7 @@ def test_two_runs_sample_by_sample(client, add):
     [pair] = client.simulate_get("/api/compare/samples?a=run_a&b=run_b&show=only_b").json["samples"]
     assert (pair["id"], pair["a"]["correct"], pair["b"]["correct"]) == ("2", False, True)
     assert client.simulate_get("/api/compare/samples?a=run_a").status_code == 400
-    assert client.simulate_get("/api/compare/samples?a=run_a&b=nobody").status_code == 404
+    assert client.simulate_get("/api/compare/samples?a=run_a&b=nothing").status_code == 404
 
 
 def test_the_extent_of_the_ledger(client, add, store, histories):

@@ -1,4 +1,4 @@
-"""For every reader alike: what is latest goes by the runs' own times, what is a record by the ledger's order."""
+"""For every reader: the latest run goes by the runs' own times, a record by the order of the ledger."""
 
 from __future__ import annotations
 
@@ -128,9 +128,9 @@ def test_an_older_result_that_is_imported_later_is_not_the_latest(late_import):
     assert [row["run_id"] for row in late_import.dataset["runs"]] == ["run_1", "run_2"]
 
 
-def test_a_check_takes_for_its_baseline_what_was_before_not_what_was_imported_before(late_import):
+def test_the_baseline_of_a_check_is_the_earlier_run(late_import):
     def checked(run, baseline):
-        nothing = lambda _: pytest.fail("there are no samples")  # noqa: E731
+        nothing = lambda _: pytest.fail("no samples are read")  # noqa: E731
         [found] = check([run], baseline, nothing, checked="", against="", include=["imported"]).scores
         return found.baseline and found.baseline.run_ids
 
@@ -139,7 +139,7 @@ def test_a_check_takes_for_its_baseline_what_was_before_not_what_was_imported_be
         assert checked(older, baseline(late_import.runs)) is None
 
 
-def test_a_time_that_nobody_can_read_is_older_than_all(tmp_path, histories):
+def test_an_unreadable_time_is_older_than_all(tmp_path, histories):
     events = [*imported(1, 0.9, started_at="2026-06-01T00:00:00Z"), *imported(2, 0.2, started_at="yesterday")]
     shown = Shown(tmp_path, histories, events)
     [standing] = leaderboard(shown.runs, include=["imported"])
@@ -174,7 +174,7 @@ def test_a_wrong_clock_makes_and_takes_no_record(records_of, histories):
     assert records_of(events) == ({"run_1": True, "run_2": True, "run_3": False}, {"run_2"})
 
 
-def test_runs_that_a_merge_brings_leave_the_records_before_them_as_they_were(tmp_path, records_of, histories):
+def test_merged_runs_do_not_change_earlier_records(tmp_path, records_of, histories):
     store = JsonlStore(Workspace(tmp_path).ledger, notice=pytest.fail)
     theirs = JsonlStore(tmp_path / "theirs", notice=pytest.fail)
     histories.append_anyway(store, [NewEvent("rg_1", histories.opened()), *own(histories, 1, 0.5, 9)])

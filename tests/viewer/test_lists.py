@@ -1,4 +1,4 @@
-"""The list of runs beyond its first page: cursors, several keys and values, times, files; and as it was then."""
+"""The list of runs after its first page: cursors, several keys and values, times, files; and the past."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_cursors_lead_through_the_whole_list_once(client, twenty, query):
     assert offsets[0].json["facets"] == {}
 
 
-def test_a_cursor_goes_on_where_it_was_although_runs_came_and_changed(client, twenty, add, store):
+def test_a_cursor_continues_although_runs_came_and_changed(client, twenty, add, store):
     first = client.simulate_get("/api/runs?limit=5").json
     add("run_new")
     store.append(lambda _: [NewEvent("run_15", Retracted(author="x", reason="y"))], lambda _: None)
@@ -88,7 +88,7 @@ def test_times_and_reasons(client, add, store, histories):
     assert client.simulate_get("/api/runs?since=tomorrow").status_code == 400
 
 
-def test_everything_that_is_filtered_as_a_file(client, twenty):
+def test_all_matching_runs_as_a_file(client, twenty):
     shown = client.simulate_get("/api/runs?sort=-score&model=m0&limit=3").json
     kept = client.simulate_get("/api/runs?sort=-score&model=m0&format=json")
     assert len(kept.json) == shown["total"] and kept.json[:3] == shown["runs"]
@@ -99,7 +99,7 @@ def test_everything_that_is_filtered_as_a_file(client, twenty):
     assert json.loads(lines[1][lines[0].index("extra_config")]) == {"seed": 42}
 
 
-def test_rows_have_tokens_cost_errors_and_what_a_table_sorts_by(client, add, store, histories):
+def test_rows_have_tokens_cost_errors_and_sortable_columns(client, add, store, histories):
     add("run_a", usage={"input_tokens": 10, "output_tokens": 5, "calls": 2, "cost_usd": 0.25}, stderr=0.1)
     store.append(lambda _: [NewEvent("run_b", histories.started("b"))], lambda _: None)
     long = histories.failed("bad_result")
@@ -125,7 +125,7 @@ def test_a_tag_is_compared_whole_and_weakly(client, add):
 
 
 @pytest.mark.parametrize("path", ["/api/runs", "/api/overview", "/api/runs/run_a", "/api/leaderboard"])
-def test_what_is_beyond_the_last_event_is_not_answered_as_now_in_silence(client, add, path):
+def test_a_position_after_the_last_event_is_an_error(client, add, path):
     add("run_a")
     beyond = client.simulate_get(f"{path}?as_of=3")
     assert (beyond.status_code, beyond.json["title"]) == (400, "bad parameter as_of")
@@ -136,7 +136,7 @@ def test_what_is_beyond_the_last_event_is_not_answered_as_now_in_silence(client,
     assert client.simulate_get(f"{path}?as_of=3").status_code == 200
 
 
-def test_every_answer_can_be_had_as_of_then(client, add, store):
+def test_every_answer_exists_for_the_past(client, add, store):
     add("run_a", 0.5)
     published = HighScorePublished(label="x", value=0.8, source="y")
     store.append(lambda _: [NewEvent("b", published)], lambda _: None)
@@ -165,7 +165,7 @@ def test_every_answer_can_be_had_as_of_then(client, add, store):
         assert refused.status_code == 400 and "neither a time such as" in refused.json["detail"]
 
 
-def test_what_was_known_then_is_remembered_by_who_asked(client, add):
+def test_an_answer_about_the_past_is_kept_by_the_client(client, add):
     add("run_a")
     tag = client.simulate_get("/api/runs?as_of=1").headers["etag"]
     add("run_b")

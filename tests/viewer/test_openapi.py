@@ -1,4 +1,4 @@
-"""The API keeps to its own description, whatever it is asked."""
+"""Every answer of the API is as its own description says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL through the API: answers, the past, and what is refused."""
+"""SQL through the API: results, the past, and refused queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def ask(client, sql, **more):
     return client.simulate_post("/api/query", json={"sql": sql, **more})
 
 
-def test_a_select_is_answered_now_and_as_of_then(client, add):
+def test_a_select_is_answered_now_and_for_the_past(client, add):
     add("run_a", 0.5)
     add("run_b", 0.9)
     sql = "SELECT run_id, score FROM runs ORDER BY score DESC"
@@ -24,15 +24,15 @@ def test_a_select_is_answered_now_and_as_of_then(client, add):
     assert then["rows"] == [["run_a", 0.5]] and then["head"]["past"]
 
 
-def test_a_packed_question_is_refused_and_never_unpacked(client, add):
+def test_a_compressed_query_is_refused(client, add):
     add("run_a")
     bomb = gzip.compress(b'{"sql": "' + b"x" * 10_000_000)
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     refused = client.simulate_post("/api/query", body=bomb, headers=headers)
-    assert (refused.status_code, refused.json["title"]) == (415, "a packed body")
+    assert (refused.status_code, refused.json["title"]) == (415, "compressed body")
 
 
-def test_what_is_no_question_is_refused(client, add):
+def test_a_bad_query_is_refused(client, add):
     add("run_a")
     for sql in ("SELEC 1", "DROP TABLE runs", "SELECT * FROM read_text('/etc/passwd')", "SELECT 1; SELECT 2"):
         refused = ask(client, sql)
@@ -47,7 +47,7 @@ def test_what_is_no_question_is_refused(client, add):
     assert client.simulate_get("/api/query").status_code == 405
 
 
-def test_every_view_and_every_example_can_be_asked(client, add):
+def test_every_view_and_every_example_has_a_result(client, add):
     add("run_a")
     told = client.simulate_get("/api/query/views").json
     assert {"runs", "score_history", "leaderboard"} <= {view["name"] for view in told["views"]}

@@ -1,4 +1,4 @@
-"""Attacks: foreign pages and names, stolen looks without the token, paths that lead out, text that would be code."""
+"""Attacks: other sites and names, requests without the token, paths that lead out, text that would be code."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ LOCAL = {"Host": "127.0.0.1:8877"}
         "http://127.0.0.1:3000",
     ],
 )
-def test_a_foreign_page_may_not_ask(client, origin):
+def test_a_request_of_another_site_is_refused(client, origin):
     answer = client.simulate_get("/api/runs", headers={"Origin": origin})
     assert (answer.status_code, answer.json["title"]) == (403, "unknown origin")
     assert "access-control-allow-origin" not in answer.headers
     assert client.simulate_options("/api/runs", headers={"Origin": origin}).status_code == 403
 
 
-def test_the_viewers_own_page_may_ask(client):
+def test_requests_of_the_own_page_are_answered(client):
     for host in ("127.0.0.1:8877", "LOCALHOST:1", "[::1]:8877", "localhost"):
         headers = {"Host": host, "Origin": f"http://{host}"}
         assert client.simulate_get("/api/runs", headers=headers).status_code == 200
 
 
-def test_a_page_behind_a_proxy_may_ask_under_the_name_that_was_allowed(store, workspace):
+def test_a_page_behind_a_proxy_is_answered_under_the_allowed_name(store, workspace):
     client = falcon.testing.TestClient(create_app(workspace.root, store, hosts=LOOPBACK | {"bench.example"}))
 
     def asked(host, origin):
@@ -59,7 +59,7 @@ def test_a_page_behind_a_proxy_may_ask_under_the_name_that_was_allowed(store, wo
     assert asked("127.0.0.1:8877", "https://other.example") == 403
 
 
-def test_a_script_or_image_of_another_site_may_not_ask_but_its_link_may_lead_here(client):
+def test_another_site_may_link_to_the_viewer_but_not_use_it(client):
     def fetched(mode):
         headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
         return client.simulate_get("/api/viewer-data", headers=headers).status_code
@@ -67,12 +67,12 @@ def test_a_script_or_image_of_another_site_may_not_ask_but_its_link_may_lead_her
     assert (fetched("no-cors"), fetched("cors"), fetched("navigate")) == (403, 403, 200)
 
 
-def test_a_name_that_was_rebound_to_this_address_is_refused_with_the_way_out(client):
+def test_a_rebound_name_is_refused_with_a_hint(client):
     answer = client.simulate_get("/", headers={"Host": "rebound.example:8877"})
     assert answer.status_code == 403 and "--allowed-host" in answer.json["detail"]
 
 
-def test_nothing_but_the_health_is_told_without_the_token(store, workspace, add):
+def test_without_the_token_only_the_health_is_answered(store, workspace, add):
     add("run_a", files={"output/x": b"content"})
     client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
     assert client.simulate_get("/healthz").status_code == 200
@@ -88,7 +88,7 @@ def test_nothing_but_the_health_is_told_without_the_token(store, workspace, add)
     assert client.simulate_get("/api/runs").status_code == 401
 
 
-def test_two_viewers_of_one_host_keep_a_cookie_each(store, workspace):
+def test_two_viewers_of_one_host_have_a_cookie_each(store, workspace):
     client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
     asked = client.simulate_get("/?token=t0ken", port=8877, host="127.0.0.1")
     [cookie] = asked.cookies.values()
@@ -141,7 +141,7 @@ def test_no_path_leads_out_of_the_runs_folder(client, add, workspace, tmp_path, 
     output = workspace.run_folder("rg_1", "b", "b", "run_a") / "output"
     for name in ("pipe", "folder", "loop", "linked/secret.txt"):
         (output / name).unlink()
-    os.mkfifo(output / "pipe")  # Nobody writes to it: opening it must not wait.
+    os.mkfifo(output / "pipe")  # Without a writer: opening it must not wait.
     (output / "folder").mkdir()
     (output / "linked").rmdir()
     (output / "linked").symlink_to(tmp_path / "elsewhere")
@@ -151,7 +151,7 @@ def test_no_path_leads_out_of_the_runs_folder(client, add, workspace, tmp_path, 
     assert "the secret" not in answer.text
 
 
-def test_a_link_that_is_put_there_in_the_last_moment_is_not_followed(client, add, workspace, tmp_path, monkeypatch):
+def test_a_link_that_appears_late_is_not_followed(client, add, workspace, tmp_path, monkeypatch):
     from benchmarks.ledger import run_files as files
 
     (tmp_path / "elsewhere").mkdir()
@@ -171,7 +171,7 @@ def test_a_link_that_is_put_there_in_the_last_moment_is_not_followed(client, add
     assert answer.status_code == 404 and "the secret" not in answer.text
 
 
-def test_what_a_benchmark_wrote_is_a_download_or_text_in_a_sandbox(client, add):
+def test_files_of_a_benchmark_are_downloads_or_sandboxed_text(client, add):
     page = b"<script>alert(1)</script>"
     add("run_a", files={"output/page.html": page, "output/pic.svg": page, "stdout.log": page, "stderr.log": page})
     for name in ("page.html", "pic.svg"):
@@ -194,7 +194,7 @@ def test_a_files_name_cannot_add_a_header(client, add):
     assert answer.headers["content-disposition"] == 'attachment; filename="a_b__X-Evil__1_.txt"'
 
 
-def test_a_spreadsheet_finds_no_formula_in_what_a_benchmark_said(client, add):
+def test_text_of_a_benchmark_is_not_a_formula_in_a_spreadsheet(client, add):
     add("run_a", -0.5, start={"model": '=HYPERLINK("http://evil.example")', "agent": "@SUM(A1)"})
     answer = client.simulate_get("/api/runs?format=csv")
     [row] = csv.DictReader(io.StringIO(answer.text, newline=""))
@@ -203,7 +203,7 @@ def test_a_spreadsheet_finds_no_formula_in_what_a_benchmark_said(client, add):
     assert answer.headers["content-disposition"] == 'attachment; filename="runs.csv"'
 
 
-def test_text_of_a_ledger_stands_in_an_error_as_text_only(client):
+def test_text_of_a_ledger_is_only_text_in_an_error(client):
     answer = client.simulate_get("/api/runs/<script>alert(1)</script>")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
@@ -214,7 +214,7 @@ def test_text_of_a_ledger_stands_in_an_error_as_text_only(client):
     "query",
     ["q=" + "x" * 2001, "model=" + "x" * 2001, "cursor=" + "A" * 2001, "limit=1&limit=2", "limit=" + "9" * 30, "a=1"],
 )
-def test_a_question_has_bounds(client, query):
+def test_a_request_has_limits(client, query):
     assert client.simulate_get(f"/api/runs?{query}").status_code == 400
 
 
@@ -222,7 +222,7 @@ def test_a_question_has_bounds(client, query):
     "cursor",
     ["!!!", "AAAA", "é", "W10", "bnVsbA", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbMV0sMF0", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbXSwwXQ"],
 )
-def test_a_cursor_that_somebody_made_up_is_refused(client, add, cursor):
+def test_an_invented_cursor_is_refused(client, add, cursor):
     add("run_a")
     add("run_b")
     answer = client.simulate_get("/api/runs", params={"cursor": cursor})
@@ -265,7 +265,7 @@ OWN = ("127.0.0.1", "localhost", "::1")
         "[]",
     ],
 )
-def test_a_host_that_only_begins_or_ends_like_ours_is_refused(client, host):
+def test_a_host_that_begins_or_ends_like_the_own_is_refused(client, host):
     assert client.simulate_get("/api/runs", headers={"Host": host}).status_code == 403
     own = {"Host": "localhost:8877"}
     for origin in (f"http://{host}", f"http://{host}:8877", host, f"//{host}"):
@@ -273,7 +273,7 @@ def test_a_host_that_only_begins_or_ends_like_ours_is_refused(client, host):
 
 
 @given(st.text(alphabet=st.sampled_from("[]:/@?#%\\., \t019azlocahst"), max_size=20))
-def test_the_name_of_a_host_is_all_of_it(text):
+def test_the_whole_name_of_a_host_is_compared(text):
     """Whatever is taken for a name of ours is that name, perhaps with a port, and nothing else."""
     for host in [text, *(f"{name}{text}" for name in OWN), *(f"[{name}]{text}" for name in OWN), f"{text}localhost"]:
         name = host_name(host)
@@ -283,7 +283,7 @@ def test_the_name_of_a_host_is_all_of_it(text):
 
 
 @pytest.mark.parametrize("run_id", ["a/b", "/", "a%2Fb", "a b?c#d", "..%2f", "ü/é\n", "a//b", "q'\"<>&", "a(b)!*"])
-def test_an_id_may_hold_any_character(store, workspace, add, histories, run_id):
+def test_an_id_may_contain_any_character(store, workspace, add, histories, run_id):
     histories.append_anyway(
         store,
         [
@@ -307,7 +307,7 @@ def test_an_id_may_hold_any_character(store, workspace, add, histories, run_id):
     assert f"/api/benchmarks/{javascript}" in inside["answers"]
 
 
-def test_the_pages_address_loses_the_token_before_the_page_is_there(store, workspace):
+def test_the_address_loses_the_token_before_the_page_is_sent(store, workspace):
     client = falcon.testing.TestClient(create_app(workspace.root, store, token="t0ken"), headers=LOCAL)
     typed = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}
     led = client.simulate_get("/?token=t0ken&as_of=5", headers=typed)

@@ -1,4 +1,4 @@
-"""The server: it listens where it was told, says where, and ends when it is asked to."""
+"""The server: it listens on the given address, prints its URL, and ends after a signal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def serve_while(visitor, tmp_path, store, **options):
     return seen[0]
 
 
-def test_it_answers_at_the_url_that_it_tells_and_returns_after_a_signal(tmp_path, store):
+def test_the_server_prints_its_url_and_ends_after_a_signal(tmp_path, store):
     assert serve_while(lambda url: visit(url + "healthz"), tmp_path, store) == (200, b"ok\n")
 
 
@@ -48,7 +48,7 @@ def test_an_allowed_host_is_answered(tmp_path, store):
     assert serve_while(visitor, tmp_path, store, allowed_hosts=["bench.example"])[0] == 200
 
 
-def test_on_an_address_for_others_a_token_is_needed(tmp_path, store):
+def test_a_token_is_required_on_a_public_address(tmp_path, store):
     def visitor(url):
         address, _, token = url.partition("?token=")
         with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -59,11 +59,11 @@ def test_on_an_address_for_others_a_token_is_needed(tmp_path, store):
     assert status == 200 and len(token) >= 32
 
 
-def test_a_port_in_use_is_told_with_the_way_out(tmp_path, store):
+def test_a_port_in_use_is_reported_with_a_hint(tmp_path, store):
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(PortInUse, match="--port"):
         serve(tmp_path, store, host="127.0.0.1", port=other.getsockname()[1], on_ready=lambda url: pytest.fail(url))
 
 
-def test_an_address_of_another_machine_is_told(tmp_path, store):
+def test_an_address_of_another_machine_is_reported(tmp_path, store):
     with pytest.raises(ViewerError, match=r"192\.0\.2\.1"):
         serve(tmp_path, store, host="192.0.2.1", port=0, on_ready=lambda url: pytest.fail(url))

@@ -1,4 +1,4 @@
-"""A real server with four threads: neither streams nor clients that take their time keep others from their answers."""
+"""A real server with four threads: neither streams nor slow clients keep others from their answers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def is_kept(connection):
     return any(end.raddr and end.raddr.port == connection.getsockname()[1] and end.fd >= 0 for end in ends)
 
 
-def test_as_many_streams_as_threads_stall_nobody_and_all_hear_the_news(tmp_path, store, histories):
+def test_a_stream_for_each_thread_stalls_no_request(tmp_path, store, histories):
     histories.append_anyway(store, [NewEvent("run_a", histories.started())])
 
     def visitor(url):
@@ -83,7 +83,7 @@ def test_as_many_streams_as_threads_stall_nobody_and_all_hear_the_news(tmp_path,
     assert serve_while(visitor, tmp_path, store, threads=THREADS)
 
 
-def test_a_stream_whose_reader_is_gone_gives_its_place_to_another(tmp_path, store):
+def test_a_stream_without_its_reader_frees_its_place(tmp_path, store):
     def visitor(url):
         def opened():
             return b"viewer_open_streams 1" in visit(url + "metrics")[1]
@@ -98,7 +98,7 @@ def test_a_stream_whose_reader_is_gone_gives_its_place_to_another(tmp_path, stor
     assert serve_while(visitor, tmp_path, store, threads=2)
 
 
-def test_many_who_send_their_request_drop_by_drop_stall_nobody_and_are_shown_out(tmp_path, store, monkeypatch):
+def test_clients_that_send_slowly_stall_no_request_and_are_closed(tmp_path, store, monkeypatch):
     monkeypatch.setattr(channels, "REQUEST_SECONDS", 0.5)
 
     def visitor(url):
@@ -117,7 +117,7 @@ def test_many_who_send_their_request_drop_by_drop_stall_nobody_and_are_shown_out
 
 
 @pytest.mark.slow
-def test_who_does_not_read_his_answer_holds_no_thread_and_is_shown_out(tmp_path, store, histories, monkeypatch):
+def test_a_client_that_does_not_read_holds_no_thread_and_is_closed(tmp_path, store, histories, monkeypatch):
     monkeypatch.setattr(channels, "READ_WINDOW_SECONDS", 0.5)
     error = "x" * 400
     runs = [NewEvent(f"run_{n}", histories.started(str(n), agent=error)) for n in range(8000)]
@@ -128,7 +128,7 @@ def test_who_does_not_read_his_answer_holds_no_thread_and_is_shown_out(tmp_path,
         with contextlib.ExitStack() as stack:
             lazy = [stack.enter_context(connect(url)) for _ in range(2 * THREADS)]
             for connection in lazy:
-                # Two answers of megabytes, one behind the other, and nobody takes them.
+                # Two answers of megabytes, one after the other, and no client reads them.
                 send(connection, "/api/runs?format=csv")
                 send(connection, "/api/runs?format=json")
             for path in ("healthz", "api/runs?limit=1", "api/overview"):
@@ -139,7 +139,7 @@ def test_who_does_not_read_his_answer_holds_no_thread_and_is_shown_out(tmp_path,
     assert serve_while(visitor, tmp_path, store, threads=THREADS)
 
 
-def test_who_sends_nothing_is_shown_out(tmp_path, store, monkeypatch):
+def test_a_client_that_sends_nothing_is_closed(tmp_path, store, monkeypatch):
     monkeypatch.setattr(channels, "IDLE_SECONDS", 0.2)
 
     def visitor(url):
@@ -151,7 +151,7 @@ def test_who_sends_nothing_is_shown_out(tmp_path, store, monkeypatch):
     assert serve_while(visitor, tmp_path, store)
 
 
-def test_when_it_is_crowded_the_idle_make_room(tmp_path, store, monkeypatch):
+def test_idle_connections_are_closed_if_all_are_taken(tmp_path, store, monkeypatch):
     monkeypatch.setattr(channels, "CONNECTIONS", 20)
     monkeypatch.setattr(channels, "CROWDED_SECONDS", 0.2)
 
@@ -174,7 +174,7 @@ def test_when_it_is_crowded_the_idle_make_room(tmp_path, store, monkeypatch):
         (b"nonsense\r\n\r\n", b"400"),
     ],
 )
-def test_requests_have_bounds(tmp_path, store, request_, status):
+def test_requests_have_size_limits(tmp_path, store, request_, status):
     def visitor(url):
         with connect(url) as connection:
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):

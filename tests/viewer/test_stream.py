@@ -1,4 +1,4 @@
-"""News: each change is told once, from the position on that a page shows, and nothing is told that it knows."""
+"""Streams: each change is sent once, from the position of the page on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.viewer.app import create_app
 
 @pytest.fixture
 def app(store, workspace):
-    return create_app(workspace.root, store, most_streams=0)  # So that each stream ends at once.
+    return create_app(workspace.root, store, max_streams=0)  # So that each stream ends at once.
 
 
 def events(answer):
@@ -27,7 +27,7 @@ def events(answer):
     return told
 
 
-def test_a_stream_begins_now_and_goes_on_from_the_last_id(client, add, store):
+def test_a_stream_begins_now_and_continues_from_the_last_id(client, add, store):
     add("run_a")
     answer = client.simulate_get("/api/stream")
     assert answer.text.startswith("retry: 700\n\n")
@@ -38,7 +38,7 @@ def test_a_stream_begins_now_and_goes_on_from_the_last_id(client, add, store):
     told = events(client.simulate_get("/api/stream", headers={"Last-Event-ID": "2"}))
     assert [name for name, _, _ in told] == ["run", "run", "head", "stale"]
     assert [data["run_id"] for name, data, _ in told if name == "run"] == ["run_a", "run_b"]
-    assert [id for _, _, id in told] == [None, None, "5", None], "an id says that all up to it has been told"
+    assert [id for _, _, id in told] == [None, None, "5", None], "an id says that all up to it was sent"
     row = client.simulate_get("/api/runs").json["runs"][0]
     assert told[1][1] == row
     assert [n for n, _, _ in events(client.simulate_get("/api/stream", headers={"Last-Event-ID": "5"}))] == ["stale"]
@@ -53,7 +53,7 @@ def test_the_browsers_position_wins_over_the_pages(client, add):
     assert events(client.simulate_get("/api/stream?after=4"))[0][0] == "stale"
 
 
-def test_who_was_away_for_long_asks_anew(client, add, store, histories):
+def test_a_client_that_was_away_for_long_loads_again(client, add, store, histories):
     add("run_a")
     client.simulate_get("/api/runs")
     many = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(201)]
@@ -66,12 +66,12 @@ def test_who_was_away_for_long_asks_anew(client, add, store, histories):
 
 
 @pytest.mark.parametrize("told", ["abc", "-1", "9" * 20])
-def test_a_position_that_is_none_is_refused(client, told):
+def test_a_bad_position_is_refused(client, told):
     assert client.simulate_get("/api/stream", headers={"Last-Event-ID": told}).status_code == 400
     assert client.simulate_get("/api/stream", params={"after": told}).status_code == 400
 
 
-def test_a_stale_run_is_told_although_nothing_happens(client, add, monkeypatch):
+def test_a_stale_run_is_sent_without_an_event(client, add, monkeypatch):
     monkeypatch.setattr("benchmarks.viewer.index.archive.SILENCE_EVERY", 0)
     add("run_a", end=False)
     [*_, stale] = events(client.simulate_get("/api/stream"))
@@ -81,7 +81,7 @@ def test_a_stale_run_is_told_although_nothing_happens(client, add, monkeypatch):
     assert stale == ("stale", {"run_ids": ["run_a"]}, None)
 
 
-def test_a_run_that_gets_a_record_from_another_is_told_too(client, add, store, histories):
+def test_a_run_that_gets_a_record_from_another_is_sent_too(client, add, store, histories):
     from benchmarks.ledger.events import Retracted
 
     add("run_a", 0.9)
@@ -93,7 +93,7 @@ def test_a_run_that_gets_a_record_from_another_is_told_too(client, add, store, h
     assert records == {"run_a": False, "run_b": True}
 
 
-def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, workspace, add, histories):
+def test_an_open_stream_sends_changes_and_ends_with_the_server(store, workspace, add, histories):
     import threading
 
     from benchmarks.viewer.api.answers import Replies
@@ -101,14 +101,14 @@ def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, wo
     from benchmarks.viewer.api.site import Site
     from benchmarks.viewer.index.archive import Archive
     from benchmarks.viewer.index.proof import ChainProof
-    from benchmarks.viewer.resources.stream import Stream, _Teller
+    from benchmarks.viewer.resources.stream import Stream, _News
 
     add("run_a", end=False)
     archive = Archive(workspace, store)
     site = Site(archive, ChainProof(store), Replies(archive), Metrics(), threading.Event(), threading.Lock())
     with archive.look():
         pass
-    pieces = Stream(site, 1)._follow(b"first", _Teller(site, 1), lambda: False)
+    pieces = Stream(site, 1)._follow(b"first", _News(site, 1), lambda: False)
     assert next(pieces) == b"first"
     store.append(lambda _: [NewEvent("run_a", histories.finished(0.5))], lambda _: None)
     while b"event: head" not in (piece := next(pieces)):
@@ -116,4 +116,4 @@ def test_an_open_stream_tells_what_comes_and_ends_when_the_server_does(store, wo
     assert b"succeeded" in piece
     site.closing.set()
     assert list(pieces) == []
-    assert list(Stream(replace(site, closing=threading.Event()), 1)._follow(b"x", _Teller(site, 2), lambda: True))
+    assert list(Stream(replace(site, closing=threading.Event()), 1)._follow(b"x", _News(site, 2), lambda: True))

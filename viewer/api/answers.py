@@ -1,4 +1,4 @@
-"""The forms in which answers are given: JSON with an ETag, packed and remembered; errors as problem details."""
+"""The forms of answers: JSON with an ETag, compressed and kept; errors as problem details."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import msgspec
 from ..index.archive import Archive, Head, View
 
 _DETAILS = {
-    404: "nothing is at this address; the API is described at /api/openapi.json",
-    405: "the viewer only shows: it answers GET and HEAD",
+    404: "unknown address; /api/openapi.json describes the API",
+    405: "the viewer is read-only: it answers GET and HEAD",
 }
 _GZIP_FROM_BYTES = 1024
-_MOST_REMEMBERED_BYTES = 8 * 1024 * 1024
+_MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
 
 
 class _Reply(msgspec.Struct, frozen=True):
-    """An answer: its tag, its body, also packed where that is worth it, and the view that it is made of alone."""
+    """An answer: its tag, its body, also compressed if that saves bytes, and the view if it depends on nothing else."""
 
     tag: str
     plain: bytes
@@ -36,9 +36,9 @@ class _Reply(msgspec.Struct, frozen=True):
 
 
 class Replies:
-    """Answers that were given and still hold, by their URL: twenty open pages ask the same.
+    """Answers that are still current, by their URL: twenty open pages ask the same.
 
-    As a middleware it gives those that hang on the history alone, before anybody looks at the question.
+    As a middleware it gives those that depend on the history alone, before a resource sees the request.
     """
 
     def __init__(self, archive: Archive) -> None:
@@ -48,7 +48,7 @@ class Replies:
         self._bytes = 0
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Gives an answer that still holds, to who reads."""
+        """Give an answer that is still current to a reading request."""
         if req.method not in ("GET", "HEAD"):
             return
         reply = self._replies.get(req.relative_uri)
@@ -58,8 +58,8 @@ class Replies:
             if not _is_there(req, resp, reply.tag):
                 _send(req, resp, reply.plain, reply.packed)
 
-    def is_given(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
-        """Whether nothing has to be built: the asker has the answer already (`304`), or it is remembered.
+    def is_answered(self, req: falcon.Request, resp: falcon.Response, head: Head, more: Iterable[str]) -> bool:
+        """Answer without building anything, if the client has the answer (`304`) or it is kept. Returns False if not.
 
         An answer changes only with the ledger's head, with the URL, and with `more`.
         """
@@ -83,7 +83,7 @@ class Replies:
         *,
         view: View | None = None,
     ) -> None:
-        """A JSON answer, to be remembered; `view` where it hangs on that view of the present alone."""
+        """Give a JSON answer and keep it; `view` if it depends on that view of the present alone."""
         plain = msgspec.json.encode(value)
         reply = _Reply(_tag(head, more), plain, pack(plain), view)
         resp.set_header("ETag", reply.tag)
@@ -91,19 +91,19 @@ class Replies:
         _send(req, resp, reply.plain, reply.packed)
 
     def _remember(self, url: str, reply: _Reply) -> None:
-        if reply.size > _MOST_REMEMBERED_BYTES // 4:
+        if reply.size > _MAX_REMEMBERED_BYTES // 4:
             return
         with self._lock:
             if old := self._replies.pop(url, None):
                 self._bytes -= old.size
             self._replies[url] = reply
             self._bytes += reply.size
-            while self._bytes > _MOST_REMEMBERED_BYTES:
+            while self._bytes > _MAX_REMEMBERED_BYTES:
                 self._bytes -= self._replies.popitem(last=False)[1].size
 
 
 def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
-    # Weak comparison (RFC 9110, 13.1.2): a proxy may have taken the mark of a weak tag away.
+    # Weak comparison (RFC 9110, 13.1.2): a proxy may have removed the mark of a weak tag.
     if not any(known in ("*", tag[3:-1]) for known in req.if_none_match or ()):
         return False
     resp.status = falcon.HTTP_304
@@ -111,18 +111,18 @@ def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
 
 
 def answer(req: falcon.Request, resp: falcon.Response, value: Any) -> None:
-    """A JSON answer that holds for this moment only."""
+    """Give a JSON answer that is not kept."""
     plain = msgspec.json.encode(value)
     _send(req, resp, plain, pack(plain))
 
 
 def pack(plain: bytes) -> bytes | None:
-    """The bytes packed with gzip; None where that is not worth it."""
+    """The bytes compressed with gzip; None if they are too few."""
     return gzip.compress(plain, compresslevel=1, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
 
 
 def send_packed(req: falcon.Request, resp: falcon.Response, plain: bytes, packed: bytes | None) -> None:
-    """A body in the form that the asker can unpack."""
+    """Give a body, compressed if the client accepts it."""
     resp.data = plain
     if packed is not None:
         resp.append_header("Vary", "Accept-Encoding")
@@ -143,12 +143,12 @@ def _tag(head: Head, more: Iterable[str]) -> str:
 
 
 def no_such_moment(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
-    """What is said where `as_of` names no moment."""
+    """The error for an `as_of` that is not a moment."""
     raise falcon.HTTPBadRequest(title="bad parameter as_of", description=f"as_of: {problem}") from problem
 
 
 def ledger_problem(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
-    """What is said where the history cannot be read: the reason, as the ledger or the projection gives it."""
+    """The error if the history cannot be read: the reason, as the ledger or the projection gives it."""
     raise falcon.HTTPServiceUnavailable(title="the history cannot be read", description=str(problem)) from problem
 
 
@@ -158,5 +158,5 @@ def problem_json(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPE
     detail = error.description or _DETAILS.get(status, error.title)
     resp.data = msgspec.json.encode({"type": "about:blank", "title": error.title, "status": status, "detail": detail})
     resp.content_type = "application/problem+json"
-    # An answer that was begun may have left a tag: an error is no state of the history.
+    # A resource may have set a tag before it failed; an error has none.
     resp.delete_header("ETag")

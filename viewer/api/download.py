@@ -20,7 +20,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def send_csv(resp: falcon.Response, rows: Sequence[RunRow]) -> None:
     """The rows as CSV, structured values as JSON.
 
-    A text that a spreadsheet would take for a formula stands behind an apostrophe: it may come from a benchmark.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front: it may come from a benchmark.
     """
     file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - the server closes it
     text = io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8", newline="", write_through=True)

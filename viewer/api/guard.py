@@ -1,4 +1,4 @@
-"""What every request passes: who may ask, and what a browser may do with the answer."""
+"""The guard of every request: who may ask, and what a browser may do with the answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import falcon
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-# No inline code, no other origin, no frame: text of a ledger can't become a program in the page.
+# No inline code, no other origin, no frame: text of a ledger cannot become a program in the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -26,13 +26,13 @@ _ALWAYS = {
 _HOST = re.compile(
     r"(?:\[(?P<six>[0-9a-f.]*:[0-9a-f:.]*)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII
 )
-"""RFC 9110, 7.2, for the names that a machine can have. Nothing may follow."""
+"""RFC 9110, 7.2, for the names that a machine can have."""
 
 _OPEN = frozenset({"/healthz", "/health"})
 
 
 class Guard:
-    """Refuses foreign hosts and pages, and whoever lacks the token.
+    """Refuses foreign hosts and pages, and requests without the token.
 
     A page of another site may point its own name at this address (DNS rebinding): then `Host` is not ours. Or it asks
     under our name: then `Origin` is not ours, or the browser says that the request crosses sites.
@@ -68,16 +68,18 @@ class Guard:
         if origin is not None and not self._is_own(origin, (req.get_header("Host") or "").lower()):
             raise falcon.HTTPForbidden(
                 title="unknown origin",
-                description=f"a page of '{origin}' may not ask; behind a proxy, allow its name with --allowed-host",
+                description=f"pages of '{origin}' may not use this server; --allowed-host allows the name of a proxy",
             )
-        # A link to the viewer may be followed from anywhere; a script or an image elsewhere may not ask.
+        # Any page may link to the viewer; scripts and images of other sites may not use it.
         if req.get_header("Sec-Fetch-Site") == "cross-site" and req.get_header("Sec-Fetch-Mode") != "navigate":
-            raise falcon.HTTPForbidden(title="unknown origin", description="a page of another site may not ask")
+            raise falcon.HTTPForbidden(
+                title="unknown origin", description="pages of other sites may not use this server"
+            )
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page was served by this very server: another port of this machine is another site.
+        """Whether a page came from this server: another port of this machine is another site.
 
-        A proxy may ask under another name than the one that its visitors see.
+        A proxy may use another name than the one that its visitors see.
         """
         scheme, _, seen = origin.lower().partition("://")
         name = host_name(seen)
@@ -93,8 +95,8 @@ class Guard:
                 _cookie(req), token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/"
             )
             if req.path == "/" and _is_opened_by_hand(req):
-                # The address is not to hold the token, and neither is the browser's history. Of other visits the page
-                # itself takes it off: a browser that follows a foreign link would not send the cookie on.
+                # Neither the address nor the browser's history should keep the token. After a foreign link the page
+                # itself removes it: then the browser would not send the cookie with the redirect.
                 others = [(name, value) for name, value in parse_qsl(req.query_string) if name != "token"]
                 raise falcon.HTTPSeeOther("/" + (f"?{urlencode(others)}" if others else ""))
             return
@@ -110,7 +112,7 @@ class Guard:
 
 
 def _is_opened_by_hand(req: falcon.Request) -> bool:
-    """Whether a browser opens the page by an address that somebody typed, or from the viewer itself."""
+    """Whether a person typed the address, or followed a link of the viewer itself."""
     is_page = req.get_header("Sec-Fetch-Mode") == "navigate"
     return is_page and req.get_header("Sec-Fetch-Site") in ("none", "same-origin")
 
@@ -121,7 +123,7 @@ def _cookie(req: falcon.Request) -> str:
 
 
 def _equal(given: str, token: str) -> bool:
-    """In the same time wherever they differ."""
+    """Compare in a time that does not depend on where they differ."""
     return hmac.compare_digest(given.encode(errors="replace"), token.encode())
 
 

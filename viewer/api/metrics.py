@@ -1,4 +1,4 @@
-"""What the server counts about itself, for Prometheus."""
+"""The counts of the server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Metrics:
         self.streams = 0
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Notes when a request began."""
+        """Note when a request began."""
         req.context.began = time.perf_counter()
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
-        """Counts it, when its answer is ready to be sent."""
+        """Count it when its answer is ready."""
         taken = time.perf_counter() - req.context.began
         with self._lock:
             self.requests[f"{resp.status_code // 100}xx"] += 1

@@ -1,4 +1,4 @@
-"""The API's description for programs, OpenAPI 3.1: made from what the resources say of themselves."""
+"""The API's description for programs, OpenAPI 3.1: made from the descriptions of the resources."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import falcon
 import msgspec
 
 from .answers import answer
-from .parameters import MOST_NUMBER, Form, Parameter
+from .parameters import MAX_NUMBER, Form, Parameter
 
 _TEMPLATE = "#/components/schemas/{name}"
 _IN_PATH = {
@@ -22,7 +22,7 @@ _IN_PATH = {
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong, and with what (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
@@ -31,7 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """An address, and what answers there: a resource with `about`, `parameters`, `answer`, and `on_get` or `on_post`.
+    """An address and its resource, which has `about`, `parameters`, `answer`, and `on_get` or `on_post`.
 
     `answer` is the type of a JSON answer, or the media type of another; `question` (of `on_post`) the type of its body.
     """
@@ -69,7 +69,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "Benchmark Orchestrator viewer",
             "version": "1",
-            "description": "Reads the ledger's history. Nothing here changes anything.",
+            "description": "Reads the ledger's history. All requests are read-only.",
         },
         "paths": {re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path): _path(route, schema_of) for route in routes},
         "components": {
@@ -100,9 +100,9 @@ def _path(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             "200": {"description": "The answer", "content": content},
             "206": {"description": "A piece", "content": content},
-            "304": {"description": "It is as it was"},
+            "304": {"description": "Not modified"},
             "default": {
-                "description": "What is wrong",
+                "description": "An error",
                 "content": {"application/problem+json": {"schema": {"$ref": _TEMPLATE.format(name="Problem")}}},
             },
         },
@@ -126,7 +126,7 @@ def _in_path(name: str) -> dict[str, Any]:
 def _in_query(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string"}
     if parameter.kind == "number":
-        schema = {"type": "integer", "minimum": parameter.least, "maximum": min(parameter.most, MOST_NUMBER)}
+        schema = {"type": "integer", "minimum": parameter.minimum, "maximum": min(parameter.maximum, MAX_NUMBER)}
     elif parameter.kind == "moment":
         schema["format"] = "date-time"
     elif parameter.choices:
@@ -135,5 +135,5 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
         schema["default"] = int(parameter.default) if parameter.kind == "number" else parameter.default
     if parameter.is_list:
         schema = {"type": "array", "items": schema}
-    told = {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
-    return {**told, "required": True} if parameter.is_needed else told
+    described = {"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema}
+    return {**described, "required": True} if parameter.is_required else described

@@ -1,4 +1,4 @@
-"""What questions may say: each parameter is described once, for reading it and for the API's own description."""
+"""The parameters of requests: each is described once, for reading it and for the API's own description."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ import msgspec
 
 from ...ledger.past import moment_of
 
-MOST_NUMBER = 2**53
-MOST_TEXT = 2_000
+MAX_NUMBER = 2**53
+MAX_TEXT = 2_000
 
 
 class Parameter(msgspec.Struct, frozen=True):
     """A parameter of a query string.
 
-    `kind`: `text`, a whole `number` between `least` and `most`, a `moment` (a time), or a `choice` of `choices`.
+    `kind`: `text`, a whole `number` from `minimum` to `maximum`, a `moment` (a time), or a `choice` of `choices`.
     """
 
     name: str
     about: str
     kind: Literal["text", "number", "moment", "choice"] = "text"
     default: str | int | None = None
-    least: int = 0
-    most: int = MOST_NUMBER
+    minimum: int = 0
+    maximum: int = MAX_NUMBER
     choices: tuple[str, ...] = ()
     is_list: bool = False
-    is_needed: bool = False
+    is_required: bool = False
 
 
 AS_OF = Parameter(
     "as_of",
-    "what was known at that moment: a position of the ledger up to its last event (400 beyond it), or a time; a time "
-    "still to come is answered with all that is known, and `head.past` is false",
+    "the state at that moment: a position of the ledger up to its last event (400 after it), or a time; for a time in "
+    "the future the answer is the current state, and `head.past` is false",
 )
 
 
-def limit(default: int, most: int) -> Parameter:
-    """How many to give."""
-    return Parameter("limit", "how many to give", "number", default, least=1, most=most)
+def limit(default: int, maximum: int) -> Parameter:
+    """The number of results in an answer."""
+    return Parameter("limit", "the number of results", "number", default, minimum=1, maximum=maximum)
 
 
-OFFSET = Parameter("offset", "how many to pass over", "number", 0)
+OFFSET = Parameter("offset", "the number of results to skip", "number", 0)
 
 
-class NoQuestion(falcon.HTTPBadRequest):
-    """A parameter makes no sense; the message names it, and what it could be."""
+class BadParameter(falcon.HTTPBadRequest):
+    """A parameter has a value that is not allowed; the message names it, and what is allowed."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(title=f"bad parameter {name}", description=f"{name}: {reason}")
 
 
 class Form:
-    """The parameters of a question."""
+    """The parameters of a request."""
 
     def __init__(self, *parameters: Parameter) -> None:
         self.parameters = parameters
@@ -62,36 +62,35 @@ class Form:
         self._defaults: dict[str, Any] = {
             parameter.name: [] if parameter.is_list else parameter.default for parameter in parameters
         }
-        self._needed = [parameter.name for parameter in parameters if parameter.is_needed]
+        self._required = [parameter.name for parameter in parameters if parameter.is_required]
 
     def read(self, req: falcon.Request) -> dict[str, Any]:
-        """The values of a question by the names of its parameters, each checked; lists for those that may be repeated.
+        """The values by the names of the parameters, each checked; lists for those that may be repeated.
 
-        A parameter of another name is refused: a filter with a typing error must not show everything. Raises
-        NoQuestion.
+        An unknown name is an error: a filter with a typo must not show everything. Raises BadParameter.
         """
-        asked: dict[str, Any] = {**self._defaults}
-        for name, told in req.params.items():
+        values: dict[str, Any] = {**self._defaults}
+        for name, given in req.params.items():
             if name in self._known:
-                asked[name] = _value(self._known[name], told)
+                values[name] = _value(self._known[name], given)
             elif name != "token":
-                there_are = ", ".join(sorted(self._known)) or "none"
-                raise NoQuestion(name, f"there is no such parameter; there are {there_are}")
-        for name in self._needed:
+                known = ", ".join(sorted(self._known)) or "none"
+                raise BadParameter(name, f"unknown parameter; known: {known}")
+        for name in self._required:
             if name not in req.params:
-                raise NoQuestion(name, "it must be given")
-        return asked
+                raise BadParameter(name, "this parameter is required")
+        return values
 
 
-def _value(parameter: Parameter, told: str | list[str]) -> Any:
-    texts = [told] if isinstance(told, str) else told
+def _value(parameter: Parameter, given: str | list[str]) -> Any:
+    texts = [given] if isinstance(given, str) else given
     for text in texts:
-        if len(text) > MOST_TEXT:
-            raise NoQuestion(parameter.name, f"more than {MOST_TEXT} characters")
+        if len(text) > MAX_TEXT:
+            raise BadParameter(parameter.name, f"longer than {MAX_TEXT} characters")
     if parameter.is_list:
         return [_read_one(parameter, text) for text in texts]
     if len(texts) != 1:
-        raise NoQuestion(parameter.name, "given more than once")
+        raise BadParameter(parameter.name, "must be given once")
     return _read_one(parameter, texts[0])
 
 
@@ -99,17 +98,16 @@ def _read_one(parameter: Parameter, text: str) -> str | int:
     name = parameter.name
     if parameter.kind == "number":
         if not text.removeprefix("-").isdecimal() or len(text) > 20:
-            raise NoQuestion(name, f"'{text}' is not a whole number")
+            raise BadParameter(name, f"'{text}' is not a whole number")
         number = int(text)
-        if not parameter.least <= number <= parameter.most:
-            raise NoQuestion(name, f"{number} is not between {parameter.least} and {parameter.most}")
+        if not parameter.minimum <= number <= parameter.maximum:
+            raise BadParameter(name, f"must be from {parameter.minimum} to {parameter.maximum}, got {number}")
         return number
     if parameter.kind == "choice" and text not in parameter.choices:
-        some = "neither {} nor {}" if len(parameter.choices) == 2 else "none of " + ", ".join(parameter.choices)
-        raise NoQuestion(name, f"'{text}' is {some.format(*parameter.choices)}")
+        raise BadParameter(name, f"must be {' or '.join(parameter.choices)}, got '{text}'")
     if parameter.kind == "moment":
         try:
             return moment_of(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         except (ValueError, OverflowError):
-            raise NoQuestion(name, f"'{text}' is no time such as 2026-11-23T10:00:00Z") from None
+            raise BadParameter(name, f"'{text}' is not a time such as 2026-11-23T10:00:00Z") from None
     return text

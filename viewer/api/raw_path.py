@@ -1,7 +1,7 @@
-"""Paths as they were sent: a slash inside an id is not a slash between the parts of a path.
+"""Paths as the client sent them: a slash inside an id is not a slash between the parts of a path.
 
-A WSGI server decodes `%2F` before the application sees it. So the path is routed as it stood in the request, and each
-part is decoded on its own.
+A WSGI server decodes `%2F` before the application sees it. So the router uses the path of the request line, and
+decodes each part on its own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class RawPath:
     """Routes by the path of the request line, as a middleware."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Puts the path back to what the client sent."""
+        """Restore the path that the client sent."""
         sent = req.env.get("REQUEST_URI") or req.env.get("RAW_URI") or ""
         path = sent.partition("?")[0]
-        if path.startswith("/"):  # It may be a whole URL: then the server's own reading stands.
+        if path.startswith("/"):  # If it is a whole URL, the path of the server is kept.
             req.path = path.rstrip("/") or "/"
 
 

@@ -12,27 +12,27 @@ import falcon
 from ...ledger import run_files
 from ...ledger.fold import Run
 from ...ledger.run_files import NotReadable
-from .parameters import MOST_NUMBER, Parameter
+from .parameters import MAX_NUMBER, Parameter
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
-"""The policy of text that a benchmark wrote: whatever a browser takes it for, it can do nothing."""
+"""The policy for text of a benchmark: it can do nothing, whatever type a browser guesses."""
 
 PIECE = (
-    Parameter("offset", "where to begin, in bytes; from the end where negative", "number", 0, least=-MOST_NUMBER),
-    Parameter("limit", "how many bytes", "number", MOST_BYTES, least=1, most=MOST_BYTES),
+    Parameter("offset", "the first byte; a negative number counts from the end", "number", 0, minimum=-MAX_NUMBER),
+    Parameter("limit", "the number of bytes", "number", MAX_BYTES, minimum=1, maximum=MAX_BYTES),
 )
 
 
 def open_artifact(run: Run, folder: Path, path: str) -> tuple[BinaryIO, int]:
     """A recorded artifact, opened, and its size. Raises HTTPNotFound."""
     if path not in {artifact.path for artifact in run.artifacts}:
-        raise falcon.HTTPNotFound(title="no such artifact", description="the run recorded no file of that name")
+        raise falcon.HTTPNotFound(title="no such artifact", description="the run did not record a file with that name")
     return open_inside(folder, path)
 
 
 def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
-    """A file of a run's folder, opened, and its size: links may lead about in the folder, but not out of it.
+    """A file of a run's folder, opened, and its size. Links may lead within the folder, but not out of it.
 
     Raises HTTPNotFound.
     """
@@ -46,31 +46,33 @@ def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
 
 
 def file_size(folder: Path, name: str) -> int | None:
-    """The size of a file of the folder; None where there is none."""
+    """The size of a file of the folder; None if it is not a regular file."""
     try:
-        told = (folder / name).lstat()
+        found = (folder / name).lstat()
     except (OSError, ValueError):
         return None
-    return told.st_size if stat.S_ISREG(told.st_mode) else None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def send_piece(req: falcon.Request, resp: falcon.Response, file: BinaryIO, size: int, asked: dict[str, Any]) -> None:
-    """A piece of a file as plain text, by `offset` and `limit`, or by a `Range` header.
+    """Give a piece of a file as plain text, by `offset` and `limit`, or by a `Range` header.
 
-    Headers say the size, and where to go on. Raises HTTPRangeNotSatisfiable.
+    Headers have the size, and the offset of the next piece. Raises HTTPRangeNotSatisfiable.
     """
-    offset, most = asked["offset"], asked["limit"]
+    offset, count = asked["offset"], asked["limit"]
     if (wanted := req.range) is not None and req.range_unit == "bytes":
         offset, last = wanted
         if last >= 0:
-            most = min(most, last + 1 - offset)
+            count = min(count, last + 1 - offset)
         elif offset < 0:
-            most = min(most, -offset)
+            count = min(count, -offset)
         if offset >= size:
-            raise falcon.HTTPRangeNotSatisfiable(size, title="nothing is there", description=f"there are {size} bytes")
+            raise falcon.HTTPRangeNotSatisfiable(
+                size, title="range after the end", description=f"the file has {size} bytes"
+            )
     begin = max(0, size + offset) if offset < 0 else min(offset, size)
     file.seek(begin)
-    piece = file.read(min(most, size - begin))
+    piece = file.read(min(count, size - begin))
     if wanted is not None and req.range_unit == "bytes":
         resp.status = falcon.HTTP_206
         resp.content_range = (begin, begin + len(piece) - 1, size)

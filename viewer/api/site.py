@@ -1,4 +1,4 @@
-"""What all resources share."""
+"""The parts that all resources share."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _stale(view: View) -> Iterable[str]:
 
 
 class Site(msgspec.Struct, frozen=True):
-    """The history, the answers that are remembered, the counts of what was asked, and whether the server is to end.
+    """The history, the proof of its chain, the kept answers, the counts of requests, and the end of the server.
 
-    One answer at a time is built slowly: together they would take as long, and the memory of all.
+    Slow answers are built one at a time: side by side they would take as long, and the memory of all.
     """
 
     archive: Archive
@@ -41,14 +41,14 @@ class Site(msgspec.Struct, frozen=True):
         build: Callable[[View], Any],
         depends_on: Callable[[View], Iterable[str]] | None = None,
     ) -> None:
-        """Answer with what `build` makes of the history, unless the asker has it, or somebody else asked the same.
+        """Answer with what `build` makes of the history, unless the client has the answer or it is kept.
 
-        An answer changes only with the URL, the state of the history (with what is stale in it), and what else it
-        `depends_on`. While it is built the history stands still, and nobody else is answered: it must be quick.
+        An answer changes only with the URL, the state of the history (with its stale runs), and with `depends_on`.
+        While it is built, the history does not change and other requests wait: `build` must be quick.
         """
         more = depends_on or _stale
         view = self.archive.peek(as_of)
-        if self.replies.is_given(req, resp, view.head, more(view)):
+        if self.replies.is_answered(req, resp, view.head, more(view)):
             return
         with self.archive.look(as_of) as view:
             value = build(view)
@@ -62,10 +62,10 @@ class Site(msgspec.Struct, frozen=True):
         as_of: str | None,
         build: Callable[[Sequence[RunRow], Head], Any],
     ) -> None:
-        """The same where `build` takes its time: it is given the rows, and others are answered meanwhile."""
+        """The same for a slow `build`: it gets the rows, and other requests are answered meanwhile."""
         with self.slow:
             with self.archive.look(as_of) as view:
                 rows = list(view.table.rows)
-            if not self.replies.is_given(req, resp, view.head, _stale(view)):
+            if not self.replies.is_answered(req, resp, view.head, _stale(view)):
                 kept = view if as_of is None else None
                 self.replies.give(req, resp, build(rows, view.head), view.head, _stale(view), view=kept)

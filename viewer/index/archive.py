@@ -1,4 +1,4 @@
-"""The history behind the answers: the rows of all runs at the ledger's head, and as they were at any earlier moment."""
+"""The history of the answers: the rows of all runs at the ledger's head, and as they were at any earlier moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PASTS = 8
 _TIMES = 64
 _CHANGES = 4_096
 SILENCE_EVERY = 1.0
-"""Seconds between two looks for runs that have fallen silent; the ledger does not change when one does."""
+"""Seconds between two checks for stale runs; the ledger does not change when a run becomes stale."""
 
 _AT_ONCE = 500
 _MIN_ROWS = 5_000
@@ -47,7 +47,7 @@ _OPEN_ATTEMPTS = 20
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Which state an answer shows: that after the event at `position`; `past`: more has happened since."""
+    """The state that an answer shows: that after the event at `position`. `past`: there are later events."""
 
     position: int
     hash: str
@@ -56,29 +56,28 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """The history at one moment. `stale` are the ids of runs that should be under way and give no sign of life."""
+    """The history at one moment. `stale` are the ids of running runs without a heartbeat for a long time."""
 
     table: RunTable
     head: Head
     stale: frozenset[str] = frozenset()
 
     def marked(self, rows: Sequence[RunRow]) -> list[RunRow]:
-        """The rows, with those that are stale saying so."""
+        """The rows; stale ones are marked."""
         if not self.stale:
             return list(rows)
         return [msgspec.structs.replace(row, stale=True) if row.run_id in self.stale else row for row in rows]
 
 
 class NoSuchMoment(ValueError):
-    """`as_of` names no moment."""
+    """`as_of` is not a moment of this ledger."""
 
 
 class Archive:
-    """Follows the ledger: what is new is read once, whoever asks, and nothing else is read again.
+    """Follows the ledger: new events are read once, and old ones not again. Safe for many threads.
 
-    Safe for many threads. What the projection of the workspace cannot give, if it can't be written or if there are no
-    results yet, a temporary one does: nothing is made in the workspace. `notice` is given what another program has
-    changed in it.
+    If the projection of the workspace cannot be written, or the folder of results does not exist, a temporary one is
+    used, and nothing is made in the workspace. `notice` is called with what another program has changed in it.
     """
 
     def __init__(self, workspace: Workspace, store: EventStore, notice: Notice | None = None) -> None:
@@ -100,11 +99,11 @@ class Archive:
 
     @contextlib.contextmanager
     def look(self, as_of: str | None = None) -> Iterator[View]:
-        """The history now, or at an earlier moment; it does not change while somebody looks.
+        """The history now, or at an earlier moment. It does not change within the context.
 
         Raises NoSuchMoment, LedgerError.
         """
-        # The events before a time may take a second to count: nobody else waits for that.
+        # To count the events before a time may take a second, so it happens without the lock.
         position = None if as_of is None else self._position(as_of)
         with self._lock:
             self._follow()
@@ -113,7 +112,7 @@ class Archive:
             yield self._view if position is None else self._past(position)
 
     def peek(self, as_of: str | None = None) -> View:
-        """The same for whoever asks only for its head: nobody has to wait for others who look. Raises as `look`."""
+        """The same for the head alone, without waiting for requests that use the history. Raises as `look`."""
         if self.store.revision() != self._revision or self._silence_is_due() or as_of is not None:
             with self.look(as_of) as view:
                 return view
@@ -128,14 +127,14 @@ class Archive:
                 connection = open_sealed(*self._database) if self._database else None
                 if connection is not None:
                     break
-                self._catch_up()  # Another program has changed the file, or another process of ours has.
+                self._catch_up()  # Another process has changed the file.
         if connection is None:
-            raise ProjectionError("the projection is changed by another program all the time")
+            raise ProjectionError("another program changes the projection all the time")
         with contextlib.closing(connection):
             yield connection
 
     def find_run(self, run_id: str, as_of: str | None = None) -> Run | None:
-        """Everything about a run; None where there is none. Raises NoSuchMoment, LedgerError."""
+        """Everything about a run; None if the run is unknown. Raises NoSuchMoment, LedgerError."""
         with self.look(as_of) as view:
             row, position, is_past = view.table.find(run_id), view.head.position, view.head.past
         if row is None:
@@ -146,18 +145,18 @@ class Archive:
             return next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
 
     def folder(self, run: Run) -> Path:
-        """Where the run's files are, by the workspace's layout: paths that stand in events are not trusted."""
+        """The folder of a run, by the layout of the workspace: paths in events are not trusted."""
         return self.workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
     def changes_since(self, position: int) -> list[str] | None:
-        """The ids of the runs that changed behind a position, each once; None where that is too long ago to tell."""
+        """The ids of the runs that changed after a position, each once; None if that is too long ago."""
         with self._lock:
             if not self._all_known_since <= position <= self._view.head.position:
                 return None
             return list(dict.fromkeys(run_id for at, run_id in self._changes if at > position))
 
     def prepare(self) -> None:
-        """Read the history and sort it by every column before a reader asks; who asks then gets the problems too."""
+        """Read the history and sort it by every column before the first request, which reports any problem."""
         with contextlib.suppress(LedgerError, BadLine, sqlite3.DatabaseError):
             with self.look() as view:
                 view.table.scoreboard.bring_up()
@@ -179,7 +178,7 @@ class Archive:
             if len(table.rows) < _MIN_ROWS or not is_new or not self.workspace.results.is_dir():
                 return
             rows, parts = table.rows[:], table.parts()
-        with contextlib.suppress(ProjectionError):  # A read-only workspace is no reason not to answer.
+        with contextlib.suppress(ProjectionError):  # The viewer works in a read-only workspace, too.
             write_snapshot(self.workspace.viewer_index, rows, parts, State(head.position, head.hash, head.at))
             self._kept_position = head.position
 
@@ -238,7 +237,7 @@ class Archive:
         self._changes.append((position, run_id))
 
     def _new_streams(self, state: State) -> list[str] | None:
-        """What the new events are about; None where this ledger does not continue the one that is known."""
+        """The streams of the new events; None if this is another ledger, or too much is new: then all rows are read."""
         head = self._view.head
         if state.position < head.position or head.position == 0:
             return None
@@ -251,7 +250,7 @@ class Archive:
             if record.seq > state.position:
                 break
             if isinstance(record.data, SetAside):
-                return None  # That changes runs of any age.
+                return None  # This changes runs of any age.
             streams[record.stream] = None
         # To read the whole table is cheaper than to look up half of it.
         return list(streams) if len(streams) <= max(_AT_ONCE, len(self._view.table.rows) // 4) else None
@@ -262,7 +261,7 @@ class Archive:
         with contextlib.ExitStack() as opened:
             path, current = self.workspace.database, None
             if self.workspace.results.is_dir():
-                with contextlib.suppress(ProjectionError):  # A read-only workspace is no reason not to answer.
+                with contextlib.suppress(ProjectionError):  # The viewer works in a read-only workspace, too.
                     current = opened.enter_context(open_current(path, self.store, notice=self.notice))
             if current is None:
                 if self._private is None:
@@ -288,7 +287,7 @@ class Archive:
         return view
 
     def _position(self, as_of: str) -> int | None:
-        """The last event of a moment; None where that is the ledger's last. Raises NoSuchMoment."""
+        """The last event of a moment; None if it is the ledger's last. Raises NoSuchMoment."""
         seen = self._view.head.position
         last, known_at = self._moments.get(as_of, (None, -1))
         if last is not None or known_at == seen:
@@ -306,7 +305,7 @@ class Archive:
         return last
 
     def _look_back(self, position: int) -> View:
-        """Runs that have not changed since are as they are now; only the others are folded anew."""
+        """Runs that have not changed since are as they are now; only the others are folded again."""
         before = [row for row in self._view.table.rows if row.first_seq <= position]
         changed = self._fold({row.run_id: row.first_seq for row in before if row.last_seq > position}, position)
         rows = [row_of(changed[row.run_id]) if row.run_id in changed else row for row in before]
@@ -315,7 +314,7 @@ class Archive:
         return View(RunTable(rows), head)
 
     def _fold(self, first_seqs: dict[str, int], position: int) -> dict[str, Run]:
-        """Some runs as they were after the event at a position, given where each begins."""
+        """Some runs as they were after the event at a position; `first_seqs` has the first event of each."""
         runs: dict[str, Run] = {}
         if not first_seqs:
             return runs

@@ -1,4 +1,4 @@
-"""A column of names that many rows share: which rows have some of them, and how often each occurs.
+"""A column of names that many rows share: the rows with certain names, and the number of rows of each.
 
 A set of rows is a `bytes` with a 1 or a 0 for each row: `&` of two takes microseconds, and so does counting.
 """
@@ -17,7 +17,7 @@ _ONE_BYTE = 256
 
 
 class Names:
-    """The names of all rows of a column, in the order of the rows. An absent name is the empty one."""
+    """The names of all rows of a column, in the order of the rows. A missing name is the empty one."""
 
     def __init__(self, names: Iterable[str | None]) -> None:
         codes_of: defaultdict[str, int] = defaultdict(lambda: len(codes_of))
@@ -56,7 +56,7 @@ class Names:
         return self._values[code]
 
     def put(self, number: int, name: str | None) -> None:
-        """Row `number` (new, where it is the next one) has that name now."""
+        """Row `number` has that name now; the next number is a new row."""
         name = name or ""
         code = self._codes_of.get(name)
         if code is None:
@@ -79,12 +79,12 @@ class Names:
         return bytes(map(codes.__contains__, self._codes))
 
     def counts(self, within: Flags | None) -> dict[str, int]:
-        """How often each name occurs among some rows (None: all); those that do."""
+        """The number of rows of each name among some rows (None: all), without names that have none."""
         counts = self._counts if within is None else self._count(within)
         return {self._values[code]: number for code, number in counts.items() if number}
 
     def _count(self, within: Flags) -> Counter[int]:
-        """Counting what is left out, and taking it off, where that is less."""
+        """Count the rows, or count those that are left out and subtract them, if they are fewer."""
         if within.count(1) * 2 <= len(within):
             return Counter(compress(self._codes, within))
         counts = self._counts.copy()

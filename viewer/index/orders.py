@@ -1,4 +1,4 @@
-"""The orders in which rows can stand: sorted once when they are first asked for, and kept current row by row."""
+"""The orders of rows: each is sorted when it is first needed, and then kept current row by row."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COLUMNS: dict[str, str] = {
     "calls": "call_count",
     "cost": "cost_usd",
 }
-"""What rows can be sorted by, and the field of a row that it means."""
+"""The columns by which rows can be sorted, and the field of a row for each."""
 
 LATEST = "latest"
 """The order of the runs' own times, for our own use."""
@@ -44,40 +44,40 @@ LATEST = "latest"
 _FIELDS = {**COLUMNS, LATEST: "moment"}
 
 TEXTS = frozenset({"run_id", "group", "benchmark", "status", "reason", "agent", "provider", "model"})
-"""Columns that people read from A to Z; of all others the largest comes first."""
+"""Columns that are read from A to Z; in all others the largest value comes first."""
 
 Sort = tuple[tuple[str, bool], ...]
 """Columns, the most important first, and whether each is descending."""
 
 NEWEST: Sort = (("started", True),)
 
-_MOST_KEPT = 32
+_MAX_KEPT = 32
 
 
 class Orders:
-    """The orders of a list of rows. What is missing stands last; equals stand the newest first, by their number."""
+    """The orders of a list of rows. Missing values come last; among equal ones the highest number comes first."""
 
     def __init__(self, rows: Sequence[RunRow], kept: Mapping[Sort, array[int]] | None = None) -> None:
         self._rows = rows
         self._kept: OrderedDict[Sort, array[int]] = OrderedDict(kept or {})
 
     def forget(self) -> None:
-        """Begin anew: many rows are others now."""
+        """Drop all orders, because many rows have changed."""
         self._kept.clear()
 
     def order(self, sort: Sort) -> array[int]:
-        """The numbers of all rows in that order; it changes with the rows."""
+        """The numbers of all rows in that order. It changes with the rows."""
         kept = self._kept.get(sort)
         if kept is None:
             turned = self._kept.get(tuple((name, not is_descending) for name, is_descending in sort))
             kept = self._kept[sort] = _sorted(self._rows, sort, turned)
-            if len(self._kept) > _MOST_KEPT:
+            if len(self._kept) > _MAX_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(sort)
         return kept
 
     def take_out(self, number: int, new: RunRow) -> list[Sort]:
-        """Row `number` is about to become `new`: it leaves the orders in which it will stand elsewhere; which."""
+        """Row `number` is about to become `new`: remove it from the orders in which its place changes. Returns them."""
         old = self._rows[number]
         left = []
         for sort, order in self._kept.items():
@@ -88,7 +88,7 @@ class Orders:
         return left
 
     def put_in(self, number: int, sorts: Sequence[Sort] | None = None) -> None:
-        """Row `number` takes its place, in some orders or in all."""
+        """Insert row `number` into some orders, or into all."""
         row = self._rows[number]
         for sort in self._kept if sorts is None else sorts:
             order = self._kept[sort]
@@ -96,12 +96,12 @@ class Orders:
 
 
 def fields(sort: Sort) -> Callable[[Any], Any]:
-    """What a row has in the columns of an order: a value, or a tuple of them."""
+    """A function for the values of a row in the columns of an order: one value, or a tuple."""
     return attrgetter(*(_FIELDS[name] for name, _ in sort))
 
 
 def place_of(rows: Sequence[RunRow], order: Sequence[int], sort: Sort, row: Any, number: int) -> int:
-    """How many rows of an order stand before one that has the columns of `row` and that number."""
+    """The number of rows of an order before one with the columns of `row` and that number."""
     columns = [(attrgetter(_FIELDS[name]), is_descending) for name, is_descending in sort]
     wanted = [get(row) for get, _ in columns]
     low, high = 0, len(order)
@@ -129,17 +129,17 @@ def _stands_before(
 
 
 def _sorted(rows: Sequence[RunRow], sort: Sort, turned: Sequence[int] | None = None) -> array[int]:
-    """Sorted by the least important column first: Python's sort keeps the order of equals.
+    """Sort by the least important column first: Python's sort keeps the order of equal rows.
 
-    It is many times faster on what stands in order, or in the opposite one; `turned` is the order of that.
+    It is many times faster if the rows are in order already, or in the opposite one: `turned` is that order.
     """
-    is_alone = len(sort) == 1 and turned is not None  # Then equals stand in `turned` as they shall.
+    is_alone = len(sort) == 1 and turned is not None  # Then `turned` has equal rows in the right order.
     numbers = list(turned or ()) if is_alone else list(range(len(rows) - 1, -1, -1))
     for name, is_descending in reversed(sort):
         values = list(map(attrgetter(_FIELDS[name]), rows))
         value_of = values.__getitem__
         some = [number for number in numbers if values[number] is not None]
-        some.sort(key=value_of, reverse=is_descending)  # Reversed, it keeps the order of equals too.
+        some.sort(key=value_of, reverse=is_descending)  # This keeps the order of equal rows, too.
         if len(some) < len(numbers):
             some += [number for number in numbers if values[number] is None]
         numbers = some

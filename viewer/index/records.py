@@ -20,7 +20,7 @@ class Records:
         self._numbers: dict[Task, array[int]] = defaultdict(lambda: array("I"), numbers or {})
 
     def load(self, rows: list[RunRow]) -> None:
-        """Begin with all runs, and write their standing into `rows`."""
+        """Begin with all runs, and write their best scores and records into `rows`."""
         competing: dict[Task, list[int]] = defaultdict(list)
         for number, row in enumerate(rows):
             if row.counts:
@@ -32,7 +32,7 @@ class Records:
             self._numbers[task] = array("I", numbers)
 
     def put(self, number: int, row: RunRow, rows: Sequence[RunRow]) -> dict[int, RunRow]:
-        """Every row that changes when run `number` (new, where it is the next number) becomes `row`; by number."""
+        """Every row that changes when run `number` becomes `row`, by number; the next number is a new run."""
         old = rows[number] if number < len(rows) else None
         changed = {number: row}
         if old is not None and old.counts:
@@ -63,7 +63,7 @@ def _place(numbers: Sequence[int], row: RunRow, rows: Sequence[RunRow]) -> int:
 
 
 class _Changed:
-    """Rows, some of which are others now."""
+    """Rows, some of which have changed."""
 
     def __init__(self, rows: Sequence[RunRow], changed: dict[int, RunRow]) -> None:
         self._rows = rows
@@ -74,7 +74,7 @@ class _Changed:
 
 
 def with_standing(row: RunRow, like: RunRow) -> RunRow:
-    """The row with the standing of another."""
+    """The row with the best scores and the record of another."""
     return replace(
         row,
         best_so_far=like.best_so_far,
@@ -85,7 +85,7 @@ def with_standing(row: RunRow, like: RunRow) -> RunRow:
 
 
 def _standings(numbers: Sequence[int], first: int, rows: Sequence[RunRow] | _Changed) -> Iterator[tuple[int, RunRow]]:
-    """The rows from a place on whose standing changes."""
+    """The rows from a place on whose best scores or record change."""
     best = rows[numbers[first - 1]].best_so_far if first else None
     for place in range(first, len(numbers)):
         number = numbers[place]
@@ -97,7 +97,7 @@ def _standings(numbers: Sequence[int], first: int, rows: Sequence[RunRow] | _Cha
 
 
 def _beside(row: RunRow, best: float | None) -> RunRow:
-    """The row beside the best score before it."""
+    """The row with the best score before it."""
     score = row.score
     assert score is not None  # noqa: S101 - for the type checker: it competes
     is_record = is_better(score, best, upward=row.task[3])

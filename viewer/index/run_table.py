@@ -1,4 +1,4 @@
-"""All runs as rows in memory: filtered, searched, counted and in any order, within milliseconds."""
+"""All runs as rows in memory: filtered, searched, counted and sorted within milliseconds."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .scoreboard import Scoreboard, Work
 
 FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
 FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group")
-MOST_IN_FACET = 500
-MOST_GROUPS = 50
-"""Of groups, of which there may be thousands, a facet tells only the newest."""
+MAX_IN_FACET = 500
+MAX_GROUPS = 50
+"""There may be thousands of groups, so a facet has only the newest."""
 
 _MANY = 2_000
-"""So many changes at once cost more, one by one, than sorting anew."""
+"""From this number of changes on, sorting again is cheaper than inserting one by one."""
 
-_MOST_REMEMBERED = 64
+_MAX_REMEMBERED = 64
 K = TypeVar("K")
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Which rows, and in which order. Times are ISO 8601 UTC as rows have them; all of `words` must be found."""
+    """A filter and an order. Times are ISO 8601 UTC; a row must contain all of `words`."""
 
     names: Mapping[str, frozenset[str]] = {}
     since: str = ""
@@ -47,7 +47,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Facets(msgspec.Struct, frozen=True):
-    """How often each value occurs, and how many values were too rare to be told."""
+    """The number of rows of each value, and the number of values that are left out."""
 
     counts: dict[str, dict[str, int]]
     left_out: dict[str, int]
@@ -103,7 +103,7 @@ class RunTable:
         return None if number is None else self.rows[number]
 
     def put(self, news: Sequence[RunRow]) -> list[RunRow]:
-        """New rows, or rows that are others now; every row that changed by it, as the records say."""
+        """Add or change rows. Returns every row that changed, also those whose record changed."""
         self._flags.clear()
         if len(news) > _MANY:
             self._orders.forget()
@@ -131,7 +131,7 @@ class RunTable:
             self._texts[number : number + 1] = [_text(row)]
 
     def matching(self, asked: Question, *, but: str = "") -> Flags | None:
-        """The rows that a question keeps; None stands for all. `but` names a filter that is left out."""
+        """The rows that match; None stands for all. `but` names a filter that is left out."""
         found: Flags | None = None
         for name, wanted in asked.names.items():
             if name != but:
@@ -173,18 +173,18 @@ class RunTable:
         )
 
     def count(self, found: Flags | None) -> int:
-        """How many rows those are."""
+        """The number of these rows."""
         return len(self.rows) if found is None else found.count(1)
 
     def page(self, found: Flags | None, sort: Sort, *, first: int = 0, most: int | None = None) -> list[RunRow]:
-        """Rows in order, from the place `first` among those that were found."""
+        """Rows in order, from the place `first` among those that match."""
         order = self._orders.order(sort)
         end = None if most is None else first + most
         kept = order[first:end] if found is None else islice(filter(found.__getitem__, order), first, end)
         return list(map(self.rows.__getitem__, kept))
 
-    def page_behind(self, found: Flags | None, sort: Sort, after: object, number: int, most: int) -> list[RunRow]:
-        """The rows that stand behind one with the columns of `after` and that number, whether or not it is there."""
+    def page_after(self, found: Flags | None, sort: Sort, after: object, number: int, most: int) -> list[RunRow]:
+        """The rows after one with the columns of `after` and that number, which need not exist."""
         order = self._orders.order(sort)
         rest = order[place_of(self.rows, order, sort, after, number - 1) :]
         kept = rest[:most] if found is None else islice(filter(found.__getitem__, rest), most)
@@ -196,15 +196,15 @@ class RunTable:
         left_out: dict[str, int] = {}
         found = self.matching(asked)
         for name in FACETS:
-            told = self.names(name).counts(self.matching(asked, but=name) if name in asked.names else found)
+            counted = self.names(name).counts(self.matching(asked, but=name) if name in asked.names else found)
             if name == "reason":
-                told.pop("", None)
+                counted.pop("", None)
             if name == "group":
-                shown = sorted(told.items(), reverse=True)[:MOST_GROUPS]  # Their ids begin with their time.
+                shown = sorted(counted.items(), reverse=True)[:MAX_GROUPS]  # Their ids begin with their time.
             else:
-                shown = sorted(sorted(told.items(), key=lambda item: -item[1])[:MOST_IN_FACET])
-            if len(shown) < len(told):
-                left_out[name] = len(told) - len(shown)
+                shown = sorted(sorted(counted.items(), key=lambda item: -item[1])[:MAX_IN_FACET])
+            if len(shown) < len(counted):
+                left_out[name] = len(counted) - len(shown)
             counts[name] = dict(shown)
         return Facets(counts, left_out)
 
@@ -217,7 +217,7 @@ class RunTable:
     def _remembered(self, key: tuple[object, ...], find: Callable[[], Flags]) -> Flags:
         flags = self._flags.get(key)
         if flags is None:
-            if len(self._flags) >= _MOST_REMEMBERED:
+            if len(self._flags) >= _MAX_REMEMBERED:
                 self._flags.clear()
             flags = self._flags[key] = find()
         return flags
@@ -239,6 +239,6 @@ def _copies(some: Mapping[K, array[int]]) -> dict[K, array[int]]:
 
 
 def _text(row: RunRow) -> str:
-    """What a search looks through."""
+    """The text that a search looks through."""
     parts = (row.run_id, row.run_group_id, row.benchmark_id, row.agent, row.provider, row.model, row.error or "")
     return "\n".join(parts).lower()

@@ -160,7 +160,7 @@ class Scoreboard:
         return replace(one, contrast=self._paired[runs])
 
     def bring_up(self) -> None:
-        """Measure anew what has changed."""
+        """Measure again what has changed."""
         if self.works.changed:
             self._regressions = None
         for work in self.works.changed:

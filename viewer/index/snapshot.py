@@ -1,8 +1,8 @@
 """The index in a file, so that a server of a long history answers at once and reads only what is new.
 
-The file says after which event of the ledger it was made, and by which program. It is believed only if it
+The file names the event of the ledger at which it ends, and the program that wrote it. It is believed only if it
 is as its last writer left it (`keeping`), if its digest fits, and if the ledger has that event; otherwise the index is
-made from the tables. Nothing is in it that cannot be made anew.
+made from the tables. Everything in it can be made again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def write_snapshot(path: Path, rows: Sequence[RunRow], parts: Parts, state: Stat
 
 
 def read_snapshot(path: Path) -> tuple[RunTable, State] | None:
-    """The table and its place in the ledger; None if there is no file that can be believed."""
+    """The table and its place in the ledger; None without a file that fits."""
     left = seal_left(path)
     if left is None or left != seal_of(path) or left.size > _MAX_BYTES:
         return None

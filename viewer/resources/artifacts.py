@@ -1,4 +1,4 @@
-"""The files that a run left: their list, each to keep, and as text in a sandbox."""
+"""The files of a run: their list, each as a download, and as text in a sandbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEXTS = frozenset(
 
 
 class ListedArtifact(msgspec.Struct, frozen=True):
-    """A recorded file; `present`: it is still there, `is_text`: its name says that it can be read."""
+    """A recorded file. `present`: it still exists. `is_text`: it is text, by its name."""
 
     path: str
     bytes: int
@@ -32,13 +32,13 @@ class ListedArtifact(msgspec.Struct, frozen=True):
 
 
 class ArtifactList(msgspec.Struct, frozen=True):
-    """The files that a run left."""
+    """The files of a run."""
 
     artifacts: list[ListedArtifact]
 
 
 class Artifacts:
-    """What a run left."""
+    """Lists the files of a run."""
 
     about = "The files that a run recorded"
     parameters = Form()
@@ -48,7 +48,7 @@ class Artifacts:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
-        """Each file as it was recorded, and whether it is there."""
+        """Each file as it was recorded, and whether it exists."""
         self.parameters.read(req)
         run = find_run(self._site, run_id)
         folder = self._site.archive.folder(run)
@@ -68,7 +68,7 @@ class Artifacts:
 
 
 class ArtifactFile:
-    """A file that a run left, to keep: never shown by the browser itself, but as plain text."""
+    """A file of a run as a download; a browser shows it as plain text only."""
 
     about = "A file that a run recorded, as a download, or as text"
     parameters = Form(Parameter("view", "`text`: as plain text, in pieces", "choice", choices=("text",)), *PIECE)
@@ -78,7 +78,7 @@ class ArtifactFile:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, path: str) -> None:
-        """Only a path that the run recorded, and only where it is still a file of the run's own folder."""
+        """Only a path that the run recorded, and only if it is still a file in the run's folder."""
         asked = self.parameters.read(req)
         run = find_run(self._site, run_id)
         file, size = open_artifact(run, self._site.archive.folder(run), path)

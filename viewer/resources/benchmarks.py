@@ -1,4 +1,4 @@
-"""`/api/benchmarks`: a row for each benchmark; and the history of one: its scores, its references, its records."""
+"""`/api/benchmarks`: a row for each benchmark; and the history of one: its scores, published scores, records."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ..index.run_table import RunTable
 from .high_scores import references, references_that_hold
 
 _RECENT = 20
-_MOST_POINTS = 5000
-_MOST_ATTEMPTS = 50
-_MOST_SCORES = 200
+_MAX_POINTS = 5000
+_MAX_ATTEMPTS = 50
+_MAX_SCORES = 200
 
 
 class Benchmark(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 class BenchmarkList(msgspec.Struct, frozen=True):
-    """All benchmarks that were ever run, by id."""
+    """All benchmarks with runs, by id."""
 
     benchmarks: list[Benchmark]
     head: Head
@@ -72,7 +72,7 @@ class Benchmarks:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """The summary, with the references that held."""
+        """The summary, with the published scores that held."""
         asked = self.parameters.read(req)
         self._site.answer(req, resp, asked["as_of"], self._summarise)
 
@@ -86,7 +86,7 @@ class Benchmarks:
 class _Glance(msgspec.Struct):
     """A benchmark while its runs are looked through, the latest first.
 
-    `latest` is the latest run that is not under way, or the latest of all if every one is. `recent` are the latest runs
+    `latest` is the latest run that has ended, or the latest of all if none has. `recent` are the latest runs
     that count on the task of the newest score, `best` is the one that holds its record.
     """
 
@@ -101,7 +101,7 @@ class _Glance(msgspec.Struct):
     best: RunRow | None = None
 
     def see(self, row: RunRow) -> bool:
-        """Take the next run; False if no older one can matter."""
+        """Take the next run. Returns False if no older one can matter."""
         if self.latest is None or (self.latest.status == "running" and row.status != "running"):
             self.latest = row
         if self.newest is not None and row.counts and row.task == self.newest.task:
@@ -213,7 +213,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class ReferenceStep(msgspec.Struct, frozen=True):
-    """A published reference, which holds from `at` on."""
+    """A published score, which holds from `at` on."""
 
     at: str
     value: float
@@ -234,7 +234,7 @@ class RecordStep(msgspec.Struct, frozen=True):
 
 
 class AttemptOf(msgspec.Struct, frozen=True):
-    """One of several runs of the same work."""
+    """One of several runs of a signature."""
 
     run_id: str
     attempt: int
@@ -245,7 +245,7 @@ class AttemptOf(msgspec.Struct, frozen=True):
 
 
 class Attempts(msgspec.Struct, frozen=True):
-    """The runs of a signature that was run more than once."""
+    """The runs of a signature with several runs."""
 
     signature: str
     agent: str
@@ -291,10 +291,10 @@ class BenchmarkHistory(msgspec.Struct, frozen=True):
 class OneBenchmark:
     """The score history of a benchmark."""
 
-    about = "The history of a benchmark: scores, reference and record steps, attempts, spread of repeats"
+    about = "The history of a benchmark: scores, published scores, records, re-runs, distribution"
     parameters = Form(
-        Parameter("task", "a comparison_key of `tasks`; else that of the newest score"),
-        limit(2000, _MOST_POINTS),
+        Parameter("task", "a comparison_key of `tasks`; default: that of the newest score"),
+        limit(2000, _MAX_POINTS),
         AS_OF,
     )
     answer = BenchmarkHistory
@@ -303,7 +303,7 @@ class OneBenchmark:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, benchmark_id: str) -> None:
-        """Its newest task, or another. Raises HTTPNotFound."""
+        """The newest task, or another one. Raises HTTPNotFound."""
         asked = self.parameters.read(req)
         self._site.answer(
             req, resp, asked["as_of"], lambda view: self._history(benchmark_id, asked, view), lambda _: ()
@@ -363,7 +363,7 @@ class OneBenchmark:
                 some[0].model,
                 [AttemptOf(*(getattr(row, name) for name in AttemptOf.__struct_fields__)) for row in some],
             )
-            for signature, some in several[:_MOST_ATTEMPTS]
+            for signature, some in several[:_MAX_ATTEMPTS]
         ]
 
 
@@ -432,5 +432,5 @@ def _spread(who: tuple[str, str, str], rows: Sequence[RunRow]) -> Repeats:
         high=found.high,
         min=min(scores),
         max=max(scores),
-        scores=scores[-_MOST_SCORES:],
+        scores=scores[-_MAX_SCORES:],
     )

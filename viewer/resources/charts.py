@@ -1,4 +1,4 @@
-"""`/api/charts` and `/charts/…`: the script that draws charts. Only pages with charts ask for it."""
+"""`/api/charts` and `/charts/…`: the script that draws charts. Only pages with charts load it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 class ChartScript(msgspec.Struct, frozen=True):
-    """Where the script is. The address is another one for another script, so a browser keeps it for ever."""
+    """The address of the script. Another script has another address, so a browser keeps it for ever."""
 
     script: str
 
 
 class _Bundle:
-    """The script, read when it is first asked for."""
+    """The script, read with the first request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: tuple[ChartBundle, bytes | None] | None = None
 
     def get(self) -> tuple[ChartBundle, bytes | None]:
-        """The script, and the same packed."""
+        """The script, plain and compressed."""
         with self._lock:
             if (made := self._made) is None:
                 bundle = chart_bundle()
@@ -37,9 +37,9 @@ class _Bundle:
 
 
 class Charts:
-    """Says where the script is."""
+    """Gives the address of the script."""
 
-    about = "Where the script is that draws Vega-Lite charts"
+    about = "The address of the script that draws Vega-Lite charts"
     parameters = Form()
     answer = ChartScript
 
@@ -61,10 +61,10 @@ class ChartFile:
         self._bundle = charts.bundle
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Its bytes. Raises HTTPNotFound for a name that is not its own."""
+        """Its bytes. Raises HTTPNotFound for another name."""
         bundle, packed = self._bundle.get()
         if name != bundle.name:
-            raise falcon.HTTPNotFound(title="no such script", description="/api/charts says where it is")
+            raise falcon.HTTPNotFound(title="no such script", description="/api/charts has its address")
         resp.content_type = "text/javascript"
         resp.set_header("Cache-Control", _FOR_EVER)
         send_packed(req, resp, bundle.content, packed)

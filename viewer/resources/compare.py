@@ -1,4 +1,4 @@
-"""`/api/compare`: runs, groups, models, agents or times side by side; and two runs sample by sample."""
+"""`/api/compare`: runs, groups, models, agents or moments side by side; and two runs sample by sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...projections.scores.samples import SampleScores, SamplesUnusable, read_ro
 from ...projections.scores.selection import ListedCatalogue, SelectionError, select
 from ...projections.sqlite.database import read_groups
 from ..api.answers import answer
-from ..api.parameters import AS_OF, OFFSET, Form, NoQuestion, Parameter, limit
+from ..api.parameters import AS_OF, OFFSET, BadParameter, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, NoSuchMoment
 from ..index.row import RunRow, as_run
@@ -22,31 +22,31 @@ from .leaderboard import INCLUDE
 from .run import find_run
 from .samples import MAX_SAMPLES, outcome_of
 
-_MOST_SIDES = 6
+_MAX_SIDES = 6
 _SHOWN = ("both", "only_a", "only_b", "neither")
 
 
 class SideBySide(Comparison, frozen=True, kw_only=True):
-    """A comparison, and the state of the history that it is about."""
+    """A comparison, and the state of the history."""
 
     head: Head
 
 
 class Compare:
-    """Two to six of them, the others against the first."""
+    """Two to six sides, each against the first."""
 
-    about = "Runs, groups, models, agents or times side by side"
-    parameters = Form(Parameter("of", "what to compare, two to six times", is_list=True), INCLUDE, AS_OF)
+    about = "Runs, groups, models, agents or moments side by side"
+    parameters = Form(Parameter("of", "a side of the comparison; two to six times", is_list=True), INCLUDE, AS_OF)
     answer = SideBySide
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Task by task, with what is more than noise."""
+        """Task by task, with the differences that are more than noise."""
         asked = self.parameters.read(req)
-        if not 2 <= len(asked["of"]) <= _MOST_SIDES:
-            raise NoQuestion("of", f"give two to {_MOST_SIDES} of them, not {len(asked['of'])}")
+        if not 2 <= len(asked["of"]) <= _MAX_SIDES:
+            raise BadParameter("of", f"give it two to {_MAX_SIDES} times, not {len(asked['of'])}")
         self._site.answer_slowly(req, resp, asked["as_of"], lambda rows, head: self._compare(asked, rows, head))
 
     on_head = on_get
@@ -71,12 +71,12 @@ class Compare:
         try:
             comparison = compare([select(spec, catalogue) for spec in asked["of"]], read)
         except SelectionError as problem:
-            raise NoQuestion("of", str(problem)) from problem
+            raise BadParameter("of", str(problem)) from problem
         return SideBySide(**msgspec.structs.asdict(comparison), head=head)
 
 
 class PairCounts(msgspec.Struct, frozen=True):
-    """The number of samples that both runs have right, only one of them, or neither.
+    """The number of samples that both runs answer correctly, only one of them, or neither.
 
     `unpaired` samples are in one run only, or nothing says whether both answers are correct.
     """
@@ -100,7 +100,7 @@ class Pair(msgspec.Struct, frozen=True):
 class PairList(msgspec.Struct, frozen=True):
     """A page of pairs; `total` counts what is shown, `counts` all.
 
-    If the samples of a run cannot be used, there are no pairs, and `problem` names the run and the reason. `notes` name
+    If the samples of a run cannot be used, the list is empty, and `problem` names the run and the reason. `notes` name
     lines that were left out.
     """
 
@@ -112,13 +112,13 @@ class PairList(msgspec.Struct, frozen=True):
 
 
 class CompareSamples:
-    """Two runs, sample by sample: which of them has it right."""
+    """Two runs, sample by sample: which of them answers correctly."""
 
-    about = "Two runs sample by sample: both right, only one, neither"
+    about = "Two runs sample by sample: both correct, only one, neither"
     parameters = Form(
-        Parameter("a", "the id of a run", is_needed=True),
-        Parameter("b", "the id of another", is_needed=True),
-        Parameter("show", "only those", "choice", choices=_SHOWN),
+        Parameter("a", "the id of a run", is_required=True),
+        Parameter("b", "the id of another", is_required=True),
+        Parameter("show", "only samples with this outcome", "choice", choices=_SHOWN),
         OFFSET,
         limit(100, MAX_SAMPLES),
     )

@@ -1,4 +1,4 @@
-"""`/api/viewer-data`: the whole dataset, in the shape that the first orchestrator's tools read."""
+"""`/api/viewer-data`: the whole dataset, in the shape for tools of the first orchestrator."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ViewerData:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Everything, at once."""
+        """The whole document."""
         asked = self.parameters.read(req)
         archive, replies = self._site.archive, self._site.replies
         head = archive.peek(asked["as_of"]).head
-        if replies.is_given(req, resp, head, ()):
+        if replies.is_answered(req, resp, head, ()):
             return
         opened = open_apart(Past(archive.store, head.position)) if head.past else archive.database()
         with opened as connection:

@@ -1,4 +1,4 @@
-"""`/api/high-scores`: the published references, those that hold and those that held before."""
+"""`/api/high-scores`: the published scores, those that hold and those that held before."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ..index.archive import Archive, Head, View
 
 
 class Reference(HighScore, frozen=True, kw_only=True):
-    """A published score; `holds`: it is the one that runs are measured against."""
+    """A published score; `holds`: runs are measured against this one."""
 
     holds: bool = False
 
 
 class ReferenceList(msgspec.Struct, frozen=True):
-    """References in the order of their publication."""
+    """Published scores in the order of their publication."""
 
     high_scores: list[Reference]
     head: Head
 
 
 class HighScores:
-    """The references of all benchmarks, or of some."""
+    """The published scores of all benchmarks, or of some."""
 
     about = "Published reference scores"
     parameters = Form(Parameter("benchmark", "only of these", is_list=True), AS_OF)
@@ -35,7 +35,7 @@ class HighScores:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Those that hold say so."""
+        """All of them; those that hold are marked."""
         asked = self.parameters.read(req)
         self._site.answer(req, resp, asked["as_of"], lambda view: self._list(asked["benchmark"], view))
 
@@ -47,7 +47,7 @@ class HighScores:
 
 
 def references(archive: Archive, head: Head) -> list[Reference]:
-    """What had been published at that moment, in that order."""
+    """The scores that had been published at that moment, in that order."""
     with archive.database() as connection:
         query = "SELECT count(*) FROM high_scores WHERE seq <= ?"
         (number,) = connection.execute(query, (head.position,)).fetchone()
@@ -57,5 +57,5 @@ def references(archive: Archive, head: Head) -> list[Reference]:
 
 
 def references_that_hold(archive: Archive, head: Head) -> dict[str, HighScore]:
-    """The reference that holds for each benchmark."""
+    """The published score that holds for each benchmark."""
     return {reference.benchmark_id: reference for reference in references(archive, head) if reference.holds}

@@ -1,4 +1,4 @@
-"""`/api/leaderboard`: what each agent with each model scored on each task, and who is ahead."""
+"""`/api/leaderboard`: the score of each agent with each model on each task, and its rank."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _FILTERS = ("benchmark", "agent", "provider", "model")
 
 
 class Leaderboard(msgspec.Struct, frozen=True):
-    """The standings by benchmark, newest task and rank; a rank is among all of its task, whatever is filtered."""
+    """The standings by benchmark, newest task and rank; a rank is among all of its task, whatever the filters."""
 
     standings: list[Standing]
     head: Head
 
 
 class Standings:
-    """The leaderboard, or the part of it that is asked for."""
+    """The leaderboard, or a part of it."""
 
-    about = "What each agent with each model scored on each task, and who is ahead"
+    about = "The score of each agent with each model on each task, and its rank"
     parameters = Form(*(Parameter(name, f"only of these: {name}", is_list=True) for name in _FILTERS), INCLUDE, AS_OF)
     answer = Leaderboard
 
@@ -36,7 +36,7 @@ class Standings:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """The standings, with the references that held."""
+        """The standings, with the published scores that held."""
         asked = self.parameters.read(req)
         self._site.answer(req, resp, asked["as_of"], lambda view: self._list(asked, view))
 

@@ -1,4 +1,4 @@
-"""`/api/ledger`: from where to where the history reaches, for whoever wants to travel in it."""
+"""`/api/ledger`: the first and the last event of the history, and marks between them for the slider."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class AboutLedger(msgspec.Struct, frozen=True):
 
 
 class LedgerExtent:
-    """How much there is, and when."""
+    """The extent of the ledger."""
 
     about = "The ledger's head, size and range of times"
     parameters = Form()
@@ -74,7 +74,7 @@ class LedgerExtent:
         )
 
     def _look_up(self, head: Head) -> list[Mark]:
-        """Marks at round positions stay where they are while the ledger grows: only new ones are looked up."""
+        """The marks. They are at round positions, so while the ledger grows only new ones are looked up."""
         if head.position == 0:
             return []
         step = 1

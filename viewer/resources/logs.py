@@ -1,4 +1,4 @@
-"""What a run printed: pieces of it, also while it grows, and the lines in which a text stands."""
+"""The output of a run: pieces of it, also while it grows, and the lines that contain a text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONTEXT_LINES = 5
 class Log:
     """A run's output as plain text, also while it grows."""
 
-    about = "What a run printed, as plain text, in pieces"
+    about = "The output of a run as plain text, in pieces"
     parameters = Form(*PIECE)
     answer = "text/plain"
 
@@ -36,7 +36,7 @@ class Log:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
-        """`offset` in bytes, a negative one from the end; `limit` in bytes. Headers say the size and where to go on."""
+        """`offset` and `limit` in bytes, a negative `offset` from the end. Headers have the size and next offset."""
         asked = self.parameters.read(req)
         file, size = _open_log(self._site, run_id, name)
         with file:
@@ -59,7 +59,7 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """Lines in which a text stands; `next_offset` goes on where there may be more."""
+    """Lines that contain a text; `next_offset` continues the search if there may be more."""
 
     matches: list[Match]
     next_offset: int | None
@@ -69,10 +69,10 @@ class Matches(msgspec.Struct, frozen=True):
 class LogMatches:
     """Search in a log, on the server: a log can be a gigabyte."""
 
-    about = "The lines of a log in which a text stands"
+    about = "The lines of a log that contain a text"
     parameters = Form(
-        Parameter("q", "the text; case makes no difference", is_needed=True),
-        msgspec.structs.replace(OFFSET, about="where to begin, in bytes"),
+        Parameter("q", "the text; letter case makes no difference", is_required=True),
+        msgspec.structs.replace(OFFSET, about="the first byte of the search"),
         limit(200, 1000),
     )
     answer = Matches
@@ -81,7 +81,7 @@ class LogMatches:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
-        """Lines, from `offset` on, as far as one question may read."""
+        """Lines, from `offset` on, as far as one request may read."""
         asked = self.parameters.read(req)
         file, size = _open_log(self._site, run_id, name)
         with file:
@@ -91,16 +91,16 @@ class LogMatches:
 
 
 def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
-    """A log, opened, and its size; an empty one where there is none yet. Raises HTTPNotFound."""
+    """A log, opened, and its size; an empty one if it does not exist yet. Raises HTTPNotFound."""
     if name not in LOGS:
-        raise falcon.HTTPNotFound(title="no such log", description=f"there are {', '.join(LOGS)}")
+        raise falcon.HTTPNotFound(title="no such log", description=f"known logs: {', '.join(LOGS)}")
     folder = site.archive.folder(find_run(site, run_id))
     if not os.path.lexists(folder / LOGS[name]):
         return io.BytesIO(), 0
     return open_inside(folder, LOGS[name])
 
 
-def _search(file: BinaryIO, size: int, wanted: str, offset: int, most: int) -> Matches:
+def _search(file: BinaryIO, size: int, wanted: str, offset: int, limit: int) -> Matches:
     begin = place = min(offset, size)
     file.seek(begin)
     matches: list[Match] = []
@@ -116,6 +116,6 @@ def _search(file: BinaryIO, size: int, wanted: str, offset: int, most: int) -> M
             matches.append(Match(place, number, text.rstrip("\r\n")[:_MAX_SHOWN], starts[0], len(starts) - 1))
         place += len(line)
         number += is_start
-        if len(matches) == most or place - begin >= _MAX_READ:
+        if len(matches) == limit or place - begin >= _MAX_READ:
             break
     return Matches(matches, place if place < size else None, size)

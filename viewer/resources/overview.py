@@ -1,4 +1,4 @@
-"""`/api/overview`: what runs now, what ended last, what is better or worse than before, and what fails."""
+"""`/api/overview`: running and finished runs, new bests, regressions and failures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LISTED = 10
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many there are."""
+    """Numbers of runs and of names."""
 
     runs: int
     running: int
@@ -64,7 +64,7 @@ class Failures(msgspec.Struct, frozen=True):
 
 
 class Day(msgspec.Struct, frozen=True):
-    """How many runs ended on a day (UTC), and how."""
+    """The number of runs that ended on a day (UTC), by status."""
 
     date: str
     succeeded: int
@@ -95,9 +95,9 @@ class Summary(msgspec.Struct, frozen=True):
 class Overview:
     """The history at a glance."""
 
-    about = "What runs now, what ended last, new records, regressions, failures by reason"
+    about = "Running and finished runs, new records, regressions, failures by reason"
     parameters = Form(
-        Parameter("days", "how many days back, from the last event", "number", 7, least=1, most=365), AS_OF
+        Parameter("days", "the number of days, back from the last event", "number", 7, minimum=1, maximum=365), AS_OF
     )
     answer = Summary
 
@@ -167,7 +167,7 @@ def _beats_another(row: RunRow) -> bool:
 
 
 def _regressions(table: RunTable, pair: Pairing | None) -> list[Regression]:
-    """Those that are significant first, and then the newest."""
+    """The significant ones first, and then the newest."""
 
     def row(run_ids: Sequence[str]) -> RunRow:
         found = table.find(run_ids[-1])
@@ -196,12 +196,12 @@ def _failures(table: RunTable, recent: Sequence[int]) -> list[Failures]:
     for number in recent:
         if statuses.codes[number] == failed:
             of_reason[reasons.codes[number]].append(number)
-    told = []
+    found = []
     for reason, numbers in of_reason.items():
         latest = table.rows[numbers[0]]
         where = {benchmarks.codes[number] for number in numbers}
-        told.append(Failures(reasons.name(reason), len(numbers), len(where), latest.run_id, latest.ended_at or ""))
-    return sorted(told, key=lambda failures: (-failures.runs, failures.reason))
+        found.append(Failures(reasons.name(reason), len(numbers), len(where), latest.run_id, latest.ended_at or ""))
+    return sorted(found, key=lambda failures: (-failures.runs, failures.reason))
 
 
 def _activity(table: RunTable, now: datetime, days: int) -> list[Day]:

@@ -22,7 +22,7 @@ class PageFile:
         self._tag = f'"{sha256(self._body).hexdigest()[:16]}"'
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Its bytes, unless the browser has them."""
+        """Its bytes, unless the browser has them already."""
         resp.set_header("ETag", self._tag)
         if self._tag in (req.get_header("If-None-Match") or ""):
             resp.status = falcon.HTTP_304

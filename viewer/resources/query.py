@@ -1,4 +1,4 @@
-"""`/api/query`: SQL over the analytics views, in a sandbox of its own; and what there is to ask for."""
+"""`/api/query`: SQL over the analytics views, in a sandbox; and the list of these views."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..index.archive import Head
 
 _AT_ONCE = 2
 _SECONDS = 20.0
-_MOST_ROWS = 10_000
-_MOST_SQL = 100_000
+_MAX_ROWS = 10_000
+_MAX_SQL = 100_000
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One SELECT over the views; `limit` rows of its answer; `as_of` as everywhere."""
+    """One SELECT over the views; at most `limit` rows of its answer; `as_of` as in other requests."""
 
     sql: str
     limit: int = 1000
@@ -58,12 +58,14 @@ class AskQuery:
         self._running = threading.BoundedSemaphore(_AT_ONCE)
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """The rows. Raises HTTPBadRequest, with what DuckDB says; HTTPTooManyRequests."""
+        """The rows. Raises HTTPBadRequest with DuckDB's message; HTTPTooManyRequests."""
         self.parameters.read(req)
         asked = _read(req)
         if not self._running.acquire(blocking=False):
             raise falcon.HTTPTooManyRequests(
-                title="too many queries", description=f"{_AT_ONCE} run already; ask again in a moment", retry_after=2
+                title="too many queries",
+                description=f"{_AT_ONCE} queries are running; try again",
+                retry_after=2,
             )
         try:
             answer(req, resp, self._ask(asked))
@@ -81,30 +83,32 @@ class AskQuery:
         try:
             result = run_query(archive.workspace, reader, asked.sql, limits, notice=archive.notice)
         except QueryError as problem:
-            raise falcon.HTTPBadRequest(title="the query has no answer", description=str(problem)) from problem
+            raise falcon.HTTPBadRequest(title="the query failed", description=str(problem)) from problem
         columns = [AnswerColumn(name, kind) for name, kind in result.columns]
         return QueryAnswer(columns, result.rows, result.truncated, result.seconds, head)
 
 
 def _read(req: falcon.Request) -> Query:
-    """The question. Raises HTTPUnsupportedMediaType: a form of a foreign page can't ask; HTTPBadRequest."""
+    """The query. Raises HTTPBadRequest, and HTTPUnsupportedMediaType: a form of another site cannot send JSON."""
     if (req.content_type or "").partition(";")[0].strip() != falcon.MEDIA_JSON:
-        raise falcon.HTTPUnsupportedMediaType(title="no JSON", description='send {"sql": "SELECT …"} as JSON')
+        raise falcon.HTTPUnsupportedMediaType(title="not JSON", description='send {"sql": "SELECT …"} as JSON')
     if req.get_header("Content-Encoding"):
-        raise falcon.HTTPUnsupportedMediaType(title="a packed body", description="send the question as it is, unpacked")
+        raise falcon.HTTPUnsupportedMediaType(title="compressed body", description="send the query without compression")
     try:
         asked = msgspec.json.decode(req.bounded_stream.read(), type=Query)
     except msgspec.DecodeError as problem:
-        raise falcon.HTTPBadRequest(title="bad question", description=str(problem)) from problem
-    if not 1 <= asked.limit <= _MOST_ROWS:
-        raise falcon.HTTPBadRequest(title="bad limit", description=f"limit: not between 1 and {_MOST_ROWS}")
-    if len(asked.sql) > _MOST_SQL:
-        raise falcon.HTTPBadRequest(title="bad sql", description=f"sql: more than {_MOST_SQL} characters")
+        raise falcon.HTTPBadRequest(title="bad query", description=str(problem)) from problem
+    if not 1 <= asked.limit <= _MAX_ROWS:
+        raise falcon.HTTPBadRequest(
+            title="bad limit", description=f"limit: must be from 1 to {_MAX_ROWS}, got {asked.limit}"
+        )
+    if len(asked.sql) > _MAX_SQL:
+        raise falcon.HTTPBadRequest(title="bad sql", description=f"sql: longer than {_MAX_SQL} characters")
     return asked
 
 
 class QueryColumn(msgspec.Struct, frozen=True):
-    """A column of a view, and what it holds."""
+    """A column of a view, and its meaning."""
 
     name: str
     type: str
@@ -112,7 +116,7 @@ class QueryColumn(msgspec.Struct, frozen=True):
 
 
 class QueryView(msgspec.Struct, frozen=True):
-    """A view that can be asked."""
+    """A view, with its columns."""
 
     name: str
     about: str
@@ -120,14 +124,14 @@ class QueryView(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A question to begin with."""
+    """An example of a query."""
 
     title: str
     sql: str
 
 
 class ViewList(msgspec.Struct, frozen=True):
-    """What there is to ask for."""
+    """The views, and examples."""
 
     views: list[QueryView]
     examples: list[Example]
@@ -152,7 +156,7 @@ EXAMPLES = [
 class QueryViews:
     """The views, their columns, and some examples."""
 
-    about = "The views that can be asked, with their columns, and examples"
+    about = "The views with their columns, and examples"
     parameters = Form()
     answer = ViewList
 

@@ -58,14 +58,14 @@ class GroupOfRun(msgspec.Struct, frozen=True):
 
 
 class LogSizes(msgspec.Struct, frozen=True):
-    """Bytes of what the run printed; None where there is no such file."""
+    """The bytes of the output; None if the file does not exist."""
 
     stdout: int | None
     stderr: int | None
 
 
 class AboutRun(msgspec.Struct, frozen=True):
-    """A run: all its columns, as in `viewer_data.json`, and what stands around it."""
+    """A run: all its columns, as in `viewer_data.json`, and its context."""
 
     run: dict[str, Any]
     standing: Standing
@@ -87,7 +87,7 @@ class OneRun:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
-        """The run's row, whether it is stale, and the other attempts at the same work."""
+        """The row of the run, whether it is stale, and the other runs of its signature."""
         as_of = self.parameters.read(req)["as_of"]
         run = find_run(self._site, run_id, as_of)
         folder = self._site.archive.folder(run)
@@ -138,7 +138,7 @@ def _standing(row: RunRow) -> Standing:
 
 
 class EventList(msgspec.Struct, frozen=True):
-    """The events of a run, each as it stands in the ledger, with `chain_verified`; and whether all are."""
+    """The events of a run as the ledger has them, each with `chain_verified`; and whether all are verified."""
 
     events: list[dict[str, Any]]
     chain_verified: bool
@@ -146,7 +146,7 @@ class EventList(msgspec.Struct, frozen=True):
 
 
 class Events:
-    """The events of a run, each with the proof that it stands unchanged in the chain."""
+    """The events of a run, each with the proof that it is unchanged in the chain."""
 
     about = "The events of a run, each with the proof of its chain"
     parameters = Form(AS_OF)
@@ -156,8 +156,8 @@ class Events:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
-        """`chain_verified`: the line's hash was computed anew, and it follows the line before it."""
-        # No ETag: that an answer stands as it was would be no proof.
+        """`chain_verified`: the line's hash was computed again, and the line follows the one before it."""
+        # No ETag: a kept answer does not prove anything.
         as_of = self.parameters.read(req)["as_of"]
         with self._site.archive.look(as_of) as view:
             row, head = view.table.find(run_id), view.head
@@ -171,7 +171,7 @@ class Events:
 
 
 def _events(store: EventReader, run_id: str, first: int, last: int) -> Iterator[dict[str, Any]]:
-    """The events of a run among those of two positions. Only its own lines, and those before them, are read closely."""
+    """The events of a run among those of two positions. Only its own lines, and those before them, are decoded."""
     named = b'"stream":%b,' % msgspec.json.encode(run_id)
     before = None if first == 1 else b""
     for seq, line in enumerate(store.read_lines(after=max(0, first - 2)), max(1, first - 1)):

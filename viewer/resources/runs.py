@@ -1,4 +1,4 @@
-"""`/api/runs`: the list of runs, filtered, sorted, counted and paged; and all that is filtered as a file."""
+"""`/api/runs`: the list of runs, filtered, sorted, counted and paged; and all matching runs as a file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import msgspec
 
 from ...ledger.fold import Status
 from ..api.download import send_csv, send_json
-from ..api.parameters import AS_OF, MOST_NUMBER, Form, NoQuestion, Parameter, limit
+from ..api.parameters import AS_OF, MAX_NUMBER, BadParameter, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
 from ..index.row import RunRow
 from ..index.run_table import FILTERS, Question
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 
 
 class RunList(msgspec.Struct, frozen=True):
-    """A page of runs. `total` counts what the filters keep, `all` every run, `facets` the values of each column."""
+    """A page of runs. `total` counts the matching runs, `all` every run, `facets` the values of each column."""
 
     runs: list[RunRow]
     total: int
@@ -34,14 +34,14 @@ class RunList(msgspec.Struct, frozen=True):
 
 
 class Runs:
-    """The runs, newest first unless asked otherwise."""
+    """The runs, the newest first by default."""
 
     about = "The list of runs: filtered, sorted, paged, with facets"
     parameters = Form(
         *(
             Parameter(
                 name,
-                f"keep runs with one of these: {COLUMNS[name]}",
+                f"only runs with one of these: {COLUMNS[name]}",
                 "choice" if name == "status" else "text",
                 choices=get_args(Status) if name == "status" else (),
                 is_list=True,
@@ -50,14 +50,14 @@ class Runs:
         ),
         Parameter("since", "started at this time or later", "moment"),
         Parameter("until", "started before this time", "moment"),
-        Parameter("q", "words, each of which stands somewhere in the run's names or its error"),
+        Parameter("q", "words; each must be part of a name of the run or of its error"),
         Parameter("sort", "columns, the most important first, - for descending"),
-        Parameter("desc", "1 turns the direction of all columns", "choice", choices=("0", "1")),
-        limit(100, MOST_ROWS),
-        Parameter("offset", "how many to pass over", "number"),
-        Parameter("cursor", "`next` of the page before"),
+        Parameter("desc", "1 reverses the direction of all columns", "choice", choices=("0", "1")),
+        limit(100, MAX_ROWS),
+        Parameter("offset", "the number of runs to skip", "number"),
+        Parameter("cursor", "`next` of the previous page"),
         Parameter("facets", "0 leaves them out", "choice", "1", choices=("0", "1")),
-        Parameter("format", "everything that is filtered, as a file", "choice", choices=("csv", "json")),
+        Parameter("format", "all matching runs as a file", "choice", choices=("csv", "json")),
         AS_OF,
     )
     answer = RunList
@@ -87,9 +87,9 @@ class Runs:
             rows = table.page(found, question.sort, first=first, most=most + 1)
         else:
             try:
-                rows = table.page_behind(found, question.sort, cursor.stand(), cursor.number, most + 1)
+                rows = table.page_after(found, question.sort, cursor.stand(), cursor.number, most + 1)
             except TypeError:
-                raise NoQuestion("cursor", "it is none of this list") from None
+                raise BadParameter("cursor", "not a value of this list") from None
         more = len(rows) > most
         rows = rows[:most]
         last = _Cursor.of(question.sort, rows[-1], table.numbers[rows[-1].run_id]) if more else None
@@ -106,7 +106,7 @@ class Runs:
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """Where a page ended: the order, what its last row has in the columns of that order, and its number."""
+    """The end of a page: the order, the values of its last row in the columns of that order, and its number."""
 
     sort: Sort
     values: list[str | float | bool | None]
@@ -117,7 +117,7 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
         return _Cursor(sort, [getattr(row, COLUMNS[name]) for name, _ in sort], number)
 
     def stand(self) -> SimpleNamespace:
-        """What has the columns of that row."""
+        """An object with the columns of that row."""
         return SimpleNamespace(
             **{COLUMNS[name]: value for (name, _), value in zip(self.sort, self.values, strict=True)}
         )
@@ -131,14 +131,14 @@ def _cursor(asked: dict[str, Any], sort: Sort) -> _Cursor | None:
     if text is None:
         return None
     if asked["offset"] is not None:
-        raise NoQuestion("offset", "not with a cursor: it says where to go on")
+        raise BadParameter("offset", "cannot be used with a cursor")
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Cursor)
     except ValueError:
-        raise NoQuestion("cursor", "it is no `next` of a page") from None
-    if cursor.sort != sort or len(cursor.values) != len(sort) or not 0 <= cursor.number <= MOST_NUMBER:
-        raise NoQuestion("cursor", "it belongs to a list in another order; give the same sort, or begin anew")
+        raise BadParameter("cursor", "not a value returned in `next`") from None
+    if cursor.sort != sort or len(cursor.values) != len(sort) or not 0 <= cursor.number <= MAX_NUMBER:
+        raise BadParameter("cursor", "belongs to a list in another order; give the same sort, or leave it out")
     return cursor
 
 
@@ -157,7 +157,7 @@ def _sort(text: str | None, desc: str | None) -> Sort:
     for part in (text or "").split(",") if text else ():
         name = part.strip().removeprefix("-")
         if name not in COLUMNS:
-            raise NoQuestion("sort", f"'{name}' is none of {', '.join(sorted(COLUMNS))}")
+            raise BadParameter("sort", f"unknown column '{name}'; known: {', '.join(sorted(COLUMNS))}")
         keys.setdefault(name, part.strip().startswith("-"))
     if not keys:
         return (("started", desc != "0"),) if desc else NEWEST

@@ -26,7 +26,7 @@ class SampleList(msgspec.Struct, frozen=True):
     """A page of samples. `total` counts what the filters keep; the other counts are about the whole file.
 
     A sample with an `error` is counted in `errors`, and in neither `right` nor `wrong`. `unreadable` lines are not JSON
-    objects. If the file is not the one that the ledger recorded, there are no samples, and `problem` says why.
+    objects. If the file is not the one that the ledger recorded, the list is empty, and `problem` says why.
     """
 
     samples: list[dict[str, Any]]
@@ -44,7 +44,7 @@ class Samples:
 
     about = "The samples of a run: all, or those with one outcome"
     parameters = Form(
-        Parameter("correct", "1: only correct answers, 0: only incorrect ones", "number", least=0, most=1),
+        Parameter("correct", "1: only correct answers, 0: only incorrect ones", "number", minimum=0, maximum=1),
         Parameter("outcome", "only samples with this outcome", "choice", choices=("error", "unscored")),
         Parameter("id", "only the sample with this id"),
         Parameter("q", "a text that the sample contains; letter case makes no difference"),

@@ -1,4 +1,4 @@
-"""For whoever watches the server: `/healthz` and `/metrics`."""
+"""For monitoring: `/healthz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..api.site import Site
 
 
 class Health:
-    """For whoever waits for the server."""
+    """Says that the server answers."""
 
     about = "Whether the server answers"
     parameters = Form()
     answer = "text/plain"
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """It answers."""
+        """The text `ok`."""
         resp.text = "ok\n"
         resp.content_type = falcon.MEDIA_TEXT
 
@@ -49,14 +49,14 @@ class PrometheusMetrics:
             lines.extend(f"{name}{labels} {value}" for labels, value in values)
 
         requests = [(f'{{status="{status}"}}', count) for status, count in sorted(metrics.requests.items())]
-        add("viewer_requests_total", "counter", "Requests that were answered.", *requests)
+        add("viewer_requests_total", "counter", "Answered requests.", *requests)
         add("viewer_request_seconds_total", "counter", "Seconds spent on them.", ("", round(metrics.seconds, 6)))
         add("viewer_open_streams", "gauge", "Server-sent event streams that are open.", ("", metrics.streams))
         add("viewer_resident_memory_bytes", "gauge", "Memory of the server.", ("", _resident_bytes()))
         add("benchmarks_ledger_position", "gauge", "Position of the ledger's last event.", ("", position))
         runs = [(f'{{status="{status}"}}', statuses.get(status, 0)) for status in get_args(Status)[:3]]
         add("benchmarks_runs", "gauge", "Runs by status.", *runs)
-        add("benchmarks_stale_runs", "gauge", "Runs under way without a sign of life.", ("", stale))
+        add("benchmarks_stale_runs", "gauge", "Running runs without a heartbeat for a long time.", ("", stale))
         resp.text = "\n".join(lines) + "\n"
         resp.content_type = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -1,8 +1,8 @@
-"""`/api/stream`: what happens, as server-sent events.
+"""`/api/stream`: changes as server-sent events.
 
 A stream holds a thread of the server. So only some may wait at once, and not for long: a further page is answered at
-once, with what is new to it, and its browser comes again after a moment. The id of an event is a position of the
-ledger, which the browser sends back (`Last-Event-ID`): nothing is missed, and nothing is told twice.
+once, with what is new to it, and its browser connects again after a moment. The id of an event is a position of the
+ledger, which the browser sends back (`Last-Event-ID`): no change is missed, and none is sent twice.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from typing import Any
 import falcon
 import msgspec
 
-from ..api.parameters import MOST_NUMBER, Form, NoQuestion, Parameter
+from ..api.parameters import MAX_NUMBER, BadParameter, Form, Parameter
 from ..api.site import Site
 from ..index.archive import View
 
 RETRY_MS = 700
 LOOK_EVERY = 0.15
-"""Seconds between two looks at the ledger; a look that finds nothing costs some ten microseconds."""
+"""Seconds between two checks of the ledger; one that finds nothing takes about ten microseconds."""
 
 _OPEN_SECONDS = 25.0
 _COMMENT_EVERY = 5.0
-_MOST_ROWS = 200
+_MAX_ROWS = 200
 
 
 class Stream:
-    """Runs as they start and change, one stream a page."""
+    """Runs as they start and change, one stream for each page."""
 
-    about = "What happens, as server-sent events: run, head, stale, reset, damage"
-    parameters = Form(Parameter("after", "the position that the page shows", "number", most=MOST_NUMBER))
+    about = "Changes as server-sent events: run, head, stale, reset, damage"
+    parameters = Form(Parameter("after", "the position that the page shows", "number", maximum=MAX_NUMBER))
     answer = "text/event-stream"
 
-    def __init__(self, site: Site, most_waiting: int, *, open_seconds: float = _OPEN_SECONDS) -> None:
+    def __init__(self, site: Site, max_waiting: int, *, open_seconds: float = _OPEN_SECONDS) -> None:
         self._site = site
-        self._waiting = threading.BoundedSemaphore(most_waiting) if most_waiting else None
+        self._waiting = threading.BoundedSemaphore(max_waiting) if max_waiting else None
         self._open_seconds = open_seconds
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Server-sent events, from `Last-Event-ID`, or `after`, or now on."""
         after = _last_seen(req, self.parameters.read(req)["after"])
-        teller = _Teller(self._site, after)
-        first = f"retry: {RETRY_MS}\n\n".encode() + teller.news()  # Errors are told as errors, before it begins.
+        updates = _News(self._site, after)
+        first = f"retry: {RETRY_MS}\n\n".encode() + updates.news()  # An error must come before the stream begins.
         resp.content_type = "text/event-stream"
         resp.set_header("Cache-Control", "no-store")
         resp.set_header("X-Accel-Buffering", "no")
@@ -53,7 +53,7 @@ class Stream:
             return
         is_gone = req.env.get("waitress.client_disconnected", lambda: False)
         self._site.metrics.add_stream(1)
-        resp.stream = _Open(self._follow(first, teller, is_gone), self._end)
+        resp.stream = _Open(self._follow(first, updates, is_gone), self._end)
 
     on_head = on_get
 
@@ -62,23 +62,23 @@ class Stream:
         assert self._waiting is not None  # noqa: S101 - for the type checker: it was taken
         self._waiting.release()
 
-    def _follow(self, first: bytes, teller: _Teller, is_gone: Any) -> Iterator[bytes]:
+    def _follow(self, first: bytes, updates: _News, is_gone: Any) -> Iterator[bytes]:
         yield first
         end = time.monotonic() + self._open_seconds
         spoke = time.monotonic()
         while (now := time.monotonic()) < end and not is_gone():
             if self._site.closing.wait(LOOK_EVERY):
                 return
-            news = teller.news()
+            news = updates.news()
             if not news and now - spoke >= _COMMENT_EVERY:
-                news = b": still here\n\n"  # Whoever is gone is noticed by writing to him.
+                news = b": still here\n\n"  # Only writing shows that a client is gone.
             if news:
                 spoke = now
                 yield news
 
 
 class _Open:
-    """An open stream: `close`, which the server always calls, gives its place to another."""
+    """An open stream. The server always calls `close`, which frees its place."""
 
     def __init__(self, pieces: Iterator[bytes], end: Callable[[], None]) -> None:
         self._pieces = pieces
@@ -94,8 +94,8 @@ class _Open:
             self._end = None
 
 
-class _Teller:
-    """Tells one page what is new to it."""
+class _News:
+    """What is new to one page."""
 
     def __init__(self, site: Site, after: int | None) -> None:
         self._archive = site.archive
@@ -105,7 +105,7 @@ class _Teller:
         self._stale: frozenset[str] | None = None
 
     def news(self) -> bytes:
-        """Everything since the last time; empty where nothing happened."""
+        """Everything since the last call; empty if nothing changed."""
         with self._archive.look() as view:
             pieces = list(self._news(view))
         return b"".join(pieces)
@@ -116,11 +116,11 @@ class _Teller:
             yield _event("head", head, head.position)
         elif self._position != head.position:
             changed = self._archive.changes_since(self._position)
-            if changed is None or len(changed) > _MOST_ROWS:
+            if changed is None or len(changed) > _MAX_ROWS:
                 yield _event("reset", head, head.position)
             else:
                 rows = [row for run_id in changed if (row := view.table.find(run_id))]
-                # Without an id: only behind the last of them all up to the head has been told.
+                # Without an id: only after the last one has the page everything up to the head.
                 for row in view.marked(rows):
                     yield _event("run", row, None)
                 yield _event("head", head, head.position)
@@ -139,9 +139,9 @@ def _event(name: str, data: Any, position: int | None) -> bytes:
 
 
 def _last_seen(req: falcon.Request, after: int | None) -> int | None:
-    told = req.get_header("Last-Event-ID")
-    if not told:
+    given = req.get_header("Last-Event-ID")
+    if not given:
         return after
-    if not told.isdecimal() or len(told) > 16:
-        raise NoQuestion("Last-Event-ID", "it is no position of the ledger")
-    return int(told)
+    if not given.isdecimal() or len(given) > 16:
+        raise BadParameter("Last-Event-ID", "not a position of the ledger")
+    return int(given)

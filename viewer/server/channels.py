@@ -1,7 +1,7 @@
-"""Connections with a time limit: whoever sends or reads too slowly makes room for others.
+"""Connections with a time limit: a client that sends or reads too slowly loses its connection.
 
-Waitress gives a request to a thread when all of it has come, and sends answers in its one loop: a slow client holds no
-thread, but a place among the connections. Here it loses that place.
+Waitress gives a request to a thread when it is complete, and sends answers in one loop. So a slow client does not hold
+a thread, but it holds one of the connections. Here it loses that place.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
 CONNECTIONS = 500
-MOST_HEADER_BYTES = 32 * 1024
-MOST_BODY_BYTES = 256 * 1024
+MAX_HEADER_BYTES = 32 * 1024
+MAX_BODY_BYTES = 256 * 1024
 REQUEST_SECONDS = 20.0
-"""All of a request must have come so long after its first byte."""
+"""The maximum time from the first byte of a request to its last."""
 
 IDLE_SECONDS = 75.0
-"""A connection may wait so long for its next request."""
+"""The maximum time that a connection may wait for its next request."""
 
 CROWDED_SECONDS = 2.0
-"""Both limits, where there is no place left for anybody else."""
+"""Both limits, if all connections are taken."""
 
 READ_WINDOW_SECONDS = 30.0
-LEAST_BYTES_PER_SECOND = 1024
+MIN_BYTES_PER_SECOND = 1024
 
 
 class LimitedChannel(HTTPChannel):
-    """A connection that is closed when it keeps the server waiting."""
+    """A connection that is closed if it keeps the server waiting."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self._last_heard = time.monotonic()
         self._request_began: float | None = None
         self._sent = 0
-        self._window: tuple[float, int] | None = None  # When it began, and what had been sent until then.
+        self._window: tuple[float, int] | None = None  # When it began, and the bytes sent until then.
         super().__init__(*given, **named)
 
     def received(self, data: bytes) -> bool:
-        """Takes what has come, and notes since when a request has been coming."""
+        """Take the bytes, and note when the request began."""
         self._last_heard = time.monotonic()
         taken = bool(super().received(data))
         if self.request is None:
@@ -51,15 +51,15 @@ class LimitedChannel(HTTPChannel):
         return taken
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Sends some, and counts it."""
+        """Send bytes, and count them."""
         number = int(super().send(data, do_close=do_close) or 0)
         self._sent += number
         return number
 
     def look_at_the_clock(self) -> None:
-        """Close the connection where its time is up."""
+        """Close the connection if its time is up."""
         if self.connected and self._keeps_waiting(time.monotonic()):
-            # At once: waitress' own way waits until more can be written, which is what a slow reader never allows.
+            # At once: waitress waits until more can be written, which a slow reader never allows.
             self.will_close = self.close_when_flushed = False
             self.handle_close()
 
@@ -68,7 +68,7 @@ class LimitedChannel(HTTPChannel):
             return self._reads_slowly(now)
         self._window = None
         if self.requests:
-            self._last_heard = now  # It waits for us.
+            self._last_heard = now  # It waits for this server.
             return False
         crowded = self.server.in_connection_overflow
         if self._request_began is not None:
@@ -84,23 +84,23 @@ class LimitedChannel(HTTPChannel):
         if now - began < READ_WINDOW_SECONDS:
             return False
         self._window = (now, self._sent)
-        return self._sent - sent < LEAST_BYTES_PER_SECOND * READ_WINDOW_SECONDS
+        return self._sent - sent < MIN_BYTES_PER_SECOND * READ_WINDOW_SECONDS
 
 
 class LimitedServer(TcpWSGIServer):
-    """A server that looks at the clock of its connections once a second."""
+    """A server that checks the time limits of its connections once a second."""
 
     channel_class = LimitedChannel
 
     def maintenance(self, now: float) -> None:
-        """What waitress calls every `cleanup_interval` seconds."""
+        """Waitress calls this every `cleanup_interval` seconds."""
         channels: dict[int, LimitedChannel] = self.active_channels  # type: ignore[assignment]  # its stub is wrong
         for channel in list(channels.values()):
             channel.look_at_the_clock()
 
 
 def create_limited_server(app: Any, listening: socket.socket, threads: int) -> LimitedServer:
-    """A server of that application on a socket that listens, with bounds for connections and requests."""
+    """A server of that application on a listening socket, with limits for connections and requests."""
     limits = Adjustments(
         sockets=[listening],
         threads=threads,
@@ -108,9 +108,9 @@ def create_limited_server(app: Any, listening: socket.socket, threads: int) -> L
         asyncore_use_poll=True,
         cleanup_interval=1,
         connection_limit=CONNECTIONS,
-        max_request_header_size=MOST_HEADER_BYTES,
-        max_request_body_size=MOST_BODY_BYTES,
-        channel_request_lookahead=1,  # So that it is noticed when a stream's reader has gone.
+        max_request_header_size=MAX_HEADER_BYTES,
+        max_request_body_size=MAX_BODY_BYTES,
+        channel_request_lookahead=1,  # So that the server notices when the reader of a stream has gone.
     )
     about = (listening.family, listening.type, listening.proto, listening.getsockname())
     return LimitedServer(app, _sock=listening, adj=limits, bind_socket=False, sockinfo=about)

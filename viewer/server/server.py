@@ -1,4 +1,4 @@
-"""The viewer's server: waitress around the application, on one address, until somebody ends it."""
+"""The viewer's server: waitress around the application, on one address, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..api.guard import LOOPBACK
 from ..app import create_app
 
 THREADS = 8
-_MOST_STREAMS = 4
-"""Browsers open at most six connections to one server: with as many streams, their other requests would wait."""
+_MAX_STREAMS = 4
+"""Browsers open at most six connections to one server: with six streams, their other requests would wait."""
 
 
 class ViewerError(Exception):
-    """The viewer cannot be served; the message says why, and what to change."""
+    """The viewer cannot be served; the message says why, and what to do."""
 
 
 class PortInUse(ViewerError):
@@ -42,15 +42,15 @@ def serve(
     threads: int = THREADS,
     notice: Notice | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `on_ready` is told the URL. Port 0 takes any free one.
+    """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL. Port 0 takes any free one.
 
-    On an address that others can reach, a visitor needs the token that stands in that URL. `allowed_hosts` are more
-    names under which the page may be visited, such as that of a proxy. `notice`: as in `create_app`.
-    Raises PortInUse, and ViewerError where the address can't be had.
+    On an address that others can reach, visitors need the token in that URL. `allowed_hosts` are more names under which
+    the page may be visited, such as that of a proxy. `notice`: as in `create_app`. Raises PortInUse, and ViewerError if
+    the address cannot be used.
     """
     from .channels import create_limited_server
 
-    # A request that waits for a thread is no news.
+    # Do not log requests that wait for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     token = None if host in LOOPBACK else secrets.token_urlsafe(24)
     listening = _listen(host, port)
@@ -62,7 +62,7 @@ def serve(
             store,
             hosts=_names(host) | set(allowed_hosts),
             token=token,
-            most_streams=min(threads // 2, _MOST_STREAMS),
+            max_streams=min(threads // 2, _MAX_STREAMS),
             closing=closing,
             eager=True,
             notice=notice,
@@ -76,7 +76,7 @@ def serve(
 
 
 def _names(host: str) -> set[str]:
-    """The names under which a server on that address is visited."""
+    """The names under which visitors reach a server on that address."""
     if host in LOOPBACK:
         return set(LOOPBACK)
     own = {host, socket.gethostname()}
@@ -93,7 +93,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as problem:
-        raise ViewerError(f"'{host}' is no address of this machine: {problem.strerror}") from problem
+        raise ViewerError(f"'{host}' is not an address of this machine: {problem.strerror}") from problem
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -114,7 +114,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _ended_by_signals(closing: threading.Event) -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
         closing.set()
-        raise KeyboardInterrupt  # What waitress ends its loop and its threads on.
+        raise KeyboardInterrupt  # It ends the loop and the threads of waitress.
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

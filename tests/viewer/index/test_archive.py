@@ -1,4 +1,4 @@
-"""The history behind the answers: it follows the ledger event by event, and looks back to any moment."""
+"""The history: it follows the ledger event by event, and looks back to any moment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_now(archive):
 
 @settings(max_examples=40)
 @given(st.lists(Histories.events(), min_size=1, max_size=3))
-def test_what_is_followed_is_what_is_folded_anew_now_and_at_every_earlier_moment(tmp_path_factory, batches):
+def test_following_equals_folding_now_and_at_every_earlier_moment(tmp_path_factory, batches):
     folder = tmp_path_factory.mktemp("archive")
     store = JsonlStore(folder / "ledger", notice=print)
     archive = Archive(Workspace(folder), store)
@@ -52,7 +52,7 @@ def test_what_is_followed_is_what_is_folded_anew_now_and_at_every_earlier_moment
     store.close()
 
 
-def test_the_past_of_runs_that_overlap_is_that_of_a_fold_at_every_moment(archive, store, histories):
+def test_the_past_of_overlapping_runs_equals_a_fold(archive, store, histories):
     def story(run_id, score):
         yield NewEvent(run_id, histories.started(run_id))
         yield NewEvent(run_id, Heartbeat())
@@ -70,7 +70,7 @@ def test_the_past_of_runs_that_overlap_is_that_of_a_fold_at_every_moment(archive
             assert then.table.rows == rows_of(Past(store, position)), position
 
 
-def test_a_new_event_costs_the_rows_that_it_changes_and_no_others(archive, store, histories, monkeypatch):
+def test_a_new_event_reads_only_the_rows_that_it_changes(archive, store, histories, monkeypatch):
     events = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(50)]
     histories.append_anyway(store, events)
     check_now(archive)
@@ -150,7 +150,7 @@ def test_an_index_that_does_not_fit_is_not_used(tmp_path, histories, monkeypatch
     store.close()
 
 
-def test_a_ledger_that_is_another_one_is_read_anew(tmp_path, histories):
+def test_another_ledger_is_read_from_the_start(tmp_path, histories):
     def store_with(*run_ids):
         store = JsonlStore(tmp_path / "ledger", notice=print)
         histories.append_anyway(store, [NewEvent(run_id, histories.started(run_id)) for run_id in run_ids])
@@ -163,10 +163,10 @@ def test_a_ledger_that_is_another_one_is_read_anew(tmp_path, histories):
     archive.store.close()
     archive.store = store_with("run_x", "run_y", "run_z")
     check_now(archive)
-    assert archive.changes_since(2) is None, "what happened in the other one is no news here"
+    assert archive.changes_since(2) is None, "changes of another ledger are unknown here"
 
 
-def test_too_many_changes_are_not_told_one_by_one(archive, store, histories):
+def test_many_changes_are_not_listed_one_by_one(archive, store, histories):
     histories.append_anyway(store, [NewEvent("run_0", histories.started("0"))])
     check_now(archive)
     many = archives._CHANGES + 10
@@ -212,7 +212,7 @@ def test_a_run_is_found_as_it_was(archive, store, histories):
     assert archive.find_run("run_a").retracted.reason == "wrong"
 
 
-def test_where_results_cannot_be_written_a_private_projection_follows(tmp_path, store, histories, monkeypatch):
+def test_a_private_projection_follows_in_a_read_only_workspace(tmp_path, store, histories, monkeypatch):
     from benchmarks.projections.sqlite.database import ProjectionError, open_current
 
     (tmp_path / "w" / "benchmark_results").mkdir(parents=True)

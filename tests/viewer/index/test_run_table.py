@@ -1,4 +1,4 @@
-"""The rows in memory: whatever is asked of them, it is what a plain search through all of them finds."""
+"""The rows in memory: filters, counts and orders are those of a plain search through all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.ledger.events import Retracted
 from benchmarks.viewer.index.names import Names, both
 from benchmarks.viewer.index.orders import COLUMNS
 from benchmarks.viewer.index.row import STANDING, RunRow
-from benchmarks.viewer.index.run_table import FILTERS, MOST_IN_FACET, Question, RunTable
+from benchmarks.viewer.index.run_table import FILTERS, MAX_IN_FACET, Question, RunTable
 
 _EMPTY = (
     "reason ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
@@ -109,7 +109,7 @@ def check(table, asked):
     assert table.count(found) == len(expected)
     assert table.page(found, asked.sort, first=1, most=2) == expected[1:3]
     for place, some in enumerate(expected):
-        behind = table.page_behind(found, asked.sort, some, table.numbers[some.run_id], 3)
+        behind = table.page_after(found, asked.sort, some, table.numbers[some.run_id], 3)
         assert behind == expected[place + 1 : place + 4]
     counts = table.facets(asked).counts
     for name in ("status", "model", "benchmark"):
@@ -118,13 +118,13 @@ def check(table, asked):
 
 
 @given(st.lists(rows, unique_by=lambda some: some.run_id), questions)
-def test_what_is_found_counted_and_sorted_is_what_a_plain_search_finds(some, asked):
+def test_filters_counts_and_orders_equal_a_plain_search(some, asked):
     check(RunTable(some), asked)
 
 
 @settings(max_examples=60)
 @given(st.lists(rows, unique_by=lambda some: some.run_id), st.lists(st.lists(rows, max_size=4), max_size=4), questions)
-def test_a_table_that_follows_is_the_one_that_is_built_anew(begun, changes, asked):
+def test_a_table_that_follows_equals_a_new_one(begun, changes, asked):
     table = RunTable(begun)
     check(table, asked)  # So that orders, names and texts are there, and must be kept current.
     for news in changes:
@@ -137,7 +137,7 @@ def test_a_table_that_follows_is_the_one_that_is_built_anew(begun, changes, aske
         check(table, asked)
 
 
-def test_the_best_so_far_is_told_in_the_direction_of_the_score():
+def test_the_best_so_far_follows_the_direction_of_the_score():
     def scores(higher_is_better):
         given = [
             row(f"run_{place}", score=score, ended_seq=place + 2, higher_is_better=higher_is_better)
@@ -149,15 +149,15 @@ def test_the_best_so_far_is_told_in_the_direction_of_the_score():
     assert scores(False) == [(0.5, None, True), (0.4, 0.5, True), (0.4, 0.4, False)]
 
 
-def test_a_run_that_is_taken_back_gives_its_record_to_others():
+def test_a_retracted_run_gives_its_record_to_others():
     table = RunTable([row(f"run_{n}", score=score, ended_seq=n + 2) for n, score in enumerate([0.5, 0.9, 0.7])])
     assert [r.is_record for r in table.rows] == [True, True, False]
     told = table.put([replace(table.rows[1], retracted=Retracted(author="a", reason="r"), **STANDING)])
     assert [r.is_record for r in table.rows] == [True, False, True]
-    assert {some.run_id for some in told} == {"run_1", "run_2"}, "whose standing changed is told too"
+    assert {some.run_id for some in told} == {"run_1", "run_2"}, "also the run whose record changed"
 
 
-def test_more_names_than_a_byte_can_tell_apart():
+def test_more_names_than_a_byte_can_number():
     names = Names(str(number % 300) for number in range(1000))
     assert sum(names.flags({"7"})) == 4 and names.counts(None)["299"] == 3
     few = Names(["0"] * 10)
@@ -167,10 +167,10 @@ def test_more_names_than_a_byte_can_tell_apart():
     assert both(few.flags({"5", "6"}), few.flags({"6"})) == few.flags({"6"})
 
 
-def test_a_facet_tells_how_many_values_it_leaves_out():
-    table = RunTable(row(f"run_{number}", model=f"m{number}") for number in range(MOST_IN_FACET + 7))
+def test_a_facet_counts_the_values_that_it_leaves_out():
+    table = RunTable(row(f"run_{number}", model=f"m{number}") for number in range(MAX_IN_FACET + 7))
     facets = table.facets(Question())
-    assert len(facets.counts["model"]) == MOST_IN_FACET and facets.left_out == {"model": 7}
+    assert len(facets.counts["model"]) == MAX_IN_FACET and facets.left_out == {"model": 7}
     assert set(FILTERS) <= set(COLUMNS)
     groups = RunTable(row(f"run_{number:03d}", run_group_id=f"rg_{number:03d}") for number in range(60))
     shown = [*groups.facets(Question()).counts["group"]]

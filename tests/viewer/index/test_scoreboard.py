@@ -111,7 +111,7 @@ def test_no_changed_byte_of_the_file_goes_unnoticed():
             unpack(content[:end])
 
 
-def test_a_file_of_another_program_is_not_believed(monkeypatch):
+def test_a_file_of_another_version_is_not_used(monkeypatch):
     table = some_table()
     content = pack(table.rows, table.parts(), STATE)
     monkeypatch.setattr(snapshot, "_program", lambda: "another")
@@ -120,7 +120,7 @@ def test_a_file_of_another_program_is_not_believed(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("rows", 9), ("orders", [((("started", True),), b"x")])])
-def test_content_that_does_not_fit_together_is_not_believed(name, value):
+def test_inconsistent_content_is_not_used(name, value):
     table = some_table()
     packed = pack(table.rows, table.parts(), STATE)[snapshot._DIGEST_BYTES :]
     content = msgspec.msgpack.decode(packed, type=snapshot._Content)
@@ -129,7 +129,7 @@ def test_content_that_does_not_fit_together_is_not_believed(name, value):
         unpack(snapshot.sha256(changed).digest() + changed)
 
 
-def test_a_file_that_another_program_wrote_is_not_believed(tmp_path):
+def test_a_file_of_another_writer_is_not_used(tmp_path):
     path = tmp_path / "viewer_index.bin"
     assert read_snapshot(path) is None
     table = some_table()

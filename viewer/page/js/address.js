@@ -1,5 +1,5 @@
-// The addresses of pages. What a page shows stands behind `#`; the moment that all pages show (`as_of`) before it, so
-// that every link keeps it.
+// The addresses of pages. The state of a page comes after `#`, the moment of all pages (`as_of`) before it, so that
+// every link keeps the moment.
 
 /** @param {string} path @param {Record<string, any> | URLSearchParams} [query] */
 export function hash(path, query = {}) {
@@ -16,7 +16,7 @@ export const runLink = (/** @type {string} */ runId) => hash(`/runs/${encodeURIC
 export const runsLink = (/** @type {Record<string, any>} */ filters) => hash("/runs", filters);
 export const benchmarkLink = (/** @type {string} */ id) => hash(`/benchmarks/${encodeURIComponent(id)}`);
 
-/** What the present address names: a page, what of it, and its state. */
+/** The page that the address names, its id, and its state. */
 export function here() {
   const [path, parameters = ""] = location.hash.replace(/^#/, "").split("?");
   const [, page = "", ...rest] = path.split("/");
@@ -28,6 +28,6 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // No page of ours wrote it; the server will say that there is no such thing.
+    return text; // This program did not write it; the server answers that it does not exist.
   }
 }

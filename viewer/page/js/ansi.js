@@ -1,4 +1,4 @@
-// Terminal output as pieces of text with the looks that its escape sequences (SGR, ECMA-48) ask for.
+// Terminal output as pieces of text with the styles of its escape sequences (SGR, ECMA-48).
 
 /** @typedef {{ fg: number | null, looks: ReadonlySet<string> }} Style */
 /** @typedef {{ text: string, classes: string }} Piece */
@@ -6,12 +6,12 @@
 /** @type {Style} */
 export const PLAIN = { fg: null, looks: new Set() };
 
-// Colours and other sequences of terminals (cursor, titles), and control characters that are no white space.
+// Colours and other sequences of terminals (cursor, titles), and control characters except white space.
 // eslint-disable-next-line no-control-regex
 const SEQUENCE =
   /\u001b\[([0-9;:]*)m|\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|\u001b[@-Z\\-_]|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
 
-// What a piece of a growing log can end on.
+// An unfinished sequence, at the end of a piece of a growing log.
 // eslint-disable-next-line no-control-regex
 const UNFINISHED = /\u001b(\[[0-9;:?]*[ -/]*|\][^\u0007\u001b]*)?$/;
 
@@ -32,7 +32,7 @@ const OFF = new Map([
   [29, ["strike"]],
 ]);
 
-/** Of lines that were written over, as progress bars do, what stood there last; without what is cut off at the end. */
+/** Keeps the last text of lines that were overwritten, as by progress bars, and drops an unfinished sequence. */
 export const settle = (/** @type {string} */ text) =>
   text
     .replace(UNFINISHED, "")
@@ -62,7 +62,7 @@ export function colour(text, style) {
   return { pieces, style };
 }
 
-/** Text without any sequence. */
+/** The text without sequences. */
 export const bare = (/** @type {string} */ text) => settle(text).replace(SEQUENCE, "");
 
 /** @param {Style} style */
@@ -95,7 +95,7 @@ function after(style, parameters) {
   return { fg, looks };
 }
 
-/** A colour of 256 or of all, as the nearest of eight that can be read in both themes; and how many codes tell it. @param {number[]} codes @returns {[number, number | null]} */
+/** A colour of 256 or of 16 million as the nearest of eight that are readable in both themes, and the number of its codes. @param {number[]} codes @returns {[number, number | null]} */
 function wide([kind, ...more]) {
   if (kind === 2) return [4, nearest(more[0] ?? 0, more[1] ?? 0, more[2] ?? 0)];
   if (kind !== 5) return [0, null];

@@ -360,7 +360,7 @@ function intervals(values, sides, signal) {
           color,
           tooltip: [
             { field: "name", title: "side" },
-            { field: "told", title: "improvement" },
+            { field: "text", title: "improvement" },
             { field: "verdict", title: "verdict" },
           ],
         },
@@ -375,7 +375,7 @@ function intervals(values, sides, signal) {
 const turned = ({ improvement, low, high, verdict }, upwards) => ({
   improvement,
   verdict,
-  told: signed(improvement),
+  text: signed(improvement),
   low: upwards ? low : -high,
   high: upwards ? high : -low,
 });

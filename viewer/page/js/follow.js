@@ -7,8 +7,8 @@ import { failure, loading } from "./states.js";
 const PAUSE_MS = 400; // Between two requests while the ledger grows.
 
 /**
- * Shows what `path` answers in `place`, and keeps it up to date until `signal` ends it. While there is nothing yet,
- * `place` shows that it is being fetched, or why it cannot be.
+ * Shows the answer of `path` in `place`, and keeps it up to date until `signal` is aborted. Before the first answer,
+ * `place` shows that it is being loaded, or why it cannot be loaded.
  *
  * @param {HTMLElement} place
  * @param {object} how
@@ -18,7 +18,7 @@ const PAUSE_MS = 400; // Between two requests while the ledger grows.
  * @param {string} how.what for the sentence "… cannot be shown"
  * @param {(change: { runs: any[], reset: boolean }) => boolean} [how.concerns] whether a change can alter the answer
  * @param {AbortSignal} how.signal
- * @returns {(how?: { fresh?: boolean }) => Promise<void>} asks anew; `fresh`: because the question is another one
+ * @returns {(how?: { fresh?: boolean }) => Promise<void>} loads again; `fresh`: because the parameters changed
  */
 export function follow(place, { path, query = () => ({}), draw, what, concerns = () => true, signal }) {
   /** @type {string | null} */
@@ -44,7 +44,7 @@ export function follow(place, { path, query = () => ({}), draw, what, concerns =
     } catch (problem) {
       if (over()) return;
       if (!(problem instanceof ApiError)) throw problem;
-      // What is shown stays while the server is away (the header says so); what cannot be answered is told.
+      // The data stay while the server is away (the header says so); an error of the server is shown.
       if (shown && !problem.status) return;
       shown = false;
       place.replaceChildren(failure(`${what} cannot be shown`, problem.message, () => load({ fresh: true })));

@@ -82,8 +82,8 @@ export function scored(
   /** @type {string | null} */ unit,
 ) {
   const text = score(value, stderr);
-  const behind = text && unitText(unit);
-  return behind ? [text, " ", h("span", { class: "unit" }, behind)] : text;
+  const after = text && unitText(unit);
+  return after ? [text, " ", h("span", { class: "unit" }, after)] : text;
 }
 
 /** The progress of a running run. @param {Run} run */

@@ -11,7 +11,7 @@ export function loading(lines = 6) {
   );
 }
 
-/** There are no data: a heading, a sentence, and optionally a command. */
+/** Nothing to show: a heading, a sentence, and optionally a command. */
 export function empty(/** @type {string} */ title, /** @type {any} */ text, /** @type {string} */ command = "") {
   return h(
     "div",

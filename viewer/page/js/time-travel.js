@@ -12,7 +12,7 @@ class TimeTravel extends HTMLElement {
   /** The extent of the ledger. @type {any} */
   #extent = null;
   #button = /** @type {HTMLButtonElement} */ (document.getElementById("as-of"));
-  #text = h("p", { class: "told", role: "status" });
+  #text = h("p", { class: "state", role: "status" });
   // Disabled until the extent of the ledger is known: a position has no meaning before.
   #slider = /** @type {HTMLInputElement} */ (
     h("input", { type: "range", min: "1", max: "1", step: "1", disabled: true, "aria-label": "Position in the ledger" })
