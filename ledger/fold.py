@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from hashlib import sha256
 from sys import intern
 from typing import Any, Literal
 
@@ -57,6 +58,9 @@ Status = Literal["running", "succeeded", "failed", "skipped", "incompatible"]
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run: the columns of a run row, in their order.
+
+    `comparison_key` is what two runs must share if their scores are compared: `options_key` (the `comparison_key` of
+    `started`: benchmark and options) and the task revision.
 
     Times are ISO 8601 UTC strings. The fields up to `created_at` are those that readers of the first orchestrator's
     database know; what comes after is ours. `first_seq`, `last_seq` and `ended_seq` are positions in the ledger: of the
@@ -120,6 +124,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ended_seq: int | None = None
     task_revision: TaskRevision | None = None
     served_model: str | None = None
+    options_key: str = ""
 
     @property
     def revision(self) -> str:
@@ -177,7 +182,7 @@ def _start(event: Started, record: Record) -> Run:
         eliza_commit=event.eliza_commit,
         eliza_version=event.eliza_version,
         created_at=record.at,
-        comparison_key=event.comparison_key,
+        comparison_key=fenced(event.comparison_key, event.task_revision),
         last_seen_at=record.at,
         owner=event.owner,
         synthetic=event.synthetic,
@@ -185,7 +190,19 @@ def _start(event: Started, record: Record) -> Run:
         first_seq=record.seq,
         last_seq=record.seq,
         task_revision=_shared(event.task_revision),
+        options_key=event.comparison_key,
     )
+
+
+def fenced(options_key: str, revision: TaskRevision | None) -> str:
+    """The comparison key of a run with those options and that revision.
+
+    Scores of two revisions are never compared by themselves. Without a revision it is the key of the options, as
+    older versions recorded it.
+    """
+    if revision is None:
+        return options_key
+    return intern(sha256(f"{options_key} {revision.digest}".encode()).hexdigest())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -212,6 +229,7 @@ def _import(event: Imported, record: Record) -> Run:
         "last_seq": record.seq,
         "ended_seq": record.seq,
         "imported": msgspec.to_builtins(event.source),
+        "options_key": event.run.get("comparison_key", ""),
         **_NOT_IMPORTED,
     }
     try:
@@ -326,6 +344,7 @@ def _with_outcome(
         last_seq=record.seq,
         ended_seq=record.seq,
         task_revision=_shared(event.task_revision) or run.task_revision,
+        comparison_key=fenced(run.options_key, event.task_revision) if event.task_revision else run.comparison_key,
         served_model=event.served_model,
     )
 
@@ -376,6 +395,7 @@ def without_details(run: Run) -> Run:
         provider=intern(run.provider),
         model=intern(run.model),
         comparison_key=intern(run.comparison_key),
+        options_key=intern(run.options_key),
         high_score_label=None if run.high_score_label is None else intern(run.high_score_label),
         high_score_source=None if run.high_score_source is None else intern(run.high_score_source),
         command=_NO_ITEMS,

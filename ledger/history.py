@@ -522,7 +522,7 @@ def _last_successes(runs: Iterable[Run]) -> dict[Likeness, tuple[int, str]]:
     last: dict[Likeness, tuple[int, str]] = {}
     for run in runs:
         if is_guide(run):
-            for likeness in likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
+            for likeness in likenesses(run.benchmark_id, run.signature, run.options_key, run.model):
                 last[likeness] = max(last.get(likeness, (0, "")), (run.first_seq, run.run_id))
     return last
 

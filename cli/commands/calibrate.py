@@ -152,7 +152,7 @@ def _calibrated(place: Place, adapter: Adapter, extra: dict[str, Any], tolerance
     ).comparison_key
     scores: dict[str, float] = {}
     with open_history(place.workspace, place.store(), notice=note) as history:
-        query = "WHERE benchmark_id = ? AND comparison_key = ? AND status = 'succeeded' ORDER BY rowid"
+        query = "WHERE benchmark_id = ? AND options_key = ? AND status = 'succeeded' ORDER BY rowid"
         for run in read_runs(history, query, (adapter.id, task)):
             if run.agent in players and run.score is not None and run.retracted is None:
                 scores[run.agent] = run.score

@@ -9,6 +9,7 @@ from ...projections.render.score_tables import comparison_table
 from ...projections.render.text import escape_markdown, markdown
 from ...projections.scores.comparison import Comparison, Side, compare
 from ...projections.scores.leaderboard import Doubtful
+from ...projections.scores.revisions import across_revisions, revision_notes, served_notes
 from ...projections.scores.samples import sample_reader
 from ...projections.scores.selection import select
 from ..context import Place, in_place, json_option, print_json
@@ -25,6 +26,7 @@ from ..ranges import Number
     type=Number(min=0, min_open=True),
     help="Also test whether the scores differ by less than this, in their unit.",
 )
+@click.option("--across-revisions", "across", is_flag=True, help="Compare scores of different task revisions, too.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @json_option
 @in_place
@@ -33,6 +35,7 @@ def command(
     specs: tuple[str, ...],
     include: frozenset[Doubtful],
     margin: float | None,
+    across: bool,
     as_markdown: bool,
     as_json: bool,
 ) -> None:
@@ -42,15 +45,22 @@ def command(
     time, a position in the ledger, or now). If a name is ambiguous, write run:, group:, model: or agent: before it.
 
     Scores are compared sample by sample if both sides have samples.jsonl, else by their standard errors; p-values are
-    corrected for multiple comparisons (Holm). Scores with different options or units are listed but not compared.
+    corrected for multiple comparisons (Holm). Scores with different options, units or task revisions are listed but
+    not compared.
     """
     if len(specs) < 2:
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
     with place.catalogue(include) as catalogue:
-        comparison = compare([select(spec, catalogue) for spec in specs], sample_reader(place.workspace), margin=margin)
+        selections = [select(spec, catalogue) for spec in specs]
+        sentences = [*revision_notes(selections), *served_notes(selections)]
+        if across:
+            selections = [across_revisions(selection) for selection in selections]
+        comparison = compare(selections, sample_reader(place.workspace), margin=margin)
     if as_json:
         print_json(comparison)
         return
+    for line in sentences:
+        print(f"- {escape_markdown(line)}" if as_markdown else line)
     table = comparison_table(comparison)
     if as_markdown:
         print(markdown(table) + "\n")

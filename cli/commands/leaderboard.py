@@ -15,6 +15,7 @@ from ...projections.render.text import markdown
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard_of
 from ...projections.scores.pass_k import PassRates, pass_rates
+from ...projections.scores.revisions import newest_revisions
 from ...projections.scores.samples import sample_reader
 from ...projections.sqlite.database import read_runs, read_state
 from ...projections.sqlite.tallies import read_board
@@ -40,6 +41,12 @@ from ..ranges import Number, Whole
     default=0.0,
     help="Leave out rows with a smaller share of successful attempts.",
 )
+@click.option(
+    "--revision",
+    type=click.Choice(["newest", "all"]),
+    default="newest",
+    help="Show the newest task revision of each benchmark, or all of them.",
+)
 @include_option
 @as_of_option("Show the standings at that time.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
@@ -53,6 +60,7 @@ def command(
     model: str | None,
     pass_k: int | None,
     min_completion: float,
+    revision: str,
     include: frozenset[Doubtful],
     as_of: str | None,
     as_markdown: bool,
@@ -61,13 +69,17 @@ def command(
     """Rank agents and models on each benchmark: mean of the repetitions, latest and best score, high score.
 
     A run counts if it succeeded and is not imported, synthetic, late or retracted. Scores with different options,
-    units or directions are listed separately. Filters do not change the rank.
+    units, directions or task revisions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
         board, held = read_board(history, works=False), holding(read_history(history))
         standings = leaderboard_of(board, held, include=include, min_completion=min_completion)
         left_out = len(leaderboard_of(board, held, include=include)) - len(standings) if min_completion else 0
         state = read_state(history)
+        if revision == "newest":
+            standings, sentences = newest_revisions(standings)
+            for sentence in sentences:
+                note(f"{sentence}\nhint: --revision all shows them")
         rates = _pass_rates(place, history, standings, pass_k) if pass_k else {}
     if left_out:
         rows = "1 row is" if left_out == 1 else f"{left_out} rows are"

@@ -176,7 +176,7 @@ def entries_of(history: History, index: Index, tally: Tally) -> dict[bytes, byte
 def _last_successes(runs: Iterable[Run], index: Index) -> dict[Likeness, tuple[int, str]]:
     last: dict[Likeness, tuple[int, str]] = {}
     for run in filter(is_guide, runs):
-        for likeness in likenesses(run.benchmark_id, run.signature, run.comparison_key, run.model):
+        for likeness in likenesses(run.benchmark_id, run.signature, run.options_key, run.model):
             known = last.get(likeness)
             if known is None:
                 # Runs that the index does not know began after all that it knows.

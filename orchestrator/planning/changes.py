@@ -47,7 +47,7 @@ class Revisions:
     """The revisions of benchmarks as they are now, each found once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], TaskRevision] = {}
+        self._known: dict[str, TaskRevision] = {}
 
     def now(self, planned: PlannedRun, before: TaskRevision) -> TaskRevision:
         """The revision that a run would have. A part that only the run can show is that of `before`.
@@ -57,10 +57,9 @@ class Revisions:
         adapter = planned.adapter
         spec = spec_of(adapter.manifest.requires)
         environment = find_built(spec) if spec else None
-        key = (adapter.id, planned.agent)
-        if key not in self._known:
-            self._known[key] = revision_of(adapter, planned.agent, environment)
-        now = self._known[key]
+        if adapter.id not in self._known:
+            self._known[adapter.id] = revision_of(adapter, environment)
+        now = self._known[adapter.id]
         if spec and environment is None:
             now = TaskRevision.of(version=now.version, driver=now.driver, data=now.data, packages=before.packages)
         if adapter.manifest.result.data_revision and not adapter.manifest.data.files:

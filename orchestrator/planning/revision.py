@@ -15,12 +15,12 @@ from ...ledger.events import Json, TaskRevision
 _SUITEKIT = "suitekit"
 
 
-def revision_of(adapter: Adapter, agent: str, environment: Environment | None) -> TaskRevision:
-    """The revision that a run by that agent measures with, as far as it is known before the run."""
+def revision_of(adapter: Adapter, environment: Environment | None) -> TaskRevision:
+    """The revision that a run measures with, as far as it is known before the run. It is the same for all agents."""
     manifest = adapter.manifest
     return TaskRevision.of(
         version=manifest.version,
-        driver=_driver(adapter, agent),
+        driver=_driver(adapter),
         data=digest_of_data(adapter.root, manifest.data.files) if adapter.root and manifest.data.files else "",
         packages=environment.packages_sha256 if environment else "",
     )
@@ -44,7 +44,7 @@ def _shown(value: str) -> str:
     return value[:12] if len(value) == 64 else f"'{value}'"
 
 
-def _driver(adapter: Adapter, agent: str) -> str:
+def _driver(adapter: Adapter) -> str:
     """A digest of what the manifest says about starting and reading a run, and of the driver's files.
 
     A harness of the catalogue works in the whole workspace, which is not its driver: only files that it names count.
@@ -55,7 +55,7 @@ def _driver(adapter: Adapter, agent: str) -> str:
         files = [digest_of_driver(adapter.root, manifest.run.files)]
         if adapter.source == "suite":
             files.append(digest_of_driver(adapter.root.parent / _SUITEKIT, None))
-    return sha256(msgspec.json.encode([_meaning(manifest, agent), *files], order="sorted")).hexdigest()
+    return sha256(msgspec.json.encode([_meaning(manifest), *files], order="sorted")).hexdigest()
 
 
 _RUN = ("argv", "cwd", "env", "agent_argv", "package", "ok_exit_codes")
@@ -65,13 +65,12 @@ _RESULT = ("files", "score", "out_of", "unit", "higher_is_better", "samples", "s
 """The keys of a manifest that change what a run measures. Texts for people and limits of time and size do not."""
 
 
-def _meaning(manifest: Manifest, agent: str) -> Json:
+def _meaning(manifest: Manifest) -> Json:
     """What of a manifest changes what a run measures. A key with its default is left out, so that keys can be added."""
-    baseline = manifest.baselines.get(agent)
     return {
         "run": _said(manifest.run, _RUN),
         "options": {name: _said(option, _OPTION) for name, option in sorted(manifest.options.items())},
-        "baseline": _said(baseline, _BASELINE) if baseline else {},
+        "baselines": {name: _said(baseline, _BASELINE) for name, baseline in sorted(manifest.baselines.items())},
         "result": _said(manifest.result, _RESULT),
     }
 

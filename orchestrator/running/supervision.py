@@ -147,7 +147,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return [NewEvent(run_id, replace(event, task_revision=revision))]
 
         # Before the ledger's lock is taken: files are read for it, and git is asked.
-        revision = revision_of(planned.adapter, planned.agent, prepared.environment)
+        revision = revision_of(planned.adapter, prepared.environment)
         claimed = list(self.ledger.decide(decide).runs.values())
         if not claimed:
             self.display.note(f"{planned.adapter.id}: skipped, another process has done it or runs it now")

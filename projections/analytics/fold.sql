@@ -251,7 +251,8 @@ told AS (
       CASE WHEN e.has_outcome AND json_type(e.o.task_revision) = 'OBJECT' THEN e.o.task_revision END,
       CASE WHEN json_type(b.d.task_revision) = 'OBJECT' THEN b.d.task_revision END
     ) END AS task_revision_json,
-    CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model
+    CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model,
+    coalesce(b.d.comparison_key, '') AS options_key
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream
@@ -259,7 +260,12 @@ told AS (
   LEFT JOIN remarks r ON b.stream = r.stream
 ),
 used AS (
-  SELECT *, json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",
+  -- Scores of two task revisions are never compared by themselves.
+  SELECT * REPLACE (
+      CASE WHEN task_revision_json IS NULL THEN options_key
+        ELSE sha256(options_key || ' ' || (task_revision_json ->> '$.digest')) END AS comparison_key
+    ),
+    json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",
     "cached_tokens": "JSON", "calls": "JSON", "call_count": "JSON"}') AS u
   FROM told
 ),

@@ -81,7 +81,7 @@ _VIEWS = (
         eliza_commit VARCHAR the commit of the workspace's eliza
         eliza_version VARCHAR its version
         created_at TIMESTAMP when it was recorded first, UTC
-        comparison_key VARCHAR the digest of benchmark and options: scores with the same one can be compared
+        comparison_key VARCHAR the digest of benchmark, options and task revision: scores with the same one are compared
         reason VARCHAR why it failed, in a word
         return_code BIGINT the exit code
         samples BIGINT how many samples the score is of
@@ -105,6 +105,7 @@ _VIEWS = (
         ended_seq BIGINT the position of the event that ended it
         task_revision_json JSON what it measured with: a digest and its parts; null for runs of older versions
         served_model VARCHAR the model that the API says has answered
+        options_key VARCHAR the digest of benchmark and options alone
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

@@ -16,6 +16,7 @@ from .leaderboard import Score, score_of, telling_options
 from .means import mean
 from .power import smallest_detectable, tost
 from .recency import when
+from .revisions import revision_difference
 from .samples import SampleReader
 from .selection import Kind, Selection
 from .statistics import Difference, Method, holm, paired, unpaired
@@ -404,6 +405,8 @@ def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:
     if a.task.comparison_key != b.task.comparison_key:
         options = telling_options({a.task: task_config(before), b.task: task_config(after)})
         names = sorted(options[a.task].keys() | options[b.task].keys())
+        if not names and (parts := revision_difference(before.task_revision, after.task_revision)):
+            return f"other task revisions: {parts}"
         told = ", ".join(f"{n}: {_shown(options[a.task], n)} and {_shown(options[b.task], n)}" for n in names)
         return f"other options ({told})" if told else "other options"
     if a.task.unit != b.task.unit:

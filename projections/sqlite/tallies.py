@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ...ledger.events import Json
+from ...ledger.events import Json, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.usage import cost_in
 from ..scores.attempts import Sum, Work, count_run, work_of
@@ -49,10 +49,11 @@ _FIND_LATEST = (
 
 _SHOWN = (
     "run_id run_group_id benchmark_id benchmark_directory status attempt agent provider model started_at ended_at "
-    "duration_seconds score unit higher_is_better samples stderr comparison_key first_seq last_seq ended_seq"
+    "duration_seconds score unit higher_is_better samples stderr comparison_key options_key first_seq last_seq "
+    "ended_seq served_model"
 ).split()
 """The columns of a run that tables show, beside its options and the score of guessing."""
-_READ_SHOWN = f"SELECT {', '.join(_SHOWN)}, extra_config_json, chance FROM benchmark_runs"  # noqa: S608
+_READ_SHOWN = f"SELECT {', '.join(_SHOWN)}, task_revision_json, extra_config_json, chance FROM benchmark_runs"  # noqa: S608
 _UPWARD_PLACE = _SHOWN.index("higher_is_better")
 _AT_ONCE = 500
 
@@ -263,13 +264,17 @@ def read_sums(connection: sqlite3.Connection) -> Iterator[tuple[int, AttemptKey,
 def read_shown(connection: sqlite3.Connection, where: str, values: tuple[object, ...] = ()) -> Iterator[Run]:
     """Runs with the fields that score tables show, and no others; `where` is SQL from WHERE on."""
     configs: dict[str, Json] = {}
-    for *told, config, chance in connection.execute(f"{_READ_SHOWN} {where}", values):
+    revisions: dict[str | None, TaskRevision | None] = {None: None}
+    for *told, revision, config, chance in connection.execute(f"{_READ_SHOWN} {where}", values):
         if config not in configs:
             configs[config] = msgspec.json.decode(config or "{}")
+        if revision not in revisions:
+            revisions[revision] = msgspec.json.decode(revision, type=TaskRevision)
         if (upward := told[_UPWARD_PLACE]) is not None:
             told[_UPWARD_PLACE] = bool(upward)
         yield Run(
             **dict(zip(_SHOWN, told, strict=True)),
+            task_revision=revisions[revision],
             extra_config=configs[config],
             metrics={} if chance is None else {CHANCE: chance},
             signature="",
@@ -293,6 +298,7 @@ def _slim(run: Run) -> Run:
     chance = chance_of(run)
     return Run(
         **{name: getattr(run, name) for name in _SHOWN},
+        task_revision=run.task_revision,
         metrics={} if chance is None else {CHANCE: chance},
         signature="",
         created_at="",

@@ -141,3 +141,68 @@ def test_the_model_that_answered_is_recorded(bench):
     bench.run("other")
     [run] = bench.runs("--benchmark", "other")
     assert run["served_model"] is None
+
+
+def two_revisions(bench) -> list[dict]:
+    """A score of 0.5 with one driver, and then one of 0.9 with another one."""
+    bench.add("quiz")
+    bench.run("quiz")
+    bench.add("quiz", GOOD.replace("0.5", "0.9"))
+    bench.run("quiz", more=("--rerun-changed",))
+    return bench.runs()
+
+
+def test_scores_of_two_revisions_are_not_ranked_together(bench):
+    first, second = two_revisions(bench)
+    assert first["comparison_key"] != second["comparison_key"] and first["options_key"] == second["options_key"]
+    done = bench("leaderboard", "--json")
+    [standing] = json.loads(done.stdout)["standings"]
+    assert (standing["latest_score"], standing["runs"]) == (0.9, 1)
+    assert "quiz: 1 run of 1 earlier revision is not shown\nhint: --revision all" in done.stderr
+    both = json.loads(bench("leaderboard", "--json", "--revision", "all").stdout)["standings"]
+    assert [(one["rank"], one["latest_score"]) for one in both] == [(1, 0.9), (1, 0.5)]
+    asked = "SELECT is_record, delta_to_best, runs_before FROM score_history ORDER BY ended_seq"
+    rows = json.loads(bench("query", asked, "--json").stdout)
+    assert [list(row.values()) if isinstance(row, dict) else row for row in rows["rows"]] == [[True, None, 0]] * 2
+
+
+def test_compare_names_the_part_that_differs_and_compares_only_if_asked(bench):
+    first, second = two_revisions(bench)
+    done = bench("compare", first["run_id"], second["run_id"]).stdout
+    assert done.startswith("quiz: several task revisions, of which these parts differ: driver (")
+    assert "not compared with" in done and "p < " in done and "0 better, 0 worse" in done
+    document = json.loads(bench("compare", first["run_id"], second["run_id"], "--json").stdout)
+    assert document["rows"] == [] and "other task revisions: driver (" in document["unlike"][0]["reason"]
+    across = ("compare", first["run_id"], second["run_id"], "--across-revisions")
+    [row] = json.loads(bench(*across, "--json").stdout)["rows"]
+    assert [score["mean"] for score in row["scores"]] == [0.5, 0.9]
+    assert bench(*across).stdout.startswith("quiz: several task revisions")
+
+
+def test_a_gate_does_not_blame_a_model_for_another_driver(bench):
+    bench.add("quiz", GOOD.replace("0.5", "0.9"))
+    bench.run("quiz")
+    bench.add("quiz", GOOD.replace("0.5", "0.1"))
+    bench.run("quiz", more=("--rerun-changed",))
+    done = bench("check", code=None)
+    assert done.returncode != 1, done.stdout
+    assert "worse" not in done.stdout
+
+
+def test_a_model_that_answers_as_another_one_is_named(bench):
+    def answering(name):
+        line = json.dumps({"served_model": name, "input_tokens": 1, "output_tokens": 1})
+        code = f"""
+        with open(os.environ["BENCHMARK_TELEMETRY_JSONL"], "a") as file:
+            file.write({line!r} + "\\n")
+        {GOOD}
+        """
+        bench.add("quiz", code, run='files = ["benchmark.toml"]')
+        bench.run("quiz", more=("--force",))
+
+    answering("m-2026-09-01")
+    answering("m-2026-11-01")
+    first, second = bench.runs()
+    assert first["comparison_key"] == second["comparison_key"]
+    shown = bench("compare", first["run_id"], second["run_id"]).stdout
+    assert "answered as m-2026-09-01 before, as m-2026-11-01 now" in shown

@@ -1,0 +1,129 @@
+"""Task revisions in tables: the newest one is shown, and what that leaves out is named."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from ...ledger.events import UNKNOWN_REVISION, TaskRevision
+from ...ledger.fold import Run
+from .attempts import Sum
+from .leaderboard import Standing
+from .selection import Selection
+from .tally import AttemptKey
+
+PARTS = ("version", "driver", "data", "packages")
+
+
+class _SameOptions(NamedTuple):
+    """What rows share that differ in nothing but the revision of their task."""
+
+    benchmark_id: str
+    config: bytes
+    unit: str
+    higher_is_better: bool
+
+
+def newest_revisions(standings: Sequence[Standing]) -> tuple[list[Standing], list[str]]:
+    """The rows of the newest revision of each task, and a sentence about each task of which rows are left out."""
+    of: dict[_SameOptions, dict[str, list[Standing]]] = defaultdict(lambda: defaultdict(list))
+    for standing in standings:
+        of[_same_options(standing)][standing.task.comparison_key].append(standing)
+    kept: set[str] = set()
+    sentences = []
+    for same, revisions in of.items():
+        newest = max(revisions, key=lambda key: max(one.latest_at for one in revisions[key]))
+        kept.add(newest)
+        earlier = [one for key, some in revisions.items() if key != newest for one in some]
+        if earlier:
+            runs, count = sum(one.runs for one in earlier), len(revisions) - 1
+            sentences.append(
+                f"{same.benchmark_id}: {_number(runs, 'run')} of {_number(count, 'earlier revision')} "
+                f"{'is' if runs == 1 else 'are'} not shown"
+            )
+    return [standing for standing in standings if standing.task.comparison_key in kept], sentences
+
+
+def _same_options(standing: Standing) -> _SameOptions:
+    config = msgspec.json.encode(standing.config, order="sorted")
+    task = standing.task
+    return _SameOptions(task.benchmark_id, config, task.unit, task.higher_is_better)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def revision_difference(before: TaskRevision | None, after: TaskRevision | None) -> str:
+    """Which parts of two revisions differ, as `driver (12ab and 34cd)`; empty if they are the same."""
+    if before is None or after is None:
+        if before is after:
+            return ""
+        return f"one of them is {UNKNOWN_REVISION}, of a run by an older version"
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in PARTS]
+    return ", ".join(f"{name} ({_shown(old)} and {_shown(new)})" for name, old, new in pairs if old != new)
+
+
+def _shown(value: str) -> str:
+    if not value:
+        return "none"
+    return value[:12] if len(value) == 64 else f"'{value}'"
+
+
+def across_revisions(selection: Selection) -> Selection:
+    """The same as if all revisions were one: scores meet although the tasks may differ."""
+
+    def key(run: Run) -> str:
+        return run.options_key or run.comparison_key
+
+    keys = {run.comparison_key: key(run) for run in selection.every()}
+    tried: dict[AttemptKey, Sum] = {}
+    for attempt, some in selection.tried.items():
+        work = attempt.work._replace(comparison_key=keys.get(attempt.work.comparison_key, attempt.work.comparison_key))
+        renamed = attempt._replace(work=work)
+        tried[renamed] = _together(tried[renamed], some) if renamed in tried else some
+    runs = [msgspec.structs.replace(run, comparison_key=key(run)) for run in selection.runs]
+    return msgspec.structs.replace(selection, runs=runs, tried=tried)
+
+
+def _together(one: Sum, other: Sum) -> Sum:
+    return Sum(
+        runs=one.runs + other.runs,
+        seconds=one.seconds + other.seconds,
+        cost=one.cost + other.cost,
+        unpriced=one.unpriced + other.unpriced,
+    )
+
+
+def revision_notes(selections: Sequence[Selection]) -> list[str]:
+    """A sentence about each benchmark whose runs in these selections have several revisions, with the parts."""
+    newest: dict[tuple[str, str], dict[str, Run]] = defaultdict(dict)
+    for selection in selections:
+        for run in selection.runs:
+            newest[run.benchmark_id, run.options_key][run.revision] = run
+    sentences = []
+    for (benchmark_id, _), revisions in sorted(newest.items()):
+        first, *others = revisions.values()
+        for other in others:
+            parts = revision_difference(first.task_revision, other.task_revision)
+            sentences.append(f"{benchmark_id}: several task revisions, of which these parts differ: {parts}")
+    return sentences
+
+
+def served_notes(selections: Sequence[Selection]) -> list[str]:
+    """A sentence about each model that the API answered for with different models or fingerprints."""
+    answers: dict[str, dict[str, str]] = defaultdict(dict)
+    for selection in selections:
+        for run in selection.runs:
+            if run.served_model:
+                answers[f"{run.provider}:{run.model}"][run.served_model] = run.started_at
+    sentences = []
+    for model, served in sorted(answers.items()):
+        names = sorted(served, key=lambda name: served[name])
+        for before, now in itertools.pairwise(names):
+            sentences.append(f"{model} answered as {before} before, as {now} now")
+    return sentences
