@@ -17,7 +17,7 @@ from ...adapters.manifest.json_schema import line_of, manifest_schema
 from ...adapters.result import Reading, read_file
 from ...orchestrator.errors import UsageError
 from ...orchestrator.planning.plan import choose
-from ...projections.render.text import format_score
+from ...projections.render.score_tables import Read, run_score
 from ..context import Place, in_place, json_option, print_json
 from ..group import Group
 from ..printing import print_facts
@@ -149,7 +149,8 @@ def _manifest(place: Place, benchmark: str) -> Manifest:
 
 def _facts(manifest: Manifest, reading: Reading) -> dict[str, str]:
     direction = "higher" if manifest.result.higher_is_better else "lower"
-    shown = format_score(reading.score, reading.stderr)
+    unit = manifest.result.unit
+    shown = run_score(Read(score=reading.score, samples=reading.samples, stderr=reading.stderr, unit=unit))
     return {
         "benchmark": manifest.id,
         "verdict": f"failed: {reading.reason}" if reading.reason else "a valid result",

@@ -119,6 +119,15 @@ def high_scores_table(high_scores: Iterable[HighScore]) -> Table:
     )
 
 
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A score that was read from a result, and what the result says of it."""
+
+    score: float | None
+    samples: int | None
+    stderr: float | None
+    unit: str | None
+
+
 def run_score(run: Measured) -> str:
     """The score of one run, and how sure it is; empty if it has none."""
     if run.score is None:

@@ -55,7 +55,7 @@ def test_a_new_benchmark_runs_as_it_is(bench, model):
     )
     assert all_of_them["usage"] == {"input_tokens": 60, "output_tokens": 24}
     printed = bench("adapters", "test", "mine", "--result", all_of_them["result_json_path"]).stdout
-    assert "0.167 ± 0.167 ratio (higher is better)" in printed and '"capitals":0.33' in printed
+    assert "0.167 [0.03, 0.56] ratio (higher is better)" in printed and '"capitals":0.33' in printed
 
 
 def test_new_overwrites_nothing_and_needs_a_valid_id(bench):
