@@ -164,16 +164,24 @@ errors AS (
       ELSE reach_95(freedom) END AS z
   FROM together
 ),
+bounded_means AS (
+  SELECT *, error > 0 AND NOT is_flat AS is_spread,
+    CASE WHEN span IS NULL AND is_spread THEN mean - z * error
+      WHEN trials IS NOT NULL THEN span * least(share, greatest(0, wilson(share, trials, z, -1))) END AS lower,
+    CASE WHEN span IS NULL AND is_spread THEN mean + z * error
+      WHEN trials IS NOT NULL THEN span * greatest(share, least(1, wilson(share, trials, z, 1))) END AS upper,
+    -- Scores near the largest float there is say nothing about their noise.
+    coalesce(isfinite(lower) AND isfinite(upper), false) AS is_known
+  FROM errors
+),
 means AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, repeats, mean,
-    CASE WHEN error > 0 AND NOT is_flat THEN error END AS stderr,
-    CASE WHEN span IS NULL AND stderr IS NOT NULL THEN mean - z * error
-      WHEN trials IS NOT NULL THEN span * least(share, greatest(0, wilson(share, trials, z, -1))) END AS low,
-    CASE WHEN span IS NULL AND stderr IS NOT NULL THEN mean + z * error
-      WHEN trials IS NOT NULL THEN span * greatest(share, least(1, wilson(share, trials, z, 1))) END AS high,
-    CASE WHEN low IS NULL THEN NULL WHEN by_samples OR is_flat THEN 'samples' ELSE 'repeats' END AS stderr_of,
-    CASE WHEN low IS NULL THEN NULL WHEN span IS NULL THEN 't' ELSE 'wilson' END AS interval_method
-  FROM errors
+    CASE WHEN is_known AND is_spread THEN error END AS stderr,
+    CASE WHEN is_known THEN lower END AS low,
+    CASE WHEN is_known THEN upper END AS high,
+    CASE WHEN is_known THEN CASE WHEN by_samples OR is_flat THEN 'samples' ELSE 'repeats' END END AS stderr_of,
+    CASE WHEN is_known THEN CASE WHEN span IS NULL THEN 't' ELSE 'wilson' END END AS interval_method
+  FROM bounded_means
 ),
 extremes AS (
   SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, count(*) AS runs,

@@ -57,7 +57,8 @@ def effective_size(share: float, error: float) -> float:
 
     The inverse of SE² = p(1-p)/(n-1), the standard error of n scores of 0 or 1. Franco et al. 2019, section 2.
     """
-    return share * (1 - share) / error**2 + 1
+    # Divided first: the square of a very large error would overflow.
+    return (math.sqrt(share * (1 - share)) / error) ** 2 + 1
 
 
 def t_interval(middle: float, error: float, freedom: float = math.inf) -> Interval:

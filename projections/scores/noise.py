@@ -17,7 +17,7 @@ import msgspec
 from ...ledger.events import Json
 from ...ledger.fold import Run
 from .leaderboard import Score, Task, score_of, task_config, task_of, telling_options
-from .means import mean
+from .means import mean, standard_error
 from .recency import in_order, when
 from .steps import Step, last_shift, steps
 from .uncertainty import bounds_of, explained
@@ -93,7 +93,7 @@ def noise_of(runs: Sequence[Run]) -> Noise | None:
     if len(values) < 2:
         return None
     upward = runs[-1].higher_is_better is not False
-    scale = _Scale(values[:-1])
+    scale = _Scale(values[:-1], values[-1].score.mean)
     found = last_shift([scale.of(value.score.mean) for value in values], upward=upward, resolution=scale.resolution)
     if found is None:
         return None
@@ -103,7 +103,7 @@ def noise_of(runs: Sequence[Run]) -> Noise | None:
     level = mean(scores)
     return Noise(
         level=level,
-        spread=math.sqrt(math.fsum((score - level) ** 2 for score in scores) / (len(scores) - 1)),
+        spread=_deviation(scores),
         runs=found.runs,
         mean=mean(last),
         window=found.window,
@@ -173,11 +173,13 @@ def _steps(values: Sequence[_Value]) -> list[Step]:
 class _Scale:
     """The scale on which the scores of a cell are judged, and half of one sample on it: the least noise there is."""
 
-    def __init__(self, values: Sequence[_Value]) -> None:
+    def __init__(self, values: Sequence[_Value], *more: float) -> None:
         scores = [value.score.mean for value in values]
+        # The square of a very large score would overflow.
+        self._unit = max(abs(score) for score in (*scores, *more)) or 1.0
         sizes = [value.score.samples * value.score.repeats for value in values if value.score.samples]
         self.resolution = 0.0
-        self.of: Callable[[float], float] = float
+        self.of: Callable[[float], float] = lambda score: score / self._unit
         self._bounds = bounds_of(values[-1].runs[-1].unit, scores)
         if self._bounds is None or len(sizes) < len(values):
             return
@@ -204,10 +206,13 @@ def _is_shaky(values: Sequence[_Value]) -> bool:
     errors = [value.score.stderr for value in values if value.score.stderr]
     if len(errors) < len(values) or len(values) < 2:
         return False
-    scores = [value.score.mean for value in values]
-    middle = mean(scores)
-    variance = math.fsum((score - middle) ** 2 for score in scores) / (len(scores) - 1)
-    return variance > 4 * explained(len(values)) * math.fsum(error * error for error in errors) / len(errors)
+    typical = math.hypot(*errors) / math.sqrt(len(errors))
+    return _deviation([value.score.mean for value in values]) > 2 * math.sqrt(explained(len(values))) * typical
+
+
+def _deviation(scores: Sequence[float]) -> float:
+    """The standard deviation of at least two scores (divided by n - 1)."""
+    return (standard_error(scores) or 0.0) * math.sqrt(len(scores))
 
 
 def _differences(before: Run, after: Run) -> dict[str, tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -72,7 +73,7 @@ def _prospect(
     for first, second in itertools.combinations([runs[-1:] for runs in last], 2):
         compared = contrast(task, first, second, read_samples)
         if compared.pairs and compared.stderr:
-            paired.append((compared.stderr**2 * compared.pairs, compared.pairs))
+            paired.append((compared.stderr * compared.stderr * compared.pairs, compared.pairs))
     if paired:
         whole, questions = median(value for value, _ in paired), int(median(pairs for _, pairs in paired))
         basis = f"{len(paired)} {'comparison' if len(paired) == 1 else 'comparisons'} of samples"
@@ -112,7 +113,7 @@ def _within(contenders: Sequence[Sequence[Run]]) -> float | None:
         error = standard_error([run.score for run in runs if run.score is not None])
         sizes = [run.samples for run in runs if run.samples]
         if error is not None and len(sizes) == len(runs):
-            found.append(error**2 * len(runs) * median(sizes))
+            found.append(error * error * len(runs) * median(sizes))
     return median(found) if found else None
 
 
@@ -131,4 +132,5 @@ def _of_samples(run: Run) -> tuple[float, int] | None:
             return None
         span = bounds[1] - bounds[0]
         questions = max(2, round(effective_size((run.score - bounds[0]) / span, error / span)))
-    return error**2 * questions, questions
+    variance = error * error * questions
+    return (variance, questions) if math.isfinite(variance) else None

@@ -108,6 +108,8 @@ def uncertainty_of(runs: Sequence[Reported], unit: str | None) -> Uncertainty:
         if not error:
             return _nothing(middle)
         low, high, method = t_interval(middle, error, freedom)
+        if not math.isfinite(low) or not math.isfinite(high):
+            return _nothing(middle)
         return Uncertainty(
             stderr=error, source=source, low=low, high=high, method=method, estimate=Estimate(middle, error, freedom)
         )

@@ -150,3 +150,12 @@ def test_a_comment_for_github_begins_with_its_mark_and_folds_what_is_well(make_r
     comment = github_comment(gate([*runs, *now], now))
     assert comment.startswith(f"{GITHUB_MARK}\n### Benchmarks: failed")
     assert "<details><summary>1 more</summary>" in comment and "<b>" not in comment
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e200, 1e307])
+def test_very_small_and_very_large_scores_have_noise_too(make_run, size):
+    scores = [size * factor for factor in (0.8, 0.81, 0.79) * 6]
+    runs = history(make_run, [*scores, size * 0.1], unit="s", higher_is_better=True)
+    assert noise_of(runs) is not None
+    changes_of([*runs, *history(make_run, [size * 0.1] * 3, unit="s")])
+    assert len(gate(runs, runs[-1:]).scores) == 1

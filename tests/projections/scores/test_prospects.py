@@ -52,3 +52,10 @@ def test_a_score_of_0_has_noise_and_one_of_unknown_noise_is_left_out(make_run):
     assert prospects([make_run(0.5)], 0.1, without_samples) == []
     with pytest.raises(ValueError, match="above 0"):
         prospects([make_run(0.5, samples=10)], 0.0, without_samples)
+
+
+def test_an_absurd_standard_error_breaks_nothing(make_run):
+    for stderr in (1e200, 1e308, 5e-324):
+        for unit in ("ratio", "s"):
+            runs = [make_run(0.5, model=model, stderr=stderr, samples=10, unit=unit) for model in "ab"]
+            prospects(runs, 0.1, without_samples)

@@ -119,3 +119,20 @@ def test_intervals_from_the_rows_of_repeats_cover_95_percent(repeats):
                 held += found.low <= rate <= found.high
                 count += 1
     assert 0.93 <= held / count <= 0.97
+
+
+@pytest.mark.parametrize("unit", ["ratio", "s"])
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.none() | st.integers(-(2**63), 2**63),
+            st.none() | st.floats(),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_no_number_that_a_run_reports_breaks_it(unit, rows):
+    found = uncertainty_of([Reported(*row) for row in rows], unit)
+    assert all(bound is None or math.isfinite(bound) for bound in (found.low, found.high))
