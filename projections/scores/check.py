@@ -127,13 +127,15 @@ def check(
     counts only if it is more than noise too (`comparison.contrast`, corrected for all that is checked); where nothing
     is known of the noise, it counts. `checked` and `against` are the words for the report.
 
-    `history` gives all runs of a cell that count: from them its own noise is known, if it has run often enough. Then
-    that decides what is significant, so that a single unlucky run never fails the check. With `by_history` each cell is
-    measured against the level of its own history, and always by its noise. Cells of the benchmarks in `quarantined`,
-    and those that are shaky by themselves, are shown and do not fail.
+    `history` gives all runs of a cell that count: from them its own noise is known, if it has run often enough. It is
+    asked only if noise decides, with `significant` or `by_history`. Then that decides what is significant, so that a
+    single unlucky run never fails the check. With `by_history` each cell is measured against the level of its own
+    history. Cells of the benchmarks in `quarantined`, and those that are shaky by themselves, are shown and do not
+    fail.
     """
     found = [_measure(some, baseline(some), read_samples) for some in _candidates(runs, include)]
-    noises = _noises([_cell(history, one) if history else [] for one in found])
+    is_asked = history is not None and (significant or by_history)
+    noises = _noises([_cell(history, one) if history and is_asked else [] for one in found])
     found = [
         _with_noise(one, noise, by_history=by_history, is_named=one.task.benchmark_id in quarantined)
         for one, noise in zip(found, noises, strict=True)

@@ -19,7 +19,7 @@ Kind = Literal["run", "group", "model", "agent", "as-of"]
 Contender = tuple[str, str, str]
 """An agent, a provider and a model."""
 
-MAX_HISTORY = 5_000
+MAX_HISTORY = 2_000
 """The number of a cell's runs from which its noise is known at most."""
 
 BY_HISTORY = "history"
