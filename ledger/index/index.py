@@ -71,7 +71,8 @@ class Index:
         found = self.layers.get(key)
         return None if found is None else decode(decoder, *found)
 
-    def _all(self, decoder: msgspec.msgpack.Decoder[T], prefix: bytes) -> Iterator[T]:
+    def all(self, decoder: msgspec.msgpack.Decoder[T], prefix: bytes) -> Iterator[T]:
+        """The values of all keys that begin with that."""
         path = self.layers.layers[-1].table.path if self.layers.layers else None
         for _, value in self.layers.entries(prefix):
             assert path is not None  # noqa: S101 - for the type checker: entries come from layers
@@ -87,11 +88,11 @@ class Index:
 
     def all_runs(self) -> list[str]:
         """The ids of all runs, in the order of their first events. This reads the whole index."""
-        return [run_id for _, run_id in sorted((run.first_seq, run.run_id) for run in self._all(_runs, _RUN))]
+        return [run_id for _, run_id in sorted((run.first_seq, run.run_id) for run in self.all(_runs, _RUN))]
 
     def all_groups(self) -> list[str]:
         """The ids of all groups, in the order of their first events. This reads the whole index."""
-        names = [group.run_group_id for group in self._all(_groups, _GROUP)]
+        names = [group.run_group_id for group in self.all(_groups, _GROUP)]
         return sorted(names, key=lambda name: self.opened_at(name) or 0)
 
     def opened_at(self, run_group_id: str) -> int | None:
@@ -116,7 +117,7 @@ class Index:
 
     def works(self, benchmark_id: str) -> Iterator[Work]:
         """The last run of each signature of a benchmark, without those that were imported."""
-        return self._all(_works, _key(_WORK, benchmark_id))
+        return self.all(_works, _key(_WORK, benchmark_id))
 
     def version(self, stream: str) -> int:
         """The number of events of a stream."""
@@ -125,6 +126,26 @@ class Index:
 
 NO_INDEX = Index(Layers())
 """Before the first event."""
+
+
+def says_the_same(index: Index, history: History) -> bool:
+    """Whether an index says of runs, signatures and high scores what a history of all events says.
+
+    What changed after the index was written is left out. Raises IndexDamaged.
+    """
+    runs = {run.run_id: run for run in index.all(_runs, _RUN)}
+    by_signature: dict[bytes, list[str]] = {}
+    for run in history.runs.values():
+        if run.first_seq > index.seq:
+            continue
+        if run.imported is None:
+            by_signature.setdefault(_key(_OF_SIGNATURE, run.signature), []).append(run.run_id)
+        known = runs.pop(run.run_id, None)
+        expected = run if run.status == "running" else without_details(run)
+        if known is None or (run.last_seq <= index.seq and known != expected):
+            return False
+    signatures = {key: _ids.decode(value) for key, value in index.layers.entries(_OF_SIGNATURE)}
+    return not runs and signatures == by_signature
 
 
 class Tally:

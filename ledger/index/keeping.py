@@ -10,13 +10,16 @@ from ..history import History
 from ..storage import codec
 from ..storage.chain import BadLine
 from ..store import EventStore, read_to_end
-from .index import NO_INDEX, Index, Tally, entries_of, meta_of
+from .index import NO_INDEX, Index, Tally, entries_of, meta_of, says_the_same
 from .layers import Layers, add_layer, open_layers
 from .meta import Meta
 from .table import IndexDamaged
 
 BEHIND = 4_000
 """An index that is more events behind is brought up to date. Reading that many takes about ten milliseconds."""
+
+MAX_POSITION = 2**63 - 1
+"""Behind which no index falls: such a keeper writes none."""
 
 _EVENTS_OF_A_LAYER = 100_000
 """Maximum number of events that a layer is made of in memory."""
@@ -86,6 +89,19 @@ class Keeper:
             layers = layers.without_last()
             gone.remove()
         return Index(layers)
+
+
+def is_wrong(store: EventStore, history: History) -> bool:
+    """Whether the index beside a ledger did not say what all of its events say; it was removed then."""
+    keeper = Keeper(store, behind=MAX_POSITION)
+    index = keeper.open()
+    try:
+        if not index.seq or index.seq > history.seq or says_the_same(index, history):
+            return False
+    except IndexDamaged:
+        pass
+    keeper.throw_away(index)
+    return True
 
 
 def survey(store: EventStore) -> Meta:

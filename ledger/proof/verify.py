@@ -14,6 +14,7 @@ from ..errors import LedgerDamaged
 from ..events import Artifact, Merged, Record, SetAside
 from ..fold import Run
 from ..history import History
+from ..index.keeping import is_wrong
 from ..judgement import faults_of
 from ..origins import Origins, may_speak
 from ..run_files import Missing, NotReadable, digest, open_inside
@@ -212,6 +213,10 @@ class Verification:
         """What there is to report after the last event, or after the first break."""
         history, since = self._history, self._start.head.seq if self._start else 0
         damage, notes = self._damage(broken)
+        if not (damage or since or self._aside - self._declared) and is_wrong(self._store, history):
+            notes.append(
+                "the index did not say what the ledger says: it was removed, and will be built anew"
+            )
         origins = Origins(self._all_merges(), self._first_hash)
         false_claims = _after(since, origins.faults(self._store))
         problems = _after(since, self._problems(origins))

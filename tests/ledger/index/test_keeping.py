@@ -11,13 +11,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.ledger.events import LEDGER_STREAM, NewEvent, Repaired
 from benchmarks.ledger.history import History
-from benchmarks.ledger.index import keeping, layers, meta
+from benchmarks.ledger.index import index, keeping, layers, meta
 from benchmarks.ledger.index.keeping import Keeper
 from benchmarks.ledger.index.layers import open_layers
 from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.ledger.transfer.merge import take_in
@@ -305,6 +307,7 @@ import sys
 from pathlib import Path
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.open import open_store
 from tests.conftest import Histories
 
@@ -384,3 +387,38 @@ def test_a_thread_that_must_not_wait_writes_no_index(place):
     ledger.append("run_m", place.histories.started("m"))
     assert place.files != before
     place.check()
+
+
+def test_a_verification_finds_an_index_that_was_made_to_fit(place):
+    """Every digest is right and the head is the ledger's, but a run counts as a success that is none."""
+    keeper = Keeper(place.open(), behind=0)
+    chain = keeper.open().layers
+    assert not keeping.is_wrong(place.open(), History.of(place.open())) and place.files
+    [layer] = chain.layers
+    run = place.ledger().look(lambda history: history.runs["run_0"])
+    forged = dict(layer.table.entries()) | {index._key(b"r", "run_0"): index._encode(replace(run, status="succeeded"))}
+    layers.write_table(layer.table.path, sorted(forged.items()), layer.table.about)
+    assert place.ledger().look(lambda history: history.runs["run_0"].status) == "succeeded"
+    report = verify(place.open())
+    assert report.damage == [] and any("the index did not say" in remark for remark in report.notes)
+    assert not place.files
+    place.check()
+
+
+@pytest.mark.parametrize("lost", [b"r", b"s"])
+def test_a_verification_finds_an_index_without_some_entries(place, lost):
+    [layer] = Keeper(place.open(), behind=0).open().layers.layers
+    kept = dict(layer.table.entries())
+    del kept[next(key for key in kept if key.startswith(lost))]
+    layers.write_table(layer.table.path, sorted(kept.items()), layer.table.about)
+    assert keeping.is_wrong(place.open(), History.of(place.open())) and not place.files
+
+
+def test_a_verification_leaves_a_right_index_alone_while_the_ledger_goes_on(place):
+    before = place.files
+    place.append(60, 9)
+    store = place.open()
+    events = [NewEvent("run_1", place.histories.finished()), NewEvent("run_0", place.histories.failed())]
+    store.append(lambda _: events, lambda _: None)
+    assert not keeping.is_wrong(place.open(), History.of(place.open()))
+    assert place.files == before
