@@ -277,6 +277,9 @@ def _read_some(folder: Path, after: int, wanted: Filter) -> Iterator[Record]:
     named = None if wanted.stream is None else b'"stream":%b,' % msgspec.json.encode(wanted.stream)
     typed = None if wanted.types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in wanted.types]
     for segment, offset, lines in _read_pieces(folder, after):
+        # Most pieces hold none of them, and one search through a whole piece is faster than one through each line.
+        if (named and named not in lines) or (typed is not None and not any(kind in lines for kind in typed)):
+            continue
         for number, line in _that_may_match(lines, named, typed):
             record = _read_line(line, segment, offset, number)
             if record.seq > after and wanted.fits(record):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ledger.errors import EventConflict, LedgerDamaged, LedgerUnwritable
-from benchmarks.ledger.events import Annotated, NewEvent, Unreadable
+from benchmarks.ledger.events import Annotated, HighScorePublished, NewEvent, Unreadable
+from benchmarks.ledger.storage import codec
 from benchmarks.ledger.storage.chain import GENESIS
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.segments import list_segments
@@ -383,3 +384,12 @@ def test_a_handle_that_was_dropped_holds_no_files(folder):
         append(JsonlStore(folder, notice=print, segment_bytes=300), note(str(number)), note("x" * 300))
     gc.collect()
     assert open_files() == []
+
+
+def test_reading_a_rare_type_decodes_only_lines_that_may_match(store, histories, monkeypatch):
+    histories.append_anyway(store, [NewEvent(f"run_{n}", histories.started()) for n in range(300)])
+    histories.append_anyway(store, [NewEvent("b", HighScorePublished(label="l", value=0.5, source="s"))])
+    split = []
+    monkeypatch.setattr(codec, "split", lambda lines: split.append(len(lines)) or lines[:-1].split(b"\n"))
+    assert [record.seq for record in store.read(types=["high_score_published"])] == [301]
+    assert len(split) == 1 and list(store.read(types=["set_aside"])) == [] and len(split) == 1
