@@ -148,6 +148,35 @@ for _ in range(int(sys.argv[2])):
 """
 
 
+BARE_WRITER = """
+import fcntl, os, sys
+from hashlib import sha256
+import msgspec
+
+# What an append cannot do without: the lock, the proof and the content of what others wrote, a line, a sync.
+file = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND | os.O_CREAT)
+lock = os.open(sys.argv[1] + ".lock", os.O_RDWR | os.O_CREAT)
+template = open(sys.argv[3], "rb").read()
+decode = msgspec.json.Decoder().decode_lines
+offset, previous = 0, b"0" * 64
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[2])):
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if (size := os.fstat(file).st_size) > offset:
+        lines = os.pread(file, size - offset, offset)
+        for line in lines[:-1].split(b"\\n"):
+            assert sha256(line[:-75]).hexdigest().encode() == line[-66:-2]
+        decode(lines)
+        previous, offset = line[-66:-2], size
+    body = template[:-139] + previous + b'"'
+    previous = sha256(body).hexdigest().encode()
+    offset += os.write(file, body + b',"hash":"' + previous + b'"}\\n')
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    os.fdatasync(file)
+"""
+
+
 def together(processes: int, code: str, *arguments: str) -> float:
     """Seconds from the common start of the processes to the end of the last one."""
     argv = [sys.executable, "-c", code, *arguments]
@@ -194,16 +223,24 @@ def measure_appends(table: Table, folder: Path, scale: Scale) -> None:
     def eight_with_sqlite() -> float:
         return count / together(8, SQLITE_WRITER, str(folder / f"s{next(names)}.sqlite"), str(count // 8))
 
-    rates: list[list[float]] = [[], [], [], [], []]
+    template = folder / "template"
+    template.write_bytes(line[:-1])
+
+    def eight_bare() -> float:
+        return count / together(8, BARE_WRITER, str(folder / f"b{next(names)}"), str(count // 8), str(template))
+
+    rates: list[list[float]] = [[], [], [], [], [], []]
     for _ in range(scale.rounds(7)):
         rates[0].append(count / seconds(write_and_sync))
         rates[1].append(count / seconds(append))
         rates[2].append(eight(1)())
         rates[3].append(eight(20)())
         rates[4].append(eight_with_sqlite())
-    alone, one, many, batches, sqlite = map(statistics.median, rates)
+        rates[5].append(eight_bare())
+    alone, one, many, batches, sqlite, bare = map(statistics.median, rates)
     table.add("durable appends, 1 process", one, "per s", RAW, alone, ">= 0.9")
     table.add("durable appends, 8 processes", many, "per s", RAW, alone, ">= 1.7")
+    table.add("  the same, beside a bare program", many, "per s", "lock, prove, decode, write, sync", bare, ">= 0.5")
     table.add("  the same, beside SQLite", many, "per s", "SQLite WAL FULL, 8 processes", sqlite, ">= 2")
     table.add("events by 20 an append, 8 processes", batches, "per s", RAW, alone, ">= 14")
 
