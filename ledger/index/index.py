@@ -133,19 +133,22 @@ def says_the_same(index: Index, history: History) -> bool:
 
     What changed after the index was written is left out. Raises IndexDamaged.
     """
-    runs = {run.run_id: run for run in index.all(_runs, _RUN)}
+    known = 0
+    for run in index.all(_runs, _RUN):
+        now = history.runs.get(run.run_id)
+        if now is None or now.first_seq > index.seq:
+            return False
+        if now.last_seq <= index.seq and run != (now if now.status == "running" else without_details(now)):
+            return False
+        known += 1
     by_signature: dict[bytes, list[str]] = {}
     for run in history.runs.values():
-        if run.first_seq > index.seq:
-            continue
-        if run.imported is None:
+        known -= run.first_seq <= index.seq
+        if run.first_seq <= index.seq and run.imported is None:
             by_signature.setdefault(_key(_OF_SIGNATURE, run.signature), []).append(run.run_id)
-        known = runs.pop(run.run_id, None)
-        expected = run if run.status == "running" else without_details(run)
-        if known is None or (run.last_seq <= index.seq and known != expected):
-            return False
-    signatures = {key: _ids.decode(value) for key, value in index.layers.entries(_OF_SIGNATURE)}
-    return not runs and signatures == by_signature
+    signatures = index.layers.entries(_OF_SIGNATURE)
+    are_the_same = all(by_signature.pop(key, None) == _ids.decode(value) for key, value in signatures)
+    return are_the_same and not by_signature and not known
 
 
 class Tally:

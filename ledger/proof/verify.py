@@ -214,9 +214,7 @@ class Verification:
         history, since = self._history, self._start.head.seq if self._start else 0
         damage, notes = self._damage(broken)
         if not (damage or since or self._aside - self._declared) and is_wrong(self._store, history):
-            notes.append(
-                "the index did not say what the ledger says: it was removed, and will be built anew"
-            )
+            notes.append("the index did not say what the ledger says: it was removed, and will be built anew")
         origins = Origins(self._all_merges(), self._first_hash)
         false_claims = _after(since, origins.faults(self._store))
         problems = _after(since, self._problems(origins))
