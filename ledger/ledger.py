@@ -155,8 +155,10 @@ class Ledger:
 
     def detailed(self, runs: Sequence[Run]) -> list[Run]:
         """The same runs with every detail, folded from all events since the first of them began."""
+        if not runs:
+            return []
         found = {run.run_id: run for run in runs}
-        first = min((run.first_seq for run in runs), default=0)
+        first = min(run.first_seq for run in runs)
         history = History(aside=self.look(lambda now: now.aside))
         history.read(record for record in self.store.read(first - 1) if record.stream in found)
         return [history.runs.get(run.run_id, run) for run in runs]

@@ -167,6 +167,13 @@ def test_runs_get_their_details_back_from_the_ledger(tmp_path, histories):
     assert ledger.detailed(lean) == [History.of(store).runs["run_1"]]
 
 
+def test_the_details_of_no_runs_are_not_looked_for(tmp_path, histories, monkeypatch):
+    store = opened(str(tmp_path), "")
+    append(store, [NewEvent("run_1", histories.started())])
+    monkeypatch.setattr(type(store), "read", lambda *_, **__: pytest.fail("the ledger was read"))
+    assert Ledger(store).detailed([]) == []
+
+
 def test_an_index_counts_events_runs_and_groups(tmp_path, histories):
     store = opened(str(tmp_path), "")
     append(store, [NewEvent("rg_1", histories.opened()), NewEvent("run_1", histories.started())])
