@@ -23,7 +23,10 @@ class SecondProcess:
     def __init__(self, url: str, known: int) -> None:
         """`known` is a position whose hash is wanted. Raises OSError."""
         command = [sys.executable, "-P", "-m", __spec__.name, url, str(known)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        # Its errors are about an interrupt, which the first process reports, or about lines that it reads again.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
 
     def result(self) -> Lines | None:
         """What it found when it was done; None if it could not prove every line."""

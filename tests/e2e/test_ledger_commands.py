@@ -306,3 +306,13 @@ def test_a_signed_checkpoint_names_its_signer(filled, tmp_path):
     assert "private key" in filled(*verify, str(tmp_path / "a"), code=2).stderr
     note.write_text(note.read_text().replace("\n4\n", "\n3\n"))
     assert "is not signed by a+" in filled(*verify, key, code=3).stdout
+
+
+def test_counts_are_of_the_events_that_can_be_read(filled):
+    """As every reader, `stat` proves nothing; it says so if a line is not an event."""
+    path = segment(filled)
+    path.write_bytes(path.read_bytes().replace(b'"score":0.5', b'"score":0.9'))
+    filled.is_damaged = True
+    assert json.loads(filled("ledger", "stat", "--json").stdout)["events"] == 4
+    path.write_bytes(path.read_bytes().replace(b'{"seq":3', b'["seq":3'))
+    assert "ledger damaged" in filled("ledger", "stat", code=3).stderr
