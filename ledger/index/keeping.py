@@ -22,7 +22,7 @@ BEHIND = 4_000
 MAX_POSITION = 2**63 - 1
 """Behind which no index falls: such a keeper writes none."""
 
-_EVENTS_OF_A_LAYER = 100_000
+_EVENTS_OF_A_LAYER = 40_000
 """Maximum number of events that a layer is made of in memory."""
 
 

@@ -144,6 +144,8 @@ def add_layer(folder: Path, layers: Layers, entries: dict[bytes, bytes], meta: M
     if merged:
         meta = msgspec.structs.replace(meta, after=merged[0].meta.after)
         sorted_entries = _newest([_merged([layer.table for layer in merged]), sorted_entries])
+    for layer in layers.layers:
+        layer.table.forget()  # While an index is built, all of them together would keep a large part of it.
     path = folder / _name(meta.after.seq, meta.head.seq)
     write_table(path, sorted_entries, write_meta(meta), is_compressed=is_last)
     for layer in merged:

@@ -73,18 +73,23 @@ _BITS_OF_A_KEY = 10
 """With four bits set for a key, one key in a hundred that is not there is looked for in vain."""
 
 
-def _bits_of(key: bytes, size: int) -> tuple[int, int, int, int]:
+def _bits_of(key: bytes | bytearray, size: int) -> tuple[int, int, int, int]:
     """The places of a key in a filter of that many bits. Keys end with a digest, so their last bytes are random."""
     first, second, third, fourth = _LAST_BYTES.unpack_from(key, len(key) - 16)
     kind = key[0] * 0x9E3779B1
     return (first + kind) % size, (second + kind) % size, (third + kind) % size, (fourth + kind) % size
 
 
-def _filter_of(keys: list[bytes]) -> bytes:
-    size = max(1, len(keys) * _BITS_OF_A_KEY // 8) * 8
+_KEY_BYTES = 17
+"""What of a key its bits depend on: its kind, and the digest at its end."""
+
+
+def _filter_of(keys: bytearray) -> bytes:
+    """The filter of keys, each of which takes _KEY_BYTES."""
+    size = max(1, len(keys) // _KEY_BYTES * _BITS_OF_A_KEY // 8) * 8
     bits = bytearray(size // 8)
-    for key in keys:
-        for place in _bits_of(key, size):
+    for begin in range(0, len(keys), _KEY_BYTES):
+        for place in _bits_of(keys[begin : begin + _KEY_BYTES], size):
             bits[place >> 3] |= 1 << (place & 7)
     return bytes(bits)
 
@@ -97,7 +102,7 @@ def write_table(path: Path, entries: Iterable[Entry], about: bytes, *, is_compre
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     blocks: list[_Block] = []
-    keys: list[bytes] = []
+    keys = bytearray()
     offset = len(MAGIC)
     try:
         with os.fdopen(open_regular(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
@@ -107,7 +112,8 @@ def write_table(path: Path, entries: Iterable[Entry], about: bytes, *, is_compre
                 blocks.append(_Block(some[0][0], offset, len(packed), len(content), sha256(packed).digest()))
                 file.write(packed)
                 offset += len(packed)
-                keys += [key for key, _ in some]
+                for key, _ in some:
+                    keys += key[:1] + key[-16:]
             directory = _encode(_Directory(blocks, about, _filter_of(keys)))
             file.write(directory)
             file.write(_END.pack(offset, len(directory), sha256(directory).digest(), MAGIC))
@@ -214,6 +220,10 @@ class Table:
                 return None
         number = bisect_right(self._firsts, key) - 1
         return None if number < 0 else self._block(number).get(key)
+
+    def forget(self) -> None:
+        """Let go of the blocks that are kept decoded."""
+        self._blocks.clear()
 
     def entries(self, prefix: bytes = b"") -> Iterator[Entry]:
         """The entries whose keys begin with that, in order. Raises IndexDamaged."""
