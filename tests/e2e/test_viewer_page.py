@@ -49,6 +49,15 @@ def test_every_page_fits_and_axe_finds_nothing(page, url):
         assert results.violations_count == 0, f"{address}: {results.generate_report()}"
 
 
+@pytest.mark.parametrize("width", [320, 360, 390, 430])
+def test_the_links_of_the_header_fit_on_a_phone(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    for link in page.locator(".top nav a").all():
+        box = link.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= width, link.inner_text()
+        assert link.evaluate("link => link.scrollWidth <= link.clientWidth + 1")
+
+
 def test_the_page_with_its_scripts_is_small():
     here = Path(benchmarks.viewer.__file__).with_name("page")
     files = [here / "index.html", *here.glob("css/*.css"), *here.glob("js/**/*.js")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from benchmarks.ledger.events import HighScorePublished, NewEvent, Retracted
 from benchmarks.projections.scores.check import check, last_before, last_run
@@ -89,6 +90,14 @@ def test_the_overview(client, add, store, histories):
     assert len(told["activity"]) == 366
     assert {day["date"]: (day["succeeded"], day["failed"]) for day in told["activity"]}["2026-11-23"] == (5, 1)
     assert client.simulate_get("/api/overview?days=0").status_code == 400
+
+
+def test_all_numbers_of_the_overview_are_about_one_time_span(client, add):
+    just_before = datetime.now(UTC) - timedelta(days=1, seconds=30)
+    add("run_0", ended_at=f"{just_before:%Y-%m-%dT%H:%M:%S.%fZ}")
+    add("run_1", ended_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}")
+    told = client.simulate_get("/api/overview?days=1").json
+    assert sum(day["succeeded"] for day in told["activity"]) == 1
 
 
 def test_a_regression_stands_until_a_newer_score_ends_it(client, add):

@@ -143,7 +143,7 @@ def summarise(view: View, days: int, pair: Pairing | None = None) -> Summary:
         regressions_total=len(regressions),
         regressions_significant=sum(one.is_significant is True for one in regressions),
         failures=_failures(table, recent),
-        activity=_activity(table, now, days) if view.head.at else [],
+        activity=_activity(table, now, days, since) if view.head.at else [],
         since=since,
         head=view.head,
     )
@@ -204,16 +204,16 @@ def _failures(table: RunTable, recent: Sequence[int]) -> list[Failures]:
     return sorted(found, key=lambda failures: (-failures.runs, failures.reason))
 
 
-def _activity(table: RunTable, now: datetime, days: int) -> list[Day]:
-    """The days up to now, the first one whole."""
+def _activity(table: RunTable, now: datetime, days: int, since: str) -> list[Day]:
+    """The days up to now; of the first one only the part after `since`, as everywhere on the page."""
     names = table.names("status")
     found: list[Day] = []
     end = len(table.latest_since(f"{now + timedelta(days=1):%Y-%m-%d}"))
     for back in range(days + 1):
         date = f"{now - timedelta(days=back):%Y-%m-%d}"
-        since = table.latest_since(date)
-        ended: Counter[int | None] = Counter(map(names.codes.__getitem__, since[end:]))
+        latest = table.latest_since(max(date, since))
+        ended: Counter[int | None] = Counter(map(names.codes.__getitem__, latest[end:]))
         succeeded, failed = (ended.get(names.code(name), 0) for name in ("succeeded", "failed"))
         found.append(Day(date, succeeded, failed))
-        end = len(since)
+        end = len(latest)
     return found[::-1]
