@@ -83,7 +83,7 @@ class Follower:
         rest, history, high_scores, brought = iter(batch), History(aside=self._aside), [], []
         while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
             self._load(records, history)
-            history.read(_without_idle_beats(records, history.runs))
+            history.read(_without_idle_beats(records, history.runs, self._aside))
             rare = [record for record in records if type(record.data) in _RARE]
             high_scores += _published(rare, self._aside)
             brought += [(first, first + count) for record in rare for first, count in brought_by(record)]
@@ -155,16 +155,19 @@ def read_groups(connection: sqlite3.Connection, where: str = "", values: tuple[o
     return map(load_group, connection.execute(f"{_GROUPS} {where}{order}", values))
 
 
-def _without_idle_beats(batch: list[Record], known: Collection[str]) -> list[Record]:
-    """The batch without the heartbeats that the next one of their run makes idle: most events are heartbeats."""
+def _without_idle_beats(batch: list[Record], known: Collection[str], aside: Positions) -> list[Record]:
+    """The batch without the heartbeats that the next one of their run makes idle: most events are heartbeats.
+
+    A heartbeat that is set aside, or that cannot have happened, makes none idle.
+    """
     begun = set(known)
     last_beat: dict[str, int] = {}
     kept: list[Record | None] = []
     for record in batch:
         event, stream = record.data, record.stream
         if type(event) is Heartbeat:
-            # A beat before its run's first event is a problem, and told as one.
-            if stream in begun:
+            # A beat before its run's first event is a problem, and is reported as one.
+            if stream in begun and record.seq not in aside and void(record) is None:
                 before = last_beat.get(stream)
                 if before is not None and makes_idle(event, kept[before].data):  # type: ignore[union-attr, arg-type]
                     kept[before] = None

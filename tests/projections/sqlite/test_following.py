@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ledger.errors import ImpossibleTransition
-from benchmarks.ledger.events import Annotated, Heartbeat, NewEvent, Record
+from benchmarks.ledger.events import Annotated, Heartbeat, NewEvent, Progress, Record
 from benchmarks.ledger.fold import evolve, makes_idle
 from benchmarks.projections.sqlite import database
 from benchmarks.projections.sqlite.database import open_readonly, read_runs, read_state, rebuild, refresh
@@ -240,3 +240,14 @@ def test_the_checkpoint_is_never_ahead_of_the_rows(store, add, tmp_path, monkeyp
     with open_readonly(path) as connection:
         assert read_state(connection).position == 3
         assert len(list(read_runs(connection))) == 1
+
+
+def test_a_heartbeat_that_cannot_have_happened_makes_no_earlier_one_idle(tmp_path, store, histories):
+    beats = [Heartbeat(progress=Progress(done=1.0)), Heartbeat(progress=Progress(done=2.0), lease_seconds=-1.0)]
+    events = [NewEvent("rg_1", histories.opened()), NewEvent("run_1", histories.started())]
+    histories.append_anyway(store, [*events, *(NewEvent("run_1", beat) for beat in beats)])
+    rebuild(tmp_path / "tables.sqlite", store)
+    with open_readonly(tmp_path / "tables.sqlite") as connection:
+        [run] = read_runs(connection)
+        problems = connection.execute("SELECT seq FROM ledger_problems").fetchall()
+    assert (run.progress, run.last_seq, problems) == (Progress(done=1.0), 3, [(4,)])
