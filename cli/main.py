@@ -31,6 +31,8 @@ COMMANDS = {
     "annotate": "Add a remark to a run.",
     "retract": "Take a run back: it stays visible and counts nowhere.",
     "reinstate": "Let a retracted run count again.",
+    "stale": "List the scores that a change of their benchmark has made stale.",
+    "equivalent": "Declare that two task revisions measure the same.",
     "high-scores": "Show the published reference scores, or publish one.",
     "query": "Query the history with SQL.",
     "report": "Write a report: one HTML file, or Markdown.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ...ledger.equivalence import Equivalences
 from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import comparison_table
 from ...projections.render.text import escape_markdown, markdown
@@ -52,9 +53,9 @@ def command(
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
     with place.catalogue(include) as catalogue:
         selections = [select(spec, catalogue) for spec in specs]
-        sentences = [*revision_notes(selections), *served_notes(selections)]
-        if across:
-            selections = [across_revisions(selection) for selection in selections]
+        equivalences = Equivalences.of(place.store())
+        sentences = [*revision_notes(selections, equivalences), *served_notes(selections)]
+        selections = [across_revisions(selection, None if across else equivalences) for selection in selections]
         comparison = compare(selections, sample_reader(place.workspace), margin=margin)
     if as_json:
         print_json(comparison)

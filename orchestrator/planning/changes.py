@@ -7,7 +7,9 @@ from functools import partial
 
 import msgspec
 
+from ...adapters.adapter import Adapter
 from ...adapters.environment import find_built, spec_of
+from ...ledger.equivalence import Equivalences
 from ...ledger.events import Json, Started, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.history import History
@@ -30,12 +32,14 @@ def find_changes(ledger: Ledger, plan: Sequence[PlannedRun], repository: Json) -
     manifest and commit are compared. What they did not record counts as unchanged.
     """
     changes = {}
-    revisions = Revisions()
+    revisions, equivalences = Revisions(), Equivalences.of(ledger.store)
     for planned, last in zip(plan, ledger.look(partial(_last_successes, plan)), strict=True):
         if last is None:
             continue
         if last.task_revision is not None:
-            what = "; ".join(differences(last.task_revision, revisions.now(planned, last.task_revision)))
+            now = revisions.now(planned.adapter, last.task_revision)
+            is_same = equivalences.are_same(planned.adapter.id, last.revision, now.digest)
+            what = "" if is_same else "; ".join(differences(last.task_revision, now))
         else:
             what = _older_difference(last, ledger.started(last), planned, repository) or ""
         if what:
@@ -49,12 +53,11 @@ class Revisions:
     def __init__(self) -> None:
         self._known: dict[str, TaskRevision] = {}
 
-    def now(self, planned: PlannedRun, before: TaskRevision) -> TaskRevision:
+    def now(self, adapter: Adapter, before: TaskRevision) -> TaskRevision:
         """The revision that a run would have. A part that only the run can show is that of `before`.
 
         Only a result reports the revision of data without files, and only a built environment has resolved packages.
         """
-        adapter = planned.adapter
         spec = spec_of(adapter.manifest.requires)
         environment = find_built(spec) if spec else None
         if adapter.id not in self._known:

@@ -7,7 +7,18 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ...ledger.events import Annotated, Event, NewEvent, Record, Reinstated, Retracted
+from ...ledger.equivalence import Equivalences
+from ...ledger.events import (
+    Annotated,
+    EquivalenceDeclared,
+    EquivalenceWithdrawn,
+    Event,
+    Json,
+    NewEvent,
+    Record,
+    Reinstated,
+    Retracted,
+)
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
@@ -67,6 +78,32 @@ def reinstate(ledger: Ledger, run_id: str, *, author: str, reason: str) -> Recor
         return Reinstated(author=author, reason=_said(reason))
 
     return _record(ledger, run_id, decide)
+
+
+def declare(
+    ledger: Ledger,
+    benchmark_id: str,
+    revisions: list[str],
+    *,
+    author: str,
+    reason: str,
+    evidence: Json,
+    withdraw: bool = False,
+) -> Record:
+    """Record that two revisions measure the same, or withdraw that. Raises UsageError."""
+    known = Equivalences.of(ledger.store)
+    is_declared = known.declared(benchmark_id, *revisions)
+    if withdraw and not is_declared:
+        raise UsageError(f"{benchmark_id}: these revisions are not declared to be equivalent")
+    if not withdraw and is_declared:
+        raise UsageError(f"{benchmark_id}: these revisions are declared to be equivalent already")
+    said = _said(reason)
+    event: Event = (
+        EquivalenceWithdrawn(revisions=revisions, author=author, reason=said)
+        if withdraw
+        else EquivalenceDeclared(revisions=revisions, author=author, reason=said, evidence=evidence)
+    )
+    return ledger.decide(lambda _: [NewEvent(benchmark_id, event)]).records[0]
 
 
 def _said(reason: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from ...ledger.equivalence import Equivalences
 from ...ledger.events import UNKNOWN_REVISION, TaskRevision
 from ...ledger.fold import Run
 from .attempts import Sum
@@ -74,11 +76,17 @@ def _shown(value: str) -> str:
     return value[:12] if len(value) == 64 else f"'{value}'"
 
 
-def across_revisions(selection: Selection) -> Selection:
-    """The same as if all revisions were one: scores meet although the tasks may differ."""
+def across_revisions(selection: Selection, equivalences: Equivalences | None = None) -> Selection:
+    """The same as if all revisions were one: scores meet although the tasks may differ.
+
+    With `equivalences`, only revisions that were declared to measure the same are one.
+    """
 
     def key(run: Run) -> str:
-        return run.options_key or run.comparison_key
+        if equivalences is None:
+            return run.options_key or run.comparison_key
+        same = equivalences.same_as(run.benchmark_id, run.revision)
+        return run.comparison_key if len(same) == 1 else f"{run.options_key} {min(same)}"
 
     keys = {run.comparison_key: key(run) for run in selection.every()}
     tried: dict[AttemptKey, Sum] = {}
@@ -99,7 +107,7 @@ def _together(one: Sum, other: Sum) -> Sum:
     )
 
 
-def revision_notes(selections: Sequence[Selection]) -> list[str]:
+def revision_notes(selections: Sequence[Selection], equivalences: Equivalences) -> list[str]:
     """A sentence about each benchmark whose runs in these selections have several revisions, with the parts."""
     newest: dict[tuple[str, str], dict[str, Run]] = defaultdict(dict)
     for selection in selections:
@@ -110,7 +118,9 @@ def revision_notes(selections: Sequence[Selection]) -> list[str]:
         first, *others = revisions.values()
         for other in others:
             parts = revision_difference(first.task_revision, other.task_revision)
-            sentences.append(f"{benchmark_id}: several task revisions, of which these parts differ: {parts}")
+            is_same = equivalences.are_same(benchmark_id, first.revision, other.revision)
+            kind = "equivalent task revisions" if is_same else "several task revisions"
+            sentences.append(f"{benchmark_id}: {kind}, of which these parts differ: {parts}")
     return sentences
 
 
@@ -127,3 +137,26 @@ def served_notes(selections: Sequence[Selection]) -> list[str]:
         for before, now in itertools.pairwise(names):
             sentences.append(f"{model} answered as {before} before, as {now} now")
     return sentences
+
+
+class Known(msgspec.Struct):
+    """What the successes of a revision come to: how many they are, their mean score, and units with directions."""
+
+    runs: int = 0
+    mean: float = 0.0
+    units: set[str] = msgspec.field(default_factory=set)
+
+
+def known_revisions(connection: sqlite3.Connection, benchmark_id: str) -> dict[str, Known]:
+    """The revisions of a benchmark's successful runs by their digests."""
+    known: dict[str, Known] = defaultdict(Known)
+    query = (
+        "SELECT coalesce(task_revision_json ->> '$.digest', ?), count(*), avg(score), unit, higher_is_better "
+        "FROM benchmark_runs WHERE benchmark_id = ? AND status = 'succeeded' GROUP BY 1, unit, higher_is_better"
+    )
+    for digest, runs, mean, unit, upward in connection.execute(query, (UNKNOWN_REVISION, benchmark_id)):
+        one = known[digest]
+        one.mean = (one.mean * one.runs + (mean or 0.0) * runs) / (one.runs + runs)
+        one.runs += runs
+        one.units.add(f"{unit or 'none'}, {'lower' if upward == 0 else 'higher'} is better")
+    return dict(known)

@@ -206,3 +206,38 @@ def test_a_model_that_answers_as_another_one_is_named(bench):
     assert first["comparison_key"] == second["comparison_key"]
     shown = bench("compare", first["run_id"], second["run_id"]).stdout
     assert "answered as m-2026-09-01 before, as m-2026-11-01 now" in shown
+
+
+def test_stale_lists_the_rows_that_a_change_has_made_stale(bench):
+    folder = bench.add("quiz")
+    bench.add("other")
+    bench.run("quiz", "other")
+    assert json.loads(bench("stale", "--json").stdout) == {"stale": []}
+    (folder / "suite.py").write_text((folder / "suite.py").read_text() + "# changed\n")
+    [row] = json.loads(bench("stale", "--json").stdout)["stale"]
+    assert (row["benchmark_id"], row["score"]) == ("quiz", 0.5) and row["changed"][0].startswith("driver was ")
+    assert "1 stale" in bench("stale").stdout
+    bench.run("quiz", "other", more=("--rerun-changed",))
+    assert [run["benchmark_id"] for run in bench.runs()].count("quiz") == 2 and len(bench.runs()) == 3
+    assert "0 stale" in bench("stale").stdout
+
+
+def test_equivalent_revisions_are_compared_and_not_run_again(bench):
+    first, second = two_revisions(bench)
+    one, other = (run["task_revision"]["digest"] for run in (first, second))
+    pair = ("equivalent", "quiz", one[:10], other[:10])
+    assert "has no revision 'nope'" in bench("equivalent", "quiz", "nope", one, "--reason", "r", code=2).stderr
+    assert "no run of the benchmark 'quizz'" in bench("equivalent", "quizz", one, other, "--reason", "r", code=2).stderr
+    assert "not declared" in bench(*pair, "--reason", "r", "--withdraw", code=2).stderr
+    compared = ("compare", first["run_id"], second["run_id"], "--json")
+    assert json.loads(bench(*compared).stdout)["rows"] == []
+    bench(*pair, "--reason", "only a comment changed")
+    assert "equivalent already" in bench(*pair, "--reason", "again", code=2).stderr
+    [row] = json.loads(bench(*compared).stdout)["rows"]
+    assert [score["mean"] for score in row["scores"]] == [0.5, 0.9]
+    assert "quiz: equivalent task revisions" in bench(*compared[:-1]).stdout
+    bench.add("quiz")
+    assert rerun(bench) == 2 and "0 stale" in bench("stale").stdout
+    bench(*pair, "--reason", "it was not so", "--withdraw")
+    assert json.loads(bench(*compared).stdout)["rows"] == []
+    bench("ledger", "verify")
