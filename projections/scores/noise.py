@@ -141,10 +141,17 @@ def changes_of(runs: Sequence[Run]) -> list[Change]:
 
 
 def all_changes(runs: Iterable[Run]) -> list[ChangedCell]:
-    """The cells whose score moved, the one that moved last first; the runs are all that count."""
-    of: dict[tuple[Task, str, str, str], list[Run]] = defaultdict(list)
+    """The cells whose score moved, the one that moved last first; the runs are all that count.
+
+    A cell goes on over the revisions of its task: that a score moved with a new revision is what a reader looks for.
+    Its task is that of its last run.
+    """
+    histories: dict[tuple[str, str, str, bool, str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        of[task_of(run), run.agent, run.provider, run.model].append(run)
+        options = run.options_key or run.comparison_key
+        scale = (run.benchmark_id, options, run.unit or "", run.higher_is_better is not False)
+        histories[*scale, run.agent, run.provider, run.model].append(run)
+    of = {(task_of(in_order(some)[-1]), *key[4:]): some for key, some in histories.items()}
     telling = telling_options({key[0]: task_config(some[-1]) for key, some in of.items()})
     cells = [
         ChangedCell(task=task, task_options=telling[task], agent=agent, provider=provider, model=model, changes=changes)
@@ -227,8 +234,13 @@ def _differences(before: Run, after: Run) -> dict[str, tuple[str, str]]:
 
 def _recorded(run: Run) -> dict[str, str]:
     told: dict[str, str] = {name: str(value) for name in _COMPARED if (value := getattr(run, name)) is not None}
+    if (revision := run.task_revision) is not None:
+        parts = {"driver": revision.driver, "data": revision.data, "packages": revision.packages}
+        told |= {f"task {name}": value[:12] for name, value in {"version": revision.version, **parts}.items() if value}
+    if run.served_model is not None:
+        told["served_model"] = run.served_model
     provenance: Json = run.provenance
-    for name in ("orchestrator", "model_sha256", "reported_model", "task_revision"):
+    for name in ("orchestrator", "model_sha256"):
         if isinstance(value := provenance.get(name), str):
             told[name] = value
     for name, key in (("manifest", "content_sha256"), ("environment", "packages_sha256"), ("machine", "host")):

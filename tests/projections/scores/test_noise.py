@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from benchmarks.ledger.events import TaskRevision
 from benchmarks.projections.render.exports.junit import check_report
 from benchmarks.projections.render.score_tables import GITHUB_MARK, changes_table, check_sentence, github_comment
 from benchmarks.projections.scores.baselines import history_among
@@ -159,3 +160,18 @@ def test_very_small_and_very_large_scores_have_noise_too(make_run, size):
     assert noise_of(runs) is not None
     changes_of([*runs, *history(make_run, [size * 0.1] * 3, unit="s")])
     assert len(gate(runs, runs[-1:]).scores) == 1
+
+
+def test_a_change_that_came_with_a_new_revision_names_its_part(make_run):
+    def runs(scores, driver, key):
+        revision = TaskRevision.of(version="1", driver=driver, data="", packages="")
+        more = {"options_key": "o", "comparison_key": key, "task_revision": revision}
+        return [make_run(score, run_group_id=f"rg_{key}_{place}", **more) for place, score in enumerate(scores)]
+
+    before, after = runs([0.8, 0.81, 0.79, 0.8], "aaa", "first"), runs([0.6, 0.61, 0.59], "bbb", "second")
+    [cell] = all_changes([*before, *after])
+    assert cell.task.comparison_key == "second"
+    assert cell.changes[0].with_it == {"task driver": ("aaa", "bbb")}
+    served = [msgspec.structs.replace(run, served_model="m-2", task_revision=None) for run in after]
+    [cell] = all_changes([*(msgspec.structs.replace(run, task_revision=None) for run in before), *served])
+    assert cell.changes[0].with_it == {"served_model": ("none", "m-2")}
