@@ -110,7 +110,7 @@ def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None =
     told. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database) as kept, _told(database, store):
+    with exclusive(database, notice=notice) as kept, _told(database, store):
         state = _read_state(database) if _is_untouched(kept) else None
         with contextlib.suppress(_Touched):
             if state is not None and _follow(kept, workspace, store, state):
@@ -273,7 +273,7 @@ def _building(kept: KeptFile) -> Iterator[Path]:
         try:
             with writable(build) as path:
                 yield path
-            _log_of(kept.path).unlink(missing_ok=True)
+            kept.remove(_log_of(kept.path))
         finally:
             _log_of(build).unlink(missing_ok=True)
 

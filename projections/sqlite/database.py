@@ -70,7 +70,7 @@ def refresh(path: Path, store: EventReader, *, notice: Notice | None = None) -> 
 
 
 def _refresh(path: Path, store: EventReader, notice: Notice | None) -> tuple[State, Seal]:
-    with exclusive(path) as file:
+    with exclusive(path, notice=notice) as file:
         state = _bring_up(file, store, notice)
         seal = file.left
         if seal is None:
@@ -111,7 +111,7 @@ def rebuild(path: Path, store: EventReader, *, notice: Notice | None = None) -> 
 
     Readers keep the old file until they open the new one. `notice` and what it raises: as `refresh`.
     """
-    with exclusive(path) as file:
+    with exclusive(path, notice=notice) as file:
         return _rebuild(file, store, notice)
 
 
@@ -335,7 +335,7 @@ def _beside(file: KeptFile) -> Iterator[sqlite3.Connection]:
             yield connection
         # A journal that a killed writer left belongs to the old file: beside the new one it would be played back.
         for ending in ("-journal", "-wal", "-shm"):
-            file.path.with_name(f"{file.path.name}{ending}").unlink(missing_ok=True)
+            file.remove(file.path.with_name(f"{file.path.name}{ending}"))
 
 
 def _spare_foreign(path: Path, *, is_known: bool) -> None:
@@ -344,8 +344,8 @@ def _spare_foreign(path: Path, *, is_known: bool) -> None:
     `is_known`: this program has written the file before, so if it can't be read, it is damaged.
     """
     log = path.with_name(f"{path.name}-wal")
-    told = seal_of(path)
-    if (told is None or not told.size) and not log.exists():
+    told, written_ahead = seal_of(path), seal_of(log)
+    if (told is None or not told.size) and written_ahead is None:
         return
     # Immutable: whatever journal lies beside it is left as it is. A write-ahead log is never ours.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
@@ -362,5 +362,5 @@ def _spare_foreign(path: Path, *, is_known: bool) -> None:
             return  # Damaged beyond reading, or not a database.
         raise ForeignDatabase(f"{path} cannot be read ({problem}), and is not overwritten") from problem
     is_ours = not tables or "projection_state" in tables or mark == APPLICATION
-    if not is_ours or (log.exists() and log.stat().st_size):
+    if not is_ours or (written_ahead is not None and written_ahead.size):
         raise ForeignDatabase(f"{path} is the database of another program, and is not overwritten")

@@ -21,9 +21,9 @@ from ...ledger.storage import disk
 from ...ledger.waiting import LockWait
 
 Notice = Callable[[str], None]
-"""Is given a line for the person who uses the program."""
+"""It gets a line for the person who uses the program."""
 
-_MOST_BYTES = 1024
+_MAX_BYTES = 1024
 _JITTER_NS = 1_000_000
 
 
@@ -40,7 +40,7 @@ class Seal(msgspec.Struct, frozen=True, array_like=True):
 
 
 def seal_of(path: Path) -> Seal | None:
-    """The seal of a file as it is now; None if there is no regular file."""
+    """The seal of a file as it is now; None if the path does not lead to a regular file."""
     try:
         told = path.lstat()
     except OSError:
@@ -51,7 +51,7 @@ def seal_of(path: Path) -> Seal | None:
 def seal_left(path: Path) -> Seal | None:
     """The seal that the last writer of a file left; None if there is none. Waits for no lock."""
     try:
-        return msgspec.json.decode(_lock_of(path).read_bytes()[:_MOST_BYTES], type=Seal)
+        return msgspec.json.decode(_lock_of(path).read_bytes()[:_MAX_BYTES], type=Seal)
     except (OSError, msgspec.DecodeError):
         return None
 
@@ -59,15 +59,16 @@ def seal_left(path: Path) -> Seal | None:
 class KeptFile:
     """A projection's file while this process is its only writer."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int, notice: Notice | None = None) -> None:
         self.path = path
         self._lock = lock
+        self._notice = notice
 
     @property
     def left(self) -> Seal | None:
         """The seal that the last writer left; None if there was none, or it did not come to its end."""
         try:
-            return msgspec.json.decode(os.pread(self._lock, _MOST_BYTES, 0), type=Seal)
+            return msgspec.json.decode(os.pread(self._lock, _MAX_BYTES, 0), type=Seal)
         except msgspec.DecodeError:
             return None
 
@@ -79,6 +80,17 @@ class KeptFile:
     def begin(self) -> None:
         """Call it before the first byte of the file changes: a writer that is killed leaves no seal."""
         os.ftruncate(self._lock, 0)
+
+    def make_room(self, path: Path) -> None:
+        """Put a folder aside that lies in the place of the file, or of one beside it. Raises OSError."""
+        kept = put_folder_aside(path)
+        if kept is not None and self._notice is not None:
+            self._notice(f"a folder was in the place of {path.name}: it is kept as {kept.name}")
+
+    def remove(self, path: Path) -> None:
+        """Remove a file beside the projection; a folder is put aside. Raises OSError."""
+        self.make_room(path)
+        path.unlink(missing_ok=True)
 
     def seal(self) -> Seal:
         """Note the file as it is now. Raises OSError."""
@@ -98,20 +110,33 @@ class KeptFile:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[KeptFile]:
-    """One writer of that projection at a time; raises ProjectionError for a file that can't be written."""
+def exclusive(path: Path, *, notice: Notice | None = None) -> Iterator[KeptFile]:
+    """One writer of that projection at a time. `notice` gets a line if a folder had to be put aside.
+
+    Raises ProjectionError for a file that cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        put_folder_aside(_lock_of(path))
         lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as problem:
         raise ProjectionError(f"cannot write {path}: {problem.strerror}. The ledger itself is untouched") from problem
     try:
         _wait_for(lock, path)
-        yield KeptFile(path, lock)
+        yield KeptFile(path, lock, notice)
     except (sqlite3.OperationalError, OSError) as problem:
         raise ProjectionError(f"cannot write {path}: {problem}. The ledger itself is untouched") from problem
     finally:
         os.close(lock)
+
+
+def put_folder_aside(path: Path) -> Path | None:
+    """Rename a folder that lies in the place of a file; its new path. None if it is not a folder. Raises OSError."""
+    if path.is_symlink() or not path.is_dir():
+        return None
+    names = (f"{path.name}.folder{number or ''}" for number in range(1_000))
+    kept = next(one for one in map(path.with_name, names) if not os.path.lexists(one))
+    return path.rename(kept)
 
 
 def _lock_of(path: Path) -> Path:
@@ -152,6 +177,7 @@ def replacing(file: KeptFile) -> Iterator[Path]:
         with build.open("rb") as written:
             os.fsync(written.fileno())
         file.begin()
+        file.make_room(path)
         build.replace(path)
         file.seal()
     finally:

@@ -145,7 +145,7 @@ def update_dataset(
     written, and LedgerDamaged.
     """
     state = read_state(connection) or START
-    with exclusive(path) as kept, _open_old(kept) as old:
+    with exclusive(path, notice=notice) as kept, _open_old(kept) as old:
         if notice is not None and kept.left is not None and os.path.lexists(path) and not kept.is_untouched():
             notice(f"{path.name} was changed by another program: it is written anew from the ledger")
         if old is None or not is_place_of(store, old.state) or _sets_aside(store, old.state.position):
