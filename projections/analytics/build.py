@@ -1,8 +1,8 @@
 """`analytics.duckdb`: the events, runs, groups, references and samples as tables, and the views on top.
 
 Like `orchestrator.sqlite` it follows the ledger from its checkpoint. A DuckDB file is for one writer or many readers,
-so it is never written where it lies: what is new goes into a copy, which is swapped in. Of a stream with new events the
-run is folded anew from all of its events, by the same SQL that folds all of them.
+so it is never written in its place: new events go into a copy, which is swapped in. The run of a stream with new
+events is folded anew from all of its events, by the same SQL that folds all of them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 NAME = "analytics.duckdb"
 _CACHE = Path("cache", "segments")
 _ROW_GROUP = 20_480
-"""Rows compressed together, by one thread: of more, a hundred thousand runs would keep one processor busy only."""
+"""Rows that one thread compresses together: with more, a hundred thousand runs would keep only one processor busy."""
 
 _HERE = Path(__file__).parent
 _HIGH_SCORES = """
@@ -63,7 +63,7 @@ CREATE TABLE projection_state (version UBIGINT, position BIGINT, head_hash VARCH
 
 
 class AnalyticsError(ProjectionError):
-    """`analytics.duckdb` can't be built or opened; the ledger is untouched."""
+    """`analytics.duckdb` cannot be built or opened; the ledger is untouched."""
 
 
 class _Touched(Exception):
@@ -89,8 +89,8 @@ def _version() -> int:
 def open_analytics(workspace: Workspace, store: EventReader, *, notice: Notice | None = None) -> Iterator[Path]:
     """An up-to-date database, to be opened read-only while this lasts.
 
-    It is the workspace's own; of the ledger's past, and if the workspace has no results or can't be written, it is a
-    temporary one. `notice` is given what another program has changed. Raises AnalyticsError and LedgerDamaged.
+    It is the workspace's own. For the ledger's past, and if the workspace has no results or cannot be written, it is a
+    temporary one. `notice` gets a line about what another program has changed. Raises AnalyticsError and LedgerDamaged.
     """
     if not isinstance(store, Past) and workspace.results.is_dir() and os.access(workspace.results, os.W_OK):
         database = refresh(workspace, store, notice=notice)
@@ -106,8 +106,8 @@ def open_analytics(workspace: Workspace, store: EventReader, *, notice: Notice |
 def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None = None) -> Path:
     """Bring the workspace's `analytics.duckdb` up to the ledger's head; nothing is written if it is there already.
 
-    Readers keep the file that they have open. A file that another program has changed is built anew, and `notice` is
-    told. Raises AnalyticsError and LedgerDamaged.
+    Readers keep the file that they have open. A file that another program has changed is built anew, and `notice` gets
+    a line. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
     with exclusive(database, notice=notice) as kept, _told(database, store):
@@ -123,7 +123,7 @@ def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None =
 
 
 def _is_untouched(kept: KeptFile) -> bool:
-    """A log of changes beside the file would be applied by whoever opens it, and is never ours."""
+    """DuckDB would apply a log of changes beside the file when it opens it; this program leaves none."""
     return kept.is_untouched() and not os.path.lexists(_log_of(kept.path))
 
 
@@ -132,7 +132,7 @@ def _log_of(database: Path) -> Path:
 
 
 def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Head) -> bool:
-    """Bring a database up from its checkpoint; False if that is no place of this ledger, or the file changes."""
+    """Bring a database up from its checkpoint; False if that is not a place of this ledger, or the file changes."""
     if not is_place_of(store, State(state.seq, state.hash, "")):
         return False
     with plain_temporary_folder() as temporary:
@@ -177,7 +177,7 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
         files, sealed = sealed_parquet(store, cache, connection)
         tail = spool(store, sealed, folder / "tail.jsonl")
         if tail is None:
-            # The sealed segments are not followed by what should follow them: the ledger knows where it breaks.
+            # The sealed segments do not continue as they should: the ledger finds the place of the break.
             files, tail = [], spool(store, Head(), folder / "tail.jsonl")
         assert tail is not None  # noqa: S101 - for the type checker: from its first event a ledger continues
         parts = [events_of(str(tail.path), longest=tail.longest)]
@@ -212,12 +212,12 @@ def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
 
 
 def _pass_over(connection: duckdb.DuckDBPyConnection, positions: Collection[int]) -> None:
-    """Note events that count for nothing: those that are void, and those that were set aside."""
+    """Note the events that do not count: void events, and those that were set aside."""
     connection.execute("INSERT INTO void SELECT unnest(?::BIGINT[])", [list(positions)])
 
 
 def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, after: int) -> None:
-    """Let the references that came with other ledgers say so: none of them replaces one that was published here."""
+    """Mark the references that came with other ledgers: they do not replace one that was published here."""
     for record in store.read(after, types=[Merged.type]):
         for first, count in brought_by(record):
             connection.execute(
@@ -242,7 +242,7 @@ def _put_state(connection: duckdb.DuckDBPyConnection, head: Head) -> None:
 
 
 def _read_state(database: Path) -> Head | None:
-    """The checkpoint of a database; None where there is none of this version."""
+    """The checkpoint of a database; None if it has none of this version."""
     import duckdb
 
     if not database.exists():
@@ -253,7 +253,7 @@ def _read_state(database: Path) -> Head | None:
                 "SELECT position, head_hash FROM projection_state WHERE version = ?", [_version()]
             ).fetchone()
     except duckdb.Error:
-        return None  # No database, or one of something else: it is built anew.
+        return None  # Not a database, or one of another program: it is built anew.
     return Head(*row) if row else None
 
 
@@ -280,7 +280,7 @@ def _building(kept: KeptFile) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _told(database: Path, store: EventReader) -> Iterator[None]:
-    """What goes wrong with the file, as an AnalyticsError; where it is an event that can't be read, LedgerDamaged."""
+    """Raise problems with the file as AnalyticsError, or as LedgerDamaged if an event cannot be read."""
     import duckdb
 
     try:

@@ -1,8 +1,8 @@
 """The sandbox: a process of its own that runs one SELECT and answers in JSON. `sandbox.py` starts and kills it.
 
-DuckDB's own limits are no limits: a long scalar function heeds neither its memory limit nor an interrupt, and it asks
-that SQL be treated like code. So the system's limits stand around DuckDB's: address space, no file written, no core,
-processor seconds, and an alarm. This script imports nothing of ours: it is started by its path.
+DuckDB's own limits are not hard: a long scalar function obeys neither its memory limit nor an interrupt, and its
+authors say to treat SQL like code. So the system's limits stand around DuckDB's: address space, no file written, no
+core, processor seconds, and an alarm. This script imports nothing of ours: it is started by its path.
 """
 
 import json
@@ -30,7 +30,7 @@ _TABLE_FUNCTIONS = _SAFE_CATALOG | frozenset(
 """Those that make rows of nothing but their arguments, or tell of the views. All others read, run or set something."""
 
 _REFUSED = frozenset("current_setting json_execute_serialized_sql json_serialize_plan which_secret write_log".split())
-"""Functions that tell where files are, look at text that nobody has checked, or do something."""
+"""Functions that reveal where files are, parse text that was not checked, or have effects."""
 
 
 class Refused(Exception):

@@ -1,4 +1,4 @@
-"""Where the events come from: sealed segments as Parquet, made once, and whatever follows them as proven lines.
+"""Where the events come from: sealed segments as Parquet, made once, and the events after them as proven lines.
 
 A sealed segment never changes, so its Parquet file is named by its digest and stays. What follows the last one, and
 all of a ledger that has no segments, is spooled: copied line by line, with the hash chain proven on the way.
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     import duckdb
 
 _FORMAT = 3
-"""Raised where the Parquet files come to hold something else."""
+"""Raise it when the content of the Parquet files changes."""
 
 _LINES_AT_ONCE = 500
-_LARGEST_OBJECT = 16 * 1024 * 1024
+_MAX_OBJECT = 16 * 1024 * 1024
 """DuckDB's own limit of a line; a longer one is read with as much as it takes."""
 
 
 class Spool(msgspec.Struct, frozen=True):
-    """Lines that were copied to a file: the head behind them, the length of the longest, and events that are void."""
+    """Lines that were copied to a file: the head after them, the maximum length in bytes, and the void events."""
 
     path: Path
     head: Head
@@ -49,7 +49,7 @@ class Spool(msgspec.Struct, frozen=True):
 def events_of(path: str, *, longest: int = 0) -> str:
     """SQL for the events of a JSONL file."""
     # One object may be of half the buffer's size.
-    largest = max(_LARGEST_OBJECT, 2 * longest)
+    largest = max(_MAX_OBJECT, 2 * longest)
     return f"""
         SELECT seq, TRY_CAST("at" AS TIMESTAMP) AS recorded_at, type, stream,
           TRY_CAST(version AS BIGINT) AS version, data
@@ -64,9 +64,9 @@ def quoted(text: str) -> str:
 
 
 def spool(store: EventReader, after: Head, path: Path) -> Spool | None:
-    """Copy the lines behind `after` to a file; None where the ledger does not continue from there.
+    """Copy the lines after `after` to a file; None if the ledger does not continue from there.
 
-    Raises LedgerDamaged where its chain breaks later.
+    Raises LedgerDamaged if its chain breaks later.
     """
     head, longest, voids = after, 0, list[int]()
     with path.open("wb") as file:
@@ -85,11 +85,11 @@ def spool(store: EventReader, after: Head, path: Path) -> Spool | None:
 
 
 def _void_among(lines: bytes) -> list[int]:
-    """The positions of events that can stand for nothing: the fold in SQL could not tell them from others."""
+    """The positions of void events: the fold in SQL could not tell them from others."""
     try:
         return [record.seq for record in codec.decode_lines(lines) if void(record)]
     except BadLine:
-        return []  # A line that is no event at all is damage, and told by whoever reads it.
+        return []  # A line that is not an event is damage: the reader of the ledger reports it.
 
 
 def _pieces(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -111,10 +111,10 @@ def _damaged(store: EventReader, problem: BrokenChain) -> LedgerDamaged:
 
 
 def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyConnection) -> tuple[list[Path], Head]:
-    """A Parquet file for each sealed segment of a JSONL ledger, and the head behind them; none for another ledger.
+    """A Parquet file for each sealed segment of a JSONL ledger, and the head after them; none for another ledger.
 
-    A file is made if it is missing, or if somebody changed it. Only one process at a time may do this for a cache.
-    Raises LedgerDamaged where a segment is not what was sealed, and OSError.
+    A file is made if it is missing or was changed. Only one process at a time may do this for a cache.
+    Raises LedgerDamaged if a segment is not what was sealed, and OSError.
     """
     if not isinstance(store, JsonlStore) or not (is_plain(store.folder) and is_plain(cache)):
         return [], Head()
@@ -144,14 +144,14 @@ def sealed_parquet(store: EventReader, cache: Path, connection: duckdb.DuckDBPyC
 
 
 def _name(entry: Sealed) -> str:
-    """The begin of a file's name: which segment it is made of, and how."""
+    """The beginning of a file's name: the segment that it was made from, and the format."""
     return f"{entry.first_seq:020d}-{entry.sha256[:32]}-{_FORMAT}"
 
 
 def _known_files(cache: Path) -> dict[str, Path]:
-    """The files that are there, by the begin of their names, which end with the digest of what they hold.
+    """The files in the cache, by the beginning of their names, which end with the digest of the content.
 
-    A file that holds something else by now is removed, and so is what a killed process left.
+    A file whose content has changed is removed, and so is one that a killed process left.
     """
     known = {}
     for file in sorted(cache.iterdir()) if cache.is_dir() else ():
@@ -170,7 +170,7 @@ def _digest(file: Path) -> str:
 
 
 def _convert(segment: Path, file: Path, connection: duckdb.DuckDBPyConnection) -> Path:
-    """Write a segment as Parquet; the path of the file, whose name ends with the digest of what it holds."""
+    """Write a segment as Parquet; the path of the file, whose name ends with the digest of its content."""
     import duckdb
 
     build = file.with_name(f"{file.name}.build-{os.getpid()}")

@@ -174,7 +174,7 @@ _VIEWS = (
         model VARCHAR the model
         started_at TIMESTAMP when it began, UTC
         ended_at TIMESTAMP when it ended, UTC
-        ended_seq BIGINT the position of the event that ended it: which reference held is told by it
+        ended_seq BIGINT the position of the event that ended it: it decides which reference held
         score DOUBLE the score
         stderr DOUBLE its standard error
         unit VARCHAR its unit

@@ -12,9 +12,9 @@ from ...ledger.events import Json
 from .visible import visible
 
 BENCHMARK_NAME = "benchmark_name"
-"""The option of an imported run with the name of its benchmark, if that is no id."""
+"""The option of an imported run with the name of its benchmark, if that is not an id."""
 
-_LONGEST_NAME = 60
+_MAX_NAME = 60
 
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_DIGITS = 6
@@ -113,12 +113,12 @@ def format_unit(unit: str, higher_is_better: bool) -> str:
 
 
 def named(benchmark_id: str, options: Json) -> str:
-    """A benchmark by its id; with its name, if it comes from elsewhere and nobody can read the name in the id."""
+    """A benchmark by its id; with its name, if it comes from elsewhere and the id does not show the name."""
     name = options.get(BENCHMARK_NAME)
     if not isinstance(name, str):
         return benchmark_id
     readable, _, _ = benchmark_id.rpartition("-")
-    return benchmark_id if _letters(readable) == _letters(name) else f"{benchmark_id} ({name[:_LONGEST_NAME]})"
+    return benchmark_id if _letters(readable) == _letters(name) else f"{benchmark_id} ({name[:_MAX_NAME]})"
 
 
 def _letters(name: str) -> str:

@@ -97,7 +97,7 @@ class Unlike(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """On how many tasks a side is better or worse than the first by more than noise, and on how many nobody can say."""
+    """On how many tasks a side is better or worse than the first by more than noise, and on how many it is unknown."""
 
     side: str
     wins: int
@@ -193,7 +193,7 @@ def contrast(
 
 
 def adjust(contrasts: Sequence[Contrast | None]) -> list[Contrast | None]:
-    """The contrasts with their p-values corrected for being so many (Holm), and what they then say."""
+    """The contrasts with their p-values corrected for their number (Holm), and their verdicts."""
     adjusted = iter(holm([some.p_value for some in contrasts if some is not None and some.p_value is not None]))
     return [
         some if some is None or some.p_value is None else _judged(some, next(adjusted))  #

@@ -1,4 +1,4 @@
-"""Rank intervals: the ranks that a contender may have, as far as its score can be told from those of the others.
+"""Rank intervals: the ranks that a contender may have, as far as its score differs from those of the others.
 
 Sources: M. Mogstad, J. Romano, A. Shaikh, D. Wilhelm, "Inference for Ranks with Applications to Mobility across
 Neighbourhoods and Academic Achievement across Countries" (2024); R. Newcombe (1998) for differences of proportions.

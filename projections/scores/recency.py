@@ -34,7 +34,7 @@ T = TypeVar("T", bound=Timed)
 
 
 def when(run: Timed) -> Moment:
-    """When a run ended, or began if nobody said when it ended: comparable with that of every other run.
+    """When a run ended, or began if its end is unknown: comparable with that of every other run.
 
     The time is ISO 8601 UTC with microseconds; it is empty, and so before all others, if the run names no time that
     can be read.

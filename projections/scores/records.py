@@ -2,7 +2,7 @@
 
 A run that counts is a record if its score is better than those of all runs of its task that the ledger closed before
 it. "Before" is the order of the ledger, not that of a clock: after a merge, or if the clocks of two machines disagree,
-a later event cannot unmake a record, and nobody gets one by a wrong clock. Of equal scores the first holds the record.
+a later event cannot undo a record, and a wrong clock cannot make one. Of equal scores the first holds the record.
 
 What is *latest* is another question: it goes by the runs' own times (`recency`).
 """
@@ -65,5 +65,5 @@ def best_of(runs: Iterable[T]) -> T:
         if best is None or beats(run, best):
             best = run
     if best is None:
-        raise ValueError("there are no runs")
+        raise ValueError("the list of runs is empty")
     return best

@@ -27,7 +27,7 @@ CLUSTER = "cluster"
 MAX_CLUSTERS = 200_000
 """Beyond this number of questions, the standard error is not computed from the samples."""
 
-_LONGEST_LINE = 8 * 1024 * 1024
+_MAX_LINE_BYTES = 8 * 1024 * 1024
 
 _NEAR = 1e-3
 """A score may be rounded: it is the mean of its samples where it differs by no more than that."""
@@ -140,11 +140,11 @@ def bounded_lines(file: BinaryIO, seen: Callable[[bytes], object] = len) -> Iter
 
     `seen` is called with every byte.
     """
-    while line := file.readline(_LONGEST_LINE):
+    while line := file.readline(_MAX_LINE_BYTES):
         seen(line)
         yield line
         while line and not line.endswith(b"\n"):
-            seen(line := file.readline(_LONGEST_LINE))
+            seen(line := file.readline(_MAX_LINE_BYTES))
 
 
 def read_rows(run: Run, workspace: Workspace) -> Recorded:

@@ -76,7 +76,7 @@ def unpaired(first: Estimate, second: Estimate) -> Difference:
     Of means: sqrt(SE₁² + SE₂²) (Miller 2024, section 4.1) and Welch's t-test, with Welch and Satterthwaite's degrees of
     freedom, (SE₁² + SE₂²)² / (SE₁⁴/ν₁ + SE₂⁴/ν₂), rounded down. If one of the two is a proportion: Newcombe's interval
     of the difference, and the p-value at which that interval begins to hold 0; so a proportion of 0 has noise, too.
-    There is no test if nothing is known of the noise of one of them.
+    Without a known noise of both, the result has no test.
     """
     delta = second.mean - first.mean
     if first.trials is not None or second.trials is not None:
@@ -130,7 +130,7 @@ def paired(first: Sequence[float], second: Sequence[float], clusters: Sequence[H
     Raises ValueError for lists of different lengths, or empty ones.
     """
     if len(first) != len(second) or not first:
-        raise ValueError(f"{len(first)} and {len(second)} scores are no pairs")
+        raise ValueError(f"{len(first)} and {len(second)} scores are not pairs")
     differences = [b - a for a, b in zip(first, second, strict=True)]
     if clusters is not None and len(set(clusters)) < len(differences):
         return _clustered(differences, clusters)

@@ -1,11 +1,11 @@
 """`orchestrator.sqlite`: runs, groups and published high scores as tables.
 
-It follows the ledger from its checkpoint, rows and checkpoint in one transaction. Where the checkpoint is not a place
+It follows the ledger from its checkpoint, rows and checkpoint in one transaction. If the checkpoint is not a place
 of this ledger, or the tables have another version, it is rebuilt beside itself and swapped in. The journal is a
 rollback journal, not a WAL: a swapped-in file must never meet the WAL of the one before.
 
-With a rollback journal, whoever reads stands in the way of a commit. So where a reader is slow, the file is not
-waited for: a copy follows the ledger instead, and is swapped in. The reader keeps the file that it has.
+With a rollback journal, a reader blocks a commit. So the writer does not wait for a slow reader: it updates a copy and
+swaps it in. The reader keeps the file that it has.
 
 A file that another program has changed is not believed (`keeping`): it is rebuilt, and the difference is reported.
 """
@@ -45,10 +45,10 @@ __all__ = [
 ]
 
 _BUSY_SECONDS = 30.0
-"""A reader waits so long at most: for a commit, which takes milliseconds."""
+"""The maximum time for which a reader waits for a commit, which takes milliseconds."""
 
 _READER_SECONDS = 0.05
-"""A commit waits so long for readers. Meanwhile new readers wait for it, so it must be short."""
+"""The time for which a commit waits for readers. Meanwhile new readers wait for it, so it must be short."""
 
 _OPEN_ATTEMPTS = 20
 
@@ -57,14 +57,14 @@ _IN_PLACE = 5_000
 
 
 class ForeignDatabase(ProjectionError):
-    """A database of another program lies where the projection would be; it was left alone."""
+    """A database of another program is in the place of the projection; it was left alone."""
 
 
 def refresh(path: Path, store: EventReader, *, notice: Notice | None = None) -> State:
     """Bring the projection at `path` up to the ledger's head: by catching up if possible, else by a rebuild.
 
-    A file that is damaged, or that another program has changed, is rebuilt: nothing is in it that the ledger does not
-    say. `notice` is given what was changed. Raises ProjectionError if the file can't be written, and LedgerDamaged.
+    A file that is damaged, or that another program has changed, is rebuilt: it holds nothing that is not in the ledger.
+    `notice` gets a line about the changes. Raises ProjectionError if the file cannot be written, and LedgerDamaged.
     """
     return _refresh(path, store, notice)[0]
 
@@ -109,7 +109,7 @@ def _code(problem: sqlite3.Error) -> int:
 def rebuild(path: Path, store: EventReader, *, notice: Notice | None = None) -> State:
     """Build the projection at `path` anew from the ledger's first event; the same ledger gives the same bytes.
 
-    Readers keep the old file until they open the new one. `notice` and what it raises: as `refresh`.
+    Readers keep the old file until they open the new one. `notice` and errors: as `refresh`.
     """
     with exclusive(path, notice=notice) as file:
         return _rebuild(file, store, notice)
@@ -143,7 +143,7 @@ def open_sealed(path: Path, seal: Seal) -> sqlite3.Connection | None:
         if seal_of(path) == seal:
             raise
         return None
-    # The connection holds SQLite's lock for readers: nobody who heeds it can change the file from here on.
+    # The connection holds SQLite's lock for readers: no program that respects it can change the file from now on.
     if seal_of(path) == seal:
         return connection
     connection.close()
@@ -152,10 +152,10 @@ def open_sealed(path: Path, seal: Seal) -> sqlite3.Connection | None:
 
 @contextlib.contextmanager
 def open_readonly(path: Path, *, patience: float = _BUSY_SECONDS) -> Iterator[sqlite3.Connection]:
-    """A connection that can't write and sees one state, for the length of a question.
+    """A connection that cannot write and sees one state, for one question.
 
-    Open it anew for the next question: files get swapped. It waits `patience` seconds at most for whoever has locked
-    the file. Raises sqlite3.DatabaseError.
+    Open it anew for the next question: files get swapped. It waits at most `patience` seconds for the
+    program that has locked the file. Raises sqlite3.DatabaseError.
     """
     connection = _open_snapshot(path, patience)
     try:
@@ -169,7 +169,7 @@ def _refuse_special(path: Path) -> None:
     for ending in ("-journal", "-wal", "-shm"):
         beside = path.with_name(f"{path.name}{ending}")
         if os.path.lexists(beside) and seal_of(beside) is None and os.path.lexists(beside):
-            raise sqlite3.OperationalError(f"{beside.name} is no regular file")
+            raise sqlite3.OperationalError(f"{beside.name} is not a regular file")
 
 
 def _open_snapshot(path: Path, patience: float) -> sqlite3.Connection:
@@ -195,7 +195,7 @@ def _open_snapshot(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def read_state(connection: sqlite3.Connection) -> State | None:
-    """The checkpoint of an open projection; None where the file is of another version."""
+    """The checkpoint of an open projection; None if the file is of another version."""
     query = "SELECT position, head_hash, at FROM projection_state WHERE name = ? AND version = ?"
     row = connection.execute(query, (NAME, VERSION)).fetchone()
     return State(*row) if row else None
@@ -205,11 +205,11 @@ def _read_state(path: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        # Nobody of ours is writing now, so whoever has locked the file will not be done soon.
+        # This process is the only writer of ours, so another program has locked the file: it may take long.
         with open_readonly(path, patience=_READER_SECONDS) as connection:
             return read_state(connection)
     except sqlite3.DatabaseError:
-        return None  # No database, one of another program, or locked by one: it will be rebuilt.
+        return None  # Not a database, one of another program, or locked by one: it is rebuilt.
 
 
 def is_place_of(store: EventReader, state: State) -> bool:
@@ -243,7 +243,7 @@ def _catch_up(file: KeptFile, store: EventReader, state: State) -> State:
             connection.execute("COMMIT")
         except sqlite3.OperationalError as problem:
             if left is not None and _code(problem) == sqlite3.SQLITE_BUSY and seal_of(file.path) == left:
-                file.seal()  # A reader is in the way; the file is as it was.
+                file.seal()  # A reader blocks the commit; the file is as it was.
             raise
         file.seal()
     return state
@@ -258,7 +258,7 @@ def _apply(follower: Follower, records: Iterator[Record] | list[Record], state: 
 def _follow_in_copy(file: KeptFile, store: EventReader) -> State:
     """Bring a copy of the tables to the ledger's head, and swap it in."""
     with _beside(file) as build:
-        # By SQLite itself: to open the file in any other way would let go of the locks that this process has on it.
+        # By SQLite itself: opening the file in another way would release the locks that this process has on it.
         with open_readonly(file.path) as old:
             if not file.is_untouched():
                 raise _Touched
@@ -274,7 +274,7 @@ def _follow_in_copy(file: KeptFile, store: EventReader) -> State:
 
 def _rebuild(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
     while True:
-        # Again, where somebody set events aside while the tables were filled.
+        # Again, if events were set aside while the tables were filled.
         with contextlib.suppress(SetAsideSince):
             return _build(file, store, notice)
 
@@ -301,7 +301,7 @@ def _build(file: KeptFile, store: EventReader, notice: Notice | None) -> State:
 def _report(path: Path, built: sqlite3.Connection, notice: Notice | None, *, is_known: bool) -> None:
     """Report how a file that another program has changed differs, and keep it if it has runs that the ledger lacks.
 
-    What is in the way of a first build is reported only if it is kept under another name.
+    Before a first build, a file in that place is reported only if it is kept under another name.
     """
     if not os.path.lexists(path):
         return
@@ -323,8 +323,10 @@ def _report(path: Path, built: sqlite3.Connection, notice: Notice | None, *, is_
 
 @contextlib.contextmanager
 def _beside(file: KeptFile) -> Iterator[sqlite3.Connection]:
-    """A connection to a new file that is swapped in at the end. It is nobody else's: it needs neither locks nor a
-    journal."""
+    """A connection to a new file that is swapped in at the end.
+
+    No other process uses it, so it needs neither locks nor a journal.
+    """
     with replacing(file) as build:
         with contextlib.closing(sqlite3.connect(build, isolation_level=None)) as connection:
             connection.executescript(
@@ -339,15 +341,15 @@ def _beside(file: KeptFile) -> Iterator[sqlite3.Connection]:
 
 
 def _spare_foreign(path: Path, *, is_known: bool) -> None:
-    """Raises ForeignDatabase for somebody's database that was not made by this program.
+    """Raises ForeignDatabase for a database that another program made.
 
-    `is_known`: this program has written the file before, so if it can't be read, it is damaged.
+    `is_known`: this program has written the file before, so if it cannot be read, it is damaged.
     """
     log = path.with_name(f"{path.name}-wal")
     told, written_ahead = seal_of(path), seal_of(log)
     if (told is None or not told.size) and written_ahead is None:
         return
-    # Immutable: whatever journal lies beside it is left as it is. A write-ahead log is never ours.
+    # Immutable: whatever journal lies beside it is left as it is. This program never makes a write-ahead log.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:

@@ -67,8 +67,8 @@ class SetAsideSince(Exception):
 class Follower:
     """Brings the tables of a connection from batch to batch, inside the caller's transactions.
 
-    It remembers what the last batch left in the tables: most runs and groups that go on were there just now. Events at
-    the positions `aside` are passed over; all that is set aside has to be known before the first batch.
+    It keeps the runs and groups of the last batch in memory: most of those that go on were in it. Events at the
+    positions `aside` are passed over; all of them must be known before the first batch.
     """
 
     def __init__(self, connection: sqlite3.Connection, aside: Positions = NOTHING) -> None:
@@ -166,7 +166,7 @@ def _without_idle_beats(batch: list[Record], known: Collection[str], aside: Posi
     for record in batch:
         event, stream = record.data, record.stream
         if type(event) is Heartbeat:
-            # A beat before its run's first event is a problem, and is reported as one.
+            # A heartbeat before the first event of its run is a problem, and is reported as one.
             if stream in begun and record.seq not in aside and void(record) is None:
                 before = last_beat.get(stream)
                 if before is not None and makes_idle(event, kept[before].data):  # type: ignore[union-attr, arg-type]

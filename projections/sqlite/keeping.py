@@ -28,7 +28,7 @@ _JITTER_NS = 1_000_000
 
 
 class ProjectionError(ExpectedError):
-    """The projection can't be written; the ledger is untouched."""
+    """The projection cannot be written; the ledger is untouched."""
 
 
 class Seal(msgspec.Struct, frozen=True, array_like=True):
@@ -93,10 +93,10 @@ class KeptFile:
         path.unlink(missing_ok=True)
 
     def seal(self) -> Seal:
-        """Note the file as it is now. Raises OSError."""
+        """Record the file as it is now. Raises OSError."""
         told = self.path.stat()
-        # The clock of a file system moves in steps of milliseconds. A time that lies beside those steps is not the
-        # time of anybody's next write, however soon it comes.
+        # The clock of a file system moves in steps of milliseconds. A time between those steps is never
+        # the time of the next write, however soon it comes.
         with contextlib.suppress(PermissionError):  # The file of another owner, whose times only that owner can set.
             modified = told.st_mtime_ns - random.randrange(1, _JITTER_NS)  # noqa: S311 - a mark, not a secret
             os.utime(self.path, ns=(told.st_atime_ns, modified))
@@ -167,7 +167,7 @@ def _sizes(path: Path) -> tuple[tuple[str, int], ...]:
 def replacing(file: KeptFile) -> Iterator[Path]:
     """The path of a new file that takes the place of the old one at the end. Raises OSError.
 
-    What killed writers left of theirs is removed.
+    Unfinished files of killed writers are removed.
     """
     path = file.path
     remove_left_builds(path)
@@ -189,5 +189,5 @@ def remove_left_builds(path: Path) -> None:
     with os.scandir(path.parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(f"{path.name}.build-")]
     for name in names:
-        with contextlib.suppress(OSError):  # A folder that somebody gave such a name is not ours.
+        with contextlib.suppress(OSError):  # A folder with such a name is not ours.
             path.with_name(name).unlink()

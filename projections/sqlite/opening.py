@@ -1,4 +1,4 @@
-"""A look at the history as SQL, for a reader who may not be able to write where the projection lies."""
+"""The history as SQL, for a reader that may not be allowed to write the projection."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def open_history(
 ) -> Iterator[sqlite3.Connection]:
     """A read-only connection to an up-to-date `orchestrator.sqlite`.
 
-    If there are no results yet, or they can't be written, it is a temporary one: nothing is made in the workspace.
-    `notice` is given what another program has changed. Raises LedgerDamaged.
+    If the workspace has no results yet, or they cannot be written, it is a temporary one: nothing is made in the
+    workspace. `notice` gets a line about what another program has changed. Raises LedgerDamaged.
     """
     with contextlib.ExitStack() as opened:
         connection: sqlite3.Connection | None = None
         if workspace.results.is_dir():
-            # A read-only workspace is no reason not to answer.
+            # In a read-only workspace, the temporary database answers.
             with contextlib.suppress(ProjectionError, sqlite3.DatabaseError):
                 connection, _ = opened.enter_context(open_current(workspace.database, store, notice=notice))
         yield connection or opened.enter_context(open_apart(store))

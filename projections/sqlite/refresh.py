@@ -1,4 +1,4 @@
-"""Both projections at once: what the commands that change the history leave behind for its readers."""
+"""Both projections at once: commands that change the history bring them up to date for its readers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .remains import put_aside
 from .viewer_data import update_dataset, write_dataset
 
 _REBUILT_UP_TO = 2_000
-"""Up to so many events, building anew costs next to nothing, and leaves the very bytes that an export leaves."""
+"""The maximum number of events for which building anew is cheap; it leaves the same bytes as an export."""
 
 
 def update_all(database: Path, viewer_data: Path, store: EventReader, *, notice: Notice) -> None:
     """Bring both files up to the ledger's head. Raises ProjectionError and LedgerDamaged.
 
     The tables of a longer history follow the ledger: they say the same as if built anew, in other bytes. A database
-    of another program in that place is kept under another name, and `notice` is told.
+    of another program in that place is kept under another name, and `notice` gets a line.
     """
     try:
         state = refresh(database, store, notice=notice)

@@ -1,4 +1,4 @@
-"""A database that is not as this program left it: what differs from the ledger, and what must not be lost.
+"""A database that another program has changed: what differs from the ledger, and what must not be lost.
 
 Another orchestrator may have written its own runs into the file. The ledger does not have those, so such a file is
 kept under another name before a new one takes its place.
@@ -15,7 +15,7 @@ import msgspec
 
 from .tables import INDEXES, NAME, TABLES, VERSION
 
-_MOST_SECONDS = 10.0
+_MAX_SECONDS = 10.0
 _INSTRUCTIONS = 10_000
 _ENDINGS = ("-wal", "-shm", "-journal", "")
 """Of the files that SQLite keeps beside a database; the database itself is the last one to go."""
@@ -29,7 +29,7 @@ _KEYS = {
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What a database says that the ledger does not: in words, and how many runs only the database has."""
+    """How a database differs from the ledger: in words, and the number of runs that only the database has."""
 
     told: list[str]
     strangers: int
@@ -66,10 +66,10 @@ def _make_importable(kept: Path) -> None:
 def difference(database: Path, built: sqlite3.Connection) -> Difference:
     """Compare a database with the one that was just built from the ledger."""
     uri = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
-    end = time.monotonic() + _MOST_SECONDS
+    end = time.monotonic() + _MAX_SECONDS
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as old:
-            # What lies there may be anything: no function of its schema is called, and no query runs for long.
+            # The file may hold anything: no function of its schema is called, and queries have a time limit.
             old.execute("PRAGMA trusted_schema = OFF")
             old.set_progress_handler(lambda: time.monotonic() > end, _INSTRUCTIONS)
             return _compare(old, built)

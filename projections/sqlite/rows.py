@@ -44,7 +44,7 @@ _TEXT = {"str", "str | None", "Status"}
 _REAL = {"float", "float | None"}
 _FLAG = {"bool", "bool | None"}
 _INTEGER = {"int", "int | None"} | _FLAG
-_LARGEST = 2**63 - 1
+_MAX_INTEGER = 2**63 - 1
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -153,7 +153,7 @@ def run_values(run: Run) -> list[Any]:
         if (value := values[place]) is not None:
             values[place] = _encode(value).decode() if value else "[]" if isinstance(value, list) else "{}"
     for place in _RUN_INTEGERS:
-        if (value := values[place]) is not None and not -_LARGEST <= value <= _LARGEST:
+        if (value := values[place]) is not None and not -_MAX_INTEGER <= value <= _MAX_INTEGER:
             values[place] = _within(value)
     values += map(_within, token_counts(run))
     return values
@@ -178,8 +178,12 @@ def bound(values: list[Any]) -> list[Any]:
 
 
 def _within(value: int | None) -> int | None:
-    # SQLite's integers have 64 bits. Nobody counts further, but a result can say anything, and the ledger keeps it.
-    return value if value is None or -_LARGEST <= value <= _LARGEST else max(-_LARGEST, min(value, _LARGEST))
+    # SQLite's integers have 64 bits. A result can hold any number, and the ledger keeps it; the table clamps it.
+    return (
+        value
+        if value is None or -_MAX_INTEGER <= value <= _MAX_INTEGER
+        else max(-_MAX_INTEGER, min(value, _MAX_INTEGER))
+    )
 
 
 def load_run(values: tuple[Any, ...]) -> Run:

@@ -13,7 +13,7 @@ APPLICATION = 0x42454E43
 """SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
 
 _MEANING = 7
-"""Raised where the same columns come to say something else."""
+"""Raise it when the meaning of the same columns changes."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]
 GROUP_NAMES = [column.name for column in GROUP_COLUMNS]
@@ -143,11 +143,11 @@ INDEXES = (
     "WHERE status = 'succeeded'",
     "CREATE INDEX groups_by_creation ON run_groups (created_at)",
 )
-"""Made once the tables are filled: that is faster."""
+"""They are made after the tables are filled: that is faster."""
 
 
 def version_of(schema: str, meaning: int) -> int:
-    """A number that is another one for other tables, so that no change of them can be forgotten."""
+    """A number that depends on the tables, so that no change of them can be forgotten."""
     return int.from_bytes(sha256(f"{meaning}\n{schema}".encode()).digest()[:4])
 
 
@@ -161,7 +161,7 @@ def insert(table: str, names: list[str]) -> str:
 
 
 def upsert(table: str, names: list[str], key: str) -> str:
-    """The statement that adds a row or changes it where it stands.
+    """The statement that adds a row or changes it in its place.
 
     Not INSERT OR REPLACE: that gives a row a new rowid, and with it another place in a listing.
     """

@@ -32,11 +32,11 @@ from .tallies import read_board
 __all__ = ["benchmark_summary", "build_dataset", "render", "update_dataset", "write_dataset"]
 
 _LAYOUT = 3
-"""Raised where the same rows are written in another way."""
+"""Raise it when the same rows are written in another way."""
 
 _ROWS_AT_ONCE = 200
-_CHANGES_AT_MOST = 5_000
-"""Where more runs than these have changed, all are written anew."""
+_MAX_CHANGES = 5_000
+"""If more runs have changed, all are written anew."""
 _COPIED_AT_ONCE = 1024 * 1024
 _TAIL_BYTES = 4096
 _CANNOT_COPY = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
@@ -47,7 +47,7 @@ _lines = msgspec.json.Encoder().encode_lines
 
 
 class _Projection(msgspec.Struct, frozen=True):
-    """Of what a document was made; it stands at its end."""
+    """The state that a document was made from; it is at the end of the document."""
 
     name: str
     version: int
@@ -129,7 +129,7 @@ def render(connection: sqlite3.Connection) -> Iterator[bytes]:
 def write_dataset(connection: sqlite3.Connection, path: Path) -> None:
     """Write the document anew, in one step: a reader sees the old one or the new one, whole.
 
-    Raises ProjectionError where it can't be written.
+    Raises ProjectionError if it cannot be written.
     """
     with exclusive(path) as kept, _replacing(kept) as file:
         file.writelines(render(connection))
@@ -141,8 +141,8 @@ def update_dataset(
     """Bring the document to where the tables are, to the same bytes as `write_dataset`, at the cost of what is new.
 
     The part that did not change is copied from the old document; if nothing changed, nothing is written. A document
-    that another program has changed is written anew, and `notice` is told. Raises ProjectionError if it can't be
-    written, and LedgerDamaged.
+    that another program has changed is written anew, and `notice` gets a line. Raises ProjectionError if it cannot
+    be written, and LedgerDamaged.
     """
     state = read_state(connection) or START
     with exclusive(path, notice=notice) as kept, _open_old(kept) as old:
@@ -151,7 +151,7 @@ def update_dataset(
         if old is None or not is_place_of(store, old.state) or _sets_aside(store, old.state.position):
             plan = None
         elif old.state.position >= state.position:
-            return  # Where another process was faster, its document is the newer one.
+            return  # Another process was faster, and its document is newer.
         else:
             plan = _plan(connection, old)
         with _replacing(kept) as file:
@@ -257,12 +257,12 @@ def _open_old(kept: KeptFile) -> Iterator[_Old | None]:
 def _plan(connection: sqlite3.Connection, old: _Old) -> list[bytes | range] | None:
     """The lines of the runs, newest first: some made anew, the others as places in the old document.
 
-    None where writing all anew is as well.
+    None if it is better to write all of them anew.
     """
     # Left to itself, SQLite walks through all runs in the order of their start.
     query = f"{_RUNS.query} INDEXED BY runs_by_change WHERE last_seq > ? ORDER BY {_RUNS.order} LIMIT ?"
-    rows = connection.execute(query, (old.state.position, _CHANGES_AT_MOST + 1)).fetchall()
-    if len(rows) > _CHANGES_AT_MOST:
+    rows = connection.execute(query, (old.state.position, _MAX_CHANGES + 1)).fetchall()
+    if len(rows) > _MAX_CHANGES:
         return None
     plan: list[bytes | range] = []
     place = old.begin
@@ -272,12 +272,12 @@ def _plan(connection: sqlite3.Connection, old: _Old) -> list[bytes | range] | No
         if is_new:
             new.append(row)
             following = connection.execute(_FOLLOWING, (row[_STARTED_AT], row[0])).fetchone()
-            if following is None:  # They stand behind all that the document has.
+            if following is None:  # They come after all runs of the document.
                 plan += [range(place, old.end)] if place < old.end else []
                 plan.append(_RUNS.encode(new))
                 return plan
             if following[1] > old.state.position:
-                continue  # That one is new, too, and comes next: they go in together.
+                continue  # That run is new, too, and comes next: both are inserted together.
         line = old.line_of(following[0] if is_new else row[0], place)
         if line is None:
             return None

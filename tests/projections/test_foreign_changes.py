@@ -1,4 +1,4 @@
-"""Another program changes a projection: no reader believes it, the file is rebuilt, and the user is told."""
+"""Another program changes a projection: no reader believes it, the file is rebuilt, and the user gets a note."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_reader_does_not_believe_a_changed_database_but_rebuilds_it_and_says_s
     before = list(told)
     with open_history(workspace, store, notice=told.append):
         pass
-    assert told == before, "it is told once"
+    assert told == before, "it is reported once"
     others = {file.name for file in workspace.results.iterdir()}
     assert others == {"ledger", "orchestrator.sqlite", ".orchestrator.sqlite.lock"}
 

@@ -1,4 +1,4 @@
-"""A reference that came with another ledger replaces none of ours, whoever is asked."""
+"""A reference that came with another ledger replaces none of ours, in every projection."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def _uncertainty(run: Run) -> Json:
 
 
 def _instances(document: Json, rows: Sequence[Json]) -> list[Json]:
-    """The records of samples (`instance_level_eval.schema.json`); none where a sample is no question with an answer."""
+    """The records of samples (`instance_level_eval.schema.json`); none if a sample is not a question with an answer."""
     if not all(isinstance(row.get("input"), str) and isinstance(row.get("output"), str) for row in rows):
         return []
     return [_instance(document, row) for row in rows]
@@ -240,7 +240,7 @@ def _instance(document: Json, row: Json) -> Json:
 
 
 def _model_id(run: Run) -> str:
-    """The model as the coalition's data store names it: with its developer, else with whoever served it."""
+    """The model as the coalition's data store names it: with its developer, else with its provider."""
     return run.model if "/" in run.model or not run.provider else f"{run.provider}/{run.model}"
 
 

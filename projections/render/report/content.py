@@ -16,7 +16,7 @@ from ...scores.samples import SampleReader
 from ...sqlite.database import State
 from .charts import Chart, history_chart, score_chart
 
-MOST_CHARTS = 40
+MAX_CHARTS = 40
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +31,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A report. `scope` says what it is about; `head` is the ledger's last event when it was made.
 
-    `statuses` counts the runs in scope. `check` measures what was run last against the best before it; None where there
+    `statuses` counts the runs in scope. `check` measures what was run last against the best before it; None if there
     is nothing to measure. `high_scores` are the references that the deltas are against. `charts_left_out` are those of
-    older tasks, for which there was no room.
+    older tasks, beyond the maximum number.
     """
 
     title: str
@@ -78,8 +78,8 @@ def build_report(
         statuses=dict(sorted(Counter(run.status for run in runs).items())),
         standings=standings,
         high_scores=list({s.task.benchmark_id: s.high_score for s in standings if s.high_score}.values()),
-        charts=charts[:MOST_CHARTS],
-        charts_left_out=max(0, len(charts) - MOST_CHARTS),
+        charts=charts[:MAX_CHARTS],
+        charts_left_out=max(0, len(charts) - MAX_CHARTS),
         check=_what_got_worse(runs, history, read_samples, include),
         failures=_failures(runs),
         included=sorted(include),

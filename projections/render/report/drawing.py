@@ -16,7 +16,7 @@ _NAMED = re.compile(r'(\bid="|url\(#|href="#)')
 def draw_svg(spec: Json, *, prefix: str = "") -> str:
     """The picture as SVG. With a `prefix` of its own, it can stand beside others in one page: ids are the page's.
 
-    Raises ValueError for what is no specification.
+    Raises ValueError if it is not a specification.
     """
     import vl_convert
 
@@ -25,7 +25,7 @@ def draw_svg(spec: Json, *, prefix: str = "") -> str:
 
 
 def draw_png(spec: Json, *, scale: float = 2.0) -> bytes:
-    """The picture as PNG, with `scale` pixels for a CSS pixel. Raises ValueError for what is no specification."""
+    """The picture as PNG, with `scale` pixels for a CSS pixel. Raises ValueError if it is not a specification."""
     import vl_convert
 
     drawn: bytes = vl_convert.vegalite_to_png(_drawable(spec), vl_version=VEGA_LITE, scale=scale, allowed_base_urls=[])

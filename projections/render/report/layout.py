@@ -151,7 +151,7 @@ def _proof(report: Report, begin: str, end: str) -> str:
         return "The ledger is empty."
     return (
         f"Made from a ledger whose event {head.position}, of {escape(_minute(head.at))}, has the hash "
-        f"{begin}{escape(head.head_hash)}{end}, for as long as nobody changes anything before it. "
+        f"{begin}{escape(head.head_hash)}{end}, as long as the events before it stay unchanged. "
         f"{begin}benchmarks ledger verify --expect-head {escape(head.head_hash)}{end} "
         "proves that, as long as it is the last; afterwards a checkpoint does."
     )

@@ -244,7 +244,9 @@ def test_two_at_once_and_a_reader_meanwhile(histories, tmp_path):
         argv = [sys.executable, "-c", FOLLOWER, tmp_path]
         followers = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(3)]
         assert [follower.communicate(timeout=60)[0] for follower in followers] == ["ready\n"] * 3
-        assert reader.execute("SELECT status FROM runs").fetchall() == [("running",)], "he keeps the file that he has"
+        assert reader.execute("SELECT status FROM runs").fetchall() == [("running",)], (
+            "the reader keeps the file that it has"
+        )
     assert differences(place.by_sql(), place.by_python()) == []
 
 

@@ -1,4 +1,4 @@
-"""What nobody should obey or overlook is written as its number, and everything else stays as it is."""
+"""Control characters and invisible characters are written as numbers; everything else stays as it is."""
 
 from __future__ import annotations
 

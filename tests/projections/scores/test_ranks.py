@@ -1,4 +1,4 @@
-"""Which ranks can be told apart."""
+"""Which ranks differ by more than noise."""
 
 from __future__ import annotations
 

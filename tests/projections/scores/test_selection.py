@@ -31,7 +31,7 @@ def catalogue(make_run):
 
     def past(when):
         if when != "yesterday":
-            raise SelectionError(f"'{when}' is no time")
+            raise SelectionError(f"'{when}' is not a time")
         return runs[:1]
 
     return ListedCatalogue(runs=runs, groups=groups, past=past)
@@ -70,7 +70,7 @@ def test_a_name_selects(catalogue, spec, kind, name, runs):
         ("", "unknown run, group, model or agent ''"),
         ("run_b_2", "run run_b_2 has no score that counts: it has failed"),
         ("agent:mock", "imported, synthetic, late and retracted ones count with --include"),
-        ("as-of:never", "'never' is no time"),
+        ("as-of:never", "'never' is not a time"),
         ("mock", "means several things: model:mock:mock, agent:mock"),
     ],
 )

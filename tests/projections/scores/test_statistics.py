@@ -102,7 +102,7 @@ def test_the_method_goes_with_the_scores():
     assert paired([0, 1, 1, 0], [1, 1, 1, 0]).method == "mcnemar"
     assert paired([0.5, 1, 1, 0], [1, 1, 1, 0]).method == "bootstrap"
     assert paired([0.5, 0.0] * 600, [0.25, 0.5] * 600).method == "paired z-test"
-    with pytest.raises(ValueError, match="2 and 1 scores are no pairs"):
+    with pytest.raises(ValueError, match="2 and 1 scores are not pairs"):
         paired([1, 2], [1])
 
 

@@ -91,7 +91,7 @@ def test_a_reader_that_keeps_its_snapshot_neither_stops_a_follower_nor_is_distur
         add(21)
         assert refresh(path, store).position == 66
         rebuild(expected, store)
-        assert contents(path) == contents(expected), "whoever reads now sees what is new"
+        assert contents(path) == contents(expected), "a new reader sees the new events"
         assert reader.communicate("go on\n", timeout=60)[0] == "same\n"
         assert reader.returncode == 0
     assert len(copies) == 1, "only the file that was being read is copied; the next one is followed where it is"

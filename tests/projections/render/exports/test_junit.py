@@ -35,7 +35,7 @@ def test_a_suite_for_each_benchmark_and_a_case_for_each_run(make_run):
     )
     assert error.find("error").text == "no wheel"
     assert running.find("skipped").get("message") == "running" and retracted.find("skipped") is not None
-    assert retracted.find("properties") is None, "a retracted score is no score"
+    assert retracted.find("properties") is None, "a retracted score is left out"
 
 
 def test_each_score_of_a_check_is_a_case_of_its_own(make_run):

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from benchmarks.projections.render.report.content import MOST_CHARTS, Report, build_report
+from benchmarks.projections.render.report.content import MAX_CHARTS, Report, build_report
 from benchmarks.projections.render.report.drawing import draw_png, draw_svg
 from benchmarks.projections.render.report.layout import html_page, markdown_page
 from benchmarks.projections.scores.high_scores import HighScore
@@ -139,9 +139,9 @@ def test_an_empty_history_makes_a_report_too():
 
 
 def test_there_is_room_for_so_many_charts(make_run):
-    report = report_of([make_run(0.5, benchmark_id=f"b{number}") for number in range(MOST_CHARTS + 3)])
-    assert (len(report.charts), report.charts_left_out) == (MOST_CHARTS, 3)
-    assert report.charts[0].title == f"b{MOST_CHARTS + 2}", "the newest first"
+    report = report_of([make_run(0.5, benchmark_id=f"b{number}") for number in range(MAX_CHARTS + 3)])
+    assert (len(report.charts), report.charts_left_out) == (MAX_CHARTS, 3)
+    assert report.charts[0].title == f"b{MAX_CHARTS + 2}", "the newest first"
 
 
 def test_the_baseline_of_a_part_is_the_whole_history(make_run):
@@ -151,7 +151,7 @@ def test_the_baseline_of_a_part_is_the_whole_history(make_run):
 
 
 def test_a_name_with_control_characters_is_drawn(make_run):
-    """The library that draws ends the whole process at an SVG that is no XML."""
+    """The library that draws ends the whole process at an SVG that is not XML."""
     runs = [make_run(0.1, agent="\x1b[31ma\x00"), make_run(0.2, agent="\x1b[31ma\x00", run_group_id="rg_2")]
     for chart in report_of(runs).charts:
         ElementTree.fromstring(draw_svg(chart.spec))
