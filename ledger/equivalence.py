@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 
-from .events import EquivalenceDeclared, EquivalenceWithdrawn, Record
+from .events import EquivalenceDeclared, EquivalenceWithdrawn, Merged
 from .judgement import void
+from .origins import brought_by
 from .store import EventStore
 
-TYPES = (EquivalenceDeclared.type, EquivalenceWithdrawn.type)
+_TYPES = (EquivalenceDeclared.type, EquivalenceWithdrawn.type, Merged.type)
 
 
 class Equivalences:
-    """Which revisions of a benchmark measure the same. A declaration that came from another ledger does not count."""
+    """Which revisions of a benchmark measure the same. A declaration that came from another ledger does not count.
 
-    def __init__(self, records: Iterable[Record], brought: Sequence[tuple[int, int]] = ()) -> None:
-        self._pairs: dict[str, set[frozenset[str]]] = defaultdict(set)
+    The ledger is searched when a question needs it: in a long history that takes a while.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    @functools.cached_property
+    def _pairs(self) -> dict[str, set[frozenset[str]]]:
+        """The declared pairs of each benchmark. Raises LedgerDamaged."""
+        records = list(self._store.read(types=_TYPES))
+        brought = [found for record in records for found in brought_by(record)]
+        pairs: dict[str, set[frozenset[str]]] = defaultdict(set)
         for record in records:
-            if any(first <= record.seq < last for first, last in brought) or void(record) is not None:
-                continue
             event = record.data
+            if any(first <= record.seq < first + count for first, count in brought) or void(record) is not None:
+                continue
             if isinstance(event, EquivalenceDeclared):
-                self._pairs[record.stream].add(frozenset(event.revisions))
+                pairs[record.stream].add(frozenset(event.revisions))
             elif isinstance(event, EquivalenceWithdrawn):
-                self._pairs[record.stream].discard(frozenset(event.revisions))
-
-    @classmethod
-    def of(cls, store: EventStore, brought: Sequence[tuple[int, int]] = ()) -> Equivalences:
-        """Those of a ledger; `brought` are the positions of events from other ledgers, as (first, after the last)."""
-        return cls(store.read(types=TYPES), brought)
+                pairs[record.stream].discard(frozenset(event.revisions))
+        return pairs
 
     def declared(self, benchmark_id: str, one: str, other: str) -> bool:
         """Whether exactly these two are declared to be equivalent."""
@@ -37,7 +44,7 @@ class Equivalences:
 
     def are_same(self, benchmark_id: str, one: str, other: str) -> bool:
         """Whether two revisions are one, or are equivalent: directly, or over others between them."""
-        return other in self.same_as(benchmark_id, one)
+        return one == other or other in self.same_as(benchmark_id, one)
 
     def same_as(self, benchmark_id: str, revision: str) -> set[str]:
         """The revision and all that are equivalent to it."""

@@ -53,9 +53,11 @@ def command(
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
     with place.catalogue(include) as catalogue:
         selections = [select(spec, catalogue) for spec in specs]
-        equivalences = Equivalences.of(place.store())
-        sentences = [*revision_notes(selections, equivalences), *served_notes(selections)]
-        selections = [across_revisions(selection, None if across else equivalences) for selection in selections]
+        equivalences = Equivalences(place.store())
+        sentences = revision_notes(selections, equivalences)
+        if sentences:
+            selections = [across_revisions(selection, None if across else equivalences) for selection in selections]
+        sentences += served_notes(selections)
         comparison = compare(selections, sample_reader(place.workspace), margin=margin)
     if as_json:
         print_json(comparison)

@@ -29,7 +29,7 @@ def command(place: Place, as_json: bool) -> None:
     """
     store = place.store()
     adapters = discover(place.workspace.root).adapters
-    revisions, equivalences = Revisions(), Equivalences.of(store)
+    revisions, equivalences = Revisions(), Equivalences(store)
     rows: list[dict[str, Any]] = []
     with open_history(place.workspace, store, notice=note) as history:
         standings, _ = newest_revisions(leaderboard_of(read_board(history, works=False)))

@@ -32,7 +32,7 @@ def find_changes(ledger: Ledger, plan: Sequence[PlannedRun], repository: Json) -
     manifest and commit are compared. What they did not record counts as unchanged.
     """
     changes = {}
-    revisions, equivalences = Revisions(), Equivalences.of(ledger.store)
+    revisions, equivalences = Revisions(), Equivalences(ledger.store)
     for planned, last in zip(plan, ledger.look(partial(_last_successes, plan)), strict=True):
         if last is None:
             continue

@@ -91,7 +91,7 @@ def declare(
     withdraw: bool = False,
 ) -> Record:
     """Record that two revisions measure the same, or withdraw that. Raises UsageError."""
-    known = Equivalences.of(ledger.store)
+    known = Equivalences(ledger.store)
     is_declared = known.declared(benchmark_id, *revisions)
     if withdraw and not is_declared:
         raise UsageError(f"{benchmark_id}: these revisions are not declared to be equivalent")
