@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 from collections.abc import Iterator
 
 import click
@@ -29,7 +30,7 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
     """Show the run RUN_ID (the beginning of an id is enough) with its configuration, result and events."""
     store = place.store()
     with open_history(place.workspace, store, notice=note) as history:
-        run = _find(list(read_runs(history, "WHERE substr(run_id, 1, ?) = ?", (len(run_id), run_id))), run_id)
+        run = _find(history, run_id)
     events = list(_events(store, run))
     if as_json:
         print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
@@ -40,17 +41,21 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
         print(f"  {record.seq:>6}  {record.at}  {record.type:<10}  {record.hash[:12]}")
 
 
-def _find(candidates: list[Run], run_id: str) -> Run:
-    if len(candidates) == 1:
-        return candidates[0]
-    exact = [run for run in candidates if run.run_id == run_id]
-    if exact:
-        return exact[0]
-    if candidates:
-        raise UsageError(
-            f"{len(candidates)} runs begin with '{run_id}', such as {candidates[0].run_id}", "give more of the id"
-        )
+def _find(history: sqlite3.Connection, run_id: str) -> Run:
+    if run := _read(history, run_id):
+        return run
+    # The ids from this text on, up to the first that does not begin with it.
+    query = "SELECT count(*), min(run_id) FROM benchmark_runs WHERE run_id >= ? AND run_id < ?"
+    count, first = history.execute(query, (run_id, run_id + chr(0x10FFFF))).fetchone()
+    if count == 1 and (run := _read(history, first)):
+        return run
+    if count:
+        raise UsageError(f"{count} runs begin with '{run_id}', such as {first}", "give more of the id")
     raise UsageError(f"the ledger has no run '{run_id}'", "benchmarks show-runs lists the runs")
+
+
+def _read(history: sqlite3.Connection, run_id: str) -> Run | None:
+    return next(read_runs(history, "WHERE run_id = ?", (run_id,)), None)
 
 
 def _events(store: EventStore, run: Run) -> Iterator[Record]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+
+from ...ledger.output_file import written_whole
 
 _CACHE_VARIABLE = "BENCHMARKS_CACHE"
 
@@ -46,9 +47,8 @@ def _make() -> bytes:
 def _keep(file: Path, content: bytes) -> None:
     """Write the file in one step: another process may be reading or writing it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as build:
-        build.write(content)
-    Path(build.name).replace(file)
+    with written_whole(file) as build:
+        build.write_bytes(content)
 
 
 def _folder() -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 from msgspec.structs import astuple
 
 from ...ledger.events import HighScorePublished, Record, Unknown
@@ -40,10 +41,14 @@ STORED_COLUMNS = tuple(name for name, (_, source) in FIRST_COLUMNS.items() if so
 _STORED = [FIRST_COLUMNS[name] for name in STORED_COLUMNS]
 _NOTHING_STORED = [None] * len(STORED_COLUMNS)
 
-_TEXT = {"str", "str | None", "Status"}
-_REAL = {"float", "float | None"}
-_FLAG = {"bool", "bool | None"}
-_INTEGER = {"int", "int | None"} | _FLAG
+_KINDS: dict[type[inspect.Type], str] = {
+    inspect.StrType: "TEXT",
+    inspect.LiteralType: "TEXT",
+    inspect.FloatType: "REAL",
+    inspect.IntType: "INTEGER",
+    inspect.BoolType: "INTEGER",
+}
+"""SQLite's type for a field of one of these types, or of one of them and None. All other fields are kept as JSON."""
 _MAX_INTEGER = 2**63 - 1
 
 
@@ -61,14 +66,17 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _columns(struct: type[msgspec.Struct]) -> tuple[Column, ...]:
-    columns = []
-    annotations = {**struct.__annotations__}
-    for field in struct.__struct_fields__:
-        hint = annotations[field]
-        json = hint not in _TEXT | _REAL | _INTEGER
-        kind = "REAL" if hint in _REAL else "INTEGER" if hint in _INTEGER else "TEXT"
-        columns.append(Column(f"{field}_json" if json else field, field, kind, json, hint in _FLAG))
-    return tuple(columns)
+    described = inspect.type_info(struct)
+    fields = described.fields if isinstance(described, inspect.StructType) else ()
+    return tuple(map(_column, fields))
+
+
+def _column(field: inspect.Field) -> Column:
+    types = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+    values = [type(one) for one in types if not isinstance(one, inspect.NoneType)]
+    kind = _KINDS.get(values[0]) if len(values) == 1 else None
+    name = f"{field.name}_json" if kind is None else field.name
+    return Column(name, field.name, kind or "TEXT", kind is None, values == [inspect.BoolType])
 
 
 RUN_COLUMNS = _columns(Run)
