@@ -166,10 +166,11 @@ class Tallies:
 
     def store(self) -> None:
         """Write what has changed. The runs themselves have been written before."""
-        works = [(self._works[work].id, *work, *_worked(self._works[work].worked)) for work in self._changed_works]
+        changed = [(work, self._works[work]) for work in sorted(self._changed_works)]
+        works = [(known.id, *work, *_worked(known.worked)) for work, known in changed]
         self._connection.executemany(_PUT_WORK, works)
         empty, rows = [], []
-        for key in self._changed:
+        for key in sorted(self._changed):  # The same ledger gives the same bytes, and a set has no order.
             stored, tally = _stored(self._works[key.work].id, key), self._tallies[key]
             if tally is None:
                 empty.append(stored)
@@ -197,7 +198,7 @@ class Tallies:
 
     def _store_sums(self) -> None:
         empty, rows = [], []
-        for key in self._changed_sums:
+        for key in sorted(self._changed_sums):
             stored, some = (self._works[key.work].id, key.kind, key.ending), self._sums[key]
             if some.runs:
                 rows.append((*stored, some.runs, _text(some.seconds), _text(some.cost), some.unpriced))

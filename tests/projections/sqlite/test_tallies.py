@@ -6,6 +6,8 @@ import contextlib
 import math
 import os
 import sqlite3
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from fractions import Fraction
 from pathlib import Path
@@ -444,6 +446,25 @@ def test_events_that_are_set_aside_leave_the_tallies(store, histories, tmp_path)
         assert shown(read_board(connection)) == shown(board_of(read_runs(connection)))
         [tally] = read_board(connection).tallies.values()
     assert (tally.runs, tally.best.run_id) == (1, "run_0")
+
+
+def test_a_rebuild_gives_the_same_bytes_whatever_the_order_of_sets(store, histories, tmp_path):
+    """Python orders sets of texts differently in each process."""
+    for number in range(30):
+        started = histories.started(f"s{number}", benchmark_id=f"b{number}")
+        histories.append_anyway(store, [NewEvent(f"run_{number}", one) for one in (started, histories.finished())])
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.ledger.storage.jsonl import JsonlStore\n"
+        "from benchmarks.projections.sqlite.database import rebuild\n"
+        "rebuild(Path(sys.argv[2]), JsonlStore(Path(sys.argv[1]), notice=print))"
+    )
+    built = []
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.sqlite"
+        argv = [sys.executable, "-c", code, str(store.folder), str(path)]
+        subprocess.run(argv, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+        built.append(path.read_bytes())
+    assert built[0] == built[1]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
