@@ -155,7 +155,7 @@ def test_a_campaign_ends_at_its_time_limit(bench, campaign):
 
 def test_repetitions_are_shown_together(bench, campaign):
     said = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "3").stdout
-    assert "3 of 3  0.100  0.000  0.100  0.100" in said
+    assert "3 of 3  0.100 [0.01, 0.58]   0.000  0.100  0.100" in said
     again = bench("run", "--benchmarks", "one", "--provider", "ollama", "--repeats", "4").stdout
     assert "4 of 4" in again, "also those that were there before"
 
@@ -206,7 +206,7 @@ def test_github_actions_gets_groups_and_a_summary(bench, tmp_path):
     assert "\n::error title=bad::bad: failed (exit_code)" in shown
     text = summary.read_text()
     assert text.startswith("### Benchmarks: 1 succeeded, 1 failed")
-    assert "| one | succeeded | 0.100 |" in text
+    assert "| one | succeeded | 0.100 [0.01, 0.58] |" in text
     assert r"\|\<b\>" in text, "an error is escaped in a Markdown table"
     quiet = bench("run", "--benchmarks", "one", "--provider", "ollama", GITHUB_ACTIONS="true")
     assert quiet.returncode == 0
@@ -226,5 +226,5 @@ def test_processes_that_outlive_a_run_are_named_in_the_output(bench, tmp_path):
     for environ in ({}, {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}):
         said = bench.run("leaves", more=("--force",), **environ)
         reported = [line for line in said.splitlines() if "left processes behind, which were ended: python" in line]
-        assert len(reported) == 1 and "leaves: 0.100 in" in reported[0]
+        assert len(reported) == 1 and "leaves: 0.100 [0.01, 0.58] in" in reported[0]
     assert "left processes behind" in summary.read_text()
