@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -50,6 +51,10 @@ from benchmarks.projections.sqlite.rows import run_row
 
 # An installed program has its modules compiled. Tests start thousands of commands: each would compile them again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell starts a command in the background without Ctrl-C, and what it starts inherits that. Tests need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A test does not fail because the machine is busy; a failure prints how to repeat it.
 settings.register_profile("here", deadline=None, print_blob=True)
