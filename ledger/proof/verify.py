@@ -136,7 +136,7 @@ _LARGE_BYTES = 16 * 1024 * 1024
 
 
 def _is_large(store: EventStore) -> bool:
-    return (os.cpu_count() or 1) > 1 and sum(file.stat().st_size for file in store.files()) > _LARGE_BYTES
+    return (os.cpu_count() or 1) > 1 and sum(file.lstat().st_size for file in store.files()) > _LARGE_BYTES
 
 
 def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> Verification | None:
