@@ -138,7 +138,6 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
                 os.close(fd)
         stopwatch = Stopwatch(process.pid, began)
         try:
-            _hand_over(process, child)
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation, stopwatch)
             reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
             duration, left = _end(process, child, reason, stopwatch, cancellation)
@@ -164,18 +163,37 @@ def _notes_of(logs: Iterable[BoundedLog]) -> Iterator[str]:
 
 def _start(child: Child, reads: Sequence[int], writes: Sequence[int]) -> subprocess.Popen[bytes]:
     """Start the shell around a child, in a session of its own. Raises OSError."""
-    return subprocess.Popen(
-        [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],
-        cwd=child.cwd,
-        env=dict(child.environment),
-        stdin=subprocess.PIPE,
-        stdout=writes[0],
-        stderr=writes[1],
-        start_new_session=True,
-        # The child keeps the reading ends open too: if this process is killed, the child's next print must not kill
-        # the child with a broken pipe.
-        pass_fds=[*reads, *child.inherits],
-    )
+    with _words_for_shell(child) as words:
+        return subprocess.Popen(
+            [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],
+            cwd=child.cwd,
+            env=dict(child.environment),
+            stdin=words,
+            stdout=writes[0],
+            stderr=writes[1],
+            start_new_session=True,
+            # The child keeps the reading ends open too: if this process is killed, the child's next print must not
+            # kill the child with a broken pipe.
+            pass_fds=[*reads, *child.inherits],
+        )
+
+
+@contextlib.contextmanager
+def _words_for_shell(child: Child) -> Iterator[int]:
+    """A pipe that holds what the shell reveals later; the shell reads all of it before the benchmark begins.
+
+    It is full before the shell starts: if this process is killed at any moment after that, the shell can still prove
+    how the benchmark ended. A pipe holds at least a page, and there are at most 256 exit codes.
+    """
+    read, write = os.pipe()
+    try:
+        try:
+            os.write(write, f"{child.proof}:{' '.join(map(str, sorted(set(child.proven_codes))))}\n".encode())
+        finally:
+            os.close(write)
+        yield read
+    finally:
+        os.close(read)
 
 
 def _end(
@@ -256,13 +274,6 @@ def read_end(folder: Path) -> End | None:
 def end_shell(run_id: str) -> None:
     """End the shell around a run's benchmark: from now on, no end of the benchmark is noted."""
     kill_started_as(_SHELL_ARGV, marker_of(run_id))
-
-
-def _hand_over(process: subprocess.Popen[bytes], child: Child) -> None:
-    """Give the shell what it reveals later. It reads all of it before the benchmark begins."""
-    assert process.stdin is not None  # noqa: S101 - for the type checker: it is a pipe
-    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # The shell may have been killed already.
-        pipe.write(f"{child.proof}:{' '.join(map(str, child.proven_codes))}\n".encode())
 
 
 class _Pump:

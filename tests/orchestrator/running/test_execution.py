@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -293,6 +294,36 @@ def test_an_end_is_proven_by_the_shell_alone(tmp_path: Path, status: int, codes:
     assert end is not None and (end.status, end.proof) == (status, proof)
     seen = (tmp_path / "seen").read_text()
     assert "suite" not in seen and "a" * 64 not in seen and "b" * 64 not in seen
+
+
+KILLED_AT_START = """
+import os, subprocess, sys
+from pathlib import Path
+from benchmarks.orchestrator.redaction import Redactor
+from benchmarks.orchestrator.running.execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        os.kill(os.getpid(), 9)
+
+subprocess.Popen = Popen
+folder, run_id, proof = sys.argv[1:]
+child = Child(
+    argv=["/bin/true"], environment={**os.environ, RUN_ID_VARIABLE: run_id}, cwd=Path(folder), folder=Path(folder),
+    timeout_seconds=30, proof=proof, proven_codes=[0] * 10**5,
+)
+execute(child, redactor=Redactor({}), cancellation=Cancellation(), tick=lambda: False)
+"""
+
+
+def test_an_end_is_proven_even_if_the_orchestrator_was_killed_as_soon_as_the_shell_had_begun(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT_START, str(tmp_path), RUN_ID, PROOF], timeout=60)
+    assert killed.returncode == -9
+    until = time.monotonic() + 60
+    while (end := read_end(tmp_path)) is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert end is not None and (end.status, end.proof) == (0, PROOF)
 
 
 ODD_ENDS = [
