@@ -1,8 +1,11 @@
 """`analytics.duckdb`: the events, runs, groups, references and samples as tables, and the views on top.
 
-Like `orchestrator.sqlite` it follows the ledger from its checkpoint. A DuckDB file is for one writer or many readers,
-so it is never written in its place: new events go into a copy, which is swapped in. The run of a stream with new
-events is folded anew from all of its events, by the same SQL that folds all of them.
+Like `orchestrator.sqlite` it follows the ledger from its checkpoint. The checkpoint is kept beside the file's seal:
+to learn that nothing is new, a query need not load DuckDB, which takes longer than the rest of its work.
+
+A DuckDB file is for one writer or many readers, so it is never written in its place: new events go into a copy, which
+is swapped in. The run of a stream with new events is folded anew from all of its events, by the same SQL that folds
+all of them.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ import contextlib
 import functools
 import os
 import shutil
+import sys
 from collections.abc import Collection, Iterator
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ...ledger.aside import set_aside_in
 from ...ledger.events import Merged, SetAside
@@ -58,7 +65,6 @@ _TABLES = """
 CREATE TABLE samples (
   run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON
 );
-CREATE TABLE projection_state (version UBIGINT, position BIGINT, head_hash VARCHAR);
 """
 
 
@@ -75,14 +81,19 @@ def _sql(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-@functools.cache
-def _version() -> int:
-    import duckdb
+class _Checkpoint(msgspec.Struct, frozen=True, array_like=True):
+    """What a database holds: the digest of the rules that made it, and its place in the ledger."""
 
-    content = "\n".join(
-        (_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _VOID, _TABLES, duckdb.__version__)
-    )
-    return int.from_bytes(sha256(content.encode()).digest()[:4])
+    rules: str
+    seq: int
+    hash: str
+
+
+@functools.cache
+def _rules() -> str:
+    """A digest of all that the content of a database depends on besides the ledger."""
+    rules = (_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _VOID, _TABLES, metadata.version("duckdb"))
+    return sha256("\n".join(rules).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -98,7 +109,7 @@ def open_analytics(workspace: Workspace, store: EventReader, *, notice: Notice |
             yield path
         return
     with plain_temporary_folder() as folder:
-        with _told(folder / NAME, store):
+        with _problems_named(folder / NAME, store):
             _rebuild(folder / NAME, workspace, store, folder / "cache")
         yield folder / NAME
 
@@ -110,15 +121,16 @@ def refresh(workspace: Workspace, store: EventReader, *, notice: Notice | None =
     a line. Raises AnalyticsError and LedgerDamaged.
     """
     database = workspace.results / NAME
-    with exclusive(database, notice=notice) as kept, _told(database, store):
-        state = _read_state(database) if _is_untouched(kept) else None
+    with exclusive(database, notice=notice) as kept, _problems_named(database, store):
+        state = _checkpoint_of(kept)
         with contextlib.suppress(_Touched):
             if state is not None and _follow(kept, workspace, store, state):
                 return database
         if notice is not None and kept.left is not None and os.path.lexists(database) and not _is_untouched(kept):
             notice(f"{NAME} was changed, or copied here, since it was written: it is built anew from the ledger")
         with _building(kept) as build:
-            _rebuild(build, workspace, store, workspace.results / _CACHE)
+            head = _rebuild(build, workspace, store, workspace.results / _CACHE)
+            kept.note = _note(head)
     return database
 
 
@@ -167,12 +179,13 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                 load_samples(
                     connection, workspace, temporary, "run_id IN (FROM touched) AND run_id NOT IN (FROM ended)"
                 )
-                _put_state(connection, tail.head)
                 connection.execute("COMMIT")
+            kept.note = _note(tail.head)
     return True
 
 
-def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path) -> None:
+def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path) -> Head:
+    """Write a database of the whole ledger; its place in the ledger."""
     with plain_temporary_folder() as folder, contextlib.closing(_connect(build)) as connection:
         files, sealed = sealed_parquet(store, cache, connection)
         tail = spool(store, sealed, folder / "tail.jsonl")
@@ -201,7 +214,7 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
         load_samples(connection, workspace, folder, "true")
         connection.execute(_sql("views.sql"))
         _comment(connection)
-        _put_state(connection, tail.head)
+        return tail.head
 
 
 def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
@@ -236,25 +249,19 @@ def _comment(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"BEGIN; {'; '.join(remarks)}; COMMIT")
 
 
-def _put_state(connection: duckdb.DuckDBPyConnection, head: Head) -> None:
-    connection.execute("DELETE FROM projection_state")
-    connection.execute("INSERT INTO projection_state VALUES (?, ?, ?)", [_version(), head.seq, head.hash])
+def _note(head: Head) -> bytes:
+    return msgspec.json.encode(_Checkpoint(_rules(), head.seq, head.hash))
 
 
-def _read_state(database: Path) -> Head | None:
-    """The checkpoint of a database; None if it has none of this version."""
-    import duckdb
-
-    if not database.exists():
+def _checkpoint_of(kept: KeptFile) -> Head | None:
+    """The place in the ledger of a database that is as its writer left it; None if other rules made it."""
+    if not _is_untouched(kept):
         return None
     try:
-        with readable(database) as path, duckdb.connect(str(path), read_only=True) as connection:
-            row = connection.execute(
-                "SELECT position, head_hash FROM projection_state WHERE version = ?", [_version()]
-            ).fetchone()
-    except duckdb.Error:
-        return None  # Not a database, or one of another program: it is built anew.
-    return Head(*row) if row else None
+        left = msgspec.json.decode(kept.left_note, type=_Checkpoint)
+    except msgspec.DecodeError:
+        return None
+    return Head(left.seq, left.hash) if left.rules == _rules() else None
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -279,13 +286,19 @@ def _building(kept: KeptFile) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _told(database: Path, store: EventReader) -> Iterator[None]:
+def _problems_named(database: Path, store: EventReader) -> Iterator[None]:
     """Raise problems with the file as AnalyticsError, or as LedgerDamaged if an event cannot be read."""
-    import duckdb
-
     try:
         yield
-    except (OSError, duckdb.Error) as problem:
+    except Exception as problem:
+        if not isinstance(problem, OSError) and not _is_of_duckdb(problem):
+            raise
         for _ in store.read():  # It knows the place of an event that its writer should not have written.
             pass
         raise AnalyticsError(f"{database} cannot be built: {problem}") from problem
+
+
+def _is_of_duckdb(problem: Exception) -> bool:
+    """It can be only if DuckDB was loaded; to load it in order to ask takes longer than the rest of a query."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(problem, duckdb.Error)

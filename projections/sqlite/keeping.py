@@ -51,8 +51,16 @@ def seal_of(path: Path) -> Seal | None:
 def seal_left(path: Path) -> Seal | None:
     """The seal that the last writer of a file left; None if there is none. Waits for no lock."""
     try:
-        return msgspec.json.decode(_lock_of(path).read_bytes()[:_MAX_BYTES], type=Seal)
-    except (OSError, msgspec.DecodeError):
+        return _seal_in(_lock_of(path).read_bytes()[:_MAX_BYTES])
+    except OSError:
+        return None
+
+
+def _seal_in(content: bytes) -> Seal | None:
+    """The seal of a lock file: its first line."""
+    try:
+        return msgspec.json.decode(content.partition(b"\n")[0], type=Seal)
+    except msgspec.DecodeError:
         return None
 
 
@@ -61,16 +69,20 @@ class KeptFile:
 
     def __init__(self, path: Path, lock: int, notice: Notice | None = None) -> None:
         self.path = path
+        self.note = b""
+        """What this writer says about the file, in one line of JSON. It is kept beside the seal."""
         self._lock = lock
         self._notice = notice
 
     @property
     def left(self) -> Seal | None:
         """The seal that the last writer left; None if there was none, or it did not come to its end."""
-        try:
-            return msgspec.json.decode(os.pread(self._lock, _MAX_BYTES, 0), type=Seal)
-        except msgspec.DecodeError:
-            return None
+        return _seal_in(os.pread(self._lock, _MAX_BYTES, 0))
+
+    @property
+    def left_note(self) -> bytes:
+        """What the last writer said about the file; empty if it said nothing."""
+        return os.pread(self._lock, _MAX_BYTES, 0).partition(b"\n")[2]
 
     def is_untouched(self) -> bool:
         """Whether the file is as its last writer left it."""
@@ -103,7 +115,7 @@ class KeptFile:
         seal = seal_of(self.path)
         if seal is None:
             raise FileNotFoundError(f"{self.path} is not there any more")
-        content = msgspec.json.encode(seal)
+        content = msgspec.json.encode(seal) + b"\n" + self.note
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, content, 0)
         return seal

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -81,6 +83,32 @@ def test_any_client_can_open_the_file(asked):
         assert client.execute("SELECT count(*) FROM leaderboard").fetchone() == (2,)
         comment = "SELECT comment FROM duckdb_columns() WHERE table_name = 'runs' AND column_name = 'score'"
         assert client.execute(comment).fetchone() == ("the score, in its unit",)
+
+
+def test_to_learn_that_nothing_is_new_takes_no_duckdb(asked):
+    asked("query", SQL)
+    program = """
+import sys
+from pathlib import Path
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.analytics.build import refresh
+from benchmarks.projections.workspace import Workspace
+root = Path(sys.argv[1])
+print(refresh(Workspace(root), JsonlStore(root / "benchmark_results" / "ledger", notice=print)).name)
+print("duckdb" in sys.modules)
+"""
+    argv = [sys.executable, "-c", program, str(asked.root)]
+
+    def loads_duckdb() -> bool:
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        name, loaded = done.stdout.split()
+        assert name == "analytics.duckdb"
+        return loaded == "True"
+
+    assert not loads_duckdb()
+    asked.run("one", more=("--force",))
+    assert loads_duckdb()
+    assert not loads_duckdb()
 
 
 def test_a_query_without_runs_is_empty_and_creates_nothing(bench):

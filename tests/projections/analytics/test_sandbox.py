@@ -70,7 +70,7 @@ def test_each_view_has_the_columns_that_are_described(query):
         assert all(column.about for column in view.columns)
     described = {view.name for view in describe()}
     there = {row[0] for row in query("SHOW TABLES").rows}
-    assert there - described == {"projection_state", "run_groups", "void"}
+    assert there - described == {"run_groups", "void"}
 
 
 def test_an_answer_is_cut_at_its_limit_and_says_so(query):
