@@ -21,7 +21,7 @@ def set_aside_in(reader: EventReader) -> Positions:
 
 
 def set_aside_by(record: Record) -> Iterator[int]:
-    """The positions that an event sets aside. Only earlier ones, and only if it was written for this ledger."""
+    """The positions that an event sets aside: only earlier ones, and none if it was written for another ledger."""
     event = record.data
     if not isinstance(event, SetAside) or event.head_hash != record.prev:
         return

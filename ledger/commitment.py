@@ -1,9 +1,9 @@
 """What binds the end of a run to the processes that may report it: its owner, and the shell around its benchmark.
 
 `started` holds a commitment: a digest of two secrets. The owner keeps one in its memory and reveals it in the event
-that ends the run. The shell holds the other, and notes it with the exit status once the benchmark has ended, so that an
-end without an owner can be proven, too. A benchmark runs as the same user and may write anything into the ledger
-or into any run's folder, but it knows neither secret.
+that ends the run. The shell holds the other, and writes it down with the exit status after the benchmark has
+ended, so that an end without an owner can be proven, too. A benchmark runs as the same user and may write anything
+into the ledger or into any run's folder, but it knows neither secret.
 
     commitment = H(H(owner's secret) + " " + H(shell's secret))        H: SHA-256, as hex
 
@@ -36,7 +36,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
     @property
     def by_shell(self) -> str:
-        """What the shell reveals beside the exit status."""
+        """What the shell writes down with the exit status."""
         return f"{_hash(self.owner)} {self.shell}"
 
 
@@ -52,7 +52,7 @@ def is_from_owner(commitment: str, revealed: str) -> bool:
 
 
 def is_from_shell(commitment: str, revealed: str) -> bool:
-    """Whether this is what the shell around the run's benchmark reveals once that has ended."""
+    """Whether this is what the shell around the run's benchmark reveals after the benchmark has ended."""
     other, _, secret = revealed.partition(" ")
     return _hash(f"{other} {_hash(secret)}") == commitment
 

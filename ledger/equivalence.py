@@ -1,4 +1,4 @@
-"""Task revisions that a person declared to measure the same: declarations that were not withdrawn, step by step."""
+"""Task revisions that a person declared to be equivalent, by all declarations that were not withdrawn."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _TYPES = (EquivalenceDeclared.type, EquivalenceWithdrawn.type, Merged.type)
 
 
 class Equivalences:
-    """Which revisions of a benchmark measure the same. A declaration that came from another ledger does not count.
+    """Which revisions of a benchmark are equivalent. A declaration from another ledger does not count.
 
-    The ledger is searched when a question needs it: in a long history that takes a while.
+    The ledger is searched at the first question; in a long history that takes a while.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -43,7 +43,7 @@ class Equivalences:
         return frozenset((one, other)) in self._pairs.get(benchmark_id, ())
 
     def are_same(self, benchmark_id: str, one: str, other: str) -> bool:
-        """Whether two revisions are one, or are equivalent: directly, or over others between them."""
+        """Whether two revisions are the same or equivalent, directly or through other revisions."""
         return one == other or other in self.same_as(benchmark_id, one)
 
     def same_as(self, benchmark_id: str, revision: str) -> set[str]:

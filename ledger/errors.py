@@ -22,7 +22,7 @@ class LedgerError(ExpectedError):
 
 
 class LedgerDamaged(LedgerError):
-    """What is stored breaks the hash chain somewhere other than in a torn last line.
+    """The stored bytes break the hash chain somewhere other than in a torn last line.
 
     `line` counts from 1 in `file`; `offset` is the byte at which it begins, and None in a database, where a line is a
     row. `trusted` is the position of the last event before the break: everything up to there is still proven.
@@ -86,7 +86,7 @@ class LedgerMoved(LedgerError):
 class SpecialFile(LedgerError):
     """A pipe, device, folder or link lies in place of a file of the ledger; nothing was recorded.
 
-    `fault` is the sentence without the hint. Of a segment, a reader raises LedgerDamaged, which has its place.
+    `fault` is the sentence without the hint. For a segment, a reader raises LedgerDamaged, which has the place.
     """
 
     exit_code = 3

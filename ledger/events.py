@@ -3,8 +3,8 @@
 Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
 The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
 
-No event can hold itself, so the cyclic garbage collector does not have to look at them (`gc=False`): with a million of
-them in memory, that was most of the time of reading.
+An event cannot contain itself, so the cyclic garbage collector need not examine events (`gc=False`). With a million in
+memory, that took most of the time of reading.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     """The process that drives a run or a group; together the fields name one process of one boot of one machine.
 
     `host` is for people. `machine_id` is empty for a machine without one, and None in events of older versions. The
-    `commitment` of a run's owner says what the event that ends the run reveals (see `commitment`); empty: nothing. What
-    is not known is left out of the event, so that an owner of an older version is still the same text.
+    `commitment` of a run's owner says what the event that ends the run must reveal (see `commitment`); empty: nothing.
+    Unknown fields are left out of the event, so that an owner of an older version keeps the same text.
     """
 
     host: str
@@ -86,15 +86,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 UNKNOWN_REVISION = "unknown"
-"""The revision of a run by an older version. It equals only itself."""
+"""The revision of a run that an older version recorded. It equals only itself."""
 
 
 class TaskRevision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a run measured with: runs of one revision were made with the same benchmark.
+    """The version of a benchmark that a run used: runs of one revision used the same benchmark.
 
-    `digest` is that of the parts. `version` is the manifest's. `driver` is a digest of what the manifest starts and
-    reads, and of the driver's files; `data` is one of the data's files, or the revision that the result reports;
-    `packages` is one of the resolved packages of the benchmark's environment. A part that does not exist is empty.
+    `digest` is taken over the parts. `version` is the manifest's. `driver` is a digest of what the manifest starts and
+    reads, and of the driver's files; `data` is a digest of the data's files, or the revision that the result reports;
+    `packages` is a digest of the packages of the benchmark's environment. A part that does not exist is empty.
     """
 
     digest: str
@@ -114,7 +114,7 @@ class TaskRevision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class GroupOpened(Event, frozen=True, kw_only=True):
     """A `run` command began its work. Stream: the run_group_id.
 
-    `imported` is where the group comes from if it was made elsewhere, `opened_at` when it was opened there.
+    For an imported group, `imported` says where it comes from, and `opened_at` when it was opened there.
     """
 
     type: ClassVar[str] = "group_opened"
@@ -160,7 +160,7 @@ class Started(Event, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How far a run is, in units of its own."""
+    """The progress of a run, in units of its own."""
 
     done: float
     total: float | None = None
@@ -168,7 +168,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Heartbeat(Event, frozen=True, kw_only=True):
-    """A run's owner is alive, and gives the next sign of life within `lease_seconds`. Stream: the run_id."""
+    """A run's owner is alive, and will write the next heartbeat within `lease_seconds`. Stream: the run_id."""
 
     type: ClassVar[str] = "heartbeat"
     details: ClassVar[frozenset[str]] = frozenset({"progress"})
@@ -179,12 +179,12 @@ class Heartbeat(Event, frozen=True, kw_only=True):
 class Outcome(Event, frozen=True, kw_only=True):
     """What is known of a run when it ends. Seconds are wall seconds; `stderr` is the score's standard error.
 
-    `task_revision` is given if the result says more of it than was known at the start: the revision of its data.
-    `served_model` is the model, with its fingerprint, that the API says has answered.
+    `task_revision` is given if the result adds what was unknown at the start: the revision of its data.
+    `served_model` is the model that answered, with its fingerprint, as the API reports it.
 
-    `revealed` is what the commitment of the run's owner asks for: by the owner, or (`Recovered.adopted`) by the shell.
+    `revealed` is what the commitment of the run's owner requires: from the owner, or (`Recovered.adopted`) the shell.
 
-    `notes` are remarks of its supervision, such as that a log was cut.
+    `notes` are remarks by the supervisor, such as that a log was cut.
     """
 
     details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes"})
@@ -286,8 +286,8 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 class GroupClosed(Event, frozen=True, kw_only=True):
     """A `run` command ended, or its process was found dead. Stream: the run_group_id.
 
-    `notes` explain the reason, such as which limit left how many runs undone. `closed_at` is when a group that was
-    imported ended.
+    `notes` explain the reason, such as a limit and the number of runs that it left undone. `closed_at` is when an
+    imported group ended.
     """
 
     type: ClassVar[str] = "group_closed"
@@ -323,7 +323,7 @@ class Annotated(Event, frozen=True, kw_only=True):
 
 
 class Retracted(Event, frozen=True, kw_only=True):
-    """A person took a run back: it stays in the history and does not count. Stream: the run_id."""
+    """A person retracted a run: it stays in the history and does not count. Stream: the run_id."""
 
     type: ClassVar[str] = "retracted"
     author: str
@@ -331,7 +331,7 @@ class Retracted(Event, frozen=True, kw_only=True):
 
 
 class EquivalenceDeclared(Event, frozen=True, kw_only=True):
-    """A person declared that two revisions of a benchmark measure the same. Stream: the benchmark_id.
+    """A person declared that two revisions of a benchmark are equivalent. Stream: the benchmark_id.
 
     `revisions` are two digests; `evidence` is what the person compared.
     """
@@ -353,7 +353,7 @@ class EquivalenceWithdrawn(Event, frozen=True, kw_only=True):
 
 
 class Reinstated(Event, frozen=True, kw_only=True):
-    """A person took a retraction back: the run counts again. Stream: the run_id."""
+    """A person withdrew a retraction: the run counts again. Stream: the run_id."""
 
     type: ClassVar[str] = "reinstated"
     author: str
@@ -361,7 +361,7 @@ class Reinstated(Event, frozen=True, kw_only=True):
 
 
 class Imported(Event, frozen=True, kw_only=True):
-    """A run that was made elsewhere; `run` holds the fields of a run row, original times too. Stream: run_id."""
+    """A run that was made elsewhere; `run` holds the fields of a run row, with the original times. Stream: run_id."""
 
     type: ClassVar[str] = "imported"
     source: ImportSource
@@ -369,7 +369,7 @@ class Imported(Event, frozen=True, kw_only=True):
 
 
 class Repaired(Event, frozen=True, kw_only=True):
-    """A person cut off what could not be proven. Stream: `ledger`.
+    """A person cut off events that could not be proven. Stream: `ledger`.
 
     `position` and `head_hash` are those of the last event that was kept; `quarantined` names the files, in the
     ledger's `quarantine/`, that hold what was cut.
@@ -387,10 +387,10 @@ class Merged(Event, frozen=True, kw_only=True):
     """Events of another ledger were taken in. Stream: that ledger's origin.
 
     The other ledger's events 1 to `position` are here, in their order, at the positions in `stretches`: pairs of a
-    first position and a count. With their numbers there they make a chain that ends with `head_hash`.
+    first position and a count. With their original positions they make a chain that ends with `head_hash`.
 
     `added` is the number of them that came with this event, right before it (None: an older version wrote it).
-    `coming` is the number of them that follow: so their origin is known even if a crash cuts the import short.
+    `coming` is the number of them that follow, so that their origin is known even if a crash interrupts the import.
     """
 
     type: ClassVar[str] = "merged"
@@ -406,8 +406,8 @@ class Merged(Event, frozen=True, kw_only=True):
 class SetAside(Event, frozen=True, kw_only=True):
     """A person declared that events of this ledger do not count. Stream: `ledger`.
 
-    `events` are pairs of a first position and a count. `head_hash` is the hash of the event before this one: so it
-    is valid only in the ledger in which it was written, not in one that it is merged into.
+    `events` are pairs of a first position and a count. `head_hash` is the hash of the event before this one, so
+    the event is valid only in the ledger in which it was written, not in one that it is merged into.
     """
 
     type: ClassVar[str] = "set_aside"
@@ -418,7 +418,7 @@ class SetAside(Event, frozen=True, kw_only=True):
 
 
 class Unknown(Event, frozen=True, kw_only=True):
-    """An event of a type that this version does not know. It is counted and kept, and has no effect here."""
+    """An event of a type that this version does not know. It is kept and counted, and has no effect."""
 
     type: ClassVar[str] = "unknown"
     named: str
@@ -426,7 +426,7 @@ class Unknown(Event, frozen=True, kw_only=True):
 
 
 class Unreadable(Unknown, frozen=True, kw_only=True):
-    """An event of a type that is known, whose data does not fit that type. It is kept, and has no effect."""
+    """An event of a known type whose data does not fit that type. It is kept, and has no effect."""
 
     type: ClassVar[str] = "unreadable"
     problem: str
@@ -462,7 +462,7 @@ LEDGER_STREAM = "ledger"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event at its place in the ledger. `seq` counts from 1 in the ledger, `version` from 1 in the stream."""
+    """An event at its position in the ledger. `seq` counts from 1 in the ledger, `version` from 1 in the stream."""
 
     seq: int
     id: str

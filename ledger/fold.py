@@ -1,4 +1,4 @@
-"""The fold: the one place that knows what an event means for a run or a group.
+"""The fold: the only module that defines what an event means for a run or a group.
 
 `evolve` and `evolve_group` are pure. Every reader uses them: the claim, the projections, the viewer.
 """
@@ -49,7 +49,7 @@ _NO_FIELDS: Json = {}
 
 
 def _no_items() -> list[Any]:
-    """One empty list for all runs: their content is never changed, and a hundred thousand lists take memory."""
+    """One empty list for all runs: it is never changed, and a hundred thousand lists would take memory."""
     return _NO_ITEMS
 
 
@@ -59,11 +59,11 @@ Status = Literal["running", "succeeded", "failed", "skipped", "incompatible"]
 class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run: the columns of a run row, in their order.
 
-    `comparison_key` is what two runs must share if their scores are compared: `options_key` (the `comparison_key` of
-    `started`: benchmark and options) and the task revision.
+    `comparison_key` must be equal for the scores of two runs to be compared. It combines `options_key` (the
+    `comparison_key` of `started`: benchmark and options) with the task revision.
 
-    Times are ISO 8601 UTC strings. The fields up to `created_at` are those that readers of the first orchestrator's
-    database know; what comes after is ours. `first_seq`, `last_seq` and `ended_seq` are positions in the ledger: of the
+    Times are ISO 8601 UTC strings. The fields up to `created_at` are those of the first orchestrator's database;
+    its readers do not know the later ones. `first_seq`, `last_seq` and `ended_seq` are positions in the ledger: of the
     first and the last event of the run, and of the event that ended it (None while it runs).
     """
 
@@ -128,14 +128,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def revision(self) -> str:
-        """The digest of the run's revision; `unknown` for a run by an older version."""
+        """The digest of the run's revision; `unknown` for a run that an older version recorded."""
         return self.task_revision.digest if self.task_revision else UNKNOWN_REVISION
 
     @property
     def is_success(self) -> bool:
         """Whether the run succeeded and was not retracted, so that its work is done.
 
-        Whether its score *counts* is another question, which a synthetic success fails: `leaderboard.is_eligible`.
+        `leaderboard.is_eligible` says whether its score *counts*: that of a synthetic run does not.
         """
         return self.status == "succeeded" and self.retracted is None
 
@@ -195,9 +195,9 @@ def _start(event: Started, record: Record) -> Run:
 
 
 def fenced(options_key: str, revision: TaskRevision | None) -> str:
-    """The comparison key of a run with those options and that revision.
+    """The comparison key of a run with these options and this revision.
 
-    Scores of two revisions are never compared by themselves. Without a revision it is the key of the options, as
+    Scores of two revisions are not compared automatically. Without a revision it is the key of the options, as
     older versions recorded it.
     """
     if revision is None:
@@ -207,7 +207,7 @@ def fenced(options_key: str, revision: TaskRevision | None) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _shared(revision: TaskRevision | None) -> TaskRevision | None:
-    """One object for equal revisions: a hundred thousand runs have few."""
+    """One object for equal revisions: a hundred thousand runs have only a few."""
     return revision
 
 
@@ -249,7 +249,7 @@ _NOT_IMPORTED: Json = {
     "task_revision": None,
     "served_model": None,
 }
-"""Fields that only events set, never an imported file: a run that is over does not have a process."""
+"""Fields that only events set, never an imported file: a run that has ended does not have a process."""
 
 
 def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
@@ -262,7 +262,7 @@ def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
 
 
 def makes_idle(later: Heartbeat, earlier: Heartbeat) -> bool:
-    """Whether a run that has begun is the same after both heartbeats as after the later one alone."""
+    """Whether the earlier heartbeat has no effect on a run if the later one follows."""
     return later.progress is not None or earlier.progress is None
 
 
@@ -289,7 +289,7 @@ def _annotate(run: Run, event: Annotated, record: Record) -> Run:
 
 
 def _import_again(run: Run, event: Imported, record: Record) -> Run:
-    """Two ledgers that were merged may both have imported the run from elsewhere: the first time counts."""
+    """Two merged ledgers may both have imported the same run: the first import counts."""
     if run.imported is None:
         raise ImpossibleTransition(f"{record.stream}: imported, but it was run here")
     return run
@@ -303,13 +303,13 @@ def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: st
             raise ImpossibleTransition(f"{record.stream}: {record.type}, written by a process that is not its owner")
         return _with_outcome(run, event, record, status=status, reason=reason, error=error)
     if event.late and run.recovered and not run.late:
-        # The fenced owner's report: kept, shown, and without effect on the status.
+        # The late report of the owner is kept and shown, but does not change the status.
         return replace(run, late=True, last_seq=record.seq)
     raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that has {run.status} already")
 
 
 def _commitment(run: Run) -> str:
-    """The commitment that the event that ends the run must match; empty for a run of older versions."""
+    """The commitment that the run's last event must match; empty if an older version started the run."""
     return run.owner.commitment if run.owner else ""
 
 
@@ -384,10 +384,10 @@ _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
 
 
 def without_details(run: Run) -> Run:
-    """A run that is over, as decisions know it: for a long history, in a third of the memory."""
+    """An ended run with only the fields that decisions need: a long history takes a third of the memory."""
     return replace(
         run,
-        # Equal texts are kept once: a hundred thousand runs have few benchmarks and models.
+        # Equal texts share one object: a hundred thousand runs have few benchmarks and models.
         run_group_id=intern(run.run_group_id),
         benchmark_id=intern(run.benchmark_id),
         benchmark_directory=intern(run.benchmark_directory),
@@ -413,7 +413,7 @@ def without_details(run: Run) -> Run:
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is known of a run group: the columns of a `run_groups` row, in their order, then ours."""
+    """What is known of a run group: the columns of a `run_groups` row, in their order, then later additions."""
 
     run_group_id: str
     created_at: str

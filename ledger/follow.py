@@ -1,4 +1,4 @@
-"""New events as they come."""
+"""New events as they are appended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .store import EventStore
 
 LOOK_EVERY = 0.1
-"""Seconds between two looks at the store's revision. One look takes about ten microseconds."""
+"""Seconds between two checks of the store's revision. One check takes about ten microseconds."""
 
 
 def follow_lines(store: EventStore, after: int = 0) -> Iterator[bytes | None]:

@@ -1,4 +1,4 @@
-"""Everything the ledger says, folded: runs, groups and published high scores, kept current record by record."""
+"""The folded state of a ledger: runs, groups and published high scores, updated record by record."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ T = TypeVar("T")
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """An event that makes no sense at its position; the fold went on without it."""
+    """An event that makes no sense at its position; the fold skipped it."""
 
     seq: int
     text: str
 
 
 class Work(msgspec.Struct, frozen=True, gc=False):
-    """What makes a run the work that it is, with its id and the position of its first event."""
+    """The fields that identify a run's work, with its id and the position of its first event."""
 
     first_seq: int
     run_id: str
@@ -78,7 +78,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Likeness(msgspec.Struct, frozen=True, gc=False):
-    """What two pieces of work may have in common: their benchmark, and what else is not None."""
+    """What two pieces of work have in common: the benchmark, and each field that is not None."""
 
     benchmark_id: str
     comparison_key: str | None = None
@@ -87,7 +87,7 @@ class Likeness(msgspec.Struct, frozen=True, gc=False):
 
 
 def likenesses(benchmark_id: str, signature: str, comparison_key: str, model: str) -> list[Likeness]:
-    """From the closest on: the same work, the same task by the same model, the same task, the same benchmark."""
+    """The closest first: the same work, the same task by the same model, the same task, the same benchmark."""
     return [
         Likeness(benchmark_id, signature=signature),
         Likeness(benchmark_id, comparison_key, model),
@@ -97,9 +97,9 @@ def likenesses(benchmark_id: str, signature: str, comparison_key: str, model: st
 
 
 class Base(Protocol):
-    """The state of a ledger after the event `seq`, which can be asked and need not be held in memory.
+    """The state of a ledger after the event `seq`. It can be queried, and need not be in memory.
 
-    Each answer is a copy that its reader may change.
+    Each answer is a copy that the caller may change.
     """
 
     @property
@@ -119,7 +119,7 @@ class Base(Protocol):
 
     @property
     def aside(self) -> Positions:
-        """The positions that it passed over."""
+        """The positions of the events that it skipped."""
         ...
 
     @property
@@ -129,12 +129,12 @@ class Base(Protocol):
 
     @property
     def open_runs(self) -> Sequence[str]:
-        """The ids of the runs without an end, in the order of their first events."""
+        """The ids of the runs that have not ended, in the order of their first events."""
         ...
 
     @property
     def open_groups(self) -> Sequence[str]:
-        """The ids of the groups without an end, in the order of their first events."""
+        """The ids of the groups that were not closed, in the order of their first events."""
         ...
 
     @property
@@ -148,7 +148,7 @@ class Base(Protocol):
         ...
 
     def run(self, run_id: str) -> Run | None:
-        """A run by its id; one that is over is without details."""
+        """A run by its id; an ended run is without details."""
         ...
 
     def group(self, run_group_id: str) -> Group | None:
@@ -180,28 +180,28 @@ class Base(Protocol):
         ...
 
     def last_success(self, likeness: Likeness) -> tuple[int, str] | None:
-        """The run that began last of those that succeeded and are like that: its first position, and its id."""
+        """The latest successful run that matches `likeness`: the position of its first event, and its id."""
         ...
 
     def works(self, benchmark_id: str) -> Iterator[Work]:
-        """The last run of each signature of a benchmark, without those that were imported."""
+        """The last run of each signature of a benchmark; imported runs are left out."""
         ...
 
 
 class Recalled(MutableMapping[str, T]):
-    """A mapping whose values come from a base, except those that were set since."""
+    """A mapping whose values come from a base, except those that were set later."""
 
     def __init__(
         self, load: Callable[[str], T | None], names: Callable[[], Sequence[str]] = tuple, number: int = 0
     ) -> None:
-        """`names` gives the names in the base in their order, and `number` is how many there are."""
+        """`names` returns the names in the base in their order, and `number` is the number of them."""
         self.since: dict[str, T] = {}
-        """What was set since the base."""
+        """The values that were set after the base."""
         self._load = load
         self._names = names
         self._number = number
         self._missed = ""
-        """The name that was looked up last and is not there: it is often set next."""
+        """The last name that was looked up and not found: it is often set next."""
 
     def __getitem__(self, name: str) -> T:
         if name in self.since:
@@ -231,7 +231,7 @@ class Recalled(MutableMapping[str, T]):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What was added or changed since a base, by the name of a run, group, signature or benchmark."""
+    """What was added or changed after a base, by the name of a run, group, signature or benchmark."""
 
     runs: Mapping[str, Run]
     groups: Mapping[str, Group]
@@ -242,7 +242,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Attempts(Sequence[Run]):
-    """The runs of a signature, the first attempt first. Each is looked up when it is asked for."""
+    """The runs of a signature, the first attempt first. Each is looked up when it is accessed."""
 
     def __init__(self, run_ids: Sequence[str], runs: MutableMapping[str, Run]) -> None:
         self._run_ids = run_ids
@@ -256,25 +256,25 @@ class Attempts(Sequence[Run]):
     @overload
     def __getitem__(self, index: slice) -> Attempts: ...
     def __getitem__(self, index: int | slice) -> Run | Attempts:
-        found = self._run_ids[index]
-        return self._runs[found] if isinstance(found, str) else Attempts(found, self._runs)
+        selected = self._run_ids[index]
+        return self._runs[selected] if isinstance(selected, str) else Attempts(selected, self._runs)
 
 
 class History:
     """The state of the ledger up to `seq`. Runs and groups are in the order of their first event.
 
-    With `details=False`, runs that `read` finds to be over are kept without the fields that decisions do not need
-    (`fold.without_details`); use it also for records that were read without details.
+    With `details=False`, runs that have ended according to `read` are kept without the fields that decisions do not
+    need (`fold.without_details`); use it also for records that were read without details.
 
-    With a `base`, it begins with what that knows, and every answer is the same as if all events had been read. The
-    events at the positions `aside` are passed over; `of` finds those positions, and a base has its own.
+    With a `base`, it begins with the base's state, and every answer is the same as if all events had been read. The
+    events at the positions `aside` are skipped; `of` finds those positions, and a base has its own.
     """
 
     def __init__(self, *, details: bool = True, aside: Positions = NOTHING, base: Base | None = None) -> None:
         self._details = details
         self._aside = aside
         self.is_outdated = False
-        """Whether an event set earlier events aside that had counted. Only `of` gives the right history then."""
+        """Whether an event set aside earlier events that were folded already. Then only `of` gives the right one."""
         self._last: Record | None = None
         self._base = base
         self.runs: MutableMapping[str, Run] = {}
@@ -327,21 +327,21 @@ class History:
 
     @property
     def at(self) -> str:
-        """The time of the last event; empty before the first, and if it is not valid."""
+        """The time of the last event; empty before the first event, or if the time is not valid."""
         at = self._last.at if self._last else self._base.at if self._base else ""
         return at if is_moment(at) else ""
 
     def apply(self, record: Record) -> None:
-        """Move on by one record. Raises ImpossibleTransition, and is unchanged then."""
+        """Fold one record. Raises ImpossibleTransition, and then changes nothing."""
         self._fold((record,), ends=_NONE, is_strict=True)
 
     def read(self, records: Iterable[Record]) -> History:
-        """Move on by records that are in the ledger already; the ones that make no sense become `problems`."""
+        """Fold records that are in the ledger already; those that make no sense become `problems`."""
         self._fold(records, ends=_NONE if self._details else _ENDS, is_strict=False)
         return self
 
     def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:
-        """Runs whose event is one of `ends` lose their details. One loop for a million records: it must be lean."""
+        """Runs whose event is one of `ends` lose their details. One loop for a million records: it must be fast."""
         runs, open_runs, last, aside = self.runs, self._open_runs, self._last, self._aside
         try:
             for record in records:
@@ -417,7 +417,7 @@ class History:
         return any(first <= seq < first + count for first, count in self._brought)
 
     def open_runs(self) -> Iterator[Run]:
-        """Every run without a terminal event."""
+        """Every run that has not ended."""
         return map(self.runs.__getitem__, self._open_runs)
 
     def open_groups(self) -> Iterator[Group]:
@@ -437,9 +437,9 @@ class History:
         return [one.event for one in self._published.get(benchmark_id, ()) if not self._came_along(one.seq)]
 
     def high_score(self, benchmark_id: str) -> HighScorePublished | None:
-        """The reference that holds now for a benchmark: the last one that was published here.
+        """The current reference for a benchmark: the last one that was published here.
 
-        One from a ledger that was merged into this one holds only if this ledger has none of its own.
+        A reference from a merged ledger is used only if this ledger does not have its own.
         """
         published = self.own_high_scores(benchmark_id) or self.published(benchmark_id)
         return published[-1] if published else None
@@ -451,7 +451,7 @@ class History:
 
     @property
     def aside(self) -> Positions:
-        """The positions that are passed over."""
+        """The positions of the events that are skipped."""
         return self._aside
 
     @property
@@ -460,11 +460,11 @@ class History:
         return self._brought
 
     def changed_runs(self) -> Mapping[str, Run]:
-        """The runs that this history knows besides its base, or in another state."""
+        """The runs that are not in the base, or have another state there."""
         return _since(self.runs)
 
     def changes(self) -> Changes:
-        """What this history knows besides its base."""
+        """What was added or changed after the base."""
         return Changes(
             runs=_since(self.runs),
             groups=_since(self.groups),
@@ -475,7 +475,7 @@ class History:
         )
 
     def last_success(self, likeness: Likeness) -> Run | None:
-        """The run that began last of those that succeeded and are like that, if the time that it took is known."""
+        """The latest successful run that matches `likeness` and has a known duration."""
         if self._likenesses_at != self.seq:
             self._last_successes = _last_successes(_since(self.runs).values())
             self._likenesses_at = self.seq
@@ -484,7 +484,7 @@ class History:
         return None if last is None else self.runs[last[1]]
 
     def works(self, benchmark_id: str) -> list[Work]:
-        """The last run of each signature of a benchmark that is not imported, in the order in which they began."""
+        """The last run of each signature of a benchmark, without imported runs, in the order in which they began."""
         works = {work.signature: work for work in (self._base.works(benchmark_id) if self._base else ())}
         for run in _since(self.runs).values():
             if run.benchmark_id == benchmark_id and run.imported is None:
@@ -495,12 +495,12 @@ class History:
 
 
 def _since(mapping: MutableMapping[str, T]) -> Mapping[str, T]:
-    """What the base does not know, or not in its present state."""
+    """What was added or changed after the base."""
     return mapping.since if isinstance(mapping, Recalled) else mapping
 
 
 def work_of(run: Run) -> Work:
-    """What makes a run the work that it is."""
+    """The fields that identify a run's work."""
     return Work(
         first_seq=run.first_seq,
         run_id=run.run_id,
@@ -514,7 +514,7 @@ def work_of(run: Run) -> Work:
 
 
 def is_guide(run: Run) -> bool:
-    """Whether a run shows how long work like it takes."""
+    """Whether a run can be used to estimate the duration of similar work."""
     return run.status == "succeeded" and run.duration_seconds is not None
 
 

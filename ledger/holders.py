@@ -17,7 +17,7 @@ def describe_holders(path: Path) -> str:
     """The processes that hold a lock on `path`, with their commands: `process 4711 (python suite.py)`.
 
     A lock belongs to an open file, so a process that inherited the file holds it too. Processes of other users, of
-    other PID namespaces and of other machines may be out of sight: the answer is then `a process that cannot be seen
+    other PID namespaces and of other machines may be invisible: the answer is then `a process that cannot be seen
     from here`.
     """
     try:
@@ -47,7 +47,7 @@ def _holds(pid: str, name: str, identity: tuple[int, int]) -> bool:
     for fd in os.listdir(f"{_PROC}/{pid}/fd"):  # noqa: PTH208 - only the names are needed
         link = f"{_PROC}/{pid}/fd/{fd}"
         with contextlib.suppress(OSError):
-            # The name first: to stat a file on a network disk that does not answer would hang.
+            # Compare the name first: stat would hang for a file on a network disk that does not answer.
             if not os.readlink(link).removesuffix(" (deleted)").endswith(f"/{name}"):  # noqa: PTH115 - as text
                 continue
             status = os.stat(link)  # noqa: PTH116 - as text
@@ -64,6 +64,6 @@ def _command(pid: int) -> str:
         text = text or Path(f"{_PROC}/{pid}/comm").read_text(errors="replace").strip()
     except OSError:
         return "it has ended since"
-    # A process gives itself its command line, of any bytes. This one goes to a terminal.
+    # A process can set its command line to any bytes, and this text goes to a terminal.
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
     return shown if len(shown) <= _MAX_COMMAND else f"{shown[: _MAX_COMMAND - 2]} …"

@@ -36,7 +36,7 @@ def utc_now() -> str:
 
 
 def utc_of(seconds: float) -> str:
-    """The same of a moment in Unix seconds. What lies outside of the years 1 to 9999 becomes the nearest in them."""
+    """The same for a time in Unix seconds. A time outside the years 1 to 9999 is moved to the nearest limit."""
     return _utc(round(min(max(seconds, _FIRST_SECOND), _LAST_SECOND) * 1_000_000) * 1000)
 
 
@@ -51,13 +51,13 @@ _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 @functools.lru_cache(maxsize=2)
 def _whole_second(seconds: int) -> str:
-    # ISO 8601 has no year of five digits, nor has datetime.
+    # ISO 8601 and datetime do not allow a year of five digits.
     moment = datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC)
     return moment.isoformat().removesuffix("+00:00")
 
 
 def parse_utc(text: str) -> datetime:
-    """The moment that an ISO 8601 string names; a string without an offset is taken as UTC.
+    """The time that an ISO 8601 string names; a string without an offset is taken as UTC.
 
     Raises ValueError if the text is not an ISO 8601 time.
     """
@@ -84,9 +84,9 @@ def boot_id() -> str:
 
 @functools.cache
 def machine_id() -> str:
-    """An id of this installation, the same over its boots; empty if the machine has none, as in many containers.
+    """An id of this installation that a reboot does not change; empty if there is none, as in many containers.
 
-    It is a digest: the id itself is meant to stay on the machine. Machines that were copied have the same one.
+    It is a digest: the id itself should stay on the machine. Copies of a machine have the same id.
     """
     for path in _MACHINE_IDS:
         with contextlib.suppress(OSError, UnicodeDecodeError):
@@ -126,12 +126,12 @@ def process_start(pid: int) -> float | None:
 
 
 def can_see_processes() -> bool:
-    """Whether a process that is not found is gone: without /proc, nothing is found."""
+    """Whether a process that is not found has ended: without /proc, no process is found."""
     return process_start(os.getpid()) is not None
 
 
 def this_process() -> Owner:
-    """The owner to record in what this process starts."""
+    """The owner to record for what this process starts."""
     pid = os.getpid()
     return Owner(
         host=host_name(),
@@ -144,10 +144,10 @@ def this_process() -> Owner:
 
 
 def liveness(owner: Owner | None, seen_at: str = "") -> Liveness:
-    """Whether the owner's process provably lives, is provably dead, or cannot be judged from here.
+    """Whether the owner's process is provably alive, provably dead, or cannot be judged from here.
 
-    `seen_at` is its last sign of life. The name of a machine proves nothing: one boot of one kernel is known by its
-    boot id, and within it a process by PID namespace, number and start.
+    `seen_at` is its last sign of life. A machine's name proves nothing: the boot id identifies one boot of one
+    kernel; within it, PID namespace, number and start time identify a process.
     """
     if owner is None:
         return "unknown"
@@ -161,17 +161,17 @@ def liveness(owner: Owner | None, seen_at: str = "") -> Liveness:
 
 
 def shares_processes(owner: Owner | None) -> bool:
-    """Whether the owner's processes have the numbers that they have here: others must not be ended by number or name.
+    """Whether the owner's process numbers are valid here: other processes must not be ended by number or name.
 
-    Events before owners were recorded do not say; their processes were of this machine.
+    Events without an owner are from older versions; their processes ran on this machine.
     """
     return owner is None or (owner.boot_id, owner.pid_namespace) == (boot_id(), pid_namespace())
 
 
 def _was_before_this_boot(owner: Owner, seen_at: str) -> bool:
-    """Whether an owner of another boot was one of this machine, whose last sign of life came before it booted.
+    """Whether an owner of another boot ran on this machine, and its last sign of life is older than the current boot.
 
-    Copied machines have one id, and often one name: but a sign of life that is younger than this boot is another's.
+    Copied machines share an id and often a name, but a sign of life after this boot must be another machine's.
     """
     if owner.host != host_name() or (owner.machine_id is not None and owner.machine_id != (machine_id() or None)):
         return False
@@ -182,7 +182,7 @@ def _was_before_this_boot(owner: Owner, seen_at: str) -> bool:
 
 
 def _booted_at() -> float:
-    """When this machine booted, in Unix seconds by the clock of now."""
+    """When this machine booted, in Unix seconds by the current clock."""
     try:
         return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     except (AttributeError, OSError):

@@ -1,6 +1,6 @@
-"""What an event must be like to be something that can have happened, whatever its hash says.
+"""Checks whether an event can have happened, even if its hash is right.
 
-The types see to the shapes of fields; this module checks the rest: times, counts, and names
+The types check the shapes of fields; this module checks the rest: times, counts, and names
 that are not paths. The fold says what an event means for its run.
 """
 
@@ -47,7 +47,7 @@ ORIGIN = re.compile(r"benchmark-orchestrator/ledger/([0-9a-f]{16}|empty)")
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 _FIRST_YEAR = 1900
-"""Before it, a time with an offset can lie outside of what a reader can name."""
+"""Earlier times with an offset may be outside the range that a reader can represent."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FIRST = f"{_FIRST_YEAR}"
@@ -55,7 +55,7 @@ _parse = datetime.fromisoformat
 
 
 def is_moment(text: str) -> bool:
-    """The same as `is_time`, but faster for the form that this program writes: it is called for each event."""
+    """Like `is_time`, but faster for the form that this program writes: it is called for each event."""
     try:
         if text[4:20:3] == "--T::." and text[26:] == "Z" and text > _FIRST:
             _parse(text)
@@ -76,7 +76,7 @@ def is_time(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can be an id: it is short, can be printed, and leads to no other folder when it names one."""
+    """Whether a text can be an id: it is short and printable, and as a name it does not lead to another folder."""
     return (
         0 < len(text) <= MAX_NAME_BYTES
         and text.isprintable()
@@ -87,14 +87,14 @@ def is_name(text: str) -> bool:
 
 
 def is_folder(text: str) -> bool:
-    """Whether a text can be a folder below another one; the empty text is that one."""
+    """Whether a text can be the path of a folder below another one; the empty text is that folder itself."""
     return text == "" or all(map(is_name, text.split("/")))
 
 
 def void(record: Record) -> str | None:
-    """Why an event cannot have a meaning, at any position; None if it can.
+    """Why an event cannot be valid at any position; None if it can.
 
-    Such an event is refused when it is appended, and passed over when it is read.
+    Such an event is refused when it is appended, and skipped when it is read.
     """
     event = record.data
     if type(event) is Heartbeat:  # Most events are.
@@ -105,7 +105,7 @@ def void(record: Record) -> str | None:
         return reason
     at = record.at
     try:
-        # What `is_moment` asks, without a call: this is done a million times for a long ledger.
+        # The check of `is_moment` without a call: it runs a million times for a long ledger.
         if at[4:20:3] == "--T::." and at[26:] == "Z" and at > _FIRST:
             _parse(at)
             return None
@@ -115,13 +115,13 @@ def void(record: Record) -> str | None:
 
 
 def is_path(text: str) -> bool:
-    """Whether a text names a file below a folder, with `/` between its parts, whatever its name looks like."""
+    """Whether a text is the path of a file below a folder, with `/` between its parts; its name may be any text."""
     parts = text.split("/")
     return "\0" not in text and len(text) <= _MAX_PATH and not any(part in ("", ".", "..") for part in parts)
 
 
 def faults_of(record: Record) -> Iterator[str]:
-    """Every fault of an event by itself; the history of its run is checked by the fold."""
+    """Every fault of an event by itself; the fold checks it against the history of its run."""
     event = record.data
     if isinstance(event, Unreadable):
         yield f"it can't be read: {event.problem}"

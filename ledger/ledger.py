@@ -1,4 +1,4 @@
-"""The write side of the ledger: a store, and the history folded from it, moved on together under the store's lock."""
+"""The write side of the ledger: a store and the history folded from it, updated together under the store's lock."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Redact = Callable[[Event], Event]
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """What a decision recorded, and the runs that this belongs to, by id, as they were right after it."""
+    """What a decision recorded, and the runs that it changed, by id, as they were right after it."""
 
     records: list[Record]
     runs: dict[str, Run]
 
 
 class Ledger:
-    """Appends events that make sense, and only those. Safe for many threads; other processes have their own."""
+    """Appends only events that make sense. Safe for many threads; each process has its own."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Ledger:
         on_append: Callable[[list[Record]], None] = lambda _: None,
         behind: int = BEHIND,
     ) -> None:
-        """`redact` is given every event before it is recorded, and returns it without secrets.
+        """`redact` gets every event before it is recorded, and returns it without secrets.
 
-        `on_append` is called with the records of each append, after they are durable. The index is brought up to date
-        if it is more than `behind` events behind.
+        `on_append` is called with the records of each append, after they are durable. The index is updated if it is
+        more than `behind` events behind.
         """
         self.store = store
         self._redact = redact
@@ -55,36 +55,36 @@ class Ledger:
         self._keeper = Keeper(store, behind=behind)
         self._index = NO_INDEX
         self._next_index = 0
-        """The position from which on the index may be brought up to date again."""
+        """The position after which the index may be updated again."""
         self._history: History | None = None
         self._revision: Hashable = None
-        """The store's revision at which the history was read last."""
+        """The store's revision when the history was last read."""
         self._lock = threading.Lock()
         """Held by the thread that appends, also while it waits for other processes."""
         self._folding = threading.Lock()
         """Held by the thread that uses or changes the history; never while it waits for other processes."""
         self._indexing = threading.Lock()
-        """Held by the thread that brings the index up to date."""
+        """Held by the thread that updates the index."""
         self._gives_up: Callable[[], bool] = lambda: False
 
     def append(self, stream: str, event: Event, *, sync: bool = True, patience: float | None = None) -> Record:
-        """Record one event, whatever other writers did meanwhile; `patience` as for `decide`.
+        """Record one event, even if other writers appended meanwhile; `patience` as for `decide`.
 
         Raises ImpossibleTransition if the event makes no sense, and what `EventStore.append` raises.
         """
         return self.decide(lambda _: [NewEvent(stream, event)], sync=sync, patience=patience).records[0]
 
     def decide(self, decision: Decision, *, sync: bool = True, patience: float | None = None) -> Decided:
-        """Record what `decision` makes of the history, which no other writer can change meanwhile.
+        """Record the events that `decision` returns for the history. Other writers cannot append meanwhile.
 
         It waits for other writers for `patience` seconds; 0 is for threads that must not wait. Raises LedgerBusy
-        then, ImpossibleTransition if an event makes no sense (nothing is recorded), and what `EventStore.append`
+        after that, ImpossibleTransition if an event makes no sense (nothing is recorded), and what `EventStore.append`
         raises.
         """
         try:
             return self._decide(decision, sync, patience)
         except IndexDamaged:
-            # Nothing was recorded: the index is only read before.
+            # Nothing was recorded: the index is read only before the append.
             self._forget()
             return self._decide(decision, sync, patience)
 
@@ -95,13 +95,13 @@ class Ledger:
             nonlocal is_folding
             self._folding.acquire()
             is_folding = True
-            # Every event of every caller passes here.
+            # Every event of every caller passes through here.
             return [replace(new, data=self.as_recorded(new.data)) for new in decision(self._follow(fresh))]
 
         self._take_turn(patience)
         try:
             with self._folding:
-                # Before the lock: to build an index anew takes seconds.
+                # Before the lock: rebuilding an index takes seconds.
                 self._history = self._history or self._open()
             records = self.store.append(decide, self._accept, patience=patience)
             history = self._history
@@ -110,7 +110,7 @@ class Ledger:
             runs = {record.stream: changed[record.stream] for record in records if record.stream in changed}
         except BaseException:
             if is_folding:
-                # The history may be ahead of the store, or half way: it is folded anew from what the store holds.
+                # The history may be ahead of the store, or incomplete: it is folded again from the store.
                 self._history = None
             raise
         finally:
@@ -126,7 +126,7 @@ class Ledger:
         return Decided(records, runs)
 
     def as_recorded(self, event: AnEvent) -> AnEvent:
-        """The event as it would stand in the ledger: without secrets."""
+        """The event as it would be recorded: without secrets."""
         if self._redact is None:
             return event
         redacted = self._redact(event)
@@ -134,11 +134,11 @@ class Ledger:
         return redacted
 
     def look(self, question: Callable[[History], T], *, details: bool = False) -> T:
-        """What `question` answers of the history as it is now; it must not keep the history.
+        """What `question` returns for the current history; it must not keep the history.
 
-        This reads what is new without the writers' lock, so it waits for no other process and proves nothing. The next
-        decision checks that what was read here is in the ledger. With `details`, the history has those of the runs in
-        progress, and of all runs what `fold.without_details` keeps.
+        This reads new events without the writers' lock, so it does not wait for other processes, and proves nothing.
+        The next decision checks that what was read here is in the ledger. With `details`, the history has all fields of
+        the running runs, and for other runs those that `fold.without_details` keeps.
         """
         with self._folding:
             read = self._read_with_details if details else self._read_on
@@ -154,7 +154,7 @@ class Ledger:
         return record.data if record and record.stream == run.run_id and isinstance(record.data, Started) else None
 
     def detailed(self, runs: Sequence[Run]) -> list[Run]:
-        """The same runs with every detail, folded from all events since the first of them began."""
+        """The same runs with all details, folded from the events since the first of them began."""
         if not runs:
             return []
         found = {run.run_id: run for run in runs}
@@ -164,7 +164,7 @@ class Ledger:
         return [history.runs.get(run.run_id, run) for run in runs]
 
     def give_up_if(self, question: Callable[[], bool]) -> None:
-        """From now on every wait for other writers ends with LedgerBusy as soon as `question` is answered with yes."""
+        """From now on every wait for other writers ends with LedgerBusy as soon as `question` returns true."""
         self._gives_up = question
         self.store.give_up_if(question)
 
@@ -173,11 +173,11 @@ class Ledger:
         return self.store.read(after)
 
     def history(self) -> History:
-        """The ledger's state now, folded from its first record, with every detail, as this caller's own copy."""
+        """The current state of the ledger, folded from its first record with all details; the caller's own copy."""
         return History.of(self.store)
 
     def close(self) -> None:
-        """Let go of the store's files."""
+        """Close the store's files."""
         self.store.close()
 
     def _take_turn(self, patience: float | None) -> None:
@@ -187,12 +187,12 @@ class Ledger:
             waiting.wait_for_thread(self._lock)
 
     def _forget(self) -> None:
-        """Throw away an index that is damaged. The next one is built anew."""
+        """Remove a damaged index. The next one is built from the start."""
         self._keeper.throw_away(self._index)
         self._history = None
 
     def _open(self) -> History:
-        """A history that begins with the index; the ledger is read on from there."""
+        """A history that begins with the index; the ledger is read from there."""
         return self._begin_with(self._keeper.open())
 
     def _begin_with(self, index: Index) -> History:
@@ -207,11 +207,11 @@ class Ledger:
         return History.of(self.store) if history.is_outdated else history
 
     def _read_on(self) -> History:
-        """The history with what the store holds by now."""
+        """The history with all events that the store holds now."""
         revision = self.store.revision()
         if self._history is not None and revision == self._revision:
             return self._history
-        history, self._history = self._history or self._open(), None  # An interrupt may leave it half way.
+        history, self._history = self._history or self._open(), None  # An interrupt may leave it incomplete.
         history.read(self.store.read(history.seq, details=False))
         if history.is_outdated:
             history = self._read_anew()
@@ -221,23 +221,23 @@ class Ledger:
     def _read_anew(self) -> History:
         history = self._open().read(self.store.read(self._index.seq, details=False))
         if history.is_outdated:
-            # What was set aside is in the index, so it has to be built anew.
+            # Events that were set aside are in the index, so it must be rebuilt.
             self._keeper.throw_away(self._index)
             history = self._open().read(self.store.read(self._index.seq, details=False))
         return History.of(self.store, details=False) if history.is_outdated else history
 
     def _follow(self, fresh: Iterator[Record]) -> History:
-        """The history as it is now; called while no other writer can append."""
+        """The current history; called while no other writer can append."""
         history, self._history = self._history or self._open(), None
         if not self._continue(history, fresh) or history.is_outdated:
-            # After an error or an interrupt, or if lines that were read meanwhile were taken back by their writer.
+            # After an error or an interrupt, or if a writer removed lines again that were read meanwhile.
             read_to_end(fresh)
             history = self._read_anew()
         self._history = history
         return history
 
     def _continue(self, history: History, fresh: Iterator[Record]) -> bool:
-        """Read the store's new records into a history; whether both are then at the same event of one ledger."""
+        """Read the store's new records into a history. Returns whether both are then at the same event."""
         for record in fresh:
             if record.seq > history.seq:
                 if record.seq != history.seq + 1 or (history.seq and record.prev != history.hash):
@@ -247,12 +247,12 @@ class Ledger:
         return (known.seq, known.hash if known.seq else "") == (history.seq, history.hash)
 
     def _index_what_is_new(self) -> None:
-        """Bring the index up to date if it is far behind, and begin the history with it: that bounds memory."""
+        """Update the index if it is far behind, and begin the history with it: that limits memory."""
         history = self._history
         if history is None or history.seq <= self._next_index or not self._indexing.acquire(blocking=False):
             return
         try:
-            # Not under the lock of the history: layers that are merged may take seconds.
+            # Not under the lock of the history: merging layers may take seconds.
             index = self._keeper.open()
             with self._folding:
                 # If it cannot be written, the next attempt is as many events later.

@@ -1,8 +1,8 @@
 """Which ledger each event of this one comes from, and the proof that it is unchanged.
 
-A `merged` event claims that some events of this ledger were another one's. Such a claim is believed only if the
-events, with the numbers that they had there, make the chain that it names. A `merged` event that came along with
-others speaks of the ledger that it came from: its places are translated.
+A `merged` event claims that some events of this ledger came from another one. Such a claim is accepted only if the
+events, with their original positions, make the chain that it names. A `merged` event that was itself merged is about
+the ledger that it came from, so its positions are translated.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .storage.chain import GENESIS, BadLine, origin_of
 from .store import EventReader, Finding
 
 Range = tuple[int, int]
-"""A first position, and a count."""
+"""A first position and a count."""
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A `merged` event at position `seq`, with its ranges as places of the ledger at hand.
+    """A `merged` event at position `seq`, with its ranges as positions in this ledger.
 
-    `within` are the claims of ledgers that had been merged into that one. `fault` says why the claim is
-    impossible; it has no effect then.
+    `within` are the claims of ledgers that had been merged into the other one. `fault` says why the claim is
+    impossible; it then has no effect.
     """
 
     seq: int
@@ -36,14 +36,14 @@ class Claim(msgspec.Struct, frozen=True):
     fault: str | None = None
 
     def holds(self, seq: int) -> bool:
-        """Whether the event at that position was the other ledger's."""
+        """Whether the event at that position came from the other ledger."""
         return any(first <= seq < first + count for first, count in self.places)
 
 
 class Origins:
-    """Knows which ledgers events come from. `merges` are a ledger's `merged` events, `first_hash` is its first hash.
+    """Finds the ledger that an event comes from. `merges` are a ledger's `merged` events, `first_hash` its first hash.
 
-    `arriving` is a claim that is about to be made. Events that are set aside make no claims: leave them out.
+    `arriving` is a claim that is about to be made. Leave out events that are set aside: they make no claims.
     """
 
     def __init__(self, merges: Sequence[Record], first_hash: str, arriving: Claim | None = None) -> None:
@@ -55,7 +55,7 @@ class Origins:
             self._brought += _cut_short(claim, believed[number + 1 :])
 
     def way_of(self, seq: int) -> list[str]:
-        """The origins of the ledgers that an event came through, the one that brought it here first.
+        """The origins of the ledgers that an event came through; the ledger that was merged into this one is first.
 
         Empty for an event that was written here.
         """
@@ -65,15 +65,15 @@ class Origins:
         return []
 
     def brought(self) -> list[Range]:
-        """The places of all events that were not written here."""
+        """The ranges of all events that were not written here."""
         return [span for span, _ in self._brought]
 
     def brought_by(self, claim: Claim) -> list[Range]:
-        """The places of the events that came with one of the claims."""
+        """The ranges of the events that came with one of the claims."""
         return [span for span, other in self._brought if other.seq == claim.seq]
 
     def faults(self, reader: EventReader) -> Iterator[Finding]:
-        """Every false claim. The chain of each ledger that was merged is proven by its last claim."""
+        """Every false claim. The last claim about a merged ledger proves its whole chain."""
         yield from _faults(self.claims, reader)
 
 
@@ -82,7 +82,7 @@ _OF_ANY_LEDGER = (HighScorePublished, Imported, Merged, Repaired, SetAside)
 
 
 def may_speak(event: Event, way: Sequence[str], begun: Sequence[str]) -> bool:
-    """Whether an event that came that way may be about a run or group that began in one of those ledgers."""
+    """Whether an event that came through the ledgers `way` may be about a run that began in one of those in `begun`."""
     return isinstance(event, _OF_ANY_LEDGER) or not set(way).isdisjoint(begun)
 
 
@@ -95,7 +95,7 @@ def origins_of(reader: EventReader, arriving: Claim | None = None) -> Origins:
 
 
 def brought_by(record: Record) -> list[Range]:
-    """The places of the events that a `merged` event says came with it; none if that is impossible."""
+    """The ranges of the events that came with a `merged` event, as it says; empty if that is impossible."""
     event = record.data
     if not isinstance(event, Merged) or _impossible(event, record.seq):
         return []
@@ -103,10 +103,10 @@ def brought_by(record: Record) -> list[Range]:
 
 
 def _claims(merges: list[tuple[int, Merged]]) -> list[Claim]:
-    """The claims of one ledger, in their order; of those that came along, `within` the claim that holds them."""
+    """The claims of one ledger, in order. A claim that was itself merged is `within` the claim that holds it."""
     top: list[Claim] = []
     within: dict[int, list[tuple[int, Merged]]] = {}
-    # From the last one on: a claim comes after the events that it claims, so it also comes after claims among them.
+    # The last one first: a claim comes after the events that it claims, so also after the claims among them.
     for seq, event in reversed(merges):
         fault = _impossible(event, seq)
         holder = next((claim for claim in top if claim.fault is None and claim.holds(seq)), None)
@@ -141,7 +141,7 @@ def _held(ranges: list[Range], begin: int, end: int) -> int:
 
 
 def _translated(merges: list[tuple[int, Merged]], outer: Claim) -> list[Claim]:
-    """Claims of a ledger that was merged, with the places that its events have here."""
+    """Claims of a merged ledger, with the positions that its events have here."""
     theirs = [(_position_in(outer.places, seq), event) for seq, event in merges]
     here = {there: seq for (there, _), (seq, _) in zip(theirs, merges, strict=True)}
     return [_moved(claim, here[claim.seq], outer.places) for claim in _claims(theirs)]
@@ -153,7 +153,7 @@ def _moved(claim: Claim, seq: int, outer: list[Range]) -> Claim:
 
 
 def _position_in(ranges: list[Range], seq: int) -> int:
-    """The number that an event had in the other ledger."""
+    """The position that an event had in the other ledger."""
     before = 0
     for first, count in ranges:
         if first <= seq < first + count:
@@ -163,7 +163,7 @@ def _position_in(ranges: list[Range], seq: int) -> int:
 
 
 def _place_of(ranges: list[Range], position: int) -> int:
-    """The place here of an event that had that number in the other ledger."""
+    """The position here of an event that had `position` in the other ledger."""
     for first, count in ranges:
         if position <= count:
             return first + position - 1
@@ -172,7 +172,7 @@ def _place_of(ranges: list[Range], position: int) -> int:
 
 
 def _places(inner: list[Range], outer: list[Range]) -> list[Range]:
-    """Places in a ledger that was merged, as places here."""
+    """Ranges of a merged ledger, as ranges of this one."""
     here: list[Range] = []
     for first, count in inner:
         before = 0
@@ -185,11 +185,11 @@ def _places(inner: list[Range], outer: list[Range]) -> list[Range]:
 
 
 def _brought_by(claim: Claim) -> list[Range]:
-    """The places of the events that came with a claim."""
+    """The ranges of the events that came with a claim."""
     if claim.event.added is not None:
         spans = [(claim.seq - claim.event.added, claim.event.added)] if claim.event.added else []
     else:
-        # An older version wrote it: they are right before it, and a common beginning was here already.
+        # An older version wrote it: the events are right before it, and a common beginning was already here.
         alike = 0
         if claim.places and claim.places[0][0] == 1:
             alike = claim.places[0][1]
@@ -201,7 +201,7 @@ def _brought_by(claim: Claim) -> list[Range]:
 
 
 def _cut_short(announced: Claim, later: list[Claim]) -> Iterator[tuple[Range, Claim]]:
-    """The events that were announced, but whose claim is missing because of a crash. A later claim has them."""
+    """The events that were announced, but whose claim is missing because of a crash. A later claim covers them."""
     begin = announced.seq + 1
     for claim in later:
         if claim.event.origin == announced.event.origin:
@@ -226,7 +226,7 @@ def _faults(claims: list[Claim], reader: EventReader) -> Iterator[Finding]:
 
 
 def _continues(later: Claim, earlier: Claim) -> bool:
-    """Whether the places of a claim begin with those of an earlier one about the same ledger."""
+    """Whether the ranges of a claim begin with those of an earlier one about the same ledger."""
     if later.fault is not None or later.event.origin != earlier.event.origin:
         return False
     before, after = earlier.event.stretches, later.event.stretches
@@ -240,7 +240,7 @@ def _continues(later: Claim, earlier: Claim) -> bool:
 
 
 def _unlike(claim: Claim, reader: EventReader) -> Iterator[Finding]:
-    """Give the events their old numbers, and check that their chain begins and ends as it did."""
+    """Give the events their original positions, and check that their chain begins and ends as it did."""
     event = claim.event
     versions: dict[str, int] = {}
     seq, digest, origin = 0, GENESIS, event.origin

@@ -1,4 +1,4 @@
-"""Files that a person asked for, written whole or not at all."""
+"""Output files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A file to write to. It takes the place of `path` at the end of the context, unless an error ends it.
+    """A file to write to. It replaces `path` at the end of the context, unless an error ends it.
 
-    A link is followed. A device or a pipe, such as /dev/null or /dev/stdout, is written to directly: a rename would put
-    a file in its place, for every program of the machine. Raises OSError.
+    A link is followed. A device or a pipe, such as /dev/null or /dev/stdout, is written to directly: a rename would
+    replace it by a file, for every program of the machine. Raises OSError.
     """
     target = Path(os.path.realpath(path))
     try:

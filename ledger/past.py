@@ -1,4 +1,4 @@
-"""A ledger as it was at some time, or after some event."""
+"""A ledger as it was at an earlier time, or after an earlier event."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def moment_of(text: str) -> datetime:
 
 
 class Past:
-    """The events of a ledger up to a limit: a position, or the last one before the first that was written later.
+    """The events of a ledger up to a limit: a position, or a time. A time ends before the first event written later.
 
-    `last` is the position of the last event; None if the ledger's own last event is not limited.
+    `last` is the position of the last event; None if no event is after the limit.
     """
 
     def __init__(self, present: EventReader, limit: int | datetime) -> None:
@@ -48,7 +48,7 @@ class Past:
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records after `after`, up to the limit."""
+        """The records after position `after`, up to the limit."""
         for record in self._present.read(after, stream=stream, types=types, details=details):
             if self.last is not None and record.seq > self.last:
                 return

@@ -1,4 +1,4 @@
-"""Processes as /proc shows them, by the numbers that the system calls of this process take.
+"""Processes in /proc, by the numbers that system calls of this process use.
 
 In a PID namespace that still has the /proc of its host, the two are different numbers: what /proc calls 4711 may be 3
 here, and 4711 here may be another process. A signal to a number from such a /proc would hit the wrong process.
@@ -42,9 +42,9 @@ def folder_of(pid: int) -> str | None:
 
 
 def processes() -> Iterator[tuple[int, str]]:
-    """Every process of this PID namespace, as its number here and its folder in /proc."""
+    """Every process of this PID namespace: its number here and its folder in /proc."""
     if is_own():
-        # Also those of PID namespaces within this one.
+        # This includes processes of nested PID namespaces.
         for name in os.listdir(PROC):  # noqa: PTH208 - only the names are needed
             if name.isdigit():
                 yield int(name), f"{PROC}/{name}"
@@ -52,7 +52,7 @@ def processes() -> Iterator[tuple[int, str]]:
     try:
         own = namespace_of(f"{PROC}/self")
     except OSError:
-        return  # Even this process is not in it.
+        return  # /proc does not even show this process.
     for name in os.listdir(PROC):  # noqa: PTH208 - only the names are needed
         folder = f"{PROC}/{name}"
         with contextlib.suppress(OSError):  # It ended meanwhile, or belongs to another user.
@@ -66,7 +66,7 @@ def namespace_of(folder: str) -> str:
 
 
 def numbers_of(folder: str) -> list[int]:
-    """The numbers of a process: in the PID namespace of /proc first, in its own last. Raises OSError."""
+    """The numbers of a process: first in the PID namespace of /proc, last in its own. Raises OSError."""
     with open(f"{folder}/status", "rb") as file:  # noqa: PTH123 - hot
         for line in file:
             if line.startswith(b"NSpid:"):
@@ -85,7 +85,7 @@ def start_of(folder: str) -> float | None:
 
 @functools.cache
 def _ticks_ahead() -> float:
-    """By how much the time since boot differs in this time namespace: what one of them reads, others must not."""
+    """The offset of the time since boot in this time namespace, so that values of all namespaces can be compared."""
     with contextlib.suppress(OSError, ValueError, IndexError), open(f"{PROC}/self/timens_offsets") as file:  # noqa: PTH123
         for line in file:
             name, seconds, nanoseconds = line.split()
@@ -95,7 +95,7 @@ def _ticks_ahead() -> float:
 
 
 def lives_elsewhere(namespace: str, pid: int, start: float) -> bool:
-    """Whether a process of another PID namespace can be seen from here: by its number there and its start."""
+    """Whether a process of another PID namespace is visible from here, by its number there and its start."""
     for name in os.listdir(PROC):  # noqa: PTH208 - only the names are needed
         folder = f"{PROC}/{name}"
         with contextlib.suppress(OSError):

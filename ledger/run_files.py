@@ -1,11 +1,11 @@
-"""Files that a run left: opened so that they cannot block, mislead or exhaust their reader.
+"""Files that a run left: opened so that they cannot block or mislead a reader, or exhaust its memory.
 
 A benchmark may leave anything under any name: a pipe without a writer, a link to a device, a sparse file of a
-terabyte. So everything that reads a file of a run's folder opens it here: without waiting, without following a link
-that was put there in the last moment, and only if it is a regular file.
+terabyte. So all code that reads a file of a run's folder opens it here: without waiting, only if it is a regular file,
+and without following a link that was created at the last moment.
 
 Links: a link may lead to a file or folder inside the run's own folder, since benchmarks keep names such as
-`latest -> run-3`. A link that leads out of it is not followed. The run's folder itself must not be a link.
+`latest -> run-3`. A link that leads out of that folder is not followed. The run's folder itself must not be a link.
 """
 
 from __future__ import annotations
@@ -63,19 +63,19 @@ def open_inside(root: Path, path: str | PurePosixPath) -> BinaryIO:
         if problem.errno == errno.ELOOP:
             raise NotReadable("is a link that leads in a circle") from problem
         raise NotReadable(f"cannot be read: {problem.strerror}") from problem
-    except ValueError as problem:  # A NUL, or not text.
+    except ValueError as problem:  # The name contains a NUL, or is not text.
         raise NotReadable("is not the name of a file") from problem
 
 
 def _open_below(root: Path, path: Path) -> int:
-    """The file, opened step by step, so that a link that somebody puts there just now is not followed."""
+    """The file, opened folder by folder, so that a link that is created meanwhile is not followed."""
     here = os.open(root, _FOLDER)
     try:
         for part in path.parts[:-1]:
             inside = os.open(part, _FOLDER, dir_fd=here)
             os.close(here)
             here = inside
-        # Looked at before it is opened: to open a device may already do something.
+        # Check the type before opening: opening a device may already have an effect.
         _refuse_special(os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode)
         file = os.open(path.name, _FILE, dir_fd=here)
     finally:
@@ -99,7 +99,7 @@ def kind_of(mode: int) -> str | None:
 
 
 def read_inside(root: Path, path: str | PurePosixPath, *, most: int) -> bytes:
-    """The bytes of a run's file that has at most `most` of them.
+    """The content of a run's file; its maximum size is `most` bytes.
 
     Raises NotReadable, or Missing if nothing of that name is there.
     """
@@ -114,7 +114,7 @@ def read_inside(root: Path, path: str | PurePosixPath, *, most: int) -> bytes:
 
 
 def digest(file: BinaryIO, *, is_over: Callable[[], bool] = lambda: False) -> str | None:
-    """The SHA-256 of an opened file, as hex; None if `is_over` said so before its end was reached.
+    """The SHA-256 of an opened file, as hex; None if `is_over` returned true before the end of the file.
 
     Raises OSError.
     """

@@ -15,9 +15,9 @@ def silence(run: Run) -> float:
 
 
 def is_stale(run: Run, seconds: float | None = None) -> bool:
-    """Whether the last sign of life of a running run is older than that, and its owner is not provably alive.
+    """Whether a running run's last sign of life is at least `seconds` old, and its owner is not provably alive.
 
-    Without `seconds`, the limit is STALE_SECONDS, or what the run's last heartbeat announced, if that is longer.
+    Without `seconds`, the limit is STALE_SECONDS, or the lease of the run's last heartbeat if that is longer.
     """
     limit = max(STALE_SECONDS, run.lease_seconds or 0.0) if seconds is None else seconds
     return run.status == "running" and silence(run) >= limit and liveness(run.owner, run.last_seen_at) != "alive"

@@ -12,30 +12,30 @@ from .errors import LedgerDamaged
 from .events import Head, NewEvent, Record
 
 Decide = Callable[[Iterator[Record]], Sequence[NewEvent]]
-"""Given the records that are new to this writer (without details), what to append; no other writer can meanwhile."""
+"""Gets the records that are new to this writer (without details), and returns the events to append."""
 
 VersionOf = Callable[[str], int]
 """The number of events that a stream has."""
 
 Accept = Callable[[list[Record]], None]
-"""Sees the records just before they are written; what it raises stops the append, with nothing written."""
+"""Gets the records just before they are written; if it raises an error, nothing is written."""
 
 Notice = Callable[[str], None]
-"""Is given one sentence about what the store had to repair."""
+"""Gets one sentence about what the store had to repair."""
 
 
 BEGINNING = Head()
-"""Before the first event."""
+"""The head before the first event."""
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which records to read: those of a stream, or of some types, or both; None: all."""
+    """Selects records by stream, by types, or both; None selects all."""
 
     stream: str | None = None
     types: Collection[str] | None = None
 
     def fits(self, record: Record) -> bool:
-        """Whether a record is one of them."""
+        """Whether a record is selected."""
         return self.stream in (None, record.stream) and (self.types is None or record.type in self.types)
 
 
@@ -50,7 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class EventReader(Protocol):
-    """Records in one total order without gaps. Reading never waits for a writer and never changes a thing."""
+    """Records in one total order without gaps. Reading never waits for a writer and never changes anything."""
 
     url: str
 
@@ -62,7 +62,7 @@ class EventReader(Protocol):
         types: Collection[str] | None = None,
         details: bool = True,
     ) -> Iterator[Record]:
-        """The records after position `after`, in order: all, or those of a stream, or of some types, or both.
+        """The records after position `after`, in order; optionally only those of a stream, of some types, or both.
 
         With `details=False`, the fields in `Event.details` may be left out: that is faster.
 
@@ -84,7 +84,7 @@ class EventStore(EventReader, Protocol):
         It waits for other writers for `patience` seconds, or as long as `waiting.usual_patience` says.
 
         An event whose id is in the ledger already is not appended again: its first record is returned. After an
-        error the next `decide` is given the ledger from its first record on.
+        error the next `decide` gets the ledger from its first record on.
 
         Raises LedgerDamaged, LedgerMoved, LedgerUnwritable (nothing was appended), OutcomeUnknown, EventConflict,
         WrongExpectedVersion, UnreadableEvent, and whatever `decide` and `accept` raise (nothing was appended).
@@ -95,7 +95,7 @@ class EventStore(EventReader, Protocol):
         """Append lines of a copy of this ledger, unchanged, and sync them. Returns their number.
 
         They begin with the line after this ledger's last one. Raises OtherHistory for the first line that does not
-        continue the chain (what was before it is in), and what `append` raises.
+        continue the chain (the lines before it are appended), and what `append` raises.
         """
         ...
 
@@ -125,8 +125,8 @@ class EventStore(EventReader, Protocol):
     def begin_after(self, head: Head, version_of: VersionOf) -> None:
         """Let the next append that would read the ledger from its first event read it from the one after `head`.
 
-        What is before was proven when it was indexed; `version_of` says what it knows of streams. A store that does
-        not hold that event, or cannot trust what is before it, reads everything.
+        Earlier events were proven when they were indexed; `version_of` gives the versions of streams there. A store
+        that does not hold that event, or cannot trust the events before it, reads everything.
         """
         ...
 
@@ -136,17 +136,17 @@ class EventStore(EventReader, Protocol):
 
     @property
     def index_folder(self) -> Path | None:
-        """The folder for an index of this ledger; None if it has no place."""
+        """The folder for an index of this ledger; None if the store does not have one."""
         ...
 
     def prove_records(self, after: Head = BEGINNING, *, details: bool = True) -> Iterator[list[Record]]:
-        """The same as records, in pieces. Raises LedgerDamaged, also for a line that is not an event."""
+        """Like `prove`, but as records, in pieces. Raises LedgerDamaged, also for a line that is not an event."""
         ...
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-        """Faults of the stored bytes beyond the chain, as findings, and remarks.
+        """Faults of the stored bytes besides the chain, as findings, and remarks.
 
-        `broken` is the place where the chain breaks, if it does: what comes after it is examined too.
+        `broken` is the place where the chain breaks, if it does: the bytes after it are examined too.
         """
         ...
 
@@ -159,7 +159,7 @@ class EventStore(EventReader, Protocol):
         ...
 
     def cut(self) -> list[Path]:
-        """Move everything that cannot be proven to files, and return these. Raises LedgerUnwritable.
+        """Move everything that cannot be proven to separate files, and return them. Raises LedgerUnwritable.
 
         `ledger repair` does this, after a person has decided that no better copy exists.
         """

@@ -1,4 +1,4 @@
-"""What a program writes to steer a terminal, which a reader of its output must not get."""
+"""Removes the control sequences by which a program's output could steer a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run used, by its usage: the one definition of its tokens and its cost. Prices, limits and tables ask here."""
+"""The only definition of the tokens and the cost of a run. Prices, limits and tables use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_AMOUNT = sys.float_info.max
 def tokens_of(usage: dict[str, Any]) -> int | None:
     """All tokens of a run: the total that its usage gives, or else the sum of both directions. None if unknown.
 
-    A number below zero is not an amount, and neither is one that is not whole.
+    A negative number or a fraction counts as unknown.
     """
     total = whole(usage.get("total_tokens"))
     if total is not None:

@@ -1,4 +1,4 @@
-"""A wait for a lock that another process holds. It has a limit, and names that process."""
+"""A wait for a lock that another process holds. It has a time limit, and its notice names that process."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ NOTICE_SECONDS = 2.0
 """After this time a notice names the process that holds the lock."""
 
 _HURRIED_SECONDS = 1.0
-"""A wait that is cancelled goes on this long: other writers are done in a moment."""
+"""A cancelled wait continues for this time: other writers usually finish quickly."""
 _TRIES_AT_ONCE = 40
-"""A writer holds the lock for about 50 microseconds: for that time, trying again costs less than sleeping."""
+"""A writer holds the lock for about 50 microseconds; for that time, retrying costs less than sleeping."""
 _FIRST_PAUSE = 0.000_05
 _QUEUES_AFTER_SECONDS = 0.005
 _SHORT_PAUSE = 0.000_5
 _LONG_PAUSE = 0.01
 _SHORT_SECONDS = 5.0
-"""Between busy writers the lock is free for moments: a writer that slept for longer would miss them for seconds."""
+"""Busy writers leave the lock free only briefly: a writer that sleeps longer would miss it for seconds."""
 _SLICE_SECONDS = 0.2
 _NOT_YET = object()
 
@@ -43,10 +43,10 @@ def usual_patience() -> float:
 
 
 class LockWait:
-    """How long one writer waits, and the notice that it gives meanwhile.
+    """One writer's wait, with its limit and its notice.
 
     `seconds` is the limit; None is the usual one. The limit starts again each time that `progress` returns
-    another value: then the process that holds the lock is working. `gives_up` ends the wait after a second.
+    another value, because the process that holds the lock is then working. `gives_up` ends the wait after a second.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class LockWait:
         self._tries = 0
 
     def wait_for_thread(self, lock: threading.Lock) -> None:
-        """Take the lock of a thread of this process. Raises LedgerBusy."""
+        """Take a lock that another thread of this process may hold. Raises LedgerBusy."""
         if lock.acquire(blocking=False):
             return
         while not lock.acquire(timeout=max(0.0, min(_SLICE_SECONDS, self._seconds))):
@@ -111,6 +111,6 @@ class LockWait:
             notice(f"waiting for the lock {self._path}: {holder or describe_holders(self._path)} holds it ...")
 
     def _busy(self, now: float, holder: str | None) -> LedgerBusy:
-        # A writer that does not wait at all tries again soon: to look for the holder would take longer.
+        # A writer that does not wait at all tries again soon; a search for the holder would take longer.
         holder = holder or (describe_holders(self._path) if self._seconds else "another process")
         return LedgerBusy(self._path, now - self._began, holder)

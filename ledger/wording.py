@@ -1,7 +1,7 @@
 """Which fields of an event are identities, and which are free text.
 
-An identity is what the program decides on, counts by or finds things with: ids, names, statuses, digests, times, paths,
-and the options that a signature is made of. It is recorded unchanged or not at all. Everything else may
+An identity is a field by which the program decides, counts or finds things: ids, names, statuses, digests, times,
+paths, and the options that a signature is made of. It is recorded unchanged or not at all. Everything else may
 be changed before it is recorded, such as an error that quotes a key.
 """
 
@@ -16,7 +16,7 @@ from . import events as e
 
 AnEvent = TypeVar("AnEvent", bound=e.Event)
 Rewrite = Callable[[str, Any], Any]
-"""Given the path of a field (`request.extra`) and its value as plain JSON data, the value to record."""
+"""Gets the path of a field (`request.extra`) and its value as plain JSON data; returns the value to record."""
 
 _OWNER = "owner"
 _OUTCOME = (
@@ -75,7 +75,7 @@ IDENTITIES: Mapping[type[e.Event], frozenset[str]] = {kind: frozenset(fields) fo
 
 
 def reword(event: AnEvent, rewrite: Rewrite) -> AnEvent:
-    """The event with its words rewritten; the same object if nothing changed. An unknown event is left as it is."""
+    """The event with its free texts rewritten; the same object if nothing changed. An unknown event is not changed."""
     if isinstance(event, e.Unknown):
         return event
     before = msgspec.to_builtins(event)

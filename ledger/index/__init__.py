@@ -1,1 +1,1 @@
-"""The index beside a ledger: what decisions ask of its history, answered from files instead of a replay."""
+"""The index beside a ledger: files that answer the questions of decisions without a replay."""

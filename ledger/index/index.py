@@ -1,4 +1,4 @@
-"""What a table of the index holds under which key, and the index as the base of a history."""
+"""The keys and values in the tables of an index, and the index as the base of a history."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _works = msgspec.msgpack.Decoder(Work)
 
 
 def _key(kind: bytes, name: str) -> bytes:
-    """Names of any length and content become keys of one length."""
+    """Make a key of fixed length from a name of any length and content."""
     return kind + blake2b(name.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
@@ -49,7 +49,7 @@ def _key_of(likeness: Likeness) -> bytes:
 
 
 class Index:
-    """The state of a ledger after the event `head`, as a `Base`. What it reads raises IndexDamaged."""
+    """The state of a ledger after the event `head`, as a `Base`. Every method that reads raises IndexDamaged."""
 
     def __init__(self, layers: Layers) -> None:
         meta = layers.meta
@@ -72,14 +72,14 @@ class Index:
         return None if found is None else decode(decoder, *found)
 
     def all(self, decoder: msgspec.msgpack.Decoder[T], prefix: bytes) -> Iterator[T]:
-        """The values of all keys that begin with that."""
+        """The values of all keys that begin with `prefix`."""
         path = self.layers.layers[-1].table.path if self.layers.layers else None
         for _, value in self.layers.entries(prefix):
             assert path is not None  # noqa: S101 - for the type checker: entries come from layers
             yield decode(decoder, value, path)
 
     def run(self, run_id: str) -> Run | None:
-        """A run by its id; one that is over is without details."""
+        """A run by its id; an ended run is without details."""
         return self._get(_runs, _key(_RUN, run_id))
 
     def group(self, run_group_id: str) -> Group | None:
@@ -112,11 +112,11 @@ class Index:
         return self._get(_published, _key(_PUBLISHED, benchmark_id))
 
     def last_success(self, likeness: Likeness) -> tuple[int, str] | None:
-        """The run that began last of those that succeeded and are like that: its first position, and its id."""
+        """The latest successful run that matches `likeness`: the position of its first event, and its id."""
         return self._get(_last, _key_of(likeness))
 
     def works(self, benchmark_id: str) -> Iterator[Work]:
-        """The last run of each signature of a benchmark, without those that were imported."""
+        """The last run of each signature of a benchmark; imported runs are left out."""
         return self.all(_works, _key(_WORK, benchmark_id))
 
     def version(self, stream: str) -> int:
@@ -125,13 +125,13 @@ class Index:
 
 
 NO_INDEX = Index(Layers())
-"""Before the first event."""
+"""The index before the first event."""
 
 
 def says_the_same(index: Index, history: History) -> bool:
-    """Whether an index says of runs, signatures and high scores what a history of all events says.
+    """Whether an index and a history of all events agree about runs and signatures.
 
-    What changed after the index was written is left out. Raises IndexDamaged.
+    What changed after the index was written is not compared. Raises IndexDamaged.
     """
     known = 0
     for run in index.all(_runs, _RUN):
@@ -152,7 +152,7 @@ def says_the_same(index: Index, history: History) -> bool:
 
 
 class Tally:
-    """What is counted of events while an index is brought up to date, besides their meaning."""
+    """Counts events and their sizes while an index is updated."""
 
     def __init__(self, before: Meta) -> None:
         self.numbers = Counter({kind: count.events for kind, count in before.events.items()})
@@ -177,7 +177,7 @@ class Tally:
 
 
 def entries_of(history: History, index: Index, tally: Tally) -> dict[bytes, bytes]:
-    """What a history that begins with an index adds to it or changes in it."""
+    """The entries that a history based on an index adds or changes."""
     changes = history.changes()
     entries = {_key(_VERSION, stream): _encode(version) for stream, version in tally.versions.items()}
     for run_id, run in changes.runs.items():
@@ -187,11 +187,11 @@ def entries_of(history: History, index: Index, tally: Tally) -> dict[bytes, byte
     for kind, lists in ((_OF_SIGNATURE, changes.by_signature), (_OF_GROUP, changes.by_group)):
         entries |= {_key(kind, name): _encode(ids) for name, ids in lists.items()}
     entries |= {_key(_OPENED, name): _encode(seq) for name, seq in changes.opened_at.items()}
-    entries |= {_key(_PUBLISHED, name): _encode(some) for name, some in changes.published.items()}
+    entries |= {_key(_PUBLISHED, name): _encode(scores) for name, scores in changes.published.items()}
     for likeness, found in _last_successes(changes.runs.values(), index).items():
         entries[_key_of(likeness)] = _encode(found)
     for run in changes.runs.values():
-        # A run that the index knew may not be the last one of its work any more; one that began since is.
+        # A run that the index knew may no longer be the last one of its work; a run that began later is.
         if run.imported is None and run.first_seq > index.seq:
             entries[_key_of_work(run.benchmark_id, run.signature)] = _encode(work_of(run))
     return entries
@@ -203,7 +203,7 @@ def _last_successes(runs: Iterable[Run], index: Index) -> dict[Likeness, tuple[i
         for likeness in likenesses(run.benchmark_id, run.signature, run.options_key, run.model):
             known = last.get(likeness)
             if known is None:
-                # Runs that the index does not know began after all that it knows.
+                # A run that the index does not know began later than every run that it knows.
                 known = index.last_success(likeness) if run.first_seq <= index.seq else None
             known = known or (0, "")
             last[likeness] = max(known, (run.first_seq, run.run_id))
@@ -211,7 +211,7 @@ def _last_successes(runs: Iterable[Run], index: Index) -> dict[Likeness, tuple[i
 
 
 def meta_of(history: History, index: Index, tally: Tally) -> Meta:
-    """What is known after the last event of a history that begins with an index."""
+    """The metadata after the last event of a history that is based on an index."""
     runs = Counter(index.layers.meta.runs)
     for run in history.changes().runs.values():
         if run.first_seq <= index.seq and (before := index.run(run.run_id)):

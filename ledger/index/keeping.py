@@ -1,4 +1,4 @@
-"""Keeping an index beside a ledger: it is opened, proven, followed, and thrown away if it does not fit."""
+"""Keeping an index beside a ledger: open it, prove it, update it, and remove it if it does not fit."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from .meta import Meta
 from .table import IndexDamaged
 
 BEHIND = 4_000
-"""An index that is more events behind is brought up to date. Reading that many takes about ten milliseconds."""
+"""An index that is more than this number of events behind is updated. Reading them takes about ten milliseconds."""
 
 MAX_POSITION = 2**63 - 1
-"""Behind which no index falls: such a keeper writes none."""
+"""As `behind`, a limit that is never exceeded: the keeper then never writes an index."""
 
 _EVENTS_OF_A_LAYER = 40_000
-"""Maximum number of events that a layer is made of in memory."""
+"""Maximum number of events of which a layer is made in memory."""
 
 
 _LINES_AT_ONCE = 256
-"""Few enough that their records stay in the processor's cache."""
+"""The records of this number of lines stay in the processor's cache."""
 
 
 class SetAsideSince(Exception):
-    """Events that an index knows were set aside later, so it has to be built anew."""
+    """Events that are in the index were set aside later, so the index must be rebuilt."""
 
 
 class Keeper:
-    """Keeps the index of a store. `behind` is the number of events by which it may be behind."""
+    """Keeps the index of a store. `behind` is the maximum number of events by which it may be behind."""
 
     def __init__(self, store: EventStore, *, behind: int = BEHIND) -> None:
         self._store = store
@@ -44,7 +44,7 @@ class Keeper:
 
     @property
     def behind(self) -> int:
-        """The number of events by which an index may be behind the ledger."""
+        """The maximum number of events by which an index may be behind the ledger."""
         return self._behind
 
     @property
@@ -53,9 +53,9 @@ class Keeper:
         return self._store.index_folder
 
     def open(self) -> Index:
-        """An index that is proven to be of this ledger, and at most `behind` events behind it if it can be kept.
+        """An index that is proven to belong to this ledger, and at most `behind` events behind it if it can be written.
 
-        It may be that of no event.
+        It may be empty.
         """
         index = self._open_proven()
         try:
@@ -65,12 +65,12 @@ class Keeper:
         return self._follow(index) if is_far_behind else index
 
     def throw_away(self, index: Index) -> None:
-        """Remove the files of an index that turned out to be damaged or outdated. After the second, none is kept."""
+        """Remove the files of a damaged or outdated index. After the third removal, no new index is written."""
         self._attempts -= 1
         index.layers.remove()
 
     def _follow(self, index: Index) -> Index:
-        """The index at the ledger's head, as far as the ledger is sound; the same one if it cannot be written."""
+        """The index, updated as far as the ledger is sound; the same index if it cannot be written."""
         if self.folder is None or self._attempts < 0:
             return index
         try:
@@ -81,7 +81,7 @@ class Keeper:
         except (LedgerDamaged, BadLine):
             return index
         except OSError:
-            self._attempts = -1  # Nothing can be written here: what is new is read each time.
+            self._attempts = -1  # Nothing can be written here, so the new events are read each time.
             return index
 
     def _open_proven(self) -> Index:
@@ -89,7 +89,7 @@ class Keeper:
             return NO_INDEX
         layers = open_layers(self.folder)
         while layers.layers and not self._store.holds(layers.meta.head):
-            # The ledger was cut, repaired or replaced; an earlier layer may still be about it.
+            # The ledger was cut, repaired or replaced; an earlier layer may still belong to it.
             gone = Layers(layers.layers[-1:])
             layers = layers.without_last()
             gone.remove()
@@ -97,7 +97,7 @@ class Keeper:
 
 
 def is_wrong(store: EventStore, history: History) -> bool:
-    """Whether the index beside a ledger did not say what all of its events say; it was removed then."""
+    """Whether the index beside a ledger disagrees with the ledger's events; such an index is removed."""
     keeper = Keeper(store, behind=MAX_POSITION)
     index = keeper.open()
     try:
@@ -110,7 +110,7 @@ def is_wrong(store: EventStore, history: History) -> bool:
 
 
 def survey(store: EventStore) -> Meta:
-    """What is counted in a ledger, as of its last event: from its index, and from the events after that.
+    """The counts of a ledger at its last event: from its index, and from the events after the index.
 
     Raises LedgerDamaged.
     """
@@ -128,8 +128,8 @@ def _read_on(store: EventStore, index: Index, aside: Positions) -> tuple[History
     history, tally = _begin(index, aside)
     lines = store.read_lines(index.seq)
     try:
-        while some := list(itertools.islice(lines, _LINES_AT_ONCE)):
-            _take(b"\n".join(some) + b"\n", history, tally)
+        while piece := list(itertools.islice(lines, _LINES_AT_ONCE)):
+            _take(b"\n".join(piece) + b"\n", history, tally)
     except BadLine:
         read_to_end(store.read(index.seq))  # It raises LedgerDamaged, with the place.
         raise
@@ -137,7 +137,7 @@ def _read_on(store: EventStore, index: Index, aside: Positions) -> tuple[History
 
 
 def _follow(folder: Path, store: EventStore, index: Index) -> Index:
-    """Write what is new as layers. Raises OSError, LedgerDamaged, BadLine, SetAsideSince, and IndexDamaged."""
+    """Write the new events as layers. Raises OSError, LedgerDamaged, BadLine, SetAsideSince, and IndexDamaged."""
     aside = index.aside if index.seq else set_aside_in(store)
     history, tally = _begin(index, aside)
     for lines in store.prove(index.head):

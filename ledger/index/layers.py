@@ -1,9 +1,9 @@
-"""The files of an index: tables in layers, each for a range of the ledger, named by its first and last position.
+"""The files of an index: tables in layers. Each covers a range of the ledger, and its name gives the two ends.
 
-A key's value is the one in the newest layer that has it. A new layer is merged with those before it that are not much
-larger, so their number grows with the logarithm of the history, and each entry is copied as often. No file ever
-changes, and its name appears when it is whole. So readers need no lock, and two writers at once do no harm: both
-leave layers that are right, and the chain takes those that reach furthest.
+The newest layer that has a key gives its value. A new layer is merged with those before it that are not much larger, so
+the number of layers, and of copies of each entry, grows with the logarithm of the history. A file never changes, and
+gets its name after it is complete. So readers need no lock, and two writers at once do no harm: both write correct
+layers, and the chain takes those that reach furthest.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .table import Entry, IndexDamaged, Table, write_table
 _NAME = re.compile(r"(\d{20})-(\d{20})\.table")
 _UNFINISHED = re.compile(r"\d{20}-\d{20}\.table\.\d+\.new")
 _ABANDONED_SECONDS = 3600.0
-"""The age at which the unfinished file of another process counts as left by a crash."""
+"""An unfinished file of this age counts as left behind by a crash."""
 _GROWTH = 4
-"""A layer stays by itself while it is at least this many times as large as all that is newer."""
+"""A layer is not merged while it is at least this many times as large as all newer layers together."""
 _MAX_ATTEMPTS = 5
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """A table, and what it says about its range of the ledger."""
+    """A table, and the metadata of its range of the ledger."""
 
     table: Table
     meta: Meta
@@ -47,7 +47,7 @@ class Layers:
 
     @property
     def meta(self) -> Meta:
-        """What is known at the last position."""
+        """The metadata at the last position."""
         return self.layers[-1].meta if self.layers else Meta()
 
     def get(self, key: bytes) -> tuple[bytes, Path] | None:
@@ -58,7 +58,7 @@ class Layers:
         return None
 
     def entries(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """The entries whose keys begin with that, in the order of their keys. Raises IndexDamaged."""
+        """The entries whose keys begin with `prefix`, in the order of their keys. Raises IndexDamaged."""
         return _merged([layer.table for layer in self.layers], prefix)
 
     def without_last(self) -> Layers:
@@ -72,12 +72,12 @@ class Layers:
 
 
 def _merged(tables: Sequence[Table], prefix: bytes = b"") -> Iterator[Entry]:
-    """The entries of several tables, the newest last; of one key, the newest."""
+    """The entries of several tables, the newest table last; for each key, the newest entry."""
     return _newest([table.entries(prefix) for table in tables])
 
 
 def _newest(sources: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
-    """Sorted entries of several sources as one; of one key, that of the last source that has it."""
+    """Merge the sorted entries of several sources; for each key, the last source that has it wins."""
     numbered = [_numbered(entries, -number) for number, entries in enumerate(sources)]
     for key, same in groupby(heapq.merge(*numbered), itemgetter(0)):
         yield key, next(same)[2]
@@ -88,7 +88,7 @@ def _numbered(entries: Iterator[Entry], number: int) -> Iterator[tuple[bytes, in
 
 
 def open_layers(folder: Path) -> Layers:
-    """The longest chain of whole layers in a folder; an empty one if there is none. Damaged files are removed."""
+    """The longest chain of complete layers in a folder; it may be empty. Damaged files are removed."""
     for _ in range(_MAX_ATTEMPTS):
         try:
             return Layers(_chain(folder))
@@ -98,12 +98,12 @@ def open_layers(folder: Path) -> Layers:
 
 
 def _chain(folder: Path) -> list[Layer]:
-    stretches = _stretches(folder)
+    ranges = _ranges(folder)
     layers: list[Layer] = []
     head = Head()
-    while candidates := sorted((last for first, last in stretches if first == head.seq and last > first), reverse=True):
+    while candidates := sorted((last for first, last in ranges if first == head.seq and last > first), reverse=True):
         path = folder / _name(head.seq, candidates[0])
-        stretches.remove((head.seq, candidates[0]))
+        ranges.remove((head.seq, candidates[0]))
         try:
             table = Table(path)
             meta = read_meta(table)
@@ -118,9 +118,9 @@ def _chain(folder: Path) -> list[Layer]:
     return layers
 
 
-def _stretches(folder: Path) -> set[tuple[int, int]]:
+def _ranges(folder: Path) -> set[tuple[int, int]]:
     if folder.is_symlink():
-        return set()  # A link could lead to files of others, and what does not fit is removed.
+        return set()  # A link could lead to other people's files, and files that do not fit are removed.
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:
@@ -132,7 +132,7 @@ def _stretches(folder: Path) -> set[tuple[int, int]]:
 def add_layer(folder: Path, layers: Layers, entries: dict[bytes, bytes], meta: Meta, *, is_last: bool = True) -> Layers:
     """The chain with one more layer, merged with those before it that are not much larger. Raises OSError.
 
-    Without `is_last` more layers follow at once, and nothing is merged yet. Raises IndexDamaged.
+    Without `is_last`, more layers follow at once, so nothing is merged yet. Raises IndexDamaged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if folder.is_symlink():
@@ -145,7 +145,7 @@ def add_layer(folder: Path, layers: Layers, entries: dict[bytes, bytes], meta: M
         meta = msgspec.structs.replace(meta, after=merged[0].meta.after)
         sorted_entries = _newest([_merged([layer.table for layer in merged]), sorted_entries])
     for layer in layers.layers:
-        layer.table.forget()  # While an index is built, all of them together would keep a large part of it.
+        layer.table.forget()  # Otherwise, the layers would hold a large part of the index in memory while it is built.
     path = folder / _name(meta.after.seq, meta.head.seq)
     write_table(path, sorted_entries, write_meta(meta), is_compressed=is_last)
     for layer in merged:
@@ -167,8 +167,8 @@ def _number_to_keep(sizes: Sequence[int], newest: int) -> int:
 
 
 def _clean(folder: Path, meta: Meta) -> None:
-    """Remove layers within the one that was just written, and files that a killed writer left."""
-    for first, last in _stretches(folder):
+    """Remove layers within the one that was just written, and files that a killed writer left behind."""
+    for first, last in _ranges(folder):
         if meta.after.seq <= first and last <= meta.head.seq and (first, last) != (meta.after.seq, meta.head.seq):
             _remove(folder / _name(first, last))
     for path in folder.iterdir():

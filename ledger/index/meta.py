@@ -1,4 +1,4 @@
-"""What an index says about itself: its place in the ledger, and what is small enough to be read as a whole."""
+"""The metadata of an index: its position in the ledger, and all that is small enough to be read at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..storage.chain import Head
 from .table import IndexDamaged, Table
 
 _VERSION = 1
-"""Counts the changes of what the index holds, or of what the fold makes of an event."""
+"""Increase it if the content of the index changes, or the meaning of an event in the fold."""
 
 Range = tuple[int, int]
 
@@ -49,9 +49,9 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
 
 @functools.cache
 def meaning() -> str:
-    """What the content of an index depends on besides the ledger: the types of this version, and what is made of them.
+    """A digest of what an index depends on besides the ledger: the types of this version, and their meaning.
 
-    An event that an older version did not know has a meaning now, so an index of another meaning is not believed.
+    An event that an older version did not know has a meaning now, so an index with another digest is not used.
     """
 
     def shape(kind: Any) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ _decoder = msgspec.msgpack.Decoder(Meta)
 
 
 def read_meta(table: Table) -> Meta:
-    """What a table says about itself. Raises IndexDamaged, also if a version with another meaning wrote it."""
+    """The metadata of a table. Raises IndexDamaged, also if a version with another meaning wrote it."""
     try:
         meta = _decoder.decode(table.about)
     except (msgspec.MsgspecError, ValueError) as problem:
@@ -77,5 +77,5 @@ def read_meta(table: Table) -> Meta:
 
 
 def write_meta(meta: Meta) -> bytes:
-    """The same as bytes."""
+    """The metadata as bytes."""
     return msgspec.msgpack.encode(msgspec.structs.replace(meta, meaning=meaning()))

@@ -1,8 +1,8 @@
-"""A table: one file of sorted keys with values, which never changes once it is written.
+"""A table: one file of sorted keys with values. It never changes after it is written.
 
-The file begins with a magic text. Blocks of entries follow, then the directory of the blocks, and at the end where the
-directory is. The directory holds the SHA-256 of each block, and the end holds that of the directory: so every byte is
-checked before it is believed, and only the blocks that are asked for are read.
+The file begins with a magic text. Blocks of entries follow, then the directory of the blocks, and at the end the
+place of the directory. The directory holds the SHA-256 of each block, and the end holds that of the directory: so every
+byte is checked before it is used, and only the blocks that are needed are read.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ..storage.regular import open_regular
 MAGIC = b"ledger index 1\n\x00"
 _END = struct.Struct(">QQ32s16s")
 _BLOCK_BYTES = 8 * 1024
-"""A block is closed when its entries have this size; compressed, it takes a third of that."""
+"""A block ends when its entries reach this size; compressed, it takes a third of that."""
 _MAX_BLOCK_BYTES = 1 << 30
-"""More than a block can hold: the longest value is one run or one group."""
+"""Larger than any real block: the longest value is one run or one group."""
 _KEPT_BLOCKS = 512
-"""Number of blocks that stay decoded: a campaign of ten thousand cells asks for the same ones again and again."""
+"""Number of blocks that stay decoded: a campaign of ten thousand cells reads the same ones again and again."""
 
 T = TypeVar("T")
 Entry = tuple[bytes, bytes]
@@ -38,7 +38,7 @@ Entry = tuple[bytes, bytes]
 
 
 class IndexDamaged(Exception):
-    """A file of the index is not as it was written. The index is thrown away then; nothing else is lost."""
+    """A file of the index was changed or damaged. The index is then removed; nothing else is lost."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class IndexDamaged(Exception):
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a block is, its size in the file and when it is decompressed, and its first key."""
+    """A block: its first key, its offset, its sizes in the file and decompressed, and its SHA-256."""
 
     first: bytes
     offset: int
@@ -56,7 +56,7 @@ class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class _Directory(msgspec.Struct, frozen=True, array_like=True):
-    """The blocks, a text about the table, and a Bloom filter: most keys that are asked for are in another table."""
+    """The blocks, the metadata of the table, and a Bloom filter: most keys that are looked up are in another table."""
 
     blocks: list[_Block]
     about: bytes
@@ -70,22 +70,22 @@ _decode_directory = msgspec.msgpack.Decoder(_Directory).decode
 
 _LAST_BYTES = struct.Struct("<4I")
 _BITS_OF_A_KEY = 10
-"""With four bits set for a key, one key in a hundred that is not there is looked for in vain."""
+"""With four bits set for each key, the filter lets through one in a hundred of the missing keys."""
 
 
 def _bits_of(key: bytes | bytearray, size: int) -> tuple[int, int, int, int]:
-    """The places of a key in a filter of that many bits. Keys end with a digest, so their last bytes are random."""
+    """The bits of a key in a filter of `size` bits. Keys end with a digest, so their last bytes are random."""
     first, second, third, fourth = _LAST_BYTES.unpack_from(key, len(key) - 16)
     kind = key[0] * 0x9E3779B1
     return (first + kind) % size, (second + kind) % size, (third + kind) % size, (fourth + kind) % size
 
 
 _KEY_BYTES = 17
-"""What of a key its bits depend on: its kind, and the digest at its end."""
+"""The part of a key that the filter uses: its kind (1 byte), and the digest at its end (16)."""
 
 
 def _filter_of(keys: bytearray) -> bytes:
-    """The filter of keys, each of which takes _KEY_BYTES."""
+    """The filter of keys, of which each takes _KEY_BYTES."""
     size = max(1, len(keys) // _KEY_BYTES * _BITS_OF_A_KEY // 8) * 8
     bits = bytearray(size // 8)
     for begin in range(0, len(keys), _KEY_BYTES):
@@ -95,10 +95,10 @@ def _filter_of(keys: bytearray) -> bytes:
 
 
 def write_table(path: Path, entries: Iterable[Entry], about: bytes, *, is_compressed: bool = True) -> None:
-    """Write a table with these entries, in the order of their keys, and a text about it. Raises OSError.
+    """Write a table with these entries, in the order of their keys, and its metadata. Raises OSError.
 
-    A key ends with 16 bytes of a digest. A table that is soon merged need not be compressed. The file appears under its
-    name only when it is whole and on disk.
+    A key ends with 16 bytes of a digest. A table that is soon merged need not be compressed. The file gets its name
+    only after it is complete and on disk.
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     blocks: list[_Block] = []
@@ -107,12 +107,12 @@ def write_table(path: Path, entries: Iterable[Entry], about: bytes, *, is_compre
     try:
         with os.fdopen(open_regular(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
             file.write(MAGIC)
-            for some, content in _blocks_of(entries):
+            for block, content in _blocks_of(entries):
                 packed = zlib.compress(content, 1 if is_compressed else 0)
-                blocks.append(_Block(some[0][0], offset, len(packed), len(content), sha256(packed).digest()))
+                blocks.append(_Block(block[0][0], offset, len(packed), len(content), sha256(packed).digest()))
                 file.write(packed)
                 offset += len(packed)
-                for key, _ in some:
+                for key, _ in block:
                     keys += key[:1] + key[-16:]
             directory = _encode(_Directory(blocks, about, _filter_of(keys)))
             file.write(directory)
@@ -128,23 +128,23 @@ def write_table(path: Path, entries: Iterable[Entry], about: bytes, *, is_compre
 
 def _blocks_of(entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], bytes]]:
     """The entries in blocks, each with its bytes."""
-    some: list[Entry] = []
+    block: list[Entry] = []
     size = 0
     for entry in entries:
-        some.append(entry)
+        block.append(entry)
         size += len(entry[0]) + len(entry[1])
         if size >= _BLOCK_BYTES:
-            yield some, _encode(some)
-            some, size = [], 0
-    if some:
-        yield some, _encode(some)
+            yield block, _encode(block)
+            block, size = [], 0
+    if block:
+        yield block, _encode(block)
 
 
 class Table:
-    """A table, opened for reading. It goes on answering after its file was removed."""
+    """A table, opened for reading. It can still be read after its file was removed."""
 
     def __init__(self, path: Path) -> None:
-        """Raises IndexDamaged, also if there is nothing to read, and FileNotFoundError."""
+        """Raises IndexDamaged, also if the file cannot be opened, and FileNotFoundError."""
         self.path = path
         self._blocks: dict[int, dict[bytes, bytes]] = {}
         try:
@@ -222,11 +222,11 @@ class Table:
         return None if number < 0 else self._block(number).get(key)
 
     def forget(self) -> None:
-        """Let go of the blocks that are kept decoded."""
+        """Free the blocks that are kept decoded."""
         self._blocks.clear()
 
     def entries(self, prefix: bytes = b"") -> Iterator[Entry]:
-        """The entries whose keys begin with that, in order. Raises IndexDamaged."""
+        """The entries whose keys begin with `prefix`, in order. Raises IndexDamaged."""
         first = max(0, bisect_right(self._firsts, prefix) - 1)
         for number in range(first, len(self._directory)):
             for entry in self._entries_of(number):
@@ -237,7 +237,7 @@ class Table:
 
 
 def decode(decoder: msgspec.msgpack.Decoder[T], value: bytes, path: Path) -> T:
-    """A value of a table. Raises IndexDamaged."""
+    """Decode a value of a table. Raises IndexDamaged."""
     try:
         return decoder.decode(value)
     except (msgspec.MsgspecError, ValueError) as problem:

@@ -1,1 +1,1 @@
-"""What proves a ledger to somebody who did not write it: verification, checkpoints, signatures."""
+"""Proofs of a ledger for people who did not write it: verification, checkpoints, signatures."""

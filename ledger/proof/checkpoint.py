@@ -1,7 +1,7 @@
-"""Checkpoints: a note of three lines about a ledger's head, to keep in another place than the ledger.
+"""Checkpoints: notes of three lines about a ledger's head, to keep in another place than the ledger.
 
-A chain alone proves that nothing inside it was changed; anybody who can write its files can rewrite all of it. A
-checkpoint in another place (a commit, a paper, a mail) closes that gap: the history up to it must be unchanged.
+A chain proves that no single event was changed; but a person who can write its files can rewrite all of it. A
+checkpoint in another place (a commit, a paper, an e-mail) closes that gap: the history up to it must be unchanged.
 The form is that of a C2SP tlog-checkpoint without signatures: origin, position in decimal, hash in base64.
 """
 
@@ -20,9 +20,9 @@ class CheckpointError(Exception):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """That a ledger had the event with this hash (64 hex digits) at this position.
+    """States that a ledger had the event with this hash (64 hex digits) at this position.
 
-    `origin` tells ledgers apart: it holds the beginning of the first event's hash.
+    `origin` identifies the ledger: it holds the beginning of the first event's hash.
     """
 
     origin: str
@@ -30,7 +30,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     hash: str
 
     def note(self) -> str:
-        """The three lines."""
+        """The checkpoint as three lines."""
         return f"{self.origin}\n{self.position}\n{base64.b64encode(bytes.fromhex(self.hash)).decode()}\n"
 
 

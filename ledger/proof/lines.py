@@ -1,4 +1,4 @@
-"""What the lines of a ledger say besides their meaning: their chain, the versions of streams, and the ids of events."""
+"""Checks of a ledger's lines apart from their meaning: the chain, the versions of streams, and the ids of events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..store import BEGINNING, EventStore, Finding
 class Envelopes:
     """Checks that each stream counts its versions without a gap, and that no id occurs twice.
 
-    `versions` are those of streams before the first event that is seen. With `is_late`, other streams may go on, too:
-    what their first event says is taken as it is.
+    `versions` are those of the streams before the first event that is checked. With `is_late`, other streams may have
+    earlier events, too: the version of their first event here is accepted.
     """
 
     def __init__(self, versions: Mapping[str, int] | None = None, *, is_late: bool = False) -> None:
@@ -26,7 +26,7 @@ class Envelopes:
         self._ids: set[str] = set()
 
     def see(self, envelopes: Iterable[codec.Envelope | Record]) -> None:
-        """Take in the next events."""
+        """Check the next events."""
         versions, ids = self._versions, self._ids
         for one in envelopes:
             expected = versions.get(one.stream, one.version - 1 if self._is_late else 0) + 1
@@ -40,7 +40,7 @@ class Envelopes:
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """What was found of the lines up to `head`; `known_hash` is the hash of the event that was asked for."""
+    """The result for the lines up to `head`; `known_hash` is the hash of the requested event."""
 
     head: Head
     first_hash: str
@@ -49,7 +49,7 @@ class Lines(msgspec.Struct, frozen=True):
 
 
 def prove_lines(store: EventStore, known: int) -> Lines:
-    """Prove the chain of a whole ledger, and check the envelopes. `known` is a position whose hash is wanted.
+    """Prove the chain of a whole ledger, and check the envelopes. `known` is the position whose hash is returned.
 
     Raises LedgerDamaged at the first break, and BadLine for a line that is not an event.
     """
@@ -66,18 +66,18 @@ def prove_lines(store: EventStore, known: int) -> Lines:
 
 
 def pieces_until(store: EventStore, end: int) -> Iterator[list[Record]]:
-    """The records up to position `end`, in lists, without a proof. Raises LedgerDamaged for a line that is not one."""
-    some: list[Record] = []
+    """The records up to position `end`, in lists, without a proof. Raises LedgerDamaged for an unreadable line."""
+    piece: list[Record] = []
     for record in store.read():
         if record.seq > end:
             break
-        some.append(record)
-        if len(some) == _AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some
+        piece.append(record)
+        if len(piece) == _AT_ONCE:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
 _AT_ONCE = 256
-"""Few enough that their records stay in the processor's cache."""
+"""This number of records stays in the processor's cache."""

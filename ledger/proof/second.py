@@ -1,7 +1,7 @@
-"""The second process of a verification: it proves the lines while the first one reads what they mean.
+"""The second process of a verification: it proves the lines while the first one checks their meaning.
 
-`python -m benchmarks.ledger.proof.second URL POSITION` writes what it found as MessagePack, and nothing if a line is
-damaged: the first process looks for the place then.
+`python -m benchmarks.ledger.proof.second URL POSITION` writes its result as MessagePack, or nothing if a line is
+damaged: the first process then finds the place.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .lines import Lines, prove_lines
 
 
 class SecondProcess:
-    """A process that proves the lines of a ledger, from now on."""
+    """A process that proves the lines of a ledger. It starts at once."""
 
     def __init__(self, url: str, known: int) -> None:
-        """`known` is a position whose hash is wanted. Raises OSError."""
+        """`known` is the position whose hash is returned. Raises OSError."""
         command = [sys.executable, "-P", "-m", __spec__.name, url, str(known)]
-        # Its errors are about an interrupt, which the first process reports, or about lines that it reads again.
+        # Its errors are not needed: the first process reports an interrupt, and reads damaged lines again.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def result(self) -> Lines | None:
-        """What it found when it was done; None if it could not prove every line."""
+        """Wait for its result; None if it could not prove every line."""
         with self._process:
             output = self._process.communicate()[0]
         try:
@@ -46,10 +46,10 @@ class SecondProcess:
 def main(url: str, known: str) -> int:
     """Prove the lines of the ledger at that URL."""
     try:
-        found = prove_lines(open_store(url, notice=lambda _: None), int(known))
+        lines = prove_lines(open_store(url, notice=lambda _: None), int(known))
     except (LedgerError, BadLine, OSError):
         return 1
-    sys.stdout.buffer.write(msgspec.msgpack.encode(found))
+    sys.stdout.buffer.write(msgspec.msgpack.encode(lines))
     return 0
 
 

@@ -1,6 +1,6 @@
-"""Signed checkpoints: who vouches for the state of a ledger. Ed25519, in the form of C2SP signed notes.
+"""Signed checkpoints: a signer confirms the state of a ledger. Ed25519, in the form of C2SP signed notes.
 
-A key is the text `PRIVATE+KEY+<name>+<hash>+<base64>`, and what verifies its signatures `<name>+<hash>+<base64>`: the
+A private key is the text `PRIVATE+KEY+<name>+<hash>+<base64>`, and a public key is `<name>+<hash>+<base64>`: the
 forms that Go's `sumdb/note` and the tools around transparency logs read. Needs the extra `signing`.
 """
 
@@ -25,7 +25,7 @@ class SigningError(LedgerError):
 
 
 class Verifier:
-    """Knows one signer's public key."""
+    """Verifies signatures with one signer's public key."""
 
     def __init__(self, name: str, public: bytes) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Verifier:
 
 
 class Signer:
-    """Holds one signer's private key."""
+    """Signs notes with one signer's private key."""
 
     def __init__(self, name: str, seed: bytes) -> None:
         self._key = _private_key(seed)
@@ -102,7 +102,7 @@ def parse_signer(text: str) -> Signer:
 
 
 def parse_verifier(text: str) -> Verifier:
-    """The verifier in its text. Raises SigningError."""
+    """The verifier in the text of a public key. Raises SigningError."""
     if text.startswith(_PRIVATE):
         raise SigningError("this is a private key\nhint: give the public key, which `ledger keygen` printed")
     name, hash, key = _parts(text.strip())

@@ -1,4 +1,4 @@
-"""Where a verification of new events begins: what it takes for granted of the events before them."""
+"""The start of a verification of new events: what it assumes about the events before them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..store import EventStore
 class Start(msgspec.Struct, frozen=True):
     """The event before the first new one, and what the new events are about.
 
-    `history` has the older runs and groups that new events are about, as they were. `versions` and `firsts` are those
-    of their streams. `groups` are the groups of new runs that were opened before, or are known to the index.
+    `history` has the older runs and groups that new events are about, as they were. `versions` and `firsts` are the
+    last versions and first positions of their streams. `groups` are the older groups of new runs.
     """
 
     head: Head
@@ -33,10 +33,10 @@ class Start(msgspec.Struct, frozen=True):
 
 
 def start_after(store: EventStore, head: Head) -> Start:
-    """Where a verification of the events after `head` begins. The ledger must hold that event.
+    """The start of a verification of the events after `head`. The ledger must hold that event.
 
-    The index says where the older runs and groups began that new events are about: only from there on older events are
-    read. Raises LedgerDamaged.
+    The index gives the first positions of the older runs and groups that new events are about, so that older events are
+    read only from there. Raises LedgerDamaged.
     """
     keeper = Keeper(store)
     while True:
@@ -56,7 +56,7 @@ def _start_after(store: EventStore, head: Head, index: Index) -> Start:
     versions: dict[str, int] = {}
     firsts: dict[str, int] = {}
     opened: set[str] = set()
-    # What the index does not know began after its last event.
+    # Streams that the index does not know began after its last event.
     begin = min([*known.values(), index.seq + 1])
     for record in store.read(begin - 1):
         if record.seq > head.seq:

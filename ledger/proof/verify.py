@@ -1,4 +1,4 @@
-"""Verification: every byte of a ledger, the transitions of runs, and the files that they recorded."""
+"""Verification of every byte of a ledger, of the transitions of runs, and of the files that runs recorded."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ FolderOf = Callable[[Run], Path]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification saw.
+    """The result of a verification.
 
-    `damage`: the bytes are not what was written, or not the history that a checkpoint knows; events up to `position`
+    `damage`: the bytes were changed, or the history is not that of the checkpoint; events up to `position`
     are proven. `torn_bytes`: an unfinished last line, which the next append moves away. `story`: events that make no
     sense at their position. `artifacts`: files that are missing or changed. `notes`: remarks that are not faults.
     `doubtful`: the events, as pairs of a first position and a count, that `ledger repair` would set aside.
-    `since` is the position after which events were checked; runs, groups and findings are about those.
+    `since` is the position after which events were checked; runs, groups and findings are about these events.
     """
 
     origin: str
@@ -57,7 +57,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found; an unfinished last line is not a finding."""
+        """Whether the verification found no faults; an unfinished last line is not a fault."""
         return not (self.damage or self.story or self.artifacts)
 
 
@@ -71,14 +71,13 @@ def verify(
 ) -> Report:
     """Check every byte of a ledger, without a lock and without changing anything.
 
-    The chain is proven, and the story checked, up to the first break. What comes after it is checked separately, so
-    that the report names every file to restore from a copy. With `folder_of`, the files that
-    runs recorded are compared too; with a `checkpoint`, whether the history up to it is still the one that it knows.
-    The events at `aside_too` are passed over, and those that the ledger has set aside.
-    Events are read in pieces; what stays in memory are the state of each run and the id of each event. The lines of a
-    large ledger are proven by a second process meanwhile.
+    The chain and the transitions are checked up to the first break. The rest is checked separately, so that the report
+    names every file to restore from a copy. With `folder_of`, the files that runs recorded are compared too; with a
+    `checkpoint`, the history up to it must be unchanged. The events at `aside_too` are skipped, as are those that the
+    ledger has set aside. Events are read in pieces; only the state of each run and the id of each event stay in
+    memory. A second process proves the lines of a large ledger meanwhile.
 
-    With `since`, only the events after that checkpoint are checked, and that the ledger holds its event.
+    With `since`, only the events after that checkpoint are checked, and that the ledger holds the checkpoint's event.
     """
     if since is not None:
         return _verify_since(store, since, folder_of, aside_too)
@@ -132,7 +131,7 @@ def _without_checkpoint(store: EventStore, since: Checkpoint) -> Report:
 
 
 _LARGE_BYTES = 16 * 1024 * 1024
-"""A second process needs a fifth of a second to begin."""
+"""For less, a second process takes too long to start: a fifth of a second."""
 
 
 def _is_large(store: EventStore) -> bool:
@@ -158,14 +157,14 @@ def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: 
     lines = second.result()
     if lines is None or lines.head.seq < verification.head.seq:
         return None
-    # The ledger may have grown since: what the second process saw after that is left to the next verification.
+    # The ledger may have grown: later events that only the second process read are left to the next verification.
     return verification if verification.take(lines) else None
 
 
 class Verification:
-    """What a verification knows of the events that it has seen, in order, each proven to continue the chain.
+    """The state of a verification: it takes events in order, each proven to continue the chain.
 
-    With a `start`, it begins after the first events, which are taken as they are.
+    With a `start`, it begins after earlier events, which are not checked.
     """
 
     def __init__(
@@ -185,7 +184,7 @@ class Verification:
         self._merges: list[Record] = []
 
     def see(self, records: list[Record]) -> None:
-        """Take in the next events."""
+        """Check the next events."""
         checkpoint = self._checkpoint
         if records[0].seq == 1:
             self._first_hash = records[0].hash
@@ -195,7 +194,7 @@ class Verification:
         self.read(records)
 
     def read(self, records: list[Record]) -> None:
-        """Take in what the next events mean. Another process proves their lines."""
+        """Check the meaning of the next events. Another process proves their lines."""
         self._history.read(records)
         for record in records:
             self._firsts.setdefault(record.stream, record.seq)
@@ -204,13 +203,13 @@ class Verification:
         self.head = Head(records[-1].seq, records[-1].hash)
 
     def take(self, lines: Lines) -> bool:
-        """Take in what another process found of the lines; whether they are those of the events that were read."""
+        """Take the result of the other process. Returns whether its lines are those of the events that were read."""
         self._first_hash, self._known_hash = lines.first_hash, lines.known_hash
         self._envelopes.findings = [finding for finding in lines.findings if finding.seq <= self.head.seq]
         return lines.head.seq > self.head.seq or lines.head == self.head
 
     def report(self, broken: LedgerDamaged | None, folder_of: FolderOf | None) -> Report:
-        """What there is to report after the last event, or after the first break."""
+        """The report after the last event, or after the first break."""
         history, since = self._history, self._start.head.seq if self._start else 0
         damage, notes = self._damage(broken)
         if not (damage or since or self._aside - self._declared) and is_wrong(self._store, history):
@@ -238,7 +237,7 @@ class Verification:
         )
 
     def _all_merges(self) -> list[Record]:
-        """The `merged` events; those before the start only if there is a new one."""
+        """The `merged` events; earlier ones are included only if there is a new one."""
         if self._start is None or not self._merges:
             return self._merges
         return [*_merges_until(self._store, self._start.head.seq, self._aside), *self._merges]
@@ -252,10 +251,10 @@ class Verification:
         yield from _of_others(self._store, origins, self._history, self._firsts, self._aside)
 
     def _damage(self, broken: LedgerDamaged | None) -> tuple[list[Finding], list[str]]:
-        """Damage of the bytes, or of the history that the checkpoint knows; and remarks."""
+        """Damage of the bytes, or differences from the checkpoint; and remarks."""
         damage = [Finding(broken.trusted + 1, str(broken))] if broken else []
         notes: list[str] = []
-        # What is before the start is not looked at, and an examination reads every byte.
+        # An examination reads every byte, but the bytes before the start are not checked.
         for remark in self._store.examine(broken) if broken or not self._start else ():
             damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
         if self._checkpoint:
@@ -302,7 +301,7 @@ def _set_aside(store: EventStore) -> Positions:
 def _of_others(
     store: EventStore, origins: Origins, history: History, firsts: dict[str, int], aside: Positions
 ) -> Iterator[Finding]:
-    """Events of other ledgers that would not be taken in today: impossible ones, and those about runs not their own."""
+    """Merged events that an import would refuse today: impossible events, and events about runs of another ledger."""
     for first, count in origins.brought():
         for line in itertools.islice(store.read_lines(after=first - 1), count):
             try:
@@ -320,7 +319,7 @@ def _of_others(
 
 
 def against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
-    """How the history differs from the one that a checkpoint knows; `known_hash` is that of the event at its place."""
+    """How the history differs from a checkpoint; `known_hash` is the hash of the event at its position."""
     if checkpoint.position > position:
         fault = (
             f"the checkpoint has {checkpoint.position} events, but the ledger has {position}: the others were cut off"
@@ -333,24 +332,24 @@ def against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str)
 
 
 def _strays(history: History, groups: Collection[str]) -> Iterator[Finding]:
-    """The runs whose group is neither in the history nor among those."""
+    """The runs whose group is neither in the history nor in `groups`."""
     for run in history.runs.values():
         if run.imported is None and run.run_group_id not in history.groups and run.run_group_id not in groups:
             yield Finding(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
 
 
 class _Files:
-    """Compares the files of runs with what was recorded, and counts those that are elsewhere."""
+    """Compares the files of runs with what was recorded, and counts runs whose files are elsewhere."""
 
     def __init__(self, folder_of: FolderOf | None, origins: Origins, since: int) -> None:
-        """The files of runs that ended after position `since` are compared; none without `folder_of`."""
+        """Only files of runs that ended after position `since` are compared; without `folder_of`, no files."""
         self._since = since
         self._folder_of = folder_of
         self._origins = origins
         self._elsewhere = self._imported = 0
 
     def compare(self, history: History) -> Iterator[Finding]:
-        """Files that are missing or changed. Files of runs from other ledgers may have stayed there."""
+        """Files that are missing or changed. Files of runs from other ledgers may be missing here."""
         if self._folder_of is None:
             return
         for run in history.runs.values():
@@ -370,7 +369,7 @@ class _Files:
             self._elsewhere += bool(missing)
 
     def notes(self) -> Iterator[str]:
-        """Files that were not checked."""
+        """Notes about files that were not checked."""
         if self._elsewhere:
             yield (
                 f"files of {self._elsewhere} runs of other ledgers are not here; `ledger export --with-files` there, "

@@ -1,1 +1,1 @@
-"""How events are kept: their lines, the hash chain, and the stores."""
+"""Storage of events: their lines, the hash chain, and the stores."""

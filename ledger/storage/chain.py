@@ -1,4 +1,4 @@
-"""The hash chain: what binds each line of a ledger to the line before.
+"""The hash chain, which binds each line of a ledger to the line before it.
 
 A line ends with `,"prev":"<hash of the line before>","hash":"<its own>"}`, and its own hash is the SHA-256 of its bytes
 up to, and not including, `,"hash":`. Lines are bytes without their newline here.
@@ -16,7 +16,7 @@ ORIGIN_PREFIX = "benchmark-orchestrator/ledger/"
 """The beginning of every ledger's origin."""
 
 TAIL = len(',"hash":"') + 64 + len('"}')
-"""The bytes of a line that its hash is not taken over."""
+"""The number of bytes at the end of a line that its hash does not cover."""
 
 _LINK = len(',"prev":"') + 64 + len('"') + TAIL
 
@@ -34,15 +34,15 @@ class BrokenChain(ValueError):
 
 
 def seal(body: bytes) -> bytes:
-    """The line that begins with those bytes, and ends with their hash."""
+    """The line that begins with `body` and ends with its hash."""
     return b'%b,"hash":"%b"}' % (body, sha256(body).hexdigest().encode())
 
 
 def follow(lines: Sequence[bytes], head: Head) -> Head:
     """Prove that the lines are the events that follow `head`. Returns the new head. Raises BrokenChain."""
     digests = [sha256(line[:-TAIL]).hexdigest() for line in lines]
-    # How the lines must begin and end covers every byte that the digests do not, and that each is of the right event.
-    # All at once: a loop over single lines took half as long again.
+    # The expected beginnings and ends cover every byte that the digests do not, and the position of each event.
+    # All lines are compared at once: a loop over single lines took half as long again.
     begins = [b'{"seq":%d,' % seq for seq in range(head.seq + 1, head.seq + len(lines) + 1)]
     ends = [
         f',"prev":"{prev}","hash":"{digest}"}}'.encode()
@@ -54,7 +54,7 @@ def follow(lines: Sequence[bytes], head: Head) -> Head:
 
 
 def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
-    """The place at which the lines, of which one is known to be bad, stop following `head`."""
+    """The first line that does not continue the chain from `head`; one line is known to be bad."""
     for index, line in enumerate(lines):
         if fault := _fault(line, head.seq + 1, head.hash):
             return BrokenChain(index, head, fault)
@@ -63,7 +63,7 @@ def _broken(lines: Sequence[bytes], head: Head) -> BrokenChain:
 
 
 def origin_of(first_hash: str) -> str:
-    """The origin of the ledger whose first event has that hash; an empty ledger does not have its own yet."""
+    """The origin of the ledger whose first event has that hash; all empty ledgers share one."""
     return ORIGIN_PREFIX + ("empty" if first_hash == GENESIS else first_hash[:16])
 
 
@@ -74,9 +74,9 @@ def last_of(lines: bytes) -> Head:
 
 
 def check(line: bytes, *, seq: int, prev: str) -> str:
-    """Prove that a line is event `seq` and follows the event whose hash is `prev`; its own hash.
+    """Prove that a line is event `seq` and follows the event with the hash `prev`. Returns its hash.
 
-    Raises BadLine with what does not fit.
+    Raises BadLine with the reason.
     """
     try:
         return follow([line], Head(seq - 1, prev)).hash
@@ -85,7 +85,7 @@ def check(line: bytes, *, seq: int, prev: str) -> str:
 
 
 def is_event(line: bytes, head: Head) -> bool:
-    """Whether a line is the event at that position with that hash, and its bytes have this hash."""
+    """Whether a line is the event with the position and hash of `head`, and its bytes match that hash."""
     digest = head.hash.encode()
     starts = line.startswith(b'{"seq":%d,' % head.seq)
     return starts and line[-66:-2] == digest == sha256(line[:-TAIL]).hexdigest().encode()

@@ -1,4 +1,4 @@
-"""One event, one line: how a record becomes bytes, and bytes a record.
+"""One event, one line: conversion between records and bytes.
 
 A line is `{"seq":…,"id":…,"at":…,"type":…,"stream":…,"version":…,"data":{…},"prev":"…","hash":"…"}`; the last
 two fields belong to the chain.
@@ -22,11 +22,11 @@ from .chain import BadLine, seal
 _encode = msgspec.json.Encoder().encode
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that this program did not write."""
+"""The errors that a decoder raises for bytes that this program did not write."""
 
 
-# A record class for each event type, distinguished by the envelope's `type`: so that one pass over the bytes decodes
-# envelope and data, which is what replaying a long history costs.
+# A record class for each event type, distinguished by the envelope's `type`: so one pass over the bytes decodes
+# envelope and data. Decoding takes most of the time of replaying a long history.
 @functools.cache
 def _record_class(event: type[Event]) -> Any:
     return msgspec.defstruct(
@@ -42,7 +42,7 @@ def _record_class(event: type[Event]) -> Any:
 
 
 def _without_details(event: type[Event]) -> type[Event]:
-    """The same event without its details: they are looked up under names that no line has."""
+    """The same event type without its details: the decoder looks for them under names that no line has."""
     if not event.details:
         return event
     fields = msgspec.structs.fields(event)
@@ -103,16 +103,16 @@ _short_decoder = msgspec.json.Decoder(Envelope)
 def encode(new: NewEvent, *, seq: int, id: str, at: str, version: int, prev: str) -> tuple[bytes, Record]:
     """The line (with its newline) of a new event at position `seq`, and the record that it holds.
 
-    The data of an `Unknown` is written as the bytes that it has. Raises UnreadableEvent if the line could not be
-    read again: JSON has no NaN and UTF-8 no lone surrogate.
+    The data of an `Unknown` is written byte for byte. Raises UnreadableEvent if the line could not be read again:
+    JSON does not have NaN, and UTF-8 does not have lone surrogates.
     """
     data = new.data
     kind = data.named if isinstance(data, Unknown) else data.type
     try:
         raw = data.raw if isinstance(data, Unknown) else _encode(data)
         line = seal(_body(seq, id, at, kind, new.stream, version, raw, prev))
-        # Read back, for two reasons: one unreadable line would stop the ledger for good, and the writer sees what
-        # every reader will see.
+        # Read it back: one unreadable line would stop the ledger for good, and the writer must get the same record
+        # as every reader.
         return line + b"\n", decode(line)
     except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise UnreadableEvent(
@@ -144,7 +144,7 @@ def line_of(record: Record) -> bytes:
 
 
 def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
-    """The hash that the event of a line has at another place. Raises BadLine."""
+    """The hash that the event of a line has at another position. Raises BadLine."""
     try:
         envelope = _envelope_decoder.decode(line)
     except _UNREADABLE as problem:
@@ -155,10 +155,10 @@ def renumber(line: bytes, *, seq: int, version: int, prev: str) -> str:
 
 
 def decode(line: bytes) -> Record:
-    """The record on a line. An old shape of an event is brought to the one of today (`upcasting`); an event of an
+    """The record on a line. An old shape of an event is converted to the current one (`upcasting`); an event of an
     unknown type becomes an `Unknown` that keeps its bytes.
 
-    Raises BadLine if the line is not a record, or its data misses a field of its type.
+    Raises BadLine if the line is not a record, or its data lacks a field of its type.
     """
     record = read(line)
     if isinstance(record.data, Unreadable):
@@ -191,7 +191,7 @@ def read(line: bytes) -> Record:
 
 
 def _other_data(envelope: _Envelope, problem: Exception) -> Event:
-    """What the data says, of an event that is not in the shape of today."""
+    """The data of an event that does not have the current shape."""
     known = EVENT_TYPES.get(envelope.type)
     if known is None:
         return Unknown(named=envelope.type, raw=envelope.data)
@@ -205,7 +205,7 @@ def _other_data(envelope: _Envelope, problem: Exception) -> Event:
 
 
 def read_envelope(line: bytes) -> Envelope:
-    """What a line says of its event without the data: three times as fast as all of it. Raises BadLine."""
+    """The envelope of a line, without the data: three times as fast as the whole record. Raises BadLine."""
     try:
         return _short_decoder.decode(line)
     except _UNREADABLE as problem:
@@ -213,7 +213,7 @@ def read_envelope(line: bytes) -> Envelope:
 
 
 def read_envelopes(lines: bytes) -> list[Envelope]:
-    """The same of whole lines; `lines` ends with a newline. Raises BadLine."""
+    """The envelopes of whole lines; `lines` ends with a newline. Raises BadLine."""
     try:
         return _short_decoder.decode_lines(lines)
     except _UNREADABLE as problem:
@@ -221,9 +221,9 @@ def read_envelopes(lines: bytes) -> list[Envelope]:
 
 
 def is_plain(line: bytes) -> bool:
-    """Whether a line is written as every line of ours is: its keys in their order, each once, with nothing between.
+    """Whether a line has the form that this program writes: its keys in order, each once, with nothing between.
 
-    Two programs could read two events from any other. Raises BadLine.
+    Two programs could read any other line as two different events. Raises BadLine.
     """
     try:
         envelope = _envelope_decoder.decode(line)
@@ -249,9 +249,9 @@ def has_plain_data(data: msgspec.Raw) -> bool:
         if not isinstance(value, dict):
             return False
         if _encode(value) == bytes(data):
-            return True  # A key that occurred twice would be lost.
+            return True  # A key that occurs twice would be lost, so the bytes would differ.
     except OverflowError:
-        pass  # An integer of more than 64 bits can be read, and not written.
+        pass  # An integer of more than 64 bits can be read, but not written.
     except _UNREADABLE as problem:
         raise BadLine(f"not an event: {problem}") from problem
     return _has_each_key_once(bytes(data))
@@ -289,16 +289,16 @@ def raw_data(line: bytes) -> Unknown:
 def decode_lines(lines: bytes, *, details: bool = True) -> list[Record]:
     """The records of whole lines; `lines` ends with a newline. Raises BadLine.
 
-    An empty line may be passed over: the chain reports it. Without the details of
-    events (`Event.details`) this is twice as fast.
+    An empty line may be skipped: the chain reports it. Without the details of events (`Event.details`) this is twice
+    as fast.
     """
     try:
         return (_decoder if details else _lean_decoder).decode_lines(lines)
     except _UNREADABLE:
-        # Something in this piece needs a closer look: an unknown type, an old shape, or a line that is not ours.
+        # Decode each line by itself: one has an unknown type, an old shape, or another program wrote it.
         return [read(line) for line in split(lines)]
 
 
 def split(lines: bytes) -> list[bytes]:
-    """The lines of whole lines, without their newlines. (`splitlines` would also part them at a carriage return.)"""
+    """Split whole lines into single ones, without newlines. (`splitlines` would also split at a carriage return.)"""
     return lines[:-1].split(b"\n")

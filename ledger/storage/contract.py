@@ -1,7 +1,7 @@
-"""What every store promises, as tests: shipped, so that a third party can run them on a store of its own.
+"""What every store promises, as tests. They are shipped so that other people can run them on their own store.
 
-Derive from `EventStoreContract` and from `unittest.TestCase`, say where a new store is opened, and run it with unittest
-or pytest; `docs/ledger.md` shows how.
+Derive from `EventStoreContract` and `unittest.TestCase`, override `open_store`, and run the class with unittest or
+pytest; `docs/ledger.md` shows how.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class EventStoreContract:
     # -- order and chain
 
     def test_positions_and_versions_count_from_one(self) -> None:
-        """They count over the whole ledger and in each stream, without a gap."""
+        """Positions count over the whole ledger, versions in each stream, without a gap."""
         store = self.open_store()
         _append(store, _note("a"), _note("b", stream="run_2"))
         _append(store, _note("c"))
@@ -46,7 +46,7 @@ class EventStoreContract:
         _same(seen, [(1, "run_1", 1), (2, "run_2", 1), (3, "run_1", 2)])
 
     def test_each_line_is_bound_to_the_one_before(self) -> None:
-        """The hash is over the bytes of the line."""
+        """The hash is taken over the bytes of the line."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(5)))
         previous = GENESIS
@@ -57,17 +57,17 @@ class EventStoreContract:
             previous = record.hash
 
     def test_what_is_proven_is_what_is_read(self) -> None:
-        """As lines and as records."""
+        """This holds for lines and for records."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(5)))
         lines = b"".join(line + b"\n" for line in store.read_lines())
         _same(b"".join(store.prove()), lines)
-        _same([record for some in store.prove_records() for record in some], list(store.read()))
+        _same([record for piece in store.prove_records() for record in piece], list(store.read()))
         _same(store.torn_bytes(), 0)
         _same([remark for remark in store.examine(None) if not isinstance(remark, str)], [])
 
     def test_a_batch_stands_together(self) -> None:
-        """Events that are appended at once have consecutive positions, even if others append."""
+        """Events of one append have consecutive positions, even if other writers append at the same time."""
         store, other = self.open_store(), self.open_store()
 
         def append_pairs(handle: EventStore, name: str) -> None:
@@ -80,7 +80,7 @@ class EventStoreContract:
         _same(notes[0::2], notes[1::2])
 
     def test_a_proof_can_begin_after_any_event(self) -> None:
-        """If the ledger holds that event, and not one with another hash or at another position."""
+        """The ledger must hold that event with the same hash at the same position."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(7)))
         heads = [BEGINNING, *(Head(record.seq, record.hash) for record in store.read())]
@@ -95,7 +95,7 @@ class EventStoreContract:
         _same(store.head(), heads[7])
 
     def test_a_writer_can_begin_after_any_event(self) -> None:
-        """It is given the records after that one, and takes the versions of streams from the caller."""
+        """It gets the records after that event, and takes the versions of streams from the caller."""
         _append(self.open_store(), *(_note(str(number), stream=f"run_{number % 2}") for number in range(6)))
         for after in range(4):
             store = self.open_store()
@@ -112,7 +112,7 @@ class EventStoreContract:
             _same(len(b"".join(store.prove()).splitlines()), last.seq)
 
     def test_a_writer_reads_everything_if_its_beginning_is_not_here(self) -> None:
-        """Such as that of an index beside another ledger."""
+        """One example is the index of another ledger."""
         store = self.open_store()
         _append(store, _note("a"), _note("b"))
         for head in (Head(1, "0" * 64), Head(9, "0" * 64)):
@@ -125,7 +125,7 @@ class EventStoreContract:
     # -- reading
 
     def test_nothing_is_made_before_the_first_append(self) -> None:
-        """A reader leaves no trace."""
+        """A reader does not create files."""
         store = self.open_store()
         _same(list(store.read()), [])
         _same(list(store.read_lines()), [])
@@ -134,7 +134,7 @@ class EventStoreContract:
         _same((store.head(), store.holds(BEGINNING)), (BEGINNING, True))
 
     def test_reading_begins_after_a_position(self) -> None:
-        """Records and lines alike."""
+        """This holds for records and for lines."""
         store = self.open_store()
         _append(store, *(_note(str(number)) for number in range(7)))
         for after in range(9):
@@ -155,7 +155,7 @@ class EventStoreContract:
         _same(list(store.read(types=[])), [])
 
     def test_details_may_be_left_out_and_nothing_else(self) -> None:
-        """Events without details are read the same either way."""
+        """An event type without details is read in the same way."""
         store = self.open_store()
         _append(store, _note("a"), _note("b"))
         _same(list(store.read(details=False)), list(store.read()))
@@ -174,7 +174,7 @@ class EventStoreContract:
         _same(seen, [1])
 
     def test_the_revision_changes_with_every_append_and_only_then(self) -> None:
-        """A follower can ask for it cheaply."""
+        """A follower can read it cheaply."""
         store, reader = self.open_store(), self.open_store()
         seen = [reader.revision()]
         for number in range(3):
@@ -195,7 +195,7 @@ class EventStoreContract:
     # -- writing
 
     def test_two_handles_see_each_other(self) -> None:
-        """Each decision is made on everything that is there."""
+        """Each decision sees everything that was appended before."""
         store, other = self.open_store(), self.open_store()
         _append(store, _note("a"))
         seen: list[str] = []
@@ -206,7 +206,7 @@ class EventStoreContract:
         _same(seen, ["a", "b", "c"])
 
     def test_an_id_is_recorded_once(self) -> None:
-        """Its first record is the answer, to whichever handle, also within one append."""
+        """Every handle gets the first record as the answer, also within one append."""
         store = self.open_store()
         [first] = _append(store, _note("a", id="x"))
         _same(_append(store, _note("a", id="x")), [first])
@@ -216,7 +216,7 @@ class EventStoreContract:
         _same(len(list(store.read())), 3)
 
     def test_an_id_with_other_content_is_a_conflict(self) -> None:
-        """And nothing of that append is recorded."""
+        """Nothing of that append is recorded."""
         store = self.open_store()
         _append(store, _note("a", id="x"))
         for other in (_note("b", id="x"), _note("a", id="x", stream="run_2")):
@@ -227,7 +227,7 @@ class EventStoreContract:
         _same(len(list(store.read())), 1)
 
     def test_an_expected_version_must_be_the_one_that_is_there(self) -> None:
-        """0 for the first event of a stream; the error tells what was there."""
+        """0 is for the first event of a stream; the error gives the actual version."""
         store = self.open_store()
         _append(store, _note("a", expected=0))
         _append(self.open_store(), _note("b", expected=1))
@@ -235,18 +235,18 @@ class EventStoreContract:
         for expected in (0, 3, 4):
             with _refused(WrongExpectedVersion) as raised:
                 _append(store, _note("before"), _note("x", expected=expected))
-            # The event before it in the same append counts, too.
+            # The earlier event in the same append counts, too.
             _same([(one.stream, one.expected, one.actual) for one in raised], [("run_1", expected, 5)])
         _same(len(list(store.read())), 5)
 
     def test_what_is_sent_again_is_found_whatever_version_was_expected(self) -> None:
-        """A writer that got no answer sends the same event once more."""
+        """A writer that did not get an answer sends the same event again."""
         store = self.open_store()
         [first] = _append(store, _note("a", id="x", expected=0))
         _same(_append(store, _note("a", id="x", expected=0)), [first])
 
     def test_what_decide_or_accept_raise_leaves_nothing(self) -> None:
-        """And the next decision is given the ledger from its first record on."""
+        """The next decision gets the ledger from its first record on."""
         store = self.open_store()
         _append(store, _note("a"))
 
@@ -265,7 +265,7 @@ class EventStoreContract:
         _same(len(list(store.read())), 1)
 
     def test_accept_sees_what_will_be_written(self) -> None:
-        """Only what is really new."""
+        """It sees only new records."""
         store = self.open_store()
         _append(store, _note("a", id="x"))
         seen: list[Record] = []
@@ -287,7 +287,7 @@ class EventStoreContract:
         _append(store, _note("a"))
 
     def test_a_handle_that_was_closed_goes_on(self) -> None:
-        """It opens again by itself."""
+        """It opens its files again by itself."""
         store = self.open_store()
         _append(store, _note("a"))
         store.close()
@@ -296,7 +296,7 @@ class EventStoreContract:
         _same([_text(record) for record in store.read()], ["a", "b"])
 
     def test_a_copy_is_continued_line_by_line(self) -> None:
-        """And nothing of another history."""
+        """A line of another history is refused."""
         store = self.open_store()
         lines = _foreign_lines("a", "b", "c", "d")
         _same(store.append_lines(lines[:2]), 2)
@@ -313,7 +313,7 @@ class EventStoreContract:
     # -- many at once
 
     def test_threads_share_a_handle(self) -> None:
-        """No event is lost, and none occurs twice."""
+        """No event is lost or recorded twice."""
         store = self.open_store()
 
         def append_some(name: str) -> None:
@@ -334,7 +334,7 @@ class EventStoreContract:
             _append(store, _note(f"parent{number}"))
         for child in children:
             _same(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
-        records = [record for some in store.prove_records() for record in some]
+        records = [record for piece in store.prove_records() for record in piece]
         _same([record.seq for record in records], list(range(1, 82)))
         _same(len({_text(record) for record in records}), 81)
 
@@ -396,7 +396,7 @@ def _refused(error: type[E]) -> Iterator[list[E]]:
 
 
 def _side_by_side(*works: Callable[[], None]) -> None:
-    """Do all of it at once, each in a thread; what one of them raises is raised."""
+    """Run all functions at once, each in a thread; an error of one of them is raised here."""
     problems: list[BaseException] = []
 
     def attempt(work: Callable[[], None]) -> None:

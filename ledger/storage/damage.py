@@ -1,4 +1,4 @@
-"""What is wrong with the files of a JSONL ledger, as a full list, and how to cut off what cannot be proven."""
+"""Lists all faults in the files of a JSONL ledger, and cuts off what cannot be proven."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def examine(folder: Path, broken: LedgerDamaged | None) -> Iterator[Finding | st
 
 
 def _unlike_manifest(folder: Path, named: set[str]) -> Iterator[Finding]:
-    """Segments that are missing or differ from the sealed files, except those that were named already."""
+    """Segments that are missing or differ from the sealed files, except the `named` ones, which were reported."""
     try:
         manifest = read_manifest(folder)
     except (BadManifest, SpecialFile) as problem:
@@ -63,7 +63,7 @@ def _unlike_manifest(folder: Path, named: set[str]) -> Iterator[Finding]:
 
 
 def _after(folder: Path, broken: LedgerDamaged) -> Iterator[LedgerDamaged | str]:
-    """What comes after the first break: further breaks, and (as notes) the ranges that fit together."""
+    """The faults after the first break: further breaks, and (as notes) the ranges that form a chain."""
     segments = _segments_after(folder, broken)
     while segments:
         begin = first_seq(segments[0])
@@ -95,7 +95,7 @@ def _previous_hash(segment: Path) -> str:
         lines = next(read_whole_lines(segment), b"\n")
         return codec.read(codec.split(lines)[0]).prev
     except (BadLine, LedgerDamaged):
-        return GENESIS  # Following the chain from here names what is wrong with the line.
+        return GENESIS  # The walk along the chain from here reports what is wrong with the line.
 
 
 def _torn_tail(segment: Path) -> Iterator[str]:
@@ -120,10 +120,10 @@ def move_tail(segment: Path, offset: int, quarantine: Path) -> Path:
 
 
 def cut_off(folder: Path) -> list[Path]:
-    """Move all that cannot be proven to the quarantine. Returns the files. Call it under the lock. Raises OSError.
+    """Move all unprovable bytes to the quarantine. Returns the files. Call it under the lock. Raises OSError.
 
-    If the garbage is only after the last event of a segment, and the next one continues from there, nothing else
-    is touched.
+    If only the end of a segment is bad, and the next segment continues from the last good event, nothing else is
+    moved.
     """
     quarantine = folder / QUARANTINE
     moved: list[Path] = []
@@ -156,7 +156,7 @@ def _cut_at(folder: Path, broken: LedgerDamaged, quarantine: Path) -> list[Path]
     if not broken.offset:  # The whole segment is bad.
         return [_put_away(segment, quarantine) for segment in [broken.file, *later]]
     moved = [move_tail(broken.file, broken.offset, quarantine)]
-    if later and first_seq(later[0]) == broken.trusted + 1:  # It continues from there: only the garbage goes.
+    if later and first_seq(later[0]) == broken.trusted + 1:  # It continues from there, so only the bad bytes are moved.
         return moved
     return moved + [_put_away(segment, quarantine) for segment in later]
 

@@ -1,6 +1,6 @@
-"""The system calls by which a store changes the disk: one seam, at which tests fail, count and kill.
+"""The system calls by which a store changes the disk, in one place, so that tests can intercept them.
 
-Each function does one call (`replace_file` says which ones it puts together) and raises OSError.
+Each function makes one call (a few combine several) and raises OSError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from .regular import open_regular
 
 _SYNCED_ABOVE = 4
-"""Number of folders above a new one that are synced: results, workspace, and those between."""
+"""Number of folders above a new one that are synced: up to the results and the workspace."""
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
@@ -24,7 +24,7 @@ def open_file(path: Path, flags: int) -> int:
 
 
 def lock(fd: int) -> bool:
-    """Take the lock of that file if no other process holds it; whether it was taken."""
+    """Take the lock of a file if no other process holds it. Returns whether it was taken."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -33,12 +33,12 @@ def lock(fd: int) -> bool:
 
 
 def await_lock(fd: int) -> None:
-    """Wait in the kernel's queue until no other process holds the lock of that file, however long that takes."""
+    """Take the lock of a file, and wait in the kernel's queue without a limit if another process holds it."""
     fcntl.flock(fd, fcntl.LOCK_EX)
 
 
 def unlock(fd: int) -> None:
-    """Release the lock of that file."""
+    """Release the lock of a file."""
     fcntl.flock(fd, fcntl.LOCK_UN)
 
 
@@ -53,12 +53,12 @@ def sync(fd: int) -> None:
 
 
 def truncate(fd: int, size: int) -> None:
-    """Cut a file."""
+    """Cut a file to a size in bytes."""
     os.ftruncate(fd, size)
 
 
 def rename(source: Path, target: Path) -> None:
-    """Give a file another name, in place of what has that name now."""
+    """Rename a file; a file that has the new name is replaced."""
     source.rename(target)
 
 
@@ -81,24 +81,24 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, so that they are on disk when this returns.
+    """Make a folder, and the missing ones above it, so that they are on disk when this returns.
 
-    Some that exist are synced as well: the process that made them may have died before its sync.
+    Existing folders above it are synced as well: the process that made them may have died before its sync.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for above in list(folder.absolute().parents)[:_SYNCED_ABOVE]:
-        # What only another user may read was not made on the way here.
+        # A folder that this user may not read was not made by this program.
         with contextlib.suppress(PermissionError):
             sync_folder(above)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in place of another; a reader sees either the old file or the new one, whole.
+    """Replace a file; a reader sees either the old content or the new, each complete.
 
     Call it only if no other process writes that file.
     """
     beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)  # A crash left it, or something that is not a file has its name.
+    beside.unlink(missing_ok=True)  # A crash left it, or something else has its name.
     fd = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         write_all(fd, content)

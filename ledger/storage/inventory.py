@@ -1,7 +1,7 @@
 """`manifest.json`: the sealed segments of a JSONL ledger, with size, count, last hash and SHA-256.
 
-A segment is sealed by its entry here, before the next one begins, and never changes again. So a writer that opens a
-long ledger does not have to prove all of it again (`ledger verify` does), and a copy can be compared file by file.
+An entry here seals a segment before the next one begins; after that it never changes. So a writer that opens a long
+ledger does not have to prove all of it again (`ledger verify` does), and a copy can be compared file by file.
 """
 
 from __future__ import annotations

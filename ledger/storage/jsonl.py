@@ -40,10 +40,10 @@ from .segments import (
 from .writer import Writer
 
 SEGMENT_BYTES = 64 * 1024 * 1024
-"""A segment of this size is sealed: the next event begins a new one."""
+"""The size at which a segment is sealed and the next event begins a new one."""
 
 _TAIL_BYTES = 1024 * 1024
-"""Up to this many bytes that other writers added are read in one piece."""
+"""Maximum number of bytes by other writers that are read in one piece."""
 
 
 class JsonlStore(Writer):
@@ -60,7 +60,7 @@ class JsonlStore(Writer):
         self._forget()
 
     def _forget(self) -> None:
-        """Begin as a handle that has opened nothing yet."""
+        """Reset this handle to the state before it opened anything."""
         if self._fd is not None:
             # Another thread may still be waiting for its sync, so the file stays open until close().
             self._sealed_fds.append(self._fd)
@@ -103,7 +103,7 @@ class JsonlStore(Writer):
         return head_of(self.folder)
 
     def holds(self, head: Head) -> bool:
-        """Whether the ledger has that event."""
+        """Whether the ledger holds that event."""
         if not head.seq:
             return True
         try:
@@ -128,7 +128,7 @@ class JsonlStore(Writer):
             yield from decode_piece(lines, cursor, details=details)
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-        """Further breaks, segments unlike their entry in the manifest, and the torn last line."""
+        """Further breaks, segments that differ from their manifest entry, and the torn last line."""
         return examine(self.folder, broken)
 
     def torn_bytes(self) -> int:
@@ -145,7 +145,7 @@ class JsonlStore(Writer):
         if self._dead:
             raise self._dead
         # No lock here: appends of other threads and processes go on meanwhile, and share this sync.
-        # The last one that was open, if another thread has found another ledger in this place meanwhile.
+        # If another thread has found another ledger here meanwhile, sync the file that was open last.
         for fd in [self._fd] if self._fd is not None else self._sealed_fds[-1:]:
             self._sync(fd)
 
@@ -182,13 +182,13 @@ class JsonlStore(Writer):
         """The records that are new to this writer, proven to continue the chain; a torn tail goes to quarantine."""
         if self._fd is None or self._seen_changes != self._lock.changes:
             return self._walk()
-        # The usual case, and the hot one if many processes write: the segment has grown a little.
+        # The usual case, and the hot path if many processes write: the segment has grown a little.
         try:
             status = os.stat(self._open_name)  # noqa: PTH116 - hot
         except FileNotFoundError:
             status = None
         if status is None or (status.st_ino, status.st_dev) != self._identity:
-            self._forget()  # Another file has its place.
+            self._forget()  # Another file has replaced it.
             return self._walk()
         unseen = status.st_size - self._cursor.offset
         if unseen == 0:
@@ -213,15 +213,15 @@ class JsonlStore(Writer):
     def _check_place(self) -> None:
         """Raises LedgerMoved if the ledger no longer holds the last event that this handle has read or written."""
         known = self._seen()
-        there = next(self.read(after=known.seq - 1), None) if known.seq else None
-        if known.seq and (there is None or (there.seq, there.hash) != (known.seq, known.hash)):
+        record = next(self.read(after=known.seq - 1), None) if known.seq else None
+        if known.seq and (record is None or (record.seq, record.hash) != (known.seq, known.hash)):
             raise self._lock.moved(f"{self.folder} does not hold event {known.seq}, which this program knows")
 
     def _walk(self) -> Iterator[Record]:
         if self._is_shorter():
             self._rewind()
         manifest = self._read_manifest()
-        # A writer that has read up to here has proven it; one that begins trusts what was sealed.
+        # A writer that has read up to here has proven it; a new writer trusts the sealed segments.
         trusted = NOTHING_SEALED if self._cursor.seq else manifest
         if self._cursor.seq == 0:
             self._check_place()
@@ -237,7 +237,7 @@ class JsonlStore(Writer):
             self._is_sealed = manifest.of(segment) is not None
 
     def _skip_what_is_indexed(self, manifest: Manifest) -> None:
-        """Begin with the segment in which the index ends; all of that segment is proven again, and not decoded."""
+        """Begin with the segment in which the index ends; its indexed lines are proven again, but not decoded."""
         if self._start is None or not self.holds(self._start[0]):
             return
         head, version_of = self._start
@@ -246,7 +246,7 @@ class JsonlStore(Writer):
             self._cursor, self._numbering = cursor, Numbering(head, version_of)
 
     def _unread(self, lines: bytes) -> bytes:
-        """Those of proven lines, which end at the cursor, that come after the last known event."""
+        """The lines after the last known event; `lines` are proven and end at the cursor."""
         first = self._cursor.seq - lines.count(b"\n") + 1
         known = self._numbering.head.seq - first + 1
         if known <= 0:
@@ -274,7 +274,7 @@ class JsonlStore(Writer):
             self._positions.update((record.id, record.seq) for record in records)
 
     def _find(self, id: str) -> Record | None:
-        # Most writers never give an id of their own, and a long ledger has many.
+        # Most writers never give their own id, and a long ledger has many ids.
         if self._positions is None:
             self._positions = {record.id: record.seq for record in self.read()}
         position = self._positions.get(id)
@@ -322,7 +322,7 @@ class JsonlStore(Writer):
         self._cursor.offset = start + len(lines)
 
     def _active(self) -> int:
-        """The open file of the segment that takes the next event; begins a new one if the last one is full."""
+        """The open file of the segment for the next event; begins a new segment if the last one is full."""
         segment = self._cursor.segment
         if segment is not None and self._cursor.offset < self._segment_bytes and not self._is_sealed:
             return self._open(segment)
@@ -355,7 +355,7 @@ class JsonlStore(Writer):
         status = os.fstat(fd)
         self._identity = (status.st_ino, status.st_dev)
         try:
-            # Also if the file existed: its writer may have died before its name was on disk.
+            # Sync even if the file existed: its writer may have died before its name was on disk.
             disk.sync_folder(self.folder)
         except OSError as problem:
             raise self._die(f"the sync of the folder {self.folder} failed: {problem.strerror}") from problem
@@ -370,7 +370,7 @@ class JsonlStore(Writer):
 
 @contextlib.contextmanager
 def _named(folder: Path) -> Iterator[None]:
-    """Raises LedgerUnwritable for an error of the disk."""
+    """Turn an error of the disk into LedgerUnwritable."""
     try:
         yield
     except OSError as problem:

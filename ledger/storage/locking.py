@@ -1,4 +1,4 @@
-"""The lock of a ledger: one writer at a time, over threads and processes, and across a fork or a replaced ledger."""
+"""The lock of a ledger: one writer at a time among threads and processes, also after a fork or a replaced ledger."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from . import disk
 
 
 class _Turn:
-    """A place in the kernel's queue for a lock, which another thread takes: this one may give up at any moment.
+    """A place in the kernel's queue for a lock. Another thread waits in it, so that this one can give up at any time.
 
-    To try again and again instead starves a writer among many: the process that has just released the lock is faster.
+    Retrying instead starves a writer among many: the process that has just released the lock is faster.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,8 +64,8 @@ class _Turn:
 class LedgerLock:
     """An `flock` on the file `path`, which is made (with its folder) when it is first taken.
 
-    The file's size is a counter: it grows with each change that a writer has to know and cannot see in the file that
-    it writes to, such as a new segment. `notice` and `progress` are those of `LockWait`.
+    The file's size is a counter: it grows with each change that a writer must notice but cannot see in its own
+    segment, such as a new segment. `notice` and `progress` are those of `LockWait`.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class LedgerLock:
         self._place: Path | None = None
 
     def acquire(self, patience: float | None = None, *, makes: bool = True) -> bool:
-        """Take the lock; whether its file is another one than when it was held before.
+        """Take the lock. Returns whether its file is new: not the one of the last time.
 
-        It is another one the first time, in a forked child, and after the ledger was moved, removed or repaired. Then
-        the caller must forget what it knows of the ledger, and its open files. With `makes=False` a missing file is
-        not made.
+        It is new the first time, in a forked child, and after the ledger was moved, removed or repaired. Then the
+        caller must drop its open files and all that it knows of the ledger. With `makes=False` a missing file is not
+        made.
 
         Raises LedgerBusy after `patience` seconds (None: `usual_patience`), LedgerMoved, LedgerUnwritable, and
         SpecialFile.
@@ -124,11 +124,11 @@ class LedgerLock:
     def release(self) -> None:
         """Release the lock."""
         try:
-            # None if it was closed meanwhile, and so released.
+            # None if the file was closed meanwhile, which released the lock.
             if self._fd is not None:
                 disk.unlock(self._fd)
         except OSError:
-            self.close()  # That releases it, too.
+            self.close()  # Closing releases the lock, too.
         finally:
             self._threads.release()
 
@@ -139,7 +139,7 @@ class LedgerLock:
         disk.truncate(self._fd, self.changes)
 
     def moved(self, what: str) -> LedgerMoved:
-        """The error for a ledger that is not where it was, with its new place if that is known."""
+        """The error for a ledger that is no longer in its place, with its new place if that is known."""
         return LedgerMoved(what, self._place)
 
     def _wait(self, patience: float | None) -> LockWait:
@@ -148,7 +148,7 @@ class LedgerLock:
         )
 
     def _take(self, fd: int, patience: float | None) -> int | None:
-        """Wait for the lock of an open file. Returns its number of changes, or None if another file has its place."""
+        """Wait for the lock of an open file. Returns its number of changes, or None if another file has replaced it."""
         try:
             is_held = disk.lock(fd) or self._take_in_turn(fd, self._wait(patience))
             try:
@@ -167,7 +167,7 @@ class LedgerLock:
         return None
 
     def _take_in_turn(self, fd: int, wait: LockWait) -> bool:
-        """Whether the lock is held in the end; if not, another file has its place."""
+        """Whether the lock was taken; if not, another file has replaced it."""
         while not wait.is_long:
             wait.pause()
             if disk.lock(fd):
@@ -202,7 +202,7 @@ class LedgerLock:
         return fd
 
     def retire(self) -> None:
-        """Make every writer, also this one, open the ledger again. Call it while the lock is held."""
+        """Make every writer, including this one, open the ledger again. Call it while the lock is held."""
         self.path.unlink(missing_ok=True)
         self.close()
 
@@ -217,7 +217,7 @@ class LedgerLock:
 
 
 def place_of_file(identity: tuple[int, int]) -> Path | None:
-    """Where the file with that inode and device is now, which this process has open; None as in `place_of`."""
+    """The current path of an open file of this process, by its inode and device; None as in `place_of`."""
     try:
         numbers = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - only the names are needed
     except OSError:
@@ -231,7 +231,7 @@ def place_of_file(identity: tuple[int, int]) -> Path | None:
 
 
 def place_of(fd: int) -> Path | None:
-    """Where an open file is now; None if it was deleted, or the system does not say."""
+    """The current path of an open file; None if it was deleted, or the system does not report it."""
     try:
         now = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - as text
     except OSError:

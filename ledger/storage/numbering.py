@@ -1,4 +1,4 @@
-"""What every store does with new events before it writes them: each gets one place."""
+"""What every store does with new events before it writes them: each gets its position."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Find = Callable[[str], Record | None]
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """New events with their places: the lines to write (without newlines), their records, and the caller's answer.
+    """New events with their positions: the lines to write (without newlines), their records, and the caller's answer.
 
-    `answer` has a record for each event that was given: for a known one, its first record.
+    `answer` has a record for each event of the caller: for a known one, its first record.
     """
 
     lines: list[bytes]
@@ -34,13 +34,13 @@ class Numbering:
     """The head of the ledger, and the version of each stream, as one writer knows them."""
 
     def __init__(self, head: Head = BEGINNING, version_of: VersionOf = lambda _: 0) -> None:
-        """A writer that begins after `head`, where streams have the versions that `version_of` says."""
+        """A writer that begins after `head`; `version_of` gives the version that a stream has there."""
         self.head = head
         self.version_of = version_of
         self._versions: dict[str, int] = {}
 
     def follow(self, records: Iterable[Record]) -> None:
-        """Move on by records that are in the ledger."""
+        """Follow records that are in the ledger."""
         record = None
         for record in records:
             self._versions[record.stream] = record.version
@@ -48,7 +48,7 @@ class Numbering:
             self.head = Head(record.seq, record.hash)
 
     def number(self, fresh: Sequence[NewEvent], find: Find) -> Batch:
-        """Give each new event its place. Changes nothing here: the caller calls `follow` after the write.
+        """Give each new event its position. This object does not change: the caller calls `follow` after the write.
 
         Raises EventConflict, WrongExpectedVersion and UnreadableEvent.
         """
@@ -82,21 +82,21 @@ class Numbering:
         return self.version_of(stream) if version is None else version
 
     def continued_by(self, lines: Iterable[bytes]) -> Iterator[tuple[list[bytes], list[Record]]]:
-        """The lines, in pieces and with their records, as long as each continues the chain.
+        """The lines in pieces, with their records, as long as each line continues the chain.
 
-        Call `follow` after each write. Raises OtherHistory for the first line that does not continue the chain or
-        is not an event, after those before it.
+        Call `follow` after each write. Raises OtherHistory for the first line that does not continue the chain or is
+        not an event, after it has yielded the lines before.
         """
-        for some in _pieces(lines):
+        for piece in _pieces(lines):
             try:
-                follow(some, self.head)
+                follow(piece, self.head)
             except BrokenChain as problem:
                 if problem.index:
-                    yield some[: problem.index], _records(some[: problem.index], self.head.seq)
+                    yield piece[: problem.index], _records(piece[: problem.index], self.head.seq)
                 raise OtherHistory(
                     f"the line after event {problem.head.seq} belongs to another history: {problem.reason}"
                 ) from problem
-            yield some, _records(some, self.head.seq)
+            yield piece, _records(piece, self.head.seq)
 
 
 def _records(lines: list[bytes], seq: int) -> list[Record]:
@@ -120,13 +120,13 @@ def _records(lines: list[bytes], seq: int) -> list[Record]:
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     """The lines, in lists of about a megabyte."""
-    some: list[bytes] = []
+    piece: list[bytes] = []
     size = 0
     for line in lines:
-        some.append(line)
+        piece.append(line)
         size += len(line)
         if size >= _COPIED_AT_ONCE:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

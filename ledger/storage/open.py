@@ -1,4 +1,4 @@
-"""Which store a ledger URL names."""
+"""Opens the store that a ledger URL names."""
 
 from __future__ import annotations
 

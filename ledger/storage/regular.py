@@ -1,6 +1,6 @@
-"""Files of a ledger, opened without waiting: a pipe or a device may lie in their place.
+"""Opens files of a ledger without waiting: a pipe or a device may have their name.
 
-A link is not followed: two names of one file would have two locks. The ledger's folder may be a link.
+A link is not followed: a file with two names would have two locks. The ledger's folder may be a link.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _NEVER_WAITS = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 def open_regular(path: Path, flags: int) -> int:
     """A file descriptor of a regular file. Raises SpecialFile for anything else, and OSError."""
-    refuse_special(path)  # Before it is opened: to open a device may already do something.
+    refuse_special(path)  # Check first: opening a device may already have an effect.
     try:
         fd = os.open(path, flags | _NEVER_WAITS, 0o644)
     except OSError as problem:
         if problem.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-            refuse_special(path)  # It was put there after the first look.
+            refuse_special(path)  # It was created after the first check.
         raise
     if (kind := kind_of(os.fstat(fd).st_mode)) is not None:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""The table of events in a SQLite file: how it is opened for reading, and what its rows hold."""
+"""The table of events in a SQLite file: opening it for reading, and the content of its rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS events (
 INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ROWS_AT_ONCE = 500
 BUSY_SECONDS = 30.0
-"""How long SQLite waits for another program that has locked the file itself, at most."""
+"""Maximum time that SQLite waits for another program that has locked the file itself."""
 
 BESIDE = ("-wal", "-shm", "-journal")
 """The endings of the files that SQLite keeps beside a database."""
@@ -43,7 +43,7 @@ def open_readonly(path: Path) -> sqlite3.Connection:
                 f"writable folder.\nhint: copy all of its files to a folder of yours"
             ) from problem
     try:
-        # A folder that can't be written holds no log either, so the file is all there is.
+        # The log is missing or empty, so the file holds all events.
         return _connect(f"{uri}&immutable=1")
     except sqlite3.OperationalError as problem:
         raise UnsupportedLedger(f"{path} cannot be read: {problem}") from problem
@@ -57,12 +57,12 @@ def _connect(uri: str) -> sqlite3.Connection:
         connection.close()
         raise
     except sqlite3.DatabaseError:
-        pass  # Damaged: the next read reports it.
+        pass  # The file is damaged; the next read reports it.
     return connection
 
 
 def holds_events(path: Path) -> bool:
-    """Whether the file is a ledger; it is not one yet if its maker was killed.
+    """Whether the file is a ledger; it is not one yet if the process that made it was killed.
 
     Raises UnsupportedLedger for another program's database, and SpecialFile.
     """
@@ -74,14 +74,14 @@ def holds_events(path: Path) -> bool:
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         except sqlite3.DatabaseError:
-            return True  # Damaged, perhaps: the next read reports it.
+            return True  # The file may be damaged; the next read reports it.
     if tables and "events" not in tables:
         raise UnsupportedLedger(f"{path} is the database of another program and not a ledger.\nhint: give another file")
     return bool(tables)
 
 
 def lines_after(connection: sqlite3.Connection, after: int, wanted: Filter = EVERYTHING) -> Iterator[list[bytes]]:
-    """The lines after a position, in pieces, each of a short transaction, so that readers let the log shrink."""
+    """The lines after a position, in pieces. Each is read in a short transaction, so that the log can shrink."""
     conditions = ["seq > ?"]
     values: list[object] = []
     if wanted.stream is not None:
@@ -97,7 +97,7 @@ def lines_after(connection: sqlite3.Connection, after: int, wanted: Filter = EVE
 
 
 def values_of(record: Record, line: bytes) -> tuple[object, ...]:
-    """The values of a row."""
+    """The values of a record's row."""
     return (record.seq, record.id, record.at, record.type, record.stream, record.version, line)
 
 
@@ -113,7 +113,7 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 
 def unlike_its_line(row: tuple[Any, ...]) -> str | None:
-    """How the columns of a row differ from its line; None if they do not."""
+    """A fault if the columns of a row differ from its line, else None."""
     try:
         envelope = codec.read_envelope(bytes(row[-1]))
     except BadLine:
@@ -123,7 +123,7 @@ def unlike_its_line(row: tuple[Any, ...]) -> str | None:
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
-    """Take back a transaction that failed."""
+    """Roll back a failed transaction."""
     with contextlib.suppress(sqlite3.DatabaseError):
         connection.execute("ROLLBACK")
 

@@ -64,7 +64,7 @@ def open_segment(segment: Path) -> BinaryIO:
 def read_whole_lines(segment: Path, offset: int = 0) -> Iterator[bytes]:
     """The bytes of a segment from `offset` on, in pieces that end with a newline.
 
-    What follows the last newline is left out: a writer is not done with it, or a crash tore it.
+    Bytes after the last newline are left out: a writer has not finished them, or a crash tore the line.
     """
     with open_segment(segment) as file:
         file.seek(offset)
@@ -79,7 +79,7 @@ def read_whole_lines(segment: Path, offset: int = 0) -> Iterator[bytes]:
 
 
 class Cursor(msgspec.Struct):
-    """A place in a ledger: the last event that was read, its hash, and where the next byte lies."""
+    """A place in a ledger: the last event that was read, its hash, and the place of the next byte."""
 
     seq: int = 0
     hash: str = GENESIS
@@ -88,12 +88,12 @@ class Cursor(msgspec.Struct):
     line: int = 0
 
     def damaged(self, reason: str) -> LedgerDamaged:
-        """The error that says that what follows this place is not what was written."""
+        """The error for bytes after this place that are not what was written."""
         return LedgerDamaged(self.segment or Path(segment_name(1)), self.line + 1, self.offset, self.seq, reason)
 
 
 def cursor_after(folder: Path, head: Head) -> Cursor:
-    """The place after an event. Raises LedgerDamaged if its line is not there."""
+    """The place after an event. Raises LedgerDamaged if its line is missing."""
     if not head.seq:
         return Cursor()
     for segment in reversed(list_segments(folder)):
@@ -111,7 +111,7 @@ def cursor_after(folder: Path, head: Head) -> Cursor:
 
 
 def begin_of(folder: Path, seq: int, manifest: Manifest) -> Cursor | None:
-    """The beginning of the segment with event `seq`, if all segments before it are as they were sealed; else None."""
+    """The beginning of the segment with event `seq`; None if a segment before it differs from its sealed state."""
     cursor = Cursor()
     for segment in list_segments(folder):
         if first_seq(segment) != cursor.seq + 1:
@@ -126,7 +126,7 @@ def begin_of(folder: Path, seq: int, manifest: Manifest) -> Cursor | None:
 
 
 def head_of(folder: Path) -> Head:
-    """The last whole event of a ledger, from its line alone. Raises LedgerDamaged if that is not what was written."""
+    """The last whole event of a ledger, from its line alone. Raises LedgerDamaged if that line was changed."""
     for segment in reversed(list_segments(folder)):
         if line := _last_line(segment):
             last = last_event(segment)
@@ -139,8 +139,8 @@ def head_of(folder: Path) -> Head:
 def walk_chain(folder: Path, cursor: Cursor, trusted: Manifest = NOTHING_SEALED) -> Iterator[bytes]:
     """Everything after `cursor`, in order, in pieces of whole lines; the cursor moves along.
 
-    Of the segments that the `trusted` manifest has, size and last hash are compared; in all others, each line is
-    proven to continue the chain. Raises LedgerDamaged at the first line that does not, and if a sealed segment
+    For segments in the `trusted` manifest, only size and last hash are compared; in all others, each line is proven
+    to continue the chain. Raises LedgerDamaged at the first line that does not, and if a sealed segment
     ends without a newline or the next one does not begin at the next position.
     """
     for segment in list_segments(folder):
@@ -170,7 +170,7 @@ def _walk_sealed(segment: Path, cursor: Cursor, sealed: Sealed) -> Iterator[byte
 
 
 def unlike(segment: Path, sealed: Sealed) -> str | None:
-    """How a segment differs from the one that was sealed, by its size and its last event; None if it does not."""
+    """A fault if the size or the last event of a segment differs from its sealed state, else None."""
     with open_segment(segment) as file:
         size = os.fstat(file.fileno()).st_size
     if size != sealed.bytes:
@@ -205,7 +205,7 @@ def _last_line(segment: Path) -> bytes:
 
 
 def _prove(lines: bytes, cursor: Cursor) -> Iterator[bytes]:
-    """The same lines, once they are proven. If one is bad: those before it, with the cursor there."""
+    """The same lines, after they are proven. If one is bad, only those before it, and the cursor moves there."""
     single = codec.split(lines)
     try:
         head = follow(single, Head(cursor.seq, cursor.hash))
@@ -243,7 +243,7 @@ def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Itera
         except BadLine as problem:
             if good:
                 yield good
-            # This is what its writer wrote: a program that does not keep to the event types.
+            # The line is unchanged: its writer is a program that does not follow the event types.
             reason = f"the hash chain is whole, but an event can't be read: {problem}"
             raise place.damaged(reason) from problem
         _advance(place, Head(place.seq + 1), len(line) + 1, 1)
@@ -273,11 +273,11 @@ def read_records(
 
 
 def _read_some(folder: Path, after: int, wanted: Filter) -> Iterator[Record]:
-    # Looking for bytes is many times faster than decoding: only lines that may match are decoded.
+    # A search for bytes is many times faster than decoding, so only lines that may match are decoded.
     named = None if wanted.stream is None else b'"stream":%b,' % msgspec.json.encode(wanted.stream)
     typed = None if wanted.types is None else [b'"type":%b,' % msgspec.json.encode(kind) for kind in wanted.types]
     for segment, offset, lines in _read_pieces(folder, after):
-        # Most pieces hold none of them, and one search through a whole piece is faster than one through each line.
+        # Most pieces hold no match, and one search through a whole piece is faster than one through each line.
         if (named and named not in lines) or (typed is not None and not any(kind in lines for kind in typed)):
             continue
         for number, line in _that_may_match(lines, named, typed):
@@ -306,7 +306,7 @@ def _read_line(line: bytes, segment: Path, offset: int, number: int) -> Record:
 
 
 def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
-    """Whole lines from a little before event `after` + 1 on, each piece with its segment and its offset there."""
+    """Whole lines, from a little before event `after` + 1, in pieces with their segment and offset."""
     segments = list_segments(folder)
     for number, segment in enumerate(segments):
         if number + 1 < len(segments) and first_seq(segments[number + 1]) <= after + 1:
@@ -341,9 +341,9 @@ def unfinished_bytes(segment: Path) -> int:
 
 
 def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
-    """The manifest with an entry for each of these segments: none of them will change any more.
+    """The manifest with an entry for each of these segments, which will not change any more.
 
-    Raises OSError, and LedgerDamaged for a segment without an end.
+    Raises OSError, and LedgerDamaged if the last line of a segment is not an event.
     """
     entries = []
     for segment in segments:
@@ -357,7 +357,7 @@ def seal_all(segments: list[Path], manifest: Manifest) -> Manifest:
 
 
 def _seek(segment: Path, after: int) -> int:
-    """A place at the start of a line, at most a chunk before the line of event `after` + 1: found by bisection."""
+    """The offset of a line, at most a chunk before that of event `after` + 1, found by bisection."""
     if after < first_seq(segment):
         return 0
     with open_segment(segment) as file:

@@ -1,7 +1,7 @@
-"""A store in one SQLite file: the same lines, a row each, with columns to look them up by.
+"""A store in one SQLite file: each line is a row, with columns to look it up by.
 
-Commits and checkpoints happen under a lock of our own beside the file: SQLite before 3.51.3 can lose or corrupt with
-several connections (its WAL-reset race needs a checkpoint beside a commit), and its busy wait starves writers.
+Commits and checkpoints happen under our own lock beside the file. With several connections, SQLite before 3.51.3 can
+lose or corrupt data (its WAL-reset race needs a checkpoint during a commit), and its busy wait starves writers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .rows import (
 from .writer import Writer
 
 _LOG_BYTES = 4 * 1024 * 1024
-"""A write-ahead log of this size is moved into the file."""
+"""A write-ahead log that is larger than this is moved into the file."""
 _SAFE_SINCE = (3, 51, 3)
 _SPOILT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -103,7 +103,7 @@ class SqliteStore(Writer):
         return head
 
     def holds(self, head: Head) -> bool:
-        """Whether the ledger has that event."""
+        """Whether the ledger holds that event."""
         try:
             return not head.seq or is_event(self._line_of(head.seq), head)
         except LedgerDamaged:
@@ -135,7 +135,7 @@ class SqliteStore(Writer):
             seq += len(lines)
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
-        """What SQLite itself finds wrong with the file, and rows whose columns differ from their line."""
+        """The faults that SQLite itself finds in the file, and rows whose columns differ from their line."""
         with self._reading() as connection:
             if connection is None:
                 return
@@ -157,7 +157,7 @@ class SqliteStore(Writer):
             )
 
     def torn_bytes(self) -> int:
-        """Always 0: SQLite itself takes back what a crash tore."""
+        """Always 0: SQLite itself rolls back unfinished writes after a crash."""
         return 0
 
     def files(self) -> list[Path]:
@@ -170,7 +170,7 @@ class SqliteStore(Writer):
             raise self._dead
 
     def cut(self) -> list[Path]:
-        """Put a file with what can be proven in place of this one; see `EventStore.cut`."""
+        """Replace this file by one that holds only what can be proven; see `EventStore.cut`."""
         with self._turn():
             proven = self.path.with_name(f"{self.path.name}.proven-{os.getpid()}")
             quarantine = self.path.with_name(f"{self.path.name}.quarantine")
@@ -197,7 +197,7 @@ class SqliteStore(Writer):
             return [kept]
 
     def _copy_proven(self, path: Path) -> bool:
-        """Whether something cannot be proven. All that can be is then in the file `path`."""
+        """Copy everything that can be proven to the file `path`. Returns whether something cannot be proven."""
         path.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
             copy.execute(SCHEMA)
@@ -213,9 +213,9 @@ class SqliteStore(Writer):
         return damaged or any(isinstance(remark, Finding) for remark in self.examine(None))
 
     def close(self) -> None:
-        """Let go of the file; the next append opens it again and reads the ledger from its start."""
+        """Close the file; the next append opens it again and reads the ledger from its start."""
         if self._connection is not None and self._pid == os.getpid():
-            # The last connection that closes moves the log into the file: under the lock, too.
+            # The last connection that closes moves the log into the file, so closing needs the lock, too.
             self._lock.acquire()
             try:
                 self._disconnect()
@@ -234,7 +234,7 @@ class SqliteStore(Writer):
         self._rewind()
 
     def _size(self) -> tuple[int, ...]:
-        """What changes while another process writes."""
+        """A value that changes while another process writes."""
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return tuple(file.stat().st_size for file in files if file.exists())
 
@@ -272,7 +272,7 @@ class SqliteStore(Writer):
         return (status.st_ino, status.st_dev) == self._identity
 
     def _limit_waits(self, connection: sqlite3.Connection, seconds: float) -> None:
-        """How long SQLite waits for another program that has locked the file itself."""
+        """Set how long SQLite waits for another program that has locked the file itself."""
         if seconds != self._patience:
             connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
             self._patience = seconds
@@ -323,7 +323,7 @@ class SqliteStore(Writer):
             roll_back(connection)
             raise self._refused(problem) from problem
         self._numbering.follow(records)
-        with contextlib.suppress(OSError, sqlite3.DatabaseError):  # Next time, then: the commit stands.
+        with contextlib.suppress(OSError, sqlite3.DatabaseError):  # The commit is done, and the next one tries again.
             if os.stat(f"{self.path}-wal").st_size > _LOG_BYTES:  # noqa: PTH116 - hot
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -337,7 +337,7 @@ class SqliteStore(Writer):
         )
 
     def _holders(self) -> str:
-        """Who has locked the database itself: SQLite takes its locks on one of two files."""
+        """The processes that have locked the database itself: SQLite takes its locks on one of two files."""
         index = self.path.with_name(f"{self.path.name}-shm")
         return describe_holders(index if index.exists() else self.path) if self._patience else "another program"
 

@@ -1,7 +1,7 @@
-"""How every store appends: under its lock, after it has caught up, each event in one place, or nothing at all.
+"""How every store appends: under its lock, after it has read new events, all events or nothing.
 
-A store says where its bytes are: it derives from `Writer` and defines the methods that are abstract here. Which events
-are new, which were appended before, and what an error leaves behind is the same for all stores.
+A store derives from `Writer` and defines its abstract methods, which read and write its bytes. Numbering, repeated
+events and errors are handled in the same way for all stores.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .numbering import Numbering
 
 
 class Writer(ABC):
-    """What the stores have in common: see `EventStore` for what its methods promise."""
+    """The common part of all stores; see `EventStore` for what the methods promise."""
 
     def __init__(self, lock: LedgerLock) -> None:
         self._lock = lock
@@ -31,7 +31,7 @@ class Writer(ABC):
 
     @abstractmethod
     def _take_up(self, is_new: bool, patience: float | None) -> None:
-        """Prepare for a turn; the lock is held. `is_new`: nothing that was known of the ledger can be relied on.
+        """Prepare for a turn; the lock is held. `is_new`: forget everything that was known of the ledger.
 
         Raises LedgerMoved, LedgerUnwritable and LedgerBusy.
         """
@@ -46,11 +46,11 @@ class Writer(ABC):
 
     @abstractmethod
     def _write(self, lines: list[bytes], records: list[Record]) -> None:
-        """Write lines (without newlines), all or none; `_numbering` follows their records then."""
+        """Write lines (without newlines), all or none; then `_numbering` follows their records."""
 
     @abstractmethod
     def _cover(self) -> None:
-        """Let the next sync cover the events that are here already: their writer may have died before its own."""
+        """Let the next sync cover existing events, too: their writer may have died before its own sync."""
 
     @abstractmethod
     def sync(self) -> None:
@@ -98,7 +98,7 @@ class Writer(ABC):
         return count
 
     def begin_after(self, head: Head, version_of: VersionOf) -> None:
-        """Let the next append that knows nothing of the ledger begin there; see `EventStore.begin_after`."""
+        """Let the next append that would read the whole ledger begin after `head`; see `EventStore.begin_after`."""
         self._start = (head, version_of)
 
     def known_head(self) -> Head:
@@ -111,7 +111,7 @@ class Writer(ABC):
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """No other thread or process can append meanwhile; after an error the next turn reads from the start."""
+        """Keep other threads and processes from appending; after an error the next turn reads from the start."""
         self._begin(None)
         try:
             yield
@@ -134,12 +134,12 @@ class Writer(ABC):
             raise
 
     def _rewind(self) -> None:
-        """Know nothing of the ledger, but for the last event that was seen: it must still be there."""
+        """Forget everything except the last event that was seen: it must still be in the ledger."""
         self._known = self._seen()
         self._numbering = Numbering()
 
     def _seen(self) -> Head:
-        """The last event that this writer has read or written, also before an error."""
+        """The last event that this writer has read or written, even if an error followed."""
         return max(self._known, self._numbering.head, key=lambda head: head.seq)
 
     def _die(self, what: str) -> OutcomeUnknown:

@@ -1,1 +1,1 @@
-"""How a ledger is exported, copied, or merged into another one."""
+"""Export, copy and merge of ledgers."""

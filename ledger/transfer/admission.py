@@ -1,7 +1,7 @@
-"""Judges the events of another ledger before any of them is taken in: all of them or none.
+"""Checks the events of another ledger before any of them is imported: all of them or none.
 
-An event passes as it would when it is appended here: its line is one of ours, its fields are possible (`judgement`),
-and the story of its run allows it (`fold`). Also, only the ledger in which a run began may end, retract or annotate it,
+An event must pass the same checks as an append here: its line has our form, its fields are possible (`judgement`), and
+the history of its run allows it (`fold`). Also, only the ledger in which a run began may end, retract or annotate it,
 and everything that the other ledger says of ledgers that were merged into it is proven (`origins`).
 """
 
@@ -38,7 +38,7 @@ class Source(EventReader, Protocol):
 
 
 class RefusedLedger(LedgerError):
-    """A ledger with events that cannot have happened. Nothing was taken in; `findings` are the first of them."""
+    """A ledger with events that cannot have happened. Nothing was imported; `findings` are the first of them."""
 
     def __init__(self, url: str, findings: Sequence[Finding], count: int) -> None:
         self.findings, self.count = list(findings), count
@@ -59,18 +59,18 @@ class RefusedLedger(LedgerError):
 
 
 def shown(text: str) -> str:
-    """A foreign text for a terminal: one line, without control characters."""
+    """A text of another origin for a terminal: one line, without control characters."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:300])
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A ledger that may be taken in; `aside` are the positions, there, of events that it has set aside itself."""
+    """A ledger that may be imported; `aside` are the positions in it of events that it has set aside itself."""
 
     aside: Positions
 
 
 def judge_continuation(store: EventStore, source: Source, *, shared: int) -> None:
-    """Judge the events of a copy of this ledger that follow the `shared` ones, which both have.
+    """Check the events of a copy of this ledger that follow the first `shared` events, which both have.
 
     Raises RefusedLedger, and LedgerDamaged if its chain is broken.
     """
@@ -89,7 +89,7 @@ def judge_continuation(store: EventStore, source: Source, *, shared: int) -> Non
 
 
 def judge_other(store: EventStore, source: Source, *, origin: str, places: Places) -> Admitted:
-    """Judge the events of another ledger that are not in this one; `places` says which ones are.
+    """Check the events of another ledger that are not in this one; `places` has the events of this one.
 
     Raises RefusedLedger, and LedgerDamaged if its chain is broken.
     """
@@ -129,11 +129,11 @@ def _numbered(source: Source) -> Iterator[tuple[int, bytes]]:
 
 
 class _Judging:
-    """Holds the history as it would continue, and collects the events that do not fit."""
+    """Continues the history as if the events were appended, and collects the events that do not fit."""
 
     def __init__(self, store: EventStore, source: Source) -> None:
         self.aside: Positions = NOTHING
-        """The positions of events that the other ledger has set aside itself: they are not judged."""
+        """The positions of events that the other ledger has set aside itself: they are not checked."""
         self._history = History.of(store, details=False)
         self._before = (set(self._history.runs), set(self._history.groups))
         self._source = source
@@ -143,13 +143,13 @@ class _Judging:
         self._count = 0
 
     def refuse(self, seq: int, text: str) -> None:
-        """Note that an event cannot be taken in."""
+        """Note that an event cannot be imported."""
         self._count += 1
         if len(self._refused) < _MAX_SHOWN:
             self._refused.append(Finding(seq, text))
 
     def see_envelope(self, seq: int, line: bytes) -> Envelope:
-        """Judge the position and version in a line: with other numbers the chain could not be proven here."""
+        """Check the position and version in a line: with wrong numbers the chain could not be proven here."""
         try:
             envelope = codec.read_envelope(line)
         except BadLine as problem:
@@ -168,9 +168,9 @@ class _Judging:
     def see(
         self, seq: int, line: bytes, way: Sequence[str] = (), begun: Callable[[str], list[str]] | None = None
     ) -> None:
-        """Judge an event that is new here, and came through the ledgers `way`.
+        """Check an event that is new here, and came through the ledgers `way`.
 
-        `begun` gives the ledgers in which a run or group began; without it, all events are of one ledger.
+        `begun` returns the ledgers in which a run or group began; without it, all events are of one ledger.
         """
         if seq in self.aside:
             return

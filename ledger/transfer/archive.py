@@ -1,12 +1,12 @@
 """A ledger together with the files that its runs recorded, in one tar archive.
 
-The archive is laid out as a workspace is, so that `tar x` in an empty folder makes one:
+The archive has the layout of a workspace, so that `tar x` in an empty folder makes one:
 
     benchmark_results/ledger/00000000000000000001.jsonl
     benchmark_results/<run_group_id>/<directory>__<benchmark_id>/<run_id>/output/…
 
-The ledger comes first. So each file that follows can be compared with it: a file is taken in only if a run
-recorded it, with its size and its SHA-256, and only to the folder of that run.
+The ledger comes first, so that each file after it can be compared with it: a file is imported only if a run recorded
+it, with its size and its SHA-256, and only into the folder of that run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .exchange import LinesFile
 from .packed import UnreadableFile
 
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tar.zst")
-"""Endings of a path that is a ledger with files."""
+"""The endings of archive names."""
 
 _LEDGER = f"benchmark_results/ledger/{segment_name(1)}"
 _PIECE = 1024 * 1024
@@ -50,14 +50,14 @@ FolderOf = Callable[[Run], Path]
 
 
 class Left(msgspec.Struct, frozen=True):
-    """A file that was not written or not taken in, and why."""
+    """A file that was not written or not imported, and the reason."""
 
     name: str
     reason: str
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What was written: the ledger's head, how many files, and those that were left out."""
+    """The result of an export: the ledger's head, the number of files, and the files that were left out."""
 
     head: Head
     files: int
@@ -73,9 +73,9 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: FolderOf) -> Exported:
-    """Write a ledger, each line proven, and the files of its runs; the archive is written whole or not at all.
+    """Write a ledger, each line proven, and the files of its runs; the archive is written completely or not at all.
 
-    `root` is the workspace. The same ledger and files give the same archive. A file that is not what was recorded is
+    `root` is the workspace. The same ledger and files give the same archive. A file that differs from the record is
     left out. Raises LedgerDamaged and LedgerUnwritable.
     """
     left: list[Left] = []
@@ -107,7 +107,7 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
 
 
 def _recorded(reader: EventReader, root: Path, folder_of: FolderOf) -> Iterator[tuple[str, Path, Artifact]]:
-    """Every file that a run of the ledger recorded: its name in an archive, the run's folder, and what it is."""
+    """Every file that a run of the ledger recorded: its name in an archive, the run's folder, and its record."""
     for run in History.of(reader).runs.values():
         if run.imported is not None:
             continue  # Its files are where it was made.
@@ -125,7 +125,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 def _add(archive: tarfile.TarFile, name: str, folder: Path, artifact: Artifact) -> None:
-    """Raises NotReadable for a file that is not what was recorded, and OSError if it changes meanwhile."""
+    """Raises NotReadable for a file that differs from its record, and OSError if it changes meanwhile."""
     with open_inside(folder, artifact.path) as file:
         size = os.fstat(file.fileno()).st_size
         if size != artifact.bytes or digest(file) != artifact.sha256:
@@ -157,7 +157,7 @@ class Archive:
         self._tar = tar
 
     def receive(self, store: EventReader, *, root: Path, folder_of: FolderOf) -> Received:
-        """Take in the files that runs of the ledger `store` recorded. A file that is here already is never changed.
+        """Import the files that runs of the ledger `store` recorded. A file that exists here is never changed.
 
         Raises UnreadableFile if the archive is broken, and LedgerUnwritable.
         """
@@ -207,7 +207,7 @@ class Archive:
                     file.write(piece)
             if actual.hexdigest() != artifact.sha256:
                 raise NotReadable(f"has the SHA-256 {actual.hexdigest()}, but {artifact.sha256} was recorded")
-            os.link(beside, target)  # Not a rename: a file that was just put there stays.
+            os.link(beside, target)  # Not a rename: a file that another process has just created stays.
         except FileExistsError as problem:
             raise NotReadable("would replace another file, which stays as it is") from problem
         except OSError as problem:
@@ -221,7 +221,7 @@ class Archive:
 
 
 def _is_here(folder: Path, artifact: Artifact) -> bool:
-    """Whether the file that was recorded is in its place. Raises NotReadable if another file is."""
+    """Whether the recorded file is in its place. Raises NotReadable if another file is there."""
     try:
         with open_inside(folder, artifact.path) as file:
             if os.fstat(file.fileno()).st_size == artifact.bytes and digest(file) == artifact.sha256:
@@ -261,7 +261,7 @@ def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             member = tar.next()
         if member is None:
             return
-        getattr(tar, "members", []).clear()  # It keeps them all, and an archive may have any number.
+        getattr(tar, "members", []).clear()  # tarfile keeps all members in memory, and an archive may have any number.
         yield member
 
 
@@ -274,7 +274,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose description is small: tarfile reads it into memory before we can check it."""
+    """A member with a small description: tarfile reads it into memory before we can check it."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         is_description = self.type not in tarfile.SUPPORTED_TYPES or self.type in _DESCRIPTIONS

@@ -1,4 +1,4 @@
-"""Exports and copies: one file of lines, or another kind of store, with the chain unchanged."""
+"""Exports and copies to one file of lines or to another kind of store; the chain stays unchanged."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines"
 _BYTES_AT_ONCE = 1024 * 1024
 
 FILE_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-"""Endings of a path that is one file of lines."""
+"""The endings of the names of such files."""
 
 
 class LinesFile:
-    """A file with the lines of a ledger, from its first one on; packed if its name ends with `.gz` or `.zst`."""
+    """A file with the lines of a ledger, from the first line on; compressed if its name ends with `.gz` or `.zst`."""
 
     def __init__(self, path: Path, *, name: str | None = None) -> None:
         """`name` is its name in messages."""
@@ -59,31 +59,31 @@ class LinesFile:
     def prove(self) -> Iterator[bytes]:
         """Every line, in pieces, each proven to continue the chain. Raises LedgerDamaged."""
         head = Head()
-        for some in pieces_of(self.read_lines(), _BYTES_AT_ONCE):
+        for piece in pieces_of(self.read_lines(), _BYTES_AT_ONCE):
             try:
-                head = follow(some, head)
+                head = follow(piece, head)
             except BrokenChain as problem:
                 seq = problem.head.seq
                 raise LedgerDamaged(self.path, seq + 1, None, seq, problem.reason) from problem
-            yield b"".join(line + b"\n" for line in some)
+            yield b"".join(line + b"\n" for line in piece)
 
 
 def pieces_of(lines: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes]]:
     """The lines, in lists of about `max_bytes` bytes."""
-    some: list[bytes] = []
+    piece: list[bytes] = []
     size = 0
     for line in lines:
-        some.append(line)
+        piece.append(line)
         size += len(line)
         if size >= max_bytes:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def export_lines(store: EventStore, path: Path) -> Head:
-    """Write every line of a ledger, each proven, to one file, which is written whole or not at all. Returns its head.
+    """Write every line of a ledger, each proven, to one file, completely or not at all. Returns the ledger's head.
 
     Raises LedgerDamaged and LedgerUnwritable.
     """
@@ -99,22 +99,22 @@ def export_lines(store: EventStore, path: Path) -> Head:
 
 
 def copy(source: EventStore, target: EventStore, *, is_judged: bool = False) -> int:
-    """Bring the ledger `source` to the store `target` line by line. Returns the number of new events.
+    """Copy the ledger `source` to the store `target` line by line. Returns the number of new events.
 
-    The target is empty, or an earlier copy. With `is_judged`, what is new is judged first, as `take_in` does: your own
-    ledger can be copied as it is. Raises LedgerDamaged if either is damaged, OtherHistory if the target
+    The target is empty, or an earlier copy. With `is_judged`, new events are checked first, as in `take_in`; for your
+    own ledger that is not needed. Raises LedgerDamaged if either is damaged, OtherHistory if the target
     holds something else, RefusedLedger, and what `EventStore.append_lines` raises.
     """
-    there = head_of(target.prove())
-    here = next(source.read(after=there.seq - 1), None) if there.seq else None
-    if there.seq and (here is None or here.hash != there.hash):
+    known = head_of(target.prove())
+    record = next(source.read(after=known.seq - 1), None) if known.seq else None
+    if known.seq and (record is None or record.hash != known.hash):
         raise OtherHistory(
-            f"{target.url} is not an earlier copy of {source.url}: their events {there.seq} differ. "
+            f"{target.url} is not an earlier copy of {source.url}: their events {known.seq} differ. "
             f"Nothing was written.\nhint: give an empty place, or merge with `ledger import`"
         )
     if is_judged:
-        judge_continuation(target, source, shared=there.seq)
-    return target.append_lines(itertools.islice(_lines(source.prove()), there.seq, None))
+        judge_continuation(target, source, shared=known.seq)
+    return target.append_lines(itertools.islice(_lines(source.prove()), known.seq, None))
 
 
 def head_of(pieces: Iterable[bytes]) -> Head:

@@ -1,7 +1,7 @@
-"""Taking in the ledger of another machine: its events, ids and times stay, and get new places here.
+"""Imports the ledger of another machine: its events keep ids and times, and get new positions here.
 
-The other chain stays provable: `merged` says where its events are here, and its last hash. With their
-old numbers, in that order, they give the same lines, and so the same hash (`origins`).
+The other chain stays provable: `merged` gives the positions of its events here, and its last hash. With their original
+positions, in that order, they give the same lines, and so the same hash (`origins`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .exchange import pieces_of
 from .places import Places
 
 _BYTES_AT_ONCE = 4 * 1024 * 1024
-"""Bytes of events that are appended together: bounds memory."""
+"""Maximum size of the events that are appended together; it limits memory."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """The result of an import: events that were added, that were here before, and whether the chain was continued."""
+    """The result of an import: the numbers of added and of known events, and whether the chain was continued."""
 
     added: int
     known: int
@@ -34,7 +34,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def take_in(store: EventStore, source: Source, *, name: str, by: str = "") -> Taken:
-    """Bring the events of another ledger into this one, all of them or none; a second time adds nothing.
+    """Import the events of another ledger, all of them or none; a second import adds nothing.
 
     A ledger that continues this one (or that this one continues) is copied line by line, so that the chain goes on.
     Any other is merged. `name` is recorded in the `merged` event, `by` is its author. Raises RefusedLedger if it holds
@@ -62,7 +62,7 @@ def take_in(store: EventStore, source: Source, *, name: str, by: str = "") -> Ta
 
 
 def _identify(pieces: Iterable[bytes]) -> tuple[str, Head]:
-    """The first and the last hash of a ledger."""
+    """The first hash and the head of a ledger."""
     first_hash, head = GENESIS, Head()
     for lines in pieces:
         if first_hash == GENESIS:
@@ -76,19 +76,19 @@ def _hash_at(reader: EventReader, seq: int) -> str:
 
 
 def _merge(store: EventStore, source: Source, origin: str, name: str, places: Places) -> int:
-    """Append the events that are not here yet, with `merged` events about their places. Returns their number."""
+    """Append the events that are not here yet, with `merged` events about their positions. Returns their number."""
     done = _last_merge(store, source, origin)
     latest = done or Merged(origin=origin, position=0, head_hash=GENESIS, stretches=[])
     added = 0
-    for some in pieces_of(source.read_lines(after=latest.position), _BYTES_AT_ONCE):
+    for piece in pieces_of(source.read_lines(after=latest.position), _BYTES_AT_ONCE):
         end = Merged(
             origin=origin,
-            position=latest.position + len(some),
-            head_hash=some[-1][-66:-2].decode(),
+            position=latest.position + len(piece),
+            head_hash=piece[-1][-66:-2].decode(),
             stretches=latest.stretches,
             source=name,
         )
-        more, latest = _append(store, places, [_as_new(line) for line in some], latest, end)
+        more, latest = _append(store, places, [_as_new(line) for line in piece], latest, end)
         added += more
     return added
 
@@ -96,7 +96,7 @@ def _merge(store: EventStore, source: Source, origin: str, name: str, places: Pl
 def _append(
     store: EventStore, places: Places, events: list[NewEvent], begin: Merged, end: Merged
 ) -> tuple[int, Merged]:
-    """Append the events between an announcement and `end`, which gets their places. Returns the number of new ones."""
+    """Append the events between an announcement and `end`. Returns the number of new ones, and the new `end`."""
     outcome: list[tuple[int, Merged]] = []
     origin = end.origin
 
@@ -120,7 +120,7 @@ def _append(
 
 
 def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str, by: str) -> None:
-    """Set aside here the events that the other ledger had set aside."""
+    """Set aside here the events that the other ledger has set aside."""
     places = Places(store)
 
     def decide(_: Iterator[Record]) -> list[NewEvent]:
@@ -143,7 +143,7 @@ def _set_aside(store: EventStore, source: Source, aside: Positions, origin: str,
 
 
 def _brought_from(store: EventStore, origin: str) -> set[int]:
-    """The places of the events that came from a ledger."""
+    """The positions of the events that came from a ledger."""
     origins = origins_of(store)
     return {
         place
@@ -159,12 +159,12 @@ def _as_new(line: bytes) -> NewEvent:
 
 
 def _last_merge(store: EventStore, source: Source, origin: str) -> Merged | None:
-    """The newest `merged` event of which the source is a continuation; a fork of the same origin does not count."""
+    """The newest `merged` event that the source continues; a fork of the same origin does not count."""
     for claim in reversed(origins_of(store).claims):
         event = claim.event
         if event.origin != origin or claim.fault is not None:
             continue
-        there = next(source.read(after=event.position - 1), None)
-        if there is not None and there.hash == event.head_hash:
+        record = next(source.read(after=event.position - 1), None)
+        if record is not None and record.hash == event.head_hash:
             return event
     return None

@@ -1,4 +1,4 @@
-"""Packed files, read and written piece by piece: a foreign one may be far larger than it looks."""
+"""Compressed files, read and written in pieces: a file of another origin may be far larger than it looks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Maximum size of a line that is read; an event has a few thousand bytes."""
+"""Maximum size of a line; an event usually has a few thousand bytes."""
 
 _MAX_RATIO = 200
-"""Maximum ratio of unpacked to packed bytes. A ledger has about 10; a higher ratio is made to fill the memory."""
+"""Maximum ratio of unpacked to packed bytes. A ledger has about 10; a higher one indicates an attack on memory."""
 
 _ALWAYS_FINE = 64 * 1024 * 1024
 
@@ -28,11 +28,11 @@ _PIECE = 1024 * 1024
 
 
 class UnreadableFile(LedgerError):
-    """A file that is not an export of a ledger, though it was given as one."""
+    """A file that was given as an export of a ledger, but is not one."""
 
 
 class _Bounded:
-    """The bytes of a packed file; raises UnreadableFile if they are more than its size allows."""
+    """The unpacked bytes of a file; raises UnreadableFile if there are more than its size allows."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
@@ -54,9 +54,9 @@ class _Bounded:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file, by its ending: `.gz`, `.zst`, or another. Only `read(size)` is promised.
+    """The unpacked bytes of a file; its ending (`.gz`, `.zst`) says how. Only `read(size)` is supported.
 
-    Raises UnreadableFile, also while it is read.
+    Raises UnreadableFile, also during reading.
     """
     try:
         with _unpacking(path) as file:
@@ -83,9 +83,9 @@ def _unpacking(path: Path) -> BinaryIO:
 
 
 def packing(path: Path, raw: BinaryIO) -> BinaryIO:
-    """What packs the bytes that are written to it into `raw`, as the name of `path` says; it is to be closed.
+    """A file that compresses what is written to it into `raw`, by the ending of `path`. The caller closes it.
 
-    It holds neither a name nor a time, so the same bytes give the same file.
+    The output holds neither a name nor a time, so the same bytes give the same file.
     """
     if path.suffix == ".gz":
         return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=cast("BufferedIOBase", raw), mtime=0))

@@ -1,4 +1,4 @@
-"""The place of each event of a ledger, by its id (to find one that comes a second time) and by its stream."""
+"""The positions of a ledger's events, by id (to find an event that arrives twice) and by stream."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..storage import codec
 from ..store import EventReader
 
 _BYTES = 8
-"""Size of the digest of an event's content: it tells another event with the same id from the same event."""
+"""Size of the digest of an event's content, by which two events with the same id are compared."""
 
 
 class Places:
-    """Follows a store. Call `catch_up` under the lock if every event counts."""
+    """Follows a store. Call `catch_up` under the lock if no event may be missed."""
 
     def __init__(self, store: EventReader) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class Places:
         self.of_id: dict[str, int] = {}
 
     def catch_up(self) -> None:
-        """Read what was appended since."""
+        """Read the events that were appended since the last call."""
         for line in self._store.read_lines(after=self.seq):
             envelope = codec.read_envelope(line)
             self.of_id[envelope.id] = self.seq = envelope.seq
