@@ -23,10 +23,21 @@ def open_regular(path: Path) -> BinaryIO:
 def read_regular(path: Path, *, most: int) -> bytes:
     """The bytes of a regular file that has at most `most` of them. Raises OSError."""
     with open_regular(path) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
+        content = read_at_most(file, most)
+    if content is None:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
     return content
+
+
+def read_at_most(file: BinaryIO, most: int) -> bytes | None:
+    """The bytes of an opened file that has at most `most` of them; None if it has more. Raises OSError.
+
+    A file that is too large is not read: its first bytes would take memory for nothing.
+    """
+    if os.fstat(file.fileno()).st_size > most:
+        return None
+    content = file.read(most + 1)
+    return content if len(content) <= most else None  # It may grow meanwhile.
 
 
 def _not_regular(path: Path) -> OSError:

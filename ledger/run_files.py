@@ -105,8 +105,9 @@ def read_inside(root: Path, path: str | PurePosixPath, *, most: int) -> bytes:
     """
     with open_inside(root, path) as file:
         try:
-            content = file.read(most + 1)
-            if len(content) > most:
+            # A file that is too large is not read, but it may grow meanwhile.
+            is_larger = os.fstat(file.fileno()).st_size > most
+            if is_larger or len(content := file.read(most + 1)) > most:
                 raise NotReadable(f"has {os.fstat(file.fileno()).st_size} bytes, and at most {most} are read")
         except OSError as problem:
             raise NotReadable(f"cannot be read: {problem.strerror}") from problem

@@ -18,7 +18,7 @@ import msgspec
 
 from ..atomic_file import write_atomically
 from ..cache import cache_folder
-from ..regular_file import open_regular
+from ..regular_file import open_regular, read_at_most
 from .asking import Answer, Question
 
 _FILE = "checks.json"
@@ -85,8 +85,8 @@ def _read(now: float) -> dict[str, _Entry]:
         with open_regular(cache_folder() / _FILE) as file:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 return {}
-            content = file.read(_MAX_BYTES + 1)
-        found = msgspec.json.decode(content, type=_File) if len(content) <= _MAX_BYTES else None
+            content = read_at_most(file, _MAX_BYTES)
+        found = None if content is None else msgspec.json.decode(content, type=_File)
     except (OSError, ValueError, RecursionError):
         return {}  # It does not exist, or is not ours: it will be written anew.
     if found is None or found.boot != _boot_id():

@@ -14,6 +14,7 @@ import msgspec
 
 from ..functions import search_options
 from ..manifest import ResultSpec
+from ..regular_file import read_at_most
 from .storable import storable, well_formed
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -82,8 +83,8 @@ def shown_name(path: Path) -> str:
 
 
 def _load(file: BinaryIO) -> Any:
-    content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
+    content = read_at_most(file, MAX_BYTES)
+    if content is None:
         size = os.fstat(file.fileno()).st_size
         raise ValueError(f"{size} bytes are too many for a result, which has at most {MAX_BYTES}")
     document = _decode(content)

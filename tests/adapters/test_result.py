@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from benchmarks.adapters.manifest import parse_manifest
-from benchmarks.adapters.result import LARGE_BYTES, child, read_result, read_spec
+from benchmarks.adapters.regular_file import read_regular
+from benchmarks.adapters.result import LARGE_BYTES, MAX_BYTES, child, read_result, read_spec
+from benchmarks.ledger.run_files import NotReadable, read_inside
 
 
 @pytest.fixture
@@ -113,6 +116,23 @@ def test_a_file_that_is_too_large_is_not_read(read, monkeypatch):
     write(read.output / "result.json", {"score": 0.5})
     monkeypatch.setattr("benchmarks.adapters.result.reading.MAX_BYTES", 5)
     assert read().reason == "bad_result"
+
+
+def test_a_file_that_is_far_too_large_takes_no_memory(read):
+    path = write(read.output / "result.json", {"score": 0.5})
+    os.truncate(path, 4 * MAX_BYTES)
+    tracemalloc.start()
+    try:
+        reading = read()
+        assert tracemalloc.get_traced_memory()[1] < MAX_BYTES / 10
+        with pytest.raises(OSError, match="more than"):
+            read_regular(path, most=MAX_BYTES)
+        with pytest.raises(NotReadable, match="at most"):
+            read_inside(read.output, "result.json", most=MAX_BYTES)
+        assert tracemalloc.get_traced_memory()[1] < MAX_BYTES / 10
+    finally:
+        tracemalloc.stop()
+    assert reading.reason == "bad_result" and f"{4 * MAX_BYTES} bytes" in (reading.error or "")
 
 
 def test_a_large_file_is_read_by_another_process_to_the_same_effect(read):
