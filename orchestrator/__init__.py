@@ -1,1 +1,1 @@
-"""Plan, claim, execute, record: from a request to events in the ledger."""
+"""Plans, claims, executes and records runs: a request becomes events in the ledger."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.orchestrator` is the command line, as `benchmarks` is."""
+"""`python -m benchmarks.orchestrator` is the same command line as `benchmarks`."""
 
 from ..cli.main import main
 

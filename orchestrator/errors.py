@@ -1,4 +1,4 @@
-"""Errors of usage: what the user has to change. Exit code 2."""
+"""Usage errors, which the user can correct. Exit code 2."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from ..ledger.errors import ExpectedError
 
 
 class UsageError(ExpectedError):
-    """A message that says what is wrong, and a hint that says what to do instead. Nothing was written."""
+    """An error with a message that says what is wrong and a hint that says what to do. Nothing was written."""

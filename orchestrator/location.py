@@ -1,4 +1,4 @@
-"""Where things are recorded: a workspace and its ledger."""
+"""The place where runs are recorded: a workspace and its ledger."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Location:
     def ledger(
         self, store: EventStore | None = None, *, on_append: Callable[[list[Record]], None] = lambda _: None
     ) -> tuple[Ledger, Redactor]:
-        """The ledger to write to, and the redactor that keeps secrets out of it. No other code opens one."""
+        """The ledger to write to, and the redactor that keeps secrets out of it. Only this method opens it to write."""
         from ..ledger.ledger import Ledger
         from .redaction import Redactor, secrets_of
 
@@ -58,7 +58,7 @@ class Location:
         environ: Mapping[str, str] | None = None,
         notice: Notice = _log.warning,
     ) -> Self:
-        """The location that arguments, variables and the current folder name. Raises UsageError."""
+        """The location from the arguments, the variables or the current folder, in this order. Raises UsageError."""
         environ = os.environ if environ is None else environ
         root = Path(workspace or environ.get(WORKSPACE_VARIABLE) or default_workspace(Path.cwd())).absolute()
         if root.exists() and not root.is_dir():

@@ -1,4 +1,4 @@
-"""An order: the options of `run` as one record, and the cells and the request that they describe."""
+"""An order: the options of `run` in one struct, and the cells and the request that they describe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_PROVIDER = "groq"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of `run`; the names are those of the options."""
+    """The options of `run`, with the same names."""
 
     campaign: Loaded | None = None
     benchmarks: Sequence[str] = ()
@@ -76,7 +76,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def _sets(self, name: str) -> bool:
-        """Whether an option was given, and differs from its default."""
+        """Whether an option differs from its default."""
         value, default = getattr(self, name), getattr(_DEFAULTS, name)
         return bool(value) if default == () else value != default
 
@@ -87,7 +87,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> Limits:
-        """What ends a run early."""
+        """The time limits of a run."""
         return Limits(self.timeout, self.stall)
 
     @property
@@ -133,11 +133,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
     def _agents(self, manifest: Manifest) -> Sequence[str]:
-        """The labels of the agents that run a benchmark."""
+        """The agents that run a benchmark."""
         if self.agents:
             return _names(self.agents)
         if self.every_agent:
-            # A benchmark that any agent can run does not name agents.
+            # A benchmark for any agent does not name agents.
             return [agent for agent in manifest.agents if agent != ANY_AGENT] or [manifest.default_agent]
         return [self.agent or manifest.default_agent]
 
@@ -145,7 +145,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The request as it is recorded in the ledger."""
         options = [item for cell in cells for item in cell.adapter.manifest.options.items()]
         secret = {name for name, option in options if option.secret_as(name)}
-        agent, extra = self._asked(cells[0])
+        agent, extra = self._requested(cells[0])
         return Request(
             benchmarks=list(dict.fromkeys(planned.adapter.id for planned in plan)),
             agent=agent,
@@ -155,8 +155,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             flags=self._flags(secret),
         )
 
-    def _asked(self, first: Cell) -> tuple[str | None, Json]:
-        """The agents and the options that were asked for."""
+    def _requested(self, first: Cell) -> tuple[str | None, Json]:
+        """The requested agents and options."""
         if self.campaign:
             return ", ".join(self.campaign.file.matrix.agents or []) or None, self.campaign.file.options
         return first.agent if self.again else ", ".join(_names(self.agents)) or self.agent, first.extra
@@ -195,9 +195,9 @@ _DEFAULTS = Order()
 _CONTENDERS = ("agent", "agents", "every_agent")
 _SELECTION = ("benchmarks", "everything", *_CONTENDERS, "extra")
 _OF_A_CAMPAIGN = (*_SELECTION, "provider", "model", "base_url", "again")
-"""What a campaign file says itself."""
+"""The options that a campaign file sets."""
 _OF_A_RUN = (*_SELECTION, "repeats")
-"""What the run that is repeated says itself."""
+"""The options that are taken from the repeated run."""
 
 
 def _names(values: Sequence[str]) -> list[str]:

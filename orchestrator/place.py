@@ -1,4 +1,4 @@
-"""A workspace with its ledger: what a Python program opens to run benchmarks and to ask about their history."""
+"""A workspace with its ledger. A Python program opens it to run benchmarks and to read their history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..projections.workspace import Workspace
 from .errors import UsageError
 from .location import Location
 
-if TYPE_CHECKING:  # What a question needs is imported when it is asked: opening a place takes no time.
+if TYPE_CHECKING:  # Methods import what they need when they are called, so that opening a place is fast.
     import sqlite3
 
     from ..ledger.events import Record
@@ -48,8 +48,8 @@ def open_place(
     `workspace` is a folder of benchmarks and results, and `ledger` the URL of a ledger. Their defaults are those of the
     command line: the variables `BENCHMARKS_WORKSPACE` and `BENCHMARKS_LEDGER`, then the current folder if it holds a
     `benchmarks.toml` or a `benchmark_results/` or is a checkout of a known kind, else `benchmarks/` in it. `notice` is
-    called with one sentence if something had to be repaired or rebuilt; by default it is logged as a warning of the
-    logger `benchmarks`.
+    called with one sentence if something had to be repaired or rebuilt; by default the sentence is logged as a warning
+    by the logger `benchmarks`.
 
         >>> place = open_place("my-workspace")
         >>> place.runs(status="failed")
@@ -61,14 +61,14 @@ def open_place(
 
 
 class Place(Location):
-    """A workspace and its ledger. Each question is answered from the ledger as it is at that moment.
+    """A workspace and its ledger. Each method reads the present state of the ledger.
 
-    Reading methods raise LedgerDamaged if the ledger is damaged, and SelectionError for a name that means nothing.
+    Reading methods raise LedgerDamaged if the ledger is damaged, and SelectionError for an unknown name.
     """
 
     @contextlib.contextmanager
     def history(self, as_of: AsOf | None = None) -> Iterator[sqlite3.Connection]:
-        """A read-only connection to the tables of `orchestrator.sqlite`: now, or as the ledger was at `as_of`."""
+        """A read-only connection to the tables of `orchestrator.sqlite`, as they are now or as they were at `as_of`."""
         from ..ledger.past import Past
         from ..projections.sqlite.opening import open_apart, open_history
 
@@ -83,7 +83,7 @@ class Place(Location):
 
     @contextlib.contextmanager
     def catalogue(self, include: Collection[Doubtful] = ()) -> Iterator[Catalogue]:
-        """Everything that a name can mean in `compare` and `check`; use it inside a `with` block."""
+        """The catalogue in which `compare` and `check` look up names; use it inside a `with` block."""
         from ..projections.sqlite.catalogue import StoredCatalogue
 
         with contextlib.ExitStack() as opened:
@@ -111,7 +111,7 @@ class Place(Location):
         max_tokens: int | None = None,
         max_minutes: float | None = None,
     ) -> Result:
-        """Run benchmarks, each unless the ledger holds a success of the same work, as the command `run` does.
+        """Run benchmarks as the command `run` does: work that has succeeded before is skipped.
 
         `benchmarks` are ids, or "all". `model` is `provider:model`, or the name of a model of the default provider.
         `options` is what `--extra` takes. Progress goes to the logger `benchmarks`. After KeyboardInterrupt, what was
@@ -149,13 +149,13 @@ class Place(Location):
         return conduct_here(self, order)
 
     def record(self, benchmark: str, **settings: Any) -> Recorder:
-        """Record a run that this program makes itself, in a `with` block; see `benchmarks.record`."""
+        """Record a run that this program performs itself, in a `with` block; see `benchmarks.record`."""
         from .recorder import record
 
         return record(benchmark, place=self, **settings)
 
     def runs(self, *, benchmark: str | None = None, status: str | None = None, as_of: AsOf | None = None) -> list[Run]:
-        """The runs, in the order of their start.
+        """The runs, ordered by their start.
 
         >>> [run.score for run in place.runs(benchmark="human_eval", status="succeeded")]
         [0.5]
@@ -187,7 +187,7 @@ class Place(Location):
     def compare(self, first: str, second: str, *more: str, include: Collection[Doubtful] = ()) -> Comparison:
         """Compare runs, groups, models, agents or moments with the first one, task by task.
 
-        Each is named as on the command line: an id or its beginning, `MODEL` or `PROVIDER:MODEL`, an agent,
+        They are named as on the command line: an id or its beginning, `MODEL` or `PROVIDER:MODEL`, an agent,
         `as-of:TIME` or `now`.
         """
         from ..projections.scores.comparison import compare
@@ -247,16 +247,16 @@ class Place(Location):
     def events(
         self, after: int = 0, *, stream: str | None = None, types: Collection[str] | None = None
     ) -> Iterator[Record]:
-        """The events after position `after`, in order: all, or those of a stream or of some types."""
+        """The events after position `after`, in order: all, or those of one stream or of the given types."""
         return self.store().read(after, stream=stream, types=types)
 
     def verify(
         self, *, files: bool = True, checkpoint: Checkpoint | None = None, since: Checkpoint | None = None
     ) -> Report:
-        """Prove that every event is as it was written, and that the files of runs are those recorded.
+        """Verify that no event was changed, and that the files of runs match their recorded digests.
 
-        With a `checkpoint`, also that the history up to it is the one that it knows. With `since`, only what came after
-        that checkpoint is checked. `is_sound` of the report says the result.
+        With a `checkpoint`, also verify that the history up to it matches the checkpoint. With `since`, check only the
+        events after that checkpoint. The result is `is_sound` of the report.
         """
         from ..ledger.proof.verify import verify
 
@@ -264,7 +264,7 @@ class Place(Location):
         return verify(self.store(), folder_of=folder_of, checkpoint=checkpoint, since=since)
 
     def export_viewer_data(self) -> Path:
-        """Rebuild `orchestrator.sqlite` and `viewer_data.json` from the ledger; the path of the latter."""
+        """Rebuild `orchestrator.sqlite` and `viewer_data.json` from the ledger. Returns the path of the latter."""
         from ..projections.sqlite.refresh import rebuild_all
 
         return rebuild_all(self.workspace.database, self.workspace.viewer_data, self.store(), notice=self.notice)
@@ -284,7 +284,7 @@ def check_history(
     across: bool,
     quarantined: Collection[str] = (),
 ) -> Check:
-    """The check of what a name means (by default the newest group) against a named baseline.
+    """Check the runs that a name selects (by default the newest group) against a named baseline.
 
     Raises SelectionError for an unknown name, and UsageError if the baseline has nothing to compare.
     """
@@ -314,7 +314,7 @@ def check_history(
 
 
 def _provider_and_model(model: str | None) -> tuple[str | None, str | None]:
-    """`provider:model` in its parts. The name of a model may hold a colon too: only a known provider is taken off."""
+    """The provider and the model of `provider:model`. A model name may hold a colon, so the provider must be known."""
     from .models.providers import providers
 
     provider, separator, name = (model or "").partition(":")

@@ -1,11 +1,11 @@
-"""A pytest plugin: a marked test records what it measures as a run in the ledger.
+"""A pytest plugin: a marked test records its measurements as a run in the ledger.
 
     @pytest.mark.recorded("sums", model="openai:gpt-4.1", options={"seed": 1})
     def test_sums(recorded_run):
         recorded_run.score(0.83, samples=30)
 
-The marker takes what `benchmarks.record` takes. A test whose work has succeeded before is skipped; with
-`policy="force"` it runs again. A test that fails is a failed run.
+The marker takes the arguments of `benchmarks.record`. A test whose work has succeeded before is skipped; with
+`policy="force"` it runs again. A test that fails is recorded as a failed run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Keep the exception that ended the test for its run."""
+    """Keep the exception of a failed test for its run."""
     if call.when == "call" and call.excinfo is not None:
         item.stash[_FAILURE] = call.excinfo.value
     return (yield)

@@ -1,4 +1,4 @@
-"""Runs that a Python program makes itself: claimed, watched and recorded like those of a benchmark with a manifest."""
+"""Records runs that a Python program performs itself. They are claimed and watched like runs of a manifest."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _log = logging.getLogger("benchmarks")
 
 
 class AlreadyDone(Exception):
-    """The same work has succeeded before, or another process runs it now. `run` is that run."""
+    """The same work has succeeded before, or runs now in another process. `run` is that run."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -79,10 +79,10 @@ class AlreadyDone(Exception):
 
 
 class Recorder:
-    """A run under way, from the start of its `with` block to the end; made by `record`.
+    """A run that lasts as long as its `with` block; `record` creates it.
 
-    If the same work is done and `if_done` is "return", `is_done` is true, `run` is that run, and what the block reports
-    is ignored.
+    If the same work is done and `if_done` is "return", `is_done` is true, `run` is that run, and the reports of the
+    block are ignored.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Recorder:
     # -- what the block reports
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report how far the run is: `done` of `total` steps."""
+        """Report progress: `done` of `total` steps."""
         self._progress = Progress(done=done, total=total, note=self._redactor_text(note))
 
     def log(self, text: str) -> None:
@@ -184,7 +184,7 @@ class Recorder:
         self._write("_out", text)
 
     def sample(self, id: str, score: float | None = None, **fields: Any) -> None:
-        """Record one sample with its score and whatever else there is to say of it, such as `input` and `output`.
+        """Record one sample with its score and any other fields, such as `input` and `output`.
 
         Comparisons pair samples of two runs by `id`.
         """
@@ -214,7 +214,7 @@ class Recorder:
             file.write(line + b"\n")
 
     def artifact(self, path: str | os.PathLike[str], name: str | None = None) -> Path:
-        """Keep a copy of a file with the run, as `name` below its output folder; the path of the copy.
+        """Copy a file to `name` below the run's output folder. Returns the path of the copy.
 
         Raises UsageError if `name` leads out of that folder.
         """
@@ -239,7 +239,7 @@ class Recorder:
         standard_error: float | None = None,
         metrics: Mapping[str, Any] | None = None,
     ) -> None:
-        """Set the score of the run; called again, the last call counts.
+        """Set the score of the run. If it is called again, the last call counts.
 
         Without a `value` it is the mean of the samples' scores. The number of samples and the standard error are taken
         from the recorded samples if they are not given. Raises UsageError for a value that is not a finite number.
@@ -271,7 +271,7 @@ class Recorder:
         return run
 
     def _recover(self) -> bool:
-        """Close an earlier run of the same work that holds the claim and whose process is gone; whether that worked."""
+        """Close an earlier run of the same work if its process is dead. Returns whether a run was closed."""
         digest = self._planned.signature.digest
         root = self.place.workspace.root
         recovered = recover(
@@ -284,7 +284,7 @@ class Recorder:
         return bool(recovered)
 
     def _try_to_claim(self) -> tuple[Run, bool]:
-        """The run that was claimed and True, or the run because of which this work cannot be claimed and False."""
+        """The claimed run and True, or the run that prevents a claim and False."""
         planned = self._planned
         verdict: Verdict | None = None
 
@@ -339,7 +339,7 @@ class Recorder:
             if beat := self._pulse.beat(time.monotonic(), self._progress):
                 try:
                     self._ledger.append(self.run.run_id, beat, sync=False)
-                except Exception as problem:  # noqa: BLE001 - a heartbeat that is missed ends no run
+                except Exception as problem:  # noqa: BLE001 - a missed heartbeat does not end a run
                     self._pulse.was_missed()
                     _log.warning("%s: a heartbeat was not recorded: %s", self.run.run_id, problem)
 
@@ -362,7 +362,7 @@ class Recorder:
         return {name: value for name, value in document.items() if value is not None}
 
     def _manifest(self) -> Manifest:
-        """The manifest by which the result is weighed: `score` decides its unit, and what it says of samples."""
+        """The manifest by which the result is read. Its unit and its fields depend on `score` and `sample`."""
         document = self._document()
         metrics = document.get("metrics") or {}
         result = ResultSpec(
@@ -408,10 +408,10 @@ def record(
     ledger: str | None = None,
     place: Location | None = None,
 ) -> Recorder:
-    """Record a run that this program makes itself, in a `with` block.
+    """Record a run that this program performs itself, in a `with` block.
 
     `benchmark` is an id. `model` is `provider:model`, or a name alone. `options` are the settings that make two runs
-    different work. The run is claimed in the ledger: the same work is never run twice, unless `policy` is "force" (or
+    different work. The run is claimed in the ledger: the same work is not run twice, unless `policy` is "force" (or
     "rerun_failed", to decide by the last attempt). It has heartbeats, a log, samples, artifacts and a score, and ends
     as `finished` or, if the block raises or sets no score, as `failed`.
 
@@ -422,9 +422,9 @@ def record(
         ...         run.sample(id=question, score=float(said == answer), output=said)
         ...     run.score()
 
-    At the start of the block, AlreadyDone is raised if the same work has succeeded or runs elsewhere (with
-    `if_done="return"` a success gives its run back, and `is_done` is true), and LedgerDamaged, UsageError for an id,
-    model or option that cannot be recorded.
+    Raises UsageError for an id, model or option that cannot be recorded. The start of the block raises LedgerDamaged,
+    and AlreadyDone if the same work has succeeded or runs elsewhere (with `if_done="return"`, a success is returned as
+    `run`, and `is_done` is true).
     """
     place = place or Location.find(workspace, ledger)
     planned = _planned(benchmark, model, agent, options or {}, unit, higher_is_better)
@@ -499,5 +499,5 @@ def _number(name: str, value: float | None) -> float | None:
 
 
 def _encoded(value: Json, redactor: Redactor) -> bytes:
-    """A line of JSON without secrets; what JSON cannot hold is written as text."""
+    """A line of JSON without secrets. Values that JSON does not support are written as text."""
     return msgspec.json.encode(redactor.value(msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))))

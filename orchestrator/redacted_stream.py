@@ -1,4 +1,4 @@
-"""A child's output on its way to the logs, without secrets, also if one arrives in pieces."""
+"""Removes secrets from a child's output before it is logged, even if a secret arrives in pieces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from ..adapters.secret_shapes import hide_bytes, may_go_on
 
 _MAX_HELD = 16 * 1024
-"""Bytes of a possible secret of a known shape that are held back until its end arrives."""
+"""Maximum bytes of a possible secret that are held back until its end arrives."""
 _FEW = 16
 _PEM = b"-----BEGIN "
 _PEM_END = re.compile(rb"-----END [A-Z0-9 ]{0,48}-----")
@@ -15,10 +15,10 @@ _SCHEME = re.compile(rb"(?i)\b(?:bearer|basic)[ \t]+\Z")
 
 
 class RedactedStream:
-    """Replaces secrets in a stream of bytes, also where one is split across pieces.
+    """Replaces secrets in a stream of bytes, even if a secret is split across pieces.
 
-    `marks` are known values, with what replaces each. What has the shape of a secret is replaced as well. Only what may
-    be the beginning of a secret is held back, so that a log can be followed live.
+    `marks` maps known values to their replacements. Text with the shape of a secret is replaced too. Only a possible
+    beginning of a secret is held back, so that a log can be followed live.
     """
 
     def __init__(self, marks: dict[bytes, bytes]) -> None:
@@ -26,11 +26,11 @@ class RedactedStream:
         self._shapes = _Shapes()
 
     def feed(self, piece: bytes) -> bytes:
-        """What can be written now."""
+        """Take a piece. Returns the bytes that can be written now."""
         return self._shapes.feed(self._values.feed(piece))
 
     def flush(self) -> bytes:
-        """What was held back, at the end of the stream."""
+        """The bytes that are still held back, at the end of the stream."""
         return self._shapes.feed(self._values.flush()) + self._shapes.flush()
 
 
@@ -50,7 +50,7 @@ class _Values:
         done, out = 0, []
         for match in () if self._is_clean(text) else self._pattern.finditer(text):
             if self._may_grow(text[match.start() :]):
-                break  # A longer secret begins with this one, and its rest may be on its way.
+                break  # A longer secret begins with this one, and its rest may still arrive.
             out += [text[done : match.start()], self._marks[match[0]]]
             done = match.end()
         keep = self._unfinished(text[done:])
@@ -63,18 +63,18 @@ class _Values:
         return self._pattern.sub(lambda match: self._marks[match[0]], held) if self._pattern else held
 
     def _is_clean(self, text: bytes) -> bool:
-        """Whether the text holds none of the values: a few are found faster one by one than all at once."""
+        """Whether the text holds none of the values. A few values are found faster one by one."""
         return len(self._forms) <= _FEW and not any(form in text for form in self._forms)
 
     def _may_grow(self, end: bytes) -> bool:
         return any(len(form) > len(end) and form.startswith(end) for form in self._forms)
 
     def _unfinished(self, text: bytes) -> int:
-        """The length of the longest end of `text` with which a secret may begin."""
+        """The length of the longest end of `text` that may be the beginning of a secret."""
         longest = 0
         for form in self._forms:
             place = max(0, len(text) - len(form) + 1)
-            # From the left: the first end that fits is the longest.
+            # The search goes from the left, so the first match is the longest.
             while (place := text.find(form[:1], place)) >= 0 and len(text) - place > longest:
                 if form.startswith(text[place:]):
                     longest = len(text) - place
@@ -84,7 +84,7 @@ class _Values:
 
 
 class _Shapes:
-    """Replaces what has the shape of a secret."""
+    """Replaces text that has the shape of a secret."""
 
     def __init__(self) -> None:
         self._held = b""

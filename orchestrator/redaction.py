@@ -1,10 +1,10 @@
-"""Secrets stay out of everything that is kept or shown: events, logs, error texts.
+"""Removes secrets from everything that is recorded or shown: events, logs, error texts.
 
-A secret is the value of a variable or an option whose name says so, or whatever has the shape of one. The lists of
-names and shapes are `adapters.secret_names` and `adapters.secret_shapes`. A value is replaced by `[redacted:NAME]`.
+A secret is the value of a variable or an option with a secret name, or a text with the shape of a secret. The lists of
+names and shapes are in `adapters.secret_names` and `adapters.secret_shapes`. A value is replaced by `[redacted:NAME]`.
 
-A value that is a short plain word, a word of this program, or the name of something that is run, is not taken for a
-secret: `OPENAI_API_KEY=ollama` hides nothing, and would garble whatever speaks of ollama.
+A short plain word, a word of this program, or a name in the campaign, such as that of a model, is not a secret: to hide
+the value of `OPENAI_API_KEY=ollama` would protect nothing, and would garble every text about ollama.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..ledger.wording import reword
 from .redacted_stream import RedactedStream
 
 _MIN_LENGTH = 6
-"""A shorter value is probably a part of ordinary text: replacing it would garble logs and hide nothing."""
+"""A shorter value is probably a part of ordinary text. To replace it would garble logs and protect nothing."""
 
 _AnEvent = TypeVar("_AnEvent", bound=Event)
 _AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
@@ -35,7 +35,7 @@ _AnOutcome = TypeVar("_AnOutcome", bound=Outcome)
 class Redactor:
     """Replaces secrets in text. It knows all secrets before the first run begins.
 
-    `ignored` are the names whose values are not taken for secrets.
+    `ignored` holds the names whose values are not treated as secrets.
     """
 
     def __init__(self, *secrets: Mapping[str, str], identities: Iterable[str] = ()) -> None:
@@ -47,9 +47,9 @@ class Redactor:
         self.learn(*secrets, identities=identities)
 
     def learn(self, *secrets: Mapping[str, str], identities: Iterable[str] = ()) -> None:
-        """Hide these values too (names to values), except those that are one of `identities`."""
+        """Hide more values (names to values), except values that are in `identities`."""
         self._identities |= {identity.lower() for identity in identities}
-        for name, value in itertools.chain.from_iterable(some.items() for some in secrets):
+        for name, value in itertools.chain.from_iterable(mapping.items() for mapping in secrets):
             self._secrets.setdefault(value, name)
         self._marks, self.ignored = {}, []
         for value, name in self._secrets.items():
@@ -67,11 +67,11 @@ class Redactor:
 
     @property
     def names(self) -> dict[str, str]:
-        """Every text that is replaced, also as JSON writes it, with the name of its secret."""
+        """Every text that is replaced, plain and in its JSON forms, with the name of its secret."""
         return {form: mark.removeprefix("[redacted:").removesuffix("]") for form, mark in self._marks.items()}
 
     def key_in(self, text: str) -> str | None:
-        """What a name holds if it is a key: the value of a variable, or what looks like a key. None otherwise."""
+        """What kind of key a text holds: the value of a variable, or text that looks like a key. None without a key."""
         for value, name in self._secrets.items():
             if len(value) >= _MIN_LENGTH and value in text and looks_random(value):
                 return f"the value of {name}"
@@ -97,7 +97,7 @@ class Redactor:
         return value
 
     def event(self, event: _AnEvent) -> _AnEvent:
-        """An event without secrets in its words; its identities stay as they are (see `ledger.wording`)."""
+        """An event without secrets in its texts; its identities are not changed (see `ledger.wording`)."""
         if isinstance(event, Outcome):
             event = self._without_secret_paths(event)
         elif isinstance(event, Recovered) and event.adopted is not None:
@@ -110,12 +110,12 @@ class Redactor:
 
     def _rewrite(self, path: str, value: Any) -> Any:
         if path.rpartition(".")[2] == "command" and isinstance(value, list):
-            # Each argument is judged by the one before it, such as --api-key before the key.
+            # The argument before may show that an argument is a key, such as --api-key.
             value = hide_arguments([str(part) for part in value])
         return self.value(value)
 
     def _without_secret_paths(self, outcome: _AnOutcome) -> _AnOutcome:
-        """A path is an identity and is never changed: if it holds a secret, it is left out, and a note says so."""
+        """Leave out paths that hold a secret, with a note. A path is an identity, so it cannot be changed."""
 
         def is_secret(path: str) -> bool:
             return self.text(path) != path
@@ -135,7 +135,7 @@ class Redactor:
 
 
 def forms_of(value: str) -> set[str]:
-    """A secret as it is, and as JSON writes it, which has two ways to write an umlaut."""
+    """A secret as plain text and in its JSON forms, with and without escapes of non-ASCII characters."""
     return {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
 
 
@@ -148,7 +148,7 @@ stdout.log stderr.log
 
 @functools.cache
 def _own_words() -> frozenset[str]:
-    """The words of this program, in lower case: replacing such a value would garble its output."""
+    """The words of this program in lower case. To replace them would garble its output."""
     from .models.providers import providers
 
     fields = {field.name for event in EVENT_TYPES.values() for field in msgspec.structs.fields(event)}

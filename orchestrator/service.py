@@ -1,4 +1,4 @@
-"""`run` from an order to its result, for the command line and for Python programs alike."""
+"""Performs an order of `run` and returns its result, for the command line and for Python programs."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from .running.provenance import repository
 from .running.recovery import IsLost, provably_dead, recover
 
 Note = Callable[[str], None]
-"""Shows one sentence to the person who gave the order."""
+"""Shows one sentence to the user."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that can be performed: what it means, and everything that is needed for it."""
+    """An order that is ready to be performed: its plan, and everything that is needed for it."""
 
     place: Location
     order: Order
@@ -68,9 +68,9 @@ def prepare(
     store: EventStore | None = None,
     on_append: Callable[[list[Record]], None] = lambda _: None,
 ) -> Session:
-    """Find out what an order means. Nothing is recorded yet. `on_append` is called with the records of each append.
+    """Make the plan of an order. Nothing is recorded yet. `on_append` is called with the records of each append.
 
-    Raises UsageError, and LedgerDamaged.
+    Raises UsageError and LedgerDamaged.
     """
     ledger, redactor = place.ledger(store, on_append=on_append)
     original = find_original(ledger, order.again) if order.again else None
@@ -116,7 +116,7 @@ def prepare(
 
 
 def perform(session: Session, *, display: Display, cancellation: Cancellation) -> Result:
-    """Recover what a dead orchestrator left open, then run what of the plan is due.
+    """Recover the runs that a dead orchestrator left open, then run the work of the plan that is due.
 
     Every transition is in the ledger when this returns or raises. Raises what `Ledger.decide` raises.
     """
@@ -148,8 +148,8 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
 def conduct_here(place: Location, order: Order) -> Result:
     """Prepare and perform an order for a Python program, and bring the projections up to date.
 
-    The campaign works in a thread of its own, so that an interrupt of this one ends it in order: what was running is
-    recorded as failed, and KeyboardInterrupt goes on. A second interrupt kills what still runs.
+    The campaign runs in its own thread, so that it ends in order after an interrupt: running benchmarks are recorded as
+    failed, and KeyboardInterrupt is raised again. A second interrupt kills the benchmarks that still run.
     """
     display = LogDisplay()
     session = prepare(place, order, environ=os.environ, note=display.note)
@@ -190,13 +190,13 @@ def refresh_projections(place: Location, store: EventStore, *, note: Note) -> No
 
 
 def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
-    """This machine's capacity if a benchmark asks for a part of it."""
+    """This machine's capacity if a benchmark needs a part of it."""
     is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
     return this_machine(environ) if is_rationed else UNRATIONED
 
 
 def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[PlannedRun]:
-    """Work that may have to be run, also work that another process runs now: that process may be gone."""
+    """Work that may have to be run, including work that another process runs now, since that process may be dead."""
     due = []
     for planned in plan:
         if not planned.missing:

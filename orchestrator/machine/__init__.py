@@ -1,1 +1,1 @@
-"""What a run needs of this machine: processors and memory, locks, processes, log files."""
+"""Resources of this machine: processors, memory, locks, processes and log files."""

@@ -14,14 +14,14 @@ from ...adapters.manifest import Resources
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """Cores, bytes of memory, and the GPUs by the names that CUDA_VISIBLE_DEVICES takes."""
+    """Cores, bytes of memory, and GPU names as in CUDA_VISIBLE_DEVICES."""
 
     cpus: float
     memory: int
     gpus: tuple[str, ...]
 
     def missing(self, needed: Resources) -> list[str]:
-        """What a run needs and this machine will never have; empty if it can run."""
+        """The needed resources that this machine does not have; empty if the run can start."""
         missing = []
         if needed.cpus > self.cpus:
             missing.append(f"{needed.cpus:g} cores (this machine has {self.cpus:g})")
@@ -34,11 +34,11 @@ class Capacity(msgspec.Struct, frozen=True):
 
 
 UNRATIONED = Capacity(math.inf, sys.maxsize, ())
-"""If no run says what it needs, the resources of the machine need not be looked up."""
+"""The capacity if no run needs rationed resources, so that the machine need not be examined."""
 
 
 def this_machine(environ: Mapping[str, str]) -> Capacity:
-    """What this process may use: CUDA_VISIBLE_DEVICES names the GPUs, if it is set."""
+    """The capacity that this process may use. CUDA_VISIBLE_DEVICES names the GPUs if it is set."""
     import psutil
 
     affinity = getattr(os, "sched_getaffinity", None)

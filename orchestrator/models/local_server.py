@@ -1,9 +1,9 @@
 """Serves a GGUF model on 127.0.0.1 as an OpenAI-compatible API, until its standard input ends.
 
-This script runs in an environment of its own (see `local_model.py`) and imports nothing of this project. When the
-model answers, it prints one line of JSON: base_url, model (the alias), model_path, model_sha256. Its standard input is
-a pipe from the process that started it: however that process ends, the pipe ends too, and with it this server, also
-while it still loads the model.
+This script runs in its own environment (see `local_model.py`) and imports nothing of this project. When the model is
+ready, it prints one line of JSON: base_url, model (the alias), model_path, model_sha256. Its standard input is a pipe
+from the process that started it. If that process ends in any way, the pipe ends, and this server ends too, even while
+it loads the model.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _CONTEXT_TOKENS = 8192
 _MAX_OUTPUT_TOKENS = 2048
 _CORES = os.cpu_count() or 1
 _THREADS = max(1, _CORES // 2)
-"""Threads wait for each other by spinning: with one for each of two cores, a second busy process made answers 50 times
-slower. With half as many, an idle machine is as fast, and a busy one 2.5 times slower. Reading a prompt waits
-seldom, so it may use every core. The number of threads does not change an answer."""
+"""Threads wait for each other by spinning: with a thread on each of two cores, a second busy process made answers 50
+times slower. With half as many threads, an idle machine is as fast, and a busy one 2.5 times slower. Threads that read
+a prompt rarely wait, so they may use every core. The number of threads does not change an answer."""
 _POLL_SECONDS = 0.05
 
 
 def find_model(name: str) -> Path:
-    """The file of a model: the embedded one, which lies inside an installed package, or the path itself."""
+    """The file of a model: the embedded one, which is inside an installed package, or the given path."""
     if name != EMBEDDED:
         return Path(name)
     # Importing the package would import its dependencies, which are left out on purpose.
@@ -44,22 +44,22 @@ def find_model(name: str) -> Path:
 
 
 def end_with_input() -> None:
-    """From here on, the end of standard input ends this process.
+    """Make the end of standard input end this process.
 
-    Loading a model keeps Python's threads from running, so that none could watch the pipe: the kernel sends SIGIO
-    instead, whose default is to end the process.
+    While a model is loaded, no Python thread runs that could watch the pipe. So the kernel sends SIGIO, whose default
+    action ends the process.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-    # No signal comes for an end that was there before; nothing is ever written to this pipe.
+    # The kernel sends no signal if the pipe has ended before. The pipe never has data.
     if select.select([0], [], [], 0)[0]:
         raise SystemExit("standard input has ended, and this server serves only as long as it is open")
 
 
 def serve(model: Path, alias: str) -> None:
     """Load the model, print its address, and serve it until standard input ends."""
-    # Output of the engine must not be taken for the answer, nor fill a pipe that is no longer read.
+    # Output of the engine goes to stderr: it must not mix with the JSON line, nor fill a pipe that is no longer read.
     answer_to = os.dup(1)
     os.dup2(2, 1)
     server = load(model, alias)
@@ -71,7 +71,7 @@ def serve(model: Path, alias: str) -> None:
     os.write(answer_to, json.dumps(ready).encode() + b"\n")
     os.close(answer_to)
     os.read(0, 1)
-    # The server's threads have no orderly end that is quick; nothing of theirs is worth keeping.
+    # The server's threads cannot be stopped quickly, and they hold nothing that must be saved.
     os._exit(0)
 
 
@@ -81,17 +81,17 @@ def load(model: Path, alias: str) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
-    # A set: of a text, the engine would make an alias of each letter.
+    # A set, because the engine would make an alias of each letter of a string.
     params.model_alias = {alias}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.n_ctx = _CONTEXT_TOKENS
-    # One request at a time, so that none changes how another is batched.
+    # One request at a time, so that requests do not change each other's batches.
     params.n_parallel = 1
     params.n_predict = _MAX_OUTPUT_TOKENS
     params.cpuparams.n_threads = _THREADS
     params.cpuparams_batch.n_threads = _CORES
-    # With the cache, what a prompt is answered at temperature 0 depends on the prompts before it.
+    # With the cache, an answer at temperature 0 would depend on earlier prompts.
     params.cache_prompt = False
     try:
         return xllamacpp.Server(params)
@@ -101,7 +101,7 @@ def load(model: Path, alias: str) -> Any:
 
 def await_health(address: str) -> None:
     """Return when the server answers; while it loads the model, it answers 503."""
-    # A proxy that the environment names must not come between this process and itself.
+    # Ignore a proxy of the environment, since the server is in this process.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         try:

@@ -1,7 +1,7 @@
-"""What models cost: the prices that come with the program, and those of a user, which come first.
+"""Prices of models: those of the user come first, then those that come with the program.
 
-A price is in US dollars per million tokens. The cost of a run is recorded with the price that was used, so that a table
-of costs stays true when prices change.
+A price is in US dollars per million tokens. The cost of a run is recorded with the price that was used, so that
+recorded costs stay correct when prices change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FILE_NAME = "prices.toml"
 """The name of a user's own file, at the root of the workspace."""
 
 FILE_VARIABLE = "BENCHMARKS_PRICES"
-"""The variable that names another file."""
+"""The variable that names another price file."""
 
 _SHIPPED = Path(__file__).with_name(FILE_NAME)
 _MILLION = 1_000_000
@@ -62,7 +62,7 @@ class Prices(msgspec.Struct, frozen=True):
     lists: Sequence[Sequence[Price]]
 
     def find(self, provider: str, model: str) -> Price | None:
-        """The price of a model; None if it is unknown. An exact name goes before a pattern."""
+        """The price of a model; None if it is unknown. An exact name comes before a pattern."""
         for rows in self.lists:
             rows_of_provider = [row for row in rows if row.provider == provider]
             exact = (row for row in rows_of_provider if row.model == model)
@@ -73,15 +73,15 @@ class Prices(msgspec.Struct, frozen=True):
 
 
 def load_prices(own: Path | None) -> Prices:
-    """The prices of a user's file, if there is one, before those that come with the program.
+    """The prices of a user's file, if one is given, before those that come with the program.
 
-    Raises UsageError, with the place, for a file that is not valid.
+    Raises UsageError, which names the file, if it is not valid.
     """
     return Prices([read_prices(own), _shipped()] if own is not None else [_shipped()])
 
 
 def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Prices:
-    """The prices of a workspace: of the given file, or that of the variable, or that at its root.
+    """The prices of a workspace, from the given file, the file of the variable, or the file at its root.
 
     Raises UsageError.
     """
@@ -92,7 +92,7 @@ def own_prices(root: Path, asked: str | None, environ: Mapping[str, str]) -> Pri
 
 
 _MAX_BYTES = 4 * 1024 * 1024
-"""The maximum size of a file of prices: those of all known models take some hundred kilobytes."""
+"""Maximum size of a price file. The prices of all known models take a few hundred kilobytes."""
 
 
 @functools.cache
@@ -101,7 +101,7 @@ def _shipped() -> tuple[Price, ...]:
 
 
 def read_prices(file: Path) -> tuple[Price, ...]:
-    """The rows of a file of prices. Raises UsageError."""
+    """The rows of a price file. Raises UsageError."""
     try:
         rows = tuple(msgspec.convert(tomllib.loads(read_regular(file, most=_MAX_BYTES).decode()), _File).price)
     except OSError as problem:
@@ -132,7 +132,7 @@ def priced(outcome: _AnOutcome, price: Price | None) -> _AnOutcome:
 
 
 def cost_of(usage: Json, price: Price) -> float | None:
-    """What a run's tokens cost in US dollars; None if a direction is unknown and the tokens are not free.
+    """The cost of a run's tokens in US dollars; None if input or output tokens are unknown and not free.
 
     Cached tokens are a part of the input tokens, as OpenAI's API counts them.
     """

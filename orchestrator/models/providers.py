@@ -39,7 +39,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """The address of a provider's models in this run, and the key to use there.
+    """The address of a provider in this run, and the key for it.
 
     `model_sha256` is the digest of the model's file, if this machine serves it.
     """
@@ -51,7 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     model_sha256: str | None = None
 
     def missing(self) -> list[str]:
-        """Everything that is missing on this machine to use the provider; empty if it can be used."""
+        """The requirements of the provider that this machine does not meet; empty if the provider can be used."""
         missing = []
         if self.provider.key and self.key is None:
             names = " or ".join(self.provider.key)
@@ -61,14 +61,14 @@ class Endpoint(msgspec.Struct, frozen=True):
         return missing
 
     def environment(self) -> dict[str, str]:
-        """The variables by which a child process finds this endpoint."""
+        """The variables that give this endpoint to a child process."""
         variables = {}
         if self.key_variable and self.key:
             variables[self.key_variable] = self.key
         if self.base_url:
             variables[self.provider.base_url_variable] = self.base_url
         if self.provider.openai_compatible:
-            # Clients refuse to start without a key, so they get a placeholder for a server that needs none.
+            # Clients do not start without a key, so they get a placeholder if the server needs none.
             variables["OPENAI_API_KEY"] = self.key or "none"
             if self.base_url:
                 variables["OPENAI_BASE_URL"] = self.base_url
@@ -128,6 +128,6 @@ def _check_address(base_url: str) -> None:
 
 
 def without_other_keys(environ: Mapping[str, str], provider: Provider, kept: Iterable[str] = ()) -> dict[str, str]:
-    """The environment without the keys of other providers; the variables `kept` stay."""
+    """The environment without the keys of other providers, except the variables in `kept`."""
     others = {name for other in providers().values() for name in other.key_variables} - {*provider.key_variables, *kept}
     return {name: value for name, value in environ.items() if name not in others}

@@ -1,4 +1,4 @@
-"""The model that a run uses: a provider's endpoint, and the model's name there."""
+"""The model that a run uses: a provider's endpoint and the name of the model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LOCAL = "local"
 """The provider whose models this machine serves itself."""
 
 DEFAULT_MODEL = "qwen3"
-"""The default model, as users of the first orchestrator know it."""
+"""The default model, which is that of the first orchestrator."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint and a model; `requested` is how the model was named, `model` its name in the ledger.
+    """An endpoint and a model; `requested` is the given name of the model, and `model` its name in the ledger.
 
-    The two differ for a model file: its name in the ledger carries a part of its digest.
+    The two names differ for a model file: its name in the ledger holds a part of its digest.
     """
 
     endpoint: Endpoint
@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def is_served_here(self) -> bool:
-        """Whether a server has to be started for it."""
+        """Whether a local server has to be started for this target."""
         return self.endpoint.provider.name == LOCAL and not self.endpoint.base_url
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""What is to be done: cells, signatures, claims, and whether a run is needed at all."""
+"""Planning: cells, signatures, claims, and the decision whether a run is needed."""

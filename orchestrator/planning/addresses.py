@@ -1,7 +1,7 @@
-"""The address at which a model answered before, and the one at which it would answer now.
+"""Compares the address of the model in an earlier run with the address that a run would use now.
 
-An address does not identify work. So the same benchmark with a model of the same name at another address is skipped as
-done, and a note says that only the address differs.
+An address is not a part of the signature. So the same benchmark with the same model name at another address is skipped
+as done, and a note says that only the address differs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ...ledger.ledger import Ledger
 from .plan import PlannedRun
 
 _MANY = 200
-"""From this number of runs on, one pass over the ledger is faster than a look-up of each."""
+"""For this number of runs or more, one pass over the ledger is faster than one look-up per run."""
 
 
 def public_address(url: str | None) -> str | None:
-    """An address without what may be secret: user, password, query and fragment. None if it is not an address."""
+    """An address without possible secrets: user, password, query and fragment. None if it is not an address."""
     try:
         parts = urlsplit(url or "")
         port = f":{parts.port}" if parts.port else ""
@@ -33,9 +33,9 @@ def public_address(url: str | None) -> str | None:
 
 
 def recorded_addresses(ledger: Ledger, runs: Iterable[Run]) -> dict[str, str]:
-    """The address that each of the runs used, by its id; without runs that did not record one.
+    """The addresses that the runs used, by run id. Runs without a recorded address are left out.
 
-    It is a detail of `started`, which the history that decisions are made on leaves out.
+    The address is a detail of `started`, which the history without details does not hold.
     """
     wanted = {run.run_id: run.first_seq for run in runs}
     records: Iterable[Record]
@@ -43,18 +43,18 @@ def recorded_addresses(ledger: Ledger, runs: Iterable[Run]) -> dict[str, str]:
         records = (record for seq in sorted(wanted.values()) for record in itertools.islice(ledger.read(seq - 1), 1))
     else:
         records = ledger.store.read(types={"started"})
-    found = {}
+    addresses = {}
     for record in records:
         provenance = getattr(record.data, "provenance", None)
         if record.stream in wanted and isinstance(provenance, Mapping):
             address = provenance.get("base_url")
             if isinstance(address, str) and (public := public_address(address)):
-                found[record.stream] = public
-    return found
+                addresses[record.stream] = public
+    return addresses
 
 
 def elsewhere(planned: PlannedRun, before: str | None) -> str:
-    """What to say if an earlier run used another address than this work would; empty if it did not."""
+    """A note if an earlier run used another address than this work would use; otherwise empty."""
     now = public_address(planned.target.endpoint.base_url)
     if before is None or now is None or before == now:
         return ""

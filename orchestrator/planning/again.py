@@ -1,4 +1,4 @@
-"""Running something again as it was: the same benchmark, agent, provider, model and effective options."""
+"""Repeat an earlier run with the same benchmark, agent, provider, model and effective options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .signature import difference
 
 
 def find_original(ledger: Ledger, run_id: str) -> Started:
-    """The `started` event of a run. Raises UsageError if the ledger has none, as for an imported run."""
+    """The `started` event of a run. Raises UsageError if there is none; an imported run, for example, has none."""
     for record in ledger.store.read(stream=run_id, types=[Started.type]):
         if isinstance(record.data, Started):
             return record.data
@@ -22,7 +22,7 @@ def find_original(ledger: Ledger, run_id: str) -> Started:
 
 
 def extra_of(original: Started) -> Json:
-    """The `--extra` that gives the options of a run. Secret options are not recorded, so they must be given again."""
+    """The `--extra` with the options of a run. Raises UsageError if one held a secret, which is not recorded."""
     config = {name: value for name, value in original.extra_config.items() if name != REPEAT}
     for name, value in config.items():
         if "[redacted:" in msgspec.json.encode(value).decode():
@@ -34,13 +34,13 @@ def extra_of(original: Started) -> Json:
 
 
 def repetition_of(original: Started) -> int:
-    """Which repetition of its work a run was, from 1."""
+    """The number of the repetition that a run was, counted from 1."""
     number = original.extra_config.get(REPEAT, 1)
     return number if isinstance(number, int) else 1
 
 
 def the_same(original: Started, plan: Sequence[PlannedRun]) -> PlannedRun:
-    """The piece of work that is the same as the run's. Raises UsageError with the differences if none is."""
+    """The planned work with the signature of the run. Raises UsageError with the differences if there is none."""
     last = plan[-1]
     if last.signature.digest != original.signature:
         before = {name: value for name, value in original.preimage.items() if name in last.signature.preimage}

@@ -29,7 +29,7 @@ EVERYTHING = "all"
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model that `provider:model` does not describe, because it has an address of its own."""
+    """A model with its own address, which `provider:model` cannot describe."""
 
     provider: str
     model: str | None = None
@@ -46,7 +46,7 @@ class Matrix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Cells to leave out: those that match every pattern and have these options."""
+    """A rule that leaves out the cells that match every pattern and have these options."""
 
     benchmark: str = "*"
     agent: str = "*"
@@ -55,7 +55,7 @@ class Exclude(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Override(Exclude, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Options to set in the matching cells; `options` are those that a cell must have to match."""
+    """A rule that sets options in matching cells; a cell must have `options` to match."""
 
     set: Json
 
@@ -74,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     max_minutes: float | None = None
 
     def defaults(self) -> Json:
-        """The flags that the file sets, by the names of their parameters."""
+        """The flags that the file sets, by parameter name."""
         flags: Json = msgspec.to_builtins(self)
         return flags
 
@@ -91,7 +91,7 @@ class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 _MAX_BYTES = 4 * 1024 * 1024
-"""Maximum size of a campaign file: a matrix of a thousand cells takes some kilobytes."""
+"""Maximum size of a campaign file. A matrix of a thousand cells takes a few kilobytes."""
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -109,7 +109,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def load_campaign_file(path: Path) -> Loaded:
-    """Read a campaign file. Raises UsageError, with the key, if it is not valid."""
+    """Read a campaign file. Raises UsageError, which names the key, if it is not valid."""
     try:
         raw = read_regular(path, most=_MAX_BYTES)
         content = tomllib.loads(raw.decode())
@@ -132,7 +132,7 @@ def load_campaign_file(path: Path) -> Loaded:
 
 
 def _check(content: Json) -> None:
-    """Report the faults that deserve a better message than that of the types. Raises ValueError."""
+    """Raises ValueError for faults that need a better message than that of the type check."""
     matrix = content.get("matrix")
     tables: list[tuple[str, Any, type[msgspec.Struct]]] = [
         ("", content, CampaignFile),
@@ -162,7 +162,7 @@ def _check(content: Json) -> None:
 
 
 def _rows(place: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, Any, type[msgspec.Struct]]]:
-    """The tables of a list, each with its place; empty if it is not a list, which the types report."""
+    """The tables of a list, each with its place; empty for another value, which the type check reports."""
     return [(f"{place} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
 
 
@@ -175,20 +175,20 @@ def _refuse_unknown(place: str, table: Json, kind: type[msgspec.Struct]) -> None
 
 
 def _refuse_moments(place: str, value: Any) -> None:
-    """TOML has dates and times, but options do not; only the author knows which text is meant. Raises ValueError."""
+    """Raises ValueError for a TOML date or time: options have no such type, and the intended text is unknown."""
     if isinstance(value, dict):
         for key, inner in value.items():
             _refuse_moments(f"{place}.{key}".lstrip("."), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             _refuse_moments(f"{place}[{index}]", inner)
-    elif isinstance(value, date | clock_time):  # A datetime is a date, too.
+    elif isinstance(value, date | clock_time):  # A datetime is also a date.
         kind = "date" if isinstance(value, date) else "time"
         raise ValueError(f"{place} is a {kind}, which an option cannot be\nhint: write it as text, in quotes")
 
 
 FindTarget = Callable[[str, str | None, str | None], Target]
-"""Gives the target of a provider, a model and a base URL."""
+"""Returns the target for a provider, a model and a base URL."""
 
 
 def cells_of(
@@ -197,9 +197,9 @@ def cells_of(
     find_target: FindTarget,
     broken: Broken = NONE_BROKEN,
 ) -> list[Cell]:
-    """The cells of a campaign, one model after the other, so that a local model is loaded once.
+    """The cells of a campaign, ordered by model, so that a local model is loaded once.
 
-    Raises UsageError for unknown names, and for a rule that matches no cell, which is a mistake of its author.
+    Raises UsageError for unknown names, and for a rule that matches no cell, since it is probably a mistake.
     """
     cells = _left_over(loaded, _expanded(loaded, known, find_target, broken))
     cells = _overridden(loaded, cells)
@@ -269,7 +269,7 @@ def _merged(first: Json, then: Json) -> Json:
 
 
 def _with_own(cell: Cell, options: Json) -> Json:
-    """The cell's options, overridden by options for its benchmark alone."""
+    """The cell's options, overridden by the given options for its benchmark."""
     return _merged(cell.extra, {PER_BENCHMARK: {cell.adapter.id: options}})
 
 

@@ -1,4 +1,4 @@
-"""Work that has succeeded, but with a benchmark that has changed since: another task revision."""
+"""Work that has succeeded with another task revision: its benchmark has changed since then."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .revision import differences, revision_of, with_data
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A success with an earlier state of the benchmark, and what is different now."""
+    """A successful run with an earlier state of the benchmark, and a text about the differences."""
 
     run_id: str
     what: str
 
 
 def find_changes(ledger: Ledger, plan: Sequence[PlannedRun], repository: Json) -> Mapping[str, Change]:
-    """By signature, the last successes whose benchmark has changed since.
+    """By signature, the last successes whose benchmark has changed since then.
 
-    `repository` is what is known of the workspace's repository. Runs of older versions have no revision: their
-    manifest and commit are compared. What they did not record counts as unchanged.
+    `repository` has the commit of the workspace. Runs of older versions have no revision, so their manifest and commit
+    are compared. A value that they did not record counts as unchanged.
     """
     changes = {}
     revisions, equivalences = Revisions(), Equivalences(ledger.store)
@@ -48,13 +48,13 @@ def find_changes(ledger: Ledger, plan: Sequence[PlannedRun], repository: Json) -
 
 
 class Revisions:
-    """The revisions of benchmarks as they are now, each found once."""
+    """The present revisions of benchmarks, each computed once."""
 
     def __init__(self) -> None:
         self._known: dict[str, TaskRevision] = {}
 
     def now(self, adapter: Adapter, before: TaskRevision) -> TaskRevision:
-        """The revision that a run would have. A part that only the run can show is that of `before`.
+        """The revision that a run would have now. A part that is known only after a run is taken from `before`.
 
         Only a result reports the revision of data without files, and only a built environment has resolved packages.
         """

@@ -1,4 +1,4 @@
-"""The claim: whether a piece of work has to be done, decided while no other process can append to the ledger."""
+"""The claim: decides, while no other process can append to the ledger, whether a piece of work has to be done."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .plan import PlannedRun
 from .signature import difference
 
 Policy = Literal["once", "rerun_failed", "force"]
-"""What counts as done: `once` any success, `rerun_failed` a success of the last attempt, `force` nothing."""
+"""What counts as done: any success (`once`), a success of the last attempt (`rerun_failed`), nothing (`force`)."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether to run, why (one word, and perhaps a detail), and the run because of which."""
+    """Whether to run, the reason (one word, perhaps with a detail), and the run that decided it."""
 
     run: bool
     reason: str
@@ -40,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What decides whether work has to be done. A success that `changes` lists, by its signature, no longer counts."""
+    """Decide whether work has to be done. `changes` lists, by signature, successes that no longer count."""
 
     policy: Policy = "once"
     changes: Mapping[str, Change] = {}
@@ -48,7 +48,7 @@ class Rules(msgspec.Struct, frozen=True):
     def judge(self, history: History, planned: PlannedRun) -> Verdict:
         """Whether a piece of work has to be done.
 
-        A signature with a live run is never claimed a second time, whatever the policy.
+        Under every policy, a signature with a live run is not claimed a second time.
         """
         attempts = history.attempts(planned.signature.digest)
         if live := history.live_run(planned.signature.digest):
@@ -74,7 +74,7 @@ def _why_not_done(last: Run) -> str:
 
 
 def explain(history: History, planned: PlannedRun, verdict: Verdict) -> str:
-    """The verdict in a sentence: the event, or the field of the signature, that decided.
+    """The verdict in a sentence, with the event or the field of the signature that decided it.
 
     The history must have been read with details.
     """

@@ -1,4 +1,4 @@
-"""The secrets in a request, and the names of its work: a name must not be a key, and a name is not a secret."""
+"""Secrets and names in a request: a name must not hold a key, and a name is not hidden as a secret."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ def secrets_of_plan(plan: Sequence[PlannedRun]) -> list[Mapping[str, str]]:
 
 
 def _secrets_of(planned: PlannedRun) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in planned.secrets.items():
         if name in planned.config:
             # Only a part of the value is secret.
-            found |= {f"{name}.{inner}" if inner != name else name: text for inner, text in secrets_within(value, name)}
+            values |= {
+                f"{name}.{inner}" if inner != name else name: text for inner, text in secrets_within(value, name)
+            }
         else:
-            found |= {name: render(value)} | {f"{name}.{n}": render(item) for n, item in enumerate(_items(value))}
-    return found
+            values |= {name: render(value)} | {f"{name}.{n}": render(item) for n, item in enumerate(_items(value))}
+    return values
 
 
 def _items(value: Any) -> Sequence[Any]:
@@ -37,9 +39,9 @@ def _items(value: Any) -> Sequence[Any]:
 
 
 def refuse_keys_in_names(cells: Sequence[Cell], workspace: Path, redactor: Redactor) -> None:
-    """Raises UsageError if something that names the work is a key, such as one that was pasted as the model's name.
+    """Raises UsageError if a name of the work holds a key, such as a key that was pasted as the model's name.
 
-    Names are parts of signatures and paths, so they are recorded as they are, or not at all. The message does not show
+    Names are parts of signatures and paths, so they are recorded unchanged or not at all. The message does not show
     the key.
     """
     named = {"the folder of the workspace": str(workspace)}
@@ -60,7 +62,7 @@ def refuse_keys_in_names(cells: Sequence[Cell], workspace: Path, redactor: Redac
 
 
 def names_in(cells: Sequence[Cell], workspace: Path) -> set[str]:
-    """Everything that names the work: a variable whose value is one of these is not a secret."""
+    """All names of the work. A variable whose value is one of these names is not a secret."""
     names = {*workspace.parts, host_name()}
     for cell in cells:
         manifest, target = cell.adapter.manifest, cell.target

@@ -1,7 +1,7 @@
-"""The plan: the pieces of work that a request means, each with its effective configuration and signature.
+"""The plan: the pieces of work of a request, each with its effective configuration and signature.
 
-A request is a list of cells: a benchmark for an agent on a target, with options. A `run` command makes a row of cells,
-a campaign file (see `campaign_file`) a matrix.
+A request is a list of cells. A cell is a benchmark for an agent on a target, with options. A `run` command makes a row
+of cells, and a campaign file (see `campaign_file`) makes a matrix.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .signature import Signature, sign
 PER_BENCHMARK = "per_benchmark"
 _EXAMPLE = "give a JSON object in quotes, such as '{\"seed\": 1}'"
 MAX_DEPTH = 64
-"""Levels of objects and lists in the options of a run: enough for any benchmark, and few enough for every reader."""
+"""Maximum nesting of objects and lists in the options of a run. Benchmarks need less, and JSON readers support it."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Cell(msgspec.Struct, frozen=True):
 class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: a benchmark with its effective configuration, agent and target.
 
-    `secrets` are the values of its secret options; `missing` names every requirement that this machine does not meet.
+    `secrets` holds the values of its secret options. `missing` names every requirement that this machine does not meet.
     """
 
     adapter: Adapter
@@ -67,7 +67,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def distinctions(plan: Sequence[PlannedRun]) -> list[Json]:
-    """For each piece of work, the options in which it differs from others of its benchmark."""
+    """For each piece of work, the options that differ from other work on its benchmark."""
     values: dict[str, dict[str, set[bytes]]] = {}
     for planned in plan:
         of_benchmark = values.setdefault(planned.adapter.id, {})
@@ -86,7 +86,7 @@ def distinctions(plan: Sequence[PlannedRun]) -> list[Json]:
 
 
 def titles(plan: Sequence[PlannedRun]) -> list[str]:
-    """A name for each piece of work: its benchmark, and how it differs from other work on that benchmark."""
+    """A title for each piece of work: its benchmark, and the differences from other work on that benchmark."""
     contenders: dict[str, set[tuple[str, str, str]]] = {}
     for planned in plan:
         contenders.setdefault(planned.adapter.id, set()).add((planned.agent, planned.provider, planned.model))
@@ -105,7 +105,7 @@ def titles(plan: Sequence[PlannedRun]) -> list[str]:
 def choose(ids: Sequence[str], known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN) -> list[Adapter]:
     """The adapters of the given ids, each once.
 
-    Raises UsageError with the nearest id, or, if the manifest of one is `broken`, with what is wrong with it.
+    Raises UsageError: for an unknown id with the nearest one, for a `broken` manifest with its fault.
     """
     chosen = {}
     for benchmark_id in ids:
@@ -122,10 +122,10 @@ def choose(ids: Sequence[str], known: Mapping[str, Adapter], broken: Broken = NO
 def without_strangers(
     extra: Json, known: Mapping[str, Adapter], broken: Broken = NONE_BROKEN
 ) -> tuple[Json, list[str]]:
-    """`extra` without the options of benchmarks that are unknown here, and a sentence about each of those.
+    """`extra` without the options of unknown benchmarks, and a sentence about each of these benchmarks.
 
-    A profile that was written for many benchmarks can be used for those that are known. Raises UsageError if none is:
-    then its author has probably mistyped a name.
+    So a profile for many benchmarks can be used if some of them are unknown. Raises UsageError if all are unknown,
+    since a name is then probably mistyped.
     """
     sections = extra.get(PER_BENCHMARK, {})
     strangers = []
@@ -159,7 +159,7 @@ def parse_extra(text: str) -> Json:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether a JSON value has more levels than that."""
+    """Whether a JSON value has more than `depth` levels."""
     level = [value]
     for _ in range(depth + 1):
         inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
@@ -182,9 +182,9 @@ def make_plan(
 ) -> list[PlannedRun]:
     """The pieces of work of a request, in the order of its cells; repetitions follow each other.
 
-    Cells that mean the same work become one. `hide` removes the secrets from the value of an option. `source` says
-    where the options were given. Raises UsageError for an option that no benchmark of the request knows, or for a value
-    that does not fit.
+    Cells with the same signature become one. `hide` removes the secrets from the value of an option. `source` names the
+    source of the options for errors. Raises UsageError for an option that no benchmark of the request has, and for an
+    invalid value.
     """
     plan: dict[str, PlannedRun] = {}
     effectives = _configure(cells, known, broken, hide, source)
@@ -239,7 +239,7 @@ def _missing_here(
 
 
 def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:
-    """Why an agent cannot use that model: some agents know their providers by name, and use no other address."""
+    """Why an agent cannot use that model: some agents support only fixed providers at their public addresses."""
     fixed = manifest.run.fixed_providers.get(agent)
     endpoint = target.endpoint
     if fixed is None or target is NO_TARGET:
@@ -253,7 +253,7 @@ def _unreachable(manifest: Manifest, agent: str, target: Target) -> list[str]:
 
 
 def _refuse_two_addresses(one: PlannedRun, other: PlannedRun) -> None:
-    """Raises UsageError for two models of one name at two addresses: they would silently be one piece of work."""
+    """Raises UsageError if models at two addresses have the same name: they would silently become one piece of work."""
     if one.target.endpoint.base_url != other.target.endpoint.base_url:
         raise UsageError(
             f"{one.adapter.id}: {one.target} has two addresses, which are the same work for the ledger\n"

@@ -1,4 +1,4 @@
-"""Independent repetitions of one piece of work, taken together."""
+"""Statistics over independent repetitions of one piece of work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .plan import PlannedRun, distinctions
 class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
     """The scores of the repetitions of a benchmark for one agent and model; at least one of `planned` succeeded.
 
-    `options` are those in which it differs from other work on the benchmark.
+    `options` are the options that differ from other work on the benchmark.
     """
 
     benchmark_id: str
@@ -37,28 +37,28 @@ class Repetitions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def deviation(self) -> float | None:
-        """The sample standard deviation (divided by n - 1): how far repetitions spread; None for a single one."""
-        error = standard_error(self.scores)  # It avoids the square of a very large score, which would overflow.
+        """The sample standard deviation (divided by n - 1) of the repetitions; None for a single one."""
+        error = standard_error(self.scores)  # It does not overflow for very large scores.
         return None if error is None else error * math.sqrt(len(self.scores))
 
 
 def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetitions]:
-    """The repetitions of a plan, also those of earlier campaigns; only work that is planned more than once."""
+    """The repetitions of work that is planned more than once, including those of earlier campaigns."""
     if not any(REPEAT in planned.config for planned in plan):
-        return []  # Saves a campaign of ten thousand cells the search.
+        return []  # A campaign of ten thousand cells need not be searched.
     together: dict[tuple[str, str, str, str], list[PlannedRun]] = {}
     options: dict[str, Json] = {}
     for planned, differing in zip(plan, distinctions(plan), strict=True):
         options[planned.signature.digest] = {name: value for name, value in differing.items() if name != REPEAT}
         key = (planned.signature.comparison_key, planned.agent, planned.provider, planned.model)
         together.setdefault(key, []).append(planned)
-    found = []
+    repetitions = []
     for group in together.values():
         runs = [run for planned in group if (run := _last_success(history, planned)) is not None]
         scores = [run.score for run in runs if run.score is not None]
         if len(group) > 1 and scores:
             first = group[0]
-            found.append(
+            repetitions.append(
                 Repetitions(
                     benchmark_id=first.adapter.id,
                     agent=first.agent,
@@ -70,7 +70,7 @@ def repetitions_of(history: History, plan: Sequence[PlannedRun]) -> list[Repetit
                     uncertainty=uncertainty(runs),
                 )
             )
-    return found
+    return repetitions
 
 
 def _last_success(history: History, planned: PlannedRun) -> Run | None:

@@ -1,4 +1,4 @@
-"""The task revision: what a run measures with, and which part of it differs between two revisions."""
+"""The task revision: the state of everything that a run measures with, and how two revisions differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SUITEKIT = "suitekit"
 
 
 def revision_of(adapter: Adapter, environment: Environment | None) -> TaskRevision:
-    """The revision that a run measures with, as far as it is known before the run. It is the same for all agents."""
+    """The revision of a run, as far as it is known before the run starts. It is the same for all agents."""
     manifest = adapter.manifest
     return TaskRevision.of(
         version=manifest.version,
@@ -27,7 +27,7 @@ def revision_of(adapter: Adapter, environment: Environment | None) -> TaskRevisi
 
 
 def with_data(revision: TaskRevision, data: str) -> TaskRevision:
-    """The same with the revision of the data that the result reports."""
+    """The same revision with the data revision that the result reports."""
     return TaskRevision.of(version=revision.version, driver=revision.driver, data=data, packages=revision.packages)
 
 
@@ -45,9 +45,9 @@ def _shown(value: str) -> str:
 
 
 def _driver(adapter: Adapter) -> str:
-    """A digest of what the manifest says about starting and reading a run, and of the driver's files.
+    """A digest of the driver's files, and of the manifest's keys about starting a run and reading its result.
 
-    A harness of the catalogue works in the whole workspace, which is not its driver: only files that it names count.
+    A harness of the catalogue works in the whole workspace, so only the files that it names belong to its driver.
     """
     manifest = adapter.manifest
     files = [""]
@@ -62,21 +62,23 @@ _RUN = ("argv", "cwd", "env", "agent_argv", "package", "ok_exit_codes")
 _OPTION = ("type", "argv", "env", "untold")
 _BASELINE = ("argv", "env", "untold", "score")
 _RESULT = ("files", "score", "out_of", "unit", "higher_is_better", "samples", "stderr", "valid", "synthetic")
-"""The keys of a manifest that change what a run measures. Texts for people and limits of time and size do not."""
+"""The keys of a manifest that change what a run measures. Descriptions and limits of time and size do not."""
 
 
 def _meaning(manifest: Manifest) -> Json:
-    """What of a manifest changes what a run measures. A key with its default is left out, so that keys can be added."""
+    """The part of a manifest that changes what a run measures. Defaults are left out, so that keys can be added."""
     return {
-        "run": _said(manifest.run, _RUN),
-        "options": {name: _said(option, _OPTION) for name, option in sorted(manifest.options.items())},
-        "baselines": {name: _said(baseline, _BASELINE) for name, baseline in sorted(manifest.baselines.items())},
-        "result": _said(manifest.result, _RESULT),
+        "run": _without_defaults(manifest.run, _RUN),
+        "options": {name: _without_defaults(option, _OPTION) for name, option in sorted(manifest.options.items())},
+        "baselines": {
+            name: _without_defaults(baseline, _BASELINE) for name, baseline in sorted(manifest.baselines.items())
+        },
+        "result": _without_defaults(manifest.result, _RESULT),
     }
 
 
-def _said(table: msgspec.Struct, keys: tuple[str, ...]) -> Json:
-    """The values of those keys that are not their defaults."""
+def _without_defaults(table: msgspec.Struct, keys: tuple[str, ...]) -> Json:
+    """The values of the given keys, without defaults."""
     defaults = {field.name: field.default for field in msgspec.structs.fields(table)}
     values = {key: getattr(table, key) for key in keys}
     return {key: value for key, value in values.items() if value != defaults[key] and value not in ([], {}, None)}

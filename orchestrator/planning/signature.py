@@ -1,4 +1,4 @@
-"""What makes two runs the same work: the signature, and the looser key under which scores compare."""
+"""The signature, which makes two runs the same work, and the looser key by which scores are compared."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def sign(
     The comparison key leaves out the contender (agent, provider, model) and the number of the repetition.
     """
     work = {"benchmark_id": benchmark_id, "benchmark_directory": benchmark_directory}
-    asked = {"agent": agent, "provider": provider.lower(), "model": model}
-    preimage = canonical({**work, **asked, "extra_config": extra_config})
+    contender = {"agent": agent, "provider": provider.lower(), "model": model}
+    preimage = canonical({**work, **contender, "extra_config": extra_config})
     task = {key: value for key, value in preimage["extra_config"].items() if key != REPEAT}
     return Signature(_digest(preimage), preimage, _digest({**work, "extra_config": task}))
 
 
 def canonical(value: Any) -> Any:
-    """A JSON value in the one form that equal values share. Raises ValueError for a number that JSON cannot hold."""
+    """The canonical form of a JSON value; equal values have the same form. Raises ValueError for NaN and infinity."""
     if isinstance(value, str | int):
         return value  # The usual case.
     if isinstance(value, dict):

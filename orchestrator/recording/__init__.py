@@ -1,1 +1,1 @@
-"""Events about what did not run here: reference scores, imported runs, migrated histories."""
+"""Records events about runs and scores from elsewhere: reference scores, imported runs, migrated histories."""

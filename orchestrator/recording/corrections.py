@@ -1,4 +1,4 @@
-"""Corrections of the history: remarks on runs, and runs that are taken back or reinstated. Each is a new event."""
+"""Corrections of the history: runs are annotated, retracted or reinstated. Each correction is a new event."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _GIT_SECONDS = 5
 
 
 def default_author(folder: Path) -> str:
-    """The user of git in a folder, as `name <email>`; else the name of the account."""
+    """The git user of a folder, as `name <email>`; otherwise the name of the account."""
     name, email = (_git_config(folder, key) for key in ("user.name", "user.email"))
     if name and email:
         return f"{name} <{email}>"
@@ -57,25 +57,25 @@ def annotate(ledger: Ledger, run_id: str, *, author: str, note: str, tags: Seque
 
 
 def retract(ledger: Ledger, run_id: str, *, author: str, reason: str) -> Record:
-    """Take a run back: it counts nowhere, frees its signature, and stays visible. Raises UsageError."""
+    """Retract a run: it no longer counts, its work can run again, and it stays visible. Raises UsageError."""
 
     def decide(run: Run) -> Event:
         if run.status == "running":
             raise UsageError(f"the run {run_id} is still running", "interrupt it first, or wait for its end")
         if run.retracted is not None:
             raise UsageError(f"the run {run_id} is retracted already, by {run.retracted.author}")
-        return Retracted(author=author, reason=_said(reason))
+        return Retracted(author=author, reason=_not_empty(reason))
 
     return _record(ledger, run_id, decide)
 
 
 def reinstate(ledger: Ledger, run_id: str, *, author: str, reason: str) -> Record:
-    """Take a retraction back: the run counts again. Raises UsageError."""
+    """Reinstate a retracted run: it counts again. Raises UsageError."""
 
     def decide(run: Run) -> Event:
         if run.retracted is None:
             raise UsageError(f"the run {run_id} is not retracted")
-        return Reinstated(author=author, reason=_said(reason))
+        return Reinstated(author=author, reason=_not_empty(reason))
 
     return _record(ledger, run_id, decide)
 
@@ -90,30 +90,30 @@ def declare(
     evidence: Json,
     withdraw: bool = False,
 ) -> Record:
-    """Record that two revisions measure the same, or withdraw that. Raises UsageError."""
+    """Declare that two revisions are equivalent, or withdraw the declaration. Raises UsageError."""
     known = Equivalences(ledger.store)
     is_declared = known.declared(benchmark_id, *revisions)
     if withdraw and not is_declared:
         raise UsageError(f"{benchmark_id}: these revisions are not declared to be equivalent")
     if not withdraw and is_declared:
         raise UsageError(f"{benchmark_id}: these revisions are declared to be equivalent already")
-    said = _said(reason)
+    checked = _not_empty(reason)
     event: Event = (
-        EquivalenceWithdrawn(revisions=revisions, author=author, reason=said)
+        EquivalenceWithdrawn(revisions=revisions, author=author, reason=checked)
         if withdraw
-        else EquivalenceDeclared(revisions=revisions, author=author, reason=said, evidence=evidence)
+        else EquivalenceDeclared(revisions=revisions, author=author, reason=checked, evidence=evidence)
     )
     return ledger.decide(lambda _: [NewEvent(benchmark_id, event)]).records[0]
 
 
-def _said(reason: str) -> str:
+def _not_empty(reason: str) -> str:
     if not reason.strip():
         raise UsageError("the reason is empty", "say in --reason why")
     return reason
 
 
 def _record(ledger: Ledger, run_id: str, event_of: Callable[[Run], Event]) -> Record:
-    """Decide under the ledger's lock, so that two people cannot both take back one run."""
+    """Decide under the ledger's lock, so that two people cannot both retract the same run."""
 
     def decision(history: History) -> list[NewEvent]:
         run = history.runs.get(run_id)

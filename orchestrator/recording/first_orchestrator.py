@@ -1,6 +1,6 @@
-"""What the database of the first orchestrator (elizaOS) says: its run groups, its runs and their model calls.
+"""Reads the database of the first orchestrator (elizaOS): its run groups, its runs and their model calls.
 
-The file is not trusted: whatever a cell holds, a row becomes either an event or a problem that names it.
+The file is not trusted. Every row becomes either an event or a reported problem, even if its cells are not valid.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ UNDONE = {"skipped", "incompatible"}
 """The status of a row for work that was not done."""
 _ENDED = {"succeeded", "failed"}
 _LABELS = ("agent", "harness")
-"""What it kept among the options, although these name the contender."""
+"""Options of the first orchestrator that name the contender."""
 _CALIBRATION = re.compile(r"(perfect|wrong|half|random)_v\d+")
 _MOCK_PROVIDERS = {"mock", "synthetic-calibration"}
 _MOCK_SWITCHES = ("mock", "dry_run", "smoke")
 _MAX_CALLS = 10_000
-"""The maximum number of model calls of a run that are kept, since an event is one line."""
+"""Maximum number of model calls that are kept of a run, since an event is one line."""
 _USAGE = {
     "input_tokens": "total_prompt_tokens",
     "output_tokens": "total_completion_tokens",
@@ -81,7 +81,7 @@ _GROUP_DETAILS = (
 
 
 class First(msgspec.Struct, frozen=True):
-    """The rows of the database: groups and runs as they are, and the model calls of each run by its id."""
+    """The rows of the database: groups, runs, and model calls by run id."""
 
     groups: list[Json]
     runs: list[Json]
@@ -89,7 +89,7 @@ class First(msgspec.Struct, frozen=True):
 
 
 def read_database(path: Path) -> First:
-    """The rows of that database. Raises UsageError if the file is not one of the first orchestrator."""
+    """The rows of the database. Raises UsageError if the file is not a database of the first orchestrator."""
     try:
         if not path.is_file():  # SQLite would wait for ever for a pipe without a writer.
             raise UsageError(f"{path} is not a file")
@@ -120,7 +120,7 @@ ListFiles = Callable[[Path], tuple[list[Artifact], list[str]]]
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Everything that is needed to read a run: `adapters` say which options replace the model by a mock."""
+    """The context in which a run is read. `adapters` say which options replace the model with a mock."""
 
     database: Path
     source: ImportSource
@@ -129,7 +129,7 @@ class Reader(msgspec.Struct, frozen=True):
 
 
 def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
-    """A run's row as an event, without the secrets that the first orchestrator kept in it."""
+    """The event of a run's row, without the secrets that the first orchestrator stored in it."""
     stored = _decoded(row.get("extra_config_json"), {})
     config = {name: value for name, value in stored.items() if name not in _LABELS}
     run: Json = {name: row[name] for name in _KEPT if row.get(name) is not None}
@@ -150,7 +150,7 @@ def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
     run["notes"] = notes
     if len(calls) == _MAX_CALLS:
         notes.append(f"only the first {_MAX_CALLS} model calls were imported")
-    kept = {
+    details = {
         "artifacts": _decoded(row.get("artifacts_json"), []),
         "trajectories": calls,
         "trajectory_count": row.get("trajectory_count"),
@@ -158,38 +158,38 @@ def run_event(row: Json, calls: list[Json], reader: Reader) -> Imported:
         "labels": {name: stored[name] for name in _LABELS if name in stored},
         **summaries,
     }
-    run["provenance"] = {name: value for name, value in kept.items() if value}
+    run["provenance"] = {name: value for name, value in details.items() if value}
     work = {name: str(run.get(name, "")) for name in _WORK}
     run["comparison_key"] = sign(**work, extra_config=run["extra_config"]).comparison_key
     run = plain(run)
-    # The secrets of a configuration may be in the command and in an error, too.
+    # Secrets of the configuration may also be in the command and in an error.
     words = Redactor(dict(secrets_within(stored)))
-    said = ("command", "error", "metrics", "notes", "provenance")
-    return Imported(source=reader.source, run=run | {name: words.value(run[name]) for name in said if name in run})
+    names = ("command", "error", "metrics", "notes", "provenance")
+    return Imported(source=reader.source, run=run | {name: words.value(run[name]) for name in names if name in run})
 
 
 def group_events(row: Json, runs: list[Json], source: ImportSource) -> list[Event]:
-    """A group's row, and the rows of its runs, as the events of the group: opened, what it did not run, closed.
+    """The events of a group, from its row and the rows of its runs: opened, skipped or incompatible work, closed.
 
     Raises ValueError if the row does not hold a request.
     """
-    asked = _decoded(row.get("request_json"), {})
-    ids = _decoded(row.get("benchmarks_json"), []) or _decoded(json.dumps(asked.get("benchmarks")), [])
+    requested = _decoded(row.get("request_json"), {})
+    ids = _decoded(row.get("benchmarks_json"), []) or _decoded(json.dumps(requested.get("benchmarks")), [])
     benchmarks = [str(id) for id in ids] or list(dict.fromkeys(str(run["benchmark_id"]) for run in runs))
     fields = ("benchmarks", "agent", "provider", "model", "extra_config")
-    flags = {name: value for name, value in asked.items() if name not in fields}
+    flags = {name: value for name, value in requested.items() if name not in fields}
     details = {name.removesuffix("_json"): _cell(row, name) for name in _GROUP_DETAILS}
     if details := {name: value for name, value in details.items() if value not in (None, {}, [], "")}:
         flags["first_orchestrator"] = details
     played = sorted({str(run["agent"]) for run in runs})
-    agents = sorted(played, key=lambda agent: agent != asked.get("agent"))
+    agents = sorted(played, key=lambda agent: agent != requested.get("agent"))
     opened = GroupOpened(
         request=Request(
             benchmarks=benchmarks,
-            agent=", ".join(agents) or _text(asked.get("agent")),
-            provider=_text(asked.get("provider")) or "",
-            model=_text(asked.get("model")) or "",
-            extra=hide_in(plain(_decoded(json.dumps(asked.get("extra_config")), {}))),
+            agent=", ".join(agents) or _text(requested.get("agent")),
+            provider=_text(requested.get("provider")) or "",
+            model=_text(requested.get("model")) or "",
+            extra=hide_in(plain(_decoded(json.dumps(requested.get("extra_config")), {}))),
             flags=hide_in(plain(flags)),
         ),
         benchmarks=benchmarks,
@@ -231,7 +231,7 @@ def _undone(row: Json) -> Skipped | Incompatible:
 
 
 def _is_synthetic(row: Json, config: Json, metrics: Json, adapters: Mapping[str, Adapter]) -> bool:
-    """Whether the run measured no agent and no model, but a calibration harness, a mock or rules in their place."""
+    """Whether a calibration harness, a mock or rules took the place of the agent or the model."""
     if _CALIBRATION.fullmatch(str(row.get("agent"))) or str(row.get("provider")).lower() in _MOCK_PROVIDERS:
         return True
     if "synthetic_harness" in metrics or any(config.get(name) is True for name in _MOCK_SWITCHES):
@@ -241,7 +241,7 @@ def _is_synthetic(row: Json, config: Json, metrics: Json, adapters: Mapping[str,
 
 
 def _usage(row: Json, tokens: Json) -> Json:
-    """The usage of its model calls. Numbers of tokens that were only estimated are left out."""
+    """The usage of the model calls of a run, without estimated numbers of tokens."""
     is_estimate = bool(tokens.get("token_estimate_source"))
     usage = {
         name: row[column]
@@ -255,7 +255,7 @@ def _usage(row: Json, tokens: Json) -> Json:
 
 
 def _files(row: Json, reader: Reader) -> tuple[list[Artifact], list[str]]:
-    """The files of the run, if its folder still exists: at the path in the row, or beside the database."""
+    """The files of a run, if its folder exists at the path in the row or beside the database."""
     run_id, group = str(row["run_id"]), str(row.get("run_group_id"))
     directory = f"{row.get('benchmark_directory')}__{row.get('benchmark_id')}"
     recorded = [Path(str(path)).parent for path in _decoded(row.get("artifacts_json"), [])]
@@ -263,14 +263,14 @@ def _files(row: Json, reader: Reader) -> tuple[list[Artifact], list[str]]:
     if not recorded or not all(part and "/" not in part and part not in (".", "..") for part in (run_id, group)):
         return [], []
     for folder in (*recorded, *beside):
-        # The database is not trusted, so a path may name anything: only a folder of that very run is read.
+        # The database is not trusted, and its paths may name any folder: only a folder with the ids of the run is read.
         if (folder.name, folder.parent.parent.name) == (run_id, group) and (folder / "output").is_dir():
             return reader.list_files(folder)
     return [], ["its files were not found at the path of the first orchestrator: " + str(recorded[0])]
 
 
 def _repo_meta(meta: Json) -> Json:
-    """Commits under the names that this program uses, beside their own."""
+    """The commits under their own names and under those that this program uses."""
     return {
         **meta,
         "benchmarks": {"commit": meta["benchmarks_commit"]} if meta.get("benchmarks_commit") else {},
@@ -280,7 +280,7 @@ def _repo_meta(meta: Json) -> Json:
 
 
 def _moment(text: Any) -> str | None:
-    """A time as events have it, in UTC; None if the text is not one."""
+    """A time in the format of events, in UTC; None if the text is not a time."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Publishing high scores: from manifests, each once, and by hand."""
+"""Publishes high scores: once from each manifest, and by hand."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def newly_published(
     manifests: Iterable[Manifest],
     as_recorded: Callable[[HighScorePublished], HighScorePublished],
 ) -> list[NewEvent]:
-    """An event for each manifest whose high score is not the one that was last published from a manifest.
+    """An event for each manifest whose high score differs from the one that was last published from a manifest.
 
-    They are compared `as_recorded`, since a source may have lost a secret on its way into the ledger. So a manifest
-    publishes once, a changed one once more, and a high score that was published by hand holds until then.
+    They are compared `as_recorded`, since the ledger holds the source without secrets. So a manifest publishes once,
+    and again after a change. A high score that was published by hand holds until then.
     """
     fresh = {}
     for manifest in manifests:

@@ -1,6 +1,6 @@
-"""Runs of other programs become `imported` events: each once, even if its file is renamed.
+"""Imports runs of other programs as `imported` events, each once, even if its file is renamed.
 
-A run's id is made from the digest of its file's content, so the same file is the same run.
+A run's id is made from the digest of its file, so the same content gives the same run.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..planning.signature import Signature, sign
 from ..redaction import Redactor
 
 _AT_ONCE = 2_000
-"""Events that are appended together: bounds memory."""
+"""Maximum number of events that are appended together, to limit memory."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A run that was read: its id here, and where it comes from."""
+    """A run that was read, with its id and its source."""
 
     run_id: str
     source: ImportSource
@@ -33,10 +33,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def read_source(source: Source, redactor: Redactor) -> tuple[list[Found], list[str]]:
-    """The runs of a source, and remarks on what was not read. Benchmark names and configurations lose their secrets.
+    """The runs of a source, and remarks on what was not read. Benchmark names and configurations hold no secrets.
 
-    Raises OSError, and UnreadableResult, also if an agent, a provider or a model is named by a key: such a name cannot
-    be changed, and a key must not be recorded.
+    Raises OSError and UnreadableResult, also if the name of an agent, a provider or a model holds a key: such a name
+    cannot be changed, and a key must not be recorded.
     """
     origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
     findings = source.read()
@@ -66,7 +66,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(found: Iterable[Found], history: History) -> Comparison:
-    """Which of those runs the ledger does not have, and which it has with other values."""
+    """Find the runs that the ledger does not have, and those that it has with other values."""
     fresh, different = set(), set()
     for one in found:
         known = history.runs.get(one.run_id)
@@ -80,7 +80,7 @@ def compare(found: Iterable[Found], history: History) -> Comparison:
 
 
 def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
-    """Append an `imported` event for each run that the ledger does not have. Returns how it was before.
+    """Append an `imported` event for each run that the ledger does not have. Returns the comparison from before.
 
     Raises what `Ledger.decide` raises.
     """
@@ -99,7 +99,7 @@ def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
 
 
 def _run_id(origin: ImportSource, run: ForeignRun) -> str:
-    """The digest identifies the run; the name before it is only for people, and another benchmark may have it too."""
+    """An id of a run. Only the digest identifies the run; the benchmark's name in it is for people."""
     digest = sha256(f"{origin.sha256}\n{run.name}".encode()).hexdigest()
     return f"run_{slug(run.benchmark)}_imported_{digest[:16]}"
 

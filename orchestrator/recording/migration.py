@@ -1,7 +1,7 @@
-"""Bringing the history of the first orchestrator along: the rows of its `orchestrator.sqlite` become events.
+"""Imports the history of the first orchestrator: the rows of its `orchestrator.sqlite` become events.
 
-A row is taken as it is, with its own times. It cannot be checked whether its score was valid, or whether the row was
-changed later: so the run is marked as imported, and never becomes a record.
+A row keeps its values and times. It is unknown whether its score was valid, and whether the row was changed later. So
+the run is marked as imported, and never becomes a record.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .first_orchestrator import UNDONE, First, ListFiles, Reader, group_events, 
 KIND = "elizaos-orchestrator-sqlite"
 
 _COMPARED = ("status", "score", "unit", "comparison_key", "synthetic", "agent", "provider", "model")
-"""The fields by which a run that was imported before is compared with what would be imported today."""
+"""The fields in which an imported run in the ledger is compared with its row in the database."""
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """What an import did: runs and groups that were added or known already, and rows of work that was not done.
+    """The result of an import: the numbers of added and known runs and groups, and of rows of work that was not done.
 
-    `different` are the known runs that would be imported with other values today, with the fields that differ;
-    `problems` are rows that could not be imported.
+    `different` names the known runs whose rows have other values, with the fields that differ. `problems` are rows that
+    could not be imported.
     """
 
     added: int
@@ -46,7 +46,7 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], list_files: ListFiles) -> Migration:
-    """Append an event for each run, and those of each group, of that database that the ledger does not have yet.
+    """Append the events of the runs and groups of a database that the ledger does not have yet.
 
     Raises UsageError if the file is not such a database, and what `Ledger.decide` raises.
     """
@@ -101,7 +101,7 @@ def _runs(first: First, reader: Reader, problems: list[str]) -> dict[str, Import
 
 
 def _key_in_names(run_id: str, event: Imported) -> str | None:
-    """What is wrong if a run is named by a key: a name cannot be changed, and a key must not be recorded."""
+    """An error if a name of a run holds a key: a name cannot be changed, and a key must not be recorded."""
     for name in ("benchmark_id", "benchmark_directory", "agent", "provider", "model"):
         if holds_a_key(str(event.run.get(name, ""))):
             return f"{hide(run_id)}: its {name} holds what looks like a key"
@@ -145,7 +145,7 @@ def _why_impossible(stream: str, events: Iterable[Event]) -> str | None:
 
 
 def _different(runs: Mapping[str, Imported], history: History) -> dict[str, list[str]]:
-    """The fields in which runs in the ledger differ from what would be imported now."""
+    """The fields in which runs in the ledger differ from their rows in the database."""
     differences = {}
     for run_id, event in runs.items():
         known = history.runs.get(run_id)

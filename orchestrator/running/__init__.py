@@ -1,1 +1,1 @@
-"""A campaign at work: schedule, supervise and execute runs, and record what each came to."""
+"""Runs a campaign: schedules, supervises and executes runs, and records their outcomes."""

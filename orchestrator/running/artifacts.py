@@ -1,4 +1,4 @@
-"""The files that a run left below its `output/`: listed with their digests, and what could not be recorded, said."""
+"""Lists the files that a run left below its `output/`, with their digests, and names files that cannot be recorded."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...ledger.events import Artifact
 from ...ledger.run_files import NotReadable, digest, kind_of, open_inside
 
 MAX_FILES = 10_000
-"""How many files are recorded at most: those nearest to the top come first."""
+"""Maximum number of recorded files. Files nearest to the top come first."""
 MAX_NAMES = 200_000
-"""How many names are looked at, at most."""
+"""Maximum number of names that are examined."""
 _MAX_PROBLEMS = 5
 _LARGE = 1024**3
 _HOLES = 100
-"""A large file that takes less than its size divided by this number on the disk is made of holes."""
-_BLOCK = 512  # What st_blocks counts, by POSIX practice, whatever the file system.
+"""A large file is sparse if it takes less disk space than its size divided by this number."""
+_BLOCK = 512  # The unit of st_blocks on every file system.
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The artifacts of a run, sorted by path, and what there is to say of the files that are not among them."""
+    """The artifacts of a run, sorted by path, and notes about the files that are left out."""
 
     artifacts: list[Artifact]
     notes: list[str]
@@ -34,8 +34,8 @@ class Listing(msgspec.Struct, frozen=True):
 def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False) -> Listing:
     """Every regular file below the `output/` of the run's folder. Links are not followed.
 
-    The smallest are read first; those that are left when `is_over` says so are named instead. A file whose name is not
-    UTF-8 is left out, since no event can hold that name.
+    The smallest are read first. Files that are not read when `is_over` returns true are named in a note. A file whose
+    name is not UTF-8 is left out, since no event can hold that name.
     """
     problems: list[str] = []
     files = sorted(_files(folder, problems, is_over), key=lambda found: found[1])
@@ -59,20 +59,20 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
             else:
                 artifacts.append(Artifact(path, size, sha256))
     if unread:
-        problems.insert(0, f"the time was over before reading {_some(unread)}")
+        problems.insert(0, f"the time was over before reading {_shortened(unread)}")
     notes = [f"not recorded: {problem}" for problem in problems[:_MAX_PROBLEMS]]
     if len(problems) > _MAX_PROBLEMS:
         notes.append(f"not recorded: {len(problems) - _MAX_PROBLEMS} more files")
     return Listing(sorted(artifacts, key=lambda artifact: artifact.path), notes)
 
 
-def _some(names: list[str]) -> str:
+def _shortened(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
 
 
 def _files(folder: Path, problems: list[str], is_over: Callable[[], bool]) -> Iterator[tuple[str, int]]:
-    """The path and size of each regular file below `output/`, level by level, so that the depth has no limit."""
+    """The path and size of each regular file below `output/`, level by level, so that the depth is not limited."""
     output = folder / "output"
     if not _is_real_folder(output, problems):
         return
@@ -117,7 +117,7 @@ def _names(here: Path, folder: Path, problems: list[str]) -> Iterator[os.DirEntr
 
 
 def _leads_out(folder: Path, link: Path, shown: str) -> list[str]:
-    """What is wrong with a link: nothing if it leads to another place in the run's folder."""
+    """What is wrong with a link; empty if it leads to another place in the run's folder."""
     try:
         inside = Path(os.path.realpath(link, strict=True)).is_relative_to(os.path.realpath(folder))
     except (OSError, ValueError):

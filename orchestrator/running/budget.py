@@ -1,7 +1,7 @@
-"""What a campaign may spend: once it is spent, no further run starts. Runs that have started are completed.
+"""The budget of a campaign. After it is spent, no further run starts, and running ones are completed.
 
-A limit of cost or tokens also ends a campaign if a run that asked a model did not report what it used: from then on
-the limit cannot be enforced.
+A limit of cost or tokens also ends a campaign if a run used a model but did not report its usage, because the limit
+can then not be enforced.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Budget:
         self._cost_unknown = self._tokens_unknown = ""
 
     def spend(self, usage: Json, *, if_unknown: str = "") -> None:
-        """Add the usage of a run that has ended. `if_unknown` is its id if it asked a model, so it used something."""
+        """Add the usage of a run that has ended. `if_unknown` is its id if it used a model, otherwise empty."""
         cost, tokens = cost_in(usage), tokens_of(usage)
         with self._lock:
             self._cost += cost or 0.0
@@ -46,7 +46,7 @@ class Budget:
                 self._tokens_unknown = self._tokens_unknown or if_unknown
 
     def exceeded(self) -> tuple[str, str] | None:
-        """Which limit was reached, in one word, and in a sentence; None if none was reached."""
+        """The limit that was reached, in one word and in a sentence; None if none was reached."""
         limits = self._allowance
         with self._lock:
             cost, tokens = self._cost, self._tokens

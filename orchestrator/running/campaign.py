@@ -1,4 +1,4 @@
-"""What a campaign has to do, and within which limits."""
+"""The work of a campaign, and its limits."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .retries import Retries
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Limits of time that replace those of the manifests."""
+    """Time limits that replace those of the manifests."""
 
     timeout_seconds: float | None = None
     stall_seconds: float | None = None
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a campaign needs to know; `environ` is the environment that children inherit from."""
+    """The work, rules and limits of a campaign. Children inherit from the environment `environ`."""
 
     workspace: Workspace
     request: Request

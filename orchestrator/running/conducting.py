@@ -1,4 +1,4 @@
-"""A campaign from its plan to the closing of its group."""
+"""Conducts a campaign from its plan to the closing of its group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .workers import Workers
 class Result(msgspec.Struct, frozen=True):
     """How a campaign ended: its group, its runs, and whether it was interrupted.
 
-    `notes` say why it ended before everything was done, if it did.
+    `notes` say why it ended early, if it did.
     """
 
     run_group_id: str
@@ -50,7 +50,7 @@ def conduct(
     display: Display,
     cancellation: Cancellation,
 ) -> Result:
-    """Do everything in the plan that has to be done. Every transition is in the ledger when this returns or raises.
+    """Run all work of the plan that is not done. Every transition is in the ledger when this returns or raises.
 
     Raises what `Ledger.decide` raises.
     """
@@ -91,7 +91,7 @@ def conduct(
 
 
 def _workers(supervisor: Supervisor, to_do: Sequence[PlannedRun]) -> Workers:
-    """Those that perform the work in the order of the plan; if several do in parallel, the longest first."""
+    """The workers. They perform the work in the order of the plan, or longest first if several work in parallel."""
     campaign, note = supervisor.campaign, supervisor.display.note
     work = to_do
     if campaign.jobs > 1:
@@ -119,7 +119,7 @@ def _locks_for(work: Sequence[PlannedRun], display: Display) -> Path | None:
 
 
 def _why_over(cancellation: Cancellation, budget: Budget, left: int) -> tuple[str, list[str]]:
-    """Why a campaign is over, in one word, and what there is to say of it. `left` pieces of work were not started."""
+    """Why a campaign is over, in one word, and notes about it. `left` pieces of work were not started."""
     if cancellation.requested:
         return "interrupted", []
     if left and (exceeded := budget.exceeded()):

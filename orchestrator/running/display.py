@@ -1,4 +1,4 @@
-"""What a campaign reports while it runs; the command line shows it."""
+"""The interface by which a campaign shows its progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ...ledger.fold import Run
 
 
 class Display(Protocol):
-    """Shows what happens; may be called from several threads."""
+    """Shows events of a campaign; called from several threads."""
 
     def note(self, text: str) -> None:
         """Show a line of text."""
         ...
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """Show that a run begins."""
+        """Show that a run starts."""
         ...
 
     def progress(self, run_id: str, progress: Progress) -> None:
@@ -44,11 +44,11 @@ class LogDisplay:
         self._log.info("%s", text)
 
     def started(self, run_id: str, benchmark_id: str) -> None:
-        """Log that a run begins."""
+        """Log that a run starts."""
         self._log.info("%s: started %s", benchmark_id, run_id)
 
     def progress(self, run_id: str, progress: Progress) -> None:
-        """Log progress, for those who debug."""
+        """Log progress at the debug level."""
         self._log.debug("%s: %s of %s %s", run_id, progress.done, progress.total, progress.note)
 
     def ended(self, run: Run) -> None:

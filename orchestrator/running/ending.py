@@ -1,4 +1,4 @@
-"""The end of a run in the ledger: its outcome, measured against the high score of that time."""
+"""Records the end of a run: its outcome, compared with the high score of that time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .outcome import against
 
 
 def record_end(ledger: Ledger, run: Run, outcome: Finished | Failed, secrets: Secrets) -> Run:
-    """Record the outcome of a run that this process owns. Returns the run as it is then.
+    """Record the outcome of a run that this process owns. Returns the recorded run.
 
     If another process has declared the run lost meanwhile, the outcome is recorded as late and does not change the
     status. Raises what `Ledger.decide` raises.

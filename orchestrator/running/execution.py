@@ -1,7 +1,7 @@
-"""One child process from start to end: its logs, its time limits, and the end of everything that it started.
+"""Runs one child process: its logs, its time limits, and the end of every process that it started.
 
-The child runs under a shell of one line that notes its exit status in a file beside the logs. So the next
-orchestrator can tell a child that finished after its own orchestrator was killed from one that did not.
+The child runs under a shell of one line that notes its exit status in a file beside the logs. So if the orchestrator
+is killed, the next one knows whether the child finished by itself.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ..redaction import Redactor
 from .stopwatch import Stopwatch
 
 EXIT_STATUS = "exit_status"
-"""The file beside the logs that holds the child's exit status once it has ended."""
+"""The file beside the logs that holds the child's exit status after it has ended."""
 
 RUN_ID_VARIABLE = "BENCHMARK_RUN_ID"
-"""The variable that names its run to a child."""
+"""The variable with the run id of a child."""
 
-# $0 is the file of the exit status, the arguments are the command. The shell first reads from its input what it will
-# reveal, and after which exit codes: arguments and environment variables are not secret. Then its
-# input is the file, opened before the command begins: whatever the command puts in the file's place, the shell neither
-# waits for it nor writes to it.
+# $0 is the file of the exit status, and the arguments are the command. The shell first reads the proof, and the exit
+# codes for which it reveals the proof, from its input, because arguments and environment variables are not secret. Then
+# it opens the file as its input before the command begins. So if the command replaces the file, the shell neither waits
+# for the replacement nor writes to it.
 _SHELL = (
     "unset benchmarks_proof benchmarks_codes; IFS=: read -r benchmarks_proof benchmarks_codes; "
     'exec 0<>"$0"; "$@" </dev/null; code=$?; '
@@ -48,15 +48,15 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOC
 _CHUNK = 64 * 1024
 _TICK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
-"""How long a process has to end after it was asked to; then it is killed."""
+"""How long a process has to end after SIGTERM; then it is killed."""
 _MAX_NAMED = 10
-"""How many of the processes that a child left are named; there may be thousands."""
+"""Maximum number of left processes that are named; there may be thousands."""
 _DRAIN_SECONDS = 2.0
-"""How long to wait for the end of the output after the child and everything that it left have ended."""
+"""How long to wait for the end of the output after the child and all processes that it left have ended."""
 
 
 class Cancellation:
-    """Asks every child process under way to end; safe to use in a signal handler."""
+    """Ends every running child process; safe to use in a signal handler."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -65,24 +65,24 @@ class Cancellation:
         self.is_urgent = False
 
     def request(self) -> None:
-        """End all of them, and let none begin. A second request kills them without waiting."""
+        """End all children, and start no more. A second request kills them without waiting."""
         self.is_urgent = self.requested
         self.requested = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"!")
 
     def fileno(self) -> int:
-        """Becomes readable with the request, and stays so."""
+        """A file descriptor that is readable after the request."""
         return self._read
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         os.close(self._read)
         os.close(self._write)
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How a child ended. `reason` is None if it ended by itself; `notes` say what else there is to know."""
+    """How a child ended. `reason` is None if it ended by itself; `notes` are further remarks."""
 
     return_code: int | None
     duration_seconds: float
@@ -92,9 +92,9 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start, and where its output goes. `environment` names the run by RUN_ID_VARIABLE.
+    """A command to start, and the folder for its output. `environment` must hold RUN_ID_VARIABLE.
 
-    It keeps the files open that it `inherits`. It is ended after `timeout_seconds`, and after `stall_seconds` without
+    The child keeps the files in `inherits` open. It is ended after `timeout_seconds`, and after `stall_seconds` without
     output or progress. Each of its two logs holds at most about `log_bytes`. If it ends by itself with one of
     `proven_codes`, the shell around it notes `proof` beside the exit status.
     """
@@ -113,10 +113,10 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
-    """Run a child to its end; `tick` is called about twice a second meanwhile, and returns whether there is progress.
+    """Run a child to its end. `tick` is called about twice a second, and returns whether there is progress.
 
-    When this returns or raises, no process that the child started is left. A command that can't be started is an
-    Exit with reason `start`.
+    When this returns or raises, no process that the child started is left. If the command cannot be started, the Exit
+    has the reason `start`.
     """
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -172,17 +172,17 @@ def _start(child: Child, reads: Sequence[int], writes: Sequence[int]) -> subproc
             stdout=writes[0],
             stderr=writes[1],
             start_new_session=True,
-            # The child keeps the reading ends open too: if this process is killed, the child's next print must not
-            # kill the child with a broken pipe.
+            # The child keeps the reading ends open too: if this process is killed, the child must not die of a broken
+            # pipe at its next output.
             pass_fds=[*reads, *child.inherits],
         )
 
 
 @contextlib.contextmanager
 def _words_for_shell(child: Child) -> Iterator[int]:
-    """A pipe that holds what the shell reveals later; the shell reads all of it before the benchmark begins.
+    """A pipe with the proof and its exit codes, which the shell reads before the benchmark begins.
 
-    It is full before the shell starts: if this process is killed at any moment after that, the shell can still prove
+    It is written before the shell starts. If this process is killed at any moment after that, the shell can still prove
     how the benchmark ended. A pipe holds at least a page, and there are at most 256 exit codes.
     """
     read, write = os.pipe()
@@ -203,12 +203,12 @@ def _end(
     stopwatch: Stopwatch,
     cancellation: Cancellation,
 ) -> tuple[float, list[str]]:
-    """End everything that is left of a child. Returns for how many seconds it worked, and the processes it left.
+    """End all processes of a child. Returns how many seconds it worked, and the processes that it left.
 
-    `reason` says why it must end; None if it has ended by itself.
+    `reason` says why the child must end; None if it has ended by itself.
     """
     if reason:
-        # The shell first: no exit status is ever noted for a child that was ended from outside.
+        # Kill the shell first, so that it notes no exit status for a child that was ended from outside.
         process.kill()
         _end_family(process, child, cancellation, grace_seconds=child.grace_seconds)
     process.wait()
@@ -220,7 +220,7 @@ def _end(
 def _end_family(
     process: subprocess.Popen[bytes], child: Child, cancellation: Cancellation, *, grace_seconds: float
 ) -> list[str]:
-    """End the child's process group, and those of its processes that left the group; their names and ids."""
+    """End the child's process group and its processes outside of the group. Returns their names and ids."""
     marker = marker_of(child.environment[RUN_ID_VARIABLE])
     return end_marked(marker, group=process.pid, grace_seconds=grace_seconds, is_urgent=lambda: cancellation.is_urgent)
 
@@ -241,15 +241,15 @@ def _left_behind(left: Sequence[str]) -> str:
 
 
 def marker_of(run_id: str) -> str:
-    """The assignment by which the processes of a run are found, in whatever session they are."""
+    """The environment assignment by which the processes of a run are found, in every session."""
     return f"{RUN_ID_VARIABLE}={run_id}"
 
 
 class End(msgspec.Struct, frozen=True):
-    """An end that was noted in a run's folder: the exit status, what proves it ("-": nothing), and when (Unix seconds).
+    """An end that was noted in a run's folder: the exit status, its proof ("-" for none), and the time (Unix seconds).
 
-    Any program that can write to the folder may have noted it: the run's commitment says whether the proof is valid.
-    `changed_at` is when the file was changed last.
+    Any program that can write to the folder may have noted it; the run's commitment shows whether the proof is valid.
+    `changed_at` is the time of the last change of the file.
     """
 
     status: int
@@ -259,12 +259,12 @@ class End(msgspec.Struct, frozen=True):
 
 
 def read_end(folder: Path) -> End | None:
-    """What is noted of a child's end in its run's folder; None if no end is noted."""
+    """The end of a child that is noted in its run's folder; None if no end is noted."""
     try:
         noted = _NOTED.fullmatch(read_inside(folder, EXIT_STATUS, most=_MAX_STATUS_BYTES))
         status = (folder / EXIT_STATUS).lstat()
     except (NotReadable, OSError):
-        return None  # It is missing, was torn by a crash, or is not a regular file.
+        return None  # It is missing or cannot be read.
     if noted is None or int(noted[1]) > _MAX_STATUS:
         return None
     # A program can set the time of a file to 2096, but not the time at which it did so.
@@ -272,12 +272,12 @@ def read_end(folder: Path) -> End | None:
 
 
 def end_shell(run_id: str) -> None:
-    """End the shell around a run's benchmark: from now on, no end of the benchmark is noted."""
+    """End the shell around a run's benchmark, so that no end of the benchmark is noted afterwards."""
     kill_started_as(_SHELL_ARGV, marker_of(run_id))
 
 
 class _Pump:
-    """Moves a child's output into its logs until it ends, its time is up, or the campaign is cancelled."""
+    """Copies a child's output to its logs until it ends, a time limit is reached, or the campaign is cancelled."""
 
     def __init__(
         self,
@@ -303,7 +303,7 @@ class _Pump:
 
     def run(self, *, deadline: float, stall: float | None, tick: Callable[[], bool]) -> str | None:
         """Returns why the child has to be ended; None if it ended by itself."""
-        # Without a pidfd the end of the child can only be polled for.
+        # Without a pidfd, the end of the child has to be polled.
         step = _TICK_SECONDS if self._pidfd is not None else 0.02
         next_tick = time.monotonic() + _TICK_SECONDS
         while self._process.poll() is None:
@@ -325,7 +325,7 @@ class _Pump:
         return None
 
     def drain(self, *, until: float) -> None:
-        """Take what is left in the pipes, then close."""
+        """Read the rest of the pipes, then close."""
         self._selector.unregister(self._cancellation)
         if self._pidfd is not None:
             self._selector.unregister(self._pidfd)
@@ -360,4 +360,4 @@ def _open_pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
-        return None  # Not a recent Linux: the pump polls often instead.
+        return None  # Not a recent Linux, so the pump polls often.

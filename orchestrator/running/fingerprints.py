@@ -1,8 +1,8 @@
-"""Digests of the secrets that a run was given, kept beside its logs while it runs.
+"""Digests of a run's secrets, in a file beside its logs while it runs.
 
-If its orchestrator is killed, another process adopts what the benchmark left, perhaps without the keys in its
-environment. Then these find them: a text is hidden if its digest is one of these. The file holds no secret. Its owner
-alone can read it, its salt is used once, and it is removed when the run has ended.
+If its orchestrator is killed, another process recovers the run, perhaps without the same keys in its environment. It
+hides a text if the text's digest is one of these. The file holds no secret. Only its owner can read it, its salt is
+used once, and it is removed after the run has ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FILE = "secrets.digests"
 
 _MAX_BYTES = 1024 * 1024
 _MAX_SEARCHED = 64 * 1024
-"""Characters of a text in which a secret is looked for at every place; in a longer one only where a word begins."""
+"""Up to this length, a text is searched at every position; a longer one only at the beginnings of words."""
 _MAX_LENGTHS = 200
 _PLACES_AT_ONCE = 64
 _UNSEARCHED = "[left out: the time to look for secrets in it was over]"
@@ -34,22 +34,22 @@ _NAME = re.compile(r"[\w .-]{1,100}")
 
 
 class Fingerprints(msgspec.Struct, frozen=True):
-    """Digests of texts, each with the name of its secret; and the lengths that such texts have."""
+    """Digests of secret texts, each with the name of its secret, and the lengths of these texts."""
 
     salt: str
     names: dict[str, str] = {}
     lengths: list[int] = []
 
     def event(self, event: AnEvent, is_over: Callable[[], bool] = lambda: False) -> AnEvent:
-        """The event without those secrets in its words.
+        """The event without these secrets in its texts.
 
-        The benchmark could write to the file, too, so that the search takes hours: once `is_over` says so, a text that
+        The benchmark could change the file so that the search takes hours. So after `is_over` returns true, a text that
         was not searched to its end is left out.
         """
         return reword(event, lambda _, value: self.value(value, is_over)) if self.names else event
 
     def value(self, value: Any, is_over: Callable[[], bool] = lambda: False) -> Any:
-        """A JSON value without those secrets."""
+        """A JSON value without these secrets."""
         if isinstance(value, str):
             return self.text(value, is_over)
         if isinstance(value, dict):
@@ -57,7 +57,7 @@ class Fingerprints(msgspec.Struct, frozen=True):
         return [self.value(item, is_over) for item in value] if isinstance(value, list) else value
 
     def text(self, text: str, is_over: Callable[[], bool] = lambda: False) -> str:
-        """The text without those secrets."""
+        """The text without these secrets."""
         if not any(length <= len(text) for length in self.lengths):
             return text
         is_short = len(text) <= _MAX_SEARCHED
@@ -84,33 +84,33 @@ NONE = Fingerprints("")
 
 
 def write_fingerprints(folder: Path, names: Mapping[str, str]) -> None:
-    """Keep digests of these texts, which are given with their names, in a run's folder. Raises OSError."""
+    """Write digests of secret texts (the keys of `names`) to a run's folder. Raises OSError."""
     if not names:
         return
     salt = secrets.token_hex(16)
     digests = {_digest(salt, text): name if _NAME.fullmatch(name) else "secret" for text, name in names.items()}
-    # The longest first: a secret may begin with another one.
-    kept = Fingerprints(salt, digests, sorted({len(text) for text in names}, reverse=True))
+    # Longest first, since a secret may begin with another one.
+    fingerprints = Fingerprints(salt, digests, sorted({len(text) for text in names}, reverse=True))
     file = os.open(folder / FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(file, "wb") as out:
-        out.write(msgspec.json.encode(kept))
+        out.write(msgspec.json.encode(fingerprints))
 
 
 def read_fingerprints(folder: Path) -> Fingerprints:
-    """Those in a run's folder: none if the file is missing, or was changed into something else."""
+    """Read the digests in a run's folder; NONE if the file is missing or not valid."""
     try:
-        kept = msgspec.json.decode(read_inside(folder, FILE, most=_MAX_BYTES), type=Fingerprints)
+        fingerprints = msgspec.json.decode(read_inside(folder, FILE, most=_MAX_BYTES), type=Fingerprints)
     except (NotReadable, ValueError, RecursionError):
         return NONE
-    is_ours = _SALT.fullmatch(kept.salt) is not None  # A longer key ends in an error.
-    if not is_ours or len(kept.lengths) > _MAX_LENGTHS or min(kept.lengths, default=1) < 1:
+    is_ours = _SALT.fullmatch(fingerprints.salt) is not None  # BLAKE2 refuses longer keys.
+    if not is_ours or len(fingerprints.lengths) > _MAX_LENGTHS or min(fingerprints.lengths, default=1) < 1:
         return NONE
-    # The benchmark could write to it, too: a name may only be a name.
-    return kept if all(_NAME.fullmatch(name) for name in kept.names.values()) else NONE
+    # The benchmark could change the file, so names are checked.
+    return fingerprints if all(_NAME.fullmatch(name) for name in fingerprints.names.values()) else NONE
 
 
 def remove_fingerprints(folder: Path) -> None:
-    """Remove them after a run has ended: it will not be adopted then. Raises OSError unless the file is missing."""
+    """Remove the digests after a run has ended. Raises OSError, but not for a missing file."""
     (folder / FILE).unlink(missing_ok=True)
 
 

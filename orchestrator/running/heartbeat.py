@@ -1,8 +1,8 @@
-"""When a run gives a sign of life: seldom enough that a long campaign's ledger is not mostly heartbeats.
+"""Decides when a run records a heartbeat: seldom enough that the ledger of a long campaign is not mostly heartbeats.
 
 A heartbeat is due when the run has lived twice as long as at the last one, and after each tenth of its progress. It
-promises how long the silence after it may be, so that other machines do not take the run for dead meanwhile. (On the
-same machine they look for the process itself.)
+states how long the next silence may be, so that other machines do not declare the run lost meanwhile. (On the same
+machine, the process itself is checked.)
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from ...ledger.events import Heartbeat, Progress
 FIRST_SECONDS = 5.0
 MAX_SILENCE_SECONDS = 3600.0
 """The maximum silence between two heartbeats."""
-STEP = 0.1 - 1e-9  # 0.3 - 0.2 is less than 0.1
-"""The share of the whole work that is worth a heartbeat, if STEP_SECONDS have passed, too."""
+STEP = 0.1 - 1e-9  # Floating point: 0.3 - 0.2 is less than 0.1.
+"""Progress of this share of the work makes a heartbeat due if STEP_SECONDS have passed."""
 STEP_SECONDS = 30.0
 _MARGIN_SECONDS = 60.0
 
 
 class Pulse:
-    """The heartbeats of one run; times are seconds of any clock that only goes forward."""
+    """The heartbeats of one run. Times are seconds of a monotonic clock."""
 
     def __init__(self, now: float) -> None:
         self._start = now
@@ -41,5 +41,5 @@ class Pulse:
         return Heartbeat(progress=progress, lease_seconds=round(2 * self._gap + _MARGIN_SECONDS, 1))
 
     def was_missed(self) -> None:
-        """The last beat could not be recorded: it is due again."""
+        """Make the last heartbeat due again, since it could not be recorded."""
         self._last, self._gap, self._share = self._before

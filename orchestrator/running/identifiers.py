@@ -1,4 +1,4 @@
-"""Ids of runs and groups: they say when, and of what, and never meet twice."""
+"""Ids of runs and groups: they hold a time, runs also their benchmark, and random digits make them unique."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Why a child failed, in its own words: the lines near the end of its output that say so.
+"""Quotes why a child failed: the lines near the end of its output that give a reason.
 
-The last line often says nothing: Bun and Node.js end with their version, Python programs with what a library printed
-while it closed, and many JavaScript suites print their reason on stdout.
+The last line often gives none: Bun and Node.js print their version last, a Python library may print something at exit,
+and many JavaScript suites print the reason to stdout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOISE = re.compile(
 )
 """Lines at the end of an output that give no reason: versions, stack frames, rulers, progress bars.
 
-It is matched against a line without the spaces around it: matching those as well takes hours for a line of spaces.
+It is matched against a stripped line: with the spaces, a line of many spaces would take hours.
 """
 
 _NO_REASON = re.compile(
@@ -49,9 +49,9 @@ _REASON = re.compile(
 
 
 def with_last_words(error: str, folder: Path, *, with_stdout: bool = False) -> str:
-    """An error with the lines of the run's stderr that say why, if it has any.
+    """An error with the lines of the run's stderr that give a reason, if there are any.
 
-    `with_stdout`: those of stdout instead if stderr gives no reason and stdout does, or if stderr is empty.
+    `with_stdout`: quote stdout instead if stderr gives no reason and stdout does, or if stderr is empty.
     """
     found = [(name, *_excerpt(folder / f"{name}.log")) for name in ("stderr", "stdout")[: 1 + with_stdout]]
     named = [one for one in found if one[2]] or [one for one in found if one[1]]
@@ -62,13 +62,13 @@ def with_last_words(error: str, folder: Path, *, with_stdout: bool = False) -> s
 
 
 def in_a_line(error: str, *, quotes_child: bool) -> str:
-    """An error in one line: what happened, and why: a child's line that says so, or as much of uv's output as fits."""
+    """An error in one line: what happened, and the child's line with a reason, or the beginning of uv's output."""
     what, *more = error.strip().splitlines() or [""]
     if not what.endswith(":") or not more:
         return what
     opening = next((text for name in ("stderr", "stdout") if what.endswith(text := _FOLLOWS.format(name))), "")
-    said = [more[_telling(more)]] if opening else more
-    quote = " ".join(" ".join(said).split()) if quotes_child else ""
+    lines = [more[_telling(more)]] if opening else more
+    quote = " ".join(" ".join(lines).split()) if quotes_child else ""
     if len(quote) > _MAX_QUOTE_LENGTH:
         quote = f"{quote[: _MAX_QUOTE_LENGTH - 2]} …"
     return ": ".join(filter(None, [what.removesuffix(opening).removesuffix("; ").removesuffix(":"), quote]))
@@ -88,7 +88,7 @@ def _excerpt(log: Path) -> tuple[list[str], bool]:
 
 
 def _telling(lines: Sequence[str]) -> int:
-    """The place of the last line that gives a reason; if none does, of the last one that is not noise."""
+    """The index of the last line that gives a reason, else of the last line that is not noise; -1 if there is none."""
     plain = [place for place, line in enumerate(lines) if line.strip() and not _is_noise(line)]
     return next((place for place in reversed(plain) if _gives_reason(lines[place])), plain[-1] if plain else -1)
 

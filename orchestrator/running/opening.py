@@ -1,4 +1,4 @@
-"""The first append of a campaign: its group, and everything in its plan that needs no run."""
+"""The first append of a campaign: its group, and the work of its plan that is not run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .campaign import Campaign
 
 
 class _Note(msgspec.Struct, frozen=True):
-    """A piece of work to report, and what was decided about it; None if it is incompatible."""
+    """A piece of work to report, and its verdict; None if the work is incompatible."""
 
     title: str
     planned: PlannedRun
@@ -28,12 +28,12 @@ class _Note(msgspec.Struct, frozen=True):
 
     @property
     def done(self) -> Run | None:
-        """The earlier run because of which the work is skipped, if it is."""
+        """The earlier run that makes the work unnecessary; None if it is not skipped."""
         return None if self.verdict is None or self.verdict.run else self.verdict.decided_by
 
 
 class _Sorted(msgspec.Struct, frozen=True):
-    """A plan by what has to be done: work to run, and the events and notes of what is not run."""
+    """A sorted plan: the work to run, and the events and notes of the work that is not run."""
 
     to_do: list[PlannedRun]
     not_run: list[Event]
@@ -43,9 +43,9 @@ class _Sorted(msgspec.Struct, frozen=True):
 def open_group(
     campaign: Campaign, ledger: Ledger, group_id: str, provenance: Json, note: Callable[[str], None]
 ) -> list[PlannedRun]:
-    """Record the group and what needs no run, in one append. Returns the work that is left to do.
+    """Record the group and the work that is not run, in one append. Returns the work that is left to do.
 
-    `note` is called once, with a line for each piece of work that there is something to say of.
+    `note` is called at most once, with a line for each piece of work that has a note.
     """
     opened = GroupOpened(
         request=campaign.request,
@@ -88,7 +88,7 @@ def _sort(campaign: Campaign, history: History) -> _Sorted:
 
 
 def _closed(not_run: list[Event]) -> GroupClosed:
-    """The end of a group in which nothing has to be run."""
+    """The closing event of a group in which nothing has to be run."""
     kinds = [event.type for event in not_run]
     counts = Counts(skipped=kinds.count("skipped"), incompatible=kinds.count("incompatible"))
     return GroupClosed(counts=counts, reason="completed")
@@ -106,13 +106,13 @@ def _incompatible(planned: PlannedRun) -> Incompatible:
 
 
 def _sentences(notes: list[_Note], ledger: Ledger, *, details: bool) -> list[str]:
-    """A sentence for each note, with the address that an earlier run asked if it differs from the one of today.
+    """A sentence for each note, with the address that an earlier run used if it differs from the present one.
 
-    With `details`, works that never ran are compared with those that did.
+    With `details`, work that never ran is compared with work that did.
     """
     texts = ledger.look(lambda history: [_sentence(history, note) for note in notes], details=details)
-    asked = [note.done for note in notes if note.done and note.planned.provider != NO_MODEL]
-    addresses = recorded_addresses(ledger, asked)
+    earlier = [note.done for note in notes if note.done and note.planned.provider != NO_MODEL]
+    addresses = recorded_addresses(ledger, earlier)
     return [
         text + (elsewhere(note.planned, addresses.get(note.done.run_id)) if note.done else "")
         for text, note in zip(texts, notes, strict=True)

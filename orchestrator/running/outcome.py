@@ -1,4 +1,4 @@
-"""The outcome of a run: its exit and the files that it left become a `finished` or a `failed` event."""
+"""The outcome of a run: a `finished` or `failed` event, made from its exit and its files."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ AnOutcome = TypeVar("AnOutcome", bound=Outcome)
 _MAX_ERROR_LENGTH = 200
 
 _NEAR = 1e-3
-"""A score may be rounded: it is the mean of its samples if it differs by no more than that."""
+"""Maximum difference between a score and the mean of its samples, since a score may be rounded."""
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the files of a run are, and what else is known of it.
+    """The folders of a run, and what is known about it from its start.
 
-    `folder` is the run's own, `cwd` the one that its child began in, at `started_at` (Unix seconds). With `synthetic`
-    the run is synthetic, whatever its result says. `task_revision` is what is known of it from the start.
+    `folder` belongs to the run, and its child started in `cwd` at `started_at` (Unix seconds). With `synthetic`, it is
+    synthetic even if its result does not say so.
     """
 
     folder: Path
@@ -56,11 +56,11 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
 def weigh(
     manifest: Manifest, exit: Exit, left: Left, *, is_over: Callable[[], bool] = lambda: False
 ) -> Finished | Failed:
-    """The terminal event of a run whose child has ended. There is always one, whatever the child left.
+    """The terminal event of a run whose child has ended. Every run gets one, even if its files are not valid.
 
-    A run has succeeded only with an allowed exit code and a valid result of its own. The event of a failed run keeps
-    what it left, for diagnosis. The reference high score is not known here: see `against`. Once `is_over` returns true,
-    everything that is not read yet is left out, and a note says so.
+    A run succeeds only with an allowed exit code and its own valid result. The event of a failed run keeps its values
+    for diagnosis. `against` adds the reference high score. After `is_over` returns true, everything that is not read
+    yet is left out, and a note says so.
     """
     try:
         return recordable(_weigh(manifest, exit, left, is_over))
@@ -114,12 +114,12 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
 
 
 def _revised(revision: TaskRevision | None, data: str | None) -> TaskRevision | None:
-    """The revision with the data that the result reports; None if that says nothing new."""
+    """The revision with the data revision that the result reports; None if nothing changes."""
     return with_data(revision, data) if revision and data and revision.data != data else None
 
 
 def _looked_through(left: Left, found: Listing, is_over: Callable[[], bool]) -> Looked:
-    """What the run's samples tell: lines that no comparison can use, and the standard error by question."""
+    """Statistics of the run's samples, and a note about lines that comparisons cannot use."""
     path = samples_path(found.artifacts)
     if path is None:
         return Looked()
@@ -127,14 +127,14 @@ def _looked_through(left: Left, found: Listing, is_over: Callable[[], bool]) -> 
         with open_inside(left.folder, path) as file:
             return look_through(itertools.takewhile(lambda _: not is_over(), bounded_lines(file)))
     except (NotReadable, OSError):
-        return Looked()  # It was there a moment ago; a later reader gets an error.
+        return Looked()  # The file disappeared meanwhile; a later reader gets an error.
 
 
 def _standard_error(reading: Reading, looked: Looked) -> tuple[float | None, list[str]]:
-    """The standard error of a score: clustered by question if questions were asked several times or are declared alike.
+    """The standard error of a score, clustered if samples share a question or a declared cluster.
 
-    Else it is what the benchmark reports, or, if it reports none, that of its samples. Samples that do not average to
-    the score tell nothing of it.
+    Otherwise it is the reported one, or that of the samples if none is reported. Samples are not used if their mean
+    differs from the score.
     """
     if reading.score is None or looked.mean is None or not looked.standard_error:
         return reading.stderr, []
@@ -147,20 +147,20 @@ def _standard_error(reading: Reading, looked: Looked) -> tuple[float | None, lis
 
 
 def recordable(outcome: AnOutcome) -> AnOutcome:
-    """The outcome as an event can hold it: with text that is valid UTF-8, and numbers that JSON can write."""
+    """The outcome with valid UTF-8 texts and valid JSON numbers, so that an event can hold it."""
     return msgspec.convert(plain(msgspec.to_builtins(outcome)), type(outcome))
 
 
 def against(outcome: Outcome, reference: HighScoreReference | None) -> dict[str, Any]:
-    """The fields of an outcome that measure it against a reference: delta = score - reference.
+    """The fields of an outcome that compare it with a reference: delta = score - reference.
 
-    A synthetic result is not measured.
+    A synthetic result is not compared.
     """
     if reference is None or outcome.synthetic:
         return {}
     delta = None if outcome.score is None else outcome.score - reference.value
     if delta is not None and not math.isfinite(delta):
-        delta = None  # Two numbers near the largest float.
+        delta = None  # The difference of two very large numbers overflowed.
     return {"high_score": reference, "delta_to_high_score": delta}
 
 
@@ -183,7 +183,7 @@ def _why_failed(manifest: Manifest, exit: Exit, reading: Reading, folder: Path) 
 
 
 def _signal_of(return_code: int | None) -> str | None:
-    """The signal that ended a child: the shell around it reports 128 and the number; minus it if it hit the shell."""
+    """The signal that ended a child. The shell reports 128 + its number; if it ended the shell, the code is -number."""
     if return_code is None or 0 <= return_code <= 128:
         return None
     try:

@@ -1,4 +1,4 @@
-"""How long the files of a run may be read: an interrupted campaign does not wait until a terabyte is hashed."""
+"""Limits the time to read the files of a run, so that an interrupted campaign ends soon."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SECONDS = 120.0
 
 
 class Patience:
-    """Is over `seconds` after it was made, a few seconds after a first interrupt, or at once on a second one.
+    """Ends `seconds` after its creation, a few seconds after a first interrupt, or at once after a second one.
 
-    Without a `cancellation`, only time ends it.
+    Without a `cancellation`, only the time limit applies.
     """
 
     def __init__(self, cancellation: Cancellation | None = None, seconds: float = SECONDS) -> None:
@@ -22,7 +22,7 @@ class Patience:
         self._is_hurried = False
 
     def is_over(self) -> bool:
-        """Whether everything that is not read by now is left out."""
+        """Whether the time is over, so that the rest is not read."""
         if self._cancellation is not None and self._cancellation.requested:
             if self._cancellation.is_urgent:
                 return True

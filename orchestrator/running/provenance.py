@@ -1,4 +1,4 @@
-"""What a run was made with: commits, versions, machine. Recorded in `started`, so that a result can be traced back."""
+"""The provenance of a run: commits, versions and machine. `started` records it, so that a result can be traced back."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def own_version() -> str:
 
 
 def repository(folder: Path) -> Json:
-    """The git commit of a folder and whether it has uncommitted changes; empty if no repository keeps it.
+    """The git commit of a folder and whether it has uncommitted changes; empty if no repository tracks it.
 
-    A folder of which a surrounding repository keeps no file, such as an ignored one or a submodule that was not
-    fetched, is not kept by it: that commit would say nothing of the folder.
+    If a surrounding repository tracks no file of the folder (an ignored folder, or a submodule that was not fetched),
+    the result is empty too, because that commit does not describe the folder.
     """
     if not folder.is_dir() or (commit := ask_git(folder, "rev-parse", "HEAD")) is None:
         return {}
@@ -62,14 +62,14 @@ def workspace_provenance(workspace: Path) -> Json:
 
 
 def content_of(manifest: Manifest) -> bytes:
-    """A manifest as it is used, with the defaults of everything that its file leaves out: as JSON."""
+    """A manifest as JSON, with the default of every key that its file leaves out."""
     return msgspec.json.encode(manifest)
 
 
 def run_provenance(adapter: Adapter, agent: str, environment: Environment | None) -> Json:
     """The manifest, the isolated environment and the machine of a run.
 
-    The manifest's `sha256` is that of its file, and `content_sha256` that of what it says for this agent.
+    The manifest's `sha256` is the digest of its file, and `content_sha256` that of its content for this agent.
     """
     return {
         "orchestrator": own_version(),
@@ -110,7 +110,7 @@ def _machine() -> tuple[tuple[str, str | int | tuple[str, ...] | None], ...]:
 
 
 def _gpu_names() -> tuple[str, ...]:
-    """The GPUs with their memory, by nvidia-smi; none without a GPU or without that command."""
+    """The GPUs with their memory, from nvidia-smi; empty without a GPU or without that command."""
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, timeout=_SECONDS, check=True)

@@ -1,7 +1,7 @@
-"""Recovery: closes what a dead orchestrator left open, once.
+"""Recovery: closes the runs and groups that a dead orchestrator left open, once.
 
-Processes that still work for a dead owner are ended first. If a child provably ended by itself, its result is adopted,
-and judged like any other by the manifest that the run began with. Everything else has failed as `orchestrator_lost`.
+Processes of a dead owner are ended first. If a child provably ended by itself, its result is adopted and judged by the
+manifest that the run began with. Every other run fails as `orchestrator_lost`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from .provenance import content_of
 
 _GRACE_SECONDS = 5.0
 _LATE_SECONDS = 1.0
-"""The clock of a file system moves in steps."""
+"""Allowed difference between file times, since the clock of a file system moves in steps."""
 _SEARCH_SECONDS = 30.0
-"""How long the words of a lost run are searched for secrets, at most."""
+"""Maximum time to search the texts of a lost run for secrets."""
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 IsLost = Callable[[Run], bool]
@@ -62,9 +62,8 @@ def recover(
 ) -> list[Run]:
     """Close the runs that are lost, and the groups whose owner is gone. Returns the recovered runs.
 
-    Runs and groups of ledgers that were merged into this one are left to the ledger in which they began. Each run is
-    judged again under the ledger's lock, so a run that ended meanwhile is left alone. Raises what
-    `Ledger.decide` raises.
+    Runs and groups of merged ledgers are not closed here, but in the ledger in which they began. Each run is checked
+    again under the ledger's lock, so a run that ended meanwhile is not changed. Raises what `Ledger.decide` raises.
     """
     lost: list[Run] = []
 
@@ -85,7 +84,7 @@ def recover(
 
 
 def _is_present(run: Run, workspace: Workspace) -> bool:
-    """Whether an owner in another PID namespace, unknown to the process table, still keeps its sign of life."""
+    """Whether an owner in another PID namespace, which the process table does not show, still holds its lock."""
     is_unknown = liveness(run.owner, run.last_seen_at) == "unknown"
     return is_unknown and is_present(workspace.group_folder(run.run_group_id))
 
@@ -102,10 +101,10 @@ def _recover_run(
     adapters: Mapping[str, Adapter],
     prices: Prices,
 ) -> Run | None:
-    """Close one lost run; the run as it is then, None if it turned out to be alive or to have ended."""
+    """Close one lost run. Returns the closed run, or None if the run is alive or has ended."""
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
-        # The shell first: what is noted by now was noted before anything was ended here; nothing is noted later.
+        # End the shell first, so that a noted end was noted before anything was ended here.
         end_shell(run.run_id)
         end = read_end(folder)
         end_marked(marker_of(run.run_id), grace_seconds=_GRACE_SECONDS)
@@ -137,9 +136,9 @@ def _recover_run(
 
 
 class _Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the end of a lost run's benchmark: its result if it is adopted, and what to say if it is not.
+    """The known end of a lost run's benchmark: the result if it is adopted, otherwise a text about it.
 
-    `at` is when the benchmark ended, in Unix seconds; None if that is not known.
+    `at` is when the benchmark ended, in Unix seconds; None if unknown.
     """
 
     adopted: Finished | None = None
@@ -166,9 +165,9 @@ def _recovered(run: Run, ended: _Ended, adopted: Finished | None) -> Recovered:
 
 
 def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end: End | None) -> _Ended:
-    """How a benchmark ended after its orchestrator was gone. Its result is adopted only if its own end is proven.
+    """How the benchmark of a lost run ended. Its result is adopted only if a proof shows that it ended by itself.
 
-    It is judged by the manifest that the run began with.
+    The result is judged by the manifest that the run began with.
     """
     if end is None:
         return _Ended(left=with_last_words("", folder))
@@ -197,7 +196,7 @@ def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end:
 
 
 def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None) -> Manifest | None:
-    """The manifest that a run began with; None if neither its folder nor the workspace still has it."""
+    """The manifest that a run began with; None if neither its folder nor the workspace has it."""
     record = next(ledger.store.read(stream=run.run_id, types=[Started.type]), None)
     recorded = record.data.provenance.get("manifest") if record and isinstance(record.data, Started) else None
     digest = recorded.get("content_sha256") if isinstance(recorded, dict) else None
@@ -209,7 +208,7 @@ def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None
 
 
 def _ends_of_groups(history: History) -> list[NewEvent]:
-    """The closing of every group that has no open run and whose owner is gone."""
+    """The closing events of the groups that have no open run and whose owner is dead."""
     return [
         NewEvent(group.run_group_id, GroupClosed(counts=count(history, group.run_group_id), reason="orchestrator_lost"))
         for group in history.open_groups()
@@ -220,7 +219,7 @@ def _ends_of_groups(history: History) -> list[NewEvent]:
 
 
 def count(history: History, run_group_id: str) -> Counts:
-    """How the pieces of work of a group have ended so far: of several attempts at one, the last counts."""
+    """How the work of a group has ended so far. If a piece of work has several attempts, the last one counts."""
     group: Group = history.groups[run_group_id]
     runs = {run.signature: run for run in history.runs_of(run_group_id)}.values()
     return Counts(

@@ -17,13 +17,13 @@ MAX_DELAY_SECONDS = 300.0
 
 
 class Retries(msgspec.Struct, frozen=True):
-    """How often a run is retried whose failure may be temporary, and how long to wait before the first retry."""
+    """How often a run with a temporary failure is retried, and how long to wait before the first retry."""
 
     maximum: int = 0
     first_seconds: float = 2.0
 
     def waits(self) -> Iterator[float]:
-        """Seconds to wait before each retry; it ends after the last one."""
+        """The seconds to wait before each retry."""
         return itertools.islice(delays(self.first_seconds), self.maximum)
 
 
@@ -32,7 +32,7 @@ _PASSING = re.compile(f"{PROVIDER_ERROR}|timed out", re.IGNORECASE)
 
 
 _LASTING = re.compile(r"insufficient_quota", re.IGNORECASE)
-"""HTTP 429 because the quota is used up, and not because of too many requests."""
+"""HTTP 429 with this code means that the quota is used up, which is not temporary."""
 
 
 def is_transient(failed: Failed, manifest: Manifest) -> bool:
@@ -48,10 +48,10 @@ def is_transient(failed: Failed, manifest: Manifest) -> bool:
 
 
 def delays(first_seconds: float) -> Iterator[float]:
-    """Seconds to wait before each retry, without an end: exponential backoff with equal jitter.
+    """An endless series of seconds to wait before each retry: exponential backoff with equal jitter.
 
     The maximum begins at `first_seconds` and doubles up to MAX_DELAY_SECONDS; half of it is fixed, half is random. So
-    runs that were turned away together do not come back together.
+    runs that failed at the same time are not retried at the same time.
     """
     maximum = first_seconds
     while True:

@@ -1,6 +1,6 @@
-"""Which run may begin next beside those under way: what cannot share a machine does not.
+"""Decides which run may start next, so that parallel runs fit on this machine together.
 
-A manifest's `[resources]` say what a run needs. Other resources are not rationed: only `--jobs` limits their use.
+A manifest's `[resources]` say what a run needs. Other resources are not rationed; only `--jobs` limits their use.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Grant(msgspec.Struct, frozen=True):
     reservation: Reservation | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables by which a child finds its GPUs; none if it needs no GPU."""
+        """The variables that name its GPUs to a child; empty if it needs no GPU."""
         return {"CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else {}
 
     @property
     def fds(self) -> Sequence[int]:
-        """The files that a child keeps open, so that no other run gets the same while it lives."""
+        """The lock files that a child keeps open, so that no other run gets the same resources while it lives."""
         return self.reservation.fds if self.reservation else ()
 
 
 class _Pending(msgspec.Struct, frozen=True, eq=False):
-    """Work that can be taken from the time `due` on."""
+    """Work that can be taken at the time `due` or later."""
 
     planned: PlannedRun
     due: float = 0.0
@@ -50,10 +50,10 @@ class _Pending(msgspec.Struct, frozen=True, eq=False):
 
 
 class Schedule:
-    """Hands out pieces of work in their order, each as soon as what it needs is free. Safe for many threads.
+    """Hands out pieces of work in order, each as soon as its resources are free. Safe for many threads.
 
-    With a folder of `locks`, GPUs and exclusive words must be free of the runs of other orchestrators, too; `announce`
-    is called if work waits only for them.
+    With a folder of `locks`, runs of other orchestrators must not use the same GPUs and exclusive words; `announce` is
+    called if work waits only for these runs.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Schedule:
         self._changed = threading.Condition()
 
     def take(self, is_over: Callable[[], bool]) -> tuple[PlannedRun, Grant] | None:
-        """The next piece of work that fits beside those under way; None if none is left, or it `is_over`.
+        """The next piece of work that fits beside the running ones; None if none is left, or if `is_over` returns true.
 
-        Waits while something is left and nothing fits.
+        Waits while work is left and none of it fits.
         """
         with self._changed:
             while self._pending and not is_over():
@@ -94,46 +94,46 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """How many pieces of work were never taken."""
+        """The number of pieces of work that were never taken."""
         return sum(not one.was_taken for one in self._pending)
 
     def put_back(self, planned: PlannedRun, seconds: float) -> None:
-        """Put work back to be taken again: not before `seconds` have passed, and then before all new work."""
+        """Put work back. It can be taken after `seconds`, and then comes before all new work."""
         with self._changed:
             self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
 
     def give_back(self, grant: Grant) -> None:
-        """Free what a run used, after it is over."""
+        """Free the resources of a run that is over."""
         if grant.reservation:
             grant.reservation.release()
         with self._changed:
             self._granted.remove(grant)
             self._changed.notify_all()
 
-    def _grant(self, asked: Resources) -> Grant | None:
+    def _grant(self, needed: Resources) -> Grant | None:
         used_gpus = {name for grant in self._granted for name in grant.gpus}
         free_gpus = [name for name in self._capacity.gpus if name not in used_gpus]
-        if asked.gpus > len(free_gpus) or not _fits(asked, [one.resources for one in self._granted], self._capacity):
+        if needed.gpus > len(free_gpus) or not _fits(needed, [one.resources for one in self._granted], self._capacity):
             return None
-        if self._locks is None or not (asked.gpus or asked.exclusive):
-            return Grant(asked, tuple(free_gpus[: asked.gpus]))
-        return _reserved(asked, free_gpus, Reservation(self._locks))
+        if self._locks is None or not (needed.gpus or needed.exclusive):
+            return Grant(needed, tuple(free_gpus[: needed.gpus]))
+        return _reserved(needed, free_gpus, Reservation(self._locks))
 
 
-def _fits(asked: Resources, taken: Sequence[Resources], capacity: Capacity) -> bool:
+def _fits(needed: Resources, taken: Sequence[Resources], capacity: Capacity) -> bool:
     """Whether processors, memory and exclusive words are free for one more run."""
     exclusive = {word for one in taken for word in one.exclusive}
     return (
-        sum(one.cpus for one in taken) + asked.cpus <= capacity.cpus
-        and sum(one.memory_bytes for one in taken) + asked.memory_bytes <= capacity.memory
-        and exclusive.isdisjoint(asked.exclusive)
+        sum(one.cpus for one in taken) + needed.cpus <= capacity.cpus
+        and sum(one.memory_bytes for one in taken) + needed.memory_bytes <= capacity.memory
+        and exclusive.isdisjoint(needed.exclusive)
     )
 
 
 def _waiting_for(planned: PlannedRun, capacity: Capacity, locks: Path | None) -> str:
-    asked = planned.adapter.manifest.resources
-    what = [*asked.exclusive, *([f"{asked.gpus} GPU{'s' * (asked.gpus > 1)}"] if asked.gpus else [])]
-    names = [*map(_word, asked.exclusive), *(map(_gpu, capacity.gpus) if asked.gpus else [])]
+    needed = planned.adapter.manifest.resources
+    what = [*needed.exclusive, *([f"{needed.gpus} GPU{'s' * (needed.gpus > 1)}"] if needed.gpus else [])]
+    names = [*map(_word, needed.exclusive), *(map(_gpu, capacity.gpus) if needed.gpus else [])]
     holders = [describe_holders(lock_of(locks, name)) for name in names] if locks else []
     named = ", ".join(dict.fromkeys(holder for holder in holders if holder.startswith("process")))
     by = f": {named}" if named else ""
@@ -148,21 +148,21 @@ def _gpu(name: str) -> str:
     return f"gpu {name}"
 
 
-def _reserved(asked: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
-    words = set(asked.exclusive)
+def _reserved(needed: Resources, free_gpus: Sequence[str], reservation: Reservation) -> Grant | None:
+    words = set(needed.exclusive)
     has_words = len(reservation.add(map(_word, words), number=len(words))) == len(words)
-    gpus = reservation.add(map(_gpu, free_gpus), number=asked.gpus) if has_words else []
-    if not has_words or len(gpus) < asked.gpus:
+    gpus = reservation.add(map(_gpu, free_gpus), number=needed.gpus) if has_words else []
+    if not has_words or len(gpus) < needed.gpus:
         reservation.release()
         return None
-    return Grant(asked, tuple(name.removeprefix("gpu ") for name in gpus), reservation)
+    return Grant(needed, tuple(name.removeprefix("gpu ") for name in gpus), reservation)
 
 
 def most_like(history: History, planned: PlannedRun) -> Run | None:
-    """The earlier run that is most like a piece of work; None if its benchmark never succeeded.
+    """The earlier run that is most similar to a piece of work; None if its benchmark never succeeded.
 
-    The last run of the same work is the best guide, then the last one of the same task by the same model, then the
-    last one of the same task, then the last one at all.
+    The last success of the same work comes first, then of the same task by the same model, then of the same task, then
+    of the benchmark.
     """
     signature = planned.signature
     closest_first = likenesses(planned.adapter.id, signature.digest, signature.comparison_key, planned.model)
@@ -170,9 +170,9 @@ def most_like(history: History, planned: PlannedRun) -> Run | None:
 
 
 def longest_first(work: Sequence[PlannedRun], history: History) -> list[PlannedRun]:
-    """The work, with the expected longest runs first, so that the last run is a short one.
+    """The work, longest expected duration first, so that the last run is a short one.
 
-    Work that was never run may take long, and comes first.
+    Work of unknown duration may take long, so it comes first.
     """
 
     def seconds(planned: PlannedRun) -> float:

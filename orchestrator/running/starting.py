@@ -1,4 +1,4 @@
-"""The event with which a run begins: the same for a benchmark with a manifest and for a run that a program records."""
+"""The event that starts a run, for benchmarks with a manifest and for runs that a program records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..planning.plan import PlannedRun
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of work that is about to be claimed: by which run of which group, and in which folder."""
+    """A piece of work that is about to be claimed, with its run, its group and its folder."""
 
     planned: PlannedRun
     run_group_id: str
@@ -26,7 +26,7 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is carried out: its command and where it runs, and what its code and its surroundings are."""
+    """How a run is executed: its command, its working folder, and the versions of its code and surroundings."""
 
     command: Sequence[str]
     cwd: str

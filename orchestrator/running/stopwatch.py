@@ -1,9 +1,9 @@
-"""How long a child has worked, also if the machine slept or its orchestrator was stopped meanwhile.
+"""Measures how long a child has worked, even if the machine slept or its orchestrator was stopped meanwhile.
 
 The clock is the monotonic one (`CLOCK_MONOTONIC`), which on Linux stands still while the machine is suspended, unlike
-`CLOCK_BOOTTIME`. If this process alone is stopped, its child works on: then the child's own end counts, which its shell
-noted. If both are stopped, neither works, and that time does not count. Limits are extended by the time in which this
-process stood still, since it could not take the child's output.
+`CLOCK_BOOTTIME`. If only this process is stopped, its child works on, and the end that the child's shell noted counts.
+If both are stopped, that time does not count. Limits are extended by the time in which this process stood still, since
+it could not read the child's output.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import os
 import time
 
 _MAX_STEP_SECONDS = 2.0
-"""Seconds between two looks from which on this process must have stood still: it looks about twice a second."""
+"""After a gap of this length, this process must have stood still, since it looks about twice a second."""
 
 
 class Stopwatch:
-    """Begins with the child; to be looked at about twice a second."""
+    """Begins with the child. Call `look` about twice a second."""
 
     def __init__(self, pid: int, began: float) -> None:
         self._pid = pid
@@ -26,7 +26,7 @@ class Stopwatch:
         self.stood_still = 0.0
 
     def look(self) -> float:
-        """The seconds since the last look in which this process stood still; 0.0 as a rule."""
+        """The seconds since the last look in which this process stood still; usually 0.0."""
         now = time.monotonic()
         gap, self._looked = now - self._looked, now
         was_stopped, has_changed = self._is_stopped, self._observe()
@@ -40,7 +40,7 @@ class Stopwatch:
     def worked(self, ended_at: float | None) -> float:
         """Seconds from the start to the end of a child that has ended.
 
-        `ended_at` is when its shell noted its end, in Unix seconds; None if it noted none, or was made to end.
+        `ended_at` is the end that its shell noted, in Unix seconds; None if it noted none, or the child was killed.
         """
         now = ended = time.monotonic()
         if ended_at is not None and now - self._looked >= _MAX_STEP_SECONDS:
@@ -49,16 +49,16 @@ class Stopwatch:
         return max(0.0, ended - self._began - self._stopped)
 
     def note(self) -> list[str]:
-        """What there is to say of it."""
+        """A note if this process stood still; otherwise empty."""
         return [f"its orchestrator stood still for {self.stood_still:.0f} s meanwhile"] if self.stood_still else []
 
     def _observe(self) -> bool:
-        """Whether the child was stopped, or went on, since the last look."""
+        """Whether the child was stopped or continued since the last look."""
         has_changed = False
         try:
             while state := os.waitid(os.P_PID, self._pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG):
                 self._is_stopped = state.si_code == os.CLD_STOPPED
                 has_changed = True
         except (AttributeError, ChildProcessError):
-            return False  # Not a system that tells, or the child has ended.
+            return False  # The system does not report it, or the child has ended.
         return has_changed

@@ -1,4 +1,4 @@
-"""One run: claimed, executed, watched and recorded."""
+"""Claims, executes, watches and records one run."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from .starting import Claimed, Setting, started
 from .telemetry import ProgressFile
 
 _MIN_FREE_BYTES = 50 * 1024 * 1024
-"""Bytes that must be free before any run begins: for its logs and its events."""
+"""Bytes that must be free before a run starts, for its logs and its events."""
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What was made ready for a run before it was claimed; `failure` is (reason, error) if that failed."""
+    """The resources of a run, prepared before its claim. `failure` is (reason, error) if the preparation failed."""
 
     grant: Grant
     endpoint: Endpoint | None
@@ -81,7 +81,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest)
 
     def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
-        """One run, from claim to record; None if nothing was run."""
+        """Perform one run from claim to record. Returns None if nothing was run."""
         with contextlib.ExitStack() as held:
             prepared = self._prepare(planned, granted, held)
             if self.cancellation.requested:
@@ -98,7 +98,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             except LedgerError:
                 raise  # A heartbeat could not be recorded, so the end could not be recorded either.
             except OSError as problem:
-                # A full disk or a removed folder is the failure of this run; the ledger may still be writable.
+                # A full disk or a removed folder fails this run; the ledger may still be writable.
                 error = f"{problem.filename or run.stdout_path}: {problem.strerror}"
                 outcome = never_began("workspace", error, seconds=time.monotonic() - began)
             except Exception as problem:  # noqa: BLE001 - an unexpected error of one run must not end the others
@@ -110,12 +110,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             )
             self.budget.spend(outcome.usage, if_unknown="" if asked_no_model else run.run_id)
             self._record(run, outcome, secrets)
-            with contextlib.suppress(OSError):  # A folder that was removed holds none.
+            with contextlib.suppress(OSError):  # The folder may have been removed.
                 remove_fingerprints(self._folder(planned, run.run_id))
             return outcome
 
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
-        """What the run needs, held for it until `held` is closed."""
+        """Prepare the resources of a run, which are held until `held` is closed."""
         if problem := _short_of_space(self.campaign.workspace.results, planned.adapter.manifest.resources.disk_bytes):
             return Prepared(granted, None, None, ("environment", problem))
         try:
@@ -135,7 +135,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return Prepared(granted, endpoint, environment)
 
     def _claim(self, planned: PlannedRun, prepared: Prepared, secrets: Secrets) -> Run | None:
-        """Append `started`, or `skipped` if the work is done or running by now."""
+        """Append `started`, or `skipped` if the work is done or running meanwhile."""
 
         def decide(history: History) -> list[NewEvent]:
             verdict = self.campaign.rules.judge(history, planned)
@@ -146,7 +146,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             event = self._started(planned, prepared, run_id, attempt, secrets)
             return [NewEvent(run_id, replace(event, task_revision=revision))]
 
-        # Before the ledger's lock is taken: files are read for it, and git is asked.
+        # Computed before the ledger is locked, because it reads files and calls git.
         revision = revision_of(planned.adapter, prepared.environment)
         claimed = list(self.ledger.decide(decide).runs.values())
         if not claimed:
@@ -156,7 +156,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
-        # The configuration has the value of an option that holds a secret only in a part of it.
+        # If only a part of an option is secret, the configuration already has its redacted value.
         hidden = {name: f"[redacted:{name}]" for name in planned.secrets if name not in planned.config}
         command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
         claimed = Claimed(
@@ -240,7 +240,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
-        """PYTHONPATH with a folder in which the workspace has the name under which the benchmark imports it."""
+        """PYTHONPATH with a folder that links to the workspace by the package name that the benchmark imports."""
         if command.package is None:
             return {}
         packages = folder / "packages"
@@ -283,10 +283,10 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         self.display.ended(ended)
 
 
-def _short_of_space(folder: Path, asked: int) -> str | None:
-    """What is wrong with the free space for a run that needs `asked` bytes; None if there is enough."""
+def _short_of_space(folder: Path, wanted: int) -> str | None:
+    """An error if less than `wanted` bytes are free for a run; None if there is enough space."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free, needed = shutil.disk_usage(existing).free, max(asked, _MIN_FREE_BYTES)
+    free, needed = shutil.disk_usage(existing).free, max(wanted, _MIN_FREE_BYTES)
     if free >= needed:
         return None
     return f"{free / 2**20:.0f} MiB are free in {folder}, and a run needs {needed / 2**20:.0f} MiB: free some space"
@@ -306,13 +306,13 @@ class Watch:
         self._pulse = Pulse(time.monotonic())
 
     def tick(self) -> bool:
-        """Called about twice a second while the child runs; returns whether there was progress since."""
+        """Called about twice a second while the child runs. Returns whether there was new progress."""
         has_moved = self.progress.look()
         if has_moved and (latest := self.progress.latest):
             self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
         if beat := self._pulse.beat(time.monotonic(), self.progress.latest):
             try:
-                # This thread also watches the time limit of the child, which may itself hold the ledger's lock.
+                # Do not wait: this thread also checks the child's time limit, and the child may hold the ledger's lock.
                 self._ledger.append(self._run_id, beat, sync=False, patience=0)
             except LedgerBusy:
                 self._pulse.was_missed()

@@ -1,4 +1,4 @@
-"""What a benchmark reports while it runs: model calls in one file, progress in another, a JSON object per line."""
+"""Reads what a benchmark reports while it runs: model calls and progress, in two files with a JSON object per line."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _CALL_FIELDS = {
     "reasoning_tokens": ("reasoning_tokens",),
 }
 _WHOLE = ("input_tokens", "output_tokens", "total_tokens")
-"""The tokens of a call. A call that reports only some of these makes the sums of the others unknown."""
+"""The token fields of a call. If a call reports only some of these, the sums of the others are unknown."""
 _LINES_AT_ONCE = 1024 * 1024
 _MAX_LINE_BYTES = 1024 * 1024
-"""A longer line is not a call: it is read in pieces, and none of them can be decoded."""
+"""A longer line is not a call. It is read in pieces that cannot be decoded."""
 MAX_BYTES = 256 * 1024 * 1024
-"""How much of a telemetry file is read: about a million calls."""
+"""Maximum bytes that are read of a telemetry file: about a million calls."""
 _MAX_LATENCIES = 1_000_000
-"""Percentiles are those of the first calls, up to this number."""
+"""Percentiles are computed from at most this number of calls, the first ones."""
 _MAX_NOTE_LENGTH = 200
 _MAX_MODEL_LENGTH = 200
 _MAX_SERVED = 8
@@ -43,7 +43,7 @@ _MAX_AMOUNT = 2**40
 class ProgressFile:
     """Follows a progress file while a benchmark writes it. A line that cannot be decoded is ignored.
 
-    `problem` says why the file could not be read, if it could not.
+    `problem` is None, or says why the file could not be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class ProgressFile:
         self.problem: str | None = None
 
     def look(self) -> bool:
-        """Read what is new; whether it changed `latest`."""
+        """Read new lines. Returns whether they changed `latest`."""
         try:
             with open_inside(self._path.parent, self._path.name) as file:
                 file.seek(self._offset)
@@ -67,9 +67,7 @@ class ProgressFile:
             self.problem = f"{self._path.name} cannot be read: {problem.strerror}"
             return False
         end = piece.rfind(b"\n") + 1
-        self._offset += end or (
-            len(piece) if len(piece) == _LINES_AT_ONCE else 0
-        )  # A line of that length is not progress.
+        self._offset += end or (len(piece) if len(piece) == _LINES_AT_ONCE else 0)  # Such a long line is not progress.
         for line in reversed(piece[:end].splitlines()):
             try:
                 progress = msgspec.json.decode(line, type=Progress)
@@ -81,9 +79,9 @@ class ProgressFile:
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """The usage that a telemetry file reports, empty without calls; notes about the file; the models that answered.
+    """The usage in a telemetry file (empty without calls), notes about the file, and the models that answered.
 
-    `served` is the model that the API says has answered, with its `system_fingerprint`; commas separate several.
+    `served` is the model that the API named, with its `system_fingerprint`; commas separate several.
     """
 
     usage: Json = {}
@@ -94,9 +92,9 @@ class Calls(msgspec.Struct, frozen=True):
 def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = lambda: False) -> Calls:
     """Counts, token sums and latency percentiles (ms, nearest rank) of the telemetry file at `path` in a run's folder.
 
-    A sum is of the calls that report tokens. A call that does not report its field, and from which it does not follow,
-    makes the sum unknown. Calls that the server refused took no tokens. What follows after MAX_BYTES, or once `is_over`
-    returns true, is left out.
+    A sum covers the calls that report tokens. It is unknown if one of them does not report the field, and the field
+    cannot be computed from the others. Calls that the server refused used no tokens. Lines after MAX_BYTES, or after
+    `is_over` returns true, are left out.
     """
     sums = _Sums()
     left = 0
@@ -119,7 +117,7 @@ def summarize_calls(folder: Path, path: str, *, is_over: Callable[[], bool] = la
 
 
 def usage_of(calls: Iterable[Json]) -> Json:
-    """The same of calls that were found elsewhere; empty without calls."""
+    """The same summary for calls from another source; empty without calls."""
     sums = _Sums()
     for call in calls:
         sums.add(call)
@@ -185,7 +183,7 @@ class _Sums:
 
 
 def _served(call: Mapping[str, Any]) -> str | None:
-    """What the API says has answered a call: its `served_model`, with its `system_fingerprint`."""
+    """The model that answered a call, by the API: its `served_model`, with its `system_fingerprint`."""
     model, fingerprint = call.get("served_model"), call.get("system_fingerprint")
     if not isinstance(model, str) or not model.strip():
         return None
@@ -196,17 +194,17 @@ def _served(call: Mapping[str, Any]) -> str | None:
 
 
 def _amount(call: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """The number of tokens under the first of the names that has one."""
+    """The number of tokens under the first name that has one."""
     return next((call[name] for name in names if _is_amount(call.get(name), int)), None)
 
 
 def _is_null(call: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    """Whether a field is there and says that its value is unknown."""
+    """Whether a field is present and null, so its value is unknown."""
     return any(name in call and call[name] is None for name in names)
 
 
 def _complete(counts: dict[str, int | None]) -> None:
-    """Add what follows from the others: a total is what was read and what was written."""
+    """Compute a missing count from the two others: total = input + output."""
     read, written, total = (counts[field] for field in _WHOLE)
     if total is None and read is not None and written is not None:
         counts["total_tokens"] = read + written
@@ -220,7 +218,7 @@ def _call(line: bytes) -> dict[str, Any] | None:
     try:
         call = msgspec.json.decode(line)
     except (ValueError, RecursionError):
-        return None  # Torn by a kill, or a note of the benchmark's own.
+        return None  # A line that a kill cut short, or that is not JSON.
     return call if isinstance(call, dict) else None
 
 

@@ -1,9 +1,9 @@
-"""The usage in files of trajectories, for a benchmark that does not report its model calls.
+"""Reads model usage from trajectory files, for a benchmark that does not report its model calls.
 
-Suites write what an agent did as `trajectories.jsonl` or `…trajectories….json`, each in a shape of its own. What they
-share: a model call is a table with tokens under one of the known names, or the table `usage` inside one that also has
-a latency. Sums that such files repeat at a higher level, such as those of a run over its turns, are left out: the parts
-count, and not the whole.
+Suites write the actions of an agent as `trajectories.jsonl` or `…trajectories….json`, each in its own format. In all of
+them a model call is a table with tokens under one of the known names, or a table with a latency that holds such tokens
+in its table `usage`. A sum at a higher level, such as that of a run over its turns, is left out, because its parts are
+counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...ledger.run_files import NotReadable, open_inside
 
 PATTERNS = ("trajectories.jsonl", "trajectory*.jsonl", "*trajectories*.json", "*trajectories*.jsonl")
 MAX_BYTES = 64 * 1024 * 1024
-"""Of one file: a longer one is left out, since its JSON would take many times as much memory."""
+"""Maximum size of one file. A larger one is left out, since its decoded JSON takes many times as much memory."""
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 60
 
@@ -41,13 +41,13 @@ _COST = ("cost_usd", "costUsd", "total_cost_usd")
 def read_calls(
     folder: Path, artifacts: Iterable[Artifact], *, is_over: Callable[[], bool] = lambda: False
 ) -> tuple[list[Json], list[str]]:
-    """The model calls in the trajectories of a run, in the terms of a telemetry file; and what could not be read."""
+    """The model calls in the trajectories of a run, with the field names of telemetry, and notes on unread files."""
     calls: list[Json] = []
     notes: list[str] = []
     counted: set[str] = set()
     for artifact in artifacts:
         path = PurePosixPath(artifact.path)
-        # The same calls may be in a file of lines and in one document.
+        # A .jsonl and a .json file of one name may hold the same calls.
         name = str(path.with_suffix(""))
         if is_over() or name in counted or not _has_calls(path.name):
             continue
@@ -75,7 +75,7 @@ def _calls_of(folder: Path, artifact: Artifact) -> list[Json]:
 
 
 def _has_tokens(calls: list[Json]) -> bool:
-    """Whether any call has tokens. A mock reports 0; a model never answers without any."""
+    """Whether any call has tokens. A mock reports 0, but a real model always uses tokens."""
     return any(amount for call in calls for name, amount in call.items() if name.endswith("_tokens"))
 
 
@@ -84,7 +84,7 @@ def _without_tokens(call: Json) -> Json:
 
 
 def _documents(folder: Path, path: str) -> Iterator[Any]:
-    """The JSON values of a file: one, or one a line. What is not JSON is passed over."""
+    """The JSON values of a file: one, or one per line. Text that is not JSON is skipped."""
     with open_inside(folder, path) as file:
         if not path.endswith(".jsonl"):
             yield from _decoded(file.read(MAX_BYTES))
@@ -97,11 +97,11 @@ def _decoded(text: bytes) -> Iterator[Any]:
     try:
         yield msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return  # Torn by a kill, or not JSON.
+        return  # Cut short by a kill, or not JSON.
 
 
 def _calls_in(value: Any, levels: int) -> list[Json]:
-    """The calls in a value: those of its parts, or else the value itself if it is one."""
+    """The calls in the parts of a value; if there are none, the value itself if it is a call."""
     if levels == 0 or not isinstance(value, dict | list):
         return []
     if isinstance(value, list):
@@ -116,7 +116,7 @@ def _calls_in_parts(parts: list[Any], levels: int) -> list[Json]:
 
 
 def _calls_of_usage(table: Json, levels: int) -> list[Json]:
-    """The calls in the table `usage` of a table: it may list its calls, or be one sum."""
+    """The calls in the table `usage` of a table, which may list calls or be one sum."""
     usage = table.get("usage")
     if not isinstance(usage, dict):
         return []
@@ -142,7 +142,7 @@ def _call(table: Json) -> Json:
 
 
 def _first_number(tables: list[Json], names: tuple[str, ...]) -> int | float | None:
-    """The first number under one of the names: in the first table under any of them, else in the next one."""
+    """The first number under one of the names, searched table by table."""
     return next((table[name] for table in tables for name in names if _is_number(table.get(name))), None)
 
 

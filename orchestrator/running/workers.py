@@ -12,11 +12,11 @@ from .retries import Retries
 from .schedule import Grant, Schedule
 
 Perform = Callable[[PlannedRun, Grant], bool]
-"""Performs a piece of work with what it was granted; whether it failed in a way that may be temporary."""
+"""Performs a piece of work with its grant. Returns whether it failed in a way that may be temporary."""
 
 
 class Workers:
-    """Take work from a schedule until none is left, the budget is spent or the campaign is cancelled."""
+    """Performs the work of a schedule until none is left, the budget is spent or the campaign is cancelled."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Workers:
                 raise
             finally:
                 self._schedule.give_back(grant)
-            # Work that waits for its next attempt holds nothing meanwhile.
+            # Work that waits for its next attempt holds no resources.
             if may_pass:
                 self._retry(planned)
 
