@@ -1,4 +1,4 @@
-"""What binds the end of a run to the processes that may report it: its owner, and the shell around its benchmark.
+"""Binds the end of a run to the processes that may report it: its owner, and the shell around its benchmark.
 
 `started` holds a commitment: a digest of two secrets. The owner keeps one in its memory and reveals it in the event
 that ends the run. The shell holds the other, and writes it down with the exit status after the benchmark has
@@ -26,17 +26,17 @@ class Secrets(msgspec.Struct, frozen=True):
 
     @property
     def commitment(self) -> str:
-        """What `started` holds."""
+        """The commitment that `started` holds."""
         return _hash(f"{_hash(self.owner)} {_hash(self.shell)}")
 
     @property
     def by_owner(self) -> str:
-        """What the owner reveals in the event that ends the run."""
+        """The text that the owner reveals in the event that ends the run."""
         return f"{self.owner} {_hash(self.shell)}"
 
     @property
     def by_shell(self) -> str:
-        """What the shell writes down with the exit status."""
+        """The text that the shell writes down with the exit status."""
         return f"{_hash(self.owner)} {self.shell}"
 
 

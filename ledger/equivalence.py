@@ -26,7 +26,7 @@ class Equivalences:
     def _pairs(self) -> dict[str, set[frozenset[str]]]:
         """The declared pairs of each benchmark. Raises LedgerDamaged."""
         records = list(self._store.read(types=_TYPES))
-        brought = [found for record in records for found in brought_by(record)]
+        brought = [span for record in records for span in brought_by(record)]
         pairs: dict[str, set[frozenset[str]]] = defaultdict(set)
         for record in records:
             event = record.data

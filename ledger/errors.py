@@ -46,7 +46,7 @@ class LedgerDamaged(LedgerError):
 
 
 class LedgerUnwritable(LedgerError):
-    """The ledger's folder or file cannot be written; nothing was recorded (of a copy: nothing more)."""
+    """The ledger's folder or file cannot be written; nothing was recorded (of a copy: nothing after the error)."""
 
     def after(self, count: int) -> LedgerUnwritable:
         """The same error, after `count` events of a copy were recorded."""

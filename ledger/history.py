@@ -78,7 +78,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Likeness(msgspec.Struct, frozen=True, gc=False):
-    """What two pieces of work have in common: the benchmark, and each field that is not None."""
+    """The features that two pieces of work share: the benchmark, and each field that is not None."""
 
     benchmark_id: str
     comparison_key: str | None = None
@@ -479,8 +479,8 @@ class History:
         if self._likenesses_at != self.seq:
             self._last_successes = _last_successes(_since(self.runs).values())
             self._likenesses_at = self.seq
-        found = [self._last_successes.get(likeness), self._base.last_success(likeness) if self._base else None]
-        last = max((one for one in found if one is not None), default=None)
+        candidates = [self._last_successes.get(likeness), self._base.last_success(likeness) if self._base else None]
+        last = max((one for one in candidates if one is not None), default=None)
         return None if last is None else self.runs[last[1]]
 
     def works(self, benchmark_id: str) -> list[Work]:

@@ -75,8 +75,8 @@ def host_name() -> str:
 def boot_id() -> str:
     """An id of this boot that no other boot of any machine has."""
     with contextlib.suppress(OSError):
-        if found := Path("/proc/sys/kernel/random/boot_id").read_text().strip():
-            return found
+        if text := Path("/proc/sys/kernel/random/boot_id").read_text().strip():
+            return text
     import psutil
 
     return f"boot-{int(psutil.boot_time())}"
@@ -90,9 +90,9 @@ def machine_id() -> str:
     """
     for path in _MACHINE_IDS:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            found = Path(path).read_text().strip()
-            if re.fullmatch(r"[0-9a-f]{32}", found) and found.strip("0"):
-                return sha256(f"benchmark-orchestrator {found}".encode()).hexdigest()[:32]
+            text = Path(path).read_text().strip()
+            if re.fullmatch(r"[0-9a-f]{32}", text) and text.strip("0"):
+                return sha256(f"benchmark-orchestrator {text}".encode()).hexdigest()[:32]
     return ""
 
 

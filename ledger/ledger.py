@@ -27,7 +27,7 @@ Redact = Callable[[Event], Event]
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """What a decision recorded, and the runs that it changed, by id, as they were right after it."""
+    """The records of a decision, and the runs that it changed, by id, as they were right after it."""
 
     records: list[Record]
     runs: dict[str, Run]
@@ -134,7 +134,7 @@ class Ledger:
         return redacted
 
     def look(self, question: Callable[[History], T], *, details: bool = False) -> T:
-        """What `question` returns for the current history; it must not keep the history.
+        """The answer of `question` for the current history; it must not keep the history.
 
         This reads new events without the writers' lock, so it does not wait for other processes, and proves nothing.
         The next decision checks that what was read here is in the ledger. With `details`, the history has all fields of
@@ -157,10 +157,10 @@ class Ledger:
         """The same runs with all details, folded from the events since the first of them began."""
         if not runs:
             return []
-        found = {run.run_id: run for run in runs}
+        wanted = {run.run_id: run for run in runs}
         first = min(run.first_seq for run in runs)
         history = History(aside=self.look(lambda now: now.aside))
-        history.read(record for record in self.store.read(first - 1) if record.stream in found)
+        history.read(record for record in self.store.read(first - 1) if record.stream in wanted)
         return [history.runs.get(run.run_id, run) for run in runs]
 
     def give_up_if(self, question: Callable[[], bool]) -> None:

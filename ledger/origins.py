@@ -1,4 +1,4 @@
-"""Which ledger each event of this one comes from, and the proof that it is unchanged.
+"""Finds the ledger that each event comes from, and proves that the event is unchanged.
 
 A `merged` event claims that some events of this ledger came from another one. Such a claim is accepted only if the
 events, with their original positions, make the chain that it names. A `merged` event that was itself merged is about
@@ -87,7 +87,7 @@ def may_speak(event: Event, way: Sequence[str], begun: Sequence[str]) -> bool:
 
 
 def origins_of(reader: EventReader, arriving: Claim | None = None) -> Origins:
-    """Which ledgers the events of a ledger come from."""
+    """The origins of the events of a ledger."""
     first = next(reader.read(), None)
     aside = set_aside_in(reader)
     merges = [record for record in reader.read(types=[Merged.type]) if record.seq not in aside]
@@ -143,8 +143,8 @@ def _held(ranges: list[Range], begin: int, end: int) -> int:
 def _translated(merges: list[tuple[int, Merged]], outer: Claim) -> list[Claim]:
     """Claims of a merged ledger, with the positions that its events have here."""
     theirs = [(_position_in(outer.places, seq), event) for seq, event in merges]
-    here = {there: seq for (there, _), (seq, _) in zip(theirs, merges, strict=True)}
-    return [_moved(claim, here[claim.seq], outer.places) for claim in _claims(theirs)]
+    positions = {old: seq for (old, _), (seq, _) in zip(theirs, merges, strict=True)}
+    return [_moved(claim, positions[claim.seq], outer.places) for claim in _claims(theirs)]
 
 
 def _moved(claim: Claim, seq: int, outer: list[Range]) -> Claim:
@@ -173,15 +173,15 @@ def _place_of(ranges: list[Range], position: int) -> int:
 
 def _places(inner: list[Range], outer: list[Range]) -> list[Range]:
     """Ranges of a merged ledger, as ranges of this one."""
-    here: list[Range] = []
+    ranges: list[Range] = []
     for first, count in inner:
         before = 0
         for begin, length in outer:
             low, high = max(first, before + 1), min(first + count, before + length + 1)
             if low < high:
-                here.append((begin + low - before - 1, high - low))
+                ranges.append((begin + low - before - 1, high - low))
             before += length
-    return here
+    return ranges
 
 
 def _brought_by(claim: Claim) -> list[Range]:

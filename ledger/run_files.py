@@ -94,7 +94,7 @@ def _refuse_special(mode: int) -> None:
 
 
 def kind_of(mode: int) -> str | None:
-    """What a file is, by its mode: "a named pipe"; None for a regular file."""
+    """The kind of a file, by its mode: "a named pipe"; None for a regular file."""
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")
 
 

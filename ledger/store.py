@@ -1,4 +1,4 @@
-"""What every kind of store promises."""
+"""The interface of every kind of store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which fields of an event are identities, and which are free text.
+"""Tells the identities among the fields of an event from free text.
 
 An identity is a field by which the program decides, counts or finds things: ids, names, statuses, digests, times,
 paths, and the options that a signature is made of. It is recorded unchanged or not at all. Everything else may

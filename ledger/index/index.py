@@ -68,8 +68,8 @@ class Index:
         self.groups = meta.groups
 
     def _get(self, decoder: msgspec.msgpack.Decoder[T], key: bytes) -> T | None:
-        found = self.layers.get(key)
-        return None if found is None else decode(decoder, *found)
+        entry = self.layers.get(key)
+        return None if entry is None else decode(decoder, *entry)
 
     def all(self, decoder: msgspec.msgpack.Decoder[T], prefix: bytes) -> Iterator[T]:
         """The values of all keys that begin with `prefix`."""

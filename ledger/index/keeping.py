@@ -49,7 +49,7 @@ class Keeper:
 
     @property
     def folder(self) -> Path | None:
-        """Where the files of the index are; None if the store has no place for them."""
+        """The folder of the index; None if the store has no place for them."""
         return self._store.index_folder
 
     def open(self) -> Index:
@@ -90,9 +90,9 @@ class Keeper:
         layers = open_layers(self.folder)
         while layers.layers and not self._store.holds(layers.meta.head):
             # The ledger was cut, repaired or replaced; an earlier layer may still belong to it.
-            gone = Layers(layers.layers[-1:])
+            last = Layers(layers.layers[-1:])
             layers = layers.without_last()
-            gone.remove()
+            last.remove()
         return Index(layers)
 
 

@@ -85,7 +85,7 @@ def _groups_of(store: EventStore, head: Head) -> set[str]:
 
 
 def _going_on(records: Iterable[Record]) -> set[str]:
-    """The streams that do not begin with these records."""
+    """The streams that began before these records."""
     begun: dict[str, bool] = {}
     for record in records:
         begun.setdefault(record.stream, record.version > 1)

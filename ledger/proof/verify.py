@@ -281,7 +281,7 @@ def _doubtful(
     refuted = {finding.seq for finding in false_claims}
     for claim in origins.claims:
         if claim.seq in refuted:
-            # Events whose origin cannot be proven would not be taken in.
+            # Events whose origin cannot be proven would not be imported.
             for first, count in origins.brought_by(claim):
                 doubtful.update(range(first, first + count))
     return doubtful - {0}
@@ -358,11 +358,11 @@ class _Files:
             if run.imported is not None:
                 self._imported += bool(run.artifacts)
                 continue
-            came = bool(run.artifacts) and bool(self._origins.way_of(run.first_seq))
+            is_merged = bool(run.artifacts) and bool(self._origins.way_of(run.first_seq))
             missing = 0
             for artifact in run.artifacts:
                 fault = _fault(artifact, self._folder_of(run))
-                if fault == _MISSING and came:
+                if fault == _MISSING and is_merged:
                     missing += 1
                 elif fault:
                     yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} {fault}")
@@ -383,7 +383,7 @@ _MISSING = "is missing"
 
 
 def _fault(artifact: Artifact, folder: Path) -> str | None:
-    """What is wrong with a file that a run recorded; None if it is unchanged."""
+    """The fault of a file that a run recorded; None if it is unchanged."""
     try:
         with open_inside(folder, artifact.path) as file:
             size = os.fstat(file.fileno()).st_size

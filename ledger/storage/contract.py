@@ -1,4 +1,4 @@
-"""What every store promises, as tests. They are shipped so that other people can run them on their own store.
+"""The promises of every store, as tests. They are shipped so that other people can run them on their own store.
 
 Derive from `EventStoreContract` and `unittest.TestCase`, override `open_store`, and run the class with unittest or
 pytest; `docs/ledger.md` shows how.

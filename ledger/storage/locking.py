@@ -65,7 +65,7 @@ class LedgerLock:
     """An `flock` on the file `path`, which is made (with its folder) when it is first taken.
 
     The file's size is a counter: it grows with each change that a writer must notice but cannot see in its own
-    segment, such as a new segment. `notice` and `progress` are those of `LockWait`.
+    segment, such as a new segment. `notice` and `progress` are as for `LockWait`.
     """
 
     def __init__(

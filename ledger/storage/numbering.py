@@ -1,4 +1,4 @@
-"""What every store does with new events before it writes them: each gets its position."""
+"""Numbers new events before any store writes them: each gets its position."""
 
 from __future__ import annotations
 
