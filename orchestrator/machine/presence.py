@@ -1,7 +1,7 @@
 """A sign of life that holds across PID namespaces: an orchestrator keeps a lock on a file in its group's folder.
 
 The process of an owner has no visible id in another PID namespace, so its state is unknown there. The kernel
-releases the lock when the orchestrator ends, however it ends. Benchmarks do not inherit it.
+releases the lock when the orchestrator ends, even if it is killed. Benchmarks do not inherit it.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ def _notes_of(logs: Iterable[BoundedLog]) -> Iterator[str]:
 
 
 def _start(child: Child, reads: Sequence[int], writes: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start the shell around a child, in a session of its own. Raises OSError."""
+    """Start the shell around a child, in its own session. Raises OSError."""
     with _words_for_shell(child) as words:
         return subprocess.Popen(
             [*_SHELL_ARGV, str(child.folder / EXIT_STATUS), *child.argv],

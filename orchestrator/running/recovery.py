@@ -112,7 +112,7 @@ def _recover_run(
         end = read_end(folder)
     try:
         ended = _judge(ledger, run, folder, adapters.get(run.benchmark_id), end)
-    except Exception as problem:  # noqa: BLE001 - the last guard: a lost run is closed, whatever its files hold
+    except Exception as problem:  # noqa: BLE001 - the last guard: a lost run is closed even if its files are not valid
         ended = _Ended(left=well_formed(f"its files cannot be read: {type(problem).__name__}: {problem}"))
     hidden, is_over = read_fingerprints(folder), Patience(seconds=_SEARCH_SECONDS).is_over
     ended = replace(ended, left=hidden.text(ended.left, is_over))
@@ -172,7 +172,7 @@ def _judge(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None, end:
     if end is None:
         return _Ended(left=with_last_words("", folder))
     began = parse_utc(run.started_at).timestamp()
-    # The end lies between the start and now, whatever the time of a file is.
+    # A file may have any time, but the end lies between the start and now.
     at = min(max(end.at, began), time.time())
     manifest = _manifest_of(ledger, run, folder, adapter)
     if manifest is None:
