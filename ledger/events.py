@@ -384,7 +384,7 @@ class Repaired(Event, frozen=True, kw_only=True):
 
 
 class Merged(Event, frozen=True, kw_only=True):
-    """Events of another ledger were imported. Stream: that ledger's origin.
+    """Events of another ledger were merged into this one. Stream: that ledger's origin.
 
     The other ledger's events 1 to `position` are here, in their order, at the positions in `stretches`: pairs of a
     first position and a count. With their original positions they make a chain that ends with `head_hash`.
