@@ -96,7 +96,8 @@ class JsonlStore(Writer):
     def revision(self) -> Hashable:
         """The name and size of the last segment."""
         name = last_segment_name(self.folder)
-        return None if name is None else (name, os.stat(f"{self.folder}/{name}").st_size)  # noqa: PTH116 - asked often
+        # A link is not followed: it may lead nowhere, and the next read names it.
+        return None if name is None else (name, os.lstat(f"{self.folder}/{name}").st_size)
 
     def head(self) -> Head:
         """The event of the last whole line."""
@@ -184,8 +185,8 @@ class JsonlStore(Writer):
             return self._walk()
         # The usual case, and the hot path if many processes write: the segment has grown a little.
         try:
-            status = os.stat(self._open_name)  # noqa: PTH116 - hot
-        except FileNotFoundError:
+            status = os.lstat(self._open_name)
+        except (FileNotFoundError, NotADirectoryError):
             status = None
         if status is None or (status.st_ino, status.st_dev) != self._identity:
             self._forget()  # Another file has replaced it.

@@ -266,7 +266,7 @@ class SqliteStore(Writer):
         if self._connection is None:
             return True
         try:
-            status = os.stat(self.path)  # noqa: PTH116 - hot: before each append
+            status = os.lstat(self.path)
         except FileNotFoundError:
             return False
         return (status.st_ino, status.st_dev) == self._identity

@@ -62,5 +62,5 @@ class ChainProof:
 
     def _sealed(self) -> list[tuple[str, int, int]]:
         """The files that no append changes any more, as they are now."""
-        stats = [(file.name, file.stat()) for file in self._store.files()[:-1]]
+        stats = [(file.name, file.lstat()) for file in self._store.files()[:-1]]
         return [(name, told.st_size, told.st_mtime_ns) for name, told in stats]

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ledger.errors import LedgerDamaged, SpecialFile
+from benchmarks.ledger.errors import LedgerDamaged, LedgerMoved, SpecialFile
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.locking import LedgerLock
+from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.ledger.waiting import LockWait
+from benchmarks.viewer.index.proof import ChainProof
 
 KINDS = {
     "pipe": "a named pipe",
@@ -136,6 +138,26 @@ def test_a_special_segment_is_damage_with_its_place_and_repair_puts_it_away(
     store.cut()
     assert not verify(store).damage
     assert len(list(store.read())) == begin - 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_program_that_has_the_ledger_open_names_what_took_the_place_of_its_file(tmp_path: Path, kind: str) -> None:
+    jsonl, sqlite = ledger_of(tmp_path / "ledger", 8), SqliteStore(tmp_path / "events.db", notice=print)
+    proof = ChainProof(jsonl)
+    for store in (jsonl, sqlite):
+        store.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="open"))], lambda _: None)
+    segment = jsonl.files()[-1]
+    put(segment, kind)
+    put(sqlite.path, kind)
+    jsonl.revision()
+    proof.step()
+    assert f"{KINDS[kind]} has the place of the file" in proof.damage
+    for store in (jsonl, sqlite):
+        # A writer of a database may see first that its own file has gone.
+        with pytest.raises((LedgerDamaged, SpecialFile, LedgerMoved)):
+            store.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="late"))], lambda _: None)
+        with pytest.raises((LedgerDamaged, SpecialFile), match=KINDS[kind]):
+            list(store.read())
 
 
 @pytest.mark.parametrize("kind", KINDS)
