@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
-from collections.abc import Iterator
 
 import click
 import msgspec
 
-from ...ledger.events import UNKNOWN_REVISION, Json, Record, TaskRevision
+from ...ledger.events import UNKNOWN_REVISION, Json, TaskRevision
 from ...ledger.fold import Run
-from ...ledger.store import EventStore
+from ...ledger.index.keeping import read_stream
 from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import run_score
 from ...projections.render.text import format_score, named
@@ -31,7 +30,7 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
     store = place.store()
     with open_history(place.workspace, store, notice=note) as history:
         run = _find(history, run_id)
-    events = list(_events(store, run))
+    events = list(read_stream(store, run.run_id, after=run.first_seq - 1))
     if as_json:
         print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
         return
@@ -56,10 +55,6 @@ def _find(history: sqlite3.Connection, run_id: str) -> Run:
 
 def _read(history: sqlite3.Connection, run_id: str) -> Run | None:
     return next(read_runs(history, "WHERE run_id = ?", (run_id,)), None)
-
-
-def _events(store: EventStore, run: Run) -> Iterator[Record]:
-    return store.read(after=run.first_seq - 1, stream=run.run_id)
 
 
 def _facts(run: Run) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..aside import Positions, set_aside_in
 from ..errors import LedgerDamaged
+from ..events import Record
 from ..history import History
 from ..storage import codec
 from ..storage.chain import BadLine
@@ -107,6 +109,28 @@ def is_wrong(store: EventStore, history: History) -> bool:
         pass
     keeper.throw_away(index)
     return True
+
+
+def read_stream(store: EventStore, stream: str, *, after: int) -> Iterator[Record]:
+    """The events of a stream after position `after`, in order.
+
+    An index, if there is one, says how many there are: then the reading ends with the last one, not with the ledger.
+    Raises LedgerDamaged.
+    """
+    index = Keeper(store, behind=MAX_POSITION).open()
+    try:
+        number = index.version(stream)
+    except IndexDamaged:
+        number = 0
+    if number and after < index.seq:
+        for record in store.read(after, stream=stream):
+            yield record
+            number -= 1
+            after = record.seq
+            if number == 0 or after > index.seq:
+                break
+        after = max(after, index.seq)
+    yield from store.read(after, stream=stream)
 
 
 def survey(store: EventStore) -> Meta:

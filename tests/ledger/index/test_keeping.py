@@ -422,3 +422,33 @@ def test_a_verification_leaves_a_right_index_alone_while_the_ledger_goes_on(plac
     store.append(lambda _: events, lambda _: None)
     assert not keeping.is_wrong(place.open(), History.of(place.open()))
     assert place.files == before
+
+
+def test_the_events_of_a_stream_are_read_whatever_the_age_of_the_index(place):
+    for number in range(60, 64):
+        store = place.open()
+        for run in (0, 1, 5, 59, 60, 62, 99):
+            expected = list(store.read(stream=f"run_{run}"))
+            assert list(keeping.read_stream(store, f"run_{run}", after=0)) == expected
+            for place_of, record in enumerate(expected, 1):
+                assert list(keeping.read_stream(store, f"run_{run}", after=record.seq)) == expected[place_of:]
+        store.close()
+        place.append(number, 1)
+        if number == 62:
+            place.ledger().look(answers)
+
+
+def test_the_reading_of_a_stream_ends_with_its_last_event(place, monkeypatch):
+    store = place.open()
+    seen = []
+    read = type(store).read
+
+    def watched(self, *arguments, **filters):
+        for record in read(self, *arguments, **filters):
+            seen.append(record.seq)
+            yield record
+        seen.append("end")
+
+    monkeypatch.setattr(type(store), "read", watched)
+    number = len(list(keeping.read_stream(store, "run_1", after=0)))
+    assert number == 2 and len(seen) == 3 and seen[-1] == "end", "only what follows the index is read to its end"
