@@ -58,7 +58,7 @@ def _print_rich(
     console = open_console(sys.stdout)
     widths = {name: max(len(row[i]) for row in (columns, *rows)) + 2 for i, name in enumerate(columns)}
     hidden = []
-    for name in dispensable:
+    for name in filter(widths.__contains__, dispensable):
         if sum(widths.values()) <= console.width:
             break
         hidden.append(name)

@@ -319,9 +319,9 @@ def test_an_interrupt_ends_the_wait_for_a_retry(bench, tmp_path):
 def test_a_projection_that_cannot_be_written_does_not_change_the_exit_code(bench):
     bench.add("good")
     bench.add("bad", "sys.exit(3)")
-    in_the_way = bench.results / "viewer_data.json" / "file"
+    in_the_way = bench.results / ".viewer_data.json.lock"
     in_the_way.parent.mkdir(parents=True)
-    in_the_way.touch()
+    in_the_way.symlink_to(in_the_way)
     said = bench("run", "--benchmarks", "good", "bad", "--provider", "ollama", code=1)
     assert "1 succeeded, 1 failed" in said.stdout
     assert "Every run is recorded" in said.stderr and "viewer_data.json" in said.stderr

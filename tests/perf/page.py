@@ -132,7 +132,7 @@ def _visit(browser: Browser, address: str) -> tuple[float, float]:
 
 def _acts(page: Page, rounds: int) -> dict[str, list[float]]:
     """Milliseconds from each act to the rows that it asks for: the median of some rounds."""
-    columns = "benchmark score delta agent model duration started run_id".split()
+    columns = "benchmark score delta agent model duration started status".split()
     sorts = [(f"[data-sort={name}]", None) for name in columns for _ in range(2)]
     filters = [
         (f".statuses .{name}", None) for name in ("failed", "failed", "succeeded", "failed", "succeeded", "failed")

@@ -124,6 +124,7 @@ def test_what_takes_longest_comes_first_and_the_unknown_before_it(histories):
             benchmark_id=benchmark,
             signature=signature,
             comparison_key=key,
+            options_key=key,
             model="m",
         )
 
@@ -133,7 +134,7 @@ def test_what_takes_longest_comes_first_and_the_unknown_before_it(histories):
     todo = []
     for name in ("short", "long", "new", "mid"):
         planned = work(name)
-        planned.signature = SimpleNamespace(digest="s", comparison_key="c")
+        planned.signature = SimpleNamespace(digest="s", comparison_key="c", options_key="c")
         planned.model = "m"
         todo.append(planned)
     random.Random(1).shuffle(todo)
