@@ -74,7 +74,7 @@ FOLLOW = """
 (run) => {
   window.seen = new Promise((done) => {
     const look = new MutationObserver(() => {
-      if (!document.querySelector(`tr[data-run="${run}"] .succeeded`)) return;
+      if (!document.querySelector(`tr[data-run="${run}"] .status-mark`)) return;
       look.disconnect();
       done(Date.now());
     });
