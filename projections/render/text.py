@@ -17,7 +17,7 @@ BENCHMARK_NAME = "benchmark_name"
 _MAX_NAME = 60
 
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MOST_DIGITS = 6
+_MAX_DIGITS = 6
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~]")
 
 
@@ -63,7 +63,7 @@ def format_score(score: float | None, stderr: float | None = None) -> str:
     if not stderr:
         return _number(score, digits)
     needed = max(digits, -math.floor(math.log10(abs(stderr))))
-    if _is_tiny(score) or needed > _MOST_DIGITS:
+    if _is_tiny(score) or needed > _MAX_DIGITS:
         return f"{_number(score, digits)} ± {_number(stderr, digits)}"
     return f"{score:,.{needed}f} ± {stderr:,.{needed}f}"
 
@@ -88,7 +88,7 @@ def _bound(value: float, width: float) -> str:
     """A bound with as many digits as the width of its interval has to say."""
     if value == int(value):
         return f"{value:,.0f}"
-    return _number(value, min(_MOST_DIGITS, max(0, 1 - math.floor(math.log10(width)))))
+    return _number(value, min(_MAX_DIGITS, max(0, 1 - math.floor(math.log10(width)))))
 
 
 def _number(value: float, digits: int) -> str:

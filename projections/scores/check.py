@@ -146,8 +146,8 @@ def check(
     scores = []
     for one, corrected in zip(found, adjusted, strict=True):
         allowed = given.get(one.task.benchmark_id, given.get("", Allowance()))
-        told = msgspec.structs.replace(one, contrast=corrected, task_options=telling[one.task])
-        scores.append(_judge(told, allowed, significant or by_history))
+        corrected_score = msgspec.structs.replace(one, contrast=corrected, task_options=telling[one.task])
+        scores.append(_judge(corrected_score, allowed, significant or by_history))
     scores.sort(key=lambda score: (_WORST_FIRST.index(score.result), score.task.benchmark_id, score.agent, score.model))
     return Check(
         checked=checked,

@@ -388,8 +388,8 @@ def _of_key(key: _Key, telling: Json) -> str:
     options = [f"{name}={_shown(telling, name)}" for name in telling]
     contenders = [part for part in (key.agent, key.model) if part]
     words = [", ".join(options), " with ".join(contenders), key.task.unit if not options else ""]
-    told = ", ".join(word for word in words if word)
-    return f" for {told}" if told else ""
+    listed = ", ".join(word for word in words if word)
+    return f" for {listed}" if listed else ""
 
 
 def _newest_keys(table: _Table) -> dict[str, _Key]:
@@ -407,8 +407,8 @@ def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:
         names = sorted(options[a.task].keys() | options[b.task].keys())
         if not names and (parts := revision_difference(before.task_revision, after.task_revision)):
             return f"other task revisions: {parts}"
-        told = ", ".join(f"{n}: {_shown(options[a.task], n)} and {_shown(options[b.task], n)}" for n in names)
-        return f"other options ({told})" if told else "other options"
+        listed = ", ".join(f"{n}: {_shown(options[a.task], n)} and {_shown(options[b.task], n)}" for n in names)
+        return f"other options ({listed})" if listed else "other options"
     if a.task.unit != b.task.unit:
         return f"other units ({a.task.unit or 'none'} and {b.task.unit or 'none'})"
     if a.task.higher_is_better != b.task.higher_is_better:

@@ -154,5 +154,5 @@ def chance_of(run: Run) -> float | None:
     """The score of guessing, if the run reports it."""
     if CHANCE not in run.metrics:
         return None
-    told = run.metrics[CHANCE]
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
+    reported = run.metrics[CHANCE]
+    return float(reported) if isinstance(reported, int | float) and not isinstance(reported, bool) else None

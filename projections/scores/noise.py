@@ -233,18 +233,18 @@ def _differences(before: Run, after: Run) -> dict[str, tuple[str, str]]:
 
 
 def _recorded(run: Run) -> dict[str, str]:
-    told: dict[str, str] = {name: str(value) for name in _COMPARED if (value := getattr(run, name)) is not None}
+    facts: dict[str, str] = {name: str(value) for name in _COMPARED if (value := getattr(run, name)) is not None}
     if (revision := run.task_revision) is not None:
         parts = {"driver": revision.driver, "data": revision.data, "packages": revision.packages}
-        told |= {f"task {name}": value[:12] for name, value in {"version": revision.version, **parts}.items() if value}
+        facts |= {f"task {name}": value[:12] for name, value in {"version": revision.version, **parts}.items() if value}
     if run.served_model is not None:
-        told["served_model"] = run.served_model
+        facts["served_model"] = run.served_model
     provenance: Json = run.provenance
     for name in ("orchestrator", "model_sha256"):
         if isinstance(value := provenance.get(name), str):
-            told[name] = value
+            facts[name] = value
     for name, key in (("manifest", "content_sha256"), ("environment", "packages_sha256"), ("machine", "host")):
         part = provenance.get(name)
         if isinstance(part, dict) and isinstance(value := part.get(key), str):
-            told[name] = value[:12] if key != "host" else value
-    return told
+            facts[name] = value[:12] if key != "host" else value
+    return facts

@@ -309,13 +309,13 @@ def _report(path: Path, built: sqlite3.Connection, notice: Notice | None, *, is_
         found, kept = "it is not a regular file", f". What was there is kept as {put_aside(path).name}"
     else:
         differs = difference(path, built)
-        found, kept = ", ".join(differs.told), ""
+        found, kept = ", ".join(differs.differences), ""
         if differs.strangers:
             aside = put_aside(path)
             runs = (
                 "run that the ledger does not have" if differs.strangers == 1 else "runs that the ledger does not have"
             )
-            found = ", ".join([*differs.told, f"{differs.strangers} {runs}"])
+            found = ", ".join([*differs.differences, f"{differs.strangers} {runs}"])
             kept = f"\nhint: that file is kept; add its runs: benchmarks ledger import-sqlite {aside}"
     if notice is not None and found and (is_known or kept):
         notice(f"{path.name} was changed by another program ({found}): it is built anew from the ledger{kept}")
@@ -346,8 +346,8 @@ def _spare_foreign(path: Path, *, is_known: bool) -> None:
     `is_known`: this program has written the file before, so if it cannot be read, it is damaged.
     """
     log = path.with_name(f"{path.name}-wal")
-    told, written_ahead = seal_of(path), seal_of(log)
-    if (told is None or not told.size) and written_ahead is None:
+    present, written_ahead = seal_of(path), seal_of(log)
+    if (present is None or not present.size) and written_ahead is None:
         return
     # Immutable: whatever journal lies beside it is left as it is. This program never makes a write-ahead log.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"

@@ -42,10 +42,10 @@ class Seal(msgspec.Struct, frozen=True, array_like=True):
 def seal_of(path: Path) -> Seal | None:
     """The seal of a file as it is now; None if the path does not lead to a regular file."""
     try:
-        told = path.lstat()
+        status = path.lstat()
     except OSError:
         return None
-    return Seal(told.st_size, told.st_mtime_ns, told.st_ctime_ns) if stat.S_ISREG(told.st_mode) else None
+    return Seal(status.st_size, status.st_mtime_ns, status.st_ctime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def seal_left(path: Path) -> Seal | None:
@@ -106,12 +106,12 @@ class KeptFile:
 
     def seal(self) -> Seal:
         """Record the file as it is now. Raises OSError."""
-        told = self.path.stat()
+        status = self.path.stat()
         # The clock of a file system moves in steps of milliseconds. A time between those steps is never
         # the time of the next write, however soon it comes.
         with contextlib.suppress(PermissionError):  # The file of another owner, whose times only that owner can set.
-            modified = told.st_mtime_ns - random.randrange(1, _JITTER_NS)  # noqa: S311 - a mark, not a secret
-            os.utime(self.path, ns=(told.st_atime_ns, modified))
+            modified = status.st_mtime_ns - random.randrange(1, _JITTER_NS)  # noqa: S311 - a mark, not a secret
+            os.utime(self.path, ns=(status.st_atime_ns, modified))
         seal = seal_of(self.path)
         if seal is None:
             raise FileNotFoundError(f"{self.path} is not there any more")
@@ -162,8 +162,8 @@ def _wait_for(lock: int, path: Path) -> None:
         while not disk.lock(lock):
             wait.pause()
     except LedgerBusy as problem:
-        told = f"{problem.holder} has held its lock {problem.lock} for {problem.seconds:.0f} s"
-        raise ProjectionError(f"cannot write {path}: {told}. The ledger itself is untouched") from None
+        reason = f"{problem.holder} has held its lock {problem.lock} for {problem.seconds:.0f} s"
+        raise ProjectionError(f"cannot write {path}: {reason}. The ledger itself is untouched") from None
 
 
 def _sizes(path: Path) -> tuple[tuple[str, int], ...]:

@@ -31,7 +31,7 @@ _KEYS = {
 class Difference(msgspec.Struct, frozen=True):
     """How a database differs from the ledger: in words, and the number of runs that only the database has."""
 
-    told: list[str]
+    differences: list[str]
     strangers: int
 
 
@@ -82,14 +82,14 @@ def _compare(old: sqlite3.Connection, built: sqlite3.Connection) -> Difference:
     query = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
     schema = {(kind, name): sql for kind, name, sql in old.execute(query)}
     is_same_schema = sorted(schema.values()) == sorted([*TABLES, *INDEXES])
-    told = [] if is_same_schema or _is_of_other_version(old, schema) else ["its tables are not the same"]
+    differences = [] if is_same_schema or _is_of_other_version(old, schema) else ["its tables are not the same"]
     if not _is_plain_table(schema, "benchmark_runs"):
-        return Difference(told, 0)
+        return Difference(differences, 0)
     ours = {run_id for (run_id,) in built.execute("SELECT run_id FROM benchmark_runs")}
     strangers = sum(1 for (run_id,) in old.execute("SELECT run_id FROM benchmark_runs") if run_id not in ours)
     if is_same_schema:
-        told = _compare_rows(old, built)
-    return Difference(told, strangers)
+        differences = _compare_rows(old, built)
+    return Difference(differences, strangers)
 
 
 def _is_of_other_version(old: sqlite3.Connection, schema: dict[tuple[str, str], str]) -> bool:
@@ -114,7 +114,7 @@ def _compare_rows(old: sqlite3.Connection, built: sqlite3.Connection) -> list[st
     is_same_state = before == now
     if not is_same_state and (before[0] >= now[0] or (last or 0) > before[0]):
         return ["its checkpoint was changed"]
-    told = []
+    differences = []
     for table, key in _KEYS.items():
         if not is_same_state and table == "run_groups":
             continue  # A group does not say when it changed.
@@ -126,5 +126,5 @@ def _compare_rows(old: sqlite3.Connection, built: sqlite3.Connection) -> list[st
             expected = ours.pop(row[0], None)
             count += expected != hash(row) if is_same_state else expected not in (None, hash(row))
         if count := count + len(ours):
-            told.append(f"{count} {'row differs' if count == 1 else 'rows differ'} in {table}")
-    return told
+            differences.append(f"{count} {'row differs' if count == 1 else 'rows differ'} in {table}")
+    return differences

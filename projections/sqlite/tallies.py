@@ -266,15 +266,15 @@ def read_shown(connection: sqlite3.Connection, where: str, values: tuple[object,
     """Runs with the fields that score tables show, and no others; `where` is SQL from WHERE on."""
     configs: dict[str, Json] = {}
     revisions: dict[str | None, TaskRevision | None] = {None: None}
-    for *told, revision, config, chance in connection.execute(f"{_READ_SHOWN} {where}", values):
+    for *shown, revision, config, chance in connection.execute(f"{_READ_SHOWN} {where}", values):
         if config not in configs:
             configs[config] = msgspec.json.decode(config or "{}")
         if revision not in revisions:
             revisions[revision] = msgspec.json.decode(revision, type=TaskRevision)
-        if (upward := told[_UPWARD_PLACE]) is not None:
-            told[_UPWARD_PLACE] = bool(upward)
+        if (upward := shown[_UPWARD_PLACE]) is not None:
+            shown[_UPWARD_PLACE] = bool(upward)
         yield Run(
-            **dict(zip(_SHOWN, told, strict=True)),
+            **dict(zip(_SHOWN, shown, strict=True)),
             task_revision=revisions[revision],
             extra_config=configs[config],
             metrics={} if chance is None else {CHANCE: chance},

@@ -36,7 +36,7 @@ _NO_BOUNDS = ("-Infinity", "Infinity")
 _OWN_MACHINE = {"local", "ollama", "vllm"}
 _NO_FOLDER = re.compile(r'[<>:"\\|?*/\x00-\x1f]')
 _RESERVED = re.compile(r"CON|PRN|AUX|NUL|(?:COM|LPT)[1-9]")
-_LONGEST_FOLDER = 200
+_MAX_FOLDER_BYTES = 200
 
 
 class Evaluator(msgspec.Struct, frozen=True):
@@ -254,9 +254,9 @@ def _folders(model_id: str) -> tuple[str, str]:
 def _folder(name: str) -> str:
     """A name as one folder on any system, as the store's own tools make it; a name that they refuse has a digest."""
     folder = _NO_FOLDER.sub("_", name).rstrip(". ")
-    if folder != name.replace(":", "_") or len(folder.encode()) > _LONGEST_FOLDER:
+    if folder != name.replace(":", "_") or len(folder.encode()) > _MAX_FOLDER_BYTES:
         digest = sha256(name.encode()).hexdigest()[:10]
-        folder = f"{folder.encode()[: _LONGEST_FOLDER - 11].decode(errors='ignore')}-{digest}"
+        folder = f"{folder.encode()[: _MAX_FOLDER_BYTES - 11].decode(errors='ignore')}-{digest}"
     is_reserved = folder == "data" or _RESERVED.fullmatch(folder.partition(".")[0].upper())
     return f"_{folder}" if is_reserved else folder or "_"
 

@@ -16,8 +16,8 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 # Okabe and Ito's colours, which people of every colour vision can tell apart; without the yellow, too pale on white.
 _COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]
 _WIDTH = 560
-_MOST_CONTENDERS = 30
-_MOST_LINES = len(_COLOURS)
+_MAX_CONTENDERS = 30
+_MAX_LINES = len(_COLOURS)
 _CONFIG = {
     "font": "Helvetica, Arial, sans-serif",
     "view": {"stroke": None},
@@ -39,7 +39,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 def score_chart(standings: Sequence[Standing]) -> Chart:
     """The mean scores on one task, the best on top, each with its 95% interval; and the reference as a line."""
-    shown = standings[:_MOST_CONTENDERS]
+    shown = standings[:_MAX_CONTENDERS]
     first = shown[0]
     values = [_score_value(standing) for standing in shown]
     order = list(dict.fromkeys(value["who"] for value in values))
@@ -72,7 +72,7 @@ def score_chart(standings: Sequence[Standing]) -> Chart:
 
 def history_chart(standings: Sequence[Standing], runs: Sequence[Run]) -> Chart:
     """The score of each run of one task over time (UTC), a line for each agent and model; and the reference."""
-    shown = standings[:_MOST_LINES]
+    shown = standings[:_MAX_LINES]
     first = shown[0]
     names = {_who(standing.agent, standing.provider, standing.model) for standing in shown}
     values: list[Json] = [
