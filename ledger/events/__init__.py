@@ -1,0 +1,131 @@
+"""The event types of the ledger, and the record that carries one.
+
+Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
+The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
+
+The modules go by subject: `runs`, `groups`, `corrections`, `transfers`; `record` is the envelope. Import from here.
+"""
+
+from __future__ import annotations
+
+from .corrections import (
+    Annotated,
+    EquivalenceDeclared,
+    EquivalenceWithdrawn,
+    HighScorePublished,
+    Reinstated,
+    Retracted,
+)
+from .event import (
+    Event,
+    ImportSource,
+    Json,
+    Owner,
+)
+from .groups import (
+    Counts,
+    GroupClosed,
+    GroupOpened,
+    Incompatible,
+    Request,
+    Skipped,
+)
+from .record import (
+    GENESIS,
+    Head,
+    NewEvent,
+    Record,
+    Unknown,
+    Unreadable,
+)
+from .runs import (
+    REPEAT,
+    UNKNOWN_REVISION,
+    Artifact,
+    Failed,
+    Finished,
+    Heartbeat,
+    HighScoreReference,
+    Outcome,
+    Progress,
+    Recovered,
+    Recoverer,
+    Started,
+    TaskRevision,
+)
+from .transfers import (
+    LEDGER_STREAM,
+    Imported,
+    Merged,
+    Repaired,
+    SetAside,
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    event.type: event
+    for event in (
+        GroupOpened,
+        Started,
+        Heartbeat,
+        Finished,
+        Failed,
+        Recovered,
+        Skipped,
+        Incompatible,
+        GroupClosed,
+        HighScorePublished,
+        Annotated,
+        Retracted,
+        EquivalenceDeclared,
+        EquivalenceWithdrawn,
+        Reinstated,
+        Imported,
+        Repaired,
+        Merged,
+        SetAside,
+    )
+}
+
+__all__ = [
+    "EVENT_TYPES",
+    "GENESIS",
+    "LEDGER_STREAM",
+    "REPEAT",
+    "UNKNOWN_REVISION",
+    "Annotated",
+    "Artifact",
+    "Counts",
+    "EquivalenceDeclared",
+    "EquivalenceWithdrawn",
+    "Event",
+    "Failed",
+    "Finished",
+    "GroupClosed",
+    "GroupOpened",
+    "Head",
+    "Heartbeat",
+    "HighScorePublished",
+    "HighScoreReference",
+    "ImportSource",
+    "Imported",
+    "Incompatible",
+    "Json",
+    "Merged",
+    "NewEvent",
+    "Outcome",
+    "Owner",
+    "Progress",
+    "Record",
+    "Recovered",
+    "Recoverer",
+    "Reinstated",
+    "Repaired",
+    "Request",
+    "Retracted",
+    "SetAside",
+    "Skipped",
+    "Started",
+    "TaskRevision",
+    "Unknown",
+    "Unreadable",
+]
