@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test test-quick nightly reliability check page bench catalogue reference clean
+.PHONY: help run viewer demo test test-quick nightly reliability check page bench catalogue reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
@@ -15,6 +15,9 @@ run: $(VENV)/installed ## run four real benchmarks on a small local model (no ke
 
 viewer: $(VENV)/installed ## serve the viewer on http://127.0.0.1:8877
 	@$(BIN)/benchmarks serve-viewer
+
+demo: $(VENV)/installed ## serve the viewer on a simulated history of four weeks, in a temporary folder
+	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
 	@$(BIN)/pytest -n auto --dist worksteal

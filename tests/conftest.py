@@ -48,6 +48,8 @@ from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.open import open_store
 from benchmarks.ledger.store import EventStore
 from benchmarks.projections.sqlite.rows import run_row
+from benchmarks.projections.workspace import Workspace
+from tests.demo.history import build
 
 # An installed program has its modules compiled. Tests start thousands of commands: each would compile them again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -320,6 +322,12 @@ class Histories:
 def histories() -> type[Histories]:
     """Makers of events."""
     return Histories
+
+
+@pytest.fixture(scope="session")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The history of `make demo`: 188 simulated runs of six benchmarks and five models. Tests must not change it."""
+    return build(tmp_path_factory.mktemp("team") / "workspace")
 
 
 @pytest.fixture
