@@ -42,8 +42,9 @@ def command(
 ) -> None:
     """Compare B (and C ...) with A, benchmark by benchmark, and tell differences from noise.
 
-    Each is a run or a group (an id, or its beginning), a model (MODEL or PROVIDER:MODEL), an agent, or as-of:TIME (a
-    time, a position in the ledger, or now). If a name is ambiguous, write run:, group:, model: or agent: before it.
+    Each is a run or a group (an id, or its beginning), a model (MODEL or PROVIDER:MODEL), an agent, both (AGENT with
+    PROVIDER:MODEL), or as-of:TIME (a time, a position in the ledger, or now). If a name is ambiguous, write run:,
+    group:, model:, agent: or contender: before it.
 
     Scores are compared sample by sample if both sides have samples.jsonl, else by their standard errors; p-values are
     corrected for multiple comparisons (Holm). Scores with different options, units or task revisions are listed but

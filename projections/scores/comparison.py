@@ -18,7 +18,7 @@ from .power import smallest_detectable, tost
 from .recency import when
 from .revisions import revision_difference
 from .samples import SampleReader
-from .selection import Kind, Selection
+from .selection import Kind, Selection, contender_name
 from .statistics import Difference, Method, holm, paired, unpaired
 from .uncertainty import uncertainty
 
@@ -133,7 +133,8 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader, *, marg
     dimensions = _matched_dimensions(selections)
     tables = [_by_key(selection.runs, dimensions) for selection in selections]
     shared = sorted(key for key in tables[0] if any(key in table for table in tables[1:]))
-    telling = telling_options({key.task: task_config(_newest(tables[0][key])) for key in shared})
+    # Tasks that are in no row count too: a row must show the options which the ones left out do not have.
+    telling = telling_options({key.task: task_config(_newest(runs)) for table in tables for key, runs in table.items()})
     rows = [
         _row(key, telling[key.task], [table.get(key, []) for table in tables], read_samples, margin) for key in shared
     ]
@@ -247,7 +248,7 @@ def _matched_dimensions(selections: Sequence[Selection]) -> list[Dimension]:
 
 def contender(run: Run) -> str:
     """Who made a run: its agent, and the model with its provider."""
-    return f"{run.agent} with {run.provider}:{run.model}"
+    return contender_name(run.agent, run.provider, run.model)
 
 
 def _value(run: Run, dimension: Dimension) -> str:

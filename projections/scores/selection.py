@@ -1,4 +1,4 @@
-"""What a person names to compare: a run, a group, a model, an agent, or everything as it was at some time."""
+"""What a person names to compare: a run, a group, a model, an agent, both, or everything as it was at some time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .baselines import Baseline, among, best_before, history_among, last_before,
 from .counting import DOUBTFUL, Doubtful, doubts, is_eligible
 from .tally import AttemptKey, board_of
 
-Kind = Literal["run", "group", "model", "agent", "as-of"]
+Kind = Literal["run", "group", "model", "agent", "contender", "as-of"]
 Contender = tuple[str, str, str]
 """An agent, a provider and a model."""
 
@@ -195,7 +195,8 @@ class ListedCatalogue:
 def select(spec: str, catalogue: Catalogue) -> Selection:
     """The runs that `spec` names: `KIND:NAME`, or the name alone if it means one thing.
 
-    A run or a group: its id, or the beginning of it. A model: its name, or `provider:model`. An agent: its label.
+    A run or a group: its id, or the beginning of it. A model: its name, or `provider:model`. An agent: its label. A
+    contender, which is an agent with a model: `agent with provider:model`.
     `as-of:TIME` (a time or a position of the ledger, `now` for all): the runs of then. A run that is named itself
     counts, of whatever kind, if it has a score; for the others `catalogue.include` decides.
 
@@ -290,6 +291,11 @@ def _find_agent(name: str, catalogue: Catalogue) -> list[Selection]:
     return [catalogue.of("agent", name, own)] if own else []
 
 
+def _find_contender(name: str, catalogue: Catalogue) -> list[Selection]:
+    own = [some for some in catalogue.contenders() if contender_name(*some) == name]
+    return [catalogue.of("contender", name, own)] if own else []
+
+
 def _find_past(name: str, catalogue: Catalogue) -> list[Selection]:
     then = catalogue if name == "now" else catalogue.past(name)
     return [then.of("as-of", name, None)]
@@ -300,8 +306,14 @@ _FINDERS: dict[str, Callable[[str, Catalogue], list[Selection]]] = {
     "group": _find_group,
     "model": _find_model,
     "agent": _find_agent,
+    "contender": _find_contender,
     "as-of": _find_past,
 }
+
+
+def contender_name(agent: str, provider: str, model: str) -> str:
+    """An agent with a model, as a person writes them."""
+    return f"{agent} with {provider}:{model}"
 
 
 def _contender(run: Run) -> Contender:

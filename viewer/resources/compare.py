@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import falcon
@@ -10,8 +10,10 @@ import msgspec
 
 from ...ledger.fold import Run
 from ...projections.scores.comparison import Comparison, compare
+from ...projections.scores.leaderboard import Score
+from ...projections.scores.means import mean
 from ...projections.scores.samples import SampleScores, SamplesUnusable, read_rows, read_samples
-from ...projections.scores.selection import ListedCatalogue, SelectionError, select
+from ...projections.scores.selection import ListedCatalogue, Selection, SelectionError, select
 from ...projections.sqlite.database import read_groups
 from ..api.answers import answer
 from ..api.parameters import AS_OF, OFFSET, BadParameter, Form, Parameter, limit
@@ -26,9 +28,20 @@ _MAX_SIDES = 6
 _SHOWN = ("both", "only_a", "only_b", "neither")
 
 
-class SideBySide(Comparison, frozen=True, kw_only=True):
-    """A comparison, and the state of the history."""
+class Spent(msgspec.Struct, frozen=True):
+    """What a side used for a row: means over the `runs` that its score counts. None if no run reports it."""
 
+    runs: int
+    cost_usd: float | None
+    seconds: float | None
+    input_tokens: float | None
+    output_tokens: float | None
+
+
+class SideBySide(Comparison, frozen=True, kw_only=True):
+    """A comparison, what each side `spent` for each row (None: it has no score there), and the state of the history."""
+
+    spent: list[list[Spent | None]]
     head: Head
 
 
@@ -36,7 +49,12 @@ class Compare:
     """Two to six sides, each against the first."""
 
     about = "Runs, groups, models, agents or moments side by side"
-    parameters = Form(Parameter("of", "a side of the comparison; two to six times", is_list=True), INCLUDE, AS_OF)
+    parameters = Form(
+        Parameter("of", "a side of the comparison; two to six times", is_list=True),
+        Parameter("benchmark", "only of these benchmarks", is_list=True),
+        INCLUDE,
+        AS_OF,
+    )
     answer = SideBySide
 
     def __init__(self, site: Site) -> None:
@@ -69,10 +87,39 @@ class Compare:
             groups = {group.run_group_id: group for group in read_groups(connection) if group.created_at <= head.at}
         catalogue = ListedCatalogue(runs=list(map(as_run, rows)), groups=groups, past=past, include=asked["include"])
         try:
-            comparison = compare([select(spec, catalogue) for spec in asked["of"]], read)
+            selections = [_only(select(spec, catalogue), asked["benchmark"]) for spec in asked["of"]]
         except SelectionError as problem:
             raise BadParameter("of", str(problem)) from problem
-        return SideBySide(**msgspec.structs.asdict(comparison), head=head)
+        comparison = compare(selections, read)
+        known = {row.run_id: row for row in rows}
+        spent = [[_spent(score, known) for score in row.scores] for row in comparison.rows]
+        return SideBySide(**msgspec.structs.asdict(comparison), spent=spent, head=head)
+
+
+def _only(selection: Selection, benchmarks: Sequence[str]) -> Selection:
+    """The part of a selection that is about some benchmarks; all of it if none is named."""
+    if not benchmarks:
+        return selection
+    runs = [run for run in selection.runs if run.benchmark_id in benchmarks]
+    return msgspec.structs.replace(selection, runs=runs, count=len(runs))
+
+
+def _spent(score: Score | None, known: Mapping[str, RunRow]) -> Spent | None:
+    if score is None:
+        return None
+    runs = [known[run_id] for run_id in score.run_ids if run_id in known]
+
+    def middle(name: str) -> float | None:
+        values = [float(value) for run in runs if (value := getattr(run, name)) is not None]
+        return mean(values) if values else None
+
+    return Spent(
+        len(runs),
+        middle("cost_usd"),
+        middle("duration_seconds"),
+        middle("input_tokens"),
+        middle("output_tokens"),
+    )
 
 
 class PairCounts(msgspec.Struct, frozen=True):

@@ -51,6 +51,8 @@ def catalogue(make_run):
         ("llama:8b", "model", "ollama:llama:8b", ["run_b_1"]),
         ("eliza", "agent", "eliza", ["run_a_1", "run_a_2"]),
         ("agent:hermes", "agent", "hermes", ["run_b_1"]),
+        ("eliza with groq:qwen", "contender", "eliza with groq:qwen", ["run_a_1"]),
+        ("contender:hermes with ollama:llama:8b", "contender", "hermes with ollama:llama:8b", ["run_b_1"]),
         ("as-of:yesterday", "as-of", "yesterday", ["run_a_1"]),
         ("now", "as-of", "now", ["run_a_1", "run_a_2", "run_a_20", "run_b_1"]),
     ],
