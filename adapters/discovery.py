@@ -55,13 +55,15 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A `benchmarks.toml`: globs of benchmark directories (instead of all), and of names to leave out, or why to.
 
     `checks` are for agents, made in the workspace. One of ours says what is known of every workspace that has all the
-    paths of `recognised_by`; a workspace's own file adds to it, and comes first.
+    paths of `recognised_by`; a workspace's own file adds to it, and comes first. `artifacts` are the addresses of
+    stores for the files of runs; the first one is the one that runs copy their files to.
     """
 
     directories: list[str] | None = None
     exclude: list[str] | dict[str, str] = []
     recognised_by: list[str] = []
     checks: list[Check] = []
+    artifacts: str | list[str] = []
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -72,6 +74,12 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Why a folder is left out; None if it is not."""
         matches = (why for glob, why in self.reasons.items() if fnmatch(name, glob) or fnmatch(Path(name).name, glob))
         return next(matches, None)
+
+
+def artifact_stores(workspace: Path) -> list[str]:
+    """The addresses of stores in the workspace's file. A file that is not valid names none; `discover` reports it."""
+    named = _read_workspace_file(workspace, []).artifacts
+    return [named] if isinstance(named, str) else named
 
 
 def discover(workspace: Path) -> Discovery:

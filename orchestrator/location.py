@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ..ledger.files.address import parse_address
 from ..ledger.storage.open import open_store
 from ..ledger.store import EventStore, Notice
 from ..projections.workspace import RESULTS, Workspace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 WORKSPACE_VARIABLE = "BENCHMARKS_WORKSPACE"
 LEDGER_VARIABLE = "BENCHMARKS_LEDGER"
+ARTIFACTS_VARIABLE = "BENCHMARKS_ARTIFACTS"
+"""The addresses of stores for the files of runs, with spaces between; runs copy their files to the first one."""
 
 _log = logging.getLogger("benchmarks")
 
@@ -68,8 +71,18 @@ class Location:
                 f"the path of the workspace {shown} is not UTF-8 text, so no event can hold it\n"
                 "hint: rename the folder, or give another one with --workspace"
             )
-        found = Workspace(root)
+        found = Workspace(root, _stores(root, environ))
         return cls(found, ledger or environ.get(LEDGER_VARIABLE) or str(found.ledger), notice=notice)
+
+
+def _stores(root: Path, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The addresses of the user's stores, from the variable or the workspace's file. Raises BadAddress."""
+    named = environ.get(ARTIFACTS_VARIABLE, "").split()
+    if not named and (root / "benchmarks.toml").is_file():
+        from ..adapters.discovery import artifact_stores
+
+        named = artifact_stores(root)
+    return tuple(dict.fromkeys(str(parse_address(url)) for url in named))
 
 
 def default_workspace(here: Path) -> str:

@@ -261,7 +261,8 @@ class Place(Location):
         from ..ledger.proof.verify import verify
 
         folder_of = self._folder_of if files else None
-        return verify(self.store(), folder_of=folder_of, checkpoint=checkpoint, since=since)
+        elsewhere = self.workspace.elsewhere
+        return verify(self.store(), folder_of=folder_of, elsewhere=elsewhere, checkpoint=checkpoint, since=since)
 
     def export_viewer_data(self) -> Path:
         """Rebuild `orchestrator.sqlite` and `viewer_data.json` from the ledger. Returns the path of the latter."""

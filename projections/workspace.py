@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import msgspec
+
+from ..ledger.files.elsewhere import Elsewhere
+from ..ledger.files.store import store_at
 
 RESULTS = "benchmark_results"
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """A folder of benchmarks and their results. Nothing here creates anything."""
+    """A folder of benchmarks and their results. Nothing here creates anything.
+
+    `artifacts` are the addresses of the stores with files of runs: runs copy their files to the first one, and files
+    that are not here are read from all of them.
+    """
 
     root: Path
+    artifacts: tuple[str, ...] = ()
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The stores of files that are not here. Raises BadAddress."""
+        return _elsewhere(self.results, self.artifacts)
 
     @property
     def results(self) -> Path:
@@ -50,6 +64,12 @@ class Workspace(msgspec.Struct, frozen=True):
         """
         home = _plain_name(f"{benchmark_directory}__{benchmark_id}")
         return self.group_folder(run_group_id).joinpath(home, _plain_name(run_id))
+
+
+@functools.lru_cache(maxsize=64)
+def _elsewhere(results: Path, artifacts: tuple[str, ...]) -> Elsewhere:
+    """One for each workspace, so that files that were brought here are kept."""
+    return Elsewhere(results, [store_at(url) for url in artifacts])
 
 
 def _plain_name(part: str) -> str:

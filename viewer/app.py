@@ -44,7 +44,7 @@ _PAGE = Path(__file__).with_name("page")
 
 
 def create_app(
-    workspace: Path,
+    workspace: Path | Workspace,
     store: EventStore,
     *,
     hosts: Collection[str] = LOOPBACK,
@@ -60,7 +60,7 @@ def create_app(
     reads the history at once, and not with the first request. `notice` is called with what another program has changed
     in the projection.
     """
-    archive = Archive(Workspace(workspace), store, notice)
+    archive = Archive(workspace if isinstance(workspace, Workspace) else Workspace(workspace), store, notice)
     closing = closing or threading.Event()
     site = Site(archive, ChainProof(store), Replies(archive), Metrics(), closing, threading.Lock())
     if eager:

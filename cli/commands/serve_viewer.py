@@ -30,7 +30,7 @@ def command(place: Place, host: str, port: int, allowed_host: tuple[str, ...]) -
 
     try:
         serve(
-            place.workspace.root,
+            place.workspace,
             place.store(),
             host=host,
             port=port,

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from ..aside import Positions, ranges_of, set_aside_by
 from ..errors import LedgerDamaged
-from ..events import Artifact, Merged, Record, SetAside
-from ..fold import Run
+from ..events import Merged, Record, SetAside
+from ..files.elsewhere import Elsewhere
 from ..history import History
 from ..index.keeping import is_wrong
 from ..judgement import faults_of
 from ..origins import Origins, may_speak
-from ..run_files import Missing, NotReadable, digest, open_inside
 from ..storage import codec
 from ..storage.chain import GENESIS, BadLine, Head, origin_of
 from ..store import EventStore, Finding
 from .checkpoint import Checkpoint
+from .files import FileCheck, Files, FolderOf
 from .lines import Envelopes, Lines, pieces_until
 from .second import SecondProcess
 from .start import Start, start_after
-
-FolderOf = Callable[[Run], Path]
-"""The folder of a run's files."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +61,7 @@ def verify(
     store: EventStore,
     *,
     folder_of: FolderOf | None = None,
+    elsewhere: Elsewhere | None = None,
     checkpoint: Checkpoint | None = None,
     since: Checkpoint | None = None,
     aside_too: Positions = frozenset(),
@@ -72,17 +69,18 @@ def verify(
     """Check every byte of a ledger, without a lock and without changing anything.
 
     The chain and the transitions are checked up to the first break. The rest is checked separately, so that the report
-    names every file to restore from a copy. With `folder_of`, the files that runs recorded are compared too; with a
-    `checkpoint`, the history up to it must be unchanged. The events at `aside_too` are skipped, as are those that the
-    ledger has set aside. Events are read in pieces; only the state of each run and the id of each event stay in
-    memory. A second process proves the lines of a large ledger meanwhile.
+    names every file to restore from a copy. With `folder_of`, the files that runs recorded are compared too, those that
+    are not here in the stores of `elsewhere`; with a `checkpoint`, the history up to it must be unchanged. The events
+    at `aside_too` are skipped, as are those that the ledger has set aside. Events are read in pieces; only the state of
+    each run and the id of each event stay in memory. A second process proves the lines of a large ledger meanwhile.
 
     With `since`, only the events after that checkpoint are checked, and that the ledger holds the checkpoint's event.
     """
+    files = Files(folder_of, elsewhere) if folder_of else None
     if since is not None:
-        return _verify_since(store, since, folder_of, aside_too)
+        return _verify_since(store, since, files, aside_too)
     if _is_large(store) and (found := _verify_in_two(store, checkpoint, aside_too)) is not None:
-        return found.report(None, folder_of)
+        return found.report(None, files)
     verification = Verification(store, checkpoint, aside_too)
     broken: LedgerDamaged | None = None
     try:
@@ -90,10 +88,10 @@ def verify(
             verification.see(records)
     except LedgerDamaged as problem:
         broken = problem
-    return verification.report(broken, folder_of)
+    return verification.report(broken, files)
 
 
-def _verify_since(store: EventStore, since: Checkpoint, folder_of: FolderOf | None, aside_too: Positions) -> Report:
+def _verify_since(store: EventStore, since: Checkpoint, files: Files | None, aside_too: Positions) -> Report:
     head = Head(since.position, since.hash)
     broken: LedgerDamaged | None = None
     if not store.holds(head):
@@ -104,7 +102,7 @@ def _verify_since(store: EventStore, since: Checkpoint, folder_of: FolderOf | No
             verification.see(records)
     except LedgerDamaged as problem:
         broken = problem
-    return verification.report(broken, folder_of)
+    return verification.report(broken, files)
 
 
 def _without_checkpoint(store: EventStore, since: Checkpoint) -> Report:
@@ -208,7 +206,7 @@ class Verification:
         self._envelopes.findings = [finding for finding in lines.findings if finding.seq <= self.head.seq]
         return lines.head.seq > self.head.seq or lines.head == self.head
 
-    def report(self, broken: LedgerDamaged | None, folder_of: FolderOf | None) -> Report:
+    def report(self, broken: LedgerDamaged | None, where: Files | None) -> Report:
         """The report after the last event, or after the first break."""
         history, since = self._history, self._start.head.seq if self._start else 0
         damage, notes = self._damage(broken)
@@ -218,7 +216,7 @@ class Verification:
         false_claims = _after(since, origins.faults(self._store))
         problems = _after(since, self._problems(origins))
         strays = _after(since, _strays(history, self._start.groups if self._start else ()))
-        files = _Files(folder_of, origins, since)
+        files = FileCheck(where, origins, since)
         return Report(
             origin=origin_of(self._first_hash),
             since=since,
@@ -336,69 +334,6 @@ def _strays(history: History, groups: Collection[str]) -> Iterator[Finding]:
     for run in history.runs.values():
         if run.imported is None and run.run_group_id not in history.groups and run.run_group_id not in groups:
             yield Finding(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
-
-
-class _Files:
-    """Compares the files of runs with what was recorded, and counts runs whose files are elsewhere."""
-
-    def __init__(self, folder_of: FolderOf | None, origins: Origins, since: int) -> None:
-        """Only files of runs that ended after position `since` are compared; without `folder_of`, no files."""
-        self._since = since
-        self._folder_of = folder_of
-        self._origins = origins
-        self._elsewhere = self._imported = 0
-
-    def compare(self, history: History) -> Iterator[Finding]:
-        """Files that are missing or changed. Files of runs from other ledgers may be missing here."""
-        if self._folder_of is None:
-            return
-        for run in history.runs.values():
-            if (run.ended_seq or 0) <= self._since:
-                continue
-            if run.imported is not None:
-                self._imported += bool(run.artifacts)
-                continue
-            is_merged = bool(run.artifacts) and bool(self._origins.way_of(run.first_seq))
-            missing = 0
-            for artifact in run.artifacts:
-                fault = _fault(artifact, self._folder_of(run))
-                if fault == _MISSING and is_merged:
-                    missing += 1
-                elif fault:
-                    yield Finding(run.last_seq, f"{run.run_id}: {artifact.path} {fault}")
-            self._elsewhere += bool(missing)
-
-    def notes(self) -> Iterator[str]:
-        """Notes about files that were not checked."""
-        if self._elsewhere:
-            yield (
-                f"files of {self._elsewhere} runs of other ledgers are not here; `ledger export --with-files` there, "
-                "and `ledger import` here, bring them"
-            )
-        if self._imported:
-            yield f"the files of {self._imported} imported runs were not checked: they are where those runs were made"
-
-
-_MISSING = "is missing"
-
-
-def _fault(artifact: Artifact, folder: Path) -> str | None:
-    """The fault of a file that a run recorded; None if it is unchanged."""
-    try:
-        with open_inside(folder, artifact.path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != artifact.bytes:
-                return f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}"
-            actual = digest(file)
-    except Missing:
-        return _MISSING
-    except NotReadable as problem:
-        return str(problem)
-    except OSError as problem:
-        return f"cannot be read: {problem.strerror}"
-    if actual != artifact.sha256:
-        return f"is not the file that was recorded: its SHA-256 is {actual}, not {artifact.sha256}"
-    return None
 
 
 def _notes(history: History, aside: int) -> Iterator[str]:

@@ -39,7 +39,7 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
             for run_id, group, directory, benchmark, artifacts in some:
                 home = workspace.run_folder(group, directory, benchmark, run_id)
                 try:
-                    recorded = recorded_rows(home, _ARTIFACTS.decode(artifacts))
+                    recorded = recorded_rows(home, _ARTIFACTS.decode(artifacts), workspace.elsewhere)
                 except (SamplesUnusable, msgspec.ValidationError):
                     continue
                 for number, row in zip(recorded.numbers, recorded.rows, strict=True):

@@ -13,8 +13,9 @@ from typing import BinaryIO
 import msgspec
 
 from ...ledger.events import Artifact, Json
+from ...ledger.files.elsewhere import Elsewhere, open_recorded
 from ...ledger.fold import Run
-from ...ledger.run_files import Missing, NotReadable, open_inside
+from ...ledger.run_files import Missing, NotReadable
 from ..workspace import Workspace
 from .intervals import error_of_clusters
 from .means import mean
@@ -150,19 +151,24 @@ def bounded_lines(file: BinaryIO, seen: Callable[[bytes], object] = len) -> Iter
 def read_rows(run: Run, workspace: Workspace) -> Recorded:
     """As `recorded_rows`, of a run."""
     folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
-    return recorded_rows(folder, run.artifacts)
+    return recorded_rows(folder, run.artifacts, workspace.elsewhere)
 
 
-def recorded_rows(folder: Path, artifacts: Iterable[Artifact]) -> Recorded:
-    """The samples in a run's folder, if the file is the one that was recorded. Raises SamplesUnusable."""
-    recorded = _collect(recorded_lines(folder, artifacts))
+def recorded_rows(folder: Path, artifacts: Iterable[Artifact], elsewhere: Elsewhere | None = None) -> Recorded:
+    """The samples of a run's folder, if the file is the one that was recorded. Raises SamplesUnusable.
+
+    A file that is not in the folder is looked for `elsewhere`.
+    """
+    recorded = _collect(recorded_lines(folder, artifacts, elsewhere))
     if not recorded.rows:
         raise SamplesUnusable(recorded.note or f"{SAMPLES} is empty")
     return recorded
 
 
-def recorded_lines(folder: Path, artifacts: Iterable[Artifact]) -> Iterator[Line]:
-    """The lines of the `samples.jsonl` in a run's folder, if the file is the one that was recorded.
+def recorded_lines(folder: Path, artifacts: Iterable[Artifact], elsewhere: Elsewhere | None = None) -> Iterator[Line]:
+    """The lines of the `samples.jsonl` of a run's folder, if the file is the one that was recorded.
+
+    A file that is not in the folder is looked for `elsewhere`.
 
     The digest is known only after the last line. So if SamplesUnusable is raised then, drop the lines that came before.
     """
@@ -171,7 +177,7 @@ def recorded_lines(folder: Path, artifacts: Iterable[Artifact]) -> Iterator[Line
         raise SamplesUnusable("no samples were recorded")
     seen = sha256()
     try:
-        with open_inside(folder, artifact.path) as file:
+        with open_recorded(folder, artifact, elsewhere) as file:
             if os.fstat(file.fileno()).st_size != artifact.bytes:
                 raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
             yield from read_lines(bounded_lines(file, seen.update))

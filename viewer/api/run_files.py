@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any, BinaryIO
 import falcon
 
 from ...ledger import run_files
+from ...ledger.files.elsewhere import Elsewhere, open_recorded
 from ...ledger.fold import Run
-from ...ledger.run_files import NotReadable
+from ...ledger.run_files import Missing, NotReadable
 from .parameters import MAX_NUMBER, Parameter
 
 MAX_BYTES = 1024 * 1024
@@ -24,25 +26,48 @@ PIECE = (
 )
 
 
-def open_artifact(run: Run, folder: Path, path: str) -> tuple[BinaryIO, int]:
-    """A recorded artifact, opened, and its size. Raises HTTPNotFound."""
-    if path not in {artifact.path for artifact in run.artifacts}:
+def open_artifact(run: Run, folder: Path, path: str, elsewhere: Elsewhere) -> tuple[BinaryIO, int]:
+    """A recorded artifact, opened, and its size: the file here, else that of a store. Raises HTTPNotFound."""
+    artifact = next((one for one in run.artifacts if one.path == path), None)
+    if artifact is None:
         raise falcon.HTTPNotFound(title="no such artifact", description="the run did not record a file with that name")
-    return open_inside(folder, path)
+    try:
+        file = open_recorded(folder, artifact, elsewhere)
+    except NotReadable as problem:
+        raise _gone(path, problem) from None
+    return file, os.fstat(file.fileno()).st_size
 
 
-def open_inside(folder: Path, path: str) -> tuple[BinaryIO, int]:
-    """A file of a run's folder, opened, and its size. Links may lead within the folder, but not out of it.
+def open_log(folder: Path, name: str, elsewhere: Elsewhere) -> tuple[BinaryIO, int]:
+    """A log of a run, opened, and its size: the one here, else that of a store; empty if it does not exist yet.
 
-    Raises HTTPNotFound.
+    Links may lead within the folder, but not out of it. Raises HTTPNotFound.
     """
     try:
-        file = run_files.open_inside(folder, path)
+        if os.path.lexists(folder / name):
+            file = run_files.open_inside(folder, name)
+            return file, os.fstat(file.fileno()).st_size
+        return elsewhere.open_log(folder, name)
+    except Missing:
+        return io.BytesIO(), 0
     except NotReadable as problem:
-        raise falcon.HTTPNotFound(
-            title="file gone", description=f"'{path}' belongs to the run, but it {problem}"
-        ) from None
-    return file, os.fstat(file.fileno()).st_size
+        raise _gone(name, problem) from None
+
+
+def log_size(folder: Path, name: str, elsewhere: Elsewhere) -> int | None:
+    """The size of a log here or in a store; None if it does not exist or cannot be asked for."""
+    if os.path.lexists(folder / name) or not elsewhere.stores:
+        return file_size(folder, name)
+    try:
+        log, size = elsewhere.open_log(folder, name)
+    except NotReadable:
+        return None
+    log.close()
+    return size
+
+
+def _gone(name: str, problem: NotReadable) -> falcon.HTTPNotFound:
+    return falcon.HTTPNotFound(title="file gone", description=f"'{name}' belongs to the run, but it {problem}")
 
 
 def file_size(folder: Path, name: str) -> int | None:

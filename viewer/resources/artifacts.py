@@ -22,7 +22,7 @@ _TEXTS = frozenset(
 
 
 class ListedArtifact(msgspec.Struct, frozen=True):
-    """A recorded file. `present`: it still exists. `is_text`: it is text, by its name."""
+    """A recorded file. `present`: it still exists, here or in a store. `is_text`: it is text, by its name."""
 
     path: str
     bytes: int
@@ -52,12 +52,15 @@ class Artifacts:
         self.parameters.read(req)
         run = find_run(self._site, run_id)
         folder = self._site.archive.folder(run)
+        here = {artifact.path for artifact in run.artifacts if file_size(folder, artifact.path) is not None}
+        if len(here) < len(run.artifacts):
+            here |= self._site.archive.workspace.elsewhere.sizes(folder).keys()
         listed = [
             ListedArtifact(
                 artifact.path,
                 artifact.bytes,
                 artifact.sha256,
-                file_size(folder, artifact.path) is not None,
+                artifact.path in here,
                 PurePosixPath(artifact.path).suffix.lower() in _TEXTS,
             )
             for artifact in run.artifacts
@@ -80,8 +83,8 @@ class ArtifactFile:
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, path: str) -> None:
         """Only a path that the run recorded, and only if it is still a file in the run's folder."""
         asked = self.parameters.read(req)
-        run = find_run(self._site, run_id)
-        file, size = open_artifact(run, self._site.archive.folder(run), path)
+        run, archive = find_run(self._site, run_id), self._site.archive
+        file, size = open_artifact(run, archive.folder(run), path, archive.workspace.elsewhere)
         if asked["view"]:
             with file:
                 send_piece(req, resp, file, size, asked)

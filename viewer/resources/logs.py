@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections import deque
 from typing import BinaryIO
 
@@ -13,7 +11,7 @@ import msgspec
 from ...ledger.terminal import ESCAPES
 from ..api.answers import answer
 from ..api.parameters import OFFSET, Form, Parameter, limit
-from ..api.run_files import PIECE, open_inside, send_piece
+from ..api.run_files import PIECE, open_log, send_piece
 from ..api.site import Site
 from .run import find_run
 
@@ -94,10 +92,7 @@ def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
     """A log, opened, and its size; an empty one if it does not exist yet. Raises HTTPNotFound."""
     if name not in LOGS:
         raise falcon.HTTPNotFound(title="no such log", description=f"known logs: {', '.join(LOGS)}")
-    folder = site.archive.folder(find_run(site, run_id))
-    if not os.path.lexists(folder / LOGS[name]):
-        return io.BytesIO(), 0
-    return open_inside(folder, LOGS[name])
+    return open_log(site.archive.folder(find_run(site, run_id)), LOGS[name], site.archive.workspace.elsewhere)
 
 
 def _search(file: BinaryIO, size: int, wanted: str, offset: int, limit: int) -> Matches:

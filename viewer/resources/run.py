@@ -17,7 +17,7 @@ from ...projections.sqlite.database import read_groups
 from ...projections.sqlite.rows import event_row, run_row
 from ..api.answers import answer
 from ..api.parameters import AS_OF, Form
-from ..api.run_files import file_size
+from ..api.run_files import log_size
 from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.row import RunRow
@@ -91,7 +91,8 @@ class OneRun:
         as_of = self.parameters.read(req)["as_of"]
         run = find_run(self._site, run_id, as_of)
         folder = self._site.archive.folder(run)
-        logs = LogSizes(file_size(folder, "stdout.log"), file_size(folder, "stderr.log"))
+        elsewhere = self._site.archive.workspace.elsewhere
+        logs = LogSizes(*(log_size(folder, name, elsewhere) for name in ("stdout.log", "stderr.log")))
         self._site.answer(
             req,
             resp,

@@ -73,7 +73,7 @@ class Samples:
 
 def checked_lines(site: Site, run: Run) -> Iterator[Line]:
     """The lines of a run's samples. Raises SamplesUnusable, as `recorded_lines`, also after the last line."""
-    return recorded_lines(site.archive.folder(run), run.artifacts)
+    return recorded_lines(site.archive.folder(run), run.artifacts, site.archive.workspace.elsewhere)
 
 
 def outcome_of(sample: dict[str, Any]) -> Outcome:

@@ -15,6 +15,7 @@ from types import FrameType
 
 from ...ledger.store import EventStore
 from ...projections.sqlite.keeping import Notice
+from ...projections.workspace import Workspace
 from ..api.guard import LOOPBACK
 from ..app import create_app
 
@@ -32,7 +33,7 @@ class PortInUse(ViewerError):
 
 
 def serve(
-    workspace: Path,
+    workspace: Path | Workspace,
     store: EventStore,
     *,
     host: str,

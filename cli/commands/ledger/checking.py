@@ -66,6 +66,7 @@ def verify(
     report = verify_ledger(
         place.store(),
         folder_of=folder_in(place.workspace) if artifacts else None,
+        elsewhere=place.workspace.elsewhere,
         checkpoint=None if since else known,
         since=known if since else None,
     )
