@@ -12,7 +12,7 @@ NAME = "orchestrator"
 APPLICATION = 0x42454E43
 """SQLite's `application_id` of every file that this program makes: it stays, whatever is done to the tables."""
 
-_MEANING = 7
+_MEANING = 8
 """Raise it when the meaning of the same columns changes."""
 
 RUN_NAMES = [*(column.name for column in RUN_COLUMNS), *TOKEN_COLUMNS]

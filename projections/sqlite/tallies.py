@@ -1,14 +1,16 @@
 """The tables `works` and `tallies` of `orchestrator.sqlite`: what score tables need of the runs, kept up to date.
 
 They change in the transaction that changes the runs, so they are at the same checkpoint. A run that is new costs one
-row of each. If a correction takes a run out of a tally that shows it, the next run is found through an index. The
-result is what `scores.tally.board_of` makes of all runs.
+row of each. If a run leaves a tally that shows it, because of a correction or of what its result says about its task,
+the next run is found through an index. The result is what `scores.tally.board_of` makes of all runs.
 """
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -30,7 +32,6 @@ _PUT_WORK = upsert("works", WORK_NAMES, "id")
 _MAX_WHOLE = 200
 """Maximum number of works whose runs are kept whole: with more, they would take too much memory."""
 
-_FIND_WORK = f"SELECT id, runs, latest FROM works WHERE {' AND '.join(f'{name} = ?' for name in Work._fields)}"  # noqa: S608
 _KEY_NAMES = TALLY_NAMES[:5]
 _PUT_TALLY = upsert("tallies", TALLY_NAMES, ", ".join(_KEY_NAMES))
 _PUT_SUM = upsert("attempts", ATTEMPT_NAMES, ", ".join(ATTEMPT_NAMES[:3]))
@@ -60,9 +61,10 @@ _AT_ONCE = 500
 _StoredKey = tuple[int, str, bool, int, str]
 
 
-class _KnownWork(msgspec.Struct):
-    id: int
-    worked: Worked
+@functools.lru_cache(maxsize=2 * _MAX_KNOWN)
+def id_of(work: Work) -> int:
+    """The id of a work: 63 bits of its digest, so it is the same whenever the tables follow."""
+    return int.from_bytes(sha256(msgspec.json.encode(work)).digest()[:8]) >> 1
 
 
 class Tallies:
@@ -70,7 +72,7 @@ class Tallies:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._works: dict[Work, _KnownWork] = {}
+        self._works: dict[Work, Worked] = {}
         self._tallies: dict[Key, Tally | None] = {}
         self._changed_works: set[Work] = set()
         self._changed: set[Key] = set()
@@ -81,7 +83,7 @@ class Tallies:
 
     def change(self, old: Run | None, new: Run) -> list[Any]:
         """Take in a run that was `old`, and is `new` now; the values of its tally columns."""
-        known = self._enter(old, new)
+        work = self._enter(old, new)
         self._count_attempt(old, new)
         chance = chance_of(new)
         before, after = None if old is None else key_of(old), key_of(new)
@@ -89,10 +91,10 @@ class Tallies:
             pass
         elif old is None or before != after or _is_other(old, new):
             if old is not None and before is not None:
-                self._remove(before, known.id, old)
+                self._remove(before, old)
             if after is not None:
                 self._add(after, new)
-        return [known.id, kind_of(new), repetition_of(new), when(new)[0], chance]
+        return [id_of(work), kind_of(new), repetition_of(new), when(new)[0], chance]
 
     def _count_attempt(self, old: Run | None, new: Run) -> None:
         before, after = None if old is None else attempt_of(old), attempt_of(new)
@@ -106,35 +108,48 @@ class Tallies:
     def _sum(self, key: AttemptKey) -> Sum:
         if key not in self._sums:
             query = "SELECT runs, seconds, cost, unpriced FROM attempts WHERE work_id = ? AND kind = ? AND ending = ?"
-            row = self._connection.execute(query, (self._works[key.work].id, key.kind, key.ending)).fetchone()
+            row = self._connection.execute(query, (id_of(key.work), key.kind, key.ending)).fetchone()
             self._sums[key] = _sum(row) if row else Sum()
         return self._sums[key]
 
-    def _enter(self, old: Run | None, new: Run) -> _KnownWork:
+    def _enter(self, old: Run | None, new: Run) -> Work:
         work = work_of(new)
-        known = self._works.get(work) or self._load_work(work)
+        is_new = old is None or self._leave(old, work)
+        known = self._work(work)
         if known is None:
-            # The position of the first run of a work is the same whenever the tables follow: it serves as an id.
-            known = self._works[work] = _KnownWork(new.first_seq, Worked(runs=1, latest=new))
+            self._works[work] = Worked(runs=1, latest=new)
             self._changed_works.add(work)
-        elif old is None:
-            known.worked.add(new)
+        elif is_new:
+            known.add(new)
             self._changed_works.add(work)
-        elif latest_order(new) != latest_order(old):
-            latest = known.worked.latest
-            if latest_order(new) > latest_order(latest):
-                known.worked.latest = new
+        elif old is not None and latest_order(new) != latest_order(old):
+            if latest_order(new) > latest_order(known.latest):
+                known.latest = new
                 self._changed_works.add(work)
-            elif latest.run_id == new.run_id:
-                self._unsettled_works.add(known.id)
-        return known
+            elif known.latest.run_id == new.run_id:
+                self._unsettled_works.add(id_of(work))
+        return work
 
-    def _remove(self, key: Key, work_id: int, run: Run) -> None:
+    def _leave(self, run: Run, now: Work) -> bool:
+        """Take a run out of the work that it was of, if it is of another one now; whether it is."""
+        before = work_of(run)
+        if before == now:
+            return False
+        known = self._work(before)
+        if known is None:
+            raise AssertionError(f"{run.run_id} was not counted")
+        known.runs -= 1
+        self._changed_works.add(before)
+        if known.latest.run_id == run.run_id:
+            self._unsettled_works.add(id_of(before))
+        return True
+
+    def _remove(self, key: Key, run: Run) -> None:
         tally = self._tally(key)
         if tally is None:
             raise AssertionError(f"{run.run_id} was not counted")
         if tally.remove(run):
-            self._unsettled.add(_stored(work_id, key))
+            self._unsettled.add(_stored(key))
         if not tally.runs:
             self._tallies[key] = None
         self._changed.add(key)
@@ -146,17 +161,20 @@ class Tallies:
         tally.add(run)
         self._changed.add(key)
 
-    def _load_work(self, work: Work) -> _KnownWork | None:
-        row = self._connection.execute(_FIND_WORK, work).fetchone()
-        if row is None:
-            return None
-        known = self._works[work] = _KnownWork(row[0], Worked(runs=row[1], latest=self._read(row[2])))
-        return known
+    def _work(self, work: Work) -> Worked | None:
+        """A work with at least one run; None if it has none."""
+        if work not in self._works:
+            row = self._connection.execute("SELECT runs, latest FROM works WHERE id = ?", (id_of(work),)).fetchone()
+            if row is None:
+                return None
+            self._works[work] = Worked(runs=row[0], latest=self._read(row[1]))
+        known = self._works[work]
+        return known if known.runs else None
 
     def _tally(self, key: Key) -> Tally | None:
         if key not in self._tallies:
             query = f"SELECT runs, total, newest, best, telling FROM tallies WHERE {_IS_KEY}"  # noqa: S608
-            row = self._connection.execute(query, _stored(self._works[key.work].id, key)).fetchone()
+            row = self._connection.execute(query, _stored(key)).fetchone()
             self._tallies[key] = row and _tally(row, self._read)
         return self._tallies[key]
 
@@ -167,11 +185,13 @@ class Tallies:
     def store(self) -> None:
         """Write what has changed. The runs themselves have been written before."""
         changed = [(work, self._works[work]) for work in sorted(self._changed_works)]
-        works = [(known.id, *work, *_worked(known.worked)) for work, known in changed]
+        left = [(id_of(work),) for work, known in changed if not known.runs]
+        self._connection.executemany("DELETE FROM works WHERE id = ?", left)
+        works = [(id_of(work), *work, known.runs, known.latest.run_id) for work, known in changed if known.runs]
         self._connection.executemany(_PUT_WORK, works)
         empty, rows = [], []
         for key in sorted(self._changed):  # The same ledger gives the same bytes, and a set has no order.
-            stored, tally = _stored(self._works[key.work].id, key), self._tallies[key]
+            stored, tally = _stored(key), self._tallies[key]
             if tally is None:
                 empty.append(stored)
             else:
@@ -193,13 +213,13 @@ class Tallies:
                 tally.best = tally.best and _slim(tally.best)
                 tally.telling = tally.telling and _slim(tally.telling)
         for work in self._changed_works:
-            worked = self._works[work].worked
+            worked = self._works[work]
             worked.latest = _slim(worked.latest)
 
     def _store_sums(self) -> None:
         empty, rows = [], []
         for key in sorted(self._changed_sums):
-            stored, some = (self._works[key.work].id, key.kind, key.ending), self._sums[key]
+            stored, some = (id_of(key.work), key.kind, key.ending), self._sums[key]
             if some.runs:
                 rows.append((*stored, some.runs, _text(some.seconds), _text(some.cost), some.unpriced))
             else:
@@ -307,12 +327,8 @@ def _slim(run: Run) -> Run:
     )
 
 
-def _stored(work_id: int, key: Key) -> _StoredKey:
-    return work_id, key.unit, key.upward, key.kind, key.repetition
-
-
-def _worked(worked: Worked) -> tuple[int, str]:
-    return worked.runs, worked.latest.run_id
+def _stored(key: Key) -> _StoredKey:
+    return id_of(key.work), key.unit, key.upward, key.kind, key.repetition
 
 
 def _shown_ids(tally: Tally) -> Iterable[str | None]:

@@ -29,6 +29,7 @@ from benchmarks.ledger.events import (
     Retracted,
     SetAside,
     Skipped,
+    TaskRevision,
 )
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.scores.attempts import Attempts, ending
@@ -62,6 +63,10 @@ TIMES = [f"2026-0{month}-01T10:00:00.000000Z" for month in (1, 2, 3)]
 SCORES = st.sampled_from([0.1, 0.2, 0.3, 0.7])
 
 
+def revision(data):
+    return TaskRevision.of(version="1", driver="d", data=data, packages="p")
+
+
 def mostly(usual, *others):
     """The usual value four times out of five: so several runs meet in one tally."""
     return st.integers(0, 4).flatmap(lambda number: st.sampled_from(others) if number == 4 else st.just(usual))
@@ -81,6 +86,7 @@ INCLUDES = [(), ("synthetic",), ("imported", "late"), DOUBTFUL]
 def lives(draw, histories, upward):
     """The events of one run, most of which make sense."""
     outcome = {
+        "task_revision": mostly(None, *(revision(data) for data in ("2026-10", "2026-11"))),
         "score": SCORES if draw(st.integers(0, 9)) else st.none(),
         "unit": mostly("ratio", "s", None),
         "higher_is_better": mostly(upward, True, False, None),
@@ -90,7 +96,12 @@ def lives(draw, histories, upward):
         "stderr": st.none() | st.just(0.05),
     }
     group = st.sampled_from(GROUPS[:2])
-    started = st.builds(histories.started, run_group_id=group, **CONTENDERS)
+    started = st.builds(
+        histories.started,
+        run_group_id=group,
+        task_revision=mostly(revision(""), None, revision("2026-11")),
+        **CONTENDERS,
+    )
     row = st.fixed_dictionaries(
         {
             **CONTENDERS,
