@@ -125,6 +125,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     task_revision: TaskRevision | None = None
     served_model: str | None = None
     options_key: str = ""
+    registration: str | None = None
 
     @property
     def revision(self) -> str:
@@ -191,6 +192,7 @@ def _start(event: Started, record: Record) -> Run:
         last_seq=record.seq,
         task_revision=_shared(event.task_revision),
         options_key=event.comparison_key,
+        registration=event.registration,
     )
 
 
@@ -248,6 +250,7 @@ _NOT_IMPORTED: Json = {
     "owner": None,
     "task_revision": None,
     "served_model": None,
+    "registration": None,
 }
 """Fields that only events set, never an imported file: a run that has ended does not have a process."""
 

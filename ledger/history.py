@@ -1,4 +1,4 @@
-"""The folded state of a ledger: runs, groups and published high scores, updated record by record."""
+"""The folded state of a ledger: runs, groups, published high scores and registered plans, updated record by record."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from .events import (
     Merged,
     Record,
     Recovered,
+    Registered,
+    RegistrationAmended,
     Reinstated,
     Retracted,
     SetAside,
@@ -35,6 +37,7 @@ from .events import (
 from .fold import Group, Run, evolve, evolve_group, without_details
 from .judgement import is_moment, void
 from .origins import brought_by
+from .registrations import Fitting, Registration, covers, evolve_registration
 from .store import EventReader
 
 _OF_A_RUN = frozenset(
@@ -179,6 +182,14 @@ class Base(Protocol):
         """The high scores that were published for a benchmark, in their order."""
         ...
 
+    def registration(self, registration_id: str) -> Registration | None:
+        """A registered plan by its id."""
+        ...
+
+    def registered_for(self, benchmark_id: str) -> list[str] | None:
+        """The ids of the registered plans for a benchmark, in their order."""
+        ...
+
     def last_success(self, likeness: Likeness) -> tuple[int, str] | None:
         """The latest successful run that matches `likeness`: the position of its first event, and its id."""
         ...
@@ -239,6 +250,8 @@ class Changes(msgspec.Struct, frozen=True):
     by_group: Mapping[str, list[str]]
     published: Mapping[str, list[Published]]
     opened_at: Mapping[str, int]
+    registrations: Mapping[str, Registration]
+    registered_for: Mapping[str, list[str]]
 
 
 class Attempts(Sequence[Run]):
@@ -285,6 +298,8 @@ class History:
         self._by_group: MutableMapping[str, list[str]] = {}
         self._published: MutableMapping[str, list[Published]] = {}
         self._opened_at: MutableMapping[str, int] = {}
+        self.registrations: MutableMapping[str, Registration] = {}
+        self._registered_for: MutableMapping[str, list[str]] = {}
         self._brought: list[tuple[int, int]] = []
         # Names, in the order of their first events: a dict remembers it, a set does not.
         self._open_runs: dict[str, None] = {}
@@ -302,6 +317,8 @@ class History:
         self._by_group = Recalled(base.runs_in)
         self._published = Recalled(base.published)
         self._opened_at = Recalled(base.opened_at)
+        self.registrations = Recalled(base.registration)
+        self._registered_for = Recalled(base.registered_for)
         self._brought = list(base.brought)
         self._open_runs = dict.fromkeys(base.open_runs)
         self._open_groups = dict.fromkeys(base.open_groups)
@@ -389,6 +406,8 @@ class History:
             if reason := void(record):
                 raise ImpossibleTransition(f"{stream}: {record.type}: {reason}")
             _append(self._published, stream, Published(record.seq, event))
+        elif isinstance(event, Registered | RegistrationAmended):
+            self._apply_registration(record)
         elif isinstance(event, Merged):
             self._brought += brought_by(record)
         elif isinstance(event, Unreadable):
@@ -397,6 +416,18 @@ class History:
             self.unknown += 1
         elif isinstance(event, SetAside):
             self.is_outdated = self.is_outdated or not self._aside.issuperset(set_aside_by(record))
+
+    def _apply_registration(self, record: Record) -> None:
+        registration = evolve_registration(self.registrations.get(record.stream), record)
+        self.registrations[record.stream] = registration
+        for benchmark_id in dict.fromkeys(task.id for task in registration.plan.benchmarks):
+            if registration.id not in self._registered_for.get(benchmark_id, ()):
+                _append(self._registered_for, benchmark_id, registration.id)
+
+    def registration_of(self, run: Fitting) -> str | None:
+        """The id of the registered plan that a run belongs to: of several, the one that was registered last."""
+        plans = map(self.registrations.__getitem__, reversed(self._registered_for.get(run.benchmark_id, ())))
+        return next((one.id for one in plans if not self._came_along(one.seq) and covers(one.plan, run)), None)
 
     def attempts(self, signature: str) -> Attempts:
         """The runs of a signature, the first attempt first."""
@@ -472,6 +503,8 @@ class History:
             by_group=_since(self._by_group),
             published=_since(self._published),
             opened_at=_since(self._opened_at),
+            registrations=_since(self.registrations),
+            registered_for=_since(self._registered_for),
         )
 
     def last_success(self, likeness: Likeness) -> Run | None:

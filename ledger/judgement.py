@@ -25,6 +25,7 @@ from .events import (
     Owner,
     Record,
     Recovered,
+    Registered,
     Repaired,
     SetAside,
     Skipped,
@@ -181,6 +182,7 @@ def _started(event: Started) -> Iterator[str]:
         yield f"benchmark_directory {event.benchmark_directory[:MAX_NAME_BYTES]!r} leads out of the workspace"
     yield from _within("attempt", event.attempt, 1)
     yield from _owner(event.owner)
+    yield from _names(registration=event.registration)
 
 
 def _heartbeat(event: Heartbeat) -> Iterator[str]:
@@ -248,6 +250,14 @@ def _set_aside(event: SetAside) -> Iterator[str]:
         yield "its positions are not positions of a ledger"
 
 
+def _registered(event: Registered) -> Iterator[str]:
+    for task in event.benchmarks:
+        yield from _names(benchmark_id=task.id)
+    yield from _within("n", event.n, 1)
+    yield from _within("repeats", event.repeats, 1)
+    yield from _time("deadline", event.deadline)
+
+
 _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     GroupOpened.type: _group_opened,
     Started.type: _started,
@@ -261,6 +271,7 @@ _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     Imported.type: _imported,
     Merged.type: _merged,
     SetAside.type: _set_aside,
+    Registered.type: _registered,
 }
 """Types without an entry (remarks, retractions, references, repairs) hold free texts."""
 

@@ -38,7 +38,7 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Started: (
         *("run_group_id", "benchmark_id", "benchmark_directory", "signature", "preimage", "comparison_key"),
         *("agent", "provider", "model", "extra_config", "cwd", "stdout_path", "stderr_path", _OWNER),
-        *("benchmark_version", "benchmarks_commit", "eliza_commit", "eliza_version", "task_revision"),
+        *("benchmark_version", "benchmarks_commit", "eliza_commit", "eliza_version", "task_revision", "registration"),
         *("provenance.manifest", "provenance.environment", "provenance.benchmarks", "provenance.model_sha256"),
     ),
     e.Heartbeat: (),
@@ -69,6 +69,10 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.Repaired: ("head_hash", "quarantined"),
     e.SetAside: ("head_hash", "events"),
     e.Merged: ("origin", "head_hash", "stretches"),
+    e.Registered: (
+        *("benchmarks", "contenders", "options", "seeds", "metric", "test", "deadline", "exclusions.reasons"),
+    ),
+    e.RegistrationAmended: ("changes",),
 }
 IDENTITIES: Mapping[type[e.Event], frozenset[str]] = {kind: frozenset(fields) for kind, fields in _FIELDS.items()}
 """Paths of the fields that are never rewritten. A field that is not named here is free text."""

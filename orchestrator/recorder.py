@@ -305,7 +305,9 @@ class Recorder:
                 request=request, benchmarks=[planned.adapter.id], created_by="record", owner=this_process()
             )
             run_id = new_run_id(planned.adapter.id, attempt)
-            return [NewEvent(self._group_id, opened), NewEvent(run_id, self._started(run_id, attempt))]
+            registration = history.registration_of(planned)
+            started = msgspec.structs.replace(self._started(run_id, attempt), registration=registration)
+            return [NewEvent(self._group_id, opened), NewEvent(run_id, started)]
 
         claimed = self._ledger.decide(decide).runs
         for run in claimed.values():

@@ -37,6 +37,11 @@ from benchmarks.ledger.events import (
     Progress,
     Recovered,
     Recoverer,
+    Registered,
+    RegisteredContender,
+    RegisteredTask,
+    RegisteredTest,
+    RegistrationAmended,
     Request,
     Retracted,
     Skipped,
@@ -227,6 +232,19 @@ class Histories:
         return Started(**{**fields, **changes})
 
     @staticmethod
+    def registered(model: str = "m1", **changes: Any) -> Registered:
+        """A `registered` event: a plan for the work of `started`."""
+        fields: dict[str, Any] = {
+            "author": "a",
+            "hypothesis": "the model is better than the other",
+            "benchmarks": [RegisteredTask(id="b", comparison_key="c")],
+            "contenders": [RegisteredContender(name="new", agent="bare-model", provider="local", model=model)],
+            "test": RegisteredTest(kind="better", contender="new", baseline="new"),
+            "stopping_rule": "all runs have ended",
+        }
+        return Registered(**{**fields, **changes})
+
+    @staticmethod
     def finished(score: float = 0.5, **changes: Any) -> Finished:
         """A `finished` event."""
         fields: dict[str, Any] = {"ended_at": "2026-11-23T10:00:00.000000Z", "unit": "ratio", "higher_is_better": True}
@@ -277,6 +295,7 @@ class Histories:
                 synthetic=st.booleans(),
                 owner=st.sampled_from([None, None, OWNER]),
                 task_revision=revisions,
+                registration=st.sampled_from([None, "reg_1"]),
             ),
             st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
             st.builds(
@@ -305,10 +324,20 @@ class Histories:
             st.builds(GroupClosed, counts=st.builds(Counts, succeeded=st.integers(0, 3)), reason=st.just("completed")),
         )
         published = st.builds(HighScorePublished, label=st.text(max_size=5), value=st.floats(0, 1), source=st.just("s"))
+        plans = st.one_of(
+            st.builds(cls.registered, repeats=st.integers(1, 3), model=st.sampled_from(["m1", "m2"])),
+            st.builds(
+                RegistrationAmended,
+                author=st.just("a"),
+                reason=st.just("r"),
+                changes=st.sampled_from([{"repeats": 5}, {"repeats": "five"}, {"color": 1}]),
+            ),
+        )
         new = st.one_of(
             st.builds(NewEvent, st.sampled_from(["run_1", "run_2", "run_3", "run_4"]), run_events),
             st.builds(NewEvent, st.sampled_from(["rg_1", "rg_2"]), group_events),
             st.builds(NewEvent, st.just("b"), published),
+            st.builds(NewEvent, st.sampled_from(["reg_1", "reg_2"]), plans),
         )
         return st.lists(new, max_size=40)
 

@@ -3,11 +3,20 @@
 Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
 The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
 
-The modules go by subject: `runs`, `groups`, `corrections`, `transfers`; `record` is the envelope. Import from here.
+The modules go by subject: `runs`, `groups`, `corrections`, `claims`, `transfers`; `record` is the envelope.
+Import from here.
 """
 
 from __future__ import annotations
 
+from .claims import (
+    Exclusions,
+    Registered,
+    RegisteredContender,
+    RegisteredTask,
+    RegisteredTest,
+    RegistrationAmended,
+)
 from .corrections import (
     Annotated,
     EquivalenceDeclared,
@@ -83,6 +92,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Repaired,
         Merged,
         SetAside,
+        Registered,
+        RegistrationAmended,
     )
 }
 
@@ -98,6 +109,7 @@ __all__ = [
     "EquivalenceDeclared",
     "EquivalenceWithdrawn",
     "Event",
+    "Exclusions",
     "Failed",
     "Finished",
     "GroupClosed",
@@ -118,6 +130,11 @@ __all__ = [
     "Record",
     "Recovered",
     "Recoverer",
+    "Registered",
+    "RegisteredContender",
+    "RegisteredTask",
+    "RegisteredTest",
+    "RegistrationAmended",
     "Reinstated",
     "Repaired",
     "Request",

@@ -56,7 +56,10 @@ class TaskRevision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Started(Event, frozen=True, kw_only=True):
-    """A run was claimed and starts. Stream: the run_id."""
+    """A run was claimed and starts. Stream: the run_id.
+
+    `registration` is the id of the registered plan that the run belongs to.
+    """
 
     type: ClassVar[str] = "started"
     details: ClassVar[frozenset[str]] = frozenset(
@@ -85,6 +88,7 @@ class Started(Event, frozen=True, kw_only=True):
     owner: Owner | None = None
     synthetic: bool = False
     task_revision: TaskRevision | None = None
+    registration: str | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):

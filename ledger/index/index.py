@@ -13,6 +13,7 @@ from ..aside import Positions, ranges_of
 from ..events import Record
 from ..fold import Group, Run, without_details
 from ..history import History, Likeness, Published, Work, is_guide, likenesses, work_of
+from ..registrations import Registration
 from ..storage.chain import Head
 from ..storage.codec import split
 from .layers import Layers
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _RUN, _GROUP, _VERSION, _OPENED = b"r", b"g", b"v", b"o"
 _OF_SIGNATURE, _OF_GROUP, _PUBLISHED, _LAST, _WORK = b"s", b"m", b"h", b"l", b"w"
+_REGISTRATION, _REGISTERED = b"p", b"b"
 
 _Ids = list[str]
 _encode = msgspec.msgpack.Encoder().encode
@@ -33,6 +35,7 @@ _ids = msgspec.msgpack.Decoder(_Ids)
 _published = msgspec.msgpack.Decoder(list[Published])
 _last = msgspec.msgpack.Decoder(tuple[int, str])
 _works = msgspec.msgpack.Decoder(Work)
+_registrations = msgspec.msgpack.Decoder(Registration)
 
 
 def _key(kind: bytes, name: str) -> bytes:
@@ -111,6 +114,14 @@ class Index:
         """The high scores that were published for a benchmark, in their order."""
         return self._get(_published, _key(_PUBLISHED, benchmark_id))
 
+    def registration(self, registration_id: str) -> Registration | None:
+        """A registered plan by its id."""
+        return self._get(_registrations, _key(_REGISTRATION, registration_id))
+
+    def registered_for(self, benchmark_id: str) -> list[str] | None:
+        """The ids of the registered plans for a benchmark, in their order."""
+        return self._get(_ids, _key(_REGISTERED, benchmark_id))
+
     def last_success(self, likeness: Likeness) -> tuple[int, str] | None:
         """The latest successful run that matches `likeness`: the position of its first event, and its id."""
         return self._get(_last, _key_of(likeness))
@@ -184,7 +195,12 @@ def entries_of(history: History, index: Index, tally: Tally) -> dict[bytes, byte
         entries[_key(_RUN, run_id)] = _encode(run if run.status == "running" else without_details(run))
     for name, group in changes.groups.items():
         entries[_key(_GROUP, name)] = _encode(group)
-    for kind, lists in ((_OF_SIGNATURE, changes.by_signature), (_OF_GROUP, changes.by_group)):
+    entries |= {_key(_REGISTRATION, name): _encode(one) for name, one in changes.registrations.items()}
+    for kind, lists in (
+        (_OF_SIGNATURE, changes.by_signature),
+        (_OF_GROUP, changes.by_group),
+        (_REGISTERED, changes.registered_for),
+    ):
         entries |= {_key(kind, name): _encode(ids) for name, ids in lists.items()}
     entries |= {_key(_OPENED, name): _encode(seq) for name, seq in changes.opened_at.items()}
     entries |= {_key(_PUBLISHED, name): _encode(scores) for name, scores in changes.published.items()}

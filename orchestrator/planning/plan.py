@@ -56,6 +56,16 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     missing: list[str]
 
     @property
+    def benchmark_id(self) -> str:
+        """The id of the benchmark."""
+        return self.adapter.id
+
+    @property
+    def options_key(self) -> str:
+        """The digest of the benchmark with its options, without the contender."""
+        return self.signature.comparison_key
+
+    @property
     def provider(self) -> str:
         """The name of the provider."""
         return self.target.endpoint.provider.name

@@ -78,7 +78,8 @@ begun AS MATERIALIZED (
         "benchmarks_commit": "VARCHAR", "eliza_commit": "VARCHAR", "eliza_version": "VARCHAR",
         "comparison_key": "VARCHAR", "reason": "VARCHAR", "return_code": "VARCHAR", "samples": "VARCHAR",
         "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN",
-        "notes": "JSON", "owner": "JSON", "provenance": "JSON", "task_revision": "JSON"}'
+        "notes": "JSON", "owner": "JSON", "provenance": "JSON", "task_revision": "JSON",
+        "registration": "VARCHAR"}'
     ) AS d
   FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
   -- That is known of them already; it is said again so that only these events are read and joined.
@@ -252,7 +253,8 @@ told AS (
       CASE WHEN json_type(b.d.task_revision) = 'OBJECT' THEN b.d.task_revision END
     ) END AS task_revision_json,
     CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model,
-    coalesce(b.d.comparison_key, '') AS options_key
+    coalesce(b.d.comparison_key, '') AS options_key,
+    CASE WHEN NOT b.is_import THEN b.d.registration END AS registration
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream

@@ -106,6 +106,7 @@ _VIEWS = (
         task_revision_json JSON what it measured with: a digest and its parts; null for runs of older versions
         served_model VARCHAR the model that the API says has answered
         options_key VARCHAR the digest of benchmark and options alone
+        registration VARCHAR the id of the registered plan that it belongs to
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

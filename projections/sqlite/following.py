@@ -19,9 +19,20 @@ from ...ledger.fold import Group, Run, makes_idle
 from ...ledger.history import History
 from ...ledger.judgement import void
 from ...ledger.origins import brought_by
+from ...ledger.registrations import Registration
 from ...ledger.storage.chain import GENESIS
 from .rows import STORED_COLUMNS, bound, group_values, load_group, load_run, table_values
-from .tables import COUNTED_COLUMNS, GROUP_NAMES, HIGH_SCORE_NAMES, NAME, RUN_NAMES, VERSION, insert, upsert
+from .tables import (
+    COUNTED_COLUMNS,
+    GROUP_NAMES,
+    HIGH_SCORE_NAMES,
+    NAME,
+    REGISTRATION_NAMES,
+    RUN_NAMES,
+    VERSION,
+    insert,
+    upsert,
+)
 from .tallies import Tallies
 
 BATCH = 1_000
@@ -33,6 +44,7 @@ _FOLDED_AT_ONCE = 250
 _PUT_RUN = upsert("benchmark_runs", [*RUN_NAMES, *STORED_COLUMNS, *COUNTED_COLUMNS], "run_id")
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
+_PUT_REGISTRATION = upsert("registrations", REGISTRATION_NAMES, "registration_id")
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
 _CAME_WITH_ANOTHER = "UPDATE high_scores SET merged = 1 WHERE seq >= ? AND seq < ?"
 _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
@@ -94,6 +106,7 @@ class Follower:
         put(_PUT_RUN, (bound([*table_values(run), *more]) for run, more in zip(changed, counted, strict=True)))
         self._tallies.store()
         put(_PUT_HIGH_SCORE, high_scores)
+        put(_PUT_REGISTRATION, map(_registration_values, history.registrations.values()))
         put(_CAME_WITH_ANOTHER, brought)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
         self._runs, self._groups = history.runs, history.groups
@@ -114,7 +127,7 @@ class Follower:
             begun.setdefault(record.stream, record.version > 1)  # A new stream begins at version 1.
         unknown = []
         for stream, is_older in begun.items():
-            if not is_older or stream in history.runs or stream in history.groups:
+            if not is_older or any(stream in known for known in (history.runs, history.groups, history.registrations)):
                 continue
             if run := self._runs.get(stream):
                 history.runs[stream] = run
@@ -129,6 +142,8 @@ class Follower:
                 history.runs[run.run_id] = self._runs[run.run_id] = run
             for group in read_groups(self._connection, f"WHERE run_group_id IN ({marks})", some):
                 history.groups[group.run_group_id] = self._groups[group.run_group_id] = group
+            for one in read_registrations(self._connection, f"WHERE registration_id IN ({marks})", some):
+                history.registrations[one.id] = one
 
 
 def write_state(connection: sqlite3.Connection, state: State) -> None:
@@ -153,6 +168,19 @@ def read_groups(connection: sqlite3.Connection, where: str = "", values: tuple[o
     """The groups in the order in which they were opened; `where` as in `read_runs`."""
     order = "" if "ORDER BY" in where else " ORDER BY rowid"
     return map(load_group, connection.execute(f"{_GROUPS} {where}{order}", values))
+
+
+def read_registrations(
+    connection: sqlite3.Connection, where: str = "", values: tuple[object, ...] = ()
+) -> Iterator[Registration]:
+    """The registered plans in the order in which they were registered; `where` as in `read_runs`."""
+    query = f"SELECT registration_json FROM registrations {where} ORDER BY seq"  # noqa: S608
+    return (msgspec.json.decode(text, type=Registration) for (text,) in connection.execute(query, values))
+
+
+def _registration_values(one: Registration) -> tuple[object, ...]:
+    encoded = msgspec.json.encode(one).decode()
+    return one.id, one.seq, one.at, one.first.author, one.first.hypothesis, encoded
 
 
 def _without_idle_beats(batch: list[Record], known: Collection[str], aside: Positions) -> list[Record]:

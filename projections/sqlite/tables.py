@@ -46,6 +46,7 @@ UNIT, UPWARD = "ifnull(unit, '')", "ifnull(higher_is_better, 1)"
 OF_TALLY = f"work_id = ? AND {UNIT} = ? AND {UPWARD} = ? AND kind = ? AND repetition = ? AND status = 'succeeded'"
 """The condition for the runs of a tally. Its values are the first five columns of the tally."""
 
+REGISTRATION_NAMES = ["registration_id", "seq", "registered_at", "author", "hypothesis", "registration_json"]
 HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at", "merged"]
 
 
@@ -121,6 +122,17 @@ TABLES = (
             *_declared(HIGH_SCORE_COLUMNS),
             "published_at TEXT",
             "merged INTEGER",
+        ],
+    ),
+    _table(
+        "registrations",
+        [
+            "registration_id TEXT PRIMARY KEY",
+            "seq INTEGER",
+            "registered_at TEXT",
+            "author TEXT",
+            "hypothesis TEXT",
+            "registration_json TEXT",
         ],
     ),
     _table("ledger_problems", ["seq INTEGER PRIMARY KEY", "problem TEXT"]),

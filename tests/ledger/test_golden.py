@@ -21,6 +21,7 @@ from benchmarks.ledger.events import (
     Counts,
     EquivalenceDeclared,
     EquivalenceWithdrawn,
+    Exclusions,
     Failed,
     Finished,
     GroupClosed,
@@ -37,6 +38,11 @@ from benchmarks.ledger.events import (
     Progress,
     Recovered,
     Recoverer,
+    Registered,
+    RegisteredContender,
+    RegisteredTask,
+    RegisteredTest,
+    RegistrationAmended,
     Reinstated,
     Repaired,
     Request,
@@ -218,6 +224,33 @@ def everything() -> list[NewEvent]:
         date="2026-01-01",
         author="a",
     )
+    plan = Registered(
+        author="a",
+        hypothesis="the new one is better",
+        benchmarks=[
+            RegisteredTask(
+                id="b",
+                comparison_key="c",
+                config={"seed": 1},
+                revision=TaskRevision.of(version="1", driver="d" * 64, data="", packages="p" * 64),
+                seed=1,
+            )
+        ],
+        contenders=[
+            RegisteredContender(name="new", agent="eliza", provider="groq", model="qwen3"),
+            RegisteredContender(name="old", agent="eliza", provider="groq", model="qwen2"),
+        ],
+        options={"tasks": 4},
+        n=4,
+        repeats=2,
+        seeds=[1],
+        metric="score",
+        test=RegisteredTest(kind="equivalent", contender="new", baseline="old", margin=0.02, require="any"),
+        threshold=0.01,
+        stopping_rule="all runs have ended",
+        deadline="2026-12-31T00:00:00Z",
+        exclusions=Exclusions(reasons=["environment"], rule="broken machines"),
+    )
     return [
         NewEvent(
             "rg_1",
@@ -265,6 +298,9 @@ def everything() -> list[NewEvent]:
             "other", Merged(origin="other", position=0, head_hash="0" * 64, stretches=[], source="other.jsonl", added=0)
         ),
         NewEvent("ledger", SetAside(author="a", reason="r", head_hash="0" * 64, events=[(3, 1)])),
+        NewEvent("reg_1", plan),
+        NewEvent("reg_1", RegistrationAmended(author="a", reason="r", changes={"repeats": 3})),
+        NewEvent("run_7", msgspec.structs.replace(started(5), registration="reg_1")),
     ]
 
 

@@ -30,6 +30,8 @@ WORDS = {
     "repaired": {"author", "reason"},
     "set_aside": {"author", "reason"},
     "merged": {"source"},
+    "registered": {"author", "hypothesis", "stopping_rule", "exclusions.rule"},
+    "registration_amended": {"author", "reason"},
 }
 """Fields that may be rewritten before they are recorded."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,21 @@ from benchmarks.ledger.storage.open import open_store
 RUNS = ["run_1", "run_2", "run_3", "run_4", "run_9"]
 GROUPS = ["rg_1", "rg_2", "rg_9"]
 SIGNATURES = ["x", "y", "z", "never"]
+PLANS = ["reg_1", "reg_2"]
 KINDS = ["", "sqlite"]
+
+
+class Wanted(NamedTuple):
+    """What decides whether a run belongs to a registered plan."""
+
+    model: str
+    options_key: str = "c"
+    benchmark_id: str = "b"
+    agent: str = "bare-model"
+    provider: str = "local"
+
+
+WORKS = [Wanted("m1"), Wanted("m2"), Wanted("m1", options_key="other")]
 
 
 def opened(folder: str, kind: str):
@@ -56,6 +71,8 @@ def answers(history: History, details: bool = False):
         + [history.is_ours(group) for group in history.groups.values()],
         "high scores": (history.published("b"), history.own_high_scores("b"), history.high_score("b")),
         "reference": history.reference("b"),
+        "plans": [history.registrations.get(name) for name in PLANS],
+        "bound": [history.registration_of(run) for run in WORKS],
         "guides": [
             run and run.run_id
             for signature in SIGNATURES
