@@ -4,10 +4,10 @@ BIN := $(VENV)/bin
 SUITES := context_recall action_calling reasoning_gym human_eval
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer demo test test-quick nightly reliability check page bench catalogue reference clean
+.PHONY: help run viewer demo test test-quick test-cluster nightly reliability check page bench catalogue reference clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
 
 run: $(VENV)/installed ## run four real benchmarks on a small local model (no key needed)
 	@$(BIN)/benchmarks run --benchmarks $(SUITES) --provider local --model smollm2-135m
@@ -21,6 +21,9 @@ demo: $(VENV)/installed ## serve the viewer on a simulated history of four weeks
 
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
 	@$(BIN)/pytest -n auto --dist worksteal
+
+test-cluster: $(VENV)/clustering ## run the tests that need a cluster: a real Ray cluster on this machine
+	@$(BIN)/pytest tests/cluster
 
 test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below a minute
 	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not model and not browser and not slow" --ignore tests/e2e
@@ -65,6 +68,11 @@ $(VENV)/developing: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what tests need into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/clustering: pyproject.toml | $(VENV)/developing
+	@echo "Installing what the tests of clusters need into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,cluster]'
+	@touch $@ $(VENV)/developing $(VENV)/installed
 
 # The viewer's tests drive Debian's chromium.
 .PHONY: chromium

@@ -13,6 +13,7 @@ from ..adapters.manifest import ANY_AGENT, Manifest
 from ..adapters.secret_shapes import hide_in
 from ..ledger.events import Json, Request, Started
 from .errors import UsageError
+from .executors.names import LOCAL, check_executor
 from .models.providers import NO_MODEL
 from .models.targets import Target, find_target
 from .planning.again import extra_of
@@ -43,7 +44,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     rerun_changed: bool = False
     again: str | None = None
-    jobs: int = 1
+    jobs: int | None = None
+    executor: str = LOCAL
     repeats: int = 1
     timeout: float | None = None
     stall: float | None = None
@@ -56,7 +58,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     explained: bool = False
 
     def check(self) -> None:
-        """Raises UsageError if options exclude each other."""
+        """Raises UsageError if options exclude each other, or for an unknown executor."""
+        check_executor(self.executor)
         if self.rerun_failed and self.force:
             raise UsageError("--rerun-failed and --force exclude each other")
         if sum(self._sets(name) for name in _CONTENDERS) > 1:
@@ -169,7 +172,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             flags["all_agents"] = True
         if self.again:
             flags["again"] = self.again
-        flags |= {"jobs": self.jobs, "repeats": self.repeats, "retries": self.retries}
+        flags |= {"jobs": self.jobs or 1, "repeats": self.repeats, "retries": self.retries}
         for name in ("timeout", "stall", "max_cost", "max_tokens", "max_minutes"):
             if (value := getattr(self, name)) is not None:
                 flags[name] = value

@@ -21,6 +21,7 @@ from ..ledger.store import EventStore
 from ..projections.sqlite.keeping import ProjectionError
 from ..projections.sqlite.refresh import update_all
 from .errors import UsageError
+from .executors.local import LocalExecutor
 from .location import Location
 from .machine.capacity import UNRATIONED, Capacity, this_machine
 from .models.prices import FILE_NAME, Prices, own_prices
@@ -133,7 +134,6 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
         request=session.request,
         plan=session.plan,
         rules=session.rules,
-        jobs=order.jobs,
         environ=session.environ,
         capacity=session.capacity,
         explain=order.explained,
@@ -142,7 +142,10 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
         prices=session.prices,
         allowance=order.allowance,
     )
-    return conduct(campaign, session.ledger, redactor=session.redactor, display=display, cancellation=cancellation)
+    executor = LocalExecutor(order.jobs or 1)
+    return conduct(
+        campaign, session.ledger, executor, redactor=session.redactor, display=display, cancellation=cancellation
+    )
 
 
 def conduct_here(place: Location, order: Order) -> Result:

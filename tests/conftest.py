@@ -107,6 +107,15 @@ output = pathlib.Path(sys.argv[1])
 GOOD = 'output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 4, "usage": {"in": 10, "out": 5}}))'
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests of clusters (`make test-cluster`), unless the command line names them."""
+    cluster = Path(__file__).with_name("cluster")
+    if collection_path != cluster:
+        return None
+    named = (Path(config.invocation_params.dir, argument.partition("::")[0]) for argument in config.args)
+    return None if any(path.resolve().is_relative_to(cluster) for path in named) else True
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: three workers for two cores, because many tests wait for processes."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)

@@ -24,15 +24,17 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """The work, rules and limits of a campaign. Children inherit from the environment `environ`."""
+    """The work, rules and limits of a campaign. Children inherit from the environment `environ`.
+
+    `capacity` is what its runs share on this machine; None if the executor rations resources by itself.
+    """
 
     workspace: Workspace
     request: Request
     plan: Sequence[PlannedRun]
     rules: Rules
-    jobs: int
     environ: Mapping[str, str]
-    capacity: Capacity
+    capacity: Capacity | None
     explain: bool = False
     limits: Limits = Limits()
     retries: Retries = Retries()

@@ -13,20 +13,19 @@ from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..machine.presence import present
 from ..machine.reservation import lock_folder
-from ..models.endpoints import Endpoints
 from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .budget import Budget
 from .campaign import Campaign
+from .dispatch import Dispatcher
 from .display import Display
 from .execution import Cancellation
+from .executor import Assignment, Crew, Executor
 from .identifiers import new_group_id
 from .opening import open_group
 from .provenance import workspace_provenance
 from .recovery import count
 from .schedule import Schedule, longest_first
-from .supervision import Supervisor
-from .workers import Workers
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -45,6 +44,7 @@ class Result(msgspec.Struct, frozen=True):
 def conduct(
     campaign: Campaign,
     ledger: Ledger,
+    executor: Executor,
     *,
     redactor: Redactor,
     display: Display,
@@ -60,27 +60,18 @@ def conduct(
     to_do = open_group(campaign, ledger, group_id, provenance, lambda text: display.note(redactor.text(text)))
     left = 0
     if to_do and not cancellation.requested:
-        folder = campaign.workspace.group_folder(group_id)
-        with (
-            present(folder),
-            Endpoints(
-                log_path=folder / "local-server.log",
-                announce=display.note,
-                cancelled=lambda: cancellation.requested,
-            ) as endpoints,
-        ):
-            supervisor = Supervisor(
-                campaign=campaign,
-                ledger=ledger,
-                run_group_id=group_id,
-                endpoints=endpoints,
-                provenance=provenance,
-                redactor=redactor,
-                display=display,
-                cancellation=cancellation,
-                budget=budget,
-            )
-            left = _workers(supervisor, to_do).run(campaign.jobs)
+        assignment = Assignment(
+            campaign=campaign,
+            ledger=ledger,
+            run_group_id=group_id,
+            folder=campaign.workspace.group_folder(group_id),
+            provenance=provenance,
+            redactor=redactor,
+            display=display,
+            cancellation=cancellation,
+        )
+        with present(assignment.folder), executor.crew(assignment) as crew:
+            left = _dispatcher(assignment, to_do, crew, budget).run()
     reason, notes = _why_over(cancellation, budget, left)
     if to_do:
         _close_group(ledger, group_id, reason, notes)
@@ -90,18 +81,19 @@ def conduct(
     return Result(group_id, counts, ledger.detailed(runs), cancellation.requested, notes)
 
 
-def _workers(supervisor: Supervisor, to_do: Sequence[PlannedRun]) -> Workers:
-    """The workers. They perform the work in the order of the plan, or longest first if several work in parallel."""
-    campaign, note = supervisor.campaign, supervisor.display.note
+def _dispatcher(assignment: Assignment, to_do: Sequence[PlannedRun], crew: Crew, budget: Budget) -> Dispatcher:
+    """The dispatcher of the work, in the order of the plan, or longest first if several runs work in parallel."""
+    campaign, note = assignment.campaign, assignment.display.note
     work = to_do
-    if campaign.jobs > 1:
-        work = supervisor.ledger.look(lambda history: longest_first(to_do, history))
-    return Workers(
-        Schedule(work, campaign.capacity, locks=_locks_for(work, supervisor.display), announce=note),
-        supervisor.perform,
+    if crew.room > 1:
+        work = assignment.ledger.look(lambda history: longest_first(to_do, history))
+    locks = _locks_for(work, assignment.display) if campaign.capacity else None
+    return Dispatcher(
+        Schedule(work, campaign.capacity, locks=locks, announce=note),
+        crew,
         retries=campaign.retries,
-        budget=supervisor.budget,
-        cancellation=supervisor.cancellation,
+        budget=budget,
+        cancellation=assignment.cancellation,
         note=note,
     )
 

@@ -6,7 +6,6 @@ A manifest's `[resources]` say what a run needs. Other resources are not ratione
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,11 +16,9 @@ from ...adapters.manifest import Resources
 from ...ledger.fold import Run
 from ...ledger.history import History, likenesses
 from ...ledger.holders import describe_holders
-from ..machine.capacity import Capacity
+from ..machine.capacity import UNRATIONED, Capacity
 from ..machine.reservation import Reservation, lock_of
 from ..planning.plan import PlannedRun
-
-_LOOK_SECONDS = 0.2
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -50,16 +47,17 @@ class _Pending(msgspec.Struct, frozen=True, eq=False):
 
 
 class Schedule:
-    """Hands out pieces of work in order, each as soon as its resources are free. Safe for many threads.
+    """Hands out pieces of work in order, each as soon as its resources are free.
 
-    With a folder of `locks`, runs of other orchestrators must not use the same GPUs and exclusive words; `announce` is
-    called if work waits only for these runs.
+    Without a `capacity`, resources are not rationed here, because the executor does it. With a folder of `locks`, runs
+    of other orchestrators must not use the same GPUs and exclusive words; `announce` is called if work waits only for
+    these runs.
     """
 
     def __init__(
         self,
         work: Sequence[PlannedRun],
-        capacity: Capacity,
+        capacity: Capacity | None,
         *,
         locks: Path | None = None,
         announce: Callable[[str], None] = lambda _: None,
@@ -70,27 +68,25 @@ class Schedule:
         self._announce = announce
         self._has_announced = False
         self._granted: list[Grant] = []
-        self._changed = threading.Condition()
 
-    def take(self, is_over: Callable[[], bool]) -> tuple[PlannedRun, Grant] | None:
-        """The next piece of work that fits beside the running ones; None if none is left, or if `is_over` returns true.
-
-        Waits while work is left and none of it fits.
-        """
-        with self._changed:
-            while self._pending and not is_over():
-                now = time.monotonic()
-                due = [one for one in self._pending if one.due <= now]
-                for one in due:
-                    if grant := self._grant(one.planned.adapter.manifest.resources):
-                        self._pending.remove(one)
-                        self._granted.append(grant)
-                        return one.planned, grant
-                if due and not self._granted and not self._has_announced:
-                    self._has_announced = True
-                    self._announce(_waiting_for(due[0].planned, self._capacity, self._locks))
-                self._changed.wait(_LOOK_SECONDS)
+    def take(self) -> tuple[PlannedRun, Grant] | None:
+        """The first piece of work that can start now, with its grant; None if there is none."""
+        now = time.monotonic()
+        due = [one for one in self._pending if one.due <= now]
+        for one in due:
+            if grant := self._grant(one.planned.adapter.manifest.resources):
+                self._pending.remove(one)
+                self._granted.append(grant)
+                return one.planned, grant
+        if due and not self._granted and not self._has_announced:
+            self._has_announced = True
+            self._announce(_waiting_for(due[0].planned, self._capacity or UNRATIONED, self._locks))
         return None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether work is left that was not taken, or that was put back."""
+        return bool(self._pending)
 
     @property
     def left(self) -> int:
@@ -99,18 +95,17 @@ class Schedule:
 
     def put_back(self, planned: PlannedRun, seconds: float) -> None:
         """Put work back. It can be taken after `seconds`, and then comes before all new work."""
-        with self._changed:
-            self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
+        self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
 
     def give_back(self, grant: Grant) -> None:
         """Free the resources of a run that is over."""
         if grant.reservation:
             grant.reservation.release()
-        with self._changed:
-            self._granted.remove(grant)
-            self._changed.notify_all()
+        self._granted.remove(grant)
 
     def _grant(self, needed: Resources) -> Grant | None:
+        if self._capacity is None:
+            return Grant(needed)
         used_gpus = {name for grant in self._granted for name in grant.gpus}
         free_gpus = [name for name in self._capacity.gpus if name not in used_gpus]
         if needed.gpus > len(free_gpus) or not _fits(needed, [one.resources for one in self._granted], self._capacity):

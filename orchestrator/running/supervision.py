@@ -17,7 +17,7 @@ from ...adapters.adapter import Command
 from ...adapters.environment import Environment, EnvironmentBuildError, in_use, spec_of
 from ...ledger.commitment import Secrets, new_secrets
 from ...ledger.errors import LedgerBusy, LedgerError
-from ...ledger.events import Failed, Finished, Json, NewEvent, Outcome, Started
+from ...ledger.events import Failed, Finished, Json, NewEvent, Started
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.holders import describe_holders
@@ -29,11 +29,11 @@ from ..planning.addresses import public_address
 from ..planning.plan import PlannedRun
 from ..planning.revision import revision_of
 from ..redaction import Redactor
-from .budget import Budget
 from .campaign import Campaign
 from .display import Display
 from .ending import record_end
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
+from .executor import Assignment, Performed
 from .fingerprints import remove_fingerprints, write_fingerprints
 from .heartbeat import Pulse
 from .identifiers import new_run_id
@@ -69,27 +69,37 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     display: Display
     cancellation: Cancellation
-    budget: Budget
 
-    def perform(self, planned: PlannedRun, granted: Grant) -> bool:
+    @staticmethod
+    def of(assignment: Assignment, endpoints: Endpoints) -> Supervisor:
+        """The supervisor of a group's runs on this machine."""
+        return Supervisor(
+            campaign=assignment.campaign,
+            ledger=assignment.ledger,
+            run_group_id=assignment.run_group_id,
+            endpoints=endpoints,
+            provenance=assignment.provenance,
+            redactor=assignment.redactor,
+            display=assignment.display,
+            cancellation=assignment.cancellation,
+        )
+
+    def perform(self, planned: PlannedRun, granted: Grant) -> Performed:
         """Run a piece of work, unless another process has claimed or done it meanwhile, or the campaign is cancelled.
 
-        `granted` is what the child may use. The caller checks the budget. Returns whether the run failed in a way that
-        may be temporary; its terminal event is in the ledger by then. Raises what `Ledger.decide` raises.
+        `granted` is what the child may use. The caller checks the budget. If there was a run, its terminal event is in
+        the ledger when this returns. Raises what `Ledger.decide` raises.
         """
-        outcome = None if self.cancellation.requested else self._run(planned, granted)
-        return isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest)
-
-    def _run(self, planned: PlannedRun, granted: Grant) -> Outcome | None:
-        """Perform one run from claim to record. Returns None if nothing was run."""
+        if self.cancellation.requested:
+            return Performed()
         with contextlib.ExitStack() as held:
             prepared = self._prepare(planned, granted, held)
             if self.cancellation.requested:
-                return None
+                return Performed()
             secrets = new_secrets()
             run = self._claim(planned, prepared, secrets)
             if run is None:
-                return None
+                return Performed()
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             began = time.monotonic()
@@ -108,11 +118,14 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             asked_no_model = planned.provider == NO_MODEL or (
                 isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
             )
-            self.budget.spend(outcome.usage, if_unknown="" if asked_no_model else run.run_id)
             self._record(run, outcome, secrets)
             with contextlib.suppress(OSError):  # The folder may have been removed.
                 remove_fingerprints(self._folder(planned, run.run_id))
-            return outcome
+            return Performed(
+                retry=isinstance(outcome, Failed) and is_transient(outcome, planned.adapter.manifest),
+                usage=outcome.usage,
+                if_unknown="" if asked_no_model else run.run_id,
+            )
 
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
         """Prepare the resources of a run, which are held until `held` is closed."""

@@ -21,6 +21,7 @@ from ....ledger.events import Record
 from ....ledger.storage.chain import GENESIS, origin_of
 from ....ledger.storage.codec import line_of
 from ....ledger.store import EventStore
+from ....orchestrator.executors.names import LOCAL, NAMES
 from ....orchestrator.models.local_model import EMBEDDED
 from ....orchestrator.models.prices import FILE_NAME
 from ....orchestrator.models.targets import DEFAULT_MODEL
@@ -108,7 +109,14 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--force", is_flag=True, help="Run even if a success is recorded.")
 @click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another revision of its benchmark.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
-@click.option("--jobs", metavar="N", type=Whole(1, 64), default=1, show_default=True, help="Number of parallel runs.")
+@click.option("--jobs", metavar="N", type=Whole(1, 64), help="Number of parallel runs.  [default: 1]")
+@click.option(
+    "--executor",
+    metavar="NAME",
+    default=LOCAL,
+    show_default=True,
+    help=f"Where the runs are performed: {', '.join(NAMES)}.",
+)
 @click.option(
     "--repeats",
     metavar="N",

@@ -15,10 +15,11 @@ from benchmarks.adapters.manifest import Manifest, ResultSpec, RunSpec
 from benchmarks.ledger.events import Failed
 from benchmarks.orchestrator.machine.capacity import UNRATIONED
 from benchmarks.orchestrator.running.budget import Allowance, Budget
+from benchmarks.orchestrator.running.dispatch import Dispatcher
 from benchmarks.orchestrator.running.execution import Cancellation
+from benchmarks.orchestrator.running.executor import Performed
 from benchmarks.orchestrator.running.retries import MAX_DELAY_SECONDS, Retries, delays, is_transient
 from benchmarks.orchestrator.running.schedule import Schedule
-from benchmarks.orchestrator.running.workers import Workers
 
 MANIFEST = Manifest(
     id="b",
@@ -72,23 +73,34 @@ def test_each_delay_is_about_twice_as_long_up_to_the_maximum():
 
 @pytest.mark.parametrize(("tokens", "runs"), [(0, 3), (1, 1)])
 def test_work_is_retried_only_while_the_budget_lasts(tokens, runs):
-    begun = []
-    budget = Budget(Allowance(max_tokens=1))
+    class Crew:
+        """Every task ends at once, with a failure that may be temporary."""
 
-    def perform(*_):
-        begun.append(1)
-        budget.spend({"total_tokens": tokens})
-        return True
+        def __init__(self):
+            self.room, self.begun, self.ended = 1, 0, []
+
+        def start(self, task):
+            self.begun += 1
+            self.ended.append((task, Performed(retry=True, usage={"total_tokens": tokens})))
+
+        def wait(self, seconds):
+            ended, self.ended = self.ended, []
+            return ended
 
     adapter = Adapter(manifest=MANIFEST, source="suite", origin=Path(), root=None, sha256="")
     planned = SimpleNamespace(adapter=adapter, signature=SimpleNamespace(digest="d"))
-    schedule = Schedule([planned], UNRATIONED)
+    crew, budget = Crew(), Budget(Allowance(max_tokens=1))
     with contextlib.closing(Cancellation()) as cancellation:
-        workers = Workers(
-            schedule, perform, retries=Retries(2, 0.01), budget=budget, cancellation=cancellation, note=lambda _: None
+        dispatcher = Dispatcher(
+            Schedule([planned], UNRATIONED),
+            crew,
+            retries=Retries(2, 0.01),
+            budget=budget,
+            cancellation=cancellation,
+            note=lambda _: None,
         )
-        left = workers.run(1)
-    assert (len(begun), left) == (runs, 0)
+        left = dispatcher.run()
+    assert (crew.begun, left) == (runs, 0)
 
 
 def test_a_used_up_quota_is_not_temporary(tmp_path):

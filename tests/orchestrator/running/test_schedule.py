@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -25,8 +24,7 @@ def work(name: str = "b", **resources):
 
 def take(schedule: Schedule):
     """What can begin now."""
-    looks = iter([False, True])
-    return schedule.take(lambda: next(looks))
+    return schedule.take()
 
 
 @pytest.mark.parametrize(
@@ -84,34 +82,32 @@ def test_what_is_put_back_holds_nothing_and_then_comes_first():
     assert (take(schedule), schedule.left) == (None, 0), "what is tried again was begun"
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.booleans()), max_size=12), st.integers(1, 4))
-def test_everything_is_done_once_and_never_too_much_at_a_time(asked, threads):
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.booleans()), max_size=12),
+    st.randoms(),
+    st.integers(1, 4),
+)
+def test_everything_is_done_once_and_never_too_much_at_a_time(asked, chance, room):
     todo = [work(str(n), cpus=c, gpus=g, exclusive=["x"] if e else []) for n, (c, g, e) in enumerate(asked)]
     schedule = Schedule(todo, MACHINE)
-    lock, running, done, faults = threading.Lock(), [], [], []
-
-    def worker():
-        while taken := schedule.take(lambda: False):
-            planned, grant = taken
-            with lock:
-                running.append(grant)
-                names = [name for one in running for name in one.gpus]
-                if sum(one.resources.cpus for one in running) > 4 or len(names) != len(set(names)):
-                    faults.append(list(running))
-                if sum("x" in one.resources.exclusive for one in running) > 1:
-                    faults.append(list(running))
-            with lock:
-                running.remove(grant)
-                done.append(planned.name)
-            schedule.give_back(grant)
-
-    workers = [threading.Thread(target=worker) for _ in range(threads)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join(timeout=30)
+    running, done = [], []
+    while schedule.is_waiting or running:
+        while len(running) < room and (taken := schedule.take()):
+            running.append(taken)
+        assert running, "work is left and nothing can start"
+        grants = [grant for _, grant in running]
+        names = [name for grant in grants for name in grant.gpus]
+        assert sum(grant.resources.cpus for grant in grants) <= 4 and len(names) == len(set(names))
+        assert sum("x" in grant.resources.exclusive for grant in grants) <= 1
+        planned, grant = running.pop(chance.randrange(len(running)))
+        schedule.give_back(grant)
+        done.append(planned.name)
     assert sorted(done, key=int) == [str(number) for number in range(len(asked))]
-    assert faults == []
+
+
+def test_without_a_capacity_everything_starts():
+    schedule = Schedule([work(cpus=99, gpus=9, exclusive=["x"]) for _ in range(3)], None)
+    assert [take(schedule)[1].gpus for _ in range(3)] == [()] * 3 and not schedule.is_waiting
 
 
 def test_what_takes_longest_comes_first_and_the_unknown_before_it(histories):
