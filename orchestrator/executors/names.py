@@ -10,6 +10,6 @@ NAMES = (LOCAL,)
 
 
 def check_executor(name: str) -> None:
-    """Raises UsageError, with the nearest name, if there is no such executor."""
+    """Raises UsageError, with the nearest name, for an unknown name."""
     if name not in NAMES:
         raise UsageError(f"unknown executor '{name}'", did_you_mean(name, NAMES, f"executors: {', '.join(NAMES)}"))
