@@ -235,7 +235,7 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        problems.append(ManifestError(path, location.strip("`."), f"{reason} (known: directories, exclude, checks)"))
+        problems.append(ManifestError(path, location.strip("`."), f"{reason} (known: directories, exclude, checks, artifacts)"))
     except ManifestError as problem:
         problems.append(problem)
     else:
@@ -243,6 +243,7 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
             directories=known.directories if own.directories is None else own.directories,
             exclude={**own.reasons, **{glob: why for glob, why in known.reasons.items() if glob not in own.reasons}},
             checks=[*known.checks, *own.checks],
+            artifacts=own.artifacts,
         )
     return known
 

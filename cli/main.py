@@ -40,6 +40,7 @@ COMMANDS = {
     "serve-viewer": "Show the history in a browser.",
     "export-viewer-data": "Rebuild orchestrator.sqlite and viewer_data.json.",
     "recover-stale-runs": "Close the runs that a dead orchestrator left open.",
+    "push-artifacts": "Copy files of runs that are only here to the store.",
     "providers": "List the model providers, and which of them have a key here.",
     "environments": "List, build or remove the isolated environments of benchmarks.",
     "new": "Create a benchmark of your own: a manifest and a driver that run.",

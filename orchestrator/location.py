@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from ..ledger.files.address import parse_address
 from ..ledger.storage.open import open_store
@@ -37,6 +40,19 @@ class Location:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(workspace={str(self.workspace.root)!r}, ledger={self.ledger_url!r})"
+
+    def copying_to(self, url: str | None) -> Self:
+        """This place, but runs copy their files to the store at `url`; None changes nothing, an empty text copies none.
+
+        Raises BadAddress.
+        """
+        if url is None:
+            return self
+        changed = copy.copy(self)
+        first = [str(parse_address(url))] if url else []
+        others = [known for known in self.workspace.artifacts if known not in first] if url else []
+        changed.workspace = replace(self.workspace, artifacts=(*first, *others))
+        return changed
 
     def store(self) -> EventStore:
         """The ledger's store. Raises UnsupportedLedger."""

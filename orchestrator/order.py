@@ -12,6 +12,7 @@ from ..adapters.discovery import Discovery
 from ..adapters.manifest import ANY_AGENT, Manifest
 from ..adapters.secret_shapes import hide_in
 from ..ledger.events import Json, Request, Started
+from ..ledger.files.address import parse_address
 from .errors import UsageError
 from .executors.names import LOCAL, check_executor
 from .models.providers import NO_MODEL
@@ -55,6 +56,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     max_minutes: float | None = None
     prices: str | None = None
+    artifacts: str | None = None
     explained: bool = False
 
     def check(self) -> None:
@@ -176,6 +178,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("timeout", "stall", "max_cost", "max_tokens", "max_minutes"):
             if (value := getattr(self, name)) is not None:
                 flags[name] = value
+        if self.artifacts:
+            flags["artifacts"] = str(parse_address(self.artifacts))
         if self.campaign:
             flags["campaign"] = {
                 "name": self.campaign.name,

@@ -110,12 +110,14 @@ class Place(Location):
         max_cost: float | None = None,
         max_tokens: int | None = None,
         max_minutes: float | None = None,
+        artifacts: str | None = None,
     ) -> Result:
         """Run benchmarks as the command `run` does: work that has succeeded before is skipped.
 
         `benchmarks` are ids, or "all". `model` is `provider:model`, or the name of a model of the default provider.
-        `options` is what `--extra` takes. Progress goes to the logger `benchmarks`. After KeyboardInterrupt, what was
-        running is recorded as failed before the exception goes on.
+        `options` is what `--extra` takes, and `artifacts` is the address of a store to which files of runs are copied.
+        Progress goes to the logger `benchmarks`. After KeyboardInterrupt, what was running is recorded as failed before
+        the exception goes on.
 
             >>> place.run(["human_eval"], model="local:smollm2-135m").counts.succeeded
             1
@@ -144,6 +146,7 @@ class Place(Location):
             max_cost=max_cost,
             max_tokens=max_tokens,
             max_minutes=max_minutes,
+            artifacts=artifacts,
         )
         order.check()
         return conduct_here(self, order)

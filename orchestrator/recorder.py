@@ -48,11 +48,13 @@ from .planning.claim import Policy, Rules, Verdict
 from .planning.plan import PlannedRun
 from .planning.signature import sign
 from .redaction import Redactor
+from .running.copying import COPY_SECONDS, Copies, stored_at
 from .running.ending import record_end
 from .running.execution import Exit
 from .running.heartbeat import Pulse
 from .running.identifiers import new_group_id, new_run_id
 from .running.outcome import OUTPUT, TELEMETRY, Left, weigh
+from .running.patience import Patience
 from .running.provenance import run_provenance
 from .running.recovery import count, provably_dead, recover
 from .running.starting import Claimed, Setting, started
@@ -133,6 +135,7 @@ class Recorder:
         self._pulse = Pulse(time.monotonic())
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
         self._heart.start()
+        self._copies = Copies(workspace, self.folder).begin()
         _log.info("%s: started %s", run.benchmark_id, run.run_id)
         return self
 
@@ -157,6 +160,9 @@ class Recorder:
         outcome: Finished | Failed = weigh(self._manifest(), exit, left)
         prices = own_prices(self.place.workspace.root, None, os.environ)
         outcome = priced(outcome, prices.find(self._planned.provider, self._planned.model))
+        outcome = self._copies.complete(
+            outcome, self._redactor, is_over=Patience(seconds=COPY_SECONDS).is_over, tick=self._beat_once
+        )
         self._run = record_end(self._ledger, self.run, outcome, self._secrets)
         self._close_group("interrupted" if isinstance(problem, KeyboardInterrupt) else "completed")
         _log.info("%s: %s %s", self.run.benchmark_id, self.run.run_id, self.run.status)
@@ -329,7 +335,10 @@ class Recorder:
         setting = Setting(
             command=sys.orig_argv,
             cwd=str(Path.cwd()),
-            provenance=run_provenance(planned.adapter, planned.agent, None),
+            provenance={
+                **run_provenance(planned.adapter, planned.agent, None),
+                **stored_at(self.place.workspace),
+            },
             synthetic=self._synthetic,
             benchmark_version=self._version,
             task_revision=TaskRevision.of(version=self._version or "", driver="", data="", packages=""),
@@ -338,12 +347,15 @@ class Recorder:
 
     def _beat(self) -> None:
         while not self._ended.wait(_TICK_SECONDS):
-            if beat := self._pulse.beat(time.monotonic(), self._progress):
-                try:
-                    self._ledger.append(self.run.run_id, beat, sync=False)
-                except Exception as problem:  # noqa: BLE001 - a missed heartbeat does not end a run
-                    self._pulse.was_missed()
-                    _log.warning("%s: a heartbeat was not recorded: %s", self.run.run_id, problem)
+            self._beat_once()
+
+    def _beat_once(self) -> None:
+        if beat := self._pulse.beat(time.monotonic(), self._progress):
+            try:
+                self._ledger.append(self.run.run_id, beat, sync=False)
+            except Exception as problem:  # noqa: BLE001 - a missed heartbeat does not end a run
+                self._pulse.was_missed()
+                _log.warning("%s: a heartbeat was not recorded: %s", self.run.run_id, problem)
 
     def _exit(self, problem: BaseException | None) -> Exit:
         seconds = time.monotonic() - self._began

@@ -35,8 +35,10 @@ from .planning.plan import Cell, PlannedRun, make_plan
 from .redaction import Redactor
 from .running.campaign import Campaign
 from .running.conducting import Result, conduct
+from .running.copying import COPY_SECONDS, copy_run, first_store
 from .running.display import Display, LogDisplay
 from .running.execution import Cancellation
+from .running.patience import Patience
 from .running.provenance import repository
 from .running.recovery import IsLost, provably_dead, recover
 
@@ -73,6 +75,7 @@ def prepare(
 
     Raises UsageError and LedgerDamaged.
     """
+    place = place.copying_to(order.artifacts)
     ledger, redactor = place.ledger(store, on_append=on_append)
     original = find_original(ledger, order.again) if order.again else None
     found = discover(place.workspace.root)
@@ -119,9 +122,11 @@ def prepare(
 def perform(session: Session, *, display: Display, cancellation: Cancellation) -> Result:
     """Recover the runs that a dead orchestrator left open, then run the work of the plan that is due.
 
-    Every transition is in the ledger when this returns or raises. Raises what `Ledger.decide` raises.
+    Every transition is in the ledger when this returns or raises. Raises StoreRefused if files could not be copied to
+    the store, before anything runs, and what `Ledger.decide` raises.
     """
     order = session.order
+    _check_store(session)
     if ignored := session.redactor.ignored:
         display.note(
             f"not hidden: the value of {', '.join(ignored)}, because it is a plain word or a name in this campaign"
@@ -176,8 +181,15 @@ def conduct_here(place: Location, order: Order) -> Result:
 def recover_runs(
     place: Location, ledger: Ledger, is_lost: IsLost, adapters: Mapping[str, Adapter], prices: Prices
 ) -> list[Run]:
-    """Close the lost runs of a place, and the groups whose owner is gone. Returns the recovered runs."""
-    return recover(ledger, is_lost, workspace=place.workspace, adapters=adapters, prices=prices)
+    """Close the lost runs of a place, and the groups whose owner is gone. Returns the recovered runs.
+
+    Their files are copied to the place's store.
+    """
+    recovered = recover(ledger, is_lost, workspace=place.workspace, adapters=adapters, prices=prices)
+    for run in ledger.detailed(recovered):
+        if problem := copy_run(place.workspace, run, is_over=Patience(seconds=COPY_SECONDS).is_over):
+            place.notice(f"{run.run_id}: {problem}")
+    return recovered
 
 
 def refresh_projections(place: Location, store: EventStore, *, note: Note) -> None:
@@ -207,6 +219,13 @@ def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[Planned
             if verdict.run or verdict.reason == "running_elsewhere":
                 due.append(planned)
     return due
+
+
+def _check_store(session: Session) -> None:
+    """Try the store before anything runs, unless all work is done. Raises StoreRefused."""
+    store = first_store(session.place.workspace)
+    if store and session.ledger.look(lambda history: _due(history, session.plan, session.rules)):
+        store.check_writable()
 
 
 def _refuse_unpriced(due: list[PlannedRun], prices: Prices) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..ledger.files.elsewhere import Elsewhere
 from ..ledger.files.store import store_at
+from ..ledger.fold import Run
 
 RESULTS = "benchmark_results"
 
@@ -64,6 +65,10 @@ class Workspace(msgspec.Struct, frozen=True):
         """
         home = _plain_name(f"{benchmark_directory}__{benchmark_id}")
         return self.group_folder(run_group_id).joinpath(home, _plain_name(run_id))
+
+    def folder_of(self, run: Run) -> Path:
+        """The folder of a run, by this layout: the paths in events are not trusted."""
+        return self.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
 
 @functools.lru_cache(maxsize=64)

@@ -72,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     max_cost: float | None = None
     max_tokens: int | None = None
     max_minutes: float | None = None
+    artifacts: str | None = None
 
     def defaults(self) -> Json:
         """The flags that the file sets, by parameter name."""

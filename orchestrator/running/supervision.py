@@ -30,6 +30,7 @@ from ..planning.plan import PlannedRun
 from ..planning.revision import revision_of
 from ..redaction import Redactor
 from .campaign import Campaign
+from .copying import COPY_SECONDS, Copies, stored_at
 from .display import Display
 from .ending import record_end
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
@@ -103,8 +104,10 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             began = time.monotonic()
+            copies = Copies(self.campaign.workspace, self._folder(planned, run.run_id))
             try:
-                outcome = self._outcome(planned, prepared, run, secrets)
+                with copies:
+                    outcome = self._outcome(planned, prepared, run, secrets)
             except LedgerError:
                 raise  # A heartbeat could not be recorded, so the end could not be recorded either.
             except OSError as problem:
@@ -115,6 +118,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 error = f"the orchestrator could not watch it to its end: {type(problem).__name__}: {problem}"
                 outcome = never_began("internal", error, seconds=time.monotonic() - began)
             outcome = priced(outcome, self.campaign.prices.find(planned.provider, planned.model))
+            outcome = copies.complete(
+                outcome,
+                self.redactor,
+                is_over=Patience(self.cancellation, COPY_SECONDS).is_over,
+                tick=self._watch(run, self._folder(planned, run.run_id)).beat,
+            )
             asked_no_model = planned.provider == NO_MODEL or (
                 isinstance(outcome, Failed) and outcome.reason in ("start", "environment")
             )
@@ -190,6 +199,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 "base_url": public_address(prepared.endpoint.base_url) if prepared.endpoint else None,
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
                 "gpus": list(prepared.grant.gpus),
+                **stored_at(self.campaign.workspace),
             },
             synthetic=manifest.is_synthetic(planned.agent, planned.config),
             benchmark_version=manifest.version or None,
@@ -239,7 +249,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             proof=secrets.by_shell,
             proven_codes=manifest.run.ok_exit_codes,
         )
-        watch = Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
+        watch = self._watch(run, folder)
         started_at = time.time()
         exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
         if watch.progress.problem:
@@ -252,6 +262,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             task_revision=run.task_revision,
         )
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
+
+    def _watch(self, run: Run, folder: Path) -> Watch:
+        return Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
         """PYTHONPATH with a folder that links to the workspace by the package name that the benchmark imports."""
@@ -324,10 +337,14 @@ class Watch:
         has_moved = self.progress.look()
         if has_moved and (latest := self.progress.latest):
             self._display.progress(self._run_id, replace(latest, note=self._redactor.text(latest.note)))
+        self.beat()
+        return has_moved
+
+    def beat(self) -> None:
+        """Record a heartbeat if one is due."""
         if beat := self._pulse.beat(time.monotonic(), self.progress.latest):
             try:
                 # Do not wait: this thread also checks the child's time limit, and the child may hold the ledger's lock.
                 self._ledger.append(self._run_id, beat, sync=False, patience=0)
             except LedgerBusy:
                 self._pulse.was_missed()
-        return has_moved

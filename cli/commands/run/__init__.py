@@ -149,6 +149,11 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option(
     "--prices", metavar="FILE", help=f"Read prices of models from FILE (default: {FILE_NAME} of the workspace)."
 )
+@click.option(
+    "--artifacts",
+    metavar="URL",
+    help="Copy logs and files of runs to this store, such as s3://bucket/runs; an empty URL copies none.",
+)
 @click.option("--notify", metavar="URL", help="Post the end of each run to this URL as a CloudEvent.")
 @click.option("--dry-run", is_flag=True, help="Show what would run, with expected time and cost; run nothing.")
 @click.option("--quiet", is_flag=True, help="Print failures only.")
