@@ -235,7 +235,8 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        problems.append(ManifestError(path, location.strip("`."), f"{reason} (known: directories, exclude, checks, artifacts)"))
+        known_keys = "known: directories, exclude, checks, artifacts"
+        problems.append(ManifestError(path, location.strip("`."), f"{reason} ({known_keys})"))
     except ManifestError as problem:
         problems.append(problem)
     else:
