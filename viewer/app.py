@@ -21,14 +21,21 @@ from .api.openapi import Description, Route
 from .api.raw_path import CONVERTERS, RawPath, template
 from .api.site import Site
 from .index.archive import Archive, NoSuchMoment
+from .index.notable import NotableEvents
+from .index.pairing import Pairs
 from .index.proof import ChainProof
 from .resources.artifacts import ArtifactFile, Artifacts
+from .resources.attention import Attention
 from .resources.benchmarks import Benchmarks, OneBenchmark
+from .resources.board import ByContender
+from .resources.campaigns import Campaigns, OneCampaign
 from .resources.charts import ChartFile, Charts
 from .resources.compare import Compare, CompareSamples
 from .resources.dataset import ViewerData
 from .resources.high_scores import HighScores
+from .resources.integrity import Changes, Integrity
 from .resources.leaderboard import Standings
+from .resources.leaders import Leaders
 from .resources.ledger import LedgerExtent
 from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
@@ -39,6 +46,7 @@ from .resources.runs import Runs
 from .resources.samples import Samples
 from .resources.status import Health, PrometheusMetrics
 from .resources.stream import Stream
+from .resources.timeline import RunsOverTime
 
 _PAGE = Path(__file__).with_name("page")
 
@@ -61,8 +69,7 @@ def create_app(
     in the projection.
     """
     archive = Archive(workspace if isinstance(workspace, Workspace) else Workspace(workspace), store, notice)
-    closing = closing or threading.Event()
-    site = Site(archive, ChainProof(store), Replies(archive), Metrics(), closing, threading.Lock())
+    site = site_of(archive, closing or threading.Event())
     if eager:
         threading.Thread(target=_work_in_background, args=(site,), daemon=True).start()
     app = falcon.App()
@@ -90,6 +97,20 @@ def create_app(
     return app
 
 
+def site_of(archive: Archive, closing: threading.Event) -> Site:
+    """What all resources share."""
+    return Site(
+        archive=archive,
+        proof=ChainProof(archive.store),
+        replies=Replies(archive),
+        metrics=Metrics(),
+        closing=closing,
+        slow=threading.Lock(),
+        pairs=Pairs(archive),
+        notable=NotableEvents(archive.store),
+    )
+
+
 def _work_in_background(site: Site) -> None:
     site.archive.prepare()
     site.proof.run(site.closing)
@@ -110,10 +131,18 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
         Route("/api/benchmarks", Benchmarks(site)),
         Route("/api/benchmarks/{benchmark_id}", OneBenchmark(site)),
         Route("/api/leaderboard", Standings(site)),
+        Route("/api/board", ByContender(site)),
+        Route("/api/leaders", Leaders(site)),
+        Route("/api/attention", Attention(site)),
+        Route("/api/timeline", RunsOverTime(site)),
+        Route("/api/campaigns", Campaigns(site)),
+        Route("/api/campaigns/{run_group_id}", OneCampaign(site)),
         Route("/api/compare", Compare(site)),
         Route("/api/compare/samples", CompareSamples(site)),
         Route("/api/high-scores", HighScores(site)),
         Route("/api/ledger", LedgerExtent(site)),
+        Route("/api/integrity", Integrity(site)),
+        Route("/api/changes", Changes(site)),
         Route("/api/query", AskQuery(site)),
         Route("/api/query/views", QueryViews(site)),
         Route("/api/stream", Stream(site, max_streams)),

@@ -214,10 +214,11 @@ class _Run:
         found = simulate(self.task, self.cell.model, self.agent, number, penalty=weight, errors=self.cell.errors)
         seconds = self._seconds(found, failure)
         if is_open:
+            span = self.writer.at(DAYS) - self.began
             for share in (0.2, 0.4):
                 done = Progress(done=round(share * self.task.samples), total=self.task.samples)
                 beat = Heartbeat(progress=done, lease_seconds=300)
-                self.writer.add(self.began + timedelta(seconds=120 * share), self.run_id, beat)
+                self.writer.add(self.began + span * share * 2.4, self.run_id, beat)
             self._file("stdout.log", b"".join(b"sample %d is done\n" % n for n in range(int(0.4 * self.task.samples))))
             return self.began + timedelta(seconds=120)
         ended = self.began + timedelta(seconds=seconds)

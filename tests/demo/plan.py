@@ -160,7 +160,7 @@ def campaigns() -> list[Campaign]:
         notes=("cost limit reached ($0.3451 of $0.25 spent); 2 runs not started",),
     )
     today = Campaign(
-        day=27.9,
+        day=27.996,
         name="today",
         cells=(Cell(SAFETY, HAIKU), Cell(SAFETY, QWEN), Cell(GSM, HAIKU), Cell(SWE, HAIKU), Cell(TOOLS, MINI)),
         not_run=(NotRun(SAFETY, SCOUT), NotRun(SWE, SMOL, ("command docker",))),

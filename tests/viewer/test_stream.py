@@ -31,17 +31,20 @@ def test_a_stream_begins_now_and_continues_from_the_last_id(client, add, store):
     add("run_a")
     answer = client.simulate_get("/api/stream")
     assert answer.text.startswith("retry: 700\n\n")
-    assert [(name, id) for name, _, id in events(answer)] == [("head", "2"), ("stale", None)]
+    assert [(name, id) for name, _, id in events(answer)] == [("head", "2"), ("stale", None), ("proof", None)]
     add("run_b", end=False)
     store.append(lambda _: [NewEvent("run_b", Heartbeat())], lambda _: None)
     store.append(lambda _: [NewEvent("run_a", Annotated(author="x", note="y"))], lambda _: None)
     told = events(client.simulate_get("/api/stream", headers={"Last-Event-ID": "2"}))
-    assert [name for name, _, _ in told] == ["run", "run", "head", "stale"]
+    assert [name for name, _, _ in told] == ["run", "run", "head", "stale", "proof"]
     assert [data["run_id"] for name, data, _ in told if name == "run"] == ["run_a", "run_b"]
-    assert [id for _, _, id in told] == [None, None, "5", None], "an id says that all up to it was sent"
+    assert [id for _, _, id in told] == [None, None, "5", None, None], "an id says that all up to it was sent"
     row = client.simulate_get("/api/runs").json["runs"][0]
     assert told[1][1] == row
-    assert [n for n, _, _ in events(client.simulate_get("/api/stream", headers={"Last-Event-ID": "5"}))] == ["stale"]
+    assert [n for n, _, _ in events(client.simulate_get("/api/stream", headers={"Last-Event-ID": "5"}))] == [
+        "stale",
+        "proof",
+    ]
 
 
 def test_the_browsers_position_wins_over_the_pages(client, add):
@@ -58,7 +61,7 @@ def test_a_client_that_was_away_for_long_loads_again(client, add, store, histori
     client.simulate_get("/api/runs")
     many = [NewEvent(f"run_{number}", histories.started(str(number))) for number in range(201)]
     store.append(lambda _: many, lambda _: None)
-    [reset, _] = events(client.simulate_get("/api/stream?after=2"))
+    [reset, *_] = events(client.simulate_get("/api/stream?after=2"))
     assert (reset[0], reset[2], reset[1]["position"]) == ("reset", "203", 203)
     # Of a time before the server began nothing is known, and of one to come neither.
     for after in ("1", "999999"):
@@ -74,10 +77,10 @@ def test_a_bad_position_is_refused(client, told):
 def test_a_stale_run_is_sent_without_an_event(client, add, monkeypatch):
     monkeypatch.setattr("benchmarks.viewer.index.archive.SILENCE_EVERY", 0)
     add("run_a", end=False)
-    [*_, stale] = events(client.simulate_get("/api/stream"))
+    [*_, stale, _] = events(client.simulate_get("/api/stream"))
     assert stale[1] == {"run_ids": []}
     monkeypatch.setattr("benchmarks.ledger.staleness.STALE_SECONDS", -1)
-    [stale] = events(client.simulate_get("/api/stream?after=1"))
+    [stale, _] = events(client.simulate_get("/api/stream?after=1"))
     assert stale == ("stale", {"run_ids": ["run_a"]}, None)
 
 
@@ -96,16 +99,13 @@ def test_a_run_that_gets_a_record_from_another_is_sent_too(client, add, store, h
 def test_an_open_stream_sends_changes_and_ends_with_the_server(store, workspace, add, histories):
     import threading
 
-    from benchmarks.viewer.api.answers import Replies
-    from benchmarks.viewer.api.metrics import Metrics
-    from benchmarks.viewer.api.site import Site
+    from benchmarks.viewer.app import site_of
     from benchmarks.viewer.index.archive import Archive
-    from benchmarks.viewer.index.proof import ChainProof
     from benchmarks.viewer.resources.stream import Stream, _News
 
     add("run_a", end=False)
     archive = Archive(workspace, store)
-    site = Site(archive, ChainProof(store), Replies(archive), Metrics(), threading.Event(), threading.Lock())
+    site = site_of(archive, threading.Event())
     with archive.look():
         pass
     pieces = Stream(site, 1)._follow(b"first", _News(site, 1), lambda: False)

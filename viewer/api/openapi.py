@@ -18,6 +18,7 @@ _IN_PATH = {
     "name": "stdout or stderr",
     "path": "the path of an artifact, as the run recorded it",
     "benchmark_id": "the id of a benchmark",
+    "run_group_id": "the id of a campaign",
 }
 
 

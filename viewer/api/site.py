@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import falcon
 import msgspec
 
 from ..index.archive import Archive, Head, View
+from ..index.notable import NotableEvents
+from ..index.pairing import Pairs
 from ..index.proof import ChainProof
 from ..index.row import RunRow
 from .answers import Replies
 from .metrics import Metrics
+
+T = TypeVar("T")
 
 
 def _stale(view: View) -> Iterable[str]:
@@ -21,7 +25,7 @@ def _stale(view: View) -> Iterable[str]:
 
 
 class Site(msgspec.Struct, frozen=True):
-    """The history, the proof of its chain, the kept answers, the counts of requests, and the end of the server.
+    """The history, the proof of its chain, kept answers, counts of requests, the server's end, kept tests, corrections.
 
     Slow answers are built one at a time: side by side they would take as long, and the memory of all.
     """
@@ -32,6 +36,8 @@ class Site(msgspec.Struct, frozen=True):
     metrics: Metrics
     closing: threading.Event
     slow: threading.Lock
+    pairs: Pairs
+    notable: NotableEvents
 
     def answer(
         self,
@@ -69,3 +75,21 @@ class Site(msgspec.Struct, frozen=True):
             if not self.replies.is_answered(req, resp, view.head, _stale(view)):
                 kept = view if as_of is None else None
                 self.replies.give(req, resp, build(rows, view.head), view.head, _stale(view), view=kept)
+
+    def answer_in_two(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        as_of: str | None,
+        gather: Callable[[View], T],
+        build: Callable[[T, Head], Any],
+    ) -> None:
+        """The same in two steps: `gather` takes what is needed from the history, and `build` may take its time."""
+        with self.slow:
+            with self.archive.look(as_of) as view:
+                is_answered = self.replies.is_answered(req, resp, view.head, _stale(view))
+                gathered = None if is_answered else (gather(view),)
+            if gathered is not None:
+                kept = view if as_of is None else None
+                value = build(gathered[0], view.head)
+                self.replies.give(req, resp, value, view.head, _stale(view), view=kept)

@@ -91,6 +91,7 @@ class Archive:
         self._view = View(RunTable([]), Head(0, "", ""))
         self._running: list[Run] = []
         self._looked_at = 0.0
+        self._problems = 0
         self._kept_position = 0
         self._changes: deque[tuple[int, str]] = deque(maxlen=_CHANGES)
         self._all_known_since = 0
@@ -132,6 +133,10 @@ class Archive:
             raise ProjectionError("another program changes the projection all the time")
         with contextlib.closing(connection):
             yield connection
+
+    def problems(self) -> int:
+        """The number of events that make no sense at their position, as of the last look."""
+        return self._problems
 
     def find_run(self, run_id: str, as_of: str | None = None) -> Run | None:
         """Everything about a run; None if the run is unknown. Raises NoSuchMoment, LedgerError."""
@@ -213,6 +218,7 @@ class Archive:
                     self._note(state.position, row.run_id)
             running = read_runs(connection, "WHERE status = 'running'")
             self._running = list(running)
+            (self._problems,) = connection.execute("SELECT count(*) FROM ledger_problems").fetchone()
         head = Head(state.position, state.head_hash, state.at)
         self._view = View(self._view.table, head, self._view.stale if self._running else frozenset())
 

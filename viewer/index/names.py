@@ -92,6 +92,43 @@ class Names:
         return counts
 
 
+class ManyNames:
+    """A column in which a row can have several names, such as tags."""
+
+    def __init__(self, names: Iterable[Collection[str]]) -> None:
+        self._rows = 0
+        self._flags: dict[str, bytearray] = {}
+        for number, some in enumerate(names):
+            self.put(number, some)
+
+    def put(self, number: int, names: Collection[str]) -> None:
+        """Row `number` has those names now; the next number is a new row."""
+        self._rows = max(self._rows, number + 1)
+        for name, flags in self._flags.items():
+            if number < len(flags):
+                flags[number] = name in names
+        for name in names:
+            flags = self._flags.setdefault(name, bytearray())
+            flags.extend(bytes(max(0, number + 1 - len(flags))))
+            flags[number] = 1
+
+    def flags(self, names: Collection[str]) -> Flags:
+        """The rows that have at least one of those names."""
+        found = 0
+        for name in names:
+            found |= int.from_bytes(self._whole(name))
+        return found.to_bytes(self._rows)
+
+    def counts(self, within: Flags | None) -> dict[str, int]:
+        """The number of rows of each name among some rows (None: all), without names that have none."""
+        found = {name: (both(self._whole(name), within) or b"").count(1) for name in self._flags}
+        return {name: count for name, count in found.items() if count}
+
+    def _whole(self, name: str) -> Flags:
+        flags = self._flags.get(name, b"")
+        return bytes(flags) + bytes(self._rows - len(flags))
+
+
 def both(some: Flags | None, others: Flags | None) -> Flags | None:
     """The rows that are in both sets; None stands for all rows."""
     if some is None or others is None:

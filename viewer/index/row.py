@@ -8,7 +8,7 @@ from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
-from ...ledger.events import ImportSource, Json, Progress, Retracted
+from ...ledger.events import Annotated, ImportSource, Json, Progress, Retracted
 from ...ledger.fold import Run, Status
 from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
@@ -29,7 +29,8 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     A field with the name of a field of `Run` has its value. `best_so_far` is the best own score of the same task when
     the ledger closed this run, itself included, `previous_best` the one before it; both are None for a run that counts
     in no record. A negative `delta_to_best` is better if `higher_is_better` is false. `chance` is the score of
-    guessing, if the run reported it.
+    guessing, if the run reported it, and `tags` are those of its annotations, of which there are
+    `remarks`.
     """
 
     run_id: str
@@ -77,6 +78,8 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     ended_seq: int | None
     stale: bool = False
     chance: float | None = None
+    tags: list[str] = []
+    remarks: int = 0
 
     @property
     def is_success(self) -> bool:
@@ -120,6 +123,7 @@ def row_of(run: Run) -> RunRow:
     values: dict[str, Any] = {**STANDING, **{name: getattr(run, name) for name in _OF_RUN}}
     values |= {name: tokens[name] for name in _TOKENS}
     values |= {"error": _cut(run.error), "cost_usd": cost_in(run.usage), "chance": chance_of(run)}
+    values |= {"tags": _tags_of(run.annotations), "remarks": len(run.annotations)}
     if run.ended_at and run.status != "running":
         values["last_seen_at"] = run.ended_at
     return RunRow(**values)
@@ -149,7 +153,7 @@ _CHANCE = (
     f"CASE WHEN instr(metrics_json, '\"{CHANCE}\"') AND json_type(metrics_json, '$.{CHANCE}') IN ('real', 'integer') "
     f"THEN json_extract(metrics_json, '$.{CHANCE}') + 0.0 END"
 )
-_SELECT = ", ".join([*map(_selected, _READ), _CHANCE])
+_SELECT = ", ".join([*map(_selected, _READ), _CHANCE, "annotations_json"])
 
 
 def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[object] = ()) -> Iterator[RunRow]:
@@ -157,8 +161,9 @@ def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[
     query = f"SELECT {_SELECT} FROM benchmark_runs {where} ORDER BY first_seq"  # noqa: S608
     cursor = connection.execute(query, values)
     decoders = {name: _decoder(name) for name in (*_OF_RUN, "usage")}
+    annotated = _Shared(_tags_and_number)
     while some := cursor.fetchmany(_ROWS_AT_ONCE):
-        columns: dict[str, Sequence[Any]] = dict(zip((*_READ, "chance"), zip(*some, strict=True), strict=True))
+        columns: dict[str, Sequence[Any]] = dict(zip((*_READ, "chance", "tags"), zip(*some, strict=True), strict=True))
         for name, decode in decoders.items():
             if decode is not None:
                 columns[name] = list(map(decode, columns[name]))
@@ -168,8 +173,24 @@ def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[
             ended if ended and status != "running" else seen  # One text for both if the run is over.
             for ended, status, seen in zip(columns["ended_at"], columns["status"], columns["last_seen_at"], strict=True)
         ]
+        annotations = list(map(annotated, columns["tags"]))
+        columns["tags"] = [tags for tags, _ in annotations]
+        columns["remarks"] = [number for _, number in annotations]
         columns["stale"] = [False] * len(some)
         yield from map(RunRow, *(columns[name] for name in FIELDS))
+
+
+_ANNOTATIONS = msgspec.json.Decoder(list[Annotated])
+
+
+def _tags_and_number(text: str | None) -> tuple[list[str], int]:
+    annotations = _ANNOTATIONS.decode(text or "[]")
+    return _tags_of(annotations), len(annotations)
+
+
+def _tags_of(annotations: Sequence[Annotated]) -> list[str]:
+    """The tags of all remarks on a run, each once."""
+    return list(dict.fromkeys(tag for one in annotations for tag in one.tags))
 
 
 def _decoder(field: str) -> Callable[[Any], Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import compress, islice
 from operator import attrgetter
@@ -13,18 +13,32 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from ...ledger.events import REPEAT
 from ...projections.scores.attempts import Attempts
 from ...projections.scores.attempts import Work as AttemptedWork
 from ...projections.scores.check import CheckedScore
 from ...projections.scores.leaderboard import ContenderScore
-from .names import Flags, Names, both
+from .names import Flags, ManyNames, Names, both
 from .orders import COLUMNS, LATEST, NEWEST, Orders, Sort, place_of
 from .records import Records
 from .row import RunRow, Task
 from .scoreboard import Scoreboard, Work
 
-FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason")
-FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group")
+FILTERS = ("benchmark", "status", "agent", "provider", "model", "group", "reason", "options", "kind", "tag")
+FACETS = ("benchmark", "status", "agent", "provider", "model", "reason", "group", "options")
+FACETS_OF_MANY = ("kind", "tag")
+KINDS: dict[str, Callable[[RunRow], bool]] = {
+    "annotated": lambda row: row.remarks > 0,
+    "error": lambda row: bool(row.error),
+    "imported": lambda row: row.imported is not None,
+    "late": lambda row: row.late,
+    "new best": lambda row: row.is_record and row.previous_best is not None,
+    "recovered": lambda row: row.recovered,
+    "retracted": lambda row: row.retracted is not None,
+    "synthetic": lambda row: row.synthetic,
+}
+"""What a reader must know to trust a run. A run can be of several kinds, or of none."""
+
 MAX_IN_FACET = 500
 MAX_GROUPS = 50
 """There may be thousands of groups, so a facet has only the newest."""
@@ -94,6 +108,7 @@ class RunTable:
             self.scoreboard.checks.update(parts.checks)
         self._orders = Orders(self.rows, parts.orders if parts else None)
         self._names: dict[str, Names] = dict(parts.names) if parts else {}
+        self._many: dict[str, ManyNames] = {}
         self._texts: list[str] | None = None
         self._flags: dict[tuple[object, ...], Flags] = {}
 
@@ -126,7 +141,9 @@ class RunTable:
             self._orders.put_in(number, left)
         self.scoreboard.put_in(number)
         for name, names in self._names.items():
-            names.put(number, getattr(row, COLUMNS[name]))
+            names.put(number, _value(name)(row))
+        for name, many in self._many.items():
+            many.put(number, _VALUES_OF_MANY[name](row))
         if self._texts is not None:
             self._texts[number : number + 1] = [_text(row)]
 
@@ -206,13 +223,22 @@ class RunTable:
             if len(shown) < len(counted):
                 left_out[name] = len(counted) - len(shown)
             counts[name] = dict(shown)
+        for name in FACETS_OF_MANY:
+            counted = self.many(name).counts(self.matching(asked, but=name) if name in asked.names else found)
+            counts[name] = dict(sorted(sorted(counted.items(), key=lambda item: -item[1])[:MAX_IN_FACET]))
         return Facets(counts, left_out)
 
     def names(self, name: str) -> Names:
         """A column of names, by the name of its filter."""
         if name not in self._names:
-            self._names[name] = Names(map(attrgetter(COLUMNS[name]), self.rows))
+            self._names[name] = Names(map(_value(name), self.rows))
         return self._names[name]
+
+    def many(self, name: str) -> ManyNames:
+        """A column in which rows have several names, by the name of its filter."""
+        if name not in self._many:
+            self._many[name] = ManyNames(map(_VALUES_OF_MANY[name], self.rows))
+        return self._many[name]
 
     def _remembered(self, key: tuple[object, ...], find: Callable[[], Flags]) -> Flags:
         flags = self._flags.get(key)
@@ -223,7 +249,7 @@ class RunTable:
         return flags
 
     def _named(self, name: str, wanted: frozenset[str]) -> Flags:
-        return self.names(name).flags(wanted)
+        return (self.many(name) if name in FACETS_OF_MANY else self.names(name)).flags(wanted)
 
     def _started(self, since: str, until: str) -> Flags:
         return bytes([since <= row.started_at and (not until or row.started_at < until) for row in self.rows])
@@ -232,6 +258,25 @@ class RunTable:
         if self._texts is None:
             self._texts = [_text(row) for row in self.rows]
         return bytes([word in text for text in self._texts])
+
+
+_VALUES_OF_MANY: dict[str, Callable[[RunRow], Collection[str]]] = {
+    "kind": lambda row: [name for name, is_one in KINDS.items() if is_one(row)],
+    "tag": lambda row: row.tags,
+}
+
+
+def _value(name: str) -> Callable[[RunRow], str | None]:
+    return options_text if name == "options" else attrgetter(COLUMNS[name])
+
+
+def options_text(row: RunRow) -> str:
+    """The options of a run without the number of its repetition: `context=32000 seed=42`."""
+    return " ".join(
+        f"{name}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
+        for name, value in sorted(row.extra_config.items())
+        if name != REPEAT
+    )
 
 
 def _copies(some: Mapping[K, array[int]]) -> dict[K, array[int]]:

@@ -27,6 +27,7 @@ from ...projections.scores.leaderboard import (
 )
 from ...projections.scores.leaderboard import Task as ScoredTask
 from ...projections.scores.samples import SampleScores
+from .drops import Drop, drop_of
 from .groups import Groups
 from .row import RunRow, Task, as_run
 
@@ -69,6 +70,7 @@ class Scoreboard:
         self.scores: dict[Work, ContenderScore] = {}
         self.checks: dict[Work, CheckedScore] = {}
         self.chances: dict[Task, float] = {}
+        self._drops: dict[Work, Drop | None] = {}
         self._regressions: list[CheckedScore] | None = None
         self._paired: dict[tuple[tuple[str, ...], tuple[str, ...]], Contrast] = {}
         self.reported: Groups[Task] = Groups(_chance_task)
@@ -116,10 +118,22 @@ class Scoreboard:
         chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
         return standings(scores, chances, high_scores, attempts=attempts)
 
+    def attempts_with(self, include: Collection[Doubtful] = ()) -> Mapping[AttemptedWork, Attempts]:
+        """The attempts at each piece of work, also those of the kinds in `include`."""
+        self.bring_up()
+        return self._attempts(include) if include else self.attempts
+
     def all(self) -> Iterable[ContenderScore]:
         """The score of each contender on each task that it has run."""
         self.bring_up()
         return self.scores.values()
+
+    def drop(self, work: Work) -> Drop | None:
+        """What a contender scored last on a task, and the level before it dropped; None for a single campaign."""
+        self.bring_up()
+        if work not in self._drops:
+            self._drops[work] = drop_of(self._counting(work, ()))
+        return self._drops[work]
 
     def regressions(self, pair: Pairing | None = None) -> list[CheckedScore]:
         """The works whose last group scored worse than the one before, with Holm's correction over all of them.
@@ -166,6 +180,7 @@ class Scoreboard:
         for work in self.works.changed:
             self.scores.pop(work, None)
             self.checks.pop(work, None)
+            self._drops.pop(work, None)
             rows = self._counting(work, ()) if work in self.works.members else []
             if rows:
                 self.scores[work] = contender_score(rows)

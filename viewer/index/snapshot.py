@@ -162,6 +162,8 @@ def _names_of(packed: dict[str, _Column]) -> dict[str, Names]:
     """The columns of names, by the name of their filter, if they are stored that way."""
     found = {}
     for name in FACETS:
+        if name not in COLUMNS:
+            continue  # It is worked out from other columns.
         column = packed[COLUMNS[name]]
         if column.code_type:
             names = Names.restored(msgspec.msgpack.decode(column.values, type=list[str | None]), _codes(column))

@@ -16,9 +16,15 @@ from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
 from ..index.row import RunRow
-from ..index.run_table import FILTERS, Question
+from ..index.run_table import FILTERS, KINDS, Question
 
 MAX_ROWS = 1000
+_CHOICES: dict[str, tuple[str, ...]] = {"status": get_args(Status), "kind": tuple(KINDS)}
+_ABOUT = {
+    "options": "options as text, such as `context=32000 seed=42`",
+    "kind": "what a reader must know about the run",
+    "tag": "tags of annotations",
+}
 
 
 class RunList(msgspec.Struct, frozen=True):
@@ -41,9 +47,9 @@ class Runs:
         *(
             Parameter(
                 name,
-                f"only runs with one of these: {COLUMNS[name]}",
-                "choice" if name == "status" else "text",
-                choices=get_args(Status) if name == "status" else (),
+                f"only runs with one of these: {_ABOUT.get(name) or COLUMNS[name]}",
+                "choice" if name in _CHOICES else "text",
+                choices=_CHOICES.get(name, ()),
                 is_list=True,
             )
             for name in FILTERS

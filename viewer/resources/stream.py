@@ -18,6 +18,7 @@ import msgspec
 from ..api.parameters import MAX_NUMBER, BadParameter, Form, Parameter
 from ..api.site import Site
 from ..index.archive import View
+from ..index.proof import ProofState
 
 RETRY_MS = 700
 LOOK_EVERY = 0.15
@@ -31,7 +32,7 @@ _MAX_ROWS = 200
 class Stream:
     """Runs as they start and change, one stream for each page."""
 
-    about = "Changes as server-sent events: run, head, stale, reset, damage"
+    about = "Changes as server-sent events: run, head, stale, reset, damage, proof"
     parameters = Form(Parameter("after", "the position that the page shows", "number", maximum=MAX_NUMBER))
     answer = "text/event-stream"
 
@@ -101,6 +102,7 @@ class _News:
         self._archive = site.archive
         self._proof = site.proof
         self._damage = ""
+        self._state: tuple[ProofState, str] | None = None
         self._position = after
         self._stale: frozenset[str] | None = None
 
@@ -131,6 +133,10 @@ class _News:
         if self._proof.damage != self._damage:
             self._damage = self._proof.damage
             yield _event("damage", {"damage": self._damage}, None)
+        state = self._proof.state(head.position, self._archive.problems())
+        if (state, self._damage) != self._state:
+            self._state = state, self._damage
+            yield _event("proof", {"state": state, "damage": self._damage}, None)
 
 
 def _event(name: str, data: Any, position: int | None) -> bytes:

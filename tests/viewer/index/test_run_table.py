@@ -12,7 +12,7 @@ from benchmarks.ledger.events import Retracted
 from benchmarks.viewer.index.names import Names, both
 from benchmarks.viewer.index.orders import COLUMNS
 from benchmarks.viewer.index.row import STANDING, RunRow
-from benchmarks.viewer.index.run_table import FILTERS, MAX_IN_FACET, Question, RunTable
+from benchmarks.viewer.index.run_table import FILTERS, KINDS, MAX_IN_FACET, Question, RunTable
 
 _EMPTY = (
     "reason ended_at duration_seconds score stderr unit higher_is_better samples high_score_label high_score_value "
@@ -62,6 +62,7 @@ rows = st.builds(
     synthetic=st.booleans(),
     retracted=st.none() | st.just(Retracted(author="a", reason="r")),
     error=st.none() | st.sampled_from(["It broke", "no answer"]),
+    tags=st.lists(st.sampled_from(["look", "old"]), unique=True, max_size=2),
 )
 sorts = st.lists(st.tuples(st.sampled_from(sorted(COLUMNS)), st.booleans()), min_size=1, max_size=3).map(tuple)
 questions = st.builds(
@@ -115,6 +116,9 @@ def check(table, asked):
     for name in ("status", "model", "benchmark"):
         others = [some for some in table.rows if keeps(asked, some, but=name)]
         assert counts[name] == dict(Counter(getattr(some, COLUMNS[name]) for some in others))
+    within = [some for some in table.rows if keeps(asked, some)]
+    assert counts["kind"] == dict(Counter(name for some in within for name, is_one in KINDS.items() if is_one(some)))
+    assert counts["tag"] == dict(Counter(tag for some in within for tag in some.tags))
 
 
 @given(st.lists(rows, unique_by=lambda some: some.run_id), questions)
@@ -171,7 +175,7 @@ def test_a_facet_counts_the_values_that_it_leaves_out():
     table = RunTable(row(f"run_{number}", model=f"m{number}") for number in range(MAX_IN_FACET + 7))
     facets = table.facets(Question())
     assert len(facets.counts["model"]) == MAX_IN_FACET and facets.left_out == {"model": 7}
-    assert set(FILTERS) <= set(COLUMNS)
+    assert set(FILTERS) <= {*COLUMNS, "options", "kind", "tag"}
     groups = RunTable(row(f"run_{number:03d}", run_group_id=f"rg_{number:03d}") for number in range(60))
     shown = [*groups.facets(Question()).counts["group"]]
     assert len(shown) == 50 and shown[0] == "rg_059", "the newest first"
