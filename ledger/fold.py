@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from .commitment import is_from_owner, is_from_shell
 from .errors import ImpossibleTransition
 from .events import (
+    FIRST_ORCHESTRATOR,
     UNKNOWN_REVISION,
     Annotated,
     Artifact,
@@ -133,6 +134,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.task_revision.digest if self.task_revision else UNKNOWN_REVISION
 
     @property
+    def has_files_here(self) -> bool:
+        """Whether the run's artifacts are in its folder of the workspace.
+
+        Those of a run from the first orchestrator's database are where that run was made.
+        """
+        return self.imported is None or self.imported.kind != FIRST_ORCHESTRATOR
+
+    @property
     def is_success(self) -> bool:
         """Whether the run succeeded and was not retracted, so that its work is done.
 
@@ -183,7 +192,7 @@ def _start(event: Started, record: Record) -> Run:
         eliza_commit=event.eliza_commit,
         eliza_version=event.eliza_version,
         created_at=record.at,
-        comparison_key=fenced(event.comparison_key, event.task_revision),
+        comparison_key=fenced(event.comparison_key, _digest(event.task_revision)),
         last_seen_at=record.at,
         owner=event.owner,
         synthetic=event.synthetic,
@@ -196,15 +205,19 @@ def _start(event: Started, record: Record) -> Run:
     )
 
 
-def fenced(options_key: str, revision: TaskRevision | None) -> str:
-    """The comparison key of a run with these options and this revision.
+def fenced(options_key: str, revision: str) -> str:
+    """The comparison key of a run with these options and the revision with this digest.
 
-    Scores of two revisions are not compared automatically. Without a revision it is the key of the options, as
+    Scores of two revisions are not compared automatically. Of an unknown revision it is the key of the options, as
     older versions recorded it.
     """
-    if revision is None:
+    if revision == UNKNOWN_REVISION:
         return options_key
-    return intern(sha256(f"{options_key} {revision.digest}".encode()).hexdigest())
+    return intern(sha256(f"{options_key} {revision}".encode()).hexdigest())
+
+
+def _digest(revision: TaskRevision | None) -> str:
+    return revision.digest if revision else UNKNOWN_REVISION
 
 
 @functools.lru_cache(maxsize=4096)
@@ -234,10 +247,22 @@ def _import(event: Imported, record: Record) -> Run:
         "options_key": event.run.get("comparison_key", ""),
         **_NOT_IMPORTED,
     }
+    revision = _imported_revision(event.run)
     try:
-        return msgspec.convert(row, Run)
+        run = msgspec.convert(row, Run)
     except msgspec.ValidationError as problem:
         raise ImpossibleTransition(f"{record.stream}: the imported run can't be read: {problem}") from problem
+    if revision is None:
+        return run
+    return replace(run, task_revision=_shared(revision), comparison_key=fenced(run.options_key, revision.digest))
+
+
+def _imported_revision(row: Json) -> TaskRevision | None:
+    """The revision that an imported row names; None if it names none, or one that cannot be read."""
+    try:
+        return msgspec.convert(row.get("task_revision"), TaskRevision | None)
+    except msgspec.ValidationError:
+        return None
 
 
 _NOT_IMPORTED: Json = {
@@ -292,10 +317,19 @@ def _annotate(run: Run, event: Annotated, record: Record) -> Run:
 
 
 def _import_again(run: Run, event: Imported, record: Record) -> Run:
-    """Two merged ledgers may both have imported the same run: the first import counts."""
+    """A later import of the same content adds the files that the first one did not have.
+
+    Two merged ledgers may both have imported the same run: apart from these files, the first import counts.
+    """
     if run.imported is None:
         raise ImpossibleTransition(f"{record.stream}: imported, but it was run here")
-    return run
+    if run.artifacts or run.imported.sha256 != event.source.sha256 or not run.has_files_here:
+        return run
+    try:
+        artifacts = msgspec.convert(event.run.get("artifacts", []), list[Artifact])
+    except msgspec.ValidationError:
+        return run
+    return replace(run, artifacts=artifacts, last_seq=record.seq) if artifacts else run
 
 
 def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None) -> Run:
@@ -347,7 +381,9 @@ def _with_outcome(
         last_seq=record.seq,
         ended_seq=record.seq,
         task_revision=_shared(event.task_revision) or run.task_revision,
-        comparison_key=fenced(run.options_key, event.task_revision) if event.task_revision else run.comparison_key,
+        comparison_key=fenced(run.options_key, event.task_revision.digest)
+        if event.task_revision
+        else run.comparison_key,
         served_model=event.served_model,
     )
 

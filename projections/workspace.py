@@ -55,8 +55,11 @@ class Workspace(msgspec.Struct, frozen=True):
         return self.results / "viewer_index.bin"
 
     def group_folder(self, run_group_id: str) -> Path:
-        """The folder of a run group; every part of a path is one plain name, whatever an event says."""
-        return self.results / _plain_name(run_group_id)
+        """The folder of a run group; every part of a path is one plain name, whatever an event says.
+
+        Runs without a group were imported.
+        """
+        return self.results / _plain_name(run_group_id or "imported")
 
     def run_folder(self, run_group_id: str, benchmark_directory: str, benchmark_id: str, run_id: str) -> Path:
         """The folder of one run: its logs, and below `output/` what the benchmark wrote.

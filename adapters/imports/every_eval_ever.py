@@ -16,12 +16,14 @@ from .found import (
     PassedOver,
     UnreadableResult,
     all_bounded,
+    at,
     count,
     decode_json,
     direction_of,
     finite,
     moment,
     number,
+    revision,
     rows,
     table,
     without_nothing,
@@ -121,7 +123,24 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
             }
         ),
         notes=list(_notes(document, lower, known, measure.get("metric") or named)),
+        task_revision=revision(at(data, "additional_details", "benchmark_version"), data.get("hf_revision")),
+        sought=_sought(document, row),
     )
+
+
+def _sought(document: Document, row: Document) -> dict[str, Any]:
+    """What names the rows of a result, and the file that they are in."""
+    details = table(document.get("detailed_evaluation_results"))
+    named = row.get("evaluation_name")
+    alike = [one for one in rows(document["evaluation_results"]) if one.get("evaluation_name") == named]
+    is_sha256 = details.get("hash_algorithm") in (None, "sha256")
+    return {
+        "result": row.get("evaluation_result_id"),
+        "name": named,
+        "is_only": len(alike) == 1,
+        "file": details.get("file_path"),
+        "checksum": details.get("checksum") if is_sha256 else None,
+    }
 
 
 def _model(model: Document) -> tuple[str, str]:

@@ -25,12 +25,22 @@ class UnreadableResult(Exception):
         super().__init__(f"{path}: {reason}")
 
 
+class ForeignRevision(msgspec.Struct, frozen=True):
+    """What a file says of the revision of its task: a version that its authors count, and a revision of its data."""
+
+    version: str = ""
+    data: str = ""
+
+
 class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was made elsewhere.
 
     `name` names the run within its file. `harness` is what made it, and is recorded as the benchmark directory: scores
     of two harnesses are never compared. `benchmark` is the name that the file gives it. Times are ISO 8601 UTC;
-    `config` is what the score depends on besides the model. `notes` are what a reader of the score has to know.
+    `config` is what the score depends on besides the model. `notes` are what a reader of the score has to know. Without
+    a `task_revision`, the file names no version. `filed_under` is the id of one of our benchmarks that measures the
+    same; `harness` and `config` are then those of that benchmark. `sought` names the samples of the run for the reader
+    of its source; it is not recorded.
     """
 
     name: str
@@ -57,15 +67,20 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     benchmark_version: str | None = None
     provenance: dict[str, Any] = {}
     notes: list[str] = []
+    task_revision: ForeignRevision | None = None
+    filed_under: str | None = None
+    sought: dict[str, Any] = {}
 
     @property
     def benchmark_id(self) -> str:
         """The benchmark's id: no two names share one."""
-        return identifier(self.benchmark)
+        return self.filed_under or identifier(self.benchmark)
 
     @property
     def options(self) -> dict[str, Any]:
         """`config`, with the benchmark's name if its id does not say it."""
+        if self.filed_under:
+            return self.config
         config = {name: value for name, value in self.config.items() if name != NAME}
         return config if self.benchmark_id == self.benchmark else {**config, NAME: self.benchmark}
 
@@ -230,6 +245,18 @@ def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _MAX_CHARACTERS = 400
+
+
+def revision(version: object = None, data: object = None) -> ForeignRevision | None:
+    """The revision of a task; None if the file names neither a version nor a revision of the data."""
+    known = ForeignRevision(*("" if part is None else bounded_text(part) for part in (version, data)))
+    return known if known.version or known.data else None
+
+
+def bounded_text(value: object) -> str:
+    """A value as a short text: one that is longer, or not plain, by its digest."""
+    short = bounded(value)
+    return short if isinstance(short, str) else msgspec.json.encode(short, order="sorted").decode()
 
 
 def bounded(value: Any) -> Any:

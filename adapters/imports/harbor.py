@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from .found import (
     direction_of,
     moment,
     number,
+    revision,
     rows,
     seconds_between,
     table,
     unit_of,
 )
 from .found import without_nothing as without
+from .harbor_samples import key_of
 
 KIND = "harbor-job"
 CONFIG, RESULT = "config.json", "result.json"
@@ -64,10 +67,7 @@ def read(
     """The runs of a job; `result` is None if the job was killed early. `metric` names a reward other than the first."""
     groups: dict[tuple[str, str, str, str], list[Trial]] = {}
     for trial in trials:
-        agent = table(trial.get("agent_info"))
-        model = table(agent.get("model_info"))
-        key = (agent.get("name"), model.get("provider"), model.get("name"), trial.get("source") or "adhoc")
-        groups.setdefault(tuple(str(part or "") for part in key), []).append(trial)  # type: ignore[arg-type]
+        groups.setdefault(key_of(trial), []).append(trial)
     if not groups:
         raise UnreadableResult(path, "no trial in it came to its end")
     unfinished = _unfinished(result, len(trials))
@@ -164,6 +164,8 @@ def _run(group: _Group, config: Document, unfinished: str | None, metric: str | 
         ended_at=ended,
         duration_seconds=seconds_between(started, ended),
         provenance=_provenance(group, config),
+        task_revision=revision(None, _data(group)),
+        sought={"key": [group.agent, group.provider, group.model, group.dataset], "reward": score.reward},
     )
 
 
@@ -202,6 +204,14 @@ def _provenance(group: _Group, config: Document) -> dict[str, Any]:
             "task_checksums": sorted({str(trial.get("task_checksum")) for trial in group.trials}),
         }
     )
+
+
+def _data(group: _Group) -> str | None:
+    """A digest of the tasks' own checksums; None if a trial does not have one."""
+    sums = {str(trial.get("task_name")): trial.get("task_checksum") for trial in group.trials}
+    if not all(isinstance(one, str) and one for one in sums.values()):
+        return None
+    return sha256(msgspec.json.encode(sums, order="sorted")).hexdigest()
 
 
 def _options(config: Document, trial: Trial, dataset: str) -> dict[str, Any]:

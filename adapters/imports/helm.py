@@ -81,5 +81,6 @@ def read(run_spec: Document, stats: Any, path: Path, metric: str | None) -> list
             ),
             synthetic=provider == "simple",
             provenance=without_nothing({"harness": "helm", "deployment": adapter.get("model_deployment")}),
+            sought={"metric": chosen, "split": split},
         )
     ]

@@ -27,6 +27,7 @@ from .found import (
     direction_of,
     moment,
     number,
+    revision,
     rows,
     seconds_between,
     table,
@@ -45,7 +46,7 @@ else:
 
 KIND = "inspect-log"
 
-_MAX_MEMBER_BYTES = 32 * 1024 * 1024
+MAX_MEMBER_BYTES = 32 * 1024 * 1024
 """What a header or a summary may have, unpacked: an archive of a few kilobytes can hold gigabytes."""
 
 _MAX_TOTAL_BYTES = 512 * 1024 * 1024
@@ -57,7 +58,7 @@ _MAX_DIRECTORY_BYTES = 64 * 1024 * 1024
 _END_BYTES = 128 * 1024
 """The end of an archive, in which that size stands: after it comes at most a comment of 64 KiB."""
 
-_BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
+BROKEN = (BadZipFile, ZstdError, zlib.error, LZMAError, KeyError, EOFError, ValueError, RuntimeError, OSError)
 """What a broken archive raises; RuntimeError is for an encrypted one, and for a compression that is not known."""
 
 _NEWEST = 2
@@ -91,22 +92,27 @@ def fits_older(document: Document) -> bool:
 def read_archive(path: Path, metric: str | None) -> list[ForeignRun]:
     """The run of an `.eval` file. Without a header it is that of a process that was killed."""
     try:
-        if (size := _directory_bytes(path)) > _MAX_DIRECTORY_BYTES:
-            raise ValueError(f"its list of members has {size} bytes, and at most {_MAX_DIRECTORY_BYTES} are read")
-        with ZipFile(path) as archive:
+        with open_archive(path) as archive:
             members = set(archive.namelist())
             if "header.json" in members:
-                header = _member(archive, "header.json")
+                header = read_member(archive, "header.json")
             else:
-                journal = _member(archive, "_journal/start.json")
+                journal = read_member(archive, "_journal/start.json")
                 summaries = [name for name in members if "_journal/summaries/" in name]
                 if sum(archive.getinfo(name).file_size for name in summaries) > _MAX_TOTAL_BYTES:
                     raise ValueError(f"its summaries have more than {_MAX_TOTAL_BYTES} bytes")
-                done = sum(len(rows(_member(archive, name))) for name in summaries)
+                done = sum(len(rows(read_member(archive, name))) for name in summaries)
                 header = {**table(journal), "status": "started", "results": {"completed_samples": done}}
-    except _BROKEN as problem:
+    except BROKEN as problem:
         raise UnreadableResult(path, f"not a whole Inspect log: {problem}") from problem
     return read(header, path, metric)
+
+
+def open_archive(path: Path) -> ZipFile:
+    """An archive whose list of members has a sensible size. Raises one of BROKEN."""
+    if (size := _directory_bytes(path)) > _MAX_DIRECTORY_BYTES:
+        raise ValueError(f"its list of members has {size} bytes, and at most {_MAX_DIRECTORY_BYTES} are read")
+    return ZipFile(path)
 
 
 def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]:
@@ -138,8 +144,20 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
         benchmark_version=_text(eval.get("task_version")),
         provenance=_provenance(eval, results),
         notes=list(_notes(document, chosen)),
+        task_revision=revision(eval.get("task_version"), at(eval, "dataset", "revision")),
+        sought=_sought(results, chosen),
     )
     return [run if chosen is None else _with_score(run, chosen)]
+
+
+def _sought(results: Document, chosen: Metric | None) -> dict[str, Any]:
+    """The names of the score in each sample, and the reducer of its epochs."""
+    if chosen is None:
+        return {}
+    entries = rows(results.get("scores"))
+    entry = entries[chosen.entry] if chosen.entry < len(entries) else {}
+    names = {"score": entry.get("name"), "scorer": entry.get("scorer")}
+    return {name: str(value) for name, value in names.items() if value} | {"reducer": chosen.reducer}
 
 
 def _choose(every: list[Metric], metric: str, path: Path) -> Metric | None:
@@ -263,11 +281,12 @@ def _directory_bytes(path: Path) -> int:
     return size
 
 
-def _member(archive: ZipFile, name: str) -> Any:
+def read_member(archive: ZipFile, name: str) -> Any:
+    """The JSON value of a member. Raises one of BROKEN."""
     with archive.open(name) as member:
-        content = member.read(_MAX_MEMBER_BYTES + 1)
-    if len(content) > _MAX_MEMBER_BYTES:
-        raise ValueError(f"{name} in it has more than {_MAX_MEMBER_BYTES} bytes")
+        content = member.read(MAX_MEMBER_BYTES + 1)
+    if len(content) > MAX_MEMBER_BYTES:
+        raise ValueError(f"{name} in it has more than {MAX_MEMBER_BYTES} bytes")
     return decode_json(content)
 
 

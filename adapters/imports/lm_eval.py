@@ -13,6 +13,7 @@ import msgspec
 from ..suites.lm_eval.scores import choose, members, metric_names, metrics_of, stderr_of
 from .found import (
     Document,
+    ForeignRevision,
     ForeignRun,
     PassedOver,
     UnreadableResult,
@@ -22,6 +23,7 @@ from .found import (
     direction_of,
     moment,
     number,
+    revision,
     table,
     unit_of,
     without_nothing,
@@ -129,6 +131,19 @@ def _run(document: Document, task: str, metric: str | None) -> ForeignRun:
         benchmark_version=_text(at(document, "versions", task)),
         provenance=_provenance(document, task),
         notes=notes,
+        task_revision=_revision(document, task, leaves),
+        sought={"tasks": leaves, "metric": base, "filter": (metric or "").partition(",")[2]},
+    )
+
+
+def _revision(document: Document, task: str, leaves: list[str]) -> ForeignRevision | None:
+    """The versions of the tasks, and the revisions of their data if they are pinned."""
+    versions = [at(document, "versions", leaf) for leaf in leaves]
+    own = at(document, "versions", task)
+    data = [at(document, "configs", leaf, "dataset_kwargs", "revision") for leaf in leaves]
+    return revision(
+        own if own is not None else _common(versions) if any(versions) else None,
+        _common(data) if any(data) else None,
     )
 
 

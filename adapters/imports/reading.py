@@ -14,7 +14,20 @@ import msgspec
 
 from ..regular_file import read_regular
 from ..result.storable import MAX_DEPTH, is_shallow
-from . import csv_table, every_eval_ever, harbor, helm, inspect_log, lm_eval, performance
+from . import (
+    csv_table,
+    every_eval_ever,
+    every_eval_ever_samples,
+    harbor,
+    harbor_samples,
+    helm,
+    helm_samples,
+    inspect_log,
+    inspect_samples,
+    lm_eval,
+    lm_eval_samples,
+    performance,
+)
 from .found import (
     Document,
     ForeignRun,
@@ -26,6 +39,7 @@ from .found import (
     table,
     without_nonfinite,
 )
+from .instances import Remark, Row
 
 _ENDINGS = (".json", ".eval")
 _SKIPPED_KEYS = ("samples", "reductions")
@@ -61,13 +75,22 @@ class Findings(msgspec.Struct, frozen=True):
     remarks: list[str]
 
 
+def _no_samples(run: ForeignRun) -> Iterator[Row | Remark]:
+    return iter(())
+
+
 class Source(msgspec.Struct, frozen=True):
-    """A file or folder of one format; `files` are those that were read, whose content is its identity."""
+    """A file or folder of one format; `files` are those that were read, whose content is its identity.
+
+    `samples` gives the samples of one of its runs, if the format has any; it raises UnreadableSamples. The files that
+    hold them are not part of the identity: a run is the same with and without its samples.
+    """
 
     kind: str
     path: Path
     files: list[Path]
     find: Callable[[], Sequence[ForeignRun | PassedOver]]
+    samples: Callable[[ForeignRun], Iterator[Row | Remark]] = _no_samples
 
     def read(self) -> Findings:
         """What is in it. Raises UnreadableResult, also for a document that fits a format and breaks its rules."""
@@ -115,12 +138,13 @@ class _JsonFormat(msgspec.Struct, frozen=True):
     kind: str
     fits: Callable[[Document], bool]
     read: Callable[[Document, Path, str | None], Sequence[ForeignRun | PassedOver]]
+    samples: Callable[[Path, ForeignRun], Iterator[Row | Remark]] = lambda path, run: _no_samples(run)
 
 
 _JSON_FORMATS = (
-    _JsonFormat(inspect_log.KIND, inspect_log.fits, inspect_log.read),
-    _JsonFormat(lm_eval.KIND, lm_eval.fits, lm_eval.read),
-    _JsonFormat(every_eval_ever.KIND, every_eval_ever.fits, every_eval_ever.read),
+    _JsonFormat(inspect_log.KIND, inspect_log.fits, inspect_log.read, inspect_samples.read_json),
+    _JsonFormat(lm_eval.KIND, lm_eval.fits, lm_eval.read, lm_eval_samples.read),
+    _JsonFormat(every_eval_ever.KIND, every_eval_ever.fits, every_eval_ever.read, every_eval_ever_samples.read),
     _JsonFormat(performance.PYTEST_BENCHMARK, performance.fits_pytest_benchmark, performance.read_pytest_benchmark),
     _JsonFormat(performance.ASV, performance.fits_asv, performance.read_asv),
     _JsonFormat(performance.HYPERFINE, performance.fits_hyperfine, performance.read_hyperfine),
@@ -198,12 +222,24 @@ def _of_folder(folder: Path, choices: Choices) -> Source | None:
     spec, stats = folder / helm.RUN_SPEC, folder / helm.STATS
     if spec.is_file():
         files = [file for file in (spec, stats) if file.is_file()]
-        return Source(helm.KIND, folder, files, partial(_read_helm, folder, stats in files, choices.metric))
+        return Source(
+            helm.KIND,
+            folder,
+            files,
+            partial(_read_helm, folder, stats in files, choices.metric),
+            partial(helm_samples.read, folder),
+        )
     config, result = folder / harbor.CONFIG, folder / harbor.RESULT
     if _is_harbor_job(config):
         trials = sorted(path for path in folder.glob(f"*/{harbor.RESULT}") if path.is_file())
         files = [config, *([result] if result.is_file() else []), *trials]
-        return Source(harbor.KIND, folder, files, partial(_read_harbor, folder, trials, choices.metric))
+        return Source(
+            harbor.KIND,
+            folder,
+            files,
+            partial(_read_harbor, folder, trials, choices.metric),
+            partial(harbor_samples.read, trials),
+        )
     return None
 
 
@@ -219,7 +255,8 @@ def _of_file(path: Path, choices: Choices) -> Source | None:
     if path.exists() and not path.is_file():
         raise UnreadableResult(path, "no regular file")  # A pipe would be waited for.
     if path.suffix == ".eval":
-        return Source(inspect_log.KIND, path, [path], partial(inspect_log.read_archive, path, choices.metric))
+        logged = partial(inspect_log.read_archive, path, choices.metric)
+        return Source(inspect_log.KIND, path, [path], logged, partial(inspect_samples.read_archive, path))
     if path.suffix == ".csv":
         read = partial(csv_table.read, path, choices.columns, choices.constants, choices.metric)
         return Source(csv_table.KIND, path, [path], read)
@@ -228,7 +265,8 @@ def _of_file(path: Path, choices: Choices) -> Source | None:
     document = load(path)
     for format in _JSON_FORMATS:
         if format.fits(document):
-            return Source(format.kind, path, [path], partial(format.read, document, path, choices.metric))
+            find = partial(format.read, document, path, choices.metric)
+            return Source(format.kind, path, [path], find, partial(format.samples, path))
     for kind, fits in _OLDER:
         if fits(document):
             raise UnreadableResult(path, f"these are {kind}" if kind.startswith("results") else f"this is {kind}")

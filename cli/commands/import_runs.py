@@ -11,12 +11,23 @@ import click
 from ...adapters.imports.csv_table import FIELDS, is_field
 from ...adapters.imports.found import UnreadableResult
 from ...adapters.imports.reading import Choices, Source, find_sources
+from ...ledger.fold import Run
 from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
-from ...orchestrator.recording.importing import Found, compare, read_source, take_in
+from ...orchestrator.recording.imported_samples import staging
+from ...orchestrator.recording.importing import (
+    Comparison,
+    Found,
+    compare,
+    filed_like,
+    read_source,
+    take_in,
+    with_samples,
+)
 from ...orchestrator.redaction import Redactor
 from ...projections.render.score_tables import run_score
 from ...projections.render.text import named
+from ...projections.scores.selection import find
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_table
@@ -33,6 +44,11 @@ from ..printing import print_table
     help="CSV: the column of benchmark, model, score, …",
 )
 @click.option("--set", "constants", multiple=True, metavar="FIELD=VALUE", help="CSV: a value for every line.")
+@click.option(
+    "--like",
+    metavar="RUN",
+    help="File the runs under the benchmark and options of RUN, which measured the same task.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be imported, and import nothing.")
 @json_option
 @in_place
@@ -42,6 +58,7 @@ def command(
     metric: str | None,
     columns: tuple[str, ...],
     constants: tuple[str, ...],
+    like: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -58,36 +75,38 @@ def command(
             raise UsageError(f"{path} does not exist")
     store = place.store()
     ledger, redactor = place.ledger(store)
+    filed = None if like is None else _find(like, place)
     ignored: list[Path] = []
     imported: list[Found] = []
     remarks: list[str] = []
-    for source in find_sources(paths, choices, problems.append, ignored.append):
-        read, left = _read(source, redactor, problems)
-        imported += read
-        remarks += [f"{source.path}: {text}" for text in left]
-    if not imported and not problems and not remarks:
-        raise UsageError(
-            f"nothing to import in {', '.join(map(str, paths))}: no file has a known format",
-            "benchmarks import --help lists the formats",
-        )
-    if dry_run:
-        before = ledger.look(partial(compare, imported))
-    else:
-        before = take_in(imported, ledger)
-        if before.fresh:
-            update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    with staging(place.workspace, is_dry=dry_run) as folder:
+        for source in find_sources(paths, choices, problems.append, ignored.append):
+            read, left = _read(source, redactor, folder, filed, problems)
+            imported += read
+            remarks += [f"{source.path}: {text}" for text in left]
+        if not imported and not problems and not remarks:
+            raise UsageError(
+                f"nothing to import in {', '.join(map(str, paths))}: no file has a known format",
+                "benchmarks import --help lists the formats",
+            )
+        if dry_run:
+            before = ledger.look(partial(compare, imported, with_samples(imported, ledger)))
+        else:
+            before = take_in(imported, ledger, place.workspace)
+    if not dry_run and before.fresh | before.completed:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     distinct = {one.run_id: one for one in imported}
     if as_json:
         print_json(
             {
-                "runs": [_row(one, one.run_id in before.fresh) for one in distinct.values()],
+                "runs": [_row(one, before) for one in distinct.values()],
                 "remarks": remarks,
                 "passed_over": [str(path) for path in ignored],
                 "problems": [{"path": str(problem.path), "reason": problem.reason} for problem in problems],
             }
         )
     else:
-        _show(list(distinct.values()), before.fresh, dry_run, len(ignored))
+        _show(list(distinct.values()), before, dry_run, len(ignored))
     for one in distinct.values():
         for text in one.run.notes:
             note(f"{one.source.path}: {one.run.benchmark}: {text}")
@@ -104,14 +123,27 @@ def command(
     return 1 if problems else 0
 
 
-def _read(source: Source, redactor: Redactor, problems: list[UnreadableResult]) -> tuple[list[Found], list[str]]:
+def _read(
+    source: Source, redactor: Redactor, folder: Path, like: Run | None, problems: list[UnreadableResult]
+) -> tuple[list[Found], list[str]]:
     try:
-        return read_source(source, redactor)
+        found, left = read_source(source, redactor, folder)
+        return [one if like is None else filed_like(one, like) for one in found], left
     except UnreadableResult as problem:
         problems.append(problem)
     except OSError as problem:
         problems.append(UnreadableResult(source.path, f"cannot be read: {problem.strerror}"))
     return [], []
+
+
+def _find(name: str, place: Place) -> Run:
+    """The run with that id. Raises SelectionError, with the nearest ids."""
+    with place.catalogue() as catalogue:
+        found = find(f"run:{name}", catalogue)
+        if found.kind != "run":
+            raise UsageError(f"--like: {name} is a {found.kind}, not a run")
+        [run] = found.every()
+    return run
 
 
 def _fields(option: str, texts: tuple[str, ...]) -> dict[str, str]:
@@ -129,10 +161,12 @@ def _fields(option: str, texts: tuple[str, ...]) -> dict[str, str]:
     return fields
 
 
-def _row(one: Found, is_new: bool) -> dict[str, Any]:
+def _row(one: Found, before: Comparison) -> dict[str, Any]:
     return {
         "run_id": one.run_id,
-        "new": is_new,
+        "new": one.run_id in before.fresh,
+        "sample_rows": one.samples.count,
+        "new_samples": bool(one.samples.count) and one.run_id in before.fresh | before.completed,
         "kind": one.source.kind,
         "path": one.source.path,
         "sha256": one.source.sha256,
@@ -147,7 +181,7 @@ def _row(one: Found, is_new: bool) -> dict[str, Any]:
     }
 
 
-def _show(imported: list[Found], fresh: set[str], dry_run: bool, ignored: int) -> None:
+def _show(imported: list[Found], before: Comparison, dry_run: bool, ignored: int) -> None:
     if imported:
         print_table(
             ["benchmark", "status", "model", "score", "unit", "samples", "kind", "new", "run_id"],
@@ -160,7 +194,7 @@ def _show(imported: list[Found], fresh: set[str], dry_run: bool, ignored: int) -
                     one.run.unit or "",
                     str(one.run.samples or ""),
                     one.source.kind,
-                    "yes" if one.run_id in fresh else "no",
+                    "yes" if one.run_id in before.fresh else "samples" if one.run_id in before.completed else "no",
                     one.run_id,
                 ]
                 for one in imported
@@ -172,4 +206,6 @@ def _show(imported: list[Found], fresh: set[str], dry_run: bool, ignored: int) -
     verb = "would be imported" if dry_run else "imported"
     files = f"{ignored} JSON file{'s' if ignored > 1 else ''}"
     left = f"; {files} of unknown format ignored" if ignored else ""
-    print(f"{len(fresh)} runs {verb}, {len(imported) - len(fresh)} were already in the ledger{left}")
+    added = f"; the samples of {len(before.completed)} of them {verb}" if before.completed else ""
+    fresh = len(before.fresh)
+    print(f"{fresh} runs {verb}, {len(imported) - fresh} were already in the ledger{added}{left}")

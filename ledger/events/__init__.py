@@ -26,6 +26,7 @@ from .corrections import (
     Retracted,
 )
 from .event import (
+    FIRST_ORCHESTRATOR,
     Event,
     ImportSource,
     Json,
@@ -99,6 +100,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 __all__ = [
     "EVENT_TYPES",
+    "FIRST_ORCHESTRATOR",
     "GENESIS",
     "LEDGER_STREAM",
     "REPEAT",

@@ -40,6 +40,10 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     commitment: str = ""
 
 
+FIRST_ORCHESTRATOR = "elizaos-orchestrator-sqlite"
+"""The kind of the source of runs that come from a database of the first orchestrator."""
+
+
 class ImportSource(msgspec.Struct, frozen=True, gc=False):
     """The origin of an imported run or group."""
 

@@ -59,7 +59,7 @@ class FileCheck:
         for run in history.runs.values():
             if (run.ended_seq or 0) <= self._since:
                 continue
-            if run.imported is not None:
+            if not run.has_files_here:
                 self._imported += bool(run.artifacts)
                 continue
             yield from self._compare(run, self._where)

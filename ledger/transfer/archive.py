@@ -109,7 +109,7 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
 def _recorded(reader: EventReader, root: Path, folder_of: FolderOf) -> Iterator[tuple[str, Path, Artifact]]:
     """Every file that a run of the ledger recorded: its name in an archive, the run's folder, and its record."""
     for run in History.of(reader).runs.values():
-        if run.imported is not None:
+        if not run.has_files_here:
             continue  # Its files are where it was made.
         folder = folder_of(run)
         for artifact in run.artifacts:

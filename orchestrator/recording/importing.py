@@ -5,45 +5,92 @@ A run's id is made from the digest of its file, so the same content gives the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from ...adapters.imports.found import ForeignRun, UnreadableResult, slug
+from ...adapters.imports.found import ForeignRevision, ForeignRun, UnreadableResult, slug
 from ...adapters.imports.reading import Source
-from ...ledger.events import Imported, ImportSource, Json, NewEvent
+from ...ledger.events import REPEAT, Imported, ImportSource, Json, NewEvent, TaskRevision
+from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
+from ...projections.workspace import Workspace
 from ..planning.signature import Signature, sign
 from ..redaction import Redactor
+from .imported_samples import StagedSamples, put_in_place, stage
 
 _AT_ONCE = 2_000
 """Maximum number of events that are appended together, to limit memory."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A run that was read, with its id and its source."""
+    """A run that was read, with its id and its source.
+
+    `samples` wait for their place. `reported_stderr` is the standard error in the file; that of `run` may come from the
+    samples.
+    """
 
     run_id: str
     source: ImportSource
     run: ForeignRun
+    samples: StagedSamples = StagedSamples()
+    reported_stderr: float | None = None
 
 
-def read_source(source: Source, redactor: Redactor) -> tuple[list[Found], list[str]]:
+def read_source(source: Source, redactor: Redactor, folder: Path) -> tuple[list[Found], list[str]]:
     """The runs of a source, and remarks on what was not read. Benchmark names and configurations hold no secrets.
 
-    Raises OSError and UnreadableResult, also if the name of an agent, a provider or a model holds a key: such a name
-    cannot be changed, and a key must not be recorded.
+    Samples are staged in `folder`. Raises OSError and UnreadableResult, also if the name of an agent, a provider or a
+    model holds a key: such a name cannot be changed, and a key must not be recorded.
     """
     origin = ImportSource(source.kind, str(source.path.absolute()), source.sha256)
     findings = source.read()
     named = ((run.agent, run.provider, run.model, run.benchmark) for run in findings.runs)
     redactor.learn(identities={name for names in named for name in names})
     clean = [_clean(source, run, redactor) for run in findings.runs]
-    return [Found(_run_id(origin, run), origin, run) for run in clean], findings.remarks
+    found = [_with_samples(Found(_run_id(origin, run), origin, run), source, redactor, folder) for run in clean]
+    remarks = [f"{one.run.benchmark}: {text}" for one in found for text in one.samples.remarks]
+    return found, [*findings.remarks, *remarks]
+
+
+def filed_like(found: Found, like: Run) -> Found:
+    """A run filed under the benchmark, the options and the harness of another run, which measured the same task.
+
+    What the file says of these is kept in the provenance. Raises UnreadableResult if unit or direction are others.
+    """
+    run, score = found.run, found.run.score
+    measures, wanted = ((one.unit or "", one.higher_is_better is not False) for one in (run, like))
+    if score is not None and measures != wanted:
+        here, there = (f"{unit or 'none'}, {'higher' if up else 'lower'} is better" for unit, up in (measures, wanted))
+        reason = f"its scores have another unit or direction ({here}) than those of {like.run_id} ({there})"
+        raise UnreadableResult(Path(found.source.path), reason)
+    filed = replace(
+        run,
+        filed_under=like.benchmark_id,
+        harness=like.benchmark_directory,
+        config={name: value for name, value in like.extra_config.items() if name != REPEAT},
+        provenance={**run.provenance, "benchmark": run.benchmark, "config": run.config, "filed_like": like.run_id},
+    )
+    return replace(found, run=filed)
+
+
+def _with_samples(one: Found, source: Source, redactor: Redactor, folder: Path) -> Found:
+    """A run with its samples. They give the standard error if the file has none, or if questions were repeated."""
+    # A file of the same content may be named twice: then its samples are staged twice, too.
+    staged = stage(source, one.run, redactor, Path(tempfile.mkstemp(dir=folder)[1]))
+    run, looked = one.run, staged.looked
+    if staged.agrees_with(run.score) and looked.standard_error:
+        is_repeated = looked.clusters < looked.samples
+        if run.stderr is None or is_repeated:
+            note = f"the standard error is that of its {looked.samples} samples of {looked.clusters} questions"
+            run = replace(run, stderr=looked.standard_error, notes=[*run.notes, *([note] if is_repeated else [])])
+    return replace(one, run=run, samples=staged, reported_stderr=one.run.stderr)
 
 
 def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
@@ -54,48 +101,84 @@ def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
     return replace(run, benchmark=redactor.text(run.benchmark), config=config)
 
 
-_COMPARED = ("status", "score", "unit", "higher_is_better", "samples", "stderr")
+_COMPARED = ("status", "score", "unit", "higher_is_better", "samples")
 """The fields of a run that are compared with the ledger, besides the contender and the options."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The ids of runs that the ledger does not have yet, and of those that it has with other values."""
+    """The ids of runs that the ledger does not have yet, and of those that it has with other values.
+
+    `completed` are runs that it has without samples, which have come now.
+    """
 
     fresh: set[str]
     different: set[str]
+    completed: set[str] = set()
 
 
-def compare(found: Iterable[Found], history: History) -> Comparison:
-    """Find the runs that the ledger does not have, and those that it has with other values."""
-    fresh, different = set(), set()
+def with_samples(found: Iterable[Found], ledger: Ledger) -> set[str]:
+    """The ids of those runs that the ledger has with samples already."""
+    wanted = [one.run_id for one in found if one.samples.artifact is not None]
+    known = ledger.look(lambda history: [history.runs[run_id] for run_id in wanted if run_id in history.runs])
+    return {run.run_id for run in ledger.detailed(known) if run.artifacts}
+
+
+def compare(found: Iterable[Found], complete: Collection[str], history: History) -> Comparison:
+    """Find the runs that the ledger does not have, and those that it has with other values.
+
+    `complete` are those that it has with samples.
+    """
+    compared = Comparison(set(), set(), set())
     for one in found:
         known = history.runs.get(one.run_id)
         if known is None:
-            fresh.add(one.run_id)
-        elif any(getattr(known, name) != getattr(one.run, name) for name in _COMPARED) or (
-            known.signature != _signature(one.run).digest
-        ):
-            different.add(one.run_id)
-    return Comparison(fresh, different)
+            compared.fresh.add(one.run_id)
+            continue
+        if _is_other(known, one):
+            compared.different.add(one.run_id)
+        if one.samples.artifact is not None and one.run_id not in complete:
+            compared.completed.add(one.run_id)
+    return compared
 
 
-def take_in(found: Sequence[Found], ledger: Ledger) -> Comparison:
+def _is_other(known: Run, one: Found) -> bool:
+    return (
+        any(getattr(known, name) != getattr(one.run, name) for name in _COMPARED)
+        or known.stderr not in (one.run.stderr, one.reported_stderr)
+        or known.signature != _signature(one.run).digest
+    )
+
+
+def take_in(found: Sequence[Found], ledger: Ledger, workspace: Workspace) -> Comparison:
     """Append an `imported` event for each run that the ledger does not have. Returns the comparison from before.
 
-    Raises what `Ledger.decide` raises.
+    A run that the ledger has without samples gets another `imported` event, which adds them. The files of samples are
+    in their places before the events are appended. Raises OSError, and what `Ledger.decide` raises.
     """
-    before = Comparison(set(), set())
+    before = Comparison(set(), set(), set())
+    complete = with_samples(found, ledger)
 
     def decide(batch: Sequence[Found], history: History) -> list[NewEvent]:
-        compared = compare(batch, history)
+        compared = compare(batch, complete, history)
         before.fresh.update(compared.fresh)
         before.different.update(compared.different)
-        fresh = {one.run_id: one for one in batch if one.run_id in compared.fresh}
-        return [NewEvent(run_id, Imported(source=one.source, run=_row(one.run))) for run_id, one in fresh.items()]
+        before.completed.update(compared.completed)
+        new = {one.run_id: one for one in batch if one.run_id in compared.fresh | compared.completed}
+        for one in new.values():
+            _place(one, workspace)
+        return [NewEvent(run_id, Imported(source=one.source, run=_row(one))) for run_id, one in new.items()]
 
     for first in range(0, len(found), _AT_ONCE):
         ledger.decide(partial(decide, found[first : first + _AT_ONCE]))
     return before
+
+
+def _place(one: Found, workspace: Workspace) -> None:
+    """Move the samples into the folder of their run. Deciding may be repeated: then they are there already."""
+    file, artifact = one.samples.file, one.samples.artifact
+    if file is not None and artifact is not None and file.exists():
+        folder = workspace.run_folder("", one.run.harness, one.run.benchmark_id, one.run_id)
+        put_in_place(file, artifact, folder)
 
 
 def _run_id(origin: ImportSource, run: ForeignRun) -> str:
@@ -104,8 +187,9 @@ def _run_id(origin: ImportSource, run: ForeignRun) -> str:
     return f"run_{slug(run.benchmark)}_imported_{digest[:16]}"
 
 
-def _row(run: ForeignRun) -> Json:
+def _row(one: Found) -> Json:
     """The fields of a run row."""
+    run = one.run
     signature = _signature(run)
     row: Json = {
         "agent": run.agent,
@@ -126,7 +210,16 @@ def _row(run: ForeignRun) -> Json:
     optional = (
         "reason error score unit higher_is_better samples stderr started_at ended_at duration_seconds benchmark_version"
     )
+    if one.samples.artifact is not None:
+        row["artifacts"] = [msgspec.to_builtins(one.samples.artifact)]
+    if run.task_revision is not None:
+        row["task_revision"] = msgspec.to_builtins(revision_of(run.task_revision))
     return row | {name: value for name in optional.split() if (value := getattr(run, name)) is not None}
+
+
+def revision_of(known: ForeignRevision) -> TaskRevision:
+    """The task revision of a run by what its file says: the version of its task and of its data."""
+    return TaskRevision.of(version=known.version, driver="", data=known.data, packages="")
 
 
 def _signature(run: ForeignRun) -> Signature:

@@ -15,15 +15,13 @@ import msgspec
 from ...adapters.adapter import Adapter
 from ...adapters.secret_shapes import hide, holds_a_key
 from ...ledger.errors import ImpossibleTransition
-from ...ledger.events import Event, Imported, ImportSource, Json, NewEvent, Record
+from ...ledger.events import FIRST_ORCHESTRATOR, Event, Imported, ImportSource, Json, NewEvent, Record
 from ...ledger.fold import Run, evolve, evolve_group
 from ...ledger.history import History
 from ...ledger.identity import utc_now
 from ...ledger.judgement import faults_of
 from ...ledger.ledger import Ledger
 from .first_orchestrator import UNDONE, First, ListFiles, Reader, group_events, read_database, run_event
-
-KIND = "elizaos-orchestrator-sqlite"
 
 _COMPARED = ("status", "score", "unit", "comparison_key", "synthetic", "agent", "provider", "model")
 """The fields in which an imported run in the ledger is compared with its row in the database."""
@@ -52,7 +50,7 @@ def import_sqlite(path: Path, ledger: Ledger, adapters: Mapping[str, Adapter], l
     """
     first = read_database(path)
     with path.open("rb") as file:
-        source = ImportSource(KIND, path.name, file_digest(file, "sha256").hexdigest())
+        source = ImportSource(FIRST_ORCHESTRATOR, path.name, file_digest(file, "sha256").hexdigest())
     problems: list[str] = []
     runs = _runs(first, Reader(path, source, adapters, list_files), problems)
     groups = _groups(first, source, problems)

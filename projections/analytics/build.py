@@ -171,14 +171,13 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                 _mark_merged(connection, store, state.seq)
                 _fold(connection, "FROM events WHERE stream IN (FROM touched)")
                 connection.execute(
-                    "CREATE TEMP TABLE ended AS SELECT run_id FROM runs WHERE status <> 'running';"
+                    "CREATE TEMP TABLE read AS SELECT run_id FROM runs "
+                    "WHERE status <> 'running' AND contains(artifacts_json, 'samples.jsonl');"
                     "DELETE FROM runs WHERE run_id IN (FROM touched);"
                     "DELETE FROM run_groups WHERE run_group_id IN (FROM touched);"
                     "INSERT INTO runs FROM folded_runs; INSERT INTO run_groups FROM folded_groups;"
                 )
-                load_samples(
-                    connection, workspace, temporary, "run_id IN (FROM touched) AND run_id NOT IN (FROM ended)"
-                )
+                load_samples(connection, workspace, temporary, "run_id IN (FROM touched) AND run_id NOT IN (FROM read)")
                 connection.execute("COMMIT")
             kept.note = _note(tail.head)
     return True

@@ -53,6 +53,22 @@ CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
   AND is_whole(run, 'attempt') AND is_whole(run, 'return_code') AND is_whole(run, 'samples')
   AND are_texts(run, '$.command[*]') AND are_texts(run, '$.notes[*]');
 
+-- The revision that an imported row names; null if it names none, or one that cannot be read.
+CREATE OR REPLACE TEMP MACRO imported_revision(revision) AS
+  CASE WHEN coalesce(json_type(revision, '$.digest') = 'VARCHAR', false)
+    AND fields_are(revision, ['$.version', '$.driver', '$.data', '$.packages'], ['VARCHAR'])
+  THEN json_object('digest', revision ->> '$.digest', 'version', coalesce(revision ->> '$.version', ''),
+    'driver', coalesce(revision ->> '$.driver', ''), 'data', coalesce(revision ->> '$.data', ''),
+    'packages', coalesce(revision ->> '$.packages', '')) END;
+
+CREATE OR REPLACE TEMP MACRO are_artifacts(files) AS
+  coalesce(json_type(files) = 'ARRAY' AND json_array_length(files) > 0
+    AND len(json_type(files, '$[*].path')) = json_array_length(files)
+    AND len(json_type(files, '$[*].bytes')) = json_array_length(files)
+    AND len(json_type(files, '$[*].sha256')) = json_array_length(files)
+    AND list_has_all(['VARCHAR'], json_type(files, '$[*].path') || json_type(files, '$[*].sha256'))
+    AND list_has_all(['UBIGINT', 'BIGINT'], json_type(files, '$[*].bytes')), false);
+
 CREATE OR REPLACE TEMP VIEW folded_runs AS
 WITH
 -- A run begins with the first event that can begin it.
@@ -84,6 +100,15 @@ begun AS MATERIALIZED (
   FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
   -- That is known of them already; it is said again so that only these events are read and joined.
   WHERE e.type IN ('started', 'imported')
+),
+-- A later import of the same content adds the files that the first one did not have.
+added_files AS (
+  SELECT e.stream, min(e.seq) AS seq, arg_min(e.data -> '$.run.artifacts', e.seq) AS artifacts
+  FROM fold_events e JOIN begun b ON e.stream = b.stream AND e.seq > b.first_seq
+  WHERE e.type = 'imported' AND b.is_import AND coalesce(json_array_length(b.d.artifacts), 0) = 0
+    AND (b.source ->> '$.kind') <> 'elizaos-orchestrator-sqlite'
+    AND (e.data ->> '$.source.sha256') = (b.source ->> '$.sha256') AND are_artifacts(e.data -> '$.run.artifacts')
+  GROUP BY e.stream
 ),
 open_runs AS MATERIALIZED (
   SELECT stream, first_seq, NOT is_import AS is_running, nullif(d.owner ->> '$.commitment', '') AS commitment FROM begun
@@ -200,7 +225,7 @@ told AS (
     CASE WHEN e.has_outcome THEN e.o.higher_is_better WHEN b.is_import THEN b.d.higher_is_better
     END AS higher_is_better,
     coalesce(CASE WHEN e.has_outcome THEN e.o.metrics WHEN b.is_import THEN b.d.metrics END, '{}') AS metrics_json,
-    coalesce(CASE WHEN e.has_outcome THEN e.o.artifacts WHEN b.is_import THEN b.d.artifacts END, '[]')
+    coalesce(CASE WHEN e.has_outcome THEN e.o.artifacts WHEN b.is_import THEN coalesce(f.artifacts, b.d.artifacts) END, '[]')
       AS artifacts_json,
     CASE
       WHEN e.type = 'failed' THEN coalesce(nullif(e.o.error, ''), e.o.reason)
@@ -246,9 +271,9 @@ told AS (
     CASE WHEN NOT b.is_import THEN b.d.owner END AS owner_json,
     coalesce(b.d.provenance, '{}') AS provenance_json,
     b.first_seq AS first_seq,
-    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq) AS last_seq,
+    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq, f.seq) AS last_seq,
     coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq,
-    CASE WHEN NOT b.is_import THEN coalesce(
+    CASE WHEN b.is_import THEN imported_revision(b.d.task_revision) ELSE coalesce(
       CASE WHEN e.has_outcome AND json_type(e.o.task_revision) = 'OBJECT' THEN e.o.task_revision END,
       CASE WHEN json_type(b.d.task_revision) = 'OBJECT' THEN b.d.task_revision END
     ) END AS task_revision_json,
@@ -260,11 +285,12 @@ told AS (
   LEFT JOIN late_reports l ON b.stream = l.stream
   LEFT JOIN beats w ON b.stream = w.stream
   LEFT JOIN remarks r ON b.stream = r.stream
+  LEFT JOIN added_files f ON b.stream = f.stream
 ),
 used AS (
   -- Scores of two task revisions are never compared by themselves.
   SELECT * REPLACE (
-      CASE WHEN task_revision_json IS NULL THEN options_key
+      CASE WHEN task_revision_json IS NULL OR task_revision_json ->> '$.digest' = 'unknown' THEN options_key
         ELSE sha256(options_key || ' ' || (task_revision_json ->> '$.digest')) END AS comparison_key
     ),
     json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...ledger.events import Artifact
+from ...ledger.events import FIRST_ORCHESTRATOR, Artifact
 from ..scores.samples import SamplesUnusable, recorded_rows
 from ..workspace import Workspace
 from .source import quoted
 
 if TYPE_CHECKING:
     import duckdb
+
+_HAS_FILES = f"coalesce(imported_json ->> '$.kind', '') <> '{FIRST_ORCHESTRATOR}'"
+"""As `Run.has_files_here`."""
 
 _ARTIFACTS = msgspec.json.Decoder(list[Artifact])
 
@@ -23,7 +26,7 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
 
     A run whose file is gone, or is not the one that was recorded, has none.
     """
-    condition = f"contains(artifacts_json, 'samples.jsonl') AND imported_json IS NULL AND {which}"
+    condition = f"contains(artifacts_json, 'samples.jsonl') AND {_HAS_FILES} AND {which}"
     # To look for the folder of each group is much faster than to look for the file of each run.
     groups = connection.execute(f"SELECT DISTINCT run_group_id FROM runs WHERE {condition}").fetchall()  # noqa: S608
     there = [group for (group,) in groups if workspace.group_folder(group).is_dir()]

@@ -309,7 +309,7 @@ def test_an_archive_that_unpacks_to_more_than_a_header_is_not_unpacked_whole(tmp
     path = tmp_path / "log.eval"
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         archive.writestr("header.json", "0" * 100_000_000)
-    monkeypatch.setattr("benchmarks.adapters.imports.inspect_log._MAX_MEMBER_BYTES", 1_000_000)
+    monkeypatch.setattr("benchmarks.adapters.imports.inspect_log.MAX_MEMBER_BYTES", 1_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(UnreadableResult, match=r"header.json in it has more than 1000000 bytes"):
