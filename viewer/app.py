@@ -30,8 +30,9 @@ from .resources.benchmarks import Benchmarks, OneBenchmark
 from .resources.board import ByContender
 from .resources.campaigns import Campaigns, OneCampaign
 from .resources.charts import ChartFile, Charts
-from .resources.compare import Compare, CompareSamples
+from .resources.compare import Compare
 from .resources.dataset import ViewerData
+from .resources.heat_map import BenchmarkSamples
 from .resources.high_scores import HighScores
 from .resources.integrity import Changes, Integrity
 from .resources.leaderboard import Standings
@@ -40,10 +41,11 @@ from .resources.ledger import LedgerExtent
 from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
 from .resources.page_files import PageFile
+from .resources.paired import CompareSamples, CompareSettings, CompareTranscripts
 from .resources.query import AskQuery, QueryViews
 from .resources.run import Events, OneRun
 from .resources.runs import Runs
-from .resources.samples import Samples
+from .resources.samples import OneSample, Samples, Trajectories
 from .resources.status import Health, PrometheusMetrics
 from .resources.stream import Stream
 from .resources.timeline import RunsOverTime
@@ -126,10 +128,13 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
         Route("/api/runs/{run_id}/logs/{name}", Log(site)),
         Route("/api/runs/{run_id}/logs/{name}/matches", LogMatches(site)),
         Route("/api/runs/{run_id}/samples", Samples(site)),
+        Route("/api/runs/{run_id}/sample", OneSample(site)),
+        Route("/api/runs/{run_id}/trajectories", Trajectories(site)),
         Route("/api/runs/{run_id}/artifacts", Artifacts(site)),
         Route("/api/runs/{run_id}/artifacts/{path:path}", ArtifactFile(site)),
         Route("/api/benchmarks", Benchmarks(site)),
         Route("/api/benchmarks/{benchmark_id}", OneBenchmark(site)),
+        Route("/api/benchmarks/{benchmark_id}/samples", BenchmarkSamples(site)),
         Route("/api/leaderboard", Standings(site)),
         Route("/api/board", ByContender(site)),
         Route("/api/leaders", Leaders(site)),
@@ -139,6 +144,8 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
         Route("/api/campaigns/{run_group_id}", OneCampaign(site)),
         Route("/api/compare", Compare(site)),
         Route("/api/compare/samples", CompareSamples(site)),
+        Route("/api/compare/transcripts", CompareTranscripts(site)),
+        Route("/api/compare/settings", CompareSettings(site)),
         Route("/api/high-scores", HighScores(site)),
         Route("/api/ledger", LedgerExtent(site)),
         Route("/api/integrity", Integrity(site)),

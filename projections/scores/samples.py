@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -105,11 +106,15 @@ class SamplesUnusable(Exception):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line of a `samples.jsonl`: its number from 1, its bytes, and the sample; None if it is not a JSON object."""
+    """A line of a `samples.jsonl`: its number from 1, its bytes, and the sample; None if it is not a JSON object.
+
+    `offset` is its first byte in the file, if it is read from one.
+    """
 
     number: int
     text: bytes
     row: Json | None
+    offset: int = 0
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -172,23 +177,81 @@ def recorded_lines(folder: Path, artifacts: Iterable[Artifact], elsewhere: Elsew
 
     The digest is known only after the last line. So if SamplesUnusable is raised then, drop the lines that came before.
     """
-    artifact = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
-    if artifact is None:
+    for line in recorded_texts(folder, artifacts, elsewhere):
+        yield msgspec.structs.replace(line, row=_decode(line.text))
+
+
+def recorded_texts(folder: Path, artifacts: Iterable[Artifact], elsewhere: Elsewhere | None = None) -> Iterator[Line]:
+    """The same without the samples, for readers who need few of them: the `row` of each is None."""
+    artifact = _artifact(artifacts)
+    with _opened(folder, artifact, elsewhere) as file:
+        seen = sha256()
+        size = 0
+
+        def add(content: bytes) -> None:
+            nonlocal size
+            size += len(content)
+            seen.update(content)
+
+        for number, text in enumerate(bounded_lines(file, add), 1):
+            if text.strip():
+                yield Line(number, text, None, size - len(text))
+        if seen.hexdigest() != artifact.sha256:
+            raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
+
+
+def lines_at(
+    folder: Path,
+    artifacts: Iterable[Artifact],
+    places: Iterable[tuple[int, int]],
+    elsewhere: Elsewhere | None = None,
+) -> Iterator[Line]:
+    """Lines at some places of the file, each given by its offset and its bytes, without its number.
+
+    Only the size of the file is compared with what was recorded: the caller must know the digest of each line from
+    `recorded_texts`. Raises SamplesUnusable.
+    """
+    with _opened(folder, _artifact(artifacts), elsewhere) as file:
+        for offset, length in places:
+            file.seek(offset)
+            text = file.read(length)
+            yield Line(0, text, _decode(text), offset)
+
+
+def samples_state(folder: Path, artifacts: Iterable[Artifact]) -> tuple[int, ...]:
+    """What changes if another program changes the file here: its inode, its size and its times.
+
+    A file of a store has no state: each time that it is brought here, its digest is checked. Raises SamplesUnusable.
+    """
+    artifact = _artifact(artifacts)
+    if not os.path.lexists(folder / artifact.path):
+        return ()
+    with _opened(folder, artifact, None) as file:
+        found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _artifact(artifacts: Iterable[Artifact]) -> Artifact:
+    found = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
+    if found is None:
         raise SamplesUnusable("no samples were recorded")
-    seen = sha256()
+    return found
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, artifact: Artifact, elsewhere: Elsewhere | None) -> Iterator[BinaryIO]:
+    """The file of samples that a run recorded, if it has the recorded size. Raises SamplesUnusable."""
     try:
         with open_recorded(folder, artifact, elsewhere) as file:
             if os.fstat(file.fileno()).st_size != artifact.bytes:
                 raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
-            yield from read_lines(bounded_lines(file, seen.update))
+            yield file
     except Missing:
         raise SamplesUnusable(f"{SAMPLES} is gone") from None
     except NotReadable as problem:
         raise SamplesUnusable(f"{SAMPLES} {problem}") from None
     except OSError as problem:
         raise SamplesUnusable(f"{SAMPLES} cannot be read: {problem.strerror}") from problem
-    if seen.hexdigest() != artifact.sha256:
-        raise SamplesUnusable(f"{SAMPLES} is not the file that was recorded")
 
 
 def _collect(lines: Iterable[Line]) -> Recorded:

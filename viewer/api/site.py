@@ -14,6 +14,8 @@ from ..index.notable import NotableEvents
 from ..index.pairing import Pairs
 from ..index.proof import ChainProof
 from ..index.row import RunRow
+from ..index.sample_table import SampleTables
+from ..index.trajectories import TrajectoryFiles
 from .answers import Replies
 from .metrics import Metrics
 
@@ -27,6 +29,8 @@ def _stale(view: View) -> Iterable[str]:
 class Site(msgspec.Struct, frozen=True):
     """The history, the proof of its chain, kept answers, counts of requests, the server's end, kept tests, corrections.
 
+    And the samples and trajectories that were read last.
+
     Slow answers are built one at a time: side by side they would take as long, and the memory of all.
     """
 
@@ -38,6 +42,8 @@ class Site(msgspec.Struct, frozen=True):
     slow: threading.Lock
     pairs: Pairs
     notable: NotableEvents
+    samples: SampleTables = msgspec.field(default_factory=SampleTables)
+    trajectories: TrajectoryFiles = msgspec.field(default_factory=TrajectoryFiles)
 
     def answer(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any
 
 import falcon
 import msgspec
@@ -12,17 +12,14 @@ from ...ledger.fold import Run
 from ...projections.scores.comparison import Comparison, compare
 from ...projections.scores.leaderboard import Score
 from ...projections.scores.means import mean
-from ...projections.scores.samples import SampleScores, SamplesUnusable, read_rows, read_samples
+from ...projections.scores.samples import SampleScores, read_samples
 from ...projections.scores.selection import ListedCatalogue, Selection, SelectionError, select
 from ...projections.sqlite.database import read_groups
-from ..api.answers import answer
-from ..api.parameters import AS_OF, OFFSET, BadParameter, Form, Parameter, limit
+from ..api.parameters import AS_OF, BadParameter, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, NoSuchMoment
 from ..index.row import RunRow, as_run
 from .leaderboard import INCLUDE
-from .run import find_run
-from .samples import MAX_SAMPLES, outcome_of
 
 _MAX_SIDES = 6
 _SHOWN = ("both", "only_a", "only_b", "neither")
@@ -120,101 +117,3 @@ def _spent(score: Score | None, known: Mapping[str, RunRow]) -> Spent | None:
         middle("input_tokens"),
         middle("output_tokens"),
     )
-
-
-class PairCounts(msgspec.Struct, frozen=True):
-    """The number of samples that both runs answer correctly, only one of them, or neither.
-
-    `unpaired` samples are in one run only, or nothing says whether both answers are correct.
-    """
-
-    both: int = 0
-    only_a: int = 0
-    only_b: int = 0
-    neither: int = 0
-    unpaired: int = 0
-
-
-class Pair(msgspec.Struct, frozen=True):
-    """A sample as both runs answered it."""
-
-    id: str
-    outcome: Literal["both", "only_a", "only_b", "neither"]
-    a: dict[str, Any]
-    b: dict[str, Any]
-
-
-class PairList(msgspec.Struct, frozen=True):
-    """A page of pairs; `total` counts what is shown, `counts` all.
-
-    If the samples of a run cannot be used, the list is empty, and `problem` names the run and the reason. `notes` name
-    lines that were left out.
-    """
-
-    counts: PairCounts
-    total: int
-    samples: list[Pair]
-    problem: str = ""
-    notes: list[str] = []
-
-
-class CompareSamples:
-    """Two runs, sample by sample: which of them answers correctly."""
-
-    about = "Two runs sample by sample: both correct, only one, neither"
-    parameters = Form(
-        Parameter("a", "the id of a run", is_required=True),
-        Parameter("b", "the id of another", is_required=True),
-        Parameter("show", "only samples with this outcome", "choice", choices=_SHOWN),
-        OFFSET,
-        limit(100, MAX_SAMPLES),
-    )
-    answer = PairList
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """The samples that both have, in the order of the first."""
-        asked = self.parameters.read(req)
-        runs = [find_run(self._site, asked[name]) for name in ("a", "b")]
-        read = []
-        notes = []
-        for run in runs:
-            try:
-                recorded = read_rows(run, self._site.archive.workspace)
-            except SamplesUnusable as problem:
-                answer(req, resp, PairList(PairCounts(), 0, [], problem=f"{run.run_id}: {problem}"))
-                return
-            read.append({str(sample["id"]): sample for sample in recorded.rows})
-            if recorded.note:
-                notes.append(f"{run.run_id}: {recorded.note}")
-        answer(req, resp, _pairs(read[0], read[1], asked, notes))
-
-    on_head = on_get
-
-
-_Samples = dict[str, dict[str, Any]]
-
-
-def _pairs(a: _Samples, b: _Samples, asked: dict[str, Any], notes: list[str]) -> PairList:
-    judged_a, judged_b = ({id: sample for id, sample in some.items() if _is_judged(sample)} for some in (a, b))
-    pairs = [
-        Pair(id, _outcome(sample, judged_b[id]), sample, judged_b[id])
-        for id, sample in judged_a.items()
-        if id in judged_b
-    ]
-    shown = [pair for pair in pairs if asked["show"] in (None, pair.outcome)]
-    counts = {name: sum(pair.outcome == name for pair in pairs) for name in _SHOWN}
-    page = shown[asked["offset"] : asked["offset"] + asked["limit"]]
-    unpaired = len(a.keys() | b.keys()) - len(pairs)
-    return PairList(PairCounts(**counts, unpaired=unpaired), len(shown), page, notes=notes)
-
-
-def _is_judged(sample: dict[str, Any]) -> bool:
-    return outcome_of(sample) in ("correct", "incorrect")
-
-
-def _outcome(a: dict[str, Any], b: dict[str, Any]) -> Literal["both", "only_a", "only_b", "neither"]:
-    name = _SHOWN[0 if a["correct"] and b["correct"] else 1 if a["correct"] else 2 if b["correct"] else 3]
-    return cast('Literal["both", "only_a", "only_b", "neither"]', name)

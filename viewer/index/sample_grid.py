@@ -1,0 +1,202 @@
+"""The samples of a task as a grid: a row for each sample, a column for each contender, and its repeats behind it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...ledger.events import Artifact
+from ...ledger.files.elsewhere import Elsewhere
+from ...projections.scores.samples import Line, SamplesUnusable, read_lines, recorded_texts
+from ...projections.scores.scorers import category_of
+
+MAX_CONTENDERS = 30
+MAX_SAMPLES = 100_000
+MAX_REPEATS = 5
+MAX_READ = 3_000_000
+"""Samples that are read for one grid: repeats beyond it are left out, the oldest first."""
+
+_NONE = math.nan
+_ERROR = -math.inf
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A run whose samples are read."""
+
+    run_id: str
+    folder: Path
+    artifacts: Sequence[Artifact]
+    samples: int
+    elsewhere: Elsewhere | None = None
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A contender in the grid: its runs with samples, the newest first, and why others have none that can be used."""
+
+    sources: list[Source]
+    scores: list[array[float]]
+    problems: list[str]
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """A contender on a sample, by its newest run. `score` is None if it ended in an error.
+
+    `repeats` are its runs with this sample, `solved` of them scored 1, and `flaky` says that they do not agree.
+    """
+
+    score: float | None
+    is_error: bool
+    repeats: int
+    solved: int
+    flaky: bool
+
+
+class Grid:
+    """The scores of a task's samples, four bytes for each sample of a run."""
+
+    def __init__(self, contenders: Sequence[Sequence[Source]]) -> None:
+        """Read the samples of each contender's runs, of each the newest first."""
+        self.ids: list[str] = []
+        self.categories: dict[str, str] = {}
+        self.columns = [Column([], [], []) for _ in contenders]
+        self.left_out = 0
+        self._known: dict[str, int] = {}
+        read = 0
+        for repeat in range(MAX_REPEATS):
+            for column, sources in zip(self.columns, contenders, strict=True):
+                if repeat >= len(sources):
+                    continue
+                if repeat and read + sources[repeat].samples > MAX_READ:
+                    self.left_out += 1
+                    continue
+                read += self._read(column, sources[repeat])
+        for column in self.columns:
+            for scores in column.scores:
+                scores.extend([_NONE] * (len(self.ids) - len(scores)))
+        self.difficulties = array("d", map(self._difficulty, range(len(self.ids))))
+
+    def _read(self, column: Column, source: Source) -> int:
+        scores = array("f", [_NONE]) * len(self.ids)
+        seen = 0
+        try:
+            for name, score, category in _scores(source):
+                at = self._known.get(name)
+                if at is None:
+                    if len(self.ids) >= MAX_SAMPLES:
+                        continue
+                    at = self._known[name] = len(self.ids)
+                    self.ids.append(name)
+                    if category:
+                        self.categories[name] = category
+                scores.extend([_NONE] * (at + 1 - len(scores)))
+                scores[at] = score
+                seen += 1
+        except SamplesUnusable as problem:
+            column.problems.append(f"{source.run_id}: {problem}")
+            return seen
+        column.sources.append(source)
+        column.scores.append(scores)
+        return seen
+
+    def cell(self, column: int, at: int) -> Cell | None:
+        """A contender on a sample; None if none of its runs has the sample."""
+        found = [scores[at] for scores in self.columns[column].scores if not math.isnan(scores[at])]
+        if not found:
+            return None
+        newest = found[0]
+        known = [score for score in found if score != _ERROR]
+        return Cell(
+            score=None if newest == _ERROR else newest,
+            is_error=newest == _ERROR,
+            repeats=len(found),
+            solved=sum(score == 1.0 for score in known),
+            flaky=len(set(known)) > 1,
+        )
+
+    def _difficulty(self, at: int) -> float:
+        """The mean of the contenders' newest scores on a sample; an error counts as 0. NaN if no contender has it."""
+        found = [
+            0.0 if scores[0][at] == _ERROR else scores[0][at]
+            for column in self.columns
+            if (scores := column.scores) and not math.isnan(scores[0][at])
+        ]
+        return math.fsum(found) / len(found) if found else _NONE
+
+    def newest(self, at: int) -> list[float]:
+        """The newest score of each contender that has the sample; minus infinity for an error."""
+        return [scores[0][at] for column in self.columns if (scores := column.scores) and not math.isnan(scores[0][at])]
+
+    def is_flaky(self, at: int) -> bool:
+        """Whether the repeats of a contender do not agree."""
+        for column in self.columns:
+            found = {scores[at] for scores in column.scores if not math.isnan(scores[at])} - {_ERROR}
+            if len(found) > 1:
+                return True
+        return False
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether every score is 0 or 1."""
+        return all(
+            score in (0.0, 1.0, _ERROR) or math.isnan(score)
+            for column in self.columns
+            for scores in column.scores
+            for score in set(scores)
+        )
+
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest score."""
+        found = {score for column in self.columns for scores in column.scores for score in set(scores)}
+        known = [score for score in found if math.isfinite(score)]
+        return (min(known), max(known)) if known else (0.0, 1.0)
+
+
+class _Lean(msgspec.Struct):
+    """What a grid needs of a sample: to skip its transcript is several times faster than to decode it."""
+
+    id: Any = None
+    score: Any = None
+    correct: Any = None
+    error: Any = None
+    category: Any = None
+    topic: Any = None
+    subject: Any = None
+    domain: Any = None
+    subset: Any = None
+    group: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Lean)
+
+
+def _scores(source: Source) -> Iterator[tuple[str, float, str]]:
+    """The id, the score and the category of each sample that has an id. Raises SamplesUnusable."""
+    for line in recorded_texts(source.folder, source.artifacts, source.elsewhere):
+        row = _row(line)
+        if row is None or row.get("id") is None:
+            continue
+        yield str(row["id"]), _score(row), category_of(row)
+
+
+def _row(line: Line) -> Mapping[str, Any] | None:
+    try:
+        return msgspec.structs.asdict(_decoder.decode(line.text))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return next((one.row for one in read_lines([line.text])), None)
+
+
+def _score(row: Mapping[str, Any]) -> float:
+    if row.get("error"):
+        return _ERROR
+    score = row.get("score") if row.get("score") is not None else row.get("correct")
+    if not isinstance(score, bool | int | float):
+        return _NONE
+    try:
+        return float(score) if math.isfinite(score) else _NONE
+    except OverflowError:
+        return _NONE
