@@ -23,7 +23,7 @@ _PAGE = Path(__file__).with_name("page")
 _ROWS_AT_ONCE = 1000
 _DAYS = (1, 7, 30, 365)
 _IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+)\.js"')
-_STYLESHEET = re.compile(r'<link rel="stylesheet" href="/css/([\w-]+\.css)">\n')
+_STYLESHEET = re.compile(r'<link rel="stylesheet" href="css/([\w-]+\.css)">\n')
 
 
 def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, with_charts: bool = True) -> int:
@@ -103,12 +103,12 @@ def _page(inside: dict[str, Any], charts: str) -> str:
     page = page.replace('<html lang="en">', '<html lang="en" data-inside>')
     page = _STYLESHEET.sub(lambda found: f"<style>\n{_read('css', found[1])}</style>\n", page)
     icon = base64.b64encode((_PAGE / "icon.svg").read_bytes()).decode()
-    page = page.replace("/icon.svg", f"data:image/svg+xml;base64,{icon}")
-    page = page.replace('<script src="/js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
+    page = page.replace("icon.svg", f"data:image/svg+xml;base64,{icon}")
+    page = page.replace('<script src="js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
     start = '<script type="module">import "page/offline.js"; import("page/main.js");</script>'
     script = f"{_data(inside)}\n<script>{_script(charts)}</script>\n{_modules()}\n{start}"
     # At the end of the body: the import map must come before the modules, and the data are long.
-    page = page.replace('<script type="module" src="/js/main.js"></script>\n', "")
+    page = page.replace('<script type="module" src="js/main.js"></script>\n', "")
     return page.replace("</body>", f"{script}\n</body>")
 
 

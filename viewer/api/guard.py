@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import falcon
 
+from .visitor import user_of
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # No inline code, no other origin, no frame: text of a ledger cannot become a program in the page.
@@ -51,7 +53,8 @@ class Guard:
                 "--allowed-host",
             )
         self._check_origin(req)
-        if self._token is not None and req.path not in _OPEN:
+        # Whom a trusted proxy has signed in needs no token.
+        if self._token is not None and req.path not in _OPEN and user_of(req) is None:
             self._check_token(req, resp, self._token)
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, succeeded: bool) -> None:
@@ -92,13 +95,18 @@ class Guard:
         given = req.params.get("token", "")
         if isinstance(given, str) and _equal(given, token):
             resp.set_cookie(
-                _cookie(req), token, http_only=True, same_site="Strict", secure=req.scheme == "https", path="/"
+                _cookie(req),
+                token,
+                http_only=True,
+                same_site="Strict",
+                secure=req.scheme == "https",
+                path=f"{req.root_path}/",
             )
             if req.path == "/" and _is_opened_by_hand(req):
                 # Neither the address nor the browser's history should keep the token. After a foreign link the page
                 # itself removes it: then the browser would not send the cookie with the redirect.
                 others = [(name, value) for name, value in parse_qsl(req.query_string) if name != "token"]
-                raise falcon.HTTPSeeOther("/" + (f"?{urlencode(others)}" if others else ""))
+                raise falcon.HTTPSeeOther("./" + (f"?{urlencode(others)}" if others else ""))
             return
         kind, _, carried = (req.get_header("Authorization") or "").partition(" ")
         if kind.lower() == "bearer" and _equal(carried.strip(), token):

@@ -54,7 +54,8 @@ class Description:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The document."""
         self.parameters.read(req)
-        answer(req, resp, self._document)
+        # Behind a proxy, the API begins at the proxy's prefix.
+        answer(req, resp, {**self._document, "servers": [{"url": req.root_path or "/"}]})
 
     on_head = on_get
 

@@ -21,9 +21,15 @@ class RawPath:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Restore the path that the client sent."""
         sent = req.env.get("REQUEST_URI") or req.env.get("RAW_URI") or ""
-        path = sent.partition("?")[0]
-        if path.startswith("/"):  # If it is a whole URL, the path of the server is kept.
-            req.path = path.rstrip("/") or "/"
+        path, _, query = sent.partition("?")
+        if not path.startswith("/"):
+            return  # If it is a whole URL, the path of the server is kept.
+        if (prefix := req.root_path) and path == prefix:
+            # The page's own addresses are relative, so its address must end with a slash.
+            raise falcon.HTTPFound(f"{prefix}/" + (f"?{query}" if query else ""))
+        if prefix and path.startswith(f"{prefix}/"):  # Some proxies take the prefix off, some do not.
+            path = path[len(prefix) :]
+        req.path = path.rstrip("/") or "/"
 
 
 class _Part(BaseConverter):

@@ -110,6 +110,7 @@ def create_limited_server(app: Any, listening: socket.socket, threads: int) -> L
         connection_limit=CONNECTIONS,
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES,
+        clear_untrusted_proxy_headers=False,  # `proxy.behind` does it, for each peer.
         channel_request_lookahead=1,  # So that the server notices when the reader of a stream has gone.
     )
     about = (listening.family, listening.type, listening.proto, listening.getsockname())

@@ -18,8 +18,10 @@ from ...projections.sqlite.keeping import Notice
 from ...projections.workspace import Workspace
 from ..api.guard import LOOPBACK
 from ..app import create_app
+from .proxy import Proxy, behind
 
 THREADS = 8
+NO_PROXY = Proxy()
 _MAX_STREAMS = 4
 """Browsers open at most six connections to one server: with six streams, their other requests would wait."""
 
@@ -40,20 +42,22 @@ def serve(
     port: int,
     on_ready: Callable[[str], None],
     allowed_hosts: Collection[str] = (),
+    proxy: Proxy = NO_PROXY,
+    token: str | None = None,
     threads: int = THREADS,
     notice: Notice | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL. Port 0 takes any free one.
 
-    On an address that others can reach, visitors need the token in that URL. `allowed_hosts` are more names under which
-    the page may be visited, such as that of a proxy. `notice`: as in `create_app`. Raises PortInUse, and ViewerError if
-    the address cannot be used.
+    On an address that others can reach, visitors need the token in that URL: `token`, or else a random one.
+    `allowed_hosts` are more names under which the page may be visited, such as that of a `proxy`; whom a trusted proxy
+    names needs no token. `notice`: as in `create_app`. Raises PortInUse, and ViewerError if the address cannot be used.
     """
     from .channels import create_limited_server
 
     # Do not log requests that wait for a thread.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    token = None if host in LOOPBACK else secrets.token_urlsafe(24)
+    token = token or (None if host in LOOPBACK else secrets.token_urlsafe(24))
     listening = _listen(host, port)
     with contextlib.closing(listening):
         bound = listening.getsockname()[1]
@@ -68,9 +72,9 @@ def serve(
             eager=True,
             notice=notice,
         )
-        server = create_limited_server(app, listening, threads)
+        server = create_limited_server(behind(proxy, app), listening, threads)
         shown = f"[{host}]" if ":" in host else host
-        on_ready(f"http://{shown}:{bound}/" + (f"?token={token}" if token else ""))
+        on_ready(f"http://{shown}:{bound}{proxy.prefix}/" + (f"?token={token}" if token else ""))
         with _ended_by_signals(closing), contextlib.suppress(KeyboardInterrupt):
             server.run()
         server.close()

@@ -56,8 +56,11 @@ export function address(path, query = {}, past = true) {
   const asked = query instanceof URLSearchParams ? new URLSearchParams(query) : named(query);
   if (past && ledger.asOf !== null) asked.set("as_of", ledger.asOf);
   const text = asked.toString();
-  return text ? `${path}?${text}` : path;
+  return relative(text ? `${path}?${text}` : path);
 }
+
+/** A path of the server, relative to the page: a proxy may serve both below a prefix. @param {string} path */
+export const relative = (path) => path.replace(/^\/+/, "");
 
 /** @param {Record<string, any>} query */
 function named(query) {
@@ -72,7 +75,7 @@ function named(query) {
 async function ask(url, how) {
   let response;
   try {
-    response = await fetch(url, how);
+    response = await fetch(relative(url), how);
   } catch (problem) {
     if (how.signal?.aborted) throw problem;
     throw new ApiError("The viewer's server does not answer. Is `benchmarks serve-viewer` still running?");
@@ -96,4 +99,4 @@ export async function getPiece(
   };
 }
 
-export const runPath = (/** @type {string} */ runId) => `/api/runs/${encodeURIComponent(runId)}`;
+export const runPath = (/** @type {string} */ runId) => `api/runs/${encodeURIComponent(runId)}`;

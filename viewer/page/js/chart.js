@@ -1,6 +1,6 @@
 // Charts: Vega-Lite specifications, drawn by a script that is loaded when the first chart is shown.
 
-import { get } from "./api.js";
+import { get, relative } from "./api.js";
 import { h } from "./dom.js";
 import { visibleIn } from "./visible.js";
 
@@ -12,7 +12,7 @@ function drawer() {
   const inside = /** @type {any} */ (window).vegaEmbed;
   if (inside) return Promise.resolve(inside);
   loading ??= get("/api/charts", { past: false })
-    .then((answer) => script(answer?.value.script))
+    .then((answer) => script(relative(answer?.value.script)))
     .then(() => /** @type {any} */ (window).vegaEmbed);
   loading.catch(() => (loading = null)); // The next chart tries again.
   return loading;

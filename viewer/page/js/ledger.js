@@ -71,7 +71,7 @@ class Ledger extends EventTarget {
 
   #open() {
     if (IS_FILE || this.#source || this.asOf !== null || this.head === null || document.hidden) return;
-    const source = new EventSource(`/api/stream?after=${this.head.position}`);
+    const source = new EventSource(`api/stream?after=${this.head.position}`);
     const data = (/** @type {MessageEvent} */ event) => JSON.parse(event.data);
     source.onopen = () => this.#here();
     source.onerror = () => this.#gone(source);
