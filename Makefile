@@ -67,6 +67,8 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/developing: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what tests need into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@# Another implementation of transparency logs, which tests compare with. It asks for 3.12, and runs on 3.11 too.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python 'aics-tlog==0.2.1'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/clustering: pyproject.toml | $(VENV)/developing

@@ -10,6 +10,8 @@ from ..events import Record
 from ..storage import codec
 from ..storage.chain import GENESIS, Head, last_of
 from ..store import BEGINNING, EventStore, Finding
+from .edge import Edge
+from .tree import EMPTY_ROOT, hashes_in, leaves_of
 
 
 class Envelopes:
@@ -39,30 +41,57 @@ class Envelopes:
             ids.add(one.id)
 
 
+class Marks:
+    """Notes the hash of the event, and the root of the tree, at some positions of a ledger; both as hex."""
+
+    def __init__(self, positions: Iterable[int]) -> None:
+        self.hashes = {0: GENESIS}
+        self.roots = {0: EMPTY_ROOT.hex()}
+        self._waiting = sorted({position for position in positions if position > 0})
+        self._edge = Edge()
+
+    def see(self, hashes: list[str]) -> None:
+        """Take the hashes of the next events. After the last position this costs nothing."""
+        while self._waiting and hashes:
+            position = self._waiting[0]
+            some, hashes = hashes[: position - self._edge.size], hashes[position - self._edge.size :]
+            for _ in self._edge.add(leaves_of(some)):
+                pass  # The tiles are not needed.
+            if self._edge.size == position:
+                self._waiting.pop(0)
+                self.hashes[position], self.roots[position] = some[-1], self._edge.root().hex()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no later position is wanted."""
+        return not self._waiting
+
+
 class Lines(msgspec.Struct, frozen=True):
-    """The result for the lines up to `head`; `known_hash` is the hash of the requested event."""
+    """The result for the lines up to `head`; `hashes` and `roots` are those at the requested positions."""
 
     head: Head
     first_hash: str
-    known_hash: str
+    hashes: dict[int, str]
+    roots: dict[int, str]
     findings: list[Finding]
 
 
-def prove_lines(store: EventStore, known: int) -> Lines:
-    """Prove the chain of a whole ledger, and check the envelopes. `known` is the position whose hash is returned.
+def prove_lines(store: EventStore, positions: Iterable[int]) -> Lines:
+    """Prove the chain of a whole ledger, and check the envelopes. Hashes and roots at `positions` are returned.
 
     Raises LedgerDamaged at the first break, and BadLine for a line that is not an event.
     """
-    envelopes = Envelopes()
-    head, first_hash, known_hash = BEGINNING, GENESIS, GENESIS
+    envelopes, marks = Envelopes(), Marks(positions)
+    head, first_hash = BEGINNING, GENESIS
     for lines in store.prove():
-        before, head = head, last_of(lines)
+        head = last_of(lines)
         if first_hash == GENESIS:
             first_hash = last_of(lines[: lines.index(b"\n") + 1]).hash
-        if before.seq < known <= head.seq:
-            known_hash = codec.split(lines)[known - before.seq - 1][-66:-2].decode()
+        if not marks.is_done:
+            marks.see(hashes_in(codec.split(lines)))
         envelopes.see(codec.read_envelopes(lines))
-    return Lines(head, first_hash, known_hash, envelopes.findings)
+    return Lines(head, first_hash, marks.hashes, marks.roots, envelopes.findings)
 
 
 def pieces_until(store: EventStore, end: int) -> Iterator[list[Record]]:

@@ -1,6 +1,6 @@
 """The second process of a verification: it proves the lines while the first one checks their meaning.
 
-`python -m benchmarks.ledger.proof.second URL POSITION` writes its result as MessagePack, or nothing if a line is
+`python -m benchmarks.ledger.proof.second URL POSITION...` writes its result as MessagePack, or nothing if a line is
 damaged: the first process then finds the place.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import msgspec
 
@@ -20,9 +21,9 @@ from .lines import Lines, prove_lines
 class SecondProcess:
     """A process that proves the lines of a ledger. It starts at once."""
 
-    def __init__(self, url: str, known: int) -> None:
-        """`known` is the position whose hash is returned. Raises OSError."""
-        command = [sys.executable, "-P", "-m", __spec__.name, url, str(known)]
+    def __init__(self, url: str, positions: Iterable[int]) -> None:
+        """Hashes and roots at `positions` are returned. Raises OSError."""
+        command = [sys.executable, "-P", "-m", __spec__.name, url, *map(str, positions)]
         # Its errors are not needed: the first process reports an interrupt, and reads damaged lines again.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -43,10 +44,10 @@ class SecondProcess:
         self._process.communicate()
 
 
-def main(url: str, known: str) -> int:
+def main(url: str, *positions: str) -> int:
     """Prove the lines of the ledger at that URL."""
     try:
-        lines = prove_lines(open_store(url, notice=lambda _: None), int(known))
+        lines = prove_lines(open_store(url, notice=lambda _: None), map(int, positions))
     except (LedgerError, BadLine, OSError):
         return 1
     sys.stdout.buffer.write(msgspec.msgpack.encode(lines))

@@ -19,9 +19,10 @@ from ..origins import Origins, may_speak
 from ..storage import codec
 from ..storage.chain import GENESIS, BadLine, Head, origin_of
 from ..store import EventStore, Finding
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, held_head
 from .files import FileCheck, Files, FolderOf
-from .lines import Envelopes, Lines, pieces_until
+from .kept import forget_wrong, kept_state
+from .lines import Envelopes, Lines, Marks, pieces_until
 from .second import SecondProcess
 from .start import Start, start_after
 
@@ -92,9 +93,12 @@ def verify(
 
 
 def _verify_since(store: EventStore, since: Checkpoint, files: Files | None, aside_too: Positions) -> Report:
-    head = Head(since.position, since.hash)
     broken: LedgerDamaged | None = None
-    if not store.holds(head):
+    try:
+        head = held_head(store, since)
+    except LedgerDamaged as problem:
+        return _without_checkpoint(store, since, problem)
+    if head is None:
         return _without_checkpoint(store, since)
     verification = Verification(store, since, aside_too, start_after(store, head))
     try:
@@ -105,13 +109,15 @@ def _verify_since(store: EventStore, since: Checkpoint, files: Files | None, asi
     return verification.report(broken, files)
 
 
-def _without_checkpoint(store: EventStore, since: Checkpoint) -> Report:
-    """The report on a ledger that does not hold the event of a checkpoint."""
+def _without_checkpoint(store: EventStore, since: Checkpoint, broken: LedgerDamaged | None = None) -> Report:
+    """The report on a ledger that does not hold the history of a checkpoint, or is `broken` after it."""
     try:
         position = store.head().seq
-        damage = list(against(since, since.origin, position, ""))
+        damage = list(against(since, since.origin, position, ()))
     except LedgerDamaged as problem:
-        damage = [Finding(problem.trusted + 1, str(problem))]
+        broken = problem
+    if broken is not None:
+        damage = [Finding(broken.trusted + 1, str(broken))]
     return Report(
         origin=since.origin,
         position=0,
@@ -139,7 +145,7 @@ def _is_large(store: EventStore) -> bool:
 def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> Verification | None:
     """The verification of a ledger by two processes; None if something is wrong with its lines."""
     try:
-        second = SecondProcess(store.url, checkpoint.position if checkpoint else 0)
+        second = SecondProcess(store.url, _positions(store, checkpoint))
     except OSError:
         return None
     try:
@@ -159,6 +165,12 @@ def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: 
     return verification if verification.take(lines) else None
 
 
+def _positions(store: EventStore, checkpoint: Checkpoint | None) -> list[int]:
+    """The positions at which the hash of the event and the root of the tree are wanted."""
+    kept = kept_state(store)
+    return [*([checkpoint.position] if checkpoint else []), *([kept.size] if kept else [])]
+
+
 class Verification:
     """The state of a verification: it takes events in order, each proven to continue the chain.
 
@@ -176,18 +188,17 @@ class Verification:
         self._history = start.history if start else History(aside=self._aside)
         self.head = start.head if start else Head()
         self._first_hash = start.first_hash if start else GENESIS
-        self._known_hash = start.head.hash if start else GENESIS
+        self._marks = Marks([] if start else _positions(store, checkpoint))
         self._firsts = dict(start.firsts) if start else {}
         self._envelopes = Envelopes(start.versions, is_late=True) if start else Envelopes()
         self._merges: list[Record] = []
 
     def see(self, records: list[Record]) -> None:
         """Check the next events."""
-        checkpoint = self._checkpoint
         if records[0].seq == 1:
             self._first_hash = records[0].hash
-        if checkpoint and records[0].seq <= checkpoint.position <= records[-1].seq:
-            self._known_hash = records[checkpoint.position - records[0].seq].hash
+        if not self._marks.is_done:
+            self._marks.see([record.hash for record in records])
         self._envelopes.see(records)
         self.read(records)
 
@@ -202,7 +213,8 @@ class Verification:
 
     def take(self, lines: Lines) -> bool:
         """Take the result of the other process. Returns whether its lines are those of the events that were read."""
-        self._first_hash, self._known_hash = lines.first_hash, lines.known_hash
+        self._first_hash = lines.first_hash
+        self._marks.hashes, self._marks.roots = lines.hashes, lines.roots
         self._envelopes.findings = [finding for finding in lines.findings if finding.seq <= self.head.seq]
         return lines.head.seq > self.head.seq or lines.head == self.head
 
@@ -212,6 +224,8 @@ class Verification:
         damage, notes = self._damage(broken)
         if not (damage or since or self._aside - self._declared) and is_wrong(self._store, history):
             notes.append("the index did not say what the ledger says: it was removed, and will be built anew")
+        if not damage and not since and forget_wrong(self._store, self._marks.hashes, self._marks.roots):
+            notes.append("the tiles beside the ledger were not those of its tree: they were removed")
         origins = Origins(self._all_merges(), self._first_hash)
         false_claims = _after(since, origins.faults(self._store))
         problems = _after(since, self._problems(origins))
@@ -248,6 +262,12 @@ class Verification:
                 yield finding
         yield from _of_others(self._store, origins, self._history, self._firsts, self._aside)
 
+    def _known_hashes(self, position: int) -> set[str]:
+        """What a checkpoint of that position may say: the root of the tree, or the hash of the event."""
+        if self._start is not None:  # `held_head` has compared it.
+            return {self._checkpoint.hash} if self._checkpoint else set()
+        return {known[position] for known in (self._marks.hashes, self._marks.roots) if position in known}
+
     def _damage(self, broken: LedgerDamaged | None) -> tuple[list[Finding], list[str]]:
         """Damage of the bytes, or differences from the checkpoint; and remarks."""
         damage = [Finding(broken.trusted + 1, str(broken))] if broken else []
@@ -256,7 +276,8 @@ class Verification:
         for remark in self._store.examine(broken) if broken or not self._start else ():
             damage.append(remark) if isinstance(remark, Finding) else notes.append(remark)
         if self._checkpoint:
-            damage += against(self._checkpoint, origin_of(self._first_hash), self.head.seq, self._known_hash)
+            known = self._known_hashes(self._checkpoint.position)
+            damage += against(self._checkpoint, origin_of(self._first_hash), self.head.seq, known)
         return damage, notes
 
 
@@ -316,16 +337,16 @@ def _of_others(
                 yield Finding(record.seq, f"{record.stream}: {record.type} by a ledger in which it did not begin")
 
 
-def against(checkpoint: Checkpoint, origin: str, position: int, known_hash: str) -> Iterator[Finding]:
-    """How the history differs from a checkpoint; `known_hash` is the hash of the event at its position."""
+def against(checkpoint: Checkpoint, origin: str, position: int, known: Collection[str]) -> Iterator[Finding]:
+    """How the history differs from a checkpoint; `known` is what it may say of its position."""
     if checkpoint.position > position:
         fault = (
             f"the checkpoint has {checkpoint.position} events, but the ledger has {position}: the others were cut off"
         )
         yield Finding(position + 1, fault)
-    elif checkpoint.hash != known_hash:
+    elif checkpoint.hash not in known:
         yield Finding(checkpoint.position, "the checkpoint has another event here: the history was rewritten")
-    elif checkpoint.position and checkpoint.origin != origin:
+    elif checkpoint.position and not checkpoint.has_public_name and checkpoint.origin != origin:
         yield Finding(1, f"the checkpoint is of {checkpoint.origin}, but this ledger is {origin}")
 
 

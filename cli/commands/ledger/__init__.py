@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...group import Group
-from . import checking, events, exchange
+from . import checking, events, exchange, proofs
 
 
 @click.group(cls=Group)
@@ -19,8 +19,11 @@ for _command in (
     checking.stat,
     checking.verify,
     checking.head,
-    checking.checkpoint,
-    checking.keygen,
+    proofs.keygen,
+    proofs.checkpoint,
+    proofs.prove,
+    proofs.verify_proof,
+    proofs.tiles,
     exchange.export,
     exchange.import_,
     exchange.copy,

@@ -1,26 +1,23 @@
-"""`ledger verify`, `head`, `checkpoint`, `keygen` and `stat`: proof that the events are unchanged."""
+"""`ledger verify`, `head` and `stat`: proof that the events are unchanged."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
-from ....adapters.regular_file import read_regular
 from ....ledger.fold import Run
 from ....ledger.index.keeping import survey
-from ....ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
-from ....ledger.proof.signing import new_signer, parse_signer, parse_verifier
+from ....ledger.proof.signing import parse_verifier
 from ....ledger.proof.verify import Report
 from ....ledger.proof.verify import verify as verify_ledger
 from ....ledger.store import Finding
 from ....orchestrator.errors import UsageError
 from ....projections.workspace import Workspace
 from ...context import Place, in_place, json_option, print_json
+from ...notes import checkpoint_in, key_text, read_note
 from ...printing import print_facts, print_table
 
 RIGHT = ("events", "bytes")
@@ -34,7 +31,7 @@ RIGHT = ("events", "bytes")
     metavar="FILE",
     help="Check that the ledger continues this checkpoint.",
 )
-@click.option("--since", metavar="FILE", help="Check only what came after this checkpoint.")
+@click.option("--since", metavar="FILE", help="Check that the ledger continues this checkpoint, and what came after.")
 @click.option("--expect-head", metavar="HASH", help="Check that the last event has this hash.")
 @click.option(
     "--verify-key", metavar="KEY", help="Check that this key (or the one in this file) signed the checkpoint."
@@ -58,11 +55,11 @@ def verify(
     if since and note_file:
         raise UsageError("--since and --checkpoint both name a checkpoint", "give one of them")
     name = since or note_file
-    text = _read(name) if name else ""
-    known = _parse(text, name) if name else None
+    text = read_note(name) if name else ""
+    known = checkpoint_in(text, name) if name else None
     if verify_key and not name:
         raise UsageError("--verify-key checks a signed note", "give the note with --checkpoint")
-    verifier = parse_verifier(_key_text(verify_key)) if verify_key else None
+    verifier = parse_verifier(key_text(verify_key)) if verify_key else None
     report = verify_ledger(
         place.store(),
         folder_of=folder_in(place.workspace) if artifacts else None,
@@ -112,45 +109,6 @@ def head(place: Place) -> None:
 
 
 @click.command()
-@click.option(
-    "--sign", metavar="FILE", type=click.Path(exists=True, dir_okay=False), help="Sign the note with the key in FILE."
-)
-@in_place
-def checkpoint(place: Place, sign: str | None) -> None:
-    """Check the chain, and print a note about the ledger to store outside of it.
-
-    Later, `ledger verify --checkpoint FILE` proves that the history up to this note is unchanged.
-    """
-    signer = parse_signer(_key_text(sign)) if sign else None
-    text = take_checkpoint(place.store()).note()
-    print(signer.sign(text) if signer else text, end="")
-
-
-@click.command()
-@click.argument("name")
-@click.option(
-    "--output",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the private key here.",
-)
-def keygen(name: str, output: Path) -> None:
-    """Create a key pair to sign checkpoints: write the private key to FILE, and print the public key.
-
-    NAME identifies the signer, such as a domain or a mail address.
-    """
-    signer = new_signer(name)
-    try:
-        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as problem:
-        raise UsageError(f"cannot write the key to {output}: {problem.strerror}") from problem
-    with os.fdopen(fd, "w") as file:
-        file.write(f"{signer}\n")
-    print(signer.verifier)
-
-
-@click.command()
 @json_option
 @in_place
 def stat(place: Place, as_json: bool) -> None:
@@ -168,37 +126,6 @@ def stat(place: Place, as_json: bool) -> None:
     print()
     by_status = ", ".join(f"{number} {status}" for status, number in now.runs.items())
     print_facts({"runs": by_status, "groups": str(now.groups), "first": now.first_at, "last": now.at})
-
-
-_MAX_NOTE_BYTES = 1024 * 1024
-"""Maximum size of a checkpoint or key file; a note with many signatures has some thousand bytes."""
-
-
-def _read(file: str) -> str:
-    """A note from a file, or from stdin if the file is `-`. Raises UsageError."""
-    try:
-        if file == "-":
-            return sys.stdin.read(_MAX_NOTE_BYTES)
-        return read_regular(Path(file), most=_MAX_NOTE_BYTES).decode()
-    except OSError as problem:
-        raise UsageError(f"the checkpoint {file} cannot be read: {problem.strerror}") from problem
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"{file} is not a checkpoint: {problem}") from problem
-
-
-def _parse(text: str, name: str) -> Checkpoint:
-    try:
-        return parse_note(text)
-    except CheckpointError as problem:
-        raise UsageError(f"{name} is not a checkpoint: {problem}") from problem
-
-
-def _key_text(key: str) -> str:
-    """A key, or the content of the file that it names."""
-    try:
-        return read_regular(Path(key), most=_MAX_NOTE_BYTES).decode() if Path(key).is_file() else key
-    except (OSError, ValueError) as problem:
-        raise UsageError(f"the key in {key} cannot be read: {problem}") from problem
 
 
 def folder_in(workspace: Workspace) -> Callable[[Run], Path]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.ledger.errors import LedgerDamaged
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.proof.checkpoint import Checkpoint, CheckpointError, parse_note, take_checkpoint
+from benchmarks.ledger.proof.signing import parse_verifier
+from benchmarks.ledger.proof.tree import EMPTY_ROOT
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.chain import GENESIS, origin_of
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -35,7 +40,11 @@ def test_a_note_comes_back_as_it_was(position, digest, more):
     ("change", "told"),
     [
         (lambda lines: lines[:2], "three lines"),
-        (lambda lines: ["other.example/log", *lines[1:]], "its first line must begin with"),
+        (lambda lines: ["", *lines[1:]], "its first line must be a name"),
+        (lambda lines: ["a\tb", *lines[1:]], "its first line must be a name"),
+        (lambda lines: [lines[0], "03", lines[2]], "must be a position, got"),
+        (lambda lines: [*lines[:2], lines[2][:-2] + "1="], "in its one right form"),
+        (lambda lines: [*lines, "", "x"], None),
         (lambda lines: [lines[0], "-3", lines[2]], "must be a position, got"),
         (lambda lines: [lines[0], lines[1], "!!"], "not base64"),
         (lambda lines: [lines[0], lines[1], "aGVsbG8="], "5 bytes"),
@@ -43,6 +52,9 @@ def test_a_note_comes_back_as_it_was(position, digest, more):
 )
 def test_a_text_that_is_not_a_checkpoint_is_refused(change, told):
     lines = Checkpoint(origin_of("ab" * 32), 3, "cd" * 32).note().splitlines()
+    if told is None:
+        assert parse_note("\n".join(change(lines))) == parse_note("\n".join(lines)), "signatures are not looked at"
+        return
     with pytest.raises(CheckpointError, match=told):
         parse_note("\n".join(change(lines)))
 
@@ -50,7 +62,7 @@ def test_a_text_that_is_not_a_checkpoint_is_refused(change, told):
 def test_a_history_that_only_grew_is_the_same(tmp_path):
     store = JsonlStore(tmp_path, notice=print, segment_bytes=800)
     taken = [take_checkpoint(JsonlStore(tmp_path, notice=print))]
-    assert taken[0] == Checkpoint(origin_of(GENESIS), 0, GENESIS)
+    assert taken[0] == Checkpoint(origin_of(GENESIS), 0, EMPTY_ROOT.hex())
     for number in range(12):
         fill(store, str(number))
         taken.append(take_checkpoint(JsonlStore(tmp_path, notice=print)))
@@ -93,3 +105,38 @@ def test_a_broken_chain_gets_no_note(store):
     segment.write_bytes(segment.read_bytes().replace(b'"note":"a"', b'"note":"x"'))
     with pytest.raises(LedgerDamaged):
         take_checkpoint(store)
+
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["head", "head-signed"])
+@pytest.mark.parametrize("how", ["checkpoint", "since"])
+def test_notes_of_the_earlier_form_go_on_being_verified(tmp_path, name, how):
+    """Their third line is the hash of the last event, and not the root of a tree."""
+    text = (TESTS / "samples" / "notes" / f"{name}.txt").read_text()
+    shutil.copytree(TESTS / "golden" / "2026-11", tmp_path / "ledger")
+    store = JsonlStore(tmp_path / "ledger", notice=print)
+    checkpoint = parse_note(text)
+    assert checkpoint.position == 21 and checkpoint.hash == next(store.read(20)).hash
+    assert verify(store, **{how: checkpoint}).damage == []
+    changed = Checkpoint(checkpoint.origin, 20, checkpoint.hash)
+    assert verify(store, **{how: changed}).damage
+    key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+    assert parse_verifier(key).has_signed(text) == (name == "head-signed")
+
+
+def test_a_public_name_stands_for_the_ledger(store):
+    fill(store, "a", "b")
+    checkpoint = take_checkpoint(store, "bench.example.org/team")
+    assert checkpoint.note().startswith("bench.example.org/team\n2\n")
+    assert damage(store.folder, checkpoint) == []
+    fill(store, "c")
+    assert damage(store.folder, checkpoint) == []
+    assert damage(store.folder, Checkpoint("other.example/log", 1, checkpoint.hash))
+
+
+def test_extension_lines_are_kept(store):
+    fill(store, "a")
+    text = take_checkpoint(store).note() + "more\nlines\n"
+    assert parse_note(text).extensions == ("more", "lines") and parse_note(text).note() == text

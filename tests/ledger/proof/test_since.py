@@ -16,12 +16,15 @@ from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.open import open_store
 from benchmarks.ledger.transfer.merge import take_in
+from tests.ledger.proof.plain_tree import root_at
 
 
 def checkpoint_at(store, position: int) -> Checkpoint:
-    record = next(store.read(position - 1))
-    first = next(store.read())
-    return Checkpoint(f"benchmark-orchestrator/ledger/{first.hash[:16]}", position, record.hash)
+    """Of an odd position, a note of the earlier form: the hash of the event, and not the root of the tree."""
+    hashes = [record.hash for record, _ in zip(store.read(), range(position), strict=False)]
+    root = root_at([bytes.fromhex(digest) for digest in hashes]).hex()
+    third = hashes[-1] if position % 2 else root
+    return Checkpoint(f"benchmark-orchestrator/ledger/{hashes[0][:16]}", position, third)
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "sqlite"])
