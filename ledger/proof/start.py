@@ -93,9 +93,11 @@ def _going_on(records: Iterable[Record]) -> set[str]:
 
 
 def _first_seq(index: Index, stream: str) -> int | None:
-    """The position of the first event of a run or group; None if the index does not know it."""
+    """The position of the first event of a run, group or registered plan; None if the index does not know it."""
     if run := index.run(stream):
         return run.first_seq
+    if plan := index.registration(stream):
+        return plan.seq
     return index.opened_at(stream)
 
 
