@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from .store import EventStore
@@ -24,4 +23,4 @@ def follow_lines(store: EventStore, after: int = 0) -> Iterator[bytes | None]:
             yield line
         yield None
         while store.revision() == seen:
-            time.sleep(LOOK_EVERY)
+            store.wait(LOOK_EVERY)

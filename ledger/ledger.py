@@ -93,8 +93,11 @@ class Ledger:
 
         def decide(fresh: Iterator[Record]) -> Sequence[NewEvent]:
             nonlocal is_folding
-            self._folding.acquire()
-            is_folding = True
+            if is_folding:
+                self._history = None  # It is made again: the store lost its database before anything was recorded.
+            else:
+                self._folding.acquire()
+                is_folding = True
             # Every event of every caller passes through here.
             return [replace(new, data=self.as_recorded(new.data)) for new in decision(self._follow(fresh))]
 

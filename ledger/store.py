@@ -81,6 +81,8 @@ class EventStore(EventReader, Protocol):
     def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
         """Append what `decide` returns, as one write, and return its records; `sync` makes them durable.
 
+        `decide` may be called again, with other records, if a database was lost before anything was recorded.
+
         It waits for other writers for `patience` seconds, or as long as `waiting.usual_patience` says.
 
         An event whose id is in the ledger already is not appended again: its first record is returned. After an
@@ -156,6 +158,21 @@ class EventStore(EventReader, Protocol):
 
     def files(self) -> list[Path]:
         """The files that hold the records."""
+        ...
+
+    def size(self) -> int:
+        """The bytes that the records take where they are stored; 0 if there is no ledger yet."""
+        ...
+
+    def now(self) -> float:
+        """The time in Unix seconds by the clock that gives the times of events.
+
+        The clocks of machines that share a ledger differ: compare the time of an event with this one.
+        """
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait until new events may be there, at most for some seconds."""
         ...
 
     def cut(self) -> list[Path]:

@@ -46,7 +46,7 @@ _TAIL_BYTES = 1024 * 1024
 """Maximum number of bytes by other writers that are read in one piece."""
 
 
-class JsonlStore(Writer):
+class JsonlStore(Writer[LedgerLock]):
     """Keeps records in `folder`, which is made on the first append."""
 
     def __init__(self, folder: Path, *, notice: Notice, segment_bytes: int = SEGMENT_BYTES) -> None:

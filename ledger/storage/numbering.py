@@ -8,7 +8,7 @@ import msgspec
 
 from ..errors import EventConflict, OtherHistory, WrongExpectedVersion
 from ..events import NewEvent, Record
-from ..identity import utc_now, uuid7
+from ..identity import uuid7
 from ..store import BEGINNING, VersionOf
 from . import codec
 from .chain import BadLine, BrokenChain, Head, follow
@@ -47,12 +47,14 @@ class Numbering:
         if record is not None:
             self.head = Head(record.seq, record.hash)
 
-    def number(self, fresh: Sequence[NewEvent], find: Find) -> Batch:
-        """Give each new event its position. This object does not change: the caller calls `follow` after the write.
+    def number(self, fresh: Sequence[NewEvent], find: Find, now: str) -> Batch:
+        """Give each new event its position, and the time `now` if it has none of its own.
+
+        This object does not change: the caller calls `follow` after the write.
 
         Raises EventConflict, WrongExpectedVersion and UnreadableEvent.
         """
-        seq, digest, now = self.head.seq, self.head.hash, utc_now()
+        seq, digest = self.head.seq, self.head.hash
         versions: dict[str, int] = {}
         pending: dict[str, Record] = {}
         batch = Batch([], [], [])

@@ -48,7 +48,7 @@ _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, which a forked child must neither use nor close."""
 
 
-class SqliteStore(Writer):
+class SqliteStore(Writer[LedgerLock]):
     """Keeps records in the file `path`, which is made on the first append."""
 
     def __init__(self, path: Path, *, notice: Notice) -> None:

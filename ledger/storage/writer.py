@@ -7,20 +7,46 @@ events and errors are handled in the same way for all stores.
 from __future__ import annotations
 
 import contextlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import LedgerUnwritable, OutcomeUnknown
 from ..events import Head, Record
+from ..identity import utc_now
 from ..store import Accept, Decide, VersionOf, read_to_end
-from .locking import LedgerLock
 from .numbering import Numbering
 
 
-class Writer(ABC):
+class Lock(Protocol):
+    """What keeps two writers of a ledger apart: threads, processes and machines."""
+
+    @property
+    def gives_up(self) -> Callable[[], bool]:
+        """Whether a wait for this lock should end now."""
+        ...
+
+    @gives_up.setter
+    def gives_up(self, question: Callable[[], bool]) -> None: ...
+
+    def acquire(self, patience: float | None = None, *, makes: bool = True) -> bool:
+        """Take the lock; see `LedgerLock.acquire`."""
+        ...
+
+    def release(self) -> None:
+        """Release the lock."""
+        ...
+
+
+AnyLock = TypeVar("AnyLock", bound=Lock)
+
+
+class Writer(ABC, Generic[AnyLock]):
     """The common part of all stores; see `EventStore` for what the methods promise."""
 
-    def __init__(self, lock: LedgerLock) -> None:
+    def __init__(self, lock: AnyLock) -> None:
         self._lock = lock
         self._numbering = Numbering()
         self._known = Head()
@@ -53,8 +79,16 @@ class Writer(ABC):
         """Let the next sync cover existing events, too: their writer may have died before its own sync."""
 
     @abstractmethod
+    def files(self) -> list[Path]:
+        """The files that hold the records."""
+
+    @abstractmethod
     def sync(self) -> None:
         """Return when every record that was appended before is on disk. Raises OutcomeUnknown."""
+
+    def _stamp(self) -> str:
+        """The time of the events that are written in this turn."""
+        return utc_now()
 
     # -- what all of them do
 
@@ -68,7 +102,7 @@ class Writer(ABC):
             read_to_end(unseen)
             if not fresh:
                 return []
-            batch = self._numbering.number(fresh, self._find)
+            batch = self._numbering.number(fresh, self._find, self._stamp())
             if batch.added:
                 accept(batch.added)
                 self._write(batch.lines, batch.added)
@@ -108,6 +142,18 @@ class Writer(ABC):
     def give_up_if(self, question: Callable[[], bool]) -> None:
         """From now on a wait for the lock ends as soon as `question` returns true."""
         self._lock.gives_up = question
+
+    def size(self) -> int:
+        """The bytes of the files that hold the records."""
+        return sum(file.lstat().st_size for file in self.files())
+
+    def now(self) -> float:
+        """The time in Unix seconds by the clock that gives the times of events."""
+        return time.time()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until new events may be there, at most for some seconds."""
+        time.sleep(seconds)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

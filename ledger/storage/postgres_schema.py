@@ -1,0 +1,224 @@
+"""The tables and functions of a PostgreSQL ledger, and how they are made and brought to the current version.
+
+Writers have no right to change a table. They call two functions, which run with the rights of the schema's owner:
+`take_turn` locks the one row of `head`, so that one writer at a time decides, and `append` adds lines, but only if they
+continue the chain. Triggers refuse every change of an event, even by the owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UnsupportedLedger
+from ..events import GENESIS
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+SCHEMA = "benchmark_ledger"
+CHANNEL = "benchmark_ledger"
+"""The channel on which each append is announced."""
+
+OLDEST_SERVER = 130000
+"""PostgreSQL 13, as the server itself numbers its versions."""
+
+_INIT_LOCK = 0x62656E63686C6764
+"""The key of the advisory lock under which one process at a time changes the schema."""
+
+_FIRST = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+
+CREATE TABLE {SCHEMA}.about (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  version integer NOT NULL,
+  ledger uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO {SCHEMA}.about (version) VALUES (0);
+
+-- `stream` and `id` are digests of 16 bytes: a name may be longer than an index allows, and hold characters that text
+-- does not have. The names themselves are in the line.
+CREATE TABLE {SCHEMA}.events (
+  seq bigint PRIMARY KEY,
+  version bigint NOT NULL,
+  id bytea NOT NULL UNIQUE,
+  stream bytea NOT NULL,
+  type text NOT NULL,
+  line bytea NOT NULL,
+  UNIQUE (stream, version)
+);
+CREATE INDEX events_by_type ON {SCHEMA}.events (type, seq);
+
+CREATE TABLE {SCHEMA}.head (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  seq bigint NOT NULL,
+  hash text NOT NULL
+);
+INSERT INTO {SCHEMA}.head (seq, hash) VALUES (0, '{GENESIS}');
+
+CREATE FUNCTION {SCHEMA}.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'the ledger is append-only: % of %.% is refused', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+    USING ERRCODE = 'insufficient_privilege';
+END $$;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {SCHEMA}.events
+  FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse_change();
+CREATE TRIGGER append_only BEFORE INSERT OR DELETE OR TRUNCATE ON {SCHEMA}.head
+  FOR EACH STATEMENT EXECUTE FUNCTION {SCHEMA}.refuse_change();
+CREATE FUNCTION {SCHEMA}.refuse_return() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.seq <= OLD.seq THEN
+    RAISE EXCEPTION 'the ledger is append-only: its head cannot go back'
+      USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER only_forward BEFORE UPDATE ON {SCHEMA}.head
+  FOR EACH ROW EXECUTE FUNCTION {SCHEMA}.refuse_return();
+ALTER TABLE {SCHEMA}.events ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE {SCHEMA}.head ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE {SCHEMA}.head ENABLE ALWAYS TRIGGER only_forward;
+
+-- The head, locked until the transaction ends, the time, and the lines after a known position (unless there are too
+-- many: then they are read in pieces). Each statement in here sees what was committed before it.
+CREATE FUNCTION {SCHEMA}.take_turn(
+  known bigint, most bigint, OUT seq bigint, OUT hash text, OUT at timestamptz, OUT lines bytea
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT h.seq, h.hash INTO STRICT seq, hash FROM {SCHEMA}.head h FOR UPDATE;
+  at := clock_timestamp();
+  IF known >= 0 AND seq > known AND seq - known <= most THEN
+    SELECT string_agg(e.line, '\\x0a' ORDER BY e.seq) INTO lines
+      FROM {SCHEMA}.events e WHERE e.seq > known
+      HAVING sum(octet_length(e.line)) < 8388608;
+  END IF;
+END $$;
+
+-- Adds lines after a head. False if it is not the head any more; an error if a line does not continue the chain.
+CREATE FUNCTION {SCHEMA}.append(
+  known_seq bigint, known_hash text, versions bigint[], ids bytea[], streams bytea[], types text[], lines bytea[]
+) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  last_hash text;
+  broken boolean;
+BEGIN
+  IF current_setting('synchronous_commit') = 'off' THEN
+    RAISE EXCEPTION 'synchronous_commit is off: an event could be lost after it was acknowledged'
+      USING ERRCODE = 'invalid_transaction_state';
+  END IF;
+  -- The end of a line is ,"prev":"<64 digits>","hash":"<64 digits>"}}, and the hash is over what precedes ,"hash".
+  SELECT bool_or(l.hash <> encode(sha256(
+           substring(l.line, 1, length(l.line) - 75)), 'hex')
+         OR substring(l.line, length(l.line) - 148, 83) <> convert_to(
+           ',"prev":"' || l.prev || '","hash":"', 'UTF8')
+         OR substring(l.line, 1, length(l.start)) <> l.start),
+         (array_agg(l.hash ORDER BY l.n DESC))[1]
+    INTO broken, last_hash
+    FROM (
+      SELECT t.line, t.n, t.hash, lag(t.hash, 1, known_hash) OVER (ORDER BY t.n) AS prev,
+             convert_to('{{"seq":' || (known_seq + t.n) || ',', 'UTF8') AS start
+        FROM (
+          SELECT u.line, u.n,
+                 encode(substring(u.line, length(u.line) - 65, 64), 'escape') AS hash
+            FROM unnest(lines) WITH ORDINALITY AS u(line, n)
+        ) t
+    ) l;
+  IF broken IS DISTINCT FROM false THEN
+    RAISE EXCEPTION 'a line does not continue the chain of the ledger' USING ERRCODE = 'check_violation';
+  END IF;
+  UPDATE {SCHEMA}.head AS h SET seq = known_seq + cardinality(lines), hash = last_hash
+    WHERE h.seq = known_seq AND h.hash = known_hash;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  INSERT INTO {SCHEMA}.events (seq, version, id, stream, type, line)
+    SELECT known_seq + u.n, u.version, u.id, u.stream, u.type, u.line
+      FROM unnest(versions, ids, streams, types, lines)
+        WITH ORDINALITY AS u(version, id, stream, type, line, n);
+  PERFORM pg_notify('{CHANNEL}', (known_seq + cardinality(lines))::text);
+  RETURN true;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {SCHEMA} FROM PUBLIC;
+"""  # noqa: S608 - our own names
+
+MIGRATIONS = (_FIRST,)
+"""The statements that lead from each version of the schema to the next one; a new ledger goes through all."""
+
+_READER = f"""
+GRANT USAGE ON SCHEMA {SCHEMA} TO {{0}};
+GRANT SELECT ON {SCHEMA}.about, {SCHEMA}.events, {SCHEMA}.head TO {{0}};
+"""
+_WRITER = f"""
+GRANT EXECUTE ON FUNCTION {SCHEMA}.take_turn, {SCHEMA}.append TO {{0}};
+"""
+
+
+class NoSchema(UnsupportedLedger):
+    """The database has no ledger, or one of another version."""
+
+
+def check_server(connection: Connection, place: str) -> None:
+    """Raises UnsupportedLedger if the server is too old."""
+    if connection.info.server_version < OLDEST_SERVER:
+        raise UnsupportedLedger(
+            f"the server of {place} is PostgreSQL {_shown(connection.info.server_version)}, which is too old",
+            f"use PostgreSQL {_shown(OLDEST_SERVER)} or later",
+        )
+
+
+def _shown(version: int) -> str:
+    return str(version // 10000) if version >= 100000 else f"{version // 10000}.{version // 100 % 100}"
+
+
+def version_of(connection: Connection) -> int:
+    """The version of the schema; 0 if the database has none. Raises psycopg.Error."""
+    exists = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"{SCHEMA}.about",)).fetchone()
+    if not exists or not exists[0]:
+        return 0
+    row = connection.execute(f"SELECT version FROM {SCHEMA}.about").fetchone()  # noqa: S608 - our own name
+    return int(row[0]) if row else 0
+
+
+def check_version(version: int, place: str, url: str) -> None:
+    """Raises NoSchema unless this version of the program can use the schema."""
+    if version == 0:
+        raise NoSchema(
+            f"the database {place} does not hold a ledger yet",
+            f"its owner makes it once: benchmarks --ledger '{url}' ledger init",
+        )
+    if version > len(MIGRATIONS):
+        raise NoSchema(
+            f"the ledger in the database {place} has version {version}, and this program knows versions up to "
+            f"{len(MIGRATIONS)}",
+            "update benchmark-orchestrator on this machine",
+        )
+    if version < len(MIGRATIONS):
+        raise NoSchema(
+            f"the ledger in the database {place} has version {version}, and this program needs {len(MIGRATIONS)}",
+            f"its owner brings it to the current version: benchmarks --ledger '{url}' ledger init",
+        )
+
+
+def prepare(connection: Connection, *, place: str, writers: Sequence[str], readers: Sequence[str]) -> tuple[int, int]:
+    """Make or migrate the schema and give rights to roles, all or nothing. Returns the versions before and after.
+
+    Raises NoSchema if the schema is of a newer version, and psycopg.Error.
+    """
+    from psycopg import sql
+
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_INIT_LOCK,))
+        before = version_of(connection)
+        if before > len(MIGRATIONS):
+            check_version(before, place, "")
+        for number, statements in enumerate(MIGRATIONS[before:], before + 1):
+            connection.execute(statements.encode())
+            connection.execute(f"UPDATE {SCHEMA}.about SET version = %s", (number,))  # noqa: S608 - our own name
+        for roles, grants in ((readers, _READER), (writers, _READER + _WRITER)):
+            for role in roles:
+                connection.execute(sql.SQL(grants).format(sql.Identifier(role)))
+    return before, len(MIGRATIONS)
