@@ -92,6 +92,7 @@ def cli(ctx: click.Context, workspace: str | None, ledger: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code. Every expected error is printed on stderr in one form."""
+    _hide_passwords()
     from .streams import show_only_visible_text
 
     show_only_visible_text()
@@ -125,6 +126,19 @@ def _run(arguments: list[str]) -> int:
     except (ExpectedError, OSError) as problem:
         code = problem.exit_code if isinstance(problem, ExpectedError) else 2
         return _complain(command_at_work(root), _message(problem), code)
+
+
+def _hide_passwords() -> None:
+    """Start this program anew without the passwords in its arguments, which every user of the machine can list."""
+    if not any("postgres" in argument and "://" in argument for argument in sys.argv[1:]):
+        return
+    from ..ledger.storage.postgres_address import KEPT_APART, keep_apart
+
+    bare, passwords = keep_apart(sys.orig_argv[1:])
+    if passwords and bare != sys.orig_argv[1:]:
+        known = os.environ.get(KEPT_APART, "")
+        environ = {**os.environ, KEPT_APART: f"{known} {passwords}".strip()}
+        os.execve(sys.executable, [sys.executable, *bare], environ)  # noqa: S606 - this program itself
 
 
 def _message(problem: ExpectedError | OSError) -> str:

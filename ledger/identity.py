@@ -143,16 +143,17 @@ def this_process() -> Owner:
     )
 
 
-def liveness(owner: Owner | None, seen_at: str = "") -> Liveness:
+def liveness(owner: Owner | None, seen_at: str = "", now: float | None = None) -> Liveness:
     """Whether the owner's process is provably alive, provably dead, or cannot be judged from here.
 
-    `seen_at` is its last sign of life. A machine's name proves nothing: the boot id identifies one boot of one
+    `seen_at` is its last sign of life, and `now` the time in Unix seconds by the same clock; without it, this machine's
+    clock is used. A machine's name proves nothing: the boot id identifies one boot of one
     kernel; within it, PID namespace, number and start time identify a process.
     """
     if owner is None:
         return "unknown"
     if owner.boot_id != boot_id():
-        return "dead" if _was_before_this_boot(owner, seen_at) else "unknown"
+        return "dead" if _was_before_this_boot(owner, seen_at, now) else "unknown"
     if owner.pid_namespace != pid_namespace():
         return "alive" if _is_seen_elsewhere(owner) else "unknown"
     if not can_see_processes():
@@ -168,7 +169,7 @@ def shares_processes(owner: Owner | None) -> bool:
     return owner is None or (owner.boot_id, owner.pid_namespace) == (boot_id(), pid_namespace())
 
 
-def _was_before_this_boot(owner: Owner, seen_at: str) -> bool:
+def _was_before_this_boot(owner: Owner, seen_at: str, now: float | None) -> bool:
     """Whether an owner of another boot ran on this machine, and its last sign of life is older than the current boot.
 
     Copied machines share an id and often a name, but a sign of life after this boot must be another machine's.
@@ -176,19 +177,19 @@ def _was_before_this_boot(owner: Owner, seen_at: str) -> bool:
     if owner.host != host_name() or (owner.machine_id is not None and owner.machine_id != (machine_id() or None)):
         return False
     try:
-        return not seen_at or parse_utc(seen_at).timestamp() <= _booted_at()
+        return not seen_at or parse_utc(seen_at).timestamp() <= _booted_at(time.time() if now is None else now)
     except (ValueError, OverflowError):
         return False
 
 
-def _booted_at() -> float:
-    """When this machine booted, in Unix seconds by the current clock."""
+def _booted_at(now: float) -> float:
+    """When this machine booted, in Unix seconds by the clock that shows `now`."""
     try:
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return now - time.clock_gettime(time.CLOCK_BOOTTIME)
     except (AttributeError, OSError):
         import psutil
 
-        return psutil.boot_time()
+        return now - (time.time() - psutil.boot_time())
 
 
 def _is_seen_elsewhere(owner: Owner) -> bool:

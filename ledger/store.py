@@ -161,7 +161,7 @@ class EventStore(EventReader, Protocol):
         ...
 
     def size(self) -> int:
-        """The bytes that the records take where they are stored; 0 if there is no ledger yet."""
+        """The bytes that the records take where they are stored; 0 if the ledger does not exist yet."""
         ...
 
     def now(self) -> float:

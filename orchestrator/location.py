@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..ledger.files.address import parse_address
 from ..ledger.storage.open import open_store
+from ..ledger.storage.postgres_address import secrets_in, shown_url
 from ..ledger.store import EventStore, Notice
 from ..projections.workspace import RESULTS, Workspace
 from .errors import UsageError
@@ -39,7 +40,7 @@ class Location:
         self.notice = notice
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(workspace={str(self.workspace.root)!r}, ledger={self.ledger_url!r})"
+        return f"{type(self).__name__}(workspace={str(self.workspace.root)!r}, ledger={shown_url(self.ledger_url)!r})"
 
     def copying_to(self, url: str | None) -> Self:
         """This place, but runs copy their files to the store at `url`; None changes nothing, an empty text copies none.
@@ -56,7 +57,8 @@ class Location:
 
     def store(self) -> EventStore:
         """The ledger's store. Raises UnsupportedLedger."""
-        return open_store(self.ledger_url, notice=self.notice)
+        cache = self.workspace.ledger_cache if self.workspace.root.is_dir() else None
+        return open_store(self.ledger_url, notice=self.notice, cache=cache)
 
     def ledger(
         self, store: EventStore | None = None, *, on_append: Callable[[list[Record]], None] = lambda _: None
@@ -65,7 +67,7 @@ class Location:
         from ..ledger.ledger import Ledger
         from .redaction import Redactor, secrets_of
 
-        redactor = Redactor(secrets_of(os.environ))
+        redactor = Redactor(secrets_of(os.environ), secrets_in(self.ledger_url, os.environ))
         return Ledger(store or self.store(), redact=redactor.event, on_append=on_append), redactor
 
     @classmethod

@@ -17,6 +17,7 @@ from ..ledger.events import Record, Request
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.ledger import Ledger
+from ..ledger.storage.postgres_address import without_secrets
 from ..ledger.store import EventStore
 from ..projections.sqlite.keeping import ProjectionError
 from ..projections.sqlite.refresh import update_all
@@ -76,6 +77,8 @@ def prepare(
     Raises UsageError and LedgerDamaged.
     """
     place = place.copying_to(order.artifacts)
+    # A benchmark could print the password of the ledger, or use it.
+    environ = without_secrets(environ, place.ledger_url)
     ledger, redactor = place.ledger(store, on_append=on_append)
     original = find_original(ledger, order.again) if order.again else None
     found = discover(place.workspace.root)

@@ -40,6 +40,11 @@ class Workspace(msgspec.Struct, frozen=True):
         return self.results / "ledger"
 
     @property
+    def ledger_cache(self) -> Path:
+        """What belongs to ledgers on other machines: their index, and the last event that was seen there."""
+        return self.results / "ledger_cache"
+
+    @property
     def database(self) -> Path:
         """The SQLite projection."""
         return self.results / "orchestrator.sqlite"

@@ -38,7 +38,7 @@ def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
         ledger, _ = place.ledger(store)
         adapters = discover(place.workspace.root).adapters
         prices = own_prices(place.workspace.root, None, os.environ)
-        recovered = recover_runs(place, ledger, lambda run: is_stale(run, stale_seconds), adapters, prices)
+        recovered = recover_runs(place, ledger, lambda run: is_stale(run, stale_seconds, store.now()), adapters, prices)
         still_open = ledger.look(lambda history: sum(1 for _ in history.open_runs()))
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     if as_json:

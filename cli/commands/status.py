@@ -6,7 +6,7 @@ import click
 
 from ...ledger.events import Progress
 from ...ledger.fold import Run
-from ...ledger.identity import liveness, parse_utc, utc_now
+from ...ledger.identity import liveness, parse_utc
 from ...ledger.staleness import is_stale, silence
 from ...projections.sqlite.rows import Row, run_row
 from ..context import Place, in_place, json_option, print_json
@@ -24,39 +24,43 @@ def command(place: Place, as_json: bool) -> None:
     A run is alive or dead if its process can be looked up from here, and unknown if not, such as on another machine.
     It is stale if it has been silent for longer than it announced.
     """
-    running = place.ledger()[0].look(lambda history: list(history.open_runs()), details=True)
+    ledger, _ = place.ledger()
+    running = ledger.look(lambda history: list(history.open_runs()), details=True)
+    now = ledger.store.now() if running else 0.0
     if as_json:
-        print_json([_row(run) for run in running])
+        print_json([_row(run, now) for run in running])
         return
     if not running:
         print("no runs in progress")
         return
     print_table(
-        ["run_id", "model", "process", "state", "progress", "running", "silent"], map(_cells, running), right=RIGHT
+        ["run_id", "model", "process", "state", "progress", "running", "silent"],
+        [_cells(run, now) for run in running],
+        right=RIGHT,
     )
 
 
-def _row(run: Run) -> Row:
-    seconds = round(silence(run), 1)
+def _row(run: Run, now: float) -> Row:
+    seconds = round(silence(run, now), 1)
     return {
         **run_row(run),
-        "liveness": liveness(run.owner, run.last_seen_at),
-        "stale": is_stale(run),
+        "liveness": liveness(run.owner, run.last_seen_at, now),
+        "stale": is_stale(run, now=now),
         "silent_seconds": seconds,
     }
 
 
-def _cells(run: Run) -> list[str]:
+def _cells(run: Run, now: float) -> list[str]:
     owner = run.owner
-    age = (parse_utc(utc_now()) - parse_utc(run.started_at)).total_seconds()
+    age = now - parse_utc(run.started_at).timestamp()
     return [
         run.run_id,
         run.model,
         f"{owner.host}, process {owner.pid}" if owner else "",
-        "stale" if is_stale(run) else liveness(owner, run.last_seen_at),
+        "stale" if is_stale(run, now=now) else liveness(owner, run.last_seen_at, now),
         _progress(run.progress),
         _duration(age),
-        _duration(silence(run)),
+        _duration(silence(run, now)),
     ]
 
 

@@ -318,7 +318,8 @@ class PostgresStore(Writer[Turn]):
     def _was_recorded(self, record: Record, line: bytes, problem: Exception) -> bool:
         """Whether a write whose answer was lost is in the ledger; if not, this writer has the turn again.
 
-        The lost session held the lock of the head: so whoever takes it now sees the outcome. Raises OutcomeUnknown.
+        The lost session held the lock of the head: so the writer that takes it next sees the outcome. Raises
+        OutcomeUnknown.
         """
         lost = problem if isinstance(problem, Lost) else Lost("the connection was lost")
         while True:

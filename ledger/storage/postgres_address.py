@@ -129,6 +129,14 @@ def secrets_in(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     return {f"LEDGER_PASSWORD{number or ''}": text for number, text in enumerate(filter(None, found))}
 
 
+def without_secrets(environ: Mapping[str, str], url: str) -> Mapping[str, str]:
+    """An environment without the passwords of a PostgreSQL ledger; the same one if the ledger is another kind."""
+    if not is_postgres(url):
+        return environ
+    kept = {name: value for name, value in environ.items() if name not in SECRET_VARIABLES}
+    return {name: shown_url(value) if value == url or is_postgres(value) else value for name, value in kept.items()}
+
+
 def keep_apart(arguments: list[str]) -> tuple[list[str], str]:
     """Arguments without the passwords of their PostgreSQL URLs, and the value for the variable KEPT_APART.
 

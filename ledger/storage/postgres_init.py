@@ -46,5 +46,3 @@ def prepare_ledger(address: Address, *, writers: Sequence[str], readers: Sequenc
     except psycopg.Error as problem:
         raise link.failed_start(problem) from problem
     return Made(before, after, address.place)
-
-

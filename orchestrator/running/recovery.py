@@ -123,7 +123,7 @@ def _recover_run(
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        event = _recovered(now, ended, result)
+        event = _recovered(now, ended, result, ledger.store.now())
         if end and event.adopted:
             event = replace(event, adopted=replace(event.adopted, revealed=end.proof))
         return [NewEvent(run.run_id, event)]
@@ -146,7 +146,7 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
-def _recovered(run: Run, ended: _Ended, adopted: Finished | None) -> Recovered:
+def _recovered(run: Run, ended: _Ended, adopted: Finished | None, at_ledger: float) -> Recovered:
     owner = run.owner
     who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
     state = "is gone" if provably_dead(run) else "gave no sign of life"
@@ -156,7 +156,7 @@ def _recovered(run: Run, ended: _Ended, adopted: Finished | None) -> Recovered:
     return Recovered(
         reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", ended.left])),
         last_seen_at=run.last_seen_at,
-        stale_seconds=round(silence(run), 3),
+        stale_seconds=round(silence(run, at_ledger), 3),
         by=Recoverer(me.host, me.pid),
         adopted=adopted,
         ended_at=utc_of(at),

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from benchmarks.ledger import follow as following
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.follow import follow_lines
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -34,14 +33,14 @@ def test_what_is_there_comes_first_and_then_what_comes(store, monkeypatch):
         # Nothing was there: now somebody appends.
         append(store, next(waits))
 
-    monkeypatch.setattr(following.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
     assert [next(lines), next(lines), next(lines)] == [list(store.read_lines())[2], None, list(store.read_lines())[3]]
 
 
 def test_a_ledger_that_is_not_there_yet_can_be_waited_for(store, monkeypatch):
     lines = follow_lines(store)
     assert next(lines) is None
-    monkeypatch.setattr(following.time, "sleep", lambda _: append(store, "first"))
+    monkeypatch.setattr(time, "sleep", lambda _: append(store, "first"))
     assert b'"first"' in next(lines)
 
 

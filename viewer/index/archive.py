@@ -196,7 +196,8 @@ class Archive:
             self._revision = revision
             self._looked_at = 0.0
         if self._silence_is_due():
-            stale = frozenset(run.run_id for run in self._running if is_stale(run))
+            now = self.store.now()
+            stale = frozenset(run.run_id for run in self._running if is_stale(run, now=now))
             if stale != self._view.stale:
                 self._view = View(self._view.table, self._view.head, stale)
             self._looked_at = time.monotonic()

@@ -65,7 +65,7 @@ class LedgerExtent:
             head=head,
             first_at=marks[0].at if marks else None,
             events=head.position,
-            bytes=sum(file.lstat().st_size for file in archive.store.files()),
+            bytes=archive.store.size(),
             runs=len(view.table.rows),
             unreadable=unreadable,
             proven=self._site.proof.position,

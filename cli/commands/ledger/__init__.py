@@ -6,6 +6,7 @@ import click
 
 from ...group import Group
 from . import checking, events, exchange, proofs
+from .init import init
 
 
 @click.group(cls=Group)
@@ -24,6 +25,7 @@ for _command in (
     proofs.prove,
     proofs.verify_proof,
     proofs.tiles,
+    init,
     exchange.export,
     exchange.import_,
     exchange.copy,

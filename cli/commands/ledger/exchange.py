@@ -17,6 +17,7 @@ from ....ledger.proof.verify import Report, verify
 from ....ledger.storage.chain import Head
 from ....ledger.storage.jsonl import JsonlStore
 from ....ledger.storage.open import open_store
+from ....ledger.storage.postgres_address import shown_url
 from ....ledger.store import EventStore
 from ....ledger.transfer.admission import Source, shown
 from ....ledger.transfer.archive import ARCHIVE_ENDINGS, Left, export_archive, open_archive
@@ -119,8 +120,8 @@ def _source(source: str) -> Source:
         if path.is_file():
             return LinesFile(path)
     store = open_store(source, notice=note)
-    if not store.files():
-        raise UsageError(f"{source} does not contain a ledger")
+    if not store.size():
+        raise UsageError(f"{shown_url(source)} does not contain a ledger")
     return store
 
 
@@ -129,18 +130,19 @@ def _source(source: str) -> Source:
 @click.argument("target", metavar="TO")
 @click.pass_context
 def copy(ctx: click.Context, source: str, target: str) -> None:
-    """Copy the ledger FROM to TO with its chain; each is a folder or a URL such as sqlite:///path/of/file.
+    """Copy the ledger FROM to TO with its chain; each is a folder or a URL: sqlite:///path/of/file
+    or postgresql://user@host/database, which `ledger init` has prepared.
 
     TO must be empty or an earlier copy; in an earlier copy, only new events are added. FROM is refused if it holds
     impossible events; `ledger export` copies your own ledger as it is.
     """
     origin = open_store(source, notice=note)
-    if not origin.files():
-        raise UsageError(f"{source} does not contain a ledger")
+    if not origin.size():
+        raise UsageError(f"{shown_url(source)} does not contain a ledger")
     destination = open_store(target, notice=note)
     added = copy_ledger(origin, destination, is_judged=True)
     destination.close()
-    print(f"{target}: {added} events added")
+    print(f"{shown_url(target)}: {added} events added")
 
 
 def _files(folder: Path) -> tuple[list[Artifact], list[str]]:

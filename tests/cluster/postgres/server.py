@@ -20,6 +20,8 @@ import psycopg
 
 SUPERUSER = "owner"
 _START_SECONDS = 60
+_NOT_ROOT = 65534
+"""The user of PostgreSQL if the tests run as root, which it refuses."""
 
 
 def binaries() -> Path:
@@ -37,16 +39,19 @@ def binaries() -> Path:
 
 
 class Server:
-    """A server with its data in a folder of its own. PostgreSQL refuses to run as root, so root becomes `nobody`."""
+    """A server with its data in a folder of its own.
+
+    PostgreSQL refuses to run as root, so root starts it as another user.
+    """
 
     def __init__(self, *settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="benchmarks-postgres-", dir="/tmp"))
         self._user: dict[str, object] = {}
         self._bin = binaries()
         if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            other = pwd.getpwuid(_NOT_ROOT)
+            os.chown(self.folder, other.pw_uid, other.pw_gid)
+            self._user = {"user": other.pw_uid, "group": other.pw_gid, "extra_groups": []}
             self._bin = self._readable(self._bin)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -68,7 +73,7 @@ class Server:
     password = "correct horse battery"
 
     def _readable(self, folder: Path) -> Path:
-        """The binaries, copied if `nobody` cannot read them where they are."""
+        """The binaries, copied if that user cannot read them where they are."""
         if subprocess.run([str(folder / "postgres"), "--version"], capture_output=True, **self._user).returncode == 0:
             return folder
         copy = self.folder / "install"
@@ -98,7 +103,7 @@ class Server:
         while True:
             try:
                 self.connect("postgres").close()
-                return
+                return None
             except psycopg.OperationalError:
                 if self._process.poll() is not None and "shared memory block" in self.log():
                     time.sleep(0.05)  # Processes of the killed server are still ending.
