@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def author_option(command: Command) -> Command:
     """Add `--author`."""
-    return click.option("--author", help="Who corrects (default: the user of git, else of the system).")(command)
+    return click.option("--author", help="Your name (default: the user of git, else of the system).")(command)
 
 
 def find_run_id(place: Place, name: str) -> str:

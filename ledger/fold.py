@@ -21,6 +21,7 @@ from .events import (
     UNKNOWN_REVISION,
     Annotated,
     Artifact,
+    CancelRequested,
     Counts,
     Failed,
     Finished,
@@ -33,11 +34,13 @@ from .events import (
     Json,
     Outcome,
     Owner,
+    Paused,
     Progress,
     Record,
     Recovered,
     Reinstated,
     Request,
+    Resumed,
     Retracted,
     Skipped,
     Started,
@@ -127,6 +130,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     served_model: str | None = None
     options_key: str = ""
     registration: str | None = None
+    cancel_requested: CancelRequested | None = None
 
     @property
     def revision(self) -> str:
@@ -276,6 +280,7 @@ _NOT_IMPORTED: Json = {
     "task_revision": None,
     "served_model": None,
     "registration": None,
+    "cancel_requested": None,
 }
 """Fields that only events set, never an imported file: a run that has ended does not have a process."""
 
@@ -287,6 +292,14 @@ def _beat(run: Run, event: Heartbeat, record: Record) -> Run:
     if event.progress is None:
         return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq)
     return replace(run, last_seen_at=at, lease_seconds=lease, last_seq=seq, progress=event.progress)
+
+
+def _cancel(run: Run, event: CancelRequested, record: Record) -> Run:
+    if run.status != "running" or run.imported:
+        raise ImpossibleTransition(f"{record.stream}: {record.type} on a run that has {run.status} already")
+    if run.cancel_requested:
+        raise ImpossibleTransition(f"{record.stream}: {record.type} a second time")
+    return replace(run, cancel_requested=event, last_seq=record.seq)
 
 
 def makes_idle(later: Heartbeat, earlier: Heartbeat) -> bool:
@@ -412,6 +425,7 @@ def _recover(run: Run, event: Recovered, record: Record) -> Run:
 _BEGIN: dict[str, Callable[[Any, Record], Run]] = {Started.type: _start, Imported.type: _import}
 _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
     Heartbeat.type: _beat,
+    CancelRequested.type: _cancel,
     Finished.type: _finish,
     Failed.type: _fail,
     Recovered.type: _recover,
@@ -467,6 +481,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     incompatible: list[Incompatible] = msgspec.field(default_factory=_no_items)
     owner: Owner | None = None
     imported: ImportSource | None = None
+    cancel_requested: CancelRequested | None = None
+    paused: Paused | None = None
 
 
 def evolve_group(group: Group | None, record: Record) -> Group:
@@ -497,5 +513,16 @@ def evolve_group(group: Group | None, record: Record) -> Group:
             return replace(group, incompatible=[*group.incompatible, event])
         if type(event) is GroupClosed:
             return replace(group, finished_at=event.closed_at or record.at, counts=event.counts, reason=event.reason)
-    state = "open" if group.finished_at is None else "closed"
+        if type(event) is CancelRequested and group.cancel_requested is None:
+            return replace(group, cancel_requested=event)
+        if type(event) is Paused and group.paused is None:
+            return replace(group, paused=event)
+        if type(event) is Resumed and group.paused is not None:
+            return replace(group, paused=None)
+    state = "closed" if group.finished_at is not None else _state_of(group)
     raise ImpossibleTransition(f"{record.stream}: {record.type} on a group that is {state}")
+
+
+def _state_of(group: Group) -> str:
+    states = [("cancelled", group.cancel_requested), ("paused", group.paused)]
+    return " and ".join(name for name, event in states if event) or "open"

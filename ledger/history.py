@@ -11,6 +11,7 @@ from .aside import NOTHING, Positions, set_aside_by, set_aside_in
 from .errors import ImpossibleTransition
 from .events import (
     Annotated,
+    CancelRequested,
     Failed,
     Finished,
     GroupClosed,
@@ -22,11 +23,13 @@ from .events import (
     Incompatible,
     Json,
     Merged,
+    Paused,
     Record,
     Recovered,
     Registered,
     RegistrationAmended,
     Reinstated,
+    Resumed,
     Retracted,
     SetAside,
     Skipped,
@@ -44,7 +47,7 @@ _OF_A_RUN = frozenset(
     event.type
     for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Reinstated, Imported)
 )
-_OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed)
+_OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed, Paused, Resumed)
 _ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))
 _STARTED = Started.type
 _NONE: frozenset[str] = frozenset()
@@ -394,7 +397,9 @@ class History:
 
     def _apply_other(self, record: Record) -> None:
         event, stream = record.data, record.stream
-        if isinstance(event, _OF_A_GROUP):
+        if isinstance(event, CancelRequested) and stream not in self.groups:
+            self.runs[stream] = evolve(self.runs.get(stream), record)
+        elif isinstance(event, (*_OF_A_GROUP, CancelRequested)):
             before = self.groups.get(stream)
             self.groups[stream] = group = evolve_group(before, record)
             if before is None:

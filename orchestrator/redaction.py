@@ -140,9 +140,9 @@ def forms_of(value: str) -> set[str]:
 
 
 _REASONS = """
-running_elsewhere last_succeeded already_succeeded last_failed never_ran orchestrator_lost interrupted exit_code
-no_result bad_result invalid_result no_score no_samples timeout stalled environment workspace completed unfinished
-stdout.log stderr.log
+running_elsewhere last_succeeded already_succeeded last_failed never_ran orchestrator_lost interrupted cancelled
+exit_code no_result bad_result invalid_result no_score no_samples timeout stalled environment workspace completed
+unfinished stdout.log stderr.log
 """.split()
 
 

@@ -22,6 +22,7 @@ import benchmarks
 from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
+    CancelRequested,
     Counts,
     Failed,
     Finished,
@@ -34,6 +35,7 @@ from benchmarks.ledger.events import (
     Incompatible,
     NewEvent,
     Owner,
+    Paused,
     Progress,
     Recovered,
     Recoverer,
@@ -43,6 +45,7 @@ from benchmarks.ledger.events import (
     RegisteredTest,
     RegistrationAmended,
     Request,
+    Resumed,
     Retracted,
     Skipped,
     Started,
@@ -320,6 +323,7 @@ class Histories:
             st.builds(cls.recovered, st.none() | st.builds(cls.finished, revealed=revealed), st.booleans()),
             st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),
             st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
+            st.builds(CancelRequested, author=st.just("a"), reason=st.text(max_size=3)),
             st.builds(
                 Imported,
                 source=st.just(ImportSource("json", "x.json", "0" * 64)),
@@ -330,6 +334,9 @@ class Histories:
             st.builds(cls.opened),
             st.builds(Skipped, benchmark_id=st.just("b"), signature=st.just("x"), reason=st.just("already_succeeded")),
             st.builds(Incompatible, benchmark_id=st.just("b"), signature=st.just("x"), missing=st.just(["docker"])),
+            st.builds(CancelRequested, author=st.just("a"), reason=st.text(max_size=3)),
+            st.builds(Paused, author=st.just("a"), reason=st.text(max_size=3)),
+            st.builds(Resumed, author=st.just("a")),
             st.builds(GroupClosed, counts=st.builds(Counts, succeeded=st.integers(0, 3)), reason=st.just("completed")),
         )
         published = st.builds(HighScorePublished, label=st.text(max_size=5), value=st.floats(0, 1), source=st.just("s"))

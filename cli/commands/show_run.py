@@ -12,6 +12,7 @@ from ...ledger.events import UNKNOWN_REVISION, Json, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.index.keeping import read_stream
 from ...orchestrator.errors import UsageError
+from ...orchestrator.running.control import words_of
 from ...projections.render.score_tables import run_score
 from ...projections.render.text import format_score, named
 from ...projections.sqlite.database import read_runs
@@ -92,6 +93,7 @@ def _facts(run: Run) -> dict[str, str]:
         "answered by": run.served_model or "",
         "signature": run.signature,
         "provenance": _lines(run.provenance),
+        "cancelled": words_of(run.cancel_requested).removeprefix("cancelled ") if run.cancel_requested else "",
         "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
     }
 

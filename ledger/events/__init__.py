@@ -3,8 +3,8 @@
 Every type is a frozen struct. Fields only ever get added, and with a default, so that old lines stay readable.
 The envelope's `type` tells them apart; `EVENT_TYPES` maps its values to the structs.
 
-The modules go by subject: `runs`, `groups`, `corrections`, `claims`, `transfers`; `record` is the envelope.
-Import from here.
+The modules go by subject: `runs`, `groups`, `control`, `corrections`, `claims`, `transfers`; `record` is the
+envelope. Import from here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .claims import (
     RegisteredTest,
     RegistrationAmended,
 )
+from .control import CancelRequested, Paused, Resumed
 from .corrections import (
     Annotated,
     EquivalenceDeclared,
@@ -83,6 +84,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Skipped,
         Incompatible,
         GroupClosed,
+        CancelRequested,
+        Paused,
+        Resumed,
         HighScorePublished,
         Annotated,
         Retracted,
@@ -107,6 +111,7 @@ __all__ = [
     "UNKNOWN_REVISION",
     "Annotated",
     "Artifact",
+    "CancelRequested",
     "Counts",
     "EquivalenceDeclared",
     "EquivalenceWithdrawn",
@@ -128,6 +133,7 @@ __all__ = [
     "NewEvent",
     "Outcome",
     "Owner",
+    "Paused",
     "Progress",
     "Record",
     "Recovered",
@@ -140,6 +146,7 @@ __all__ = [
     "Reinstated",
     "Repaired",
     "Request",
+    "Resumed",
     "Retracted",
     "SetAside",
     "Skipped",

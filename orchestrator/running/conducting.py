@@ -17,6 +17,7 @@ from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .budget import Budget
 from .campaign import Campaign
+from .control import Control, followed, words_of
 from .dispatch import Dispatcher
 from .display import Display
 from .execution import Cancellation
@@ -29,7 +30,7 @@ from .schedule import Schedule, longest_first
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How a campaign ended: its group, its runs, and whether it was interrupted.
+    """How a campaign ended: its group, its runs, and whether it was interrupted or cancelled.
 
     `notes` say why it ended early, if it did.
     """
@@ -39,6 +40,7 @@ class Result(msgspec.Struct, frozen=True):
     runs: list[Run]
     interrupted: bool
     notes: list[str] = []
+    cancelled: bool = False
 
 
 def conduct(
@@ -58,7 +60,7 @@ def conduct(
     provenance = workspace_provenance(campaign.workspace.root)
     budget = Budget(campaign.allowance)
     to_do = open_group(campaign, ledger, group_id, provenance, lambda text: display.note(redactor.text(text)))
-    left = 0
+    left, control = 0, Control(ledger, group_id)
     if to_do and not cancellation.requested:
         assignment = Assignment(
             campaign=campaign,
@@ -69,16 +71,17 @@ def conduct(
             redactor=redactor,
             display=display,
             cancellation=cancellation,
+            control=control,
         )
-        with present(assignment.folder), executor.crew(assignment) as crew:
+        with present(assignment.folder), followed(control), executor.crew(assignment) as crew:
             left = _dispatcher(assignment, to_do, crew, budget).run()
-    reason, notes = _why_over(cancellation, budget, left)
+    reason, notes = _why_over(cancellation, control, budget, left)
     if to_do:
         _close_group(ledger, group_id, reason, notes)
     for text in notes:
         display.note(text)
     counts, runs = ledger.look(lambda history: (count(history, group_id), history.runs_of(group_id)))
-    return Result(group_id, counts, ledger.detailed(runs), cancellation.requested, notes)
+    return Result(group_id, counts, ledger.detailed(runs), cancellation.requested, notes, reason == "cancelled")
 
 
 def _dispatcher(assignment: Assignment, to_do: Sequence[PlannedRun], crew: Crew, budget: Budget) -> Dispatcher:
@@ -94,6 +97,7 @@ def _dispatcher(assignment: Assignment, to_do: Sequence[PlannedRun], crew: Crew,
         retries=campaign.retries,
         budget=budget,
         cancellation=assignment.cancellation,
+        control=assignment.control,
         note=note,
     )
 
@@ -110,13 +114,17 @@ def _locks_for(work: Sequence[PlannedRun], display: Display) -> Path | None:
         return None
 
 
-def _why_over(cancellation: Cancellation, budget: Budget, left: int) -> tuple[str, list[str]]:
+def _why_over(cancellation: Cancellation, control: Control, budget: Budget, left: int) -> tuple[str, list[str]]:
     """Why a campaign is over, in one word, and notes about it. `left` pieces of work were not started."""
+    not_started = f"{left} {'run' if left == 1 else 'runs'} not started"
     if cancellation.requested:
         return "interrupted", []
+    control.look()
+    if request := control.asked.cancelled:
+        return "cancelled", [f"{words_of(request)}; {not_started}"]
     if left and (exceeded := budget.exceeded()):
         reason, text = exceeded
-        return reason, [f"{text}; {left} {'run' if left == 1 else 'runs'} not started"]
+        return reason, [f"{text}; {not_started}"]
     return "completed", []
 
 

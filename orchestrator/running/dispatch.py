@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ...ledger.events import Paused
 from ..planning.plan import PlannedRun
 from .budget import Budget
+from .control import Control, words_of
 from .execution import Cancellation
 from .executor import Crew, Performed, Task
 from .retries import Retries
@@ -25,6 +27,7 @@ class Dispatcher:
         retries: Retries,
         budget: Budget,
         cancellation: Cancellation,
+        control: Control,
         note: Callable[[str], None],
     ) -> None:
         self._schedule = schedule
@@ -32,6 +35,8 @@ class Dispatcher:
         self._retries = retries
         self._budget = budget
         self._cancellation = cancellation
+        self._control = control
+        self._noted_pause: Paused | None = None
         self._note = note
         self._waits: dict[str, Iterator[float]] = {}
         self._running = 0
@@ -54,7 +59,7 @@ class Dispatcher:
 
     def _hand_out(self) -> bool:
         """Start all work that may start now. Returns whether there is something to wait for."""
-        while self._running < self._crew.room and not self._is_over() and (taken := self._schedule.take()):
+        while self._running < self._crew.room and self._may_start() and (taken := self._schedule.take()):
             self._crew.start(Task(*taken))
             self._running += 1
         return self._running > 0 or (self._schedule.is_waiting and not self._is_over())
@@ -63,6 +68,9 @@ class Dispatcher:
         self._running -= 1
         self._schedule.give_back(task.grant)
         self._budget.spend(performed.usage, if_unknown=performed.if_unknown)
+        if performed.is_paused:
+            self._control.look()
+            self._schedule.put_back(task.planned, 0, was_taken=False)
         # Work that waits for its next attempt holds no resources.
         if performed.retry:
             self._retry(task.planned)
@@ -75,5 +83,14 @@ class Dispatcher:
             )
             self._schedule.put_back(planned, wait)
 
+    def _may_start(self) -> bool:
+        if self._is_over():
+            return False
+        paused = self._control.asked.paused
+        if paused != self._noted_pause:
+            self._note(f"{words_of(paused)}; benchmarks resume lets it go on" if paused else "resumed")
+            self._noted_pause = paused
+        return paused is None
+
     def _is_over(self) -> bool:
-        return self._cancellation.requested or self._budget.exceeded() is not None
+        return self._cancellation.requested or self._control.is_cancelled or self._budget.exceeded() is not None

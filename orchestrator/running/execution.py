@@ -112,9 +112,17 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     proven_codes: Sequence[int] = ()
 
 
-def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tick: Callable[[], bool]) -> Exit:
+def execute(
+    child: Child,
+    *,
+    redactor: Redactor,
+    cancellation: Cancellation,
+    tick: Callable[[], bool],
+    why_cancelled: Callable[[], str | None] = lambda: None,
+) -> Exit:
     """Run a child to its end. `tick` is called about twice a second, and returns whether there is progress.
 
+    The child is ended as soon as `why_cancelled`, which is asked as often, returns a text.
     When this returns or raises, no process that the child started is left. If the command cannot be started, the Exit
     has the reason `start`.
     """
@@ -139,7 +147,12 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         stopwatch = Stopwatch(process.pid, began)
         try:
             pump = _Pump(process, list(zip(reads, logs, strict=True)), redactor, cancellation, stopwatch)
-            reason = pump.run(deadline=began + child.timeout_seconds, stall=child.stall_seconds, tick=tick)
+            reason = pump.run(
+                deadline=began + child.timeout_seconds,
+                stall=child.stall_seconds,
+                tick=tick,
+                is_cancelled=lambda: why_cancelled() is not None,
+            )
             duration, left = _end(process, child, reason, stopwatch, cancellation)
             pump.drain(until=time.monotonic() + _DRAIN_SECONDS)
         except BaseException:
@@ -152,7 +165,7 @@ def execute(child: Child, *, redactor: Redactor, cancellation: Cancellation, tic
         return_code=process.returncode,
         duration_seconds=duration,
         reason=reason,
-        error=_why_ended(child, reason),
+        error=(why_cancelled() or "") if reason == "cancelled" else _why_ended(child, reason),
         notes=notes,
     )
 
@@ -301,7 +314,9 @@ class _Pump:
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ)
 
-    def run(self, *, deadline: float, stall: float | None, tick: Callable[[], bool]) -> str | None:
+    def run(
+        self, *, deadline: float, stall: float | None, tick: Callable[[], bool], is_cancelled: Callable[[], bool]
+    ) -> str | None:
         """Returns why the child has to be ended; None if it ended by itself."""
         # Without a pidfd, the end of the child has to be polled.
         step = _TICK_SECONDS if self._pidfd is not None else 0.02
@@ -313,6 +328,8 @@ class _Pump:
             now = time.monotonic()
             if self._cancellation.requested:
                 return "interrupted"
+            if is_cancelled():
+                return "cancelled"
             if now >= deadline:
                 return "timeout"
             if stall is not None and now >= self._last_sign + stall:

@@ -18,6 +18,7 @@ from ...ledger.ledger import Ledger
 from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .campaign import Campaign
+from .control import Control
 from .display import Display
 from .execution import Cancellation
 from .schedule import Grant
@@ -34,15 +35,17 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     display: Display
     cancellation: Cancellation
+    control: Control
 
 
 class Performed(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a piece of work. Its run, if it had one, is in the ledger.
 
     `retry`: it failed in a way that may be temporary. `usage` is that of the run, and `if_unknown` is the id of a run
-    that used a model, otherwise empty (see `Budget.spend`).
+    that used a model, otherwise empty (see `Budget.spend`). `is_paused`: nothing was run, because the group is paused.
     """
 
+    is_paused: bool = False
     retry: bool = False
     usage: Json = {}
     if_unknown: str = ""

@@ -210,7 +210,13 @@ def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None
 def _ends_of_groups(history: History) -> list[NewEvent]:
     """The closing events of the groups that have no open run and whose owner is dead."""
     return [
-        NewEvent(group.run_group_id, GroupClosed(counts=count(history, group.run_group_id), reason="orchestrator_lost"))
+        NewEvent(
+            group.run_group_id,
+            GroupClosed(
+                counts=count(history, group.run_group_id),
+                reason="cancelled" if group.cancel_requested else "orchestrator_lost",
+            ),
+        )
         for group in history.open_groups()
         if history.is_ours(group)
         and liveness(group.owner, group.created_at) == "dead"

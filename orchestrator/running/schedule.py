@@ -93,9 +93,12 @@ class Schedule:
         """The number of pieces of work that were never taken."""
         return sum(not one.was_taken for one in self._pending)
 
-    def put_back(self, planned: PlannedRun, seconds: float) -> None:
-        """Put work back. It can be taken after `seconds`, and then comes before all new work."""
-        self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=True))
+    def put_back(self, planned: PlannedRun, seconds: float, *, was_taken: bool = True) -> None:
+        """Put work back. It can be taken after `seconds`, and then comes before all new work.
+
+        With `was_taken=False` it counts as never taken.
+        """
+        self._pending.insert(0, _Pending(planned, time.monotonic() + seconds, was_taken=was_taken))
 
     def give_back(self, grant: Grant) -> None:
         """Free the resources of a run that is over."""

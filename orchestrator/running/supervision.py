@@ -30,6 +30,7 @@ from ..planning.plan import PlannedRun
 from ..planning.revision import revision_of
 from ..redaction import Redactor
 from .campaign import Campaign
+from .control import Control
 from .copying import COPY_SECONDS, Copies, stored_at
 from .display import Display
 from .ending import record_end
@@ -70,6 +71,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     display: Display
     cancellation: Cancellation
+    control: Control
 
     @staticmethod
     def of(assignment: Assignment, endpoints: Endpoints) -> Supervisor:
@@ -83,6 +85,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             redactor=assignment.redactor,
             display=assignment.display,
             cancellation=assignment.cancellation,
+            control=assignment.control,
         )
 
     def perform(self, planned: PlannedRun, granted: Grant) -> Performed:
@@ -91,16 +94,16 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         `granted` is what the child may use. The caller checks the budget. If there was a run, its terminal event is in
         the ledger when this returns. Raises what `Ledger.decide` raises.
         """
-        if self.cancellation.requested:
+        if self._is_over():
             return Performed()
         with contextlib.ExitStack() as held:
             prepared = self._prepare(planned, granted, held)
-            if self.cancellation.requested:
+            if self._is_over():
                 return Performed()
             secrets = new_secrets()
             run = self._claim(planned, prepared, secrets)
             if run is None:
-                return Performed()
+                return Performed(is_paused=self.ledger.look(self._is_paused))
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             began = time.monotonic()
@@ -136,6 +139,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 if_unknown="" if asked_no_model else run.run_id,
             )
 
+    def _is_over(self) -> bool:
+        return self.cancellation.requested or self.control.is_cancelled
+
+    def _is_paused(self, history: History) -> bool:
+        return history.groups[self.run_group_id].paused is not None
+
     def _prepare(self, planned: PlannedRun, granted: Grant, held: contextlib.ExitStack) -> Prepared:
         """Prepare the resources of a run, which are held until `held` is closed."""
         if problem := _short_of_space(self.campaign.workspace.results, planned.adapter.manifest.resources.disk_bytes):
@@ -148,7 +157,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                     in_use(
                         spec,
                         announce=self.display.note,
-                        cancelled=lambda: self.cancellation.requested,
+                        cancelled=self._is_over,
                         describe_holders=describe_holders,
                     )
                 )
@@ -160,6 +169,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         """Append `started`, or `skipped` if the work is done or running meanwhile."""
 
         def decide(history: History) -> list[NewEvent]:
+            if self._is_paused(history) or history.groups[self.run_group_id].cancel_requested:
+                return []
             verdict = self.campaign.rules.judge(history, planned)
             if not verdict.run:
                 return [NewEvent(self.run_group_id, verdict.skipped(planned))]
@@ -171,11 +182,11 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
 
         # Computed before the ledger is locked, because it reads files and calls git.
         revision = revision_of(planned.adapter, prepared.environment)
-        claimed = list(self.ledger.decide(decide).runs.values())
-        if not claimed:
+        decided = self.ledger.decide(decide)
+        claimed = list(decided.runs.values())
+        if decided.records and not claimed:
             self.display.note(f"{planned.adapter.id}: skipped, another process has done it or runs it now")
-            return None
-        return claimed[0]
+        return claimed[0] if claimed else None
 
     def _started(self, planned: PlannedRun, prepared: Prepared, run_id: str, attempt: int, secrets: Secrets) -> Started:
         manifest = planned.adapter.manifest
@@ -251,7 +262,13 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         )
         watch = self._watch(run, folder)
         started_at = time.time()
-        exit = execute(child, redactor=self.redactor, cancellation=self.cancellation, tick=watch.tick)
+        exit = execute(
+            child,
+            redactor=self.redactor,
+            cancellation=self.cancellation,
+            tick=watch.tick,
+            why_cancelled=lambda: self.control.why_to_end(run.run_id),
+        )
         if watch.progress.problem:
             exit = replace(exit, notes=[*exit.notes, f"progress could not be read: {watch.progress.problem}"])
         left = Left(

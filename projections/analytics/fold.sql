@@ -187,6 +187,14 @@ remarks AS (
   WHERE e.type IN ('annotated', 'retracted', 'reinstated')
   GROUP BY e.stream
 ),
+cancellations AS (
+  SELECT e.stream, min(e.seq) AS seq, arg_min(e.data, e.seq) AS data
+  FROM fold_events e
+  JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+  LEFT JOIN ends x ON e.stream = x.stream
+  WHERE e.type = 'cancel_requested' AND b.is_running AND (x.ended_seq IS NULL OR e.seq < x.ended_seq)
+  GROUP BY e.stream
+),
 told AS (
   SELECT
     b.stream AS run_id,
@@ -271,7 +279,7 @@ told AS (
     CASE WHEN NOT b.is_import THEN b.d.owner END AS owner_json,
     coalesce(b.d.provenance, '{}') AS provenance_json,
     b.first_seq AS first_seq,
-    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq, f.seq) AS last_seq,
+    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq, f.seq, k.seq) AS last_seq,
     coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq,
     CASE WHEN b.is_import THEN imported_revision(b.d.task_revision) ELSE coalesce(
       CASE WHEN e.has_outcome AND json_type(e.o.task_revision) = 'OBJECT' THEN e.o.task_revision END,
@@ -279,13 +287,15 @@ told AS (
     ) END AS task_revision_json,
     CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model,
     coalesce(b.d.comparison_key, '') AS options_key,
-    CASE WHEN NOT b.is_import THEN b.d.registration END AS registration
+    CASE WHEN NOT b.is_import THEN b.d.registration END AS registration,
+    k.data AS cancel_requested_json
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream
   LEFT JOIN beats w ON b.stream = w.stream
   LEFT JOIN remarks r ON b.stream = r.stream
   LEFT JOIN added_files f ON b.stream = f.stream
+  LEFT JOIN cancellations k ON b.stream = k.stream
 ),
 used AS (
   -- Scores of two task revisions are never compared by themselves.
@@ -346,6 +356,20 @@ between_them AS (
   LEFT JOIN closed c ON e.stream = c.stream
   WHERE e.type IN ('skipped', 'incompatible') AND (c.last_seq IS NULL OR e.seq < c.last_seq)
   GROUP BY e.stream
+),
+controls AS (
+  SELECT e.*, max(e.seq) FILTER (e.type = 'resumed') OVER (PARTITION BY e.stream) AS resumed_seq
+  FROM fold_events e
+  JOIN opened o ON e.stream = o.stream AND e.seq > o.first_seq
+  LEFT JOIN closed c ON e.stream = c.stream
+  WHERE e.type IN ('cancel_requested', 'paused', 'resumed') AND (c.last_seq IS NULL OR e.seq < c.last_seq)
+),
+control AS (
+  SELECT stream,
+    arg_min(data, seq) FILTER (type = 'cancel_requested') AS cancel_requested,
+    -- A group that is paused already cannot be paused again: the first one after the last resumption counts.
+    arg_min(data, seq) FILTER (type = 'paused' AND seq > coalesce(resumed_seq, 0)) AS paused
+  FROM controls GROUP BY stream
 )
 SELECT
   b.stream AS run_group_id,
@@ -361,11 +385,14 @@ SELECT
   to_json(coalesce(m.incompatible, [])) AS incompatible_json,
   nullif(b.data -> '$.owner', 'null') AS owner_json,
   nullif(b.data -> '$.imported', 'null') AS imported_json,
+  k.cancel_requested AS cancel_requested_json,
+  k.paused AS paused_json,
   b.seq AS first_seq
 FROM fold_events b
 JOIN opened o ON b.seq = o.first_seq
 LEFT JOIN closed c ON b.stream = c.stream
 LEFT JOIN fold_events e ON e.seq = c.last_seq AND e.type = 'group_closed'
 LEFT JOIN between_them m ON b.stream = m.stream
+LEFT JOIN control k ON b.stream = k.stream
 WHERE b.type = 'group_opened'
 ORDER BY b.seq;

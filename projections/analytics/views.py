@@ -107,6 +107,7 @@ _VIEWS = (
         served_model VARCHAR the model that the API says has answered
         options_key VARCHAR the digest of benchmark and options alone
         registration VARCHAR the id of the registered plan that it belongs to
+        cancel_requested_json JSON who asked to end it, and why
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.ledger.errors import ImpossibleTransition
-from benchmarks.ledger.events import Annotated, Counts, GroupClosed, Heartbeat, Progress, Retracted, Skipped
+from benchmarks.ledger.events import (
+    Annotated,
+    CancelRequested,
+    Counts,
+    GroupClosed,
+    Heartbeat,
+    Paused,
+    Progress,
+    Resumed,
+    Retracted,
+    Skipped,
+)
 from benchmarks.ledger.history import History
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -162,3 +173,33 @@ def test_reading_piece_by_piece_comes_to_the_same_state_as_reading_at_once(histo
     cut = data.draw(st.integers(0, len(records)))
     whole, pieces = History().read(records), History().read(records[:cut]).read(records[cut:])
     assert (whole.runs, whole.groups, whole.problems) == (pieces.runs, pieces.groups, pieces.problems)
+
+
+def test_a_group_is_paused_resumed_and_cancelled_once_each(ledger, histories):
+    ledger.append("rg_1", histories.opened())
+    with pytest.raises(ImpossibleTransition, match="resumed on a group that is open"):
+        ledger.append("rg_1", Resumed(author="a"))
+    ledger.append("rg_1", Paused(author="a", reason="noon"))
+    with pytest.raises(ImpossibleTransition, match="paused on a group that is paused"):
+        ledger.append("rg_1", Paused(author="b"))
+    assert ledger.look(lambda history: history.groups["rg_1"].paused) == Paused(author="a", reason="noon")
+    ledger.append("rg_1", Resumed(author="a"))
+    ledger.append("rg_1", CancelRequested(author="a"))
+    with pytest.raises(ImpossibleTransition, match="on a group that is cancelled"):
+        ledger.append("rg_1", CancelRequested(author="b"))
+    group = ledger.look(lambda history: history.groups["rg_1"])
+    assert (group.paused, group.cancel_requested) == (None, CancelRequested(author="a"))
+
+
+def test_a_run_is_cancelled_once_and_only_while_it_runs(ledger, histories):
+    with pytest.raises(ImpossibleTransition, match="before it was started"):
+        ledger.append("run_1", CancelRequested(author="a"))
+    ledger.append("run_1", histories.started("x"))
+    ledger.append("run_1", CancelRequested(author="a", reason="r"))
+    with pytest.raises(ImpossibleTransition, match="a second time"):
+        ledger.append("run_1", CancelRequested(author="b"))
+    ledger.append("run_1", histories.failed(reason="cancelled"))
+    run = ledger.look(lambda history: history.runs["run_1"])
+    assert (run.status, run.reason, run.cancel_requested.author) == ("failed", "cancelled", "a")
+    with pytest.raises(ImpossibleTransition, match="has failed already"):
+        ledger.append("run_1", CancelRequested(author="b"))

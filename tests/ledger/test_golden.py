@@ -18,6 +18,7 @@ from benchmarks.ledger.events import (
     EVENT_TYPES,
     Annotated,
     Artifact,
+    CancelRequested,
     Counts,
     EquivalenceDeclared,
     EquivalenceWithdrawn,
@@ -35,6 +36,7 @@ from benchmarks.ledger.events import (
     Merged,
     NewEvent,
     Owner,
+    Paused,
     Progress,
     Recovered,
     Recoverer,
@@ -46,6 +48,7 @@ from benchmarks.ledger.events import (
     Reinstated,
     Repaired,
     Request,
+    Resumed,
     Retracted,
     SetAside,
     Skipped,
@@ -285,6 +288,9 @@ def everything() -> list[NewEvent]:
         NewEvent("run_2", Reinstated(author="b", reason="right")),
         NewEvent("rg_1", Skipped(**work, **who, reason="already_succeeded", existing_run_id="run_1")),
         NewEvent("rg_1", Incompatible(**work, **who, missing=["docker"])),
+        NewEvent("rg_1", Paused(author="a", reason="r")),
+        NewEvent("rg_1", Resumed(author="a", reason="r")),
+        NewEvent("rg_1", CancelRequested(author="a", reason="r")),
         NewEvent(
             "rg_1",
             GroupClosed(

@@ -182,7 +182,7 @@ def command(place: Place, **options: Any) -> int:
         discard(sys.stdout)  # The reader closed the pipe; the exit code still says how it went.
     if result.interrupted:
         return 130
-    return 1 if result.counts.failed else 0
+    return 1 if result.counts.failed or result.cancelled else 0
 
 
 class Output(msgspec.Struct, frozen=True):

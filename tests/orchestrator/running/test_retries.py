@@ -15,6 +15,7 @@ from benchmarks.adapters.manifest import Manifest, ResultSpec, RunSpec
 from benchmarks.ledger.events import Failed
 from benchmarks.orchestrator.machine.capacity import UNRATIONED
 from benchmarks.orchestrator.running.budget import Allowance, Budget
+from benchmarks.orchestrator.running.control import Control
 from benchmarks.orchestrator.running.dispatch import Dispatcher
 from benchmarks.orchestrator.running.execution import Cancellation
 from benchmarks.orchestrator.running.executor import Performed
@@ -97,6 +98,7 @@ def test_work_is_retried_only_while_the_budget_lasts(tokens, runs):
             retries=Retries(2, 0.01),
             budget=budget,
             cancellation=cancellation,
+            control=Control(None, "rg_1"),
             note=lambda _: None,
         )
         left = dispatcher.run()

@@ -62,6 +62,7 @@ function gist({ type, data }) {
     annotated: () => `${data.author}: ${data.note}`,
     retracted: () => `${data.author}: ${data.reason}`,
     reinstated: () => `${data.author}: ${data.reason}`,
+    cancel_requested: () => [data.author, data.reason].filter(Boolean).join(": "),
     heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
   };
   const gist = texts[type]?.();
