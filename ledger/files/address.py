@@ -73,8 +73,7 @@ def parse_address(text: str) -> Address:
     if scheme not in PACKAGES:
         raise BadAddress(f"'{scheme}' is not a scheme of a place for artifacts", did_you_mean(scheme, PACKAGES))
     host = rest.partition("/")[0]
-    # Container and account of `abfs://container@account…` stand in the place of a user. A password never does.
-    if ("@" in host and (scheme not in ("abfs", "az") or ":" in host)) or any(mark in rest for mark in "?#"):
+    if "@" in host or any(mark in rest for mark in "?#"):
         raise BadAddress(
             f"the {scheme} address holds a user, a password or parameters, which would be recorded",
             "give credentials in the environment (AWS_ACCESS_KEY_ID, …) or in the configuration of fsspec",

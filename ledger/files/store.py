@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import secrets
@@ -254,11 +255,17 @@ class FileStore:
             if self._system is None:
                 import fsspec
 
-                self._system = fsspec.filesystem(self.address.scheme, **_SETTINGS.get(self.address.scheme, {}))
+                for library in _LIBRARIES:
+                    # What they warn of is raised as well, and reported once.
+                    logging.getLogger(library).addHandler(logging.NullHandler())
+                settings = _SETTINGS.get(self.address.scheme, {})
+                self._system, _ = fsspec.core.url_to_fs(self.address.url, **settings)
                 if self.address.scheme == "s3":
                     self._system.retries = 2
             return self._system
 
+
+_LIBRARIES = ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore")
 
 _SETTINGS: dict[str, dict[str, Any]] = {
     "file": {"auto_mkdir": True},

@@ -15,7 +15,6 @@ from benchmarks.ledger.files.address import BadAddress, parse_address
         ("S3://bucket/team/runs/", "s3://bucket/team/runs"),
         ("memory://here", "memory://here"),
         ("gs://bucket/runs", "gs://bucket/runs"),
-        ("abfs://container@account.dfs.core.windows.net/runs", "abfs://container@account.dfs.core.windows.net/runs"),
     ],
 )
 def test_an_address_is_kept_without_a_slash_at_its_end(text, url):
