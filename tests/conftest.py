@@ -23,6 +23,7 @@ from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
     CancelRequested,
+    Artifact,
     Counts,
     Failed,
     Finished,
@@ -44,9 +45,15 @@ from benchmarks.ledger.events import (
     RegisteredTask,
     RegisteredTest,
     RegistrationAmended,
+    Reinstated,
     Request,
     Resumed,
+    Rescored,
     Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
+    ScoreAnew,
+    Scorer,
     Skipped,
     Started,
     TaskRevision,
@@ -280,6 +287,40 @@ class Histories:
         """A `group_opened` event."""
         return GroupOpened(request=Request(benchmarks=["b"], agent=None, provider="local", model="m"), benchmarks=["b"])
 
+    @staticmethod
+    def changed_samples() -> dict[str, Any]:
+        """Strategies for the fields of `samples_excluded` and `samples_included`."""
+        return {
+            "author": st.just("a"),
+            "reason": st.just("r"),
+            "samples": st.lists(st.sampled_from(["q1", "q2", "q10", "é", "\U0001f600", 'a"b,c']), max_size=4),
+            "anew": st.builds(
+                ScoreAnew,
+                score=st.floats(-1e6, 1e6),
+                unit=st.sampled_from(["ratio", None]),
+                samples=st.none() | st.integers(0, 99),
+                stderr=st.none() | st.floats(0, 1),
+                delta_to_high_score=st.none() | st.floats(-1, 1),
+            ),
+        }
+
+    @staticmethod
+    def rescored() -> st.SearchStrategy[Rescored]:
+        """`rescored` events of two scorers."""
+        scorers = st.sampled_from([Scorer("strict", "a" * 64), Scorer("lax.py", "b" * 64)])
+        return st.builds(
+            Rescored,
+            scorer=scorers,
+            score=st.floats(-1e6, 1e6),
+            unit=st.sampled_from(["ratio", "s", None]),
+            higher_is_better=st.none() | st.booleans(),
+            samples=st.none() | st.integers(0, 99),
+            stderr=st.none() | st.floats(0, 1),
+            delta_to_high_score=st.none() | st.floats(-1, 1),
+            author=st.just("a"),
+            artifact=st.none() | st.just(Artifact("rescored/a/samples.jsonl", 9, "0" * 64)),
+        )
+
     @classmethod
     def events(cls) -> st.SearchStrategy[list[NewEvent]]:
         """Lists of events over few streams, in any order: many make no sense where they stand."""
@@ -324,6 +365,10 @@ class Histories:
             st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),
             st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
             st.builds(CancelRequested, author=st.just("a"), reason=st.text(max_size=3)),
+            st.builds(Reinstated, author=st.just("a"), reason=st.text(max_size=9)),
+            st.builds(SamplesExcluded, **cls.changed_samples()),
+            st.builds(SamplesIncluded, **cls.changed_samples()),
+            cls.rescored(),
             st.builds(
                 Imported,
                 source=st.just(ImportSource("json", "x.json", "0" * 64)),
