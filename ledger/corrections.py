@@ -1,4 +1,4 @@
-"""Corrections of runs: each is decided under the ledger's lock and appended as a new event, whoever asks for it.
+"""Corrections of runs: each is decided under the ledger's lock and appended as a new event.
 
 The command line and the viewer both write their corrections here.
 """

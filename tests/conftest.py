@@ -22,8 +22,8 @@ import benchmarks
 from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
-    CancelRequested,
     Artifact,
+    CancelRequested,
     Counts,
     Failed,
     Finished,
@@ -47,8 +47,8 @@ from benchmarks.ledger.events import (
     RegistrationAmended,
     Reinstated,
     Request,
-    Resumed,
     Rescored,
+    Resumed,
     Retracted,
     SamplesExcluded,
     SamplesIncluded,
@@ -319,6 +319,32 @@ class Histories:
             delta_to_high_score=st.none() | st.floats(-1, 1),
             author=st.just("a"),
             artifact=st.none() | st.just(Artifact("rescored/a/samples.jsonl", 9, "0" * 64)),
+        )
+
+    @classmethod
+    def corrected_lives(cls) -> st.SearchStrategy[list[NewEvent]]:
+        """The events of runs that end and are corrected afterwards, now and then before."""
+        row = {"benchmark_id": st.just("b"), "status": st.sampled_from(["succeeded", "failed"])}
+        imported = st.builds(
+            Imported,
+            source=st.just(ImportSource("json", "x.json", "0" * 64)),
+            run=st.fixed_dictionaries(row, optional={"score": st.just(0.25), "comparison_key": st.just("k")}),
+        )
+        revision = st.sampled_from([None, TaskRevision.of(version="1", driver="d", data="", packages="")])
+        beginning = st.builds(cls.started, task_revision=revision) | imported
+        end = st.builds(cls.finished, st.sampled_from([0.5, None]), task_revision=revision) | st.builds(cls.failed)
+        corrections = st.lists(
+            st.builds(SamplesExcluded, **cls.changed_samples())
+            | st.builds(SamplesIncluded, **cls.changed_samples())
+            | cls.rescored()
+            | st.just(Retracted(author="a", reason="r"))
+            | st.just(Reinstated(author="a", reason="r")),
+            max_size=6,
+        )
+        early = st.lists(cls.rescored(), max_size=1)
+        life = st.tuples(beginning, early, end, corrections).map(lambda life: [life[0], *life[1], life[2], *life[3]])
+        return st.lists(life, min_size=1, max_size=4).map(
+            lambda lives: [NewEvent(f"run_{number}", event) for number, life in enumerate(lives) for event in life]
         )
 
     @classmethod

@@ -179,13 +179,18 @@ beats AS (
   GROUP BY e.stream
 ),
 remarks AS (
-  SELECT e.stream, max(e.seq) AS seq,
-    list(e.data ORDER BY e.seq) FILTER (e.type = 'annotated') AS annotations,
-    CASE WHEN arg_max(e.type, e.seq) FILTER (e.type <> 'annotated') = 'retracted' THEN
-      arg_max(e.data, e.seq) FILTER (e.type = 'retracted') END AS retracted
-  FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
-  WHERE e.type IN ('annotated', 'retracted', 'reinstated')
-  GROUP BY e.stream
+  SELECT stream, max(seq) AS seq,
+    list(data ORDER BY seq) FILTER (type = 'annotated') AS annotations,
+    CASE WHEN arg_max(type, seq) FILTER (type <> 'annotated') = 'retracted' THEN
+      arg_max(data, seq) FILTER (type = 'retracted') END AS retracted
+  FROM (
+    SELECT e.*, lag(e.type) OVER (PARTITION BY e.stream, e.type = 'annotated' ORDER BY e.seq) AS before
+    FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+    WHERE e.type IN ('annotated', 'retracted', 'reinstated')
+  )
+  -- A run that is not retracted cannot be reinstated.
+  WHERE type <> 'reinstated' OR before = 'retracted'
+  GROUP BY stream
 ),
 cancellations AS (
   SELECT e.stream, min(e.seq) AS seq, arg_min(e.data, e.seq) AS data
