@@ -50,7 +50,8 @@ COMMANDS = {
     "new": "Create a benchmark of your own: a manifest and a driver that run.",
     "adapters": "Validate and test manifests; print their schema.",
     "import": "Import results of runs that were made elsewhere.",
-    "ledger": "Inspect, verify, copy, merge and repair the ledger.",
+    "ledger": "Inspect, verify, prove, copy, merge and repair the ledger.",
+    "witness": "Serve a witness: it confirms that ledgers of others only grow.",
 }
 
 

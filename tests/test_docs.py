@@ -84,7 +84,7 @@ def test_every_command_that_the_readme_names_exists_with_its_options():
         words = shlex.split(line, comments=True)
         named.add(words[0])
         assert words[0] in COMMANDS, line
-        group = words[:2] if words[0] in ("ledger", "adapters", "environments") else words[:1]
+        group = words[:2] if words[0] in ("ledger", "adapters", "environments", "witness") else words[:1]
         help_text = help_of(*group)
         for word in words:
             if word.startswith("--"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ...group import Group
-from . import checking, events, exchange, proofs
+from . import checking, events, exchange, proofs, witnesses
 from .init import init
 
 
@@ -25,6 +25,9 @@ for _command in (
     proofs.prove,
     proofs.verify_proof,
     proofs.tiles,
+    witnesses.witness,
+    witnesses.cosign,
+    witnesses.policy,
     init,
     exchange.export,
     exchange.import_,

@@ -48,11 +48,12 @@ def checkpoint(place: Place, sign: str | None, origin: str | None) -> None:
 
 def _checkpoint(store: EventStore, sign: str | None, origin: str | None) -> str:
     origin = _origin(origin)
-    signer = _signer(sign, origin) if sign else None
+    signer = signer_in(sign, origin) if sign else None
     return str(sign_checkpoint(store, signer, origin)) if signer else take_checkpoint(store, origin).note()
 
 
-def _signer(sign: str, origin: str | None) -> Signer:
+def signer_in(sign: str, origin: str | None) -> Signer:
+    """The signer in a file, with a note if a policy would not find its key. Raises SigningError."""
     signer = parse_signer(key_text(sign))
     if origin not in (None, signer.verifier.name):
         note(
@@ -144,7 +145,7 @@ def _position(store: EventStore, event: str) -> int:
 def _note_for(store: EventStore, position: int, sign: str | None, origin: str | None) -> str:
     """A checkpoint that has the event."""
     if sign:
-        return str(sign_checkpoint(store, _signer(sign, _origin(origin)), origin))
+        return str(sign_checkpoint(store, signer_in(sign, _origin(origin)), origin))
     kept = kept_note(store)
     if kept is not None and parse_note(kept.text).position >= position and origin is None:
         return str(kept)
@@ -249,7 +250,7 @@ def tiles(place: Place, out: Path, note_file: str | None, sign: str | None) -> N
 
 def _signed(store: EventStore, sign: str | None) -> str:
     if sign:
-        return str(sign_checkpoint(store, _signer(sign, None)))
+        return str(sign_checkpoint(store, signer_in(sign, None)))
     kept = kept_note(store)
     if kept is None:
         raise UsageError("this ledger does not have a signed checkpoint", "give a key with --sign")
