@@ -29,11 +29,8 @@ from .events import (
     Registered,
     RegistrationAmended,
     Reinstated,
-    Rescored,
     Resumed,
     Retracted,
-    SamplesExcluded,
-    SamplesIncluded,
     SetAside,
     Skipped,
     Started,
@@ -48,14 +45,10 @@ from .store import EventReader
 
 _OF_A_RUN = frozenset(
     event.type
-    for event in (
-        *(Started, Heartbeat, Finished, Failed, Recovered, Imported),
-        *(Annotated, Retracted, Reinstated, SamplesExcluded, SamplesIncluded, Rescored),
-    )
+    for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Reinstated, Imported)
 )
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed, Paused, Resumed)
 _ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))
-_LOSE_DETAILS = _ENDS | {Rescored.type}
 _STARTED = Started.type
 _NONE: frozenset[str] = frozenset()
 
@@ -364,7 +357,7 @@ class History:
 
     def read(self, records: Iterable[Record]) -> History:
         """Fold records that are in the ledger already; those that make no sense become `problems`."""
-        self._fold(records, ends=_NONE if self._details else _LOSE_DETAILS, is_strict=False)
+        self._fold(records, ends=_NONE if self._details else _ENDS, is_strict=False)
         return self
 
     def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:
@@ -438,8 +431,12 @@ class History:
 
     def registration_of(self, run: Fitting) -> str | None:
         """The id of the registered plan that a run belongs to: of several, the one that was registered last."""
-        plans = map(self.registrations.__getitem__, reversed(self._registered_for.get(run.benchmark_id, ())))
+        plans = reversed(self.registrations_for(run.benchmark_id))
         return next((one.id for one in plans if not self._came_along(one.seq) and covers(one.plan, run)), None)
+
+    def registrations_for(self, benchmark_id: str) -> list[Registration]:
+        """The registered plans for a benchmark, in their order."""
+        return [self.registrations[name] for name in self._registered_for.get(benchmark_id, ())]
 
     def attempts(self, signature: str) -> Attempts:
         """The runs of a signature, the first attempt first."""

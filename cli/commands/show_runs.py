@@ -40,6 +40,7 @@ STATUSES = ["running", "succeeded", "failed", *UNDONE]
 )
 @click.option("--recent", is_flag=True, help="Show the newest runs, the last one started first.")
 @click.option("--benchmark", help="Show only this benchmark: its id, or an imported one's own name.")
+@click.option("--registration", metavar="ID", help="Show only the runs of this registered plan.")
 @click.option("--status", type=click.Choice(STATUSES), help="Show only this status.")
 @as_of_option("Show the runs as they were at that time.")
 @json_option
@@ -50,6 +51,7 @@ def command(
     limit: int,
     recent: bool,
     benchmark: str | None,
+    registration: str | None,
     status: str | None,
     as_of: str | None,
     as_json: bool,
@@ -73,6 +75,7 @@ def command(
             return
         ids = None if benchmark is None else (benchmark, identifier(benchmark))
         filters = {"benchmark_id": ids, "status": None if status is None else (status,)}
+        filters["registration"] = None if registration is None else (registration,)
         runs, matching = _read(history, desc, limit, recent, filters)
         total: int = history.execute("SELECT count(*) FROM benchmark_runs").fetchone()[0]
     if as_json:
@@ -166,6 +169,7 @@ def _marks(run: Run) -> str:
         "synthetic": run.synthetic,
         "imported": run.imported is not None,
         "recovered": run.recovered,
+        "registered": run.registration is not None,
         run.reason or "": run.status == "failed" and not run.recovered,
     }
     shown = [name for name, holds in marks.items() if name and holds]

@@ -152,7 +152,7 @@ def _check(content: Json) -> None:
     tables += _rows("override", content.get("override"), Override)
     for place, table, kind in tables:
         if isinstance(table, dict):
-            _refuse_unknown(place, table, kind)
+            refuse_unknown(place, table, kind)
     for number, rule in enumerate(content.get("exclude") or [], 1):
         if rule == {}:
             raise ValueError(
@@ -167,7 +167,8 @@ def _rows(place: str, rows: Any, kind: type[msgspec.Struct]) -> list[tuple[str, 
     return [(f"{place} {number}", row, kind) for number, row in enumerate(rows, 1)] if isinstance(rows, list) else []
 
 
-def _refuse_unknown(place: str, table: Json, kind: type[msgspec.Struct]) -> None:
+def refuse_unknown(place: str, table: Json, kind: type[msgspec.Struct]) -> None:
+    """Raises ValueError for a key of a table that its type does not have, with the nearest one."""
     known = sorted(kind.__struct_fields__)
     for key in table:
         if key not in known:

@@ -59,6 +59,7 @@ def standings_table(standings: Iterable[Standing], rates: Mapping[tuple[str, ...
             "repeats",
             "best",
             "options",
+            "registered",
         ),
     )
 
@@ -189,6 +190,7 @@ def _standing(standing: Standing) -> dict[str, str]:
         "failures": _failures(standing.attempts),
         "lost": _lost(standing.attempts),
         "picked": _picked(standing),
+        "registered": _registered(standing.score),
         "latest": format_score(standing.latest_score),
         "best": format_score(standing.best_score),
         "high_score": format_score(standing.high_score.value if standing.high_score else None),
@@ -241,6 +243,11 @@ def _picked(standing: Standing) -> str:
     if attempts <= repeats:
         return ""
     return f"newest of {attempts}" if repeats == 1 else f"newest {repeats} of {attempts}"
+
+
+def _registered(score: Score) -> str:
+    """How many of the repetitions belong to a registered plan; empty if none does."""
+    return f"{score.registered} of {score.repeats}" if score.registered else ""
 
 
 def _rank(standing: Standing) -> str:

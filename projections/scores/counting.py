@@ -67,6 +67,8 @@ class ScoredRun(Judged, Timed, Scored, Protocol):
     def stderr(self) -> float | None: ...  # noqa: D102
     @property
     def samples(self) -> int | None: ...  # noqa: D102
+    @property
+    def registration(self) -> str | None: ...  # noqa: D102
 
 
 class Task(msgspec.Struct, frozen=True, order=True):

@@ -69,7 +69,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     Both are those of `uncertainty.uncertainty_of`: None if nothing is known of the noise; `stderr` is never 0, and of a
     proportion of 0 or 1 there is only the interval. `stderr_of` is what they come from: the samples, repetitions of one
-    question together, or the scatter of the repetitions. `samples` are those of one run.
+    question together, or the scatter of the repetitions. `samples` are those of one run. `registered` counts the
+    repetitions that belong to a registered plan.
     """
 
     mean: float
@@ -81,6 +82,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     samples: int | None
     run_ids: list[str]
+    registered: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,6 +258,7 @@ def score_of(runs: Sequence[ScoredRun]) -> Score:
         repeats=len(repeats),
         samples=repeats[-1].samples,
         run_ids=[run.run_id for run in repeats],
+        registered=sum(run.registration is not None for run in repeats),
     )
 
 

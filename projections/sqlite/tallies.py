@@ -51,7 +51,7 @@ _FIND_LATEST = (
 _SHOWN = (
     "run_id run_group_id benchmark_id benchmark_directory status attempt agent provider model started_at ended_at "
     "duration_seconds score unit higher_is_better samples stderr comparison_key options_key first_seq last_seq "
-    "ended_seq served_model"
+    "ended_seq served_model registration"
 ).split()
 """The columns of a run that tables show, beside its options and the score of guessing."""
 _READ_SHOWN = f"SELECT {', '.join(_SHOWN)}, task_revision_json, extra_config_json, chance FROM benchmark_runs"  # noqa: S608

@@ -77,6 +77,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     last_seq: int
     ended_seq: int | None
     stale: bool = False
+    registration: str | None = None
     chance: float | None = None
     tags: list[str] = []
     remarks: int = 0
