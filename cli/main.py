@@ -34,6 +34,7 @@ COMMANDS = {
     "annotate": "Add a remark to a run.",
     "retract": "Take a run back: it stays visible and counts nowhere.",
     "reinstate": "Let a retracted run count again.",
+    "exclude": "Exclude samples from the score of a run, or count them again.",
     "stale": "List the scores that a change of their benchmark has made stale.",
     "equivalent": "Declare that two task revisions measure the same.",
     "register": "Register a plan before it is run: the claim, the runs and the test.",

@@ -40,13 +40,21 @@ from .events import (
     Recovered,
     Reinstated,
     Request,
+    Rescored,
     Resumed,
     Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
+    ScoreAnew,
+    Scorer,
     Skipped,
     Started,
     TaskRevision,
 )
 from .judgement import void
+
+RESCORED = "rescored/"
+"""The beginning of the paths, in a run's folder, of the samples with the scores of a later scorer."""
 
 _NO_ITEMS: list[Any] = []
 _NO_FIELDS: Json = {}
@@ -131,6 +139,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     options_key: str = ""
     registration: str | None = None
     cancel_requested: CancelRequested | None = None
+    original_score: float | None = None
+    excluded: list[str] = msgspec.field(default_factory=_no_items)
+    scorer: Scorer | None = None
+    rescores: list[Rescored] = msgspec.field(default_factory=_no_items)
 
     @property
     def revision(self) -> str:
@@ -209,15 +221,14 @@ def _start(event: Started, record: Record) -> Run:
     )
 
 
-def fenced(options_key: str, revision: str) -> str:
-    """The comparison key of a run with these options and the revision with this digest.
+def fenced(options_key: str, revision: str, scorer: Scorer | None = None) -> str:
+    """The comparison key of a run with these options and the revision with this digest, scored by a later scorer.
 
-    Scores of two revisions are not compared automatically. Of an unknown revision it is the key of the options, as
-    older versions recorded it.
+    Scores of two revisions or two scorers are not compared automatically. Of an unknown revision, and without a later
+    scorer, it is the key of the options, as older versions recorded it.
     """
-    if revision == UNKNOWN_REVISION:
-        return options_key
-    return intern(sha256(f"{options_key} {revision}".encode()).hexdigest())
+    key = options_key if revision == UNKNOWN_REVISION else sha256(f"{options_key} {revision}".encode()).hexdigest()
+    return intern(key if scorer is None else sha256(f"{key} scorer {scorer.sha256}".encode()).hexdigest())
 
 
 def _digest(revision: TaskRevision | None) -> str:
@@ -281,6 +292,10 @@ _NOT_IMPORTED: Json = {
     "served_model": None,
     "registration": None,
     "cancel_requested": None,
+    "original_score": None,
+    "excluded": [],
+    "scorer": None,
+    "rescores": [],
 }
 """Fields that only events set, never an imported file: a run that has ended does not have a process."""
 
@@ -329,6 +344,46 @@ def _annotate(run: Run, event: Annotated, record: Record) -> Run:
     return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
 
 
+def _exclude(run: Run, event: SamplesExcluded, record: Record) -> Run:
+    return replace(_corrected(run, event.anew, record), excluded=sorted({*run.excluded, *event.samples}))
+
+
+def _include(run: Run, event: SamplesIncluded, record: Record) -> Run:
+    return replace(_corrected(run, event.anew, record), excluded=sorted({*run.excluded}.difference(event.samples)))
+
+
+def _rescore(run: Run, event: Rescored, record: Record) -> Run:
+    return replace(
+        _corrected(run, event, record),
+        higher_is_better=run.higher_is_better if event.higher_is_better is None else event.higher_is_better,
+        scorer=event.scorer,
+        rescores=[*run.rescores, event],
+        artifacts=[*_recorded(run.artifacts), *([event.artifact] if event.artifact else ())],
+        comparison_key=fenced(run.options_key, run.revision, event.scorer),
+    )
+
+
+def _recorded(artifacts: list[Artifact]) -> list[Artifact]:
+    """The files that the run itself recorded: without the samples of a later scorer."""
+    return [artifact for artifact in artifacts if not artifact.path.startswith(RESCORED)]
+
+
+def _corrected(run: Run, anew: ScoreAnew | Rescored, record: Record) -> Run:
+    """The run with another score; the first one stays as its original."""
+    if run.status != "succeeded" or run.score is None:
+        raise ImpossibleTransition(f"{record.stream}: {record.type}, but it has no score that counts")
+    return replace(
+        run,
+        original_score=run.score if run.original_score is None else run.original_score,
+        score=anew.score,
+        unit=anew.unit,
+        samples=anew.samples,
+        stderr=anew.stderr,
+        delta_to_high_score=anew.delta_to_high_score,
+        last_seq=record.seq,
+    )
+
+
 def _import_again(run: Run, event: Imported, record: Record) -> Run:
     """A later import of the same content adds the files that the first one did not have.
 
@@ -336,13 +391,13 @@ def _import_again(run: Run, event: Imported, record: Record) -> Run:
     """
     if run.imported is None:
         raise ImpossibleTransition(f"{record.stream}: imported, but it was run here")
-    if run.artifacts or run.imported.sha256 != event.source.sha256 or not run.has_files_here:
+    if _recorded(run.artifacts) or run.imported.sha256 != event.source.sha256 or not run.has_files_here:
         return run
     try:
         artifacts = msgspec.convert(event.run.get("artifacts", []), list[Artifact])
     except msgspec.ValidationError:
         return run
-    return replace(run, artifacts=artifacts, last_seq=record.seq) if artifacts else run
+    return replace(run, artifacts=[*artifacts, *run.artifacts], last_seq=record.seq) if artifacts else run
 
 
 def _end(run: Run, event: Outcome, record: Record, *, status: Status, reason: str | None, error: str | None) -> Run:
@@ -431,6 +486,9 @@ _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
     Recovered.type: _recover,
     Retracted.type: _retract,
     Reinstated.type: _reinstate,
+    SamplesExcluded.type: _exclude,
+    SamplesIncluded.type: _include,
+    Rescored.type: _rescore,
     Annotated.type: _annotate,
     Imported.type: _import_again,
 }
@@ -462,6 +520,7 @@ def without_details(run: Run) -> Run:
         progress=None,
         owner=None,
         provenance=_NO_FIELDS,
+        rescores=[replace(one, artifact=None) for one in run.rescores] if run.rescores else _NO_ITEMS,
     )
 
 

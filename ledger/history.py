@@ -29,8 +29,11 @@ from .events import (
     Registered,
     RegistrationAmended,
     Reinstated,
+    Rescored,
     Resumed,
     Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
     SetAside,
     Skipped,
     Started,
@@ -45,10 +48,14 @@ from .store import EventReader
 
 _OF_A_RUN = frozenset(
     event.type
-    for event in (Started, Heartbeat, Finished, Failed, Recovered, Annotated, Retracted, Reinstated, Imported)
+    for event in (
+        *(Started, Heartbeat, Finished, Failed, Recovered, Imported),
+        *(Annotated, Retracted, Reinstated, SamplesExcluded, SamplesIncluded, Rescored),
+    )
 )
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed, Paused, Resumed)
 _ENDS = frozenset(event.type for event in (Finished, Failed, Recovered, Imported))
+_LOSE_DETAILS = _ENDS | {Rescored.type}
 _STARTED = Started.type
 _NONE: frozenset[str] = frozenset()
 
@@ -357,7 +364,7 @@ class History:
 
     def read(self, records: Iterable[Record]) -> History:
         """Fold records that are in the ledger already; those that make no sense become `problems`."""
-        self._fold(records, ends=_NONE if self._details else _ENDS, is_strict=False)
+        self._fold(records, ends=_NONE if self._details else _LOSE_DETAILS, is_strict=False)
         return self
 
     def _fold(self, records: Iterable[Record], *, ends: frozenset[str], is_strict: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .events import (
     LEDGER_STREAM,
+    Artifact,
     Failed,
     Finished,
     GroupClosed,
@@ -27,6 +28,10 @@ from .events import (
     Recovered,
     Registered,
     Repaired,
+    Rescored,
+    SamplesExcluded,
+    SamplesIncluded,
+    ScoreAnew,
     SetAside,
     Skipped,
     Started,
@@ -196,9 +201,32 @@ def _outcome(event: Outcome) -> Iterator[str]:
     yield from _within("samples", event.samples, 0)
     yield from _within("stderr", event.stderr, 0, float("inf"))
     for artifact in event.artifacts:
-        if not is_path(artifact.path) or not _DIGEST.fullmatch(artifact.sha256):
-            yield f"the artifact {artifact.path[:MAX_NAME_BYTES]!r} is not a path below the run's folder with a SHA-256"
-        yield from _within(f"bytes of {artifact.path[:MAX_NAME_BYTES]!r}", artifact.bytes, 0)
+        yield from _artifact(artifact)
+
+
+def _artifact(artifact: Artifact) -> Iterator[str]:
+    if not is_path(artifact.path) or not _DIGEST.fullmatch(artifact.sha256):
+        yield f"the artifact {artifact.path[:MAX_NAME_BYTES]!r} is not a path below the run's folder with a SHA-256"
+    yield from _within(f"bytes of {artifact.path[:MAX_NAME_BYTES]!r}", artifact.bytes, 0)
+
+
+def _anew(anew: ScoreAnew | Rescored) -> Iterator[str]:
+    yield from _within("samples", anew.samples, 0)
+    yield from _within("stderr", anew.stderr, 0, float("inf"))
+
+
+def _excluded(event: SamplesExcluded | SamplesIncluded) -> Iterator[str]:
+    if not event.samples:
+        yield "it names no sample"
+    yield from _anew(event.anew)
+
+
+def _rescored(event: Rescored) -> Iterator[str]:
+    yield from _anew(event)
+    if not _DIGEST.fullmatch(event.scorer.sha256):
+        yield f"the scorer's digest {event.scorer.sha256[:MAX_NAME_BYTES]!r} is not a SHA-256"
+    if event.artifact is not None:
+        yield from _artifact(event.artifact)
 
 
 def _recovered(event: Recovered) -> Iterator[str]:
@@ -268,6 +296,9 @@ _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     Skipped.type: _of_a_group,
     Incompatible.type: _of_a_group,
     GroupClosed.type: _group_closed,
+    SamplesExcluded.type: _excluded,
+    SamplesIncluded.type: _excluded,
+    Rescored.type: _rescored,
     Imported.type: _imported,
     Merged.type: _merged,
     SetAside.type: _set_aside,

@@ -57,6 +57,9 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
     e.EquivalenceDeclared: ("revisions",),
     e.EquivalenceWithdrawn: ("revisions",),
     e.Reinstated: (),
+    e.SamplesExcluded: ("samples", "anew"),
+    e.SamplesIncluded: ("samples", "anew"),
+    e.Rescored: ("scorer.sha256", "unit", "artifact"),
     e.Imported: (
         "source",
         *(

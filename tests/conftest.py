@@ -22,6 +22,7 @@ import benchmarks
 from benchmarks.ledger.commitment import Secrets
 from benchmarks.ledger.events import (
     Annotated,
+    Artifact,
     CancelRequested,
     Counts,
     Failed,
@@ -44,9 +45,15 @@ from benchmarks.ledger.events import (
     RegisteredTask,
     RegisteredTest,
     RegistrationAmended,
+    Reinstated,
     Request,
+    Rescored,
     Resumed,
     Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
+    ScoreAnew,
+    Scorer,
     Skipped,
     Started,
     TaskRevision,
@@ -280,6 +287,66 @@ class Histories:
         """A `group_opened` event."""
         return GroupOpened(request=Request(benchmarks=["b"], agent=None, provider="local", model="m"), benchmarks=["b"])
 
+    @staticmethod
+    def changed_samples() -> dict[str, Any]:
+        """Strategies for the fields of `samples_excluded` and `samples_included`."""
+        return {
+            "author": st.just("a"),
+            "reason": st.just("r"),
+            "samples": st.lists(st.sampled_from(["q1", "q2", "q10", "é", "\U0001f600", 'a"b,c']), max_size=4),
+            "anew": st.builds(
+                ScoreAnew,
+                score=st.floats(-1e6, 1e6),
+                unit=st.sampled_from(["ratio", None]),
+                samples=st.none() | st.integers(0, 99),
+                stderr=st.none() | st.floats(0, 1),
+                delta_to_high_score=st.none() | st.floats(-1, 1),
+            ),
+        }
+
+    @staticmethod
+    def rescored() -> st.SearchStrategy[Rescored]:
+        """`rescored` events of two scorers."""
+        scorers = st.sampled_from([Scorer("strict", "a" * 64), Scorer("lax.py", "b" * 64)])
+        return st.builds(
+            Rescored,
+            scorer=scorers,
+            score=st.floats(-1e6, 1e6),
+            unit=st.sampled_from(["ratio", "s", None]),
+            higher_is_better=st.none() | st.booleans(),
+            samples=st.none() | st.integers(0, 99),
+            stderr=st.none() | st.floats(0, 1),
+            delta_to_high_score=st.none() | st.floats(-1, 1),
+            author=st.just("a"),
+            artifact=st.none() | st.just(Artifact("rescored/a/samples.jsonl", 9, "0" * 64)),
+        )
+
+    @classmethod
+    def corrected_lives(cls) -> st.SearchStrategy[list[NewEvent]]:
+        """The events of runs that end and are corrected afterwards, now and then before."""
+        row = {"benchmark_id": st.just("b"), "status": st.sampled_from(["succeeded", "failed"])}
+        imported = st.builds(
+            Imported,
+            source=st.just(ImportSource("json", "x.json", "0" * 64)),
+            run=st.fixed_dictionaries(row, optional={"score": st.just(0.25), "comparison_key": st.just("k")}),
+        )
+        revision = st.sampled_from([None, TaskRevision.of(version="1", driver="d", data="", packages="")])
+        beginning = st.builds(cls.started, task_revision=revision) | imported
+        end = st.builds(cls.finished, st.sampled_from([0.5, None]), task_revision=revision) | st.builds(cls.failed)
+        corrections = st.lists(
+            st.builds(SamplesExcluded, **cls.changed_samples())
+            | st.builds(SamplesIncluded, **cls.changed_samples())
+            | cls.rescored()
+            | st.just(Retracted(author="a", reason="r"))
+            | st.just(Reinstated(author="a", reason="r")),
+            max_size=6,
+        )
+        early = st.lists(cls.rescored(), max_size=1)
+        life = st.tuples(beginning, early, end, corrections).map(lambda life: [life[0], *life[1], life[2], *life[3]])
+        return st.lists(life, min_size=1, max_size=4).map(
+            lambda lives: [NewEvent(f"run_{number}", event) for number, life in enumerate(lives) for event in life]
+        )
+
     @classmethod
     def events(cls) -> st.SearchStrategy[list[NewEvent]]:
         """Lists of events over few streams, in any order: many make no sense where they stand."""
@@ -324,6 +391,10 @@ class Histories:
             st.builds(Annotated, author=st.just("a"), note=st.text(max_size=9)),
             st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
             st.builds(CancelRequested, author=st.just("a"), reason=st.text(max_size=3)),
+            st.builds(Reinstated, author=st.just("a"), reason=st.text(max_size=9)),
+            st.builds(SamplesExcluded, **cls.changed_samples()),
+            st.builds(SamplesIncluded, **cls.changed_samples()),
+            cls.rescored(),
             st.builds(
                 Imported,
                 source=st.just(ImportSource("json", "x.json", "0" * 64)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...orchestrator.recording import corrections
+from ...ledger import corrections
+from ...orchestrator.recording.corrections import default_author
 from ..context import Place, in_place, json_option
 from ..correcting import author_option, find_run_id, report
 
@@ -23,6 +24,6 @@ def command(place: Place, run_id: str, note: str, tags: tuple[str, ...], author:
     """
     found = find_run_id(place, run_id)
     store = place.store()
-    by = author or corrections.default_author(place.workspace.root)
+    by = author or default_author(place.workspace.root)
     record = corrections.annotate(place.ledger(store)[0], found, author=by, note=note, tags=tags)
     report(place, store, record, f"{found}: annotated by {by}", as_json=as_json)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...orchestrator.recording import corrections
+from ...ledger import corrections
+from ...orchestrator.recording.corrections import default_author
 from ..context import Place, in_place, json_option
 from ..correcting import author_option, find_run_id, report
 
@@ -19,6 +20,6 @@ def command(place: Place, run_id: str, reason: str, author: str | None, as_json:
     """Let the retracted run RUN_ID count again (the beginning of an id is enough)."""
     found = find_run_id(place, run_id)
     store = place.store()
-    by = author or corrections.default_author(place.workspace.root)
+    by = author or default_author(place.workspace.root)
     record = corrections.reinstate(place.ledger(store)[0], found, author=by, reason=reason)
     report(place, store, record, f"{found}: reinstated by {by}", as_json=as_json)

@@ -8,7 +8,18 @@ import sqlite3
 import click
 import msgspec
 
-from ...ledger.events import UNKNOWN_REVISION, Json, TaskRevision
+from ...ledger.events import (
+    UNKNOWN_REVISION,
+    Annotated,
+    Json,
+    Record,
+    Reinstated,
+    Rescored,
+    Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
+    TaskRevision,
+)
 from ...ledger.fold import Run
 from ...ledger.index.keeping import read_stream
 from ...orchestrator.errors import UsageError
@@ -20,6 +31,8 @@ from ...projections.sqlite.opening import open_history
 from ...projections.sqlite.rows import event_row, run_row
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_facts
+
+_MAX_NAMED = 10
 
 
 @click.command()
@@ -35,7 +48,7 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
         return
-    print_facts(_facts(run))
+    print_facts({**_facts(run), "corrections": "\n".join(filter(None, map(_correction, events)))})
     print("\nevents")
     for record in events:
         print(f"  {record.seq:>6}  {record.at}  {record.type:<10}  {record.hash[:12]}")
@@ -67,6 +80,9 @@ def _facts(run: Run) -> dict[str, str]:
         "error": run.error or "",
         "notes": "\n".join(run.notes),
         "score": run_score(run) + (f" {run.unit}" if run.unit and run.score is not None else ""),
+        "first score": "" if run.original_score is None else f"{format_score(run.original_score)} (original_score)",
+        "scorer": f"{run.scorer.name} ({run.scorer.sha256[:12]})" if run.scorer else "",
+        "excluded": f"{len(run.excluded)}: {', '.join(run.excluded[:_MAX_NAMED])}" if run.excluded else "",
         "samples": "" if run.samples is None else str(run.samples),
         "high score": f"{format_score(run.high_score_value)} ({run.high_score_label}, {run.high_score_source})"
         if run.high_score_label
@@ -96,6 +112,23 @@ def _facts(run: Run) -> dict[str, str]:
         "cancelled": words_of(run.cancel_requested).removeprefix("cancelled ") if run.cancel_requested else "",
         "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
     }
+
+
+def _correction(record: Record) -> str:
+    """What a correction says: its time, its author and the reason; empty for other events."""
+    event = record.data
+    if isinstance(event, Annotated):
+        said, change = event.note, "annotated" + "".join(f" #{tag}" for tag in event.tags)
+    elif isinstance(event, SamplesExcluded | SamplesIncluded):
+        verb = "excluded" if isinstance(event, SamplesExcluded) else "counted again"
+        said, change = event.reason, f"{len(event.samples)} samples {verb}, score {format_score(event.anew.score)}"
+    elif isinstance(event, Rescored):
+        said, change = event.reason, f"rescored by {event.scorer.name}, score {format_score(event.score)}"
+    elif isinstance(event, Retracted | Reinstated):
+        said, change = event.reason, event.type
+    else:
+        return ""
+    return f"{record.at}  {change}, by {event.author}" + (f": {said}" if said else "")
 
 
 def _revision(revision: TaskRevision | None) -> str:

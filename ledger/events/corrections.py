@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
+
 from .event import Event, Json
+from .runs import Artifact
 
 
 class HighScorePublished(Event, frozen=True, kw_only=True):
@@ -68,3 +71,63 @@ class EquivalenceWithdrawn(Event, frozen=True, kw_only=True):
     revisions: list[str]
     author: str
     reason: str
+
+
+class ScoreAnew(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A score after a correction, with the fields that go with it.
+
+    `samples` is the number of samples behind it, and `stderr` its standard error.
+    """
+
+    score: float
+    unit: str | None = None
+    samples: int | None = None
+    stderr: float | None = None
+    delta_to_high_score: float | None = None
+
+
+class SamplesExcluded(Event, frozen=True, kw_only=True):
+    """A person excluded samples of a run, by their ids: `anew` is its score without them. Stream: the run_id."""
+
+    type: ClassVar[str] = "samples_excluded"
+    author: str
+    reason: str
+    samples: list[str]
+    anew: ScoreAnew
+
+
+class SamplesIncluded(Event, frozen=True, kw_only=True):
+    """A person withdrew the exclusion of samples: `anew` is the score with them. Stream: the run_id."""
+
+    type: ClassVar[str] = "samples_included"
+    author: str
+    reason: str
+    samples: list[str]
+    anew: ScoreAnew
+
+
+class Scorer(msgspec.Struct, frozen=True, gc=False):
+    """What gave a run a new score: a name for people, and the digest of the program or of the manifest's section."""
+
+    name: str
+    sha256: str
+
+
+class Rescored(Event, frozen=True, kw_only=True):
+    """A new scorer judged the stored outputs of a run. Stream: the run_id.
+
+    The fields of the score are those of `finished`. `artifact` is the file with the new score of each sample, in the
+    run's folder; None if the scorer gave only one score.
+    """
+
+    type: ClassVar[str] = "rescored"
+    scorer: Scorer
+    score: float
+    unit: str | None = None
+    higher_is_better: bool | None = None
+    samples: int | None = None
+    stderr: float | None = None
+    delta_to_high_score: float | None = None
+    author: str
+    reason: str = ""
+    artifact: Artifact | None = None

@@ -63,7 +63,7 @@ CREATE TABLE events (
 _VOID = "CREATE TABLE void (seq BIGINT)"
 _TABLES = """
 CREATE TABLE samples (
-  run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON
+  run_id VARCHAR, number BIGINT, sample_id VARCHAR, score DOUBLE, correct BOOLEAN, sample_json JSON, excluded BOOLEAN
 );
 """
 
@@ -171,8 +171,14 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                 _mark_merged(connection, store, state.seq)
                 _fold(connection, "FROM events WHERE stream IN (FROM touched)")
                 connection.execute(
-                    "CREATE TEMP TABLE read AS SELECT run_id FROM runs "
-                    "WHERE status <> 'running' AND contains(artifacts_json, 'samples.jsonl');"
+                    "CREATE TEMP TABLE corrected AS SELECT DISTINCT stream FROM events WHERE seq > ? "
+                    "AND type IN ('samples_excluded', 'samples_included', 'rescored')",
+                    [state.seq],
+                )
+                connection.execute(
+                    "CREATE TEMP TABLE read AS SELECT run_id FROM runs WHERE status <> 'running' "
+                    "AND contains(artifacts_json, 'samples.jsonl') AND run_id NOT IN (FROM corrected);"
+                    "DELETE FROM samples WHERE run_id IN (FROM corrected);"
                     "DELETE FROM runs WHERE run_id IN (FROM touched);"
                     "DELETE FROM run_groups WHERE run_group_id IN (FROM touched);"
                     "INSERT INTO runs FROM folded_runs; INSERT INTO run_groups FROM folded_groups;"

@@ -179,13 +179,18 @@ beats AS (
   GROUP BY e.stream
 ),
 remarks AS (
-  SELECT e.stream, max(e.seq) AS seq,
-    list(e.data ORDER BY e.seq) FILTER (e.type = 'annotated') AS annotations,
-    CASE WHEN arg_max(e.type, e.seq) FILTER (e.type <> 'annotated') = 'retracted' THEN
-      arg_max(e.data, e.seq) FILTER (e.type = 'retracted') END AS retracted
-  FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
-  WHERE e.type IN ('annotated', 'retracted', 'reinstated')
-  GROUP BY e.stream
+  SELECT stream, max(seq) AS seq,
+    list(data ORDER BY seq) FILTER (type = 'annotated') AS annotations,
+    CASE WHEN arg_max(type, seq) FILTER (type <> 'annotated') = 'retracted' THEN
+      arg_max(data, seq) FILTER (type = 'retracted') END AS retracted
+  FROM (
+    SELECT e.*, lag(e.type) OVER (PARTITION BY e.stream, e.type = 'annotated' ORDER BY e.seq) AS before
+    FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
+    WHERE e.type IN ('annotated', 'retracted', 'reinstated')
+  )
+  -- A run that is not retracted cannot be reinstated.
+  WHERE type <> 'reinstated' OR before = 'retracted'
+  GROUP BY stream
 ),
 cancellations AS (
   SELECT e.stream, min(e.seq) AS seq, arg_min(e.data, e.seq) AS data
@@ -194,6 +199,37 @@ cancellations AS (
   LEFT JOIN ends x ON e.stream = x.stream
   WHERE e.type = 'cancel_requested' AND b.is_running AND (x.ended_seq IS NULL OR e.seq < x.ended_seq)
   GROUP BY e.stream
+),
+-- Corrections of a score, of a run that has one.
+corrections AS MATERIALIZED (
+  SELECT e.stream, e.seq, e.type, e.data
+  FROM fold_events e
+  JOIN begun b ON e.stream = b.stream AND e.seq > b.first_seq
+  LEFT JOIN outcomes o ON e.stream = o.stream
+  WHERE e.type IN ('samples_excluded', 'samples_included', 'rescored') AND CASE
+    WHEN b.is_import THEN b.d.status = 'succeeded' AND b.d.score IS NOT NULL
+    ELSE coalesce(e.seq > o.ended_seq AND o.type <> 'failed' AND o.has_outcome AND o.o.score IS NOT NULL, false)
+  END
+),
+corrected AS (
+  SELECT stream, max(seq) AS seq,
+    arg_max(CASE WHEN type = 'rescored' THEN data ELSE data -> '$.anew' END, seq) AS anew,
+    arg_max(data -> '$.scorer', seq) FILTER (type = 'rescored') AS scorer,
+    arg_max(TRY_CAST(data ->> '$.higher_is_better' AS BOOLEAN), seq)
+      FILTER (type = 'rescored' AND json_type(data, '$.higher_is_better') = 'BOOLEAN') AS upward,
+    list(data ORDER BY seq) FILTER (type = 'rescored') AS rescores,
+    arg_max(CASE WHEN json_type(data, '$.artifact') = 'OBJECT' THEN [data -> '$.artifact'] ELSE [] END, seq)
+      FILTER (type = 'rescored') AS files
+  FROM corrections GROUP BY stream
+),
+-- The last correction that names a sample decides.
+left_out AS (
+  SELECT stream, list(sample ORDER BY sample) AS samples FROM (
+    SELECT stream, sample, arg_max(type, seq) AS last FROM (
+      SELECT stream, seq, type, unnest(json_transform(data -> '$.samples', '["VARCHAR"]')) AS sample
+      FROM corrections WHERE type <> 'rescored'
+    ) GROUP BY stream, sample
+  ) WHERE last = 'samples_excluded' GROUP BY stream
 ),
 told AS (
   SELECT
@@ -279,7 +315,7 @@ told AS (
     CASE WHEN NOT b.is_import THEN b.d.owner END AS owner_json,
     coalesce(b.d.provenance, '{}') AS provenance_json,
     b.first_seq AS first_seq,
-    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq, f.seq, k.seq) AS last_seq,
+    greatest(b.first_seq, w.seq, e.ended_seq, l.late_seq, r.seq, f.seq, k.seq, c.seq) AS last_seq,
     coalesce(e.ended_seq, CASE WHEN b.is_import THEN b.first_seq END) AS ended_seq,
     CASE WHEN b.is_import THEN imported_revision(b.d.task_revision) ELSE coalesce(
       CASE WHEN e.has_outcome AND json_type(e.o.task_revision) = 'OBJECT' THEN e.o.task_revision END,
@@ -288,7 +324,13 @@ told AS (
     CASE WHEN e.has_outcome THEN e.o.served_model END AS served_model,
     coalesce(b.d.comparison_key, '') AS options_key,
     CASE WHEN NOT b.is_import THEN b.d.registration END AS registration,
-    k.data AS cancel_requested_json
+    k.data AS cancel_requested_json,
+    c.anew AS anew,
+    c.upward AS upward,
+    c.files AS files,
+    to_json(coalesce(x.samples, [])) AS excluded_json,
+    c.scorer AS scorer_json,
+    to_json(coalesce(c.rescores, [])) AS rescores_json
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream
@@ -296,16 +338,43 @@ told AS (
   LEFT JOIN remarks r ON b.stream = r.stream
   LEFT JOIN added_files f ON b.stream = f.stream
   LEFT JOIN cancellations k ON b.stream = k.stream
+  LEFT JOIN corrected c ON b.stream = c.stream
+  LEFT JOIN left_out x ON b.stream = x.stream
+),
+-- The score is that of the last correction; the first one stays beside it.
+scored AS (
+  SELECT * EXCLUDE (anew, upward, files) REPLACE (
+      CASE WHEN anew IS NULL THEN score ELSE CAST(anew ->> '$.score' AS DOUBLE) END AS score,
+      CASE WHEN anew IS NULL THEN unit ELSE anew ->> '$.unit' END AS unit,
+      coalesce(upward, higher_is_better) AS higher_is_better,
+      CASE WHEN anew IS NULL THEN samples ELSE bounded(whole(anew ->> '$.samples')) END AS samples,
+      CASE WHEN anew IS NULL THEN stderr ELSE CAST(anew ->> '$.stderr' AS DOUBLE) END AS stderr,
+      CASE WHEN anew IS NULL THEN delta_to_high_score ELSE CAST(anew ->> '$.delta_to_high_score' AS DOUBLE) END
+        AS delta_to_high_score,
+      -- Of later scorers, the samples of the last one stand beside the files that the run recorded.
+      CASE WHEN files IS NULL THEN artifacts_json ELSE to_json(list_concat(
+        [a FOR a IN json_transform(artifacts_json, '["JSON"]') IF NOT starts_with(a ->> '$.path', 'rescored/')], files
+      )) END AS artifacts_json
+    ),
+    CASE WHEN anew IS NOT NULL THEN score END AS original_score
+  FROM told
+),
+fenced AS (
+  -- Scores of two task revisions are never compared by themselves.
+  SELECT *,
+    CASE WHEN task_revision_json IS NULL OR task_revision_json ->> '$.digest' = 'unknown' THEN options_key
+      ELSE sha256(options_key || ' ' || (task_revision_json ->> '$.digest')) END AS revision_key
+  FROM scored
 ),
 used AS (
-  -- Scores of two task revisions are never compared by themselves.
-  SELECT * REPLACE (
-      CASE WHEN task_revision_json IS NULL OR task_revision_json ->> '$.digest' = 'unknown' THEN options_key
-        ELSE sha256(options_key || ' ' || (task_revision_json ->> '$.digest')) END AS comparison_key
+  -- Nor are those of two scorers.
+  SELECT * EXCLUDE (revision_key) REPLACE (
+      CASE WHEN scorer_json IS NULL THEN revision_key
+        ELSE sha256(revision_key || ' scorer ' || (scorer_json ->> '$.sha256')) END AS comparison_key
     ),
     json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",
     "cached_tokens": "JSON", "calls": "JSON", "call_count": "JSON"}') AS u
-  FROM told
+  FROM fenced
 ),
 counted AS (
   SELECT *,

@@ -31,16 +31,17 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
     groups = connection.execute(f"SELECT DISTINCT run_group_id FROM runs WHERE {condition}").fetchall()  # noqa: S608
     there = [group for (group,) in groups if workspace.group_folder(group).is_dir()]
     runs = connection.execute(
-        "SELECT run_id, run_group_id, benchmark_directory, benchmark_id, artifacts_json FROM runs "  # noqa: S608 - ours
-        f"WHERE {condition} AND run_group_id IN (SELECT unnest($there)) ORDER BY first_seq",
+        "SELECT run_id, run_group_id, benchmark_directory, benchmark_id, artifacts_json, excluded_json "  # noqa: S608 - ours
+        f"FROM runs WHERE {condition} AND run_group_id IN (SELECT unnest($there)) ORDER BY first_seq",
         {"there": there},
     )
     file = folder / "samples.jsonl"
     longest = 0
     with file.open("wb") as lines:
         while some := runs.fetchmany(1000):
-            for run_id, group, directory, benchmark, artifacts in some:
+            for run_id, group, directory, benchmark, artifacts, excluded_text in some:
                 home = workspace.run_folder(group, directory, benchmark, run_id)
+                excluded = frozenset(msgspec.json.decode(excluded_text))
                 try:
                     recorded = recorded_rows(home, _ARTIFACTS.decode(artifacts), workspace.elsewhere)
                 except (SamplesUnusable, msgspec.ValidationError):
@@ -55,6 +56,7 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
                             "score": row["score"],
                             "correct": correct if isinstance(correct, bool) else None,
                             "sample_json": row,
+                            "excluded": str(row["id"]) in excluded,
                         }
                     )
                     longest = max(longest, len(line))
@@ -64,5 +66,5 @@ def load_samples(connection: duckdb.DuckDBPyConnection, workspace: Workspace, fo
             INSERT INTO samples SELECT * FROM read_json({quoted(str(file))}, format = 'newline_delimited',
               maximum_object_size = {max(16 * 1024 * 1024, 2 * longest)}, columns = {{
                 run_id: 'VARCHAR', number: 'BIGINT', sample_id: 'VARCHAR', score: 'DOUBLE', correct: 'BOOLEAN',
-                sample_json: 'JSON'
+                sample_json: 'JSON', excluded: 'BOOLEAN'
               }})""")  # noqa: S608 - a quoted path and a number

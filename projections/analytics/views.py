@@ -108,6 +108,10 @@ _VIEWS = (
         options_key VARCHAR the digest of benchmark and options alone
         registration VARCHAR the id of the registered plan that it belongs to
         cancel_requested_json JSON who asked to end it, and why
+        original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
+        excluded_json JSON the ids of the samples that a person excluded
+        scorer_json JSON the later scorer that gave the score: its name and digest
+        rescores_json JSON the scores of all later scorers, in their order
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both
@@ -144,6 +148,7 @@ _VIEWS = (
         score DOUBLE its score
         correct BOOLEAN whether it was right, where the file says so
         sample_json JSON the line: input, output and whatever else the benchmark writes
+        excluded BOOLEAN whether a person excluded it, so that the run's score is without it
         """,
     ),
     _view(

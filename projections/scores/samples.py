@@ -15,7 +15,7 @@ import msgspec
 
 from ...ledger.events import Artifact, Json
 from ...ledger.files.elsewhere import Elsewhere, open_recorded
-from ...ledger.fold import Run
+from ...ledger.fold import RESCORED, Run
 from ...ledger.run_files import Missing, NotReadable
 from ..workspace import Workspace
 from .intervals import error_of_clusters
@@ -130,8 +130,9 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def samples_path(artifacts: Iterable[Artifact]) -> str | None:
-    """The path of the `samples.jsonl` among a run's artifacts."""
-    return next((a.path for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
+    """The path of the `samples.jsonl` among a run's artifacts: that of a later scorer, if it made one."""
+    files = [a.path for a in artifacts if PurePosixPath(a.path).name == SAMPLES]
+    return next((path for path in files if path.startswith(RESCORED)), next(iter(files), None))
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Line]:
@@ -154,9 +155,26 @@ def bounded_lines(file: BinaryIO, seen: Callable[[bytes], object] = len) -> Iter
 
 
 def read_rows(run: Run, workspace: Workspace) -> Recorded:
-    """As `recorded_rows`, of a run."""
-    folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
-    return recorded_rows(folder, run.artifacts, workspace.elsewhere)
+    """The samples behind a run's score: those that a person excluded are left out. Raises SamplesUnusable."""
+    recorded = all_rows(run, workspace)
+    if not run.excluded:
+        return recorded
+    excluded = frozenset(run.excluded)
+    kept = [(row, n) for row, n in zip(recorded.rows, recorded.numbers, strict=True) if str(row["id"]) not in excluded]
+    if not kept:
+        raise SamplesUnusable("all of its samples are excluded")
+    rows, numbers = zip(*kept, strict=True)
+    return msgspec.structs.replace(recorded, rows=list(rows), numbers=list(numbers))
+
+
+def all_rows(run: Run, workspace: Workspace) -> Recorded:
+    """The samples of a run with the scores of its present scorer, the excluded ones too. Raises SamplesUnusable."""
+    return recorded_rows(folder_of(run, workspace), run.artifacts, workspace.elsewhere)
+
+
+def folder_of(run: Run, workspace: Workspace) -> Path:
+    """The folder of a run."""
+    return workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
 
 
 def recorded_rows(folder: Path, artifacts: Iterable[Artifact], elsewhere: Elsewhere | None = None) -> Recorded:
@@ -232,7 +250,9 @@ def samples_state(folder: Path, artifacts: Iterable[Artifact]) -> tuple[int, ...
 
 
 def _artifact(artifacts: Iterable[Artifact]) -> Artifact:
-    found = next((a for a in artifacts if PurePosixPath(a.path).name == SAMPLES), None)
+    some = list(artifacts)
+    path = samples_path(some)
+    found = next((a for a in some if a.path == path), None)
     if found is None:
         raise SamplesUnusable("no samples were recorded")
     return found
@@ -283,21 +303,27 @@ class Looked(msgspec.Struct, frozen=True):
 def look_through(lines: Iterable[bytes]) -> Looked:
     """Look through the lines once."""
     account = _Account()
+    looked = look_at(row for _, row in account.usable(read_lines(lines)))
+    return msgspec.structs.replace(looked, note=account.note())
+
+
+def look_at(rows: Iterable[Json]) -> Looked:
+    """The same of samples with an id and a score."""
     sums: dict[str, tuple[int, float]] = {}
-    for _, row in account.usable(read_lines(lines)):
+    for row in rows:
         if len(sums) <= MAX_CLUSTERS:
             key = _cluster_of(row)
             count, total = sums.get(key, (0, 0.0))
             sums[key] = count + 1, total + row["score"]
     if not sums or len(sums) > MAX_CLUSTERS:
-        return Looked(account.note())
+        return Looked()
     samples = sum(count for count, _ in sums.values())
     try:
         middle = math.fsum(total for _, total in sums.values()) / samples
         error = error_of_clusters([total - count * middle for count, total in sums.values()], samples)
     except OverflowError:
-        return Looked(account.note())
-    return Looked(account.note(), samples, len(sums), middle, error)
+        return Looked()
+    return Looked("", samples, len(sums), middle, error)
 
 
 def _cluster_of(row: Json) -> str:

@@ -48,8 +48,13 @@ from benchmarks.ledger.events import (
     Reinstated,
     Repaired,
     Request,
+    Rescored,
     Resumed,
     Retracted,
+    SamplesExcluded,
+    SamplesIncluded,
+    ScoreAnew,
+    Scorer,
     SetAside,
     Skipped,
     Started,
@@ -218,6 +223,19 @@ def everything() -> list[NewEvent]:
     who = {"agent": "eliza", "provider": "groq", "model": "qwen3"}
     gone = {"reason": "gone", "last_seen_at": "2026-11-23T09:00:00.000000Z", "stale_seconds": 400.0}
     run = {"benchmark_id": "b", "status": "succeeded", "score": 0.25, "started_at": "2025-01-01T00:00:00Z"}
+    anew = ScoreAnew(score=0.25, unit="ratio", samples=3, stderr=0.125, delta_to_high_score=-0.5)
+    rescored = Rescored(
+        scorer=Scorer("strict.py", "a" * 64),
+        score=0.75,
+        unit="ratio",
+        higher_is_better=True,
+        samples=3,
+        stderr=0.125,
+        delta_to_high_score=0.0,
+        author="a",
+        reason="r",
+        artifact=Artifact("rescored/aaaaaaaaaaaaaaaa/samples.jsonl", 2, "0" * 64),
+    )
     published = HighScorePublished(
         label="Someone",
         value=0.75,
@@ -286,6 +304,9 @@ def everything() -> list[NewEvent]:
         NewEvent("b", EquivalenceWithdrawn(revisions=["1" * 64, "2" * 64], author="a", reason="r")),
         NewEvent("run_2", Retracted(author="a", reason="r")),
         NewEvent("run_2", Reinstated(author="b", reason="right")),
+        NewEvent("run_3", SamplesExcluded(author="a", reason="r", samples=["q1", "q2"], anew=anew)),
+        NewEvent("run_3", SamplesIncluded(author="b", reason="right", samples=["q2"], anew=anew)),
+        NewEvent("run_3", rescored),
         NewEvent("rg_1", Skipped(**work, **who, reason="already_succeeded", existing_run_id="run_1")),
         NewEvent("rg_1", Incompatible(**work, **who, missing=["docker"])),
         NewEvent("rg_1", Paused(author="a", reason="r")),

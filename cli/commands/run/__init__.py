@@ -34,6 +34,7 @@ from ....orchestrator.running.retries import MAX_DELAY_SECONDS
 from ....orchestrator.service import Session, perform, prepare, refresh_projections
 from ...context import Place, in_place, note
 from ...display import open_display
+from ...many_values import taking_many
 from ...notification import Notifier
 from ...ranges import Number, Whole
 from ...streams import discard, emit
@@ -49,28 +50,6 @@ SECONDS = AMOUNT = Number(min=0, min_open=True)
 RETRY_SECONDS = Number(min=0, min_open=True, max=MAX_DELAY_SECONDS)
 
 
-_MANY = {"--benchmarks", "--agents", "--harnesses"}
-
-
-class _ManyValues(click.Command):
-    """Let `--benchmarks` and `--agents` take several values in a row."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        expanded: list[str] = []
-        taking: str | None = None
-        for argument in args:
-            name, equals, _ = argument.partition("=")
-            if argument.startswith("-"):
-                taking = name if name in _MANY else None
-                if taking is None or equals:
-                    expanded.append(argument)
-            elif taking:
-                expanded += [taking, argument]
-            else:
-                expanded.append(argument)
-        return super().parse_args(ctx, expanded)
-
-
 def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) -> Any:
     """Read the file of --campaign; its values for other options become their defaults."""
     if value is None:
@@ -80,7 +59,7 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
     return loaded
 
 
-@click.command(cls=_ManyValues)
+@click.command(cls=taking_many("--benchmarks", "--agents", "--harnesses"))
 @click.option("--benchmarks", multiple=True, metavar="ID...", help="Run these benchmarks (spaces or commas between).")
 @click.option("--all", "everything", is_flag=True, help="Run every benchmark.")
 @click.option(

@@ -135,6 +135,18 @@ def test_the_sql_and_the_fold_give_the_same_tables(data, histories, tmp_path_fac
     place.store.close()
 
 
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_corrections_of_scores_mean_the_same(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    events = data.draw(histories.corrected_lives())
+    split = data.draw(st.integers(0, len(events)))
+    for some in (events[:split], events[split:]):
+        histories.append_anyway(place.store, some)
+        assert differences(place.by_sql(), place.by_python()) == []
+    place.store.close()
+
+
 @settings(max_examples=EXAMPLES // 2)
 @given(data=st.data())
 def test_at_any_split_into_batches(data, histories, tmp_path_factory):
