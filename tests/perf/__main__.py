@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import analytics, command_line, commands, ledger, others, page, projections, viewer
+from . import analytics, command_line, commands, ledger, others, page, postgres, projections, viewer
 from .figures import Scale, Table
 
 PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
     "idle": command_line.measure_idle,
     "commands": commands.measure_commands,
     "append": ledger.measure_appends,
+    "postgres": postgres.measure_postgres,
     "replay": ledger.measure_replay,
     "memory": ledger.measure_memory,
     "peers": ledger.measure_peers,
