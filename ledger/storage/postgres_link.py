@@ -56,7 +56,9 @@ SELECT a.ledger::text, h.seq, h.hash, extract(epoch FROM clock_timestamp())::flo
   FROM {SCHEMA}.about a, {SCHEMA}.head h
 """  # noqa: S608 - our own name
 
-_PASSING = re.compile(r"starting up|shutting down|in recovery mode|too many clients|remaining connection slots")
+_PASSING = re.compile(
+    r"starting up|shutting down|in recovery mode|not yet accepting|too many clients|remaining connection slots"
+)
 _REFUSED = (
     (re.compile(r"password authentication failed|no password supplied|authentication failed", re.IGNORECASE), "login"),
     (re.compile(r'database ".*" does not exist'), "database"),

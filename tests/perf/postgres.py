@@ -75,9 +75,7 @@ def _measure_appends(table: Table, folder: Path, scale: Scale, server: Server) -
             store.append(lambda _: [NewEvent("run_1", BEAT)], lambda _: None)
 
     def eight(batch: int) -> Callable[[], float]:
-        return lambda: (
-            count / 8 * 8 * batch / together(8, WRITER, new_ledger(server), str(count // 8), str(batch))
-        )
+        return lambda: count / 8 * 8 * batch / together(8, WRITER, new_ledger(server), str(count // 8), str(batch))
 
     rates: list[list[float]] = [[], [], [], []]
     for _ in range(scale.rounds(5)):
@@ -129,5 +127,3 @@ def _measure_race(table: Table, scale: Scale, server: Server) -> None:
     table.add("PostgreSQL: claims by 16 connections", claims, "runs", "signatures", signatures, "= 1")
     decisions = 16 * signatures
     table.add("PostgreSQL: decisions by 16 connections", decisions / taken, "per s", "one decision", 1.0, "")
-
-

@@ -141,9 +141,12 @@ class Server:
 
     def backends(self, database: str) -> list[int]:
         """The processes of the server that serve clients of a database."""
-        with self.connect("postgres") as connection:
-            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", (database,)).fetchall()
-        return [pid for (pid,) in rows]
+        while True:
+            with contextlib.suppress(psycopg.OperationalError), self.connect("postgres") as connection:
+                query = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+                if rows := connection.execute(query, (database,)).fetchall():
+                    return [pid for (pid,) in rows]
+            time.sleep(0.02)  # It recovers from the last kill.
 
     def kill_backend(self, pid: int) -> None:
         """Kill one process of the server: then the server itself ends all others, and recovers."""
