@@ -186,6 +186,19 @@ class PostgresStore(Writer[Turn]):
             except LostTurn:
                 continue  # The next turn waits for the server, and gives up after the usual time.
 
+    def append_lines(self, lines: Iterable[bytes]) -> int:
+        """Append lines of a copy; see `EventStore.append_lines`."""
+        with self._whole_or_not():
+            return super().append_lines(lines)
+
+    @contextlib.contextmanager
+    def _whole_or_not(self) -> Iterator[None]:
+        """Name a connection that was lost before the next piece of a copy or a repair was committed."""
+        try:
+            yield
+        except (Lost, LostTurn) as problem:
+            raise self._link.unreachable(str(problem) or "the connection was lost") from problem
+
     def sync(self) -> None:
         """Every append was durable when it returned. Raises OutcomeUnknown if one was not."""
         if self._dead:
@@ -195,7 +208,7 @@ class PostgresStore(Writer[Turn]):
         """Move everything that cannot be proven to a file; see `EventStore.cut`. Only the schema's owner can do it."""
         if self._cache is None:
             raise LedgerUnwritable("cannot repair a ledger in a database without a folder for what is cut off")
-        with self._turn():
+        with self._whole_or_not(), self._turn():
             proven, damaged = BEGINNING, False
             try:
                 for lines in self._prove(self._pieces_of_turn(0), BEGINNING):
@@ -204,7 +217,7 @@ class PostgresStore(Writer[Turn]):
             except LedgerDamaged as problem:
                 damaged = True
                 if problem.trusted > proven.seq:
-                    line = self._lock.ask(_LINE, (problem.trusted,))[0][0]
+                    line = self._in_turn(_LINE, (problem.trusted,))[0][0]
                     proven = Head(problem.trusted, line[-66:-2].decode())
             unlike = [row for row in self._rows_of_turn() if row[0] <= proven.seq and _unlike_its_line(row)]
             if not damaged and not unlike and self._lock.head == proven:
@@ -243,7 +256,7 @@ class PostgresStore(Writer[Turn]):
             self._rewind()
         known, head = self._seen(), self._lock.head
         if not self._numbering.head.seq and known.seq:
-            rows = self._lock.ask(_LINE, (known.seq,))
+            rows = self._in_turn(_LINE, (known.seq,))
             is_here = bool(rows) and is_event(rows[0][0], known)
         else:
             is_here = known.seq < head.seq or known == head

@@ -187,12 +187,13 @@ class Link:
         outage: Outage | None = None
         while True:
             try:
-                return self._ask(query, values)
+                return self.ask_once(query, values)
             except Lost as problem:
                 outage = outage or Outage(self, None)
                 outage.pause(problem)
 
-    def _ask(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    def ask_once(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows that answer a question. Raises Lost, LedgerError."""
         import psycopg
 
         if self.is_forked:

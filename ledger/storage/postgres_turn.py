@@ -238,12 +238,12 @@ class Turn:
     def _progress(self) -> object:
         """A value that changes while other writers append."""
         with contextlib.suppress(Exception):
-            return self.link.ask(f"SELECT seq FROM {SCHEMA}.head")[0][0]  # noqa: S608 - our own name
+            return self.link.ask_once(f"SELECT seq FROM {SCHEMA}.head")[0][0]  # noqa: S608 - our own name
         return os.urandom(8)
 
     def _holders(self) -> str:
         with contextlib.suppress(Exception):
-            rows = self.link.ask(_HOLDERS)
+            rows = self.link.ask_once(_HOLDERS)
             named = [f"session {pid} ({self.link.address.clean(str(name))})" for pid, name in rows]
             if named:
                 return " and ".join(named)

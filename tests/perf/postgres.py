@@ -50,7 +50,7 @@ def new_ledger(server: Server) -> str:
 
 def measure_postgres(table: Table, folder: Path, scale: Scale) -> None:
     """Durable appends, and the claim race."""
-    server = Server()
+    server = Server(on_disk=True)
     try:
         _measure_appends(table, folder, scale, server)
         _measure_race(table, scale, server)

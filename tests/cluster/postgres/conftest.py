@@ -51,5 +51,7 @@ class Database:
 
 
 @pytest.fixture
-def database(server, tmp_path) -> Database:
-    return Database(server, tmp_path)
+def database(server, tmp_path) -> Iterator[Database]:
+    database = Database(server, tmp_path)
+    yield database
+    server.drop(database.name)
