@@ -142,6 +142,7 @@ class PostgresStore(Writer[Turn]):
             last = rows[-1][0]
         [(seq, digest)] = self._link.ask(f"SELECT seq, hash FROM {SCHEMA}.head")  # noqa: S608 - our own name
         if not broken and Head(seq, digest) != self.head():
+            # The rows after the last one are gone.
             yield Finding(seq, f"the head names event {seq} with the hash {digest}, which is not the last row")
         for table, name in sorted(_GUARDS - set(self._link.ask(_TRIGGERS))):
             yield f"the trigger {name} of the table {table} is off or missing: nothing stops the owner from changing it"

@@ -52,8 +52,7 @@ SELECT set_config('statement_timeout', %(statement)s, false),
        current_setting('fsync')
 """
 _STATE = f"""
-SELECT a.ledger::text, h.seq, h.hash, extract(epoch FROM clock_timestamp())::float8
-  FROM {SCHEMA}.about a, {SCHEMA}.head h
+SELECT ledger::text, extract(epoch FROM clock_timestamp())::float8 FROM {SCHEMA}.about
 """  # noqa: S608 - our own name
 
 _PASSING = re.compile(
@@ -248,13 +247,12 @@ class Link:
         row = connection.execute(_STATE).fetchone()
         if row is None:
             raise UnsupportedLedger(f"the ledger in the database {self.place} lacks its rows", "restore it from a copy")
-        ledger, seq, digest, now = row
+        ledger, now = row
         self.set_clock(now, asked_at)
         self.memory.recognise(ledger, self.place)
         seen = self.memory.head
         if seen.seq and not holds(connection, seen):
             raise self.memory.lost(self.place)
-        self.memory.note(Head(seq, digest))
 
     # -- errors
 

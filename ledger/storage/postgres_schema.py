@@ -109,6 +109,9 @@ BEGIN
     RAISE EXCEPTION 'synchronous_commit is off: an event could be lost after it was acknowledged'
       USING ERRCODE = 'invalid_transaction_state';
   END IF;
+  IF EXISTS (SELECT 1 FROM unnest(lines) AS u(line) WHERE length(u.line) < 160) THEN
+    RAISE EXCEPTION 'a line is too short for an event' USING ERRCODE = 'check_violation';
+  END IF;
   -- The end of a line is ,"prev":"<64 digits>","hash":"<64 digits>"}}, and the hash is over what precedes ,"hash".
   SELECT bool_or(l.hash <> encode(sha256(
            substring(l.line, 1, length(l.line) - 75)), 'hex')

@@ -1,4 +1,4 @@
-"""The address of a PostgreSQL ledger: what is read from it, and that its password is shown nowhere. No server needed."""
+"""The address of a PostgreSQL ledger: what is read from it, and that its password is shown nowhere."""
 
 from __future__ import annotations
 
