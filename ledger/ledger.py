@@ -128,6 +128,10 @@ class Ledger:
             self._on_append(records)
         return Decided(records, runs)
 
+    def tell(self, records: list[Record]) -> None:
+        """Call `on_append` with records that another process has appended for this one."""
+        self._on_append(records)
+
     def as_recorded(self, event: AnEvent) -> AnEvent:
         """The event as it would be recorded: without secrets."""
         if self._redact is None:

@@ -14,7 +14,7 @@ from ..adapters.secret_shapes import hide_in
 from ..ledger.events import Json, Request, Started
 from ..ledger.files.address import parse_address
 from .errors import UsageError
-from .executors.names import LOCAL, check_executor
+from .executors.names import LOCAL, RAY, check_executor
 from .models.providers import NO_MODEL
 from .models.targets import Target, find_target
 from .planning.again import extra_of
@@ -26,6 +26,8 @@ from .running.campaign import Limits
 from .running.retries import Retries
 
 DEFAULT_PROVIDER = "groq"
+_MAX_THREADS = 64
+"""Maximum number of parallel runs on this machine."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     again: str | None = None
     jobs: int | None = None
     executor: str = LOCAL
+    ray_address: str | None = None
     repeats: int = 1
     timeout: float | None = None
     stall: float | None = None
@@ -62,6 +65,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def check(self) -> None:
         """Raises UsageError if options exclude each other, or for an unknown executor."""
         check_executor(self.executor)
+        if self.ray_address is not None and self.executor != RAY:
+            raise UsageError("--ray-address has no effect without --executor ray")
+        if self.executor == LOCAL and (self.jobs or 1) > _MAX_THREADS:
+            raise UsageError(f"--jobs must be at most {_MAX_THREADS} on this machine, got {self.jobs}")
         if self.rerun_failed and self.force:
             raise UsageError("--rerun-failed and --force exclude each other")
         if sum(self._sets(name) for name in _CONTENDERS) > 1:
@@ -174,7 +181,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             flags["all_agents"] = True
         if self.again:
             flags["again"] = self.again
-        flags |= {"jobs": self.jobs or 1, "repeats": self.repeats, "retries": self.retries}
+        if self.executor != LOCAL:
+            flags["executor"] = self.executor
+        flags |= {
+            "jobs": self.jobs or (1 if self.executor == LOCAL else None),
+            "repeats": self.repeats,
+            "retries": self.retries,
+        }
         for name in ("timeout", "stall", "max_cost", "max_tokens", "max_minutes"):
             if (value := getattr(self, name)) is not None:
                 flags[name] = value

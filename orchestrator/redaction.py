@@ -66,6 +66,11 @@ class Redactor:
         return is_plain(value) or value.lower() in self._identities or value.lower() in _own_words()
 
     @property
+    def identities(self) -> frozenset[str]:
+        """The names that are not treated as secrets, in lower case."""
+        return frozenset(self._identities)
+
+    @property
     def names(self) -> dict[str, str]:
         """Every text that is replaced, plain and in its JSON forms, with the name of its secret."""
         return {form: mark.removeprefix("[redacted:").removesuffix("]") for form, mark in self._marks.items()}

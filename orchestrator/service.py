@@ -22,7 +22,8 @@ from ..ledger.store import EventStore
 from ..projections.sqlite.keeping import ProjectionError
 from ..projections.sqlite.refresh import update_all
 from .errors import UsageError
-from .executors.local import LocalExecutor
+from .executors.choice import executor_of
+from .executors.names import LOCAL
 from .location import Location
 from .machine.capacity import UNRATIONED, Capacity, this_machine
 from .models.prices import FILE_NAME, Prices, own_prices
@@ -57,7 +58,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     adapters: dict[str, Adapter]
     request: Request
     plan: list[PlannedRun]
-    capacity: Capacity
+    capacity: Capacity | None
     rules: Rules
     prices: Prices
     environ: Mapping[str, str]
@@ -87,7 +88,7 @@ def prepare(
     cells = order.cells(original, found, environ, note)
     redactor.learn(identities=names_in(cells, place.workspace.root))
     refuse_keys_in_names(cells, place.workspace.root, redactor)
-    capacity = _capacity_for(cells, environ)
+    capacity = _capacity_for(cells, environ) if order.executor == LOCAL else None
     plan = make_plan(
         cells,
         known=found.adapters,
@@ -134,26 +135,33 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
         display.note(
             f"not hidden: the value of {', '.join(ignored)}, because it is a plain word or a name in this campaign"
         )
-    for run in recover_runs(session.place, session.ledger, provably_dead, session.adapters, session.prices):
-        what = "its result was adopted" if run.status == "succeeded" else "it has failed"
-        display.note(f"{run.run_id}: its orchestrator is gone; {what}")
-    campaign = Campaign(
-        workspace=session.place.workspace,
-        request=session.request,
-        plan=session.plan,
-        rules=session.rules,
-        environ=session.environ,
-        capacity=session.capacity,
-        explain=order.explained,
-        limits=order.limits,
-        retries=order.tries,
-        prices=session.prices,
-        allowance=order.allowance,
-    )
-    executor = LocalExecutor(order.jobs or 1)
-    return conduct(
-        campaign, session.ledger, executor, redactor=session.redactor, display=display, cancellation=cancellation
-    )
+    chosen = executor_of(order.executor, jobs=order.jobs, ray_address=order.ray_address)
+    with contextlib.closing(chosen) as executor:
+        executor.begin(session.place, session.ledger, session.plan)
+        for run in recover_runs(session.place, session.ledger, provably_dead, session.adapters, session.prices):
+            what = "its result was adopted" if run.status == "succeeded" else "it has failed"
+            display.note(f"{run.run_id}: its orchestrator is gone; {what}")
+        campaign = Campaign(
+            workspace=session.place.workspace,
+            request=session.request,
+            plan=session.plan,
+            rules=session.rules,
+            environ=session.environ,
+            capacity=session.capacity,
+            explain=order.explained,
+            limits=order.limits,
+            retries=order.tries,
+            prices=session.prices,
+            allowance=order.allowance,
+        )
+        return conduct(
+            campaign,
+            session.ledger,
+            executor,
+            redactor=session.redactor,
+            display=display,
+            cancellation=cancellation,
+        )
 
 
 def conduct_here(place: Location, order: Order) -> Result:

@@ -74,7 +74,8 @@ class Resources(_Table, frozen=True, kw_only=True):
     """How much of the machine a run takes, so that runs which cannot share it do not run side by side.
 
     `memory` and `disk` are bytes, or texts such as "4 GiB". Of runs that name the same word in `exclusive`, such as
-    "docker", one runs at a time.
+    "docker", one runs at a time. `custom` are resources that a cluster names by itself, such as `{ tpu = 1 }`; only a
+    cluster rations them.
     """
 
     cpus: Annotated[float, Meta(ge=0, le=1_000_000)] = 0.0
@@ -82,6 +83,7 @@ class Resources(_Table, frozen=True, kw_only=True):
     gpus: Annotated[int, Meta(ge=0)] = 0
     disk: int | str = 0
     exclusive: list[str] = []
+    custom: dict[str, Annotated[float, Meta(gt=0)]] = {}
 
     @property
     def memory_bytes(self) -> int:

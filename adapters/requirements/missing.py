@@ -89,8 +89,8 @@ def _recall(questions: set[Question], memory: Memory) -> dict[Question, Answer]:
     return {question: answer for question in questions if (answer := memory.recall(question))}
 
 
-def _plainly_missing(need: Need, environ: Mapping[str, str]) -> list[str]:
-    """What is missing that a look at the manifest, the variables and PATH shows."""
+def missing_anywhere(need: Need) -> list[str]:
+    """What is missing on whatever machine the benchmark runs: its directory, an agent that it knows, an option."""
     adapter, manifest = need.adapter, need.adapter.manifest
     lacking = []
     if adapter.root is None:
@@ -103,7 +103,13 @@ def _plainly_missing(need: Need, environ: Mapping[str, str]) -> list[str]:
         for name, option in manifest.options.items()
         if option.required and need.config.get(name) is None
     ]
-    requires = manifest.requires
+    return lacking
+
+
+def _plainly_missing(need: Need, environ: Mapping[str, str]) -> list[str]:
+    """What is missing that a look at the manifest, the variables and PATH shows."""
+    requires = need.adapter.manifest.requires
+    lacking = missing_anywhere(need)
     lacking += [f"environment variable {name}" for name in requires.env if not environ.get(name)]
     lacking += [f"command {name} on PATH" for name in requires.commands if not _is_on_path(name, environ)]
     return lacking

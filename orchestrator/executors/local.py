@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 
+from ...ledger.ledger import Ledger
+from ..location import Location
 from ..models.endpoints import Endpoints
+from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.supervision import Supervisor
 
@@ -20,6 +23,12 @@ class LocalExecutor:
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
+
+    def begin(self, place: Location, ledger: Ledger, plan: Sequence[PlannedRun]) -> None:
+        """Do nothing: what is missing here is known from the plan."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
     @contextlib.contextmanager
     def crew(self, assignment: Assignment) -> Iterator[LocalCrew]:

@@ -6,7 +6,8 @@ from ...ledger.suggestions import did_you_mean
 from ..errors import UsageError
 
 LOCAL = "local"
-NAMES = (LOCAL,)
+RAY = "ray"
+NAMES = (LOCAL, RAY)
 
 
 def check_executor(name: str) -> None:

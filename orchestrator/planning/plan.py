@@ -16,9 +16,9 @@ from ...adapters.adapter import Adapter
 from ...adapters.discovery import NONE_BROKEN, Broken
 from ...adapters.manifest import Manifest
 from ...adapters.options import EffectiveConfig, OptionError, UnknownOption, effective_config
-from ...adapters.requirements.missing import Need, examine
+from ...adapters.requirements.missing import Need, examine, missing_anywhere
 from ...adapters.secret_shapes import hide_in
-from ...ledger.events import REPEAT, Json
+from ...ledger.events import REPEAT, Json, TaskRevision
 from ...ledger.suggestions import did_you_mean
 from ...projections.render.text import format_options
 from ..errors import UsageError
@@ -45,6 +45,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: a benchmark with its effective configuration, agent and target.
 
     `secrets` holds the values of its secret options. `missing` names every requirement that this machine does not meet.
+    `revision` is that of its driver and data, if another machine has read their files; otherwise None.
     """
 
     adapter: Adapter
@@ -54,6 +55,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     secrets: dict[str, Any]
     signature: Signature
     missing: list[str]
+    revision: TaskRevision | None = None
 
     @property
     def benchmark_id(self) -> str:
@@ -186,19 +188,20 @@ def make_plan(
     broken: Broken = NONE_BROKEN,
     repeats: int,
     environ: Mapping[str, str],
-    capacity: Capacity,
+    capacity: Capacity | None,
     hide: Callable[[Any], Any] = hide_in,
     source: str = "--extra",
 ) -> list[PlannedRun]:
     """The pieces of work of a request, in the order of its cells; repetitions follow each other.
 
     Cells with the same signature become one. `hide` removes the secrets from the value of an option. `source` names the
-    source of the options for errors. Raises UsageError for an option that no benchmark of the request has, and for an
+    source of the options for errors. Without a `capacity`, the runs are performed on other machines, which examine by
+    themselves what is missing there. Raises UsageError for an option that no benchmark of the request has, and for an
     invalid value.
     """
     plan: dict[str, PlannedRun] = {}
     effectives = _configure(cells, known, broken, hide, source)
-    here = _missing_here(cells, effectives, environ)
+    here = _missing_here(cells, effectives, environ if capacity else None)
     for cell, effective, missing_here in zip(cells, effectives, here, strict=True):
         manifest = cell.adapter.manifest
         target = cell.target if manifest.asks_model(cell.agent, effective.config) else NO_TARGET
@@ -206,7 +209,7 @@ def make_plan(
             *missing_here,
             *target.endpoint.missing(),
             *_unreachable(manifest, cell.agent, target),
-            *capacity.missing(manifest.resources),
+            *(capacity.missing(manifest.resources) if capacity else ()),
         ]
         for number in range(1, repeats + 1):
             config = effective.config if number == 1 else {**effective.config, REPEAT: number}
@@ -233,9 +236,12 @@ def make_plan(
 
 
 def _missing_here(
-    cells: Sequence[Cell], effectives: Sequence[EffectiveConfig], environ: Mapping[str, str]
+    cells: Sequence[Cell], effectives: Sequence[EffectiveConfig], environ: Mapping[str, str] | None
 ) -> list[list[str]]:
-    """What is missing on this machine for each cell. Cells with the same requirements are examined once."""
+    """What is missing on this machine for each cell. Cells with the same requirements are examined once.
+
+    Without `environ`, only what would be missing on every machine.
+    """
     keys = [
         msgspec.json.encode([cell.adapter.id, cell.agent, effective.config])
         for cell, effective in zip(cells, effectives, strict=True)
@@ -244,6 +250,8 @@ def _missing_here(
         key: Need(adapter=cell.adapter, agent=cell.agent, config=effective.config)
         for key, cell, effective in zip(keys, cells, effectives, strict=True)
     }
+    if environ is None:
+        return [missing_anywhere(needs[key]) for key in keys]
     standings = dict(zip(needs, examine(list(needs.values()), environ, ask_now=True), strict=True))
     return [standings[key].missing for key in keys]
 

@@ -26,6 +26,12 @@ def revision_of(adapter: Adapter, environment: Environment | None) -> TaskRevisi
     )
 
 
+def with_packages(revision: TaskRevision, environment: Environment | None) -> TaskRevision:
+    """The same revision with the packages of an environment."""
+    packages = environment.packages_sha256 if environment else ""
+    return TaskRevision.of(version=revision.version, driver=revision.driver, data=revision.data, packages=packages)
+
+
 def with_data(revision: TaskRevision, data: str) -> TaskRevision:
     """The same revision with the data revision that the result reports."""
     return TaskRevision.of(version=revision.version, driver=revision.driver, data=data, packages=revision.packages)

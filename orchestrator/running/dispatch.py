@@ -68,7 +68,7 @@ class Dispatcher:
         self._running -= 1
         self._schedule.give_back(task.grant)
         self._budget.spend(performed.usage, if_unknown=performed.if_unknown)
-        if performed.is_paused:
+        if performed.is_unclaimed:
             self._control.look()
             self._schedule.put_back(task.planned, 0, was_taken=False)
         # Work that waits for its next attempt holds no resources.

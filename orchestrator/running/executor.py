@@ -15,6 +15,7 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.ledger import Ledger
+from ..location import Location
 from ..planning.plan import PlannedRun
 from ..redaction import Redactor
 from .campaign import Campaign
@@ -42,10 +43,11 @@ class Performed(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a piece of work. Its run, if it had one, is in the ledger.
 
     `retry`: it failed in a way that may be temporary. `usage` is that of the run, and `if_unknown` is the id of a run
-    that used a model, otherwise empty (see `Budget.spend`). `is_paused`: nothing was run, because the group is paused.
+    that used a model, otherwise empty (see `Budget.spend`). `is_unclaimed`: nothing was run, because the group is
+    paused or a machine failed before; the work is still to do.
     """
 
-    is_paused: bool = False
+    is_unclaimed: bool = False
     retry: bool = False
     usage: Json = {}
     if_unknown: str = ""
@@ -81,6 +83,14 @@ class Crew(Protocol):
 class Executor(Protocol):
     """A place where runs are performed."""
 
+    def begin(self, place: Location, ledger: Ledger, plan: Sequence[PlannedRun]) -> None:
+        """Get ready, before anything of the plan is recorded. Raises UsageError if the plan can never be performed."""
+        ...
+
     def crew(self, assignment: Assignment) -> AbstractContextManager[Crew]:
         """The crew for a group. The end of the context waits for the tasks that still run."""
+        ...
+
+    def close(self) -> None:
+        """Release what `begin` took."""
         ...

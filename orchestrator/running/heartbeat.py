@@ -11,7 +11,7 @@ from ...ledger.events import Heartbeat, Progress
 
 FIRST_SECONDS = 5.0
 MAX_SILENCE_SECONDS = 3600.0
-"""The maximum silence between two heartbeats."""
+"""The maximum silence between two heartbeats of a run on the machine of its campaign."""
 STEP = 0.1 - 1e-9  # Floating point: 0.3 - 0.2 is less than 0.1.
 """Progress of this share of the work makes a heartbeat due if STEP_SECONDS have passed."""
 STEP_SECONDS = 30.0
@@ -19,9 +19,13 @@ _MARGIN_SECONDS = 60.0
 
 
 class Pulse:
-    """The heartbeats of one run. Times are seconds of a monotonic clock."""
+    """The heartbeats of one run. Times are seconds of a monotonic clock.
 
-    def __init__(self, now: float) -> None:
+    Two heartbeats are at most `max_silence` apart.
+    """
+
+    def __init__(self, now: float, max_silence: float = MAX_SILENCE_SECONDS) -> None:
+        self._max_silence = max_silence
         self._start = now
         self._last = now
         self._gap = FIRST_SECONDS
@@ -37,7 +41,7 @@ class Pulse:
             return None
         self._before = (self._last, self._gap, self._share)
         self._last, self._share = now, share
-        self._gap = min(max(now - self._start, FIRST_SECONDS), MAX_SILENCE_SECONDS)
+        self._gap = min(max(now - self._start, FIRST_SECONDS), self._max_silence)
         return Heartbeat(progress=progress, lease_seconds=round(2 * self._gap + _MARGIN_SECONDS, 1))
 
     def was_missed(self) -> None:

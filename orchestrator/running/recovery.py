@@ -83,6 +83,15 @@ def recover(
     return recovered
 
 
+def recover_one(ledger: Ledger, run: Run, what: str, *, workspace: Workspace, prices: Prices) -> Run | None:
+    """Close a run of which the caller knows that its process cannot end it: `what` says what happened to that.
+
+    This is a fence: if the process lives all the same, what it reports later is recorded as late. Returns the closed
+    run, or None if it has ended meanwhile. Raises what `Ledger.decide` raises.
+    """
+    return _recover_run(ledger, run, lambda _: True, workspace, {}, prices, what)
+
+
 def _is_present(run: Run, workspace: Workspace) -> bool:
     """Whether an owner in another PID namespace, which the process table does not show, still holds its lock."""
     is_unknown = liveness(run.owner, run.last_seen_at) == "unknown"
@@ -100,8 +109,12 @@ def _recover_run(
     workspace: Workspace,
     adapters: Mapping[str, Adapter],
     prices: Prices,
+    what: str = "",
 ) -> Run | None:
-    """Close one lost run. Returns the closed run, or None if the run is alive or has ended."""
+    """Close one lost run; `what` says what happened to its owner, if that is known.
+
+    Returns the closed run, or None if the run is alive or has ended.
+    """
     folder = _folder_of(run, workspace)
     if shares_processes(run.owner):
         # End the shell first, so that a noted end was noted before anything was ended here.
@@ -123,7 +136,7 @@ def _recover_run(
         if now.status != "running" or not is_lost(now):
             return []
         result = replace(adopted, **against(adopted, history.reference(run.benchmark_id))) if adopted else None
-        event = _recovered(now, ended, result, ledger.store.now())
+        event = _recovered(now, ended, result, what, ledger.store.now())
         if end and event.adopted:
             event = replace(event, adopted=replace(event.adopted, revealed=end.proof))
         return [NewEvent(run.run_id, event)]
@@ -146,7 +159,7 @@ class _Ended(msgspec.Struct, frozen=True, kw_only=True):
     at: float | None = None
 
 
-def _recovered(run: Run, ended: _Ended, adopted: Finished | None, at_ledger: float) -> Recovered:
+def _recovered(run: Run, ended: _Ended, adopted: Finished | None, what: str, at_ledger: float) -> Recovered:
     owner = run.owner
     who = f"process {owner.pid} on {owner.host}" if owner else "its owner"
     state = "is gone" if provably_dead(run) else "gave no sign of life"
@@ -154,7 +167,9 @@ def _recovered(run: Run, ended: _Ended, adopted: Finished | None, at_ledger: flo
     began = parse_utc(run.started_at).timestamp()
     at = parse_utc(run.last_seen_at).timestamp() if ended.at is None else ended.at
     return Recovered(
-        reason="; ".join(filter(None, [f"{who} {state}", f"last seen {run.last_seen_at}", ended.left])),
+        reason="; ".join(
+            filter(None, [f"{who}: {what}" if what else f"{who} {state}", f"last seen {run.last_seen_at}", ended.left])
+        ),
         last_seen_at=run.last_seen_at,
         stale_seconds=round(silence(run, at_ledger), 3),
         by=Recoverer(me.host, me.pid),

@@ -27,7 +27,7 @@ from ..models.prices import priced
 from ..models.providers import NO_MODEL, Endpoint, without_other_keys
 from ..planning.addresses import public_address
 from ..planning.plan import PlannedRun
-from ..planning.revision import revision_of
+from ..planning.revision import revision_of, with_packages
 from ..redaction import Redactor
 from .campaign import Campaign
 from .control import Control
@@ -37,7 +37,7 @@ from .ending import record_end
 from .execution import RUN_ID_VARIABLE, Cancellation, Child, execute
 from .executor import Assignment, Performed
 from .fingerprints import remove_fingerprints, write_fingerprints
-from .heartbeat import Pulse
+from .heartbeat import MAX_SILENCE_SECONDS, Pulse
 from .identifiers import new_run_id
 from .outcome import MANIFEST, OUTPUT, PROGRESS, TELEMETRY, Left, never_began, weigh
 from .patience import Patience
@@ -72,10 +72,11 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
     display: Display
     cancellation: Cancellation
     control: Control
+    silence_seconds: float = MAX_SILENCE_SECONDS
 
     @staticmethod
-    def of(assignment: Assignment, endpoints: Endpoints) -> Supervisor:
-        """The supervisor of a group's runs on this machine."""
+    def of(assignment: Assignment, endpoints: Endpoints, *, silence_seconds: float = MAX_SILENCE_SECONDS) -> Supervisor:
+        """The supervisor of a group's runs on this machine; see `heartbeat.Pulse` for `silence_seconds`."""
         return Supervisor(
             campaign=assignment.campaign,
             ledger=assignment.ledger,
@@ -86,6 +87,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             display=assignment.display,
             cancellation=assignment.cancellation,
             control=assignment.control,
+            silence_seconds=silence_seconds,
         )
 
     def perform(self, planned: PlannedRun, granted: Grant) -> Performed:
@@ -103,7 +105,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             secrets = new_secrets()
             run = self._claim(planned, prepared, secrets)
             if run is None:
-                return Performed(is_paused=self.ledger.look(self._is_paused))
+                return Performed(is_unclaimed=self.ledger.look(self._is_paused))
             self.display.started(run.run_id, run.benchmark_id)
             outcome: Finished | Failed
             began = time.monotonic()
@@ -181,7 +183,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             return [NewEvent(run_id, replace(event, task_revision=revision, registration=registration))]
 
         # Computed before the ledger is locked, because it reads files and calls git.
-        revision = revision_of(planned.adapter, prepared.environment)
+        known, environment = planned.revision, prepared.environment
+        revision = with_packages(known, environment) if known else revision_of(planned.adapter, environment)
         decided = self.ledger.decide(decide)
         claimed = list(decided.runs.values())
         if decided.records and not claimed:
@@ -281,7 +284,8 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         return weigh(manifest, exit, left, is_over=Patience(self.cancellation).is_over)
 
     def _watch(self, run: Run, folder: Path) -> Watch:
-        return Watch(run.run_id, ProgressFile(folder / PROGRESS), self.ledger, self.display, self.redactor)
+        progress, pulse = ProgressFile(folder / PROGRESS), Pulse(time.monotonic(), self.silence_seconds)
+        return Watch(run.run_id, progress, pulse, self.ledger, self.display, self.redactor)
 
     def _importable(self, command: Command, folder: Path) -> dict[str, str]:
         """PYTHONPATH with a folder that links to the workspace by the package name that the benchmark imports."""
@@ -340,14 +344,20 @@ class Watch:
     """Watches a run between its start and its end: shows its progress and records its heartbeats."""
 
     def __init__(
-        self, run_id: str, progress: ProgressFile, ledger: Ledger, display: Display, redactor: Redactor
+        self,
+        run_id: str,
+        progress: ProgressFile,
+        pulse: Pulse,
+        ledger: Ledger,
+        display: Display,
+        redactor: Redactor,
     ) -> None:
         self._run_id = run_id
         self.progress = progress
         self._ledger = ledger
         self._display = display
         self._redactor = redactor
-        self._pulse = Pulse(time.monotonic())
+        self._pulse = pulse
 
     def tick(self) -> bool:
         """Called about twice a second while the child runs. Returns whether there was new progress."""

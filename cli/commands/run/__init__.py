@@ -88,13 +88,20 @@ def _load_campaign(ctx: click.Context, _: click.Parameter, value: str | None) ->
 @click.option("--force", is_flag=True, help="Run even if a success is recorded.")
 @click.option("--rerun-changed", is_flag=True, help="Also run what succeeded with another revision of its benchmark.")
 @click.option("--again", metavar="RUN_ID", help="Repeat this run as it was: its benchmark, agent, model and options.")
-@click.option("--jobs", metavar="N", type=Whole(1, 64), help="Number of parallel runs.  [default: 1]")
+@click.option(
+    "--jobs", metavar="N", type=Whole(1, 10_000), help="Number of parallel runs.  [default: 1; on a cluster: what fits]"
+)
 @click.option(
     "--executor",
     metavar="NAME",
     default=LOCAL,
     show_default=True,
     help=f"Where the runs are performed: {', '.join(NAMES)}.",
+)
+@click.option(
+    "--ray-address",
+    metavar="HOST:PORT",
+    help="Address of the Ray cluster (default: RAY_ADDRESS, or the cluster on this machine).",
 )
 @click.option(
     "--repeats",

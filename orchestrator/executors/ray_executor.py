@@ -1,0 +1,351 @@
+"""The executor `ray`: each run is a task of a Ray cluster, which places it by its resources.
+
+A task gets its errand as an argument, which Ray keeps in the memory of the processes concerned: it is in no metadata,
+no dashboard and no process list. A task is never repeated by Ray itself: a worker that dies leaves a run in the ledger,
+which is closed first (a fence), and `--retries` decides about the next attempt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ...ledger.errors import ExpectedError
+from ...ledger.events import CancelRequested, NewEvent
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.ledger import Ledger
+from ..errors import UsageError
+from ..location import Location
+from ..planning.plan import PlannedRun
+from ..running.executor import Assignment, Performed, Task
+from ..running.provenance import own_version
+from ..running.recovery import recover_one
+from .errand import Errands, Package, encode
+from .node import MARK, Probe, Report
+from .packing import digest_of, pack, unpack
+from .ray_cluster import Node, connect, nodes_of, options_of, refuse_impossible, room_of
+from .tail import Tail
+
+PROBE_SECONDS = 60.0
+RECOVER_SECONDS = 20.0
+_MAX_LOST_BEFORE_CLAIM = 3
+"""How often work is started again after its worker died before it claimed the work."""
+_LOOK_SECONDS = 0.5
+
+
+def _remote(ray: Any) -> dict[str, Any]:
+    """The tasks, as Ray's remote functions.
+
+    They are made here so that Ray sends them by value: a machine without this program can then say so.
+    """
+
+    def call(name: str, *arguments: Any) -> bytes:
+        import importlib
+
+        try:
+            module = importlib.import_module("benchmarks.orchestrator.executors.ray_worker")
+        except ImportError as problem:
+            import socket
+
+            return b"!" + f"{socket.gethostname()}: benchmark-orchestrator cannot be imported: {problem}".encode()
+        answer: bytes = getattr(module, name)(*arguments)
+        return answer
+
+    def perform(errand: bytes, package: Any) -> bytes:
+        return call("perform", errand, package)
+
+    def probe(*arguments: Any) -> bytes:
+        return call("probe", *arguments)
+
+    def recover(*arguments: Any) -> bytes:
+        return call("recover", *arguments)
+
+    made = {"perform": perform, "probe": probe, "recover": recover}
+    for name, function in made.items():
+        function.__qualname__ = function.__name__ = f"benchmark_{name}"
+    return {name: ray.remote(max_retries=0)(function) for name, function in made.items()}
+
+
+class RayExecutor:
+    """Performs the runs of a campaign on a Ray cluster; `jobs` is the maximum number of them in parallel."""
+
+    def __init__(self, address: str | None, jobs: int | None) -> None:
+        self._address = address
+        self._jobs = jobs
+
+    def begin(self, place: Location, ledger: Ledger, plan: Sequence[PlannedRun]) -> None:
+        """Connect to the cluster and see that its nodes can perform the plan. Raises UsageError."""
+        self._ray = connect(self._address)
+        self._place = place
+        self._tasks = _remote(self._ray)
+        self._nodes = nodes_of(self._ray)
+        refuse_impossible(plan, self._nodes)
+        self._probes = self._probe(place, ledger)
+
+    def close(self) -> None:
+        """Disconnect from the cluster."""
+        if getattr(self, "_ray", None) is not None:
+            self._ray.shutdown()
+
+    @contextlib.contextmanager
+    def crew(self, assignment: Assignment) -> Iterator[RayCrew]:
+        """The cluster for a group."""
+        mark = os.urandom(16).hex()
+        assignment.folder.mkdir(parents=True, exist_ok=True)
+        (assignment.folder / MARK).write_text(mark)
+        travels = not all(probe.sees_workspace for probe in self._probes.values())
+        room = self._jobs or room_of(assignment.campaign.plan, self._nodes)
+        crew = RayCrew(self._ray, self._tasks, assignment, self._place, mark, room, travels=travels)
+        try:
+            yield crew
+        except BaseException:
+            crew.abandon()
+            raise
+        finally:
+            crew.end()
+            with contextlib.suppress(OSError):
+                (assignment.folder / MARK).unlink()
+
+    def _probe(self, place: Location, ledger: Ledger) -> dict[str, Probe]:
+        """What each node says of itself. Raises UsageError if one has another version or does not see the ledger."""
+        results = place.workspace.results
+        results.mkdir(parents=True, exist_ok=True)
+        mark, path = os.urandom(16).hex(), results / f".probe-{os.getpid()}"
+        path.write_text(mark)
+        head = ledger.store.head()
+        try:
+            asked = {
+                node.node_id: self._on(node, "probe").remote(place.ledger_url, head.seq, head.hash, str(path), mark)
+                for node in self._nodes
+            }
+            ready, _ = self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=PROBE_SECONDS)
+            probes = {
+                node_id: _answer(self._ray, reference, Probe)
+                for node_id, reference in asked.items()
+                if reference in ready
+            }
+        finally:
+            path.unlink(missing_ok=True)
+        if not probes:
+            raise UsageError(f"no node of the cluster has answered within {PROBE_SECONDS:.0f} s", "look at: ray status")
+        for probe in probes.values():
+            if probe.version != own_version():
+                raise UsageError(
+                    f"{probe.host} has benchmark-orchestrator {probe.version}, and this machine {own_version()}",
+                    "install the same version on every machine",
+                )
+            if probe.problem:
+                raise UsageError(probe.problem)
+        return probes
+
+    def _on(self, node: Node, name: str) -> Any:
+        return _pinned(self._tasks[name], node.node_id)
+
+
+def _pinned(task: Any, node_id: str) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return task.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False))
+
+
+def _answer(ray: Any, reference: Any, kind: type[Any]) -> Any:
+    """The answer of a task. Raises UsageError for a machine without this program, and what Ray raises."""
+    content: bytes = ray.get(reference)
+    if content.startswith(b"!"):
+        raise UsageError(content[1:].decode(), "install benchmark-orchestrator in the environment of every node")
+    return msgspec.msgpack.decode(content, type=kind)
+
+
+class RayCrew:
+    """Performs each task of a group as a Ray task."""
+
+    def __init__(
+        self,
+        ray: Any,
+        tasks: dict[str, Any],
+        assignment: Assignment,
+        place: Location,
+        mark: str,
+        room: int,
+        *,
+        travels: bool,
+    ) -> None:
+        self.room = room
+        self._ray = ray
+        self._tasks = tasks
+        self._assignment = assignment
+        self._place = place
+        self._errands = Errands(assignment, place.ledger_url, mark)
+        self._packages = Packages(ray, assignment) if travels else None
+        self._running: dict[Any, Task] = {}
+        self._lost: dict[str, int] = {}
+        self._tail = Tail(assignment)
+        self._looked = 0.0
+        self._has_asked_to_end = False
+
+    def start(self, task: Task) -> None:
+        """Submit a task."""
+        package, reference = self._packages.of(task.planned) if self._packages else (None, None)
+        errand = encode(self._errands.of(task.planned, package))
+        options = options_of(task.planned.adapter.manifest.resources)
+        submitted = self._tasks["perform"].options(name=f"benchmark {task.planned.adapter.id}", **options)
+        self._running[submitted.remote(errand, [reference])] = task
+
+    def wait(self, seconds: float) -> Sequence[tuple[Task, Performed]]:
+        """The tasks that have ended. Raises UsageError if a machine cannot perform errands of this campaign."""
+        self._pass_interrupt_on()
+        ready: list[Any] = []
+        if self._running:
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+            if ready and len(self._running) > 1:
+                ready, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+        else:
+            time.sleep(seconds)
+        ended = [self._ended(reference) for reference in ready]
+        self._look(now=bool(ready))
+        return ended
+
+    def end(self) -> None:
+        """Wait for the tasks that still run, after an interrupt or an error."""
+        while self._running:
+            self.wait(_LOOK_SECONDS)
+        self._look(now=True)
+
+    def abandon(self) -> None:
+        """Ask the tasks that still run to end, because the campaign cannot go on."""
+        with contextlib.suppress(ExpectedError):
+            self._ask_to_end("the campaign cannot go on")
+
+    def _look(self, *, now: bool) -> None:
+        if now or time.monotonic() >= self._looked + _LOOK_SECONDS:
+            self._tail.look()
+            self._looked = time.monotonic()
+
+    def _pass_interrupt_on(self) -> None:
+        """An interrupt reaches the machines as a request in the ledger; a second one kills the workers."""
+        cancellation = self._assignment.cancellation
+        if cancellation.requested and not self._has_asked_to_end:
+            self._has_asked_to_end = True
+            self._ask_to_end("the campaign was interrupted")
+        if cancellation.is_urgent:
+            for reference in self._running:
+                self._ray.cancel(reference, force=True)
+
+    def _ask_to_end(self, reason: str) -> None:
+        ledger, group_id = self._assignment.ledger, self._assignment.run_group_id
+
+        def decide(history: History) -> list[NewEvent]:
+            if history.groups[group_id].cancel_requested:
+                return []
+            return [NewEvent(group_id, CancelRequested(author="benchmarks run", reason=reason))]
+
+        ledger.decide(decide)
+
+    def _ended(self, reference: Any) -> tuple[Task, Performed]:
+        task = self._running.pop(reference)
+        try:
+            report: Report = _answer(self._ray, reference, Report)
+        except self._ray.exceptions.RayError as problem:
+            return task, self._recover(task, problem)
+        note = self._assignment.display.note
+        for text in report.notes:
+            note(text)
+        if report.refused:
+            raise UsageError(report.refused)
+        if report.files is not None and report.run_id is not None:
+            self._keep(task.planned, report.run_id, report.files)
+        return task, report.performed
+
+    def _keep(self, planned: PlannedRun, run_id: str, files: bytes) -> None:
+        """Put the files of a run where they would be if the workspace was shared."""
+        manifest = planned.adapter.manifest
+        workspace, group_id = self._assignment.campaign.workspace, self._assignment.run_group_id
+        try:
+            unpack(files, workspace.run_folder(group_id, manifest.directory, manifest.id, run_id))
+        except (OSError, ValueError) as problem:
+            self._assignment.display.note(f"{run_id}: its files cannot be kept here: {problem}")
+
+    def _recover(self, task: Task, problem: Exception) -> Performed:
+        """Close the run that a dead worker left open: on its machine if that lives, else here, as a fence."""
+        planned, ledger = task.planned, self._assignment.ledger
+        what = _told(problem)
+        run = ledger.look(lambda history: history.live_run(planned.signature.digest))
+        if run is None or run.run_group_id != self._assignment.run_group_id:
+            return self._not_claimed(planned, what)
+        closed = self._recover_there(run) or recover_one(
+            ledger, run, what, workspace=self._assignment.campaign.workspace, prices=self._assignment.campaign.prices
+        )
+        if closed is None:
+            closed = ledger.look(lambda history: history.runs[run.run_id])
+        self._assignment.display.ended(closed)
+        return Performed(retry=closed.status == "failed", usage=closed.usage)
+
+    def _not_claimed(self, planned: PlannedRun, what: str) -> Performed:
+        """What to do about work whose worker died before it claimed it: nothing has run, so it is not an attempt."""
+        digest = planned.signature.digest
+        self._lost[digest] = self._lost.get(digest, 0) + 1
+        self._assignment.display.note(f"{planned.adapter.id}: {what}, before the work began")
+        if self._lost[digest] > _MAX_LOST_BEFORE_CLAIM:
+            raise UsageError(
+                f"{planned.adapter.id}: {what}, {self._lost[digest]} times before the work began",
+                "look at the logs of Ray on that machine",
+            )
+        return Performed(is_unclaimed=True)
+
+    def _recover_there(self, run: Run) -> Run | None:
+        """Recover a run on its own machine, which can end its processes and adopt its result. None if it cannot."""
+        ledger = self._assignment.ledger
+        for node in nodes_of(self._ray):
+            reference = _pinned(self._tasks["recover"], node.node_id).remote(
+                self._place.ledger_url, str(self._assignment.campaign.workspace.root), run.run_id
+            )
+            try:
+                ready, _ = self._ray.wait([reference], timeout=RECOVER_SECONDS)
+                if ready and self._ray.get(reference) == b"recovered":
+                    return ledger.look(lambda history: history.runs[run.run_id])
+            except self._ray.exceptions.RayError:
+                continue  # This node has died, too.
+        return None
+
+
+class Packages:
+    """The files of benchmarks in the object store of the cluster, each put there once."""
+
+    def __init__(self, ray: Any, assignment: Assignment) -> None:
+        self._ray = ray
+        self._root = assignment.campaign.workspace.root
+        self._put: dict[Path, tuple[str, Any]] = {}
+
+    def of(self, planned: PlannedRun) -> tuple[Package | None, Any]:
+        """The package of a piece of work and its reference. Raises PackageTooLarge."""
+        adapter = planned.adapter
+        if adapter.source in ("suite", "plugin") or adapter.root is None:
+            return None, None
+        manifest = adapter.manifest
+        is_workspace = adapter.source == "catalog" or not manifest.needs_directory or manifest.run.package is not None
+        root = self._root if is_workspace else adapter.root
+        if root not in self._put:
+            content = pack(root)
+            self._put[root] = digest_of(content), self._ray.put(content)
+        digest, reference = self._put[root]
+        inside = str(adapter.root.relative_to(root)) if adapter.root.is_relative_to(root) else "."
+        return Package(digest, inside, is_workspace), reference
+
+
+def _told(problem: Exception) -> str:
+    """What Ray says of a task, in a few words."""
+    kind = type(problem).__name__
+    words = {
+        "WorkerCrashedError": "its worker process died",
+        "NodeDiedError": "its node died",
+        "OutOfMemoryError": "Ray killed its worker process, because the memory of the node was used up",
+        "TaskCancelledError": "its worker process was killed",
+    }
+    return words.get(kind) or f"its worker failed ({kind}: {' '.join(str(problem).split())[:200]})"
