@@ -42,7 +42,7 @@ from .running.display import Display, LogDisplay
 from .running.execution import Cancellation
 from .running.patience import Patience
 from .running.provenance import repository
-from .running.recovery import IsLost, provably_dead, recover
+from .running.recovery import IsLost, lost_to, recover
 
 Note = Callable[[str], None]
 """Shows one sentence to the user."""
@@ -138,7 +138,9 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
     chosen = executor_of(order.executor, jobs=order.jobs, ray_address=order.ray_address)
     with contextlib.closing(chosen) as executor:
         executor.begin(session.place, session.ledger, session.plan)
-        for run in recover_runs(session.place, session.ledger, provably_dead, session.adapters, session.prices):
+        for run in recover_runs(
+            session.place, session.ledger, lost_to(session.ledger), session.adapters, session.prices
+        ):
             what = "its result was adopted" if run.status == "succeeded" else "it has failed"
             display.note(f"{run.run_id}: its orchestrator is gone; {what}")
         campaign = Campaign(

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from ...adapters.adapter import Adapter, Harnesses, Source
 from ...adapters.manifest import Manifest
 from ...ledger.events import Json, Request, TaskRevision
+from ...ledger.storage.postgres_address import SECRET_VARIABLES
 from ...projections.workspace import Workspace
 from ..models.prices import Prices
 from ..models.targets import Target
@@ -57,6 +58,18 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     revision: TaskRevision
 
 
+class LedgerAddress(msgspec.Struct, frozen=True):
+    """The URL of a ledger, and the variables that hold its passwords. Keep them secret."""
+
+    url: str
+    environ: dict[str, str] = {}
+
+    @staticmethod
+    def of(url: str) -> LedgerAddress:
+        """The address as this process knows it."""
+        return LedgerAddress(url, {name: os.environ[name] for name in SECRET_VARIABLES if name in os.environ})
+
+
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of a group, and how to perform it.
 
@@ -65,7 +78,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: str
-    ledger_url: str
+    ledger: LedgerAddress
     run_group_id: str
     workspace: str
     artifacts: tuple[str, ...]
@@ -97,9 +110,9 @@ def decode(content: bytes) -> Errand:
 class Errands:
     """Makes the errands of a group."""
 
-    def __init__(self, assignment: Assignment, ledger_url: str, mark: str) -> None:
+    def __init__(self, assignment: Assignment, ledger: LedgerAddress, mark: str) -> None:
         self._assignment = assignment
-        self._ledger_url = ledger_url
+        self._ledger = ledger
         self._mark = mark
         self._revisions: dict[str, TaskRevision] = {}
 
@@ -110,7 +123,7 @@ class Errands:
         digest = planned.signature.digest
         return Errand(
             version=own_version(),
-            ledger_url=self._ledger_url,
+            ledger=self._ledger,
             run_group_id=self._assignment.run_group_id,
             workspace=str(campaign.workspace.root),
             artifacts=campaign.workspace.artifacts,

@@ -27,6 +27,7 @@ from ...ledger.events import Head, Incompatible, Progress
 from ...ledger.fold import Run
 from ...ledger.identity import boot_id, host_name, pid_namespace
 from ...ledger.ledger import Ledger
+from ...ledger.storage.postgres_address import without_secrets
 from ...projections.workspace import Workspace
 from ..location import Location
 from ..machine.capacity import Capacity, this_machine
@@ -43,7 +44,7 @@ from ..running.provenance import own_version
 from ..running.recovery import provably_dead, recover
 from ..running.schedule import Grant, Schedule
 from ..running.supervision import Supervisor
-from .errand import Errand, campaign_of, unpacked
+from .errand import Errand, LedgerAddress, campaign_of, unpacked
 from .packing import pack, place
 
 MARK = ".driver"
@@ -140,9 +141,9 @@ def perform(errand: Errand, fetch: Callable[[], bytes], *, before: Callable[[Led
 def _perform(
     errand: Errand, fetch: Callable[[], bytes], display: NodeDisplay, before: Callable[[Ledger], None]
 ) -> Report:
-    ledger, redactor = _ledger_of(errand.ledger_url)
+    ledger, redactor = _ledger_of(errand.ledger)
     if not ledger.look(lambda history: errand.run_group_id in history.groups):
-        return Report(refused=_another_ledger(errand.ledger_url))
+        return Report(refused=_another_ledger(errand.ledger))
     before(ledger)
     workspace, is_shared = _workspace_of(errand)
     try:
@@ -150,7 +151,7 @@ def _perform(
     except (OSError, tarfile.TarError) as problem:
         return Report(refused=f"{host_name()}: the files of {errand.work.manifest.id} cannot be unpacked: {problem}")
     planned = unpacked(errand.work, root)
-    environ = {**_own_environment(), **errand.environ}
+    environ = {**_own_environment(errand.ledger.url), **errand.environ}
     redactor.learn(secrets_of(errand.environ), *_keys_of(planned), identities=errand.identities)
     redactor.learn(*secrets_of_plan([planned]))
     missing = _missing(planned, environ)
@@ -185,21 +186,24 @@ def _perform(
     return report if is_shared else _with_files(report, errand, workspace)
 
 
-def _ledger_of(url: str) -> tuple[Ledger, Redactor]:
+def _ledger_of(address: LedgerAddress) -> tuple[Ledger, Redactor]:
+    url = address.url
     if url not in _ledgers:
+        # The store and libpq look for them there; a benchmark does not inherit them.
+        os.environ.update(address.environ)
         # The workspace is of no importance: every errand has its own.
         _ledgers[url] = Location(Workspace(cache_folder()), url).ledger()
     return _ledgers[url]
 
 
-def ledger_of(url: str) -> Ledger:
+def ledger_of(address: LedgerAddress) -> Ledger:
     """The ledger of an errand, as this process has opened it."""
-    return _ledger_of(url)[0]
+    return _ledger_of(address)[0]
 
 
-def _another_ledger(url: str) -> str:
+def _another_ledger(address: LedgerAddress) -> str:
     return (
-        f"{host_name()} sees another ledger than the campaign, or none, at {_ledger_of(url)[0].store.url}\n"
+        f"{host_name()} sees another ledger than the campaign, or none, at {_ledger_of(address)[0].store.url}\n"
         "hint: give a ledger that all machines reach with --ledger postgresql://…, or a path that they share"
     )
 
@@ -248,9 +252,10 @@ def _root_of(errand: Errand, workspace: Workspace, is_shared: bool, fetch: Calla
     return files / package.root
 
 
-def _own_environment() -> dict[str, str]:
-    """The variables of this process, without those of the executor's own machinery."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_OF_THE_EXECUTOR)}
+def _own_environment(ledger_url: str) -> dict[str, str]:
+    """The variables of this process, without those of the executor's own machinery and the ledger's passwords."""
+    environ = without_secrets(os.environ, ledger_url)
+    return {name: value for name, value in environ.items() if not name.startswith(_OF_THE_EXECUTOR)}
 
 
 def _keys_of(planned: PlannedRun) -> list[Mapping[str, str]]:
@@ -311,17 +316,17 @@ def _with_files(report: Report, errand: Errand, workspace: Workspace) -> Report:
     return msgspec.structs.replace(report, files=files)
 
 
-def probe(ledger_url: str, head: tuple[int, str], mark_path: str, mark: str) -> Probe:
+def probe(address: LedgerAddress, head: tuple[int, str], mark_path: str, mark: str) -> Probe:
     """What this machine says of itself; `head` is the last event of the campaign's ledger (its position and hash).
 
     Runs of this machine whose process is gone are recovered first: only this machine can end what they left.
     """
     problem, recovered = "", []
     try:
-        ledger, _ = _ledger_of(ledger_url)
+        ledger, _ = _ledger_of(address)
         seq, digest = head
         if seq and not ledger.store.holds(Head(seq, digest)):
-            problem = _another_ledger(ledger_url)
+            problem = _another_ledger(address)
         elif seq:
             recovered = [run.run_id for run in recover_here(ledger, provably_dead)]
     except (ExpectedError, OSError) as error:

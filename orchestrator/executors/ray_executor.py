@@ -27,7 +27,7 @@ from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.provenance import own_version
 from ..running.recovery import recover_one
-from .errand import Errands, Package, encode
+from .errand import Errands, LedgerAddress, Package, encode
 from .node import MARK, Probe, Report
 from .packing import digest_of, pack, unpack
 from .ray_cluster import Node, connect, nodes_of, options_of, refuse_impossible, room_of
@@ -120,9 +120,10 @@ class RayExecutor:
         mark, path = os.urandom(16).hex(), results / f".probe-{os.getpid()}"
         path.write_text(mark)
         head = ledger.store.head()
+        address = msgspec.msgpack.encode(LedgerAddress.of(place.ledger_url))
         try:
             asked = {
-                node.node_id: self._on(node, "probe").remote(place.ledger_url, head.seq, head.hash, str(path), mark)
+                node.node_id: self._on(node, "probe").remote(address, head.seq, head.hash, str(path), mark)
                 for node in self._nodes
             }
             ready, _ = self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=PROBE_SECONDS)
@@ -181,8 +182,8 @@ class RayCrew:
         self._ray = ray
         self._tasks = tasks
         self._assignment = assignment
-        self._place = place
-        self._errands = Errands(assignment, place.ledger_url, mark)
+        self._ledger_address = LedgerAddress.of(place.ledger_url)
+        self._errands = Errands(assignment, self._ledger_address, mark)
         self._packages = Packages(ray, assignment) if travels else None
         self._running: dict[Any, Task] = {}
         self._lost: dict[str, int] = {}
@@ -304,7 +305,7 @@ class RayCrew:
         ledger = self._assignment.ledger
         for node in nodes_of(self._ray):
             reference = _pinned(self._tasks["recover"], node.node_id).remote(
-                self._place.ledger_url, str(self._assignment.campaign.workspace.root), run.run_id
+                msgspec.msgpack.encode(self._ledger_address), str(self._assignment.campaign.workspace.root), run.run_id
             )
             try:
                 ready, _ = self._ray.wait([reference], timeout=RECOVER_SECONDS)

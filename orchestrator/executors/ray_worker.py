@@ -11,7 +11,7 @@ from ...projections.workspace import Workspace
 from ..models.prices import Prices
 from ..running.recovery import provably_dead, recover_one
 from . import node
-from .errand import decode
+from .errand import LedgerAddress, decode
 
 
 def perform(errand: bytes, package: list[Any]) -> bytes:
@@ -26,14 +26,14 @@ def perform(errand: bytes, package: list[Any]) -> bytes:
     return msgspec.msgpack.encode(node.perform(decode(errand), fetch))
 
 
-def probe(ledger_url: str, seq: int, digest: str, mark_path: str, mark: str) -> bytes:
+def probe(ledger: bytes, seq: int, digest: str, mark_path: str, mark: str) -> bytes:
     """What this machine says of itself."""
-    return msgspec.msgpack.encode(node.probe(ledger_url, (seq, digest), mark_path, mark))
+    return msgspec.msgpack.encode(node.probe(_address(ledger), (seq, digest), mark_path, mark))
 
 
-def recover(ledger_url: str, workspace: str, run_id: str) -> bytes:
+def recover(ledger_address: bytes, workspace: str, run_id: str) -> bytes:
     """Recover a run whose process was on this machine and is gone: `recovered`, else empty."""
-    ledger = node.ledger_of(ledger_url)
+    ledger = node.ledger_of(_address(ledger_address))
     run = ledger.look(lambda history: history.runs.get(run_id))
     if run is None or run.status != "running" or not provably_dead(run):
         return b""
@@ -41,3 +41,7 @@ def recover(ledger_url: str, workspace: str, run_id: str) -> bytes:
     root = next((root for root in roots if Workspace(root).group_folder(run.run_group_id).is_dir()), roots[0])
     closed = recover_one(ledger, run, "its worker process died", workspace=Workspace(root), prices=Prices([]))
     return b"recovered" if closed else b""
+
+
+def _address(content: bytes) -> LedgerAddress:
+    return msgspec.msgpack.decode(content, type=LedgerAddress)

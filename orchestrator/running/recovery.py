@@ -25,7 +25,8 @@ from ...ledger.history import History
 from ...ledger.identity import liveness, parse_utc, shares_processes, this_process, utc_of
 from ...ledger.ledger import Ledger
 from ...ledger.run_files import NotReadable, read_inside
-from ...ledger.staleness import silence
+from ...ledger.staleness import is_stale, silence
+from ...ledger.storage.postgres_address import is_postgres
 from ...projections.workspace import Workspace
 from ..machine.presence import is_present
 from ..machine.processes import end_marked
@@ -50,6 +51,16 @@ IsLost = Callable[[Run], bool]
 def provably_dead(run: Run) -> bool:
     """Whether the run's owner is provably gone."""
     return liveness(run.owner, run.last_seen_at) == "dead"
+
+
+def lost_to(ledger: Ledger) -> IsLost:
+    """Which runs `run` recovers unasked: those whose owner is provably gone, or whose lease has run out.
+
+    Leases count only if one clock gives the times of all events, that of a database: clocks of machines differ.
+    """
+    if not is_postgres(ledger.store.url):
+        return provably_dead
+    return lambda run: provably_dead(run) or is_stale(run, now=ledger.store.now())
 
 
 def recover(
