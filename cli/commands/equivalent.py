@@ -32,8 +32,9 @@ def command(
 ) -> None:
     """Declare that the task revisions REV1 and REV2 of the benchmark BENCH measure the same.
 
-    A revision is the beginning of its digest, or `unknown`. compare then treats them as one, and run --rerun-changed
-    and stale no longer take one for a change of the other. The declaration is an event, and can be withdrawn.
+    A revision is the beginning of its digest, or `unknown`. Their scores then meet in all tables, and run
+    --rerun-changed and stale no longer take one for a change of the other. The declaration is an event, and can be
+    withdrawn.
     """
     with open_history(place.workspace, place.store(), notice=note) as history:
         known = known_revisions(history, benchmark)

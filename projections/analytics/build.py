@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ...ledger.aside import set_aside_in
+from ...ledger.equivalence import Statement, classes_of
 from ...ledger.events import Merged, SetAside
 from ...ledger.origins import brought_by
 from ...ledger.past import Past
@@ -53,6 +54,13 @@ SELECT stream AS benchmark_id, data ->> '$.label' AS label, TRY_CAST(data ->> '$
   data ->> '$.source' AS source, data ->> '$.date' AS date, data ->> '$.author' AS author,
   recorded_at AS published_at, seq, false AS merged
 FROM fold_events WHERE type = 'high_score_published' ORDER BY seq
+"""
+_EQUIVALENCES = """
+SELECT stream AS benchmark_id, least(data ->> '$.revisions[0]', data ->> '$.revisions[1]') AS one,
+  greatest(data ->> '$.revisions[0]', data ->> '$.revisions[1]') AS other, type = 'equivalence_declared' AS is_declared,
+  data ->> '$.author' AS author, data ->> '$.reason' AS reason, recorded_at AS declared_at, seq, false AS merged
+FROM fold_events WHERE type IN ('equivalence_declared', 'equivalence_withdrawn')
+  AND json_array_length(data -> '$.revisions') = 2 AND one <> other ORDER BY seq
 """
 # The data of events is nearly all of the file: with zstd it is a quarter as large, and written in half the time.
 _EVENTS = """
@@ -92,7 +100,17 @@ class _Checkpoint(msgspec.Struct, frozen=True, array_like=True):
 @functools.cache
 def _rules() -> str:
     """A digest of all that the content of a database depends on besides the ledger."""
-    rules = (_sql("fold.sql"), _sql("views.sql"), _HIGH_SCORES, _EVENTS, _VOID, _TABLES, metadata.version("duckdb"))
+    rules = (
+        _sql("fold.sql"),
+        _sql("views.sql"),
+        _HIGH_SCORES,
+        _EQUIVALENCES,
+        _MEET,
+        _EVENTS,
+        _VOID,
+        _TABLES,
+        metadata.version("duckdb"),
+    )
     return sha256("\n".join(rules).encode()).hexdigest()
 
 
@@ -168,6 +186,7 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                 )
                 _fold(connection, f"FROM events WHERE seq > {state.seq}")
                 connection.execute(f"INSERT INTO high_scores {_HIGH_SCORES}")
+                connection.execute(f"INSERT INTO equivalences {_EQUIVALENCES}")
                 _mark_merged(connection, store, state.seq)
                 _fold(connection, "FROM events WHERE stream IN (FROM touched)")
                 connection.execute(
@@ -183,6 +202,7 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                     "DELETE FROM run_groups WHERE run_group_id IN (FROM touched);"
                     "INSERT INTO runs FROM folded_runs; INSERT INTO run_groups FROM folded_groups;"
                 )
+                _let_meet(connection)
                 load_samples(connection, workspace, temporary, "run_id IN (FROM touched) AND run_id NOT IN (FROM read)")
                 connection.execute("COMMIT")
             kept.note = _note(tail.head)
@@ -211,10 +231,12 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
         _fold(connection, "FROM events")
         connection.execute(
             f"CREATE TABLE high_scores AS {_HIGH_SCORES};"
+            f"CREATE TABLE equivalences AS {_EQUIVALENCES};"
             "CREATE TABLE runs AS FROM folded_runs ORDER BY first_seq;"
             "CREATE TABLE run_groups AS FROM folded_groups;"
         )
         _mark_merged(connection, store, 0)
+        _let_meet(connection)
         connection.execute(_TABLES)
         load_samples(connection, workspace, folder, "true")
         connection.execute(_sql("views.sql"))
@@ -235,12 +257,43 @@ def _pass_over(connection: duckdb.DuckDBPyConnection, positions: Collection[int]
 
 
 def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, after: int) -> None:
-    """Mark the references that came with other ledgers: they do not replace one that was published here."""
+    """Mark references and declarations that came with other ledgers: they do not replace those that were made here."""
     for record in store.read(after, types=[Merged.type]):
         for first, count in brought_by(record):
-            connection.execute(
-                "UPDATE high_scores SET merged = true WHERE seq >= ? AND seq < ?", [first, first + count]
-            )
+            for table in ("high_scores", "equivalences"):
+                connection.execute(
+                    f"UPDATE {table} SET merged = true WHERE seq >= ? AND seq < ?",  # noqa: S608 - our names
+                    [first, first + count],
+                )
+
+
+_MEET = """
+UPDATE runs SET comparison_key = CASE WHEN key.canonical = 'unknown' THEN options_key
+  ELSE sha256(options_key || ' ' || key.canonical) END
+FROM (
+  SELECT run_id AS id, coalesce(c.canonical, coalesce(task_revision_json ->> '$.digest', 'unknown')) AS canonical
+  FROM runs r LEFT JOIN revision_classes c
+    ON r.benchmark_id = c.benchmark_id AND coalesce(r.task_revision_json ->> '$.digest', 'unknown') = c.revision
+  WHERE r.benchmark_id IN (SELECT benchmark_id FROM equivalences)
+) key WHERE run_id = key.id
+"""
+"""Gives runs of equivalent revisions one comparison key, and all others of their benchmarks their own."""
+
+
+def _let_meet(connection: duckdb.DuckDBPyConnection) -> None:
+    """Apply the declarations of equivalent revisions to the runs."""
+    rows = connection.execute(
+        "SELECT benchmark_id, one, other, is_declared FROM equivalences WHERE NOT merged ORDER BY seq"
+    ).fetchall()
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE revision_classes (benchmark_id VARCHAR, revision VARCHAR, canonical VARCHAR)"
+    )
+    classes = classes_of(Statement(*row) for row in rows)
+    found = [(name, *one) for name, members in classes.items() for one in members.items()]
+    if found:
+        connection.executemany("INSERT INTO revision_classes VALUES (?, ?, ?)", found)
+    if rows:
+        connection.execute(_MEET)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection) -> None:

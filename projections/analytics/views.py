@@ -81,7 +81,7 @@ _VIEWS = (
         eliza_commit VARCHAR the commit of the workspace's eliza
         eliza_version VARCHAR its version
         created_at TIMESTAMP when it was recorded first, UTC
-        comparison_key VARCHAR the digest of benchmark, options and task revision: scores with the same one are compared
+        comparison_key VARCHAR the digest of benchmark, options and task revision; equivalent revisions have one
         reason VARCHAR why it failed, in a word
         return_code BIGINT the exit code
         samples BIGINT how many samples the score is of
@@ -166,6 +166,21 @@ _VIEWS = (
         published_at TIMESTAMP when it was published here, UTC
         seq BIGINT the position of its event
         merged BOOLEAN it came with a ledger that was merged into this one: it holds only where none was published here
+        """,
+    ),
+    _view(
+        "equivalences",
+        "Declarations that two task revisions measure the same, and withdrawals; the last one of a pair holds.",
+        """
+        benchmark_id VARCHAR the benchmark
+        one VARCHAR the smaller digest of the two revisions
+        other VARCHAR the other revision
+        is_declared BOOLEAN whether they were declared to be equivalent, or this was withdrawn
+        author VARCHAR who said so
+        reason VARCHAR why
+        declared_at TIMESTAMP when it was recorded, UTC
+        seq BIGINT the position of its event
+        merged BOOLEAN it came with a ledger that was merged into this one: it does not count here
         """,
     ),
     _view(

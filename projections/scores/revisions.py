@@ -6,15 +6,15 @@ import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from ...ledger.equivalence import Equivalences
 from ...ledger.events import UNKNOWN_REVISION, TaskRevision
-from ...ledger.fold import Run
+from ...ledger.fold import Run, fenced
 from .attempts import Sum
-from .leaderboard import Standing
+from .leaderboard import ContenderScore, Standing
 from .selection import Selection
 from .tally import AttemptKey
 
@@ -30,9 +30,12 @@ class _SameOptions(NamedTuple):
     higher_is_better: bool
 
 
-def newest_revisions(standings: Sequence[Standing]) -> tuple[list[Standing], list[str]]:
+OfTask = TypeVar("OfTask", Standing, ContenderScore)
+
+
+def newest_revisions(standings: Sequence[OfTask]) -> tuple[list[OfTask], list[str]]:
     """The rows of the newest revision of each task, and a sentence about each task of which rows are left out."""
-    of: dict[_SameOptions, dict[str, list[Standing]]] = defaultdict(lambda: defaultdict(list))
+    of: dict[_SameOptions, dict[str, list[OfTask]]] = defaultdict(lambda: defaultdict(list))
     for standing in standings:
         of[_same_options(standing)][standing.task.comparison_key].append(standing)
     kept: set[str] = set()
@@ -50,7 +53,7 @@ def newest_revisions(standings: Sequence[Standing]) -> tuple[list[Standing], lis
     return [standing for standing in standings if standing.task.comparison_key in kept], sentences
 
 
-def _same_options(standing: Standing) -> _SameOptions:
+def _same_options(standing: Standing | ContenderScore) -> _SameOptions:
     config = msgspec.json.encode(standing.config, order="sorted")
     task = standing.task
     return _SameOptions(task.benchmark_id, config, task.unit, task.higher_is_better)
@@ -85,8 +88,7 @@ def across_revisions(selection: Selection, equivalences: Equivalences | None = N
     def key(run: Run) -> str:
         if equivalences is None:
             return run.options_key or run.comparison_key
-        same = equivalences.same_as(run.benchmark_id, run.revision)
-        return run.comparison_key if len(same) == 1 else f"{run.options_key} {min(same)}"
+        return fenced(run.options_key, equivalences.canonical(run.benchmark_id, run.revision))
 
     keys = {run.comparison_key: key(run) for run in selection.every()}
     tried: dict[AttemptKey, Sum] = {}

@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ...ledger.aside import NOTHING, Positions
+from ...ledger.equivalence import STATEMENTS, Classes, statement_of
 from ...ledger.events import Heartbeat, HighScorePublished, Imported, Merged, Record, Started
 from ...ledger.fold import Group, Run, makes_idle
 from ...ledger.history import History
@@ -21,9 +22,11 @@ from ...ledger.judgement import void
 from ...ledger.origins import brought_by
 from ...ledger.registrations import Registration
 from ...ledger.storage.chain import GENESIS
+from .equivalence import meeting, read_classes, runs_to_rename
 from .rows import STORED_COLUMNS, bound, group_values, load_group, load_run, table_values
 from .tables import (
     COUNTED_COLUMNS,
+    EQUIVALENCE_NAMES,
     GROUP_NAMES,
     HIGH_SCORE_NAMES,
     NAME,
@@ -45,13 +48,17 @@ _PUT_RUN = upsert("benchmark_runs", [*RUN_NAMES, *STORED_COLUMNS, *COUNTED_COLUM
 _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
 _PUT_REGISTRATION = upsert("registrations", REGISTRATION_NAMES, "registration_id")
+_PUT_STATEMENT = insert("equivalences", EQUIVALENCE_NAMES)
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
-_CAME_WITH_ANOTHER = "UPDATE high_scores SET merged = 1 WHERE seq >= ? AND seq < ?"
+_CAME_WITH_ANOTHER = [
+    f"UPDATE {table} SET merged = 1 WHERE seq >= ? AND seq < ?"  # noqa: S608 - our names
+    for table in ("high_scores", "equivalences")
+]
 _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
 _RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
 _AT_ONCE = 500
 
-_RARE = frozenset({HighScorePublished, Merged})
+_RARE = frozenset({HighScorePublished, Merged, *STATEMENTS})
 """Events that are about something other than a run or a group."""
 
 T = TypeVar("T", Run, Group)
@@ -89,25 +96,32 @@ class Follower:
         self._runs: MutableMapping[str, Run] = {}
         self._groups: MutableMapping[str, Group] = {}
         self._tallies = Tallies(connection)
+        self._classes: Classes = read_classes(connection)
 
     def apply(self, batch: Iterable[Record]) -> State:
         """Bring the tables from the event before the batch to its last one."""
-        rest, history, high_scores, brought = iter(batch), History(aside=self._aside), [], []
+        rest, history = iter(batch), History(aside=self._aside)
+        high_scores, statements, brought = [], [], []
         while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
             self._load(records, history)
             history.read(_without_idle_beats(records, history.runs, self._aside))
             rare = [record for record in records if type(record.data) in _RARE]
             high_scores += _published(rare, self._aside)
+            statements += _stated(rare, self._aside)
             brought += [(first, first + count) for record in rare for first, count in brought_by(record)]
         put = self._connection.executemany
-        put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
-        changed = list(_changed(history.runs, self._runs))
-        counted = [self._tallies.change(self._runs.get(run.run_id), run) for run in changed]
-        put(_PUT_RUN, (bound([*table_values(run), *more]) for run, more in zip(changed, counted, strict=True)))
-        self._tallies.store()
         put(_PUT_HIGH_SCORE, high_scores)
+        put(_PUT_STATEMENT, statements)
+        for mark in _CAME_WITH_ANOTHER:
+            put(mark, brought)
+        if statements or brought:
+            self._read_classes()
+        for run in list(history.runs.values()) if self._classes else ():
+            history.runs[run.run_id] = meeting(run, self._classes)
+        put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
+        self._put(list(_changed(history.runs, self._runs)), self._runs)
+        self._tallies.store()
         put(_PUT_REGISTRATION, map(_registration_values, history.registrations.values()))
-        put(_CAME_WITH_ANOTHER, brought)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
         self._runs, self._groups = history.runs, history.groups
         if history.is_outdated:
@@ -115,6 +129,24 @@ class Follower:
         state = State(history.seq, history.hash, history.at)
         write_state(self._connection, state)
         return state
+
+    def _put(self, changed: list[Run], before: Mapping[str, Run]) -> None:
+        """Write runs that have changed, and count them anew."""
+        counted = [self._tallies.change(before.get(run.run_id), run) for run in changed]
+        rows = (bound([*table_values(run), *more]) for run, more in zip(changed, counted, strict=True))
+        self._connection.executemany(_PUT_RUN, rows)
+
+    def _read_classes(self) -> None:
+        """Read which revisions are equivalent now, and rename the tasks of the runs for which that has changed."""
+        before, self._classes = self._classes, read_classes(self._connection)
+        benchmarks = {name for name in before | self._classes if before.get(name) != self._classes.get(name)}
+        for where, values in runs_to_rename(self._connection, self._classes, sorted(benchmarks)):
+            found = {run.run_id: run for run in read_runs(self._connection, where, values)}
+            renamed = {run_id: meeting(run, self._classes) for run_id, run in found.items()}
+            self._put(list(renamed.values()), found)
+            self._tallies.store()
+            # They may go on in this batch.
+            self._runs.update({run_id: run for run_id, run in renamed.items() if run_id in self._runs})
 
     def settle(self) -> None:
         """Complete the tallies, after the last batch and when the tables have their indexes."""
@@ -210,6 +242,16 @@ def _without_idle_beats(batch: list[Record], known: Collection[str], aside: Posi
 
 def _changed(after: Mapping[str, T], before: Mapping[str, T]) -> Iterator[T]:
     return (one for name, one in after.items() if before.get(name) is not one)
+
+
+def _stated(batch: list[Record], aside: Positions) -> list[tuple[object, ...]]:
+    return [
+        (record.seq, *statement, 0)
+        for record in batch
+        if (statement := statement_of(record.stream, record.data)) is not None
+        and record.seq not in aside
+        and void(record) is None
+    ]
 
 
 def _published(batch: list[Record], aside: Positions) -> list[tuple[object, ...]]:

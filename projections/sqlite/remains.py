@@ -24,6 +24,7 @@ _KEYS = {
     "benchmark_runs": "run_id",
     "run_groups": "run_group_id",
     "high_scores": "seq",
+    "equivalences": "seq",
     "registrations": "registration_id",
     "ledger_problems": "seq",
 }

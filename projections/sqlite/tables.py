@@ -47,6 +47,7 @@ OF_TALLY = f"work_id = ? AND {UNIT} = ? AND {UPWARD} = ? AND kind = ? AND repeti
 """The condition for the runs of a tally. Its values are the first five columns of the tally."""
 
 REGISTRATION_NAMES = ["registration_id", "seq", "registered_at", "author", "hypothesis", "registration_json"]
+EQUIVALENCE_NAMES = ["seq", "benchmark_id", "one", "other", "is_declared", "merged"]
 HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at", "merged"]
 
 
@@ -133,6 +134,17 @@ TABLES = (
             "author TEXT",
             "hypothesis TEXT",
             "registration_json TEXT",
+        ],
+    ),
+    _table(
+        "equivalences",
+        [
+            "seq INTEGER PRIMARY KEY",
+            "benchmark_id TEXT",
+            "one TEXT",
+            "other TEXT",
+            "is_declared INTEGER",
+            "merged INTEGER",
         ],
     ),
     _table("ledger_problems", ["seq INTEGER PRIMARY KEY", "problem TEXT"]),

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from ...ledger.events import SetAside
+from ...ledger.equivalence import STATEMENTS
+from ...ledger.events import Merged, SetAside
 from ...ledger.store import EventReader
 from ..scores.high_scores import read_history
 from ..scores.summaries import Summaries, benchmark_summary
@@ -148,7 +149,7 @@ def update_dataset(
     with exclusive(path, notice=notice) as kept, _open_old(kept) as old:
         if notice is not None and kept.left is not None and os.path.lexists(path) and not kept.is_untouched():
             notice(f"{path.name} was changed by another program: it is written anew from the ledger")
-        if old is None or not is_place_of(store, old.state) or _sets_aside(store, old.state.position):
+        if old is None or not is_place_of(store, old.state) or _changes_old_rows(store, old.state.position):
             plan = None
         elif old.state.position >= state.position:
             return  # Another process was faster, and its document is newer.
@@ -169,9 +170,13 @@ def update_dataset(
             file.writelines(_ending(connection, state))
 
 
-def _sets_aside(store: EventReader, position: int) -> bool:
-    """Whether events were set aside since, which changes rows of any age."""
-    return any(store.read(after=position, types=[SetAside.type]))
+_OF_ANY_AGE = [event.type for event in (SetAside, Merged, *STATEMENTS)]
+"""Events that change rows of any age: what was set aside, and what makes revisions equivalent or foreign."""
+
+
+def _changes_old_rows(store: EventReader, position: int) -> bool:
+    """Whether rows may have changed since whose runs have no new event."""
+    return any(store.read(after=position, types=_OF_ANY_AGE))
 
 
 def _beginning(state: State) -> bytes:

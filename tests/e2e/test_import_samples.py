@@ -52,6 +52,11 @@ def test_an_imported_run_pairs_with_a_run_of_ours(bench):
     [[_, contrast]] = [row["contrasts"] for row in compared["rows"]]
     # Questions 1, 2 and 5 or 3: two were right there, four here, of which both have two.
     assert (contrast["method"], contrast["pairs"], contrast["wins"], contrast["losses"]) == ("mcnemar", 5, 2, 0)
+    checked = bench(
+        "check", theirs, "--baseline", f"run:{our_id}", "--across", "--include", "imported", "--json", code=1
+    )
+    [score] = json.loads(checked.stdout)["scores"]
+    assert score["contrast"]["method"] == "mcnemar" and score["result"] == "worse"
 
 
 def test_a_run_of_another_unit_is_not_the_same_task(bench):

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import msgspec
 
+from ...ledger.equivalence import STATEMENTS, Classes
 from ...ledger.errors import ImpossibleTransition, LedgerError
-from ...ledger.events import SetAside
+from ...ledger.events import UNKNOWN_REVISION, Merged, SetAside
 from ...ledger.fold import Run, evolve
 from ...ledger.past import Past, limit_of
 from ...ledger.staleness import is_stale
 from ...ledger.storage.chain import GENESIS, BadLine
 from ...ledger.store import EventStore
 from ...projections.sqlite.database import State, open_current, open_sealed, read_runs, read_state
+from ...projections.sqlite.equivalence import DIGEST, key_of, meeting, read_classes
 from ...projections.sqlite.keeping import Notice, ProjectionError, Seal
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
@@ -145,7 +147,9 @@ class Archive:
         if row is None:
             return None
         if is_past:
-            return self._fold({run_id: row.first_seq}, position).get(run_id)
+            run = self._fold({run_id: row.first_seq}, position).get(run_id)
+            with self.database() as connection:
+                return run and meeting(run, read_classes(connection, position))
         with self.database() as connection:
             return next(read_runs(connection, "WHERE run_id = ?", (run_id,)), None)
 
@@ -256,9 +260,11 @@ class Archive:
         for record in records:
             if record.seq > state.position:
                 break
-            if isinstance(record.data, SetAside):
+            if isinstance(record.data, SetAside | Merged):
                 return None  # This changes runs of any age.
             streams[record.stream] = None
+            if isinstance(record.data, STATEMENTS):
+                streams |= dict.fromkeys(row.run_id for row in self._view.table.having("benchmark", record.stream))
         # To read the whole table is cheaper than to look up half of it.
         return list(streams) if len(streams) <= max(_AT_ONCE, len(self._view.table.rows) // 4) else None
 
@@ -315,7 +321,15 @@ class Archive:
         """Runs that have not changed since are as they are now; only the others are folded again."""
         before = [row for row in self._view.table.rows if row.first_seq <= position]
         changed = self._fold({row.run_id: row.first_seq for row in before if row.last_seq > position}, position)
-        rows = [row_of(changed[row.run_id]) if row.run_id in changed else row for row in before]
+        with self.database() as connection:
+            then = read_classes(connection, position)
+            keys = _keys_then(connection, then)
+        rows = [
+            row_of(meeting(changed[row.run_id], then))
+            if row.run_id in changed
+            else _with_key(row, keys.get(row.run_id, row.comparison_key))
+            for row in before
+        ]
         record = next(self.store.read(after=position - 1, details=False), None) if position else None
         head = Head(position, record.hash if record else GENESIS, record.at if record else "", past=True)
         return View(RunTable(rows), head)
@@ -333,6 +347,22 @@ class Archive:
                 with contextlib.suppress(ImpossibleTransition):
                     runs[record.stream] = evolve(runs.get(record.stream), record)
         return runs
+
+
+def _keys_then(connection: sqlite3.Connection, then: Classes) -> dict[str, str]:
+    """The comparison keys of the runs of benchmarks whose equivalent revisions are others now, by these classes."""
+    now = read_classes(connection)
+    query = f"SELECT run_id, options_key, {DIGEST} FROM benchmark_runs WHERE benchmark_id = ?"  # noqa: S608
+    return {
+        run_id: key_of(then, benchmark_id, options_key, revision)
+        for benchmark_id in now | then
+        if now.get(benchmark_id) != then.get(benchmark_id)
+        for run_id, options_key, revision in connection.execute(query, (UNKNOWN_REVISION, benchmark_id))
+    }
+
+
+def _with_key(row: RunRow, key: str) -> RunRow:
+    return row if row.comparison_key == key else msgspec.structs.replace(row, comparison_key=key)
 
 
 def _batches(streams: list[str]) -> Iterator[tuple[str, ...]]:

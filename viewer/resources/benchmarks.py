@@ -14,6 +14,7 @@ from ...projections.scores.high_scores import HighScore
 from ...projections.scores.leaderboard import ContenderScore, score_of
 from ...projections.scores.recency import in_order
 from ...projections.scores.records import position
+from ...projections.scores.revisions import newest_revisions
 from ...projections.scores.uncertainty import uncertainty
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
@@ -176,6 +177,11 @@ def _row(glance: _Glance, reference: HighScore | None) -> Benchmark:
     )
 
 
+def _left_out(benchmark_id: str, table: RunTable) -> list[str]:
+    scores = [one for one in table.scoreboard.all() if one.task.benchmark_id == benchmark_id]
+    return newest_revisions(scores)[1]
+
+
 def _measures(reference: HighScore, task: Task) -> bool:
     return reference.measures(task[2] or None, task[3])
 
@@ -274,7 +280,10 @@ class Repeats(msgspec.Struct, frozen=True):
 
 
 class BenchmarkHistory(msgspec.Struct, frozen=True):
-    """The history of a benchmark's scores on one of its tasks."""
+    """The history of a benchmark's scores on one of its tasks.
+
+    `left_out` are sentences about runs of earlier task revisions, which tables do not show.
+    """
 
     benchmark_id: str
     tasks: list[TaskOfBenchmark]
@@ -285,6 +294,7 @@ class BenchmarkHistory(msgspec.Struct, frozen=True):
     records: list[RecordStep]
     attempts: list[Attempts]
     repeats: list[Repeats]
+    left_out: list[str]
     head: Head
 
 
@@ -332,6 +342,7 @@ class OneBenchmark:
             records=_records(points),
             attempts=self._attempts(benchmark_id, view.table, chosen),
             repeats=_repeats([row for row in points if row.counts]),
+            left_out=_left_out(benchmark_id, view.table),
             head=view.head,
         )
 

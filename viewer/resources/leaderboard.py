@@ -9,6 +9,7 @@ import falcon
 import msgspec
 
 from ...projections.scores.leaderboard import DOUBTFUL, Standing
+from ...projections.scores.revisions import newest_revisions
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -19,9 +20,13 @@ _FILTERS = ("benchmark", "agent", "provider", "model")
 
 
 class Leaderboard(msgspec.Struct, frozen=True):
-    """The standings by benchmark, newest task and rank; a rank is among all of its task, whatever the filters."""
+    """The standings by benchmark, newest task and rank; a rank is among all of its task, whatever the filters.
+
+    `left_out` are sentences about runs of earlier task revisions, which are not among them.
+    """
 
     standings: list[Standing]
+    left_out: list[str]
     head: Head
 
 
@@ -29,7 +34,18 @@ class Standings:
     """The leaderboard, or a part of it."""
 
     about = "The score of each agent with each model on each task, and its rank"
-    parameters = Form(*(Parameter(name, f"only of these: {name}", is_list=True) for name in _FILTERS), INCLUDE, AS_OF)
+    parameters = Form(
+        *(Parameter(name, f"only of these: {name}", is_list=True) for name in _FILTERS),
+        Parameter(
+            "revision",
+            "the newest task revision of each benchmark, or all",
+            "choice",
+            "newest",
+            choices=("newest", "all"),
+        ),
+        INCLUDE,
+        AS_OF,
+    )
     answer = Leaderboard
 
     def __init__(self, site: Site) -> None:
@@ -46,7 +62,11 @@ class Standings:
         held = references_that_hold(self._site.archive, view.head)
         standings = view.table.scoreboard.standings(held, asked["include"])
         wanted = {name: frozenset(asked[name]) for name in _FILTERS if asked[name]}
-        return Leaderboard([some for some in standings if _is_of(some, wanted)], view.head)
+        of_benchmarks = {"benchmark": wanted["benchmark"]} if "benchmark" in wanted else {}
+        shown, left_out = [some for some in standings if _is_of(some, of_benchmarks)], list[str]()
+        if asked["revision"] == "newest":
+            shown, left_out = newest_revisions(shown)
+        return Leaderboard([some for some in shown if _is_of(some, wanted)], left_out, view.head)
 
 
 def _is_of(standing: Standing, wanted: Mapping[str, Collection[str]]) -> bool:

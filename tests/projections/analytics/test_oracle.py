@@ -17,7 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.ledger.equivalence import Equivalences
 from benchmarks.ledger.events import (
+    EquivalenceDeclared,
+    EquivalenceWithdrawn,
     Failed,
     Finished,
     HighScorePublished,
@@ -25,6 +28,7 @@ from benchmarks.ledger.events import (
     Reinstated,
     Retracted,
     Started,
+    TaskRevision,
 )
 from benchmarks.ledger.history import History
 from benchmarks.ledger.storage.chain import seal
@@ -35,6 +39,7 @@ from benchmarks.projections.scores.attempts import Attempts, Work, attempts_of
 from benchmarks.projections.scores.high_scores import holding, read_history
 from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
 from benchmarks.projections.sqlite.database import read_runs
+from benchmarks.projections.sqlite.equivalence import meeting
 from benchmarks.projections.sqlite.opening import open_history
 from benchmarks.projections.sqlite.rows import GROUP_COLUMNS, RUN_COLUMNS, TOKEN_COLUMNS, group_values, run_values
 from benchmarks.projections.workspace import Workspace
@@ -86,8 +91,8 @@ class Place:
             )
 
     def by_python(self):
-        history = History().read(self.store.read())
-        runs = sorted(history.runs.values(), key=lambda run: run.first_seq)
+        history, classes = History().read(self.store.read()), Equivalences(self.store).classes
+        runs = sorted((meeting(run, classes) for run in history.runs.values()), key=lambda run: run.first_seq)
         return tuple(
             [{name: plain(value, name) for name, value in zip(names, values(one), strict=True)} for one in some]
             for names, values, some in (
@@ -144,6 +149,47 @@ def test_corrections_of_scores_mean_the_same(data, histories, tmp_path_factory):
     for some in (events[:split], events[split:]):
         histories.append_anyway(place.store, some)
         assert differences(place.by_sql(), place.by_python()) == []
+    place.store.close()
+
+
+REVISIONS = [TaskRevision.of(version=version, driver="", data="", packages="") for version in "123"]
+DIGESTS = [*(revision.digest for revision in REVISIONS), "unknown"]
+
+
+@st.composite
+def revised(draw, histories):
+    """Runs of several revisions, and declarations of equivalence among them, some of which are withdrawn."""
+    pairs = st.lists(st.sampled_from(DIGESTS), min_size=2, max_size=2, unique=True)
+    kinds = st.sampled_from([EquivalenceDeclared, EquivalenceDeclared, EquivalenceWithdrawn])
+    events = []
+    for number in range(draw(st.integers(1, 12))):
+        benchmark = draw(st.sampled_from("bc"))
+        if draw(st.booleans()):
+            said = draw(kinds)(revisions=draw(pairs), author="a", reason="r")
+            events.append(NewEvent(benchmark, said))
+            continue
+        revision = draw(st.sampled_from([None, *REVISIONS]))
+        name = f"run_{number}"
+        events.append(NewEvent(name, histories.started(name, benchmark_id=benchmark, task_revision=revision)))
+        if draw(st.booleans()):
+            events.append(NewEvent(name, histories.finished(draw(st.sampled_from([0.1, 0.2])))))
+    return events
+
+
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+def test_equivalent_revisions_meet_in_both_at_any_split(data, histories, tmp_path_factory):
+    place = Place(tmp_path_factory.mktemp("place"))
+    events = data.draw(revised(histories))
+    cut = data.draw(st.integers(0, len(events)))
+    for some in (events[:cut], events[cut:]):
+        histories.append_anyway(place.store, some)
+        assert differences(place.by_sql(), place.by_python()) == []
+        with open_history(place.workspace, place.store) as tables, open_analytics(place.workspace, place.store) as file:
+            expected = leaderboard(list(read_runs(tables)), {})
+            with duckdb.connect(str(file), read_only=True) as sql:
+                rows = sql.execute("SELECT comparison_key, rank, model, mean, runs FROM leaderboard").fetchall()
+        assert sorted(rows) == sorted((s.task.comparison_key, s.rank, s.model, s.score.mean, s.runs) for s in expected)
     place.store.close()
 
 

@@ -18,8 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.ledger.equivalence import Equivalences
 from benchmarks.ledger.events import (
     Annotated,
+    EquivalenceDeclared,
+    EquivalenceWithdrawn,
     GroupOpened,
     Heartbeat,
     Imported,
@@ -31,6 +34,7 @@ from benchmarks.ledger.events import (
     Skipped,
     TaskRevision,
 )
+from benchmarks.ledger.fold import fenced
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.scores.attempts import Attempts, ending
 from benchmarks.projections.scores.check import check
@@ -129,6 +133,17 @@ def lives(draw, histories, upward):
     return draw(st.tuples(started, finished if draw(st.integers(0, 5)) else others, more, st.just(None) | more))
 
 
+REVISIONS = [*(revision(data).digest for data in ("", "2026-10", "2026-11")), "unknown"]
+
+
+@st.composite
+def statements(draw):
+    """A person declares two revisions equivalent, or withdraws that."""
+    kind = draw(st.sampled_from([EquivalenceDeclared, EquivalenceDeclared, EquivalenceWithdrawn]))
+    pair = draw(st.lists(st.sampled_from(REVISIONS), min_size=2, max_size=2, unique=True))
+    return NewEvent(draw(CONTENDERS["benchmark_id"]), kind(revisions=pair, author="a", reason="r"))
+
+
 @st.composite
 def whole_histories(draw, histories):
     """Events of a few runs and groups, in an order in which runs overlap."""
@@ -144,6 +159,8 @@ def whole_histories(draw, histories):
             events.append(NewEvent(run_id, event))
         if not waiting[run_id]:
             del waiting[run_id]
+        if draw(st.integers(0, 5)) == 0:
+            events.append(draw(statements()))
         if draw(st.integers(0, 9)) == 0:
             skip = Skipped(
                 benchmark_id="p", signature="s", reason="already_succeeded", existing_run_id=draw(st.sampled_from(RUNS))
@@ -196,6 +213,10 @@ def test_tallies_are_those_of_all_runs_wherever_the_tables_caught_up(histories, 
         ):
             board = read_board(connection)
             assert shown(board) == shown(board_of(read_runs(connection)))
+            equivalences = Equivalences(store)
+            for run in read_runs(connection):
+                revision = equivalences.canonical(run.benchmark_id, run.revision)
+                assert run.comparison_key == fenced(run.options_key, revision)
             rebuild(built := database.with_name("built.sqlite"), store)
             with open_readonly(built) as other:
                 assert list(connection.iterdump()) == list(other.iterdump())

@@ -24,12 +24,17 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const summary = h("p", {});
   const place = h("div", {});
   const board = h("div", {});
-  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks"), summary, tabs, details), place);
+  const leftOut = h("p", { class: "soft" });
+  main.replaceChildren(h("div", { class: "intro" }, h("h1", {}, "Benchmarks"), summary, tabs, details, leftOut), place);
   /** @type {Standing[]} */
   let shown = [];
+  /** What earlier task revisions leave out. @type {string[]} */
+  let sentences = [];
 
-  function draw(/** @type {any} */ { standings }) {
+  function draw(/** @type {any} */ { standings, left_out = [] }) {
     shown = standings;
+    sentences = left_out;
+    leftOut.textContent = sentences.join("; ");
     details.hidden = !standings.length;
     if (!standings.length) {
       place.replaceChildren(
@@ -65,7 +70,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function choose(/** @type {string} */ value) {
     columnsBy = value;
     keepState();
-    draw({ standings: shown });
+    draw({ standings: shown, left_out: sentences });
   }
 
   function toggle() {
