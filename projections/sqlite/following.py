@@ -114,10 +114,11 @@ class Follower:
         put(_PUT_STATEMENT, statements)
         for mark in _CAME_WITH_ANOTHER:
             put(mark, brought)
-        if statements or brought:
+        if may_part := bool(statements or brought):
             self._read_classes()
-        for run in list(history.runs.values()) if self._classes else ():
-            history.runs[run.run_id] = meeting(run, self._classes)
+        if self._classes or may_part:
+            for run in list(history.runs.values()):
+                history.runs[run.run_id] = meeting(run, self._classes)
         put(_PUT_GROUP, map(group_values, _changed(history.groups, self._groups)))
         self._put(list(_changed(history.runs, self._runs)), self._runs)
         self._tallies.store()
