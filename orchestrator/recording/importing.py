@@ -32,15 +32,15 @@ _AT_ONCE = 2_000
 class Found(msgspec.Struct, frozen=True):
     """A run that was read, with its id and its source.
 
-    `samples` wait for their place. `reported_stderr` is the standard error in the file; that of `run` may come from the
-    samples.
+    `samples` wait for their place. `reported` is the run as its file has it; the standard error of `run` and its number
+    of samples may come from the samples.
     """
 
     run_id: str
     source: ImportSource
     run: ForeignRun
     samples: StagedSamples = StagedSamples()
-    reported_stderr: float | None = None
+    reported: ForeignRun | None = None
 
 
 def read_source(source: Source, redactor: Redactor, folder: Path) -> tuple[list[Found], list[str]]:
@@ -90,7 +90,10 @@ def _with_samples(one: Found, source: Source, redactor: Redactor, folder: Path) 
         if run.stderr is None or is_repeated:
             note = f"the standard error is that of its {looked.samples} samples of {looked.clusters} questions"
             run = replace(run, stderr=looked.standard_error, notes=[*run.notes, *([note] if is_repeated else [])])
-    return replace(one, run=run, samples=staged, reported_stderr=one.run.stderr)
+    if staged.agrees_with(run.score) and looked.repeats_one_score and looked.clusters < (run.samples or 0):
+        note = f"its {looked.samples} samples have one score, and count as their {looked.clusters} questions"
+        run = replace(run, samples=looked.clusters, notes=[*run.notes, note])
+    return replace(one, run=run, samples=staged, reported=one.run)
 
 
 def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
@@ -101,7 +104,7 @@ def _clean(source: Source, run: ForeignRun, redactor: Redactor) -> ForeignRun:
     return replace(run, benchmark=redactor.text(run.benchmark), config=config)
 
 
-_COMPARED = ("status", "score", "unit", "higher_is_better", "samples")
+_COMPARED = ("status", "score", "unit", "higher_is_better")
 """The fields of a run that are compared with the ledger, besides the contender and the options."""
 
 
@@ -144,7 +147,9 @@ def compare(found: Iterable[Found], complete: Collection[str], history: History)
 def _is_other(known: Run, one: Found) -> bool:
     return (
         any(getattr(known, name) != getattr(one.run, name) for name in _COMPARED)
-        or known.stderr not in (one.run.stderr, one.reported_stderr)
+        or all(
+            (known.stderr, known.samples) != (read.stderr, read.samples) for read in (one.run, one.reported or one.run)
+        )
         or known.signature != _signature(one.run).digest
     )
 

@@ -88,6 +88,7 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         calls = Calls(usage_of(found_calls), [*calls.notes, *notes], calls.served)
     looked = _looked_through(left, found, is_over)
     stderr, stderr_notes = _standard_error(reading, looked)
+    samples, samples_notes = _counted(reading, looked)
     known: dict[str, Any] = {
         "ended_at": utc_now(),
         "duration_seconds": round(exit.duration_seconds, 6),
@@ -95,13 +96,21 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         "score": reading.score,
         "unit": manifest.result.unit,
         "higher_is_better": manifest.result.higher_is_better,
-        "samples": reading.samples,
+        "samples": samples,
         "stderr": stderr,
         "metrics": reading.metrics,
         "usage": {**calls.usage, **reading.usage},
         "artifacts": found.artifacts,
         "result_json_path": str(reading.path) if reading.path else None,
-        "notes": [*exit.notes, *reading.notes, *calls.notes, *found.notes, *filter(None, [looked.note]), *stderr_notes],
+        "notes": [
+            *exit.notes,
+            *reading.notes,
+            *calls.notes,
+            *found.notes,
+            *filter(None, [looked.note]),
+            *stderr_notes,
+            *samples_notes,
+        ],
         "synthetic": left.synthetic or reading.synthetic,
         "task_revision": _revised(left.task_revision, reading.data_revision),
         "served_model": calls.served or reading.served_model,
@@ -144,6 +153,22 @@ def _standard_error(reading: Reading, looked: Looked) -> tuple[float | None, lis
         note = f"the standard error is clustered: {looked.samples} samples of {looked.clusters} questions or clusters"
         return looked.standard_error, [note]
     return (looked.standard_error if reading.stderr is None else reading.stderr), []
+
+
+def _counted(reading: Reading, looked: Looked) -> tuple[int | None, list[str]]:
+    """The number of samples that the score is of. Samples that are all right, or all wrong, are counted by clusters.
+
+    Then there is no standard error that could tell how much they repeat each other, and the interval goes by their
+    number.
+    """
+    if not looked.repeats_one_score or reading.samples is None or reading.samples <= looked.clusters:
+        return reading.samples, []
+    if reading.score is None or looked.mean is None:
+        return reading.samples, []
+    if not math.isclose(looked.mean, reading.score, rel_tol=_NEAR, abs_tol=_NEAR):
+        return reading.samples, []
+    note = f"its {looked.samples} samples have one score, and count as their {looked.clusters} questions or clusters"
+    return looked.clusters, [note]
 
 
 def recordable(outcome: AnOutcome) -> AnOutcome:

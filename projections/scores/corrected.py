@@ -46,12 +46,14 @@ def score_without(run: Run, workspace: Workspace, excluded: frozenset[str]) -> S
         raise Refused(f"no sample of {run.run_id} would be left", "retract the run instead")
     score = _mean_of_questions(left) if by_question else _mean_of_lines(left)
     counts_questions = run.samples == len(_questions(present)) != len(present)
+    looked = look_at(left)
+    counted = looked.clusters if looked.repeats_one_score else len(left)
     has_reference = run.delta_to_high_score is not None and run.high_score_value is not None
     return ScoreAnew(
         score=score,
         unit=run.unit,
-        samples=len(_questions(left)) if counts_questions else len(left),
-        stderr=look_at(left).standard_error or None,
+        samples=len(_questions(left)) if counts_questions else counted,
+        stderr=looked.standard_error or None,
         delta_to_high_score=score - (run.high_score_value or 0.0) if has_reference else None,
     )
 

@@ -299,6 +299,11 @@ class Looked(msgspec.Struct, frozen=True):
     mean: float | None = None
     standard_error: float | None = None
 
+    @property
+    def repeats_one_score(self) -> bool:
+        """Whether samples share clusters, and no spread shows how much: then the clusters are what counts."""
+        return not self.standard_error and 0 < self.clusters < self.samples
+
 
 def look_through(lines: Iterable[bytes]) -> Looked:
     """Look through the lines once."""

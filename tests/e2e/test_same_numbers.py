@@ -124,6 +124,22 @@ def test_a_question_that_is_asked_three_times_in_a_run_is_one_question(root):
     assert "18 samples of 6 questions" in " ".join(thrice.notes)
 
 
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_the_interval_of_a_score_without_spread_goes_by_questions(root, score):
+    for model, times in ((f"once {score}", 1), (f"thrice {score}", 3)):
+        with benchmarks.record("flat_quiz", model=model, workspace=root) as run:
+            for _ in range(times):
+                for place in range(6):
+                    run.sample(id=str(place), score=score)
+            run.score()
+    standings = json.loads(command(root, "leaderboard", "--benchmark", "flat_quiz", "--json"))["standings"]
+    bounds = {(one["score"]["low"], one["score"]["high"]) for one in standings if one["model"].endswith(str(score))}
+    assert len(bounds) == 1, "asked three times, they prove no more than asked once"
+    query = f"SELECT DISTINCT low, high FROM leaderboard WHERE benchmark_id = 'flat_quiz' AND mean = {score}"
+    rows = json.loads(command(root, "query", query, "--json"))["rows"]
+    assert [tuple(rounded(row)) for row in rows] == [tuple(rounded(bound)) for bound in bounds]
+
+
 def test_pass_at_k_and_pass_hat_k_are_of_the_repetitions(root):
     document = json.loads(command(root, "leaderboard", "--benchmark", "quiz", "--pass-k", "2", "--json"))
     rates = {len(one["run_ids"]): (one["any"]["value"], one["all"]["value"]) for one in document["pass_rates"]}
