@@ -158,8 +158,7 @@ def _standard_error(reading: Reading, looked: Looked) -> tuple[float | None, lis
 def _counted(reading: Reading, looked: Looked) -> tuple[int | None, list[str]]:
     """The number of samples that the score is of. Samples that are all right, or all wrong, are counted by clusters.
 
-    Then there is no standard error that could tell how much they repeat each other, and the interval goes by their
-    number.
+    Then no standard error tells how much they repeat each other, and the interval goes by their number.
     """
     if not looked.repeats_one_score or reading.samples is None or reading.samples <= looked.clusters:
         return reading.samples, []
