@@ -21,8 +21,9 @@ EVIL = '<img src=x onerror="window.hacked=1">'
 def test_a_run_has_its_page_with_events_logs_samples_and_artifacts(page, url):
     page.goto(url + "#/runs/run_full")
     page.get_by_role("heading", name="full", exact=True).wait_for()
-    page.get_by_text("chain verified").wait_for()
+    page.get_by_text("chain verified").first.wait_for()
     assert page.locator(".run-score strong").inner_text() == "0.750"
+    page.get_by_role("heading", name="Provenance").click()
     assert page.locator("ol.timeline .kind").all_inner_texts() == ["started", "finished"]
     page.locator("ol.timeline summary").last.click()
     assert '"score": 0.75' in page.locator("ol.timeline pre").last.inner_text()
@@ -32,11 +33,11 @@ def test_a_run_has_its_page_with_events_logs_samples_and_artifacts(page, url):
     page.get_by_role("button", name="stderr").click()
     expect(output).to_contain_text("to stderr")
     assert page.get_by_text("by_group.depth_0").is_visible()
-    assert page.locator(".sample").count() == 6
+    samples = page.locator("table.samples tr[data-line]")
+    expect(samples).to_have_count(6)
     page.get_by_role("button", name="incorrect 3").click()
-    expect(page.locator(".sample")).to_have_count(3)
-    page.locator(".sample summary").first.click()
-    expect(page.locator(".sample dd").nth(2)).to_have_text(EVIL)
+    expect(samples).to_have_count(3)
+    expect(samples.first).to_contain_text(EVIL)
     page.get_by_label("Search samples").fill("no such words")
     page.get_by_text("No samples match").wait_for()
 
@@ -90,6 +91,7 @@ def test_a_running_run_is_followed_and_open_parts_stay_open(live, histories):
     page.goto(url + "#/runs/run_1")
     output = page.get_by_label("Output")
     expect(output).to_have_text("first\n")
+    page.get_by_role("heading", name="Provenance").click()
     page.locator("ol.timeline summary").first.click()
     with log.open("a") as file:
         file.write("2mgreen\x1b[0m\n10 %\r20 %\r")
@@ -118,7 +120,7 @@ def test_many_samples_scroll_in_their_panel_and_leave_no_empty_page_below(browse
     histories.append_anyway(store, events)
     with serving(workspace.root) as url, browser.new_page(viewport={"width": 1280, "height": 900}) as page:
         page.goto(url + "#/runs/run_a")
-        expect(page.locator(".sample")).to_have_count(100)
+        expect(page.locator("table.samples")).to_have_attribute("aria-rowcount", "101")
         end = page.locator("main").evaluate("main => main.getBoundingClientRect().bottom + scrollY")
         assert page.evaluate("document.documentElement.scrollHeight") <= max(end, 900) + 100
 
@@ -157,17 +159,31 @@ def test_a_sample_shows_all_that_its_benchmark_wrote(live, histories):
     histories.append_anyway(store, events)
     page.goto(url + "#/runs/run_a")
     panel = page.locator("[data-panel=samples]")
-    expect(panel.locator(".tabs button:visible")).to_have_text(["all 3", "correct 1", "incorrect 1", "errors 1"])
-    panel.locator(".sample summary").first.click()
-    shown = panel.locator(".sample dl").first
-    words = ["patch does not apply", "django", "$0.012", '"style": 1', "refused", "You mend software.", "ls -la"]
-    for text in [*words, "setup.py", EVIL, "anything else"]:
+    expect(panel.locator(".tabs button")).to_have_text(
+        ["all 3", "✕ incorrect incorrect 1", "! error error 1", "✓ correct correct 1"]
+    )
+    panel.get_by_role("link", name="fix-me").click()
+    shown = page.locator("main")
+    for text in [
+        "patch does not apply",
+        "django",
+        "$0.012",
+        "style",
+        "refused",
+        "You mend software.",
+        "ls -la",
+        "setup.py",
+        EVIL,
+    ]:
         expect(shown).to_contain_text(text)
-    panel.get_by_role("button", name="errors").click()
-    expect(panel.locator(".sample")).to_have_count(1)
-    expect(panel.locator(".sample")).to_contain_text("RateLimitError")
+    page.get_by_role("tab", name="Output").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("anything_else")
+    page.goto(url + "#/runs/run_a")
+    panel.get_by_role("button", name="error").click()
+    expect(panel.locator("tr[data-line]")).to_have_count(1)
+    expect(panel.locator("tr[data-line]")).to_contain_text("RateLimitError")
     page.set_viewport_size({"width": 390, "height": 800})
-    expect(panel.get_by_text("RateLimitError").first).to_be_visible()
+    expect(panel.locator("td", has_text="RateLimitError")).to_be_visible()
 
 
 def test_samples_that_were_changed_are_not_shown(live, histories):
@@ -183,6 +199,6 @@ def test_samples_that_were_changed_are_not_shown(live, histories):
     file.write_bytes(content.replace(b"false", b"true "))
     page.goto(url + "#/runs/run_b")
     expect(page.locator("[data-panel=samples]")).to_contain_text("samples.jsonl is not the file that was recorded")
-    assert page.locator(".sample").count() == 0
+    assert page.locator("tr[data-line]").count() == 0
     page.goto(url + "#/compare?of=run_a&of=run_b")
     expect(page.get_by_text("run_b: samples.jsonl is not the file that was recorded").last).to_be_visible()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,14 @@ _ERROR = -math.inf
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A run whose samples are read."""
+    """A run whose samples are read, without those that a person `excluded`."""
 
     run_id: str
     folder: Path
     artifacts: Sequence[Artifact]
     samples: int
     elsewhere: Elsewhere | None = None
+    excluded: frozenset[str] = frozenset()
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ class Column(msgspec.Struct, frozen=True):
 class Cell(msgspec.Struct, frozen=True):
     """A contender on a sample, by its newest run. `score` is None if it ended in an error.
 
-    `repeats` are its runs with this sample, `solved` of them scored 1, and `flaky` says that they do not agree.
+    `repeats` are its runs with this sample, `solved` of them have the best score, and `flaky`: they do not agree.
     """
 
     score: float | None
@@ -59,7 +60,7 @@ class Cell(msgspec.Struct, frozen=True):
 class Grid:
     """The scores of a task's samples, four bytes for each sample of a run."""
 
-    def __init__(self, contenders: Sequence[Sequence[Source]]) -> None:
+    def __init__(self, contenders: Sequence[Sequence[Source]], *, higher_is_better: bool = True) -> None:
         """Read the samples of each contender's runs, of each the newest first."""
         self.ids: list[str] = []
         self.categories: dict[str, str] = {}
@@ -78,7 +79,18 @@ class Grid:
         for column in self.columns:
             for scores in column.scores:
                 scores.extend([_NONE] * (len(self.ids) - len(scores)))
+        self._measure(higher_is_better=higher_is_better)
         self.difficulties = array("d", map(self._difficulty, range(len(self.ids))))
+
+    def _measure(self, *, higher_is_better: bool) -> None:
+        """Find the lowest and the highest score, and which score solves a sample if these are all."""
+        found = {score for column in self.columns for scores in column.scores for score in set(scores)}
+        known = sorted(score for score in found if math.isfinite(score))
+        self.is_binary = len(known) < 3
+        self.low, self.high = (known[0], known[-1]) if known else (0.0, 1.0)
+        if self.low == self.high:
+            self.low, self.high = (0.0, self.high) if self.high > 0 else (self.low, self.low + 1.0)
+        self._solved = self.high if higher_is_better else self.low
 
     def _read(self, column: Column, source: Source) -> int:
         scores = array("f", [_NONE]) * len(self.ids)
@@ -114,17 +126,24 @@ class Grid:
             score=None if newest == _ERROR else newest,
             is_error=newest == _ERROR,
             repeats=len(found),
-            solved=sum(score == 1.0 for score in known),
-            flaky=len(set(known)) > 1,
+            solved=sum(map(self.is_solved, known)),
+            flaky=self._differ(known),
         )
 
+    def is_solved(self, score: float) -> bool:
+        """Whether a score is the best there is."""
+        return score == self._solved
+
+    def _differ(self, scores: Collection[float]) -> bool:
+        """Whether repeats do not agree: graded scores differ by more than half of the range."""
+        return len(scores) > 1 and max(scores) - min(scores) > (0.0 if self.is_binary else (self.high - self.low) / 2)
+
     def _difficulty(self, at: int) -> float:
-        """The mean of the contenders' newest scores on a sample; an error counts as 0. NaN if no contender has it."""
-        found = [
-            0.0 if scores[0][at] == _ERROR else scores[0][at]
-            for column in self.columns
-            if (scores := column.scores) and not math.isnan(scores[0][at])
-        ]
+        """How many of the contenders solve a sample, as a share, or their mean score; NaN if no contender has it."""
+        newest = self.newest(at)
+        if self.is_binary:
+            return sum(map(self.is_solved, newest)) / len(newest) if newest else _NONE
+        found = [self.low if score == _ERROR else score for score in newest]
         return math.fsum(found) / len(found) if found else _NONE
 
     def newest(self, at: int) -> list[float]:
@@ -133,27 +152,10 @@ class Grid:
 
     def is_flaky(self, at: int) -> bool:
         """Whether the repeats of a contender do not agree."""
-        for column in self.columns:
-            found = {scores[at] for scores in column.scores if not math.isnan(scores[at])} - {_ERROR}
-            if len(found) > 1:
-                return True
-        return False
-
-    @property
-    def is_binary(self) -> bool:
-        """Whether every score is 0 or 1."""
-        return all(
-            score in (0.0, 1.0, _ERROR) or math.isnan(score)
+        return any(
+            self._differ([score for scores in column.scores if math.isfinite(score := scores[at])])
             for column in self.columns
-            for scores in column.scores
-            for score in set(scores)
         )
-
-    def scale(self) -> tuple[float, float]:
-        """The lowest and the highest score."""
-        found = {score for column in self.columns for scores in column.scores for score in set(scores)}
-        known = [score for score in found if math.isfinite(score)]
-        return (min(known), max(known)) if known else (0.0, 1.0)
 
 
 class _Lean(msgspec.Struct):
@@ -180,7 +182,9 @@ def _scores(source: Source) -> Iterator[tuple[str, float, str]]:
         row = _row(line)
         if row is None or row.get("id") is None:
             continue
-        yield str(row["id"]), _score(row), category_of(row)
+        name = str(row["id"])
+        if name not in source.excluded:
+            yield name, _score(row), category_of(row)
 
 
 def _row(line: Line) -> Mapping[str, Any] | None:

@@ -268,9 +268,9 @@ class SampleTable:
         return sorted(found, key=lambda one: (math.inf if one.score is None else one.score, one.name))
 
     def spread(self) -> Spread | None:
-        """How the scores are spread if they are more than right and wrong."""
+        """How the scores are spread if they are more than right and wrong, which has two scores."""
         known = [score for score in self.scores if not math.isnan(score)]
-        if not known or all(score in (0.0, 1.0) for score in known):
+        if len(set(known)) < 3:
             return None
         low, high = min(known), max(known)
         width = (high - low) / BINS or 1.0

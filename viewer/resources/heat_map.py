@@ -12,6 +12,7 @@ import falcon
 import msgspec
 
 from ...ledger.events import Json
+from ...ledger.fold import Run
 from ...projections.scores.counting import task_config, task_of
 from ...projections.scores.leaderboard import is_eligible, telling_options
 from ...projections.scores.selection import contender_name
@@ -56,7 +57,8 @@ class GridContender(msgspec.Struct, frozen=True):
 class GridRow(msgspec.Struct, frozen=True):
     """A sample with a cell for each contender (None: it has not the sample).
 
-    `difficulty` is the mean score over the contenders, of each the newest run; an error counts as 0.
+    `difficulty` is the share of the contenders whose newest run solves it, or if scores are graded, their mean score;
+    an error counts as the lowest score.
     """
 
     id: str
@@ -79,8 +81,8 @@ class GridCounts(msgspec.Struct, frozen=True):
 class HeatMap(msgspec.Struct, frozen=True):
     """A page of the samples of a task, by contender.
 
-    `low` and `high` bound the scores. If they are more than 0 and 1 (`is_binary` is false), a sample is solved by none
-    if all have the same lowest score. `notes` say what was left out.
+    `low` and `high` bound the scores. If these are all (`is_binary`), the better one solves a sample.
+    `categories` count all samples. `notes` say what was left out.
     """
 
     benchmark_id: str
@@ -90,6 +92,7 @@ class HeatMap(msgspec.Struct, frozen=True):
     higher_is_better: bool
     contenders: list[GridContender]
     counts: GridCounts
+    categories: dict[str, int]
     total: int
     rows: list[GridRow]
     is_binary: bool
@@ -141,7 +144,7 @@ class BenchmarkSamples:
 
     def _keep(self, benchmark_id: str, task: str, rows: Sequence[RunRow]) -> _Kept:
         contenders = _contenders(rows)
-        name = (benchmark_id, task, *(row.run_id for runs in contenders for row in runs))
+        name = (benchmark_id, task, *(f"{row.run_id} {row.last_seq}" for runs in contenders for row in runs))
         kept = self._grids.get(name)
         if kept is None:
             kept = self._grids[name] = _Kept(contenders, self._grid(contenders))
@@ -155,15 +158,14 @@ class BenchmarkSamples:
         sources = []
         for rows in contenders:
             runs = [run for row in rows if (run := archive.find_run(row.run_id)) is not None]
-            sources.append(
-                [
-                    Source(
-                        run.run_id, archive.folder(run), run.artifacts, run.samples or 0, archive.workspace.elsewhere
-                    )
-                    for run in runs
-                ]
-            )
-        return Grid(sources)
+            sources.append([self._source(run) for run in runs])
+        upwards = contenders[0][0].task[3] if contenders else True
+        return Grid(sources, higher_is_better=upwards)
+
+    def _source(self, run: Run) -> Source:
+        archive = self._site.archive
+        folder, elsewhere = archive.folder(run), archive.workspace.elsewhere
+        return Source(run.run_id, folder, run.artifacts, run.samples or 0, elsewhere, frozenset(run.excluded))
 
 
 class _Kept:
@@ -171,23 +173,20 @@ class _Kept:
 
     def __init__(self, contenders: Sequence[Sequence[RunRow]], grid: Grid) -> None:
         self.contenders, self.grid = contenders, grid
-        self.is_binary = grid.is_binary
-        self.low, self.high = grid.scale()
-        self.kinds = [_kinds(grid, at, self) for at in range(len(grid.ids))]
+        self.categories = dict(Counter(grid.categories.get(name, "") for name in grid.ids).most_common())
+        self.kinds = [_kinds(grid, at) for at in range(len(grid.ids))]
 
 
-def _kinds(grid: Grid, at: int, kept: _Kept) -> frozenset[str]:
+def _kinds(grid: Grid, at: int) -> frozenset[str]:
     """What a sample is, by the names of _SHOWN."""
     scores = grid.newest(at)
     known = [score for score in scores if math.isfinite(score)]
     kinds = {"all"}
     if len(known) < len(scores):
         kinds.add("errors")
-    if kept.is_binary:
-        if scores and not any(score == 1.0 for score in known):
-            kinds.add("never")
-        if scores and len(known) == len(scores) and all(score == 1.0 for score in known):
-            kinds.add("always")
+    if grid.is_binary and scores:
+        solved = sum(map(grid.is_solved, scores))
+        kinds |= {"never"} if not solved else {"always"} if solved == len(scores) else set()
     if len(set(scores)) > 1:
         kinds.add("different")
     if grid.is_flaky(at):
@@ -248,6 +247,7 @@ def _answer(
         of_task[0].task[3] if of_task else True,
         contenders,
         GridCounts(**{name: sum(name in kinds for kinds in kept.kinds) for name in _SHOWN}),
+        kept.categories,
         len(order),
         [
             GridRow(
@@ -258,9 +258,9 @@ def _answer(
             )
             for at in page
         ],
-        kept.is_binary,
-        kept.low,
-        kept.high,
+        grid.is_binary,
+        grid.low,
+        grid.high,
         notes,
         head,
     )
@@ -278,7 +278,7 @@ def _order(kept: _Kept, asked: dict[str, Any]) -> list[int]:
     ]
     upwards = kept.contenders[0][0].task[3] if kept.contenders else True
     if asked["sort"] in ("hardest", "easiest"):
-        turn = 1 if upwards == (asked["sort"] == "hardest") else -1
+        turn = 1 if (upwards or grid.is_binary) == (asked["sort"] == "hardest") else -1
         order.sort(key=lambda at: math.inf if math.isnan(grid.difficulties[at]) else turn * grid.difficulties[at])
     elif asked["sort"] == "id":
         order.sort(key=lambda at: grid.ids[at])

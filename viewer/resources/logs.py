@@ -21,24 +21,41 @@ _MAX_READ = 32 * 1024 * 1024
 _MAX_LINE = 64 * 1024
 _MAX_SHOWN = 500
 _CONTEXT_LINES = 5
+_MAX_COUNTED = 256 * 1024 * 1024
+_CHUNK = 1024 * 1024
 
 
 class Log:
     """A run's output as plain text, also while it grows."""
 
     about = "The output of a run as plain text, in pieces"
-    parameters = Form(*PIECE)
+    parameters = Form(
+        *PIECE,
+        Parameter("line", "the number of the first line, instead of `offset`", "number", minimum=1),
+        Parameter("number", "1: the header X-Log-Line has the number of the first line", "number", 0, maximum=1),
+    )
     answer = "text/plain"
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str, name: str) -> None:
-        """`offset` and `limit` in bytes, a negative `offset` from the end. Headers have the size and next offset."""
+        """`offset` and `limit` in bytes, a negative `offset` from the end. Headers have the size and next offset.
+
+        Lines are counted in a log that is here, up to 256 MiB: without the header, the number is not known.
+        """
         asked = self.parameters.read(req)
         file, size = _open_log(self._site, run_id, name)
         with file:
+            number = None
+            if asked["line"] is not None:
+                asked["offset"], number = _find_line(file, size, asked["line"])
             send_piece(req, resp, file, size, asked)
+            if asked["number"] and number is None:
+                begin = int(resp.get_header("X-Next-Offset") or 0) - len(resp.data or b"")
+                number = _line_at(file, begin)
+            if number is not None:
+                resp.set_header("X-Log-Line", str(number))
 
     on_head = on_get
 
@@ -93,6 +110,47 @@ def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
     if name not in LOGS:
         raise falcon.HTTPNotFound(title="no such log", description=f"known logs: {', '.join(LOGS)}")
     return open_log(site.archive.folder(find_run(site, run_id)), LOGS[name], site.archive.workspace.elsewhere)
+
+
+def _find_line(file: BinaryIO, size: int, line: int) -> tuple[int, int | None]:
+    """The offset of a line, and its number; the last line that can be counted if there are fewer."""
+    if not _is_here(file):
+        return 0, 1
+    offset, number = 0, 1
+    file.seek(0)
+    while number < line and offset < min(size, _MAX_COUNTED):
+        text = file.readline(_CHUNK)
+        if not text:
+            break
+        offset += len(text)
+        number += text.endswith(b"\n")
+    return (offset, number) if offset < size else _find_line(file, size, number - 1) if number > 1 else (0, 1)
+
+
+def _line_at(file: BinaryIO, offset: int) -> int | None:
+    """The number of the line that a byte belongs to; None if that is too far to count."""
+    if offset == 0:
+        return 1
+    if offset > _MAX_COUNTED or not _is_here(file):
+        return None
+    file.seek(0)
+    number = 1
+    while offset:
+        chunk = file.read(min(_CHUNK, offset))
+        if not chunk:
+            break
+        number += chunk.count(b"\n")
+        offset -= len(chunk)
+    return number
+
+
+def _is_here(file: BinaryIO) -> bool:
+    """Whether a log is a file of this machine: to count the lines of another one, all of it would be fetched."""
+    try:
+        file.fileno()
+    except OSError:
+        return False
+    return True
 
 
 def _search(file: BinaryIO, size: int, wanted: str, offset: int, limit: int) -> Matches:

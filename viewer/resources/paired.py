@@ -26,7 +26,7 @@ from .samples import MAX_SAMPLES, OneSampleAnswer, SampleRow, find_sample, row_o
 MAX_RUNS = 6
 
 _PAIRED = ("both", "only_a", "only_b", "neither")
-_SHOWN = (*_PAIRED, "different", "same", "unpaired")
+_SHOWN = (*_PAIRED, "different", "same", "unpaired", "missing")
 _SORTS = ("different", "file", "id", "category", "a", "b")
 
 Outcome = Literal["both", "only_a", "only_b", "neither"]
@@ -36,7 +36,8 @@ class PairCounts(msgspec.Struct, frozen=True):
     """The number of samples that both runs answer correctly, only one of them, or neither.
 
     `unpaired` samples are in one run only, or nothing says whether both answers are correct. `different` samples are in
-    several of the runs, with other outcomes or scores; `same` are the others that are in several.
+    several of the runs, with other outcomes or scores; `same` are the others that are in several. `missing` samples
+    are not in all runs.
     """
 
     both: int = 0
@@ -46,6 +47,7 @@ class PairCounts(msgspec.Struct, frozen=True):
     unpaired: int = 0
     different: int = 0
     same: int = 0
+    missing: int = 0
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -150,6 +152,8 @@ class _Row(msgspec.Struct, frozen=True):
             return True
         if shown in ("different", "same"):
             return self.is_shared and self.is_different == (shown == "different")
+        if shown == "missing":
+            return None in self.places
         return self.outcome is None if shown == "unpaired" else self.outcome == shown
 
 

@@ -13,6 +13,7 @@ from ...ledger.events import Json
 from ...ledger.fold import Run
 from ...projections.scores.samples import SamplesUnusable, samples_path
 from ...projections.scores.scorers import Verdict, verdicts_of
+from ...projections.transcripts.files import Trajectory
 from ...projections.transcripts.shapes import transcript_of
 from ...projections.transcripts.turns import Transcript
 from ..api.answers import answer
@@ -132,7 +133,9 @@ class Samples:
 
 def table_of(site: Site, run: Run) -> SampleTable:
     """The samples of a run. Raises SamplesUnusable."""
-    return site.samples.table(site.archive.folder(run), run.artifacts, site.archive.workspace.elsewhere)
+    return site.samples.table(
+        site.archive.folder(run), run.artifacts, site.archive.workspace.elsewhere, frozenset(run.excluded)
+    )
 
 
 def trajectories_of(site: Site, run: Run) -> Found:
@@ -378,7 +381,12 @@ class Trajectories:
     """The trajectories of a run: `/api/runs/{run_id}/sample` gives one of them by its name."""
 
     about = "The trajectories that a run left in files such as trajectories.jsonl"
-    parameters = Form(OFFSET, limit(100, MAX_SAMPLES), AS_OF)
+    parameters = Form(
+        Parameter("alone", "1: only those that no sample of the run has the name of", "number", 0, maximum=1),
+        OFFSET,
+        limit(100, MAX_SAMPLES),
+        AS_OF,
+    )
     answer = TrajectoryList
 
     def __init__(self, site: Site) -> None:
@@ -390,7 +398,10 @@ class Trajectories:
         run = find_run(self._site, run_id, asked["as_of"])
         head = self._site.archive.peek(asked["as_of"]).head
         found = trajectories_of(self._site, run)
-        page = found.trajectories[asked["offset"] : asked["offset"] + asked["limit"]]
+        trajectories = found.trajectories
+        if asked["alone"]:
+            trajectories = self._alone(run, trajectories)
+        page = trajectories[asked["offset"] : asked["offset"] + asked["limit"]]
         rows = [
             TrajectoryRow(
                 one.name,
@@ -403,9 +414,16 @@ class Trajectories:
             )
             for one in page
         ]
-        answer(req, resp, TrajectoryList(rows, len(found.trajectories), found.notes, head))
+        answer(req, resp, TrajectoryList(rows, len(trajectories), found.notes, head))
 
     on_head = on_get
+
+    def _alone(self, run: Run, trajectories: list[Trajectory]) -> list[Trajectory]:
+        try:
+            table = table_of(self._site, run)
+        except SamplesUnusable:
+            return trajectories
+        return [one for one in trajectories if not table.places(one.name)]
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

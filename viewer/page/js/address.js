@@ -14,13 +14,19 @@ export function hash(path, query = {}) {
 
 export const runLink = (/** @type {string} */ runId) => hash(`/runs/${encodeURIComponent(runId)}`);
 export const runsLink = (/** @type {Record<string, any>} */ filters) => hash("/runs", filters);
+/** The samples of a benchmark by contender. */
+export const heatMapLink = (/** @type {string} */ id, /** @type {Record<string, any>} */ query = {}) =>
+  hash(`/benchmarks/${encodeURIComponent(id)}/samples`, query);
 export const benchmarkLink = (/** @type {string} */ id) => hash(`/benchmarks/${encodeURIComponent(id)}`);
 
-/** The page that the address names, its id, and its state. */
+/** The page that the address names, its id, the sample in it (`/samples/<part>`), and its state. */
 export function here() {
   const [path, parameters = ""] = location.hash.replace(/^#/, "").split("?");
   const [, page = "", ...rest] = path.split("/");
-  return { page, id: rest.length && rest[0] ? decoded(rest.join("/")) : null, query: new URLSearchParams(parameters) };
+  const query = new URLSearchParams(parameters);
+  if (rest[0] && rest[1] === "samples" && rest.length > 2 === (page === "runs"))
+    return { page, id: decoded(rest[0]), part: decoded(rest.slice(2).join("/")), query };
+  return { page, id: rest.length && rest[0] ? decoded(rest.join("/")) : null, part: null, query };
 }
 
 /** @param {string} text */

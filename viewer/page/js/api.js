@@ -96,6 +96,8 @@ export async function getPiece(
     bytes: new Uint8Array(await response.arrayBuffer()),
     size: Number(response.headers.get("X-Log-Size")),
     next: Number(response.headers.get("X-Next-Offset")),
+    /** The number of the first line, if it was asked for and is known. */
+    line: Number(response.headers.get("X-Log-Line")) || null,
   };
 }
 

@@ -1,140 +1,389 @@
-// Two to six models, agents, runs, groups or moments side by side, each against the first.
+// Two to six contenders, models, agents, runs, groups or moments side by side, each against the first.
 
 import { benchmarkLink, runLink } from "./address.js";
 import { get } from "./api.js";
-import { chart } from "./chart.js";
-import { samplesPanel } from "./compare-samples.js";
-import { h, keep } from "./dom.js";
+import { SamplesSideBySide } from "./compare-samples.js";
+import { settingsPanel } from "./compare-settings.js";
+import { announce, h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { estimate, optionsText, plural, signed, unitText } from "./format.js";
+import { cost, count, duration, estimate, optionsText, plural, signed, unitText } from "./format.js";
+import { axisOf, intervalBar } from "./interval-bar.js";
 import { panel } from "./parts.js";
 import { empty } from "./states.js";
 
 const MAX_SIDES = 6;
+const FEW_ROWS = 8; // Up to this number of rows, what they cost is shown at first.
 /** @type {Record<string, string>} */
 const VERDICTS = { better: "better", worse: "worse", "no difference": "", unknown: "" };
+const KINDS = {
+  contender: "contender",
+  model: "model",
+  agent: "agent",
+  run: "run",
+  group: "campaign",
+  "as-of": "moment",
+};
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   const sides = query.getAll("of").filter(Boolean);
+  const benchmarks = query.getAll("benchmark").filter(Boolean);
+  const state = { only: query.get("only") ?? "", spent: query.get("spent") ?? "", row: query.get("row") ?? "" };
   const chooser = h("form", {
     class: "panel chooser",
     onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
   });
   const place = h("div", {});
-  const board = h("div", {});
+  const board = h("div", { class: "compared" });
   const names = h("datalist", { id: "sides" });
+  /** @type {Record<string, string[]>} */
+  let known = {};
   main.replaceChildren(
-    h(
-      "div",
-      { class: "intro" },
-      h("h1", {}, "Compare"),
-      h("p", {}, "Models, agents, runs, groups or moments, each against the baseline A."),
-    ),
+    h("div", { class: "intro" }, h("h1", {}, "Compare"), h("p", {}, "Each side against the baseline A.")),
     chooser,
     names,
     place,
   );
-  offer(names, signal);
+  offer(signal).then((found) => {
+    known = found;
+    offerKind();
+  });
   drawChooser();
   /** @type {((how?: { fresh?: boolean }) => void) | null} */
   let load = null;
+  /** @type {any} */
+  let shown = null;
+  /** @type {SamplesSideBySide | null} */
+  let samples = null;
+
+  const remember = () =>
+    keepAddress(
+      {
+        of: sides,
+        benchmark: benchmarks,
+        only: state.only || null,
+        spent: state.spent || null,
+        row: state.row || null,
+        ...samples?.state(),
+      },
+      { replace: true },
+    );
 
   function drawChooser() {
     keep(chooser, [
       ["chosen", sides, () => h("ol", { class: "sides" }, sides.map(side))],
+      ["benchmarks", benchmarks, () => (benchmarks.length ? only() : null)],
       ["add", sides.length, () => (sides.length < MAX_SIDES ? adder() : null)],
     ]);
   }
 
   /** @param {string} name @param {number} at */
   function side(name, at) {
+    const button = (/** @type {string} */ label, /** @type {string} */ text, /** @type {() => void} */ onclick) =>
+      h("button", { type: "button", class: "quiet", "aria-label": label, title: label, onclick }, text);
     return h(
       "li",
       {},
       h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
-      h("span", { class: "value" }, name),
-      at > 0 &&
-        h(
-          "button",
-          {
-            type: "button",
-            class: "quiet",
-            "aria-label": `Set ${name} as baseline`,
-            title: "Set as baseline",
-            onclick: () => change([name, ...sides.filter((one) => one !== name)]),
-          },
-          "↑",
-        ),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "quiet",
-          "aria-label": `Remove ${name}`,
-          title: "Remove",
-          onclick: () => change(sides.filter((one) => one !== name)),
-        },
-        "✕",
-      ),
+      h("span", { class: "value" }, name.replace(/^(contender|model|agent|run|group):/, "")),
+      at === 0 ? h("span", { class: "soft" }, "baseline") : "",
+      at > 0 && button(`Set ${name} as baseline`, "↑", () => change([name, ...sides.filter((one) => one !== name)])),
+      button(`Remove ${name}`, "✕", () => change(sides.filter((one) => one !== name))),
     );
   }
 
+  function all() {
+    benchmarks.length = 0;
+    change([...sides]);
+  }
+
+  const only = () =>
+    h(
+      "p",
+      {},
+      h("span", { class: "soft" }, "Only "),
+      benchmarks.join(", "),
+      " ",
+      h("button", { type: "button", class: "quiet", onclick: all }, "all benchmarks"),
+    );
+
   function adder() {
+    const kind = /** @type {HTMLSelectElement} */ (
+      h(
+        "select",
+        { "aria-label": "Kind", onchange: () => offerKind() },
+        Object.entries(KINDS).map(([value, text]) => h("option", { value }, text)),
+      )
+    );
     const field = /** @type {HTMLInputElement} */ (
-      h("input", {
-        list: "sides",
-        "aria-label": "What to compare",
-        placeholder: "run id, model:NAME, agent:NAME, group:ID, as-of:TIME",
-      })
+      h("input", { list: "sides", "aria-label": "What to compare", placeholder: "name or id" })
     );
     const add = () => {
-      const name = field.value.trim();
-      if (name && !sides.includes(name)) change([...sides, name]);
+      const text = field.value.trim();
+      if (!text) return;
+      const name = Object.keys(KINDS).some((one) => text.startsWith(`${one}:`)) ? text : `${kind.value}:${text}`;
+      if (!sides.includes(name)) change([...sides, name]);
     };
     field.addEventListener("keydown", (event) => event.key === "Enter" && add());
-    return h("div", { class: "adder" }, field, h("button", { type: "button", onclick: add }, "Add"));
+    // A choice from the list is complete, without a button.
+    field.addEventListener("input", (event) => {
+      if (/** @type {InputEvent} */ (event).inputType === "insertReplacementText" || !("inputType" in event)) add();
+    });
+    return h("div", { class: "adder" }, kind, field, h("button", { type: "button", onclick: add }, "Add"));
+  }
+
+  function offerKind() {
+    const kind = /** @type {HTMLSelectElement | null} */ (chooser.querySelector("select"))?.value ?? "contender";
+    names.replaceChildren(...(known[kind] ?? []).map((value) => h("option", { value })));
   }
 
   /** @param {string[]} next */
   function change(next) {
     sides.splice(0, sides.length, ...next);
-    keepAddress({ of: sides });
+    keepAddress({ of: sides, benchmark: benchmarks, only: state.only || null });
     drawChooser();
+    offerKind();
     chooser.querySelector("input")?.focus();
     begin();
   }
 
   function begin() {
     if (sides.length < 2) {
+      load = null;
       place.replaceChildren(
         empty(
-          "Choose 2–6 models, agents or runs",
-          "Type a name above and press Enter. Suggestions appear as you type. as-of:TIME is the history at a moment.",
+          "Choose 2–6 contenders, models, agents or runs",
+          "A contender is a model with an agent. Suggestions appear as you type. A moment is a time, or now.",
           "benchmarks compare groq:qwen3 openai:gpt-4.1",
         ),
       );
       return ready();
     }
     if (load) return load({ fresh: true });
-    load = follow(place, { path: "/api/compare", query: () => ({ of: sides }), what: "The comparison", draw, signal });
+    load = follow(place, {
+      path: "/api/compare",
+      query: () => ({ of: sides, benchmark: benchmarks }),
+      what: "The comparison",
+      draw,
+      signal,
+    });
   }
 
   function draw(/** @type {any} */ data) {
+    shown = data;
     if (place.firstChild !== board) place.replaceChildren(board);
-    const runs = data.sides.filter((/** @type {any} */ one) => one.kind === "run");
+    const pickable = data.rows.filter((/** @type {any} */ row) => runsOf(row).length >= 2);
+    if (!pickable.some((/** @type {any} */ row) => keyOf(row) === state.row))
+      state.row = pickable.length ? keyOf(pickable[0]) : "";
+    drawBoard();
+    return ready();
+  }
+
+  function drawBoard() {
+    const data = shown;
+    const row = data.rows.find((/** @type {any} */ one) => keyOf(one) === state.row);
+    const runs = row ? runsOf(row) : [];
     keep(board, [
       ["tallies", [data.tallies, data.sides], () => tallies(data)],
-      ["table", [data.rows, data.sides], () => table(data)],
-      ["chart", [data.rows, data.sides], () => differences(data, signal)],
-      [
-        "samples",
-        runs.map((/** @type {any} */ one) => one.name),
-        () => (runs.length >= 2 ? samplesPanel(runs, signal) : null),
-      ],
-      ["unlike", data.unlike, () => unlike(data.unlike)],
+      ["table", [data.rows, data.sides, data.spent, state], () => table(data)],
+      ["unlike", data.unlike, () => unlike(data)],
+      ["settings", runs, () => (runs.length >= 2 ? settingsPanel(runs, signal) : null)],
+      ["samples", runs, () => drawSamples(row, runs)],
     ]);
-    return ready();
+  }
+
+  /** @param {any} row @param {any[]} runs */
+  function drawSamples(row, runs) {
+    if (runs.length < 2) return null;
+    samples = new SamplesSideBySide(runs, signal, {
+      query: new URLSearchParams(location.hash.split("?")[1] ?? ""),
+      keep: remember,
+    });
+    return panel(
+      `Samples of ${row.task.benchmark_id}`,
+      samples.element,
+      h("span", { class: "soft" }, optionsText(row.task_options)),
+      { class: "panel wide", id: "samples" },
+    );
+  }
+
+  /** @param {any} data */
+  function table(data) {
+    const { sides: all, rows, level, matched_by: matched, spent } = data;
+    const withSpent = state.spent ? state.spent === "1" : rows.length <= FEW_ROWS;
+    const significant = (/** @type {any} */ row) =>
+      row.contrasts.some((/** @type {any} */ one) => one && VERDICTS[one.verdict]);
+    const kept = state.only === "significant" ? rows.filter(significant) : rows;
+    const head = h(
+      "tr",
+      {},
+      h("th", { scope: "col" }, "Benchmark"),
+      all.map((/** @type {any} */ one, /** @type {number} */ at) =>
+        h(
+          "th",
+          { scope: "col", class: `number ${at ? "" : "baseline"}`.trim() },
+          h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
+          h("span", { class: "side-name" }, one.name),
+        ),
+      ),
+    );
+    const tests = rows
+      .flatMap((/** @type {any} */ row) => row.contrasts)
+      .filter((/** @type {any} */ one) => one && one.p_value !== null).length;
+    const body = kept.map((/** @type {any} */ row) =>
+      rowsOf(row, spent[rows.indexOf(row)] ?? [], withSpent, matched.length > 0),
+    );
+    return panel(
+      "Scores",
+      [
+        h(
+          "div",
+          { class: "table-tools" },
+          check(
+            "Significant only",
+            state.only === "significant",
+            (on) => set("only", on ? "significant" : ""),
+            `${count(rows.filter(significant).length)} of ${count(rows.length)}`,
+          ),
+          check("Cost, time, tokens", withSpent, (on) => set("spent", on ? "1" : "0")),
+        ),
+        kept.length
+          ? h(
+              "div",
+              { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores side by side" },
+              h("table", { class: "dense compare" }, h("thead", {}, head), body),
+            )
+          : h(
+              "p",
+              { class: "soft" },
+              rows.length ? "No difference is significant." : "The sides have no task in common.",
+            ),
+      ],
+      h(
+        "span",
+        { class: "soft" },
+        `bars: 95% intervals · significant at p < ${level}, Holm-corrected (${plural(tests, "test")})`,
+      ),
+      { class: "panel wide" },
+    );
+  }
+
+  /** What tells apart two rows of a benchmark that have the same options: another version of it. @param {any} row */
+  function version(row) {
+    const { benchmark_id: benchmark, comparison_key: key } = row.task;
+    const others = shown.rows.some(
+      (/** @type {any} */ one) => one.task.benchmark_id === benchmark && one.task.comparison_key !== key,
+    );
+    return others ? `task ${key.slice(0, 8)}` : "";
+  }
+
+  /** @param {"only" | "spent" | "row"} name @param {string} value */
+  function set(name, value) {
+    state[name] = value;
+    drawBoard();
+    remember();
+  }
+
+  /** @param {string} text @param {boolean} on @param {(on: boolean) => void} act @param {string} [more] */
+  const check = (text, on, act, more = "") =>
+    h(
+      "label",
+      {},
+      h("input", { type: "checkbox", checked: on, onchange: (/** @type {any} */ event) => act(event.target.checked) }),
+      ` ${text} `,
+      h("span", { class: "soft" }, more),
+    );
+
+  /** @param {any} row @param {any[]} spent @param {boolean} withSpent @param {boolean} matched */
+  function rowsOf(row, spent, withSpent, matched) {
+    const axis = axisOf(row.scores);
+    const key = keyOf(row);
+    const canPick = runsOf(row).length >= 2;
+    const first = h(
+      "tr",
+      { class: key === state.row ? "chosen" : null },
+      h(
+        "th",
+        { scope: "row" },
+        h("a", { href: benchmarkLink(row.task.benchmark_id) }, row.task.benchmark_id),
+        h(
+          "span",
+          { class: "soft options" },
+          [
+            optionsText(row.task_options) || version(row),
+            unitText(row.task.unit) || row.task.unit,
+            row.task.higher_is_better ? "" : "↓ lower is better",
+          ]
+            .filter(Boolean)
+            .join(" · "),
+        ),
+        matched ? h("span", { class: "soft options" }, [row.agent, row.model].filter(Boolean).join(" · ")) : "",
+        canPick && shown.rows.length > 1
+          ? h(
+              "button",
+              {
+                type: "button",
+                class: "link",
+                "aria-pressed": String(key === state.row),
+                onclick: () => {
+                  set("row", key);
+                  document.getElementById("samples")?.scrollIntoView({ block: "start" });
+                  announce(`Samples of ${row.task.benchmark_id}`);
+                },
+              },
+              "samples ↓",
+            )
+          : "",
+      ),
+      row.scores.map((/** @type {any} */ found, /** @type {number} */ at) =>
+        h(
+          "td",
+          { class: `number ${at ? "" : "baseline"}`.trim(), "data-label": letter(at) },
+          found
+            ? [
+                h(
+                  "a",
+                  { href: runLink(found.run_ids.at(-1)) },
+                  estimate(found.mean, found.stderr, found.low, found.high),
+                ),
+                axis ? intervalBar(found, axis, at && row.scores[0] ? row.scores[0].mean : undefined) : "",
+                contrastOf(row.contrasts[at]),
+                failed(row.attempts?.[at]),
+              ]
+            : h("span", { class: "soft" }, "no score"),
+        ),
+      ),
+    );
+    /** @type {[string, (one: any) => number | null, (value: number) => string][]} */
+    const lines = [
+      ["cost", (one) => one.cost_usd, (value) => cost(value)],
+      ["time", (one) => one.seconds, (value) => duration(value)],
+      ["tokens in", (one) => one.input_tokens, (value) => count(Math.round(value))],
+      ["tokens out", (one) => one.output_tokens, (value) => count(Math.round(value))],
+    ];
+    const more = withSpent
+      ? lines
+          .filter(([, read]) => spent.some((one) => one && read(one) !== null))
+          .map(([name, read, write]) =>
+            h(
+              "tr",
+              { class: "spent" },
+              h("th", { scope: "row" }, name),
+              spent.map((one, at) => {
+                const [value, base] = [one && read(one), spent[0] && read(spent[0])];
+                return h(
+                  "td",
+                  { class: `number ${at ? "" : "baseline"}`.trim(), "data-label": letter(at) },
+                  value === null || value === undefined ? h("span", { class: "soft" }, "—") : write(value),
+                  at && value && base
+                    ? h("span", { class: "soft times" }, ` ×${(value / base).toFixed(value / base < 10 ? 2 : 0)}`)
+                    : "",
+                );
+              }),
+            ),
+          )
+      : [];
+    return h("tbody", {}, first, more);
   }
 
   begin();
@@ -142,43 +391,65 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 
 const letter = (/** @type {number} */ at) => "ABCDEF"[at];
 
-/** The models, agents and newest runs as suggestions. @param {HTMLElement} list @param {AbortSignal} signal */
-async function offer(list, signal) {
+/** The name of a row in the address. @param {any} row */
+const keyOf = (row) =>
+  [row.task.benchmark_id, row.task.comparison_key.slice(0, 8), row.agent, row.model].filter(Boolean).join(" ");
+
+/** The newest run of each side that has a score, with the side's letter and name. @param {any} row */
+const runsOf = (row) =>
+  row.scores.flatMap((/** @type {any} */ found, /** @type {number} */ at) =>
+    found ? [{ letter: letter(at), at, run_id: found.run_ids.at(-1) }] : [],
+  );
+
+/** The names of each kind, for suggestions. @param {AbortSignal} signal @returns {Promise<Record<string, string[]>>} */
+async function offer(signal) {
   try {
-    const answer = await get("/api/leaderboard", { signal });
+    const [answer, runs] = await Promise.all([
+      get("/api/leaderboard", { signal }),
+      get("/api/runs", { query: { limit: 200, status: "succeeded" }, signal }),
+    ]);
     const standings = answer?.value.standings ?? [];
-    const models = new Set(standings.map((/** @type {any} */ one) => `model:${one.provider}:${one.model}`));
-    const agents = new Set(standings.map((/** @type {any} */ one) => `agent:${one.agent}`));
-    const runs = standings.map((/** @type {any} */ one) => one.latest_run_id).slice(0, 200);
-    list.replaceChildren(...[...models, ...agents, ...runs].map((value) => h("option", { value })));
+    const rows = runs?.value.runs ?? [];
+    const some = (/** @type {(one: any) => string} */ name) => [
+      ...new Set(/** @type {string[]} */ (standings.map(name))),
+    ];
+    return {
+      contender: some((one) => `${one.agent} with ${one.provider}:${one.model}`),
+      model: some((one) => `${one.provider}:${one.model}`),
+      agent: some((one) => one.agent),
+      run: rows.map((/** @type {any} */ one) => one.run_id),
+      group: [...new Set(/** @type {string[]} */ (rows.map((/** @type {any} */ one) => one.run_group_id)))].filter(
+        Boolean,
+      ),
+      "as-of": ["now"],
+    };
   } catch {
-    // Names can still be typed.
+    return {}; // Names can still be typed.
   }
 }
 
 /** @param {any} data */
 function tallies({ sides, tallies: found }) {
-  const first = sides[0];
-  return h(
-    "div",
-    { class: "tiles" },
+  const tile = (/** @type {number} */ at, /** @type {any} */ inside) =>
     h(
       "div",
       { class: "panel tile" },
-      h("span", { class: "name" }, h("span", { class: "letter side-0", "aria-hidden": "true" }, "A"), " ", first.name),
-      h("span", { class: "soft" }, `Baseline · ${plural(first.runs, "run")}`),
-    ),
-    found.map((/** @type {any} */ tally, /** @type {number} */ at) =>
       h(
-        "div",
-        { class: "panel tile" },
-        h(
-          "span",
-          { class: "name" },
-          h("span", { class: `letter side-${at + 1}`, "aria-hidden": "true" }, letter(at + 1)),
-          " ",
-          tally.side,
-        ),
+        "span",
+        { class: "name" },
+        h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
+        " ",
+        sides[at].name,
+      ),
+      inside,
+    );
+  return h(
+    "div",
+    { class: "tiles" },
+    tile(0, h("span", { class: "soft" }, `Baseline · ${plural(sides[0].runs, "run")}`)),
+    found.map((/** @type {any} */ tally, /** @type {number} */ at) =>
+      tile(
+        at + 1,
         h(
           "span",
           {},
@@ -197,200 +468,83 @@ function tallies({ sides, tallies: found }) {
   );
 }
 
-/** @param {any} data */
-function table({ sides, rows, level, matched_by }) {
-  const matched = matched_by.length > 0;
-  const head = h(
-    "tr",
-    {},
-    h("th", { scope: "col" }, "Benchmark"),
-    matched && h("th", { scope: "col" }, matched_by.join(", ")),
-    sides.map((/** @type {any} */ side, /** @type {number} */ at) =>
-      h(
-        "th",
-        { scope: "col", class: "number" },
-        h("span", { class: `letter side-${at}`, "aria-hidden": "true" }, letter(at)),
-        h("span", { class: "side-name" }, side.name),
-      ),
-    ),
-  );
-  const body = rows.map((/** @type {any} */ row) =>
-    h(
-      "tr",
-      {},
-      h(
-        "th",
-        { scope: "row" },
-        h("a", { href: benchmarkLink(row.task.benchmark_id) }, row.task.benchmark_id),
-        h(
-          "span",
-          { class: "soft options" },
-          optionsText(row.task_options),
-          ` ${unitText(row.task.unit) || row.task.unit}${row.task.higher_is_better ? "" : " ↓ lower is better"}`,
-        ),
-      ),
-      matched && h("td", {}, [row.agent, row.model].filter(Boolean).join(" · ")),
-      row.scores.map((/** @type {any} */ found, /** @type {number} */ at) =>
-        h(
-          "td",
-          { class: "number" },
-          found
-            ? [
-                h(
-                  "a",
-                  { href: runLink(found.run_ids.at(-1)) },
-                  estimate(found.mean, found.stderr, found.low, found.high),
-                ),
-                contrastOf(row.contrasts[at]),
-              ]
-            : h("span", { class: "soft" }, "—"),
-        ),
-      ),
-    ),
-  );
-  const tests = rows
-    .flatMap((/** @type {any} */ row) => row.contrasts)
-    .filter((/** @type {any} */ one) => one && one.p_value !== null).length;
-  const note = h("span", { class: "soft" }, `significant at p < ${level}, Holm-corrected (${plural(tests, "test")})`);
-  return panel(
-    "Task by task",
-    h(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores side by side" },
-      h("table", { class: "dense compare" }, h("thead", {}, head), h("tbody", {}, body)),
-    ),
-    note,
-    { class: "panel wide" },
-  );
+/** How often a side failed. @param {any} attempts */
+function failed(attempts) {
+  const some = attempts ? attempts.own_failures + attempts.infrastructure_failures : 0;
+  return some ? h("span", { class: "soft how" }, `${some} of ${attempts.attempts} failed`) : "";
 }
 
 /** @param {any} contrast */
 function contrastOf(contrast) {
   if (!contrast) return "";
-  const { delta, verdict, adjusted_p, method, pairs, note, wins, losses, ties } = contrast;
-  const p = adjusted_p === null ? "" : adjusted_p < 0.001 ? "p < 0.001" : `p = ${adjusted_p.toFixed(3)}`;
+  const { delta, verdict, adjusted_p: adjusted, method, pairs, note, wins, losses, detectable } = contrast;
+  const p = adjusted === null ? "" : adjusted < 0.001 ? "p < 0.001" : `p = ${adjusted.toFixed(3)}`;
+  const known = VERDICTS[verdict];
+  const text =
+    verdict === "unknown" ? "error unknown" : known ? `${verdict}, ${p}` : `not significant${p ? `, ${p}` : ""}`;
   const how = [
     method && `${method} test`,
-    pairs ? `${pairs} pairs: ${wins} better, ${losses} worse, ${ties} equal` : "",
+    pairs ? `${count(pairs)} pairs: ${wins} better, ${losses} worse` : "",
+    !known && detectable ? `finds differences from ${signed(detectable).replace("+", "")}` : "",
     note,
   ].filter(Boolean);
   return h(
     "span",
     { class: "contrast" },
-    h("span", { class: `delta ${VERDICTS[verdict]}`.trim() }, signed(delta)),
+    h("span", { class: `delta ${known || "soft"}` }, signed(delta) || "±0"),
     " ",
-    h(
-      "span",
-      { class: "soft" },
-      verdict === "unknown"
-        ? "error unknown"
-        : verdict === "no difference"
-          ? `not significant${p ? `, ${p}` : ""}`
-          : `${verdict}, ${p}`,
-    ),
+    h("span", { class: "soft" }, text),
     how.length ? h("span", { class: "soft how" }, how.join("; ")) : "",
   );
 }
 
-/** The differences with their intervals, turned so that the right is better; a chart for each unit. @param {any} data @param {AbortSignal} signal */
-function differences({ rows, sides }, signal) {
-  const values = rows.flatMap((/** @type {any} */ row) =>
-    row.contrasts.flatMap((/** @type {any} */ contrast, /** @type {number} */ at) =>
-      contrast && contrast.low !== null
-        ? [
-            {
-              benchmark: [row.task.benchmark_id, row.agent, row.model].filter(Boolean).join(" · "),
-              side: letter(at),
-              name: sides[at].name,
-              unit: row.task.unit,
-              ...turned(contrast, row.task.higher_is_better),
-            },
-          ]
-        : [],
-    ),
-  );
-  if (!values.length) return null;
-  const units = [...new Set(values.map((/** @type {any} */ value) => value.unit))].sort();
-  const charts = units.map((unit) =>
-    intervals(
-      values.filter((/** @type {any} */ value) => value.unit === unit),
-      sides,
-      signal,
-    ),
-  );
-  return panel("Differences, with 95% intervals", charts, "", { class: "panel wide" });
-}
-
-/** The differences of one unit: scores of several units have no common axis. @param {any[]} values @param {any[]} sides @param {AbortSignal} signal */
-function intervals(values, sides, signal) {
-  const y = { field: "benchmark", type: "nominal", title: null };
-  const offset = sides.length > 2 ? { yOffset: { field: "side" } } : {};
-  const color = { field: "side", type: "nominal" };
-  const unit = unitText(values[0].unit) || values[0].unit;
-  const lines = new Set(values.map((/** @type {any} */ value) => value.benchmark)).size;
-  const spec = {
-    data: { values },
-    height: lines * Math.max(28, 20 * (sides.length - 1)),
-    layer: [
-      {
-        data: { values: [{ at: 0 }] },
-        mark: { type: "rule", strokeDash: [4, 4] },
-        encoding: { x: { field: "at", type: "quantitative" } },
-      },
-      {
-        mark: { type: "rule", strokeWidth: 2 },
-        encoding: {
-          x: {
-            field: "low",
-            type: "quantitative",
-            title: `difference to A${unit && `, ${unit}`}; to the right is better`,
-          },
-          x2: { field: "high" },
-          y,
-          ...offset,
-          color,
-        },
-      },
-      {
-        mark: { type: "point", filled: true, size: 70, opacity: 1 },
-        encoding: {
-          x: { field: "improvement", type: "quantitative" },
-          y,
-          ...offset,
-          color,
-          tooltip: [
-            { field: "name", title: "side" },
-            { field: "text", title: "improvement" },
-            { field: "verdict", title: "verdict" },
-          ],
-        },
-      },
-    ],
-  };
-  const label = `${plural(values.length, "difference")} to ${sides[0].name}${unit && ` in ${unit}`}, with their intervals; the table has the same numbers`;
-  return chart(spec, { label, signal });
-}
-
-/** @param {any} contrast @param {boolean} upwards */
-const turned = ({ improvement, low, high, verdict }, upwards) => ({
-  improvement,
-  verdict,
-  text: signed(improvement),
-  low: upwards ? low : -high,
-  high: upwards ? high : -low,
-});
-
-/** What was not compared; benchmarks with one reason stand together. @param {any[]} some */
-function unlike(some) {
+/** What was not compared; benchmarks with one reason stand together. @param {any} data */
+function unlike({ unlike: some, sides }) {
   if (!some.length) return null;
+  const names = sides.map((/** @type {any} */ one) => one.name);
   /** @type {Map<string, string[]>} */
   const byReason = new Map();
-  for (const { benchmark_id, side, reason } of some) {
-    const key = `${side}: ${reason}`;
-    byReason.set(key, [...(byReason.get(key) ?? []), benchmark_id]);
+  for (const { benchmark_id: benchmark, side, reason } of some) {
+    const at = names.indexOf(side);
+    const told = names.reduce(
+      (/** @type {string} */ text, /** @type {string} */ name, /** @type {number} */ place) =>
+        reason.startsWith(`only ${name} `) ? text.replace(`only ${name} `, `only ${letter(place)} `) : text,
+      reason,
+    );
+    const key = `${letter(at)}|${told}`;
+    byReason.set(key, [...(byReason.get(key) ?? []), benchmark]);
   }
-  const lines = [...byReason].map(([reason, names]) =>
-    h("li", {}, h("strong", {}, names.join(", ")), " ", h("span", { class: "soft" }, reason)),
+  const lines = [...byReason].map(([key, found]) => {
+    const [side, reason] = [key[0], key.slice(2)];
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, found.join(", ")),
+      h("td", {}, "A and ", h("span", { class: `letter side-${"ABCDEF".indexOf(side)}` }, side)),
+      h("td", { class: "why" }, reason),
+    );
+  });
+  return panel(
+    "Not compared",
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Not compared" },
+      h(
+        "table",
+        { class: "dense" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            ["Benchmark", "Sides", "Reason"].map((title) => h("th", { scope: "col" }, title)),
+          ),
+        ),
+        h("tbody", {}, lines),
+      ),
+    ),
+    h("span", { class: "soft" }, plural(some.length, "gap")),
+    { class: "panel wide" },
   );
-  return panel("Not compared", h("ul", { class: "plain" }, lines));
 }

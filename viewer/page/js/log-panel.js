@@ -10,6 +10,7 @@ import { panel } from "./parts.js";
 const PIECE = 200_000; // Bytes that are fetched at once.
 const MAX_CHARACTERS = 1_000_000; // A log that is followed for hours loses its beginning.
 const TYPING_MS = 200;
+const BEFORE = 10; // Lines that are shown before one that the address names.
 const NEAR = 40; // Pixels from the end that count as being there.
 
 export class LogPanel {
@@ -28,15 +29,33 @@ export class LogPanel {
   #open = "";
   #last = h("span");
   #isFollowing = true;
+  /** The number of the first line that is shown; null if it is not known. @type {number | null} */
+  #firstLine = null;
+  /** The number of the line at which the next first piece begins; 0: it begins at a byte. */
+  #line = 0;
+  /** A line to show first, from the address. @type {number | null} */
+  #wantedLine = null;
 
-  /** @param {string} runId @param {AbortSignal} signal */
-  constructor(runId, signal) {
+  /**
+   * @param {string} runId
+   * @param {AbortSignal} signal
+   * @param {{ log: string | null, line: number | null, keep: (log: string | null, line: number | null) => void }} address which line the address names
+   */
+  constructor(runId, signal, address) {
+    this.address = address;
     this.path = `${runPath(runId)}/logs`;
     this.signal = signal;
-    this.name = "stdout";
+    this.name = address.log === "stderr" ? "stderr" : "stdout";
+    this.#wantedLine = address.line;
     this.text = h(
       "pre",
-      { class: "log mono", tabindex: "0", "aria-label": "Output", onscroll: () => this.#scrolled() },
+      {
+        class: "log lines mono",
+        tabindex: "0",
+        "aria-label": "Output",
+        onscroll: () => this.#scrolled(),
+        onclick: (/** @type {MouseEvent} */ event) => this.#clicked(event),
+      },
       h("span", { class: "soft" }, "…"),
     );
     this.buttons = ["stdout", "stderr"].map((name) =>
@@ -58,6 +77,16 @@ export class LogPanel {
     this.whole = h("button", { type: "button", class: "quiet", onclick: () => this.#restart(0) }, "From the start");
     this.matches = h("ol", { class: "matches", "aria-label": "Lines found", hidden: true });
     this.size = h("span", { class: "soft" });
+    this.line = /** @type {HTMLInputElement} */ (
+      h("input", {
+        type: "number",
+        min: "1",
+        placeholder: "Line",
+        "aria-label": "Go to line",
+        value: address.line ?? "",
+        onchange: () => this.goTo(Number(this.line.value)),
+      })
+    );
     const raw = h("a", { target: "_blank", rel: "noopener" }, "raw");
     this.raw = raw;
     const tools = h(
@@ -66,6 +95,7 @@ export class LogPanel {
       this.search,
       h("label", {}, this.following, "follow"),
       this.whole,
+      this.line,
       raw,
       this.size,
     );
@@ -84,18 +114,45 @@ export class LogPanel {
 
   /** Shows another stream if nothing is loaded yet. @param {string} name */
   prefer(name) {
-    if (this.#next === null) this.#name(name);
+    if (this.#next === null && !this.address.log) this.#name(name);
   }
 
   /** @param {string} name */
   show(name) {
     this.#name(name);
     this.#forget();
+    this.address.keep(name, null);
     return this.#restart(-PIECE);
+  }
+
+  /** Shows a line, with some before it, and writes it into the address. @param {number} line */
+  async goTo(line) {
+    if (!Number.isInteger(line) || line < 1) return;
+    this.address.keep(this.name, line);
+    const last = (this.#firstLine ?? 0) + this.#lines().length;
+    if (this.#firstLine !== null && line >= this.#firstLine && line < last) this.#mark(line - this.#firstLine);
+    else await this.#restart(0, { line });
+  }
+
+  #lines() {
+    return /** @type {NodeListOf<HTMLElement>} */ (this.text.querySelectorAll(".log-line"));
+  }
+
+  /** A click beside the text, on its number, names the line in the address. @param {MouseEvent} event */
+  #clicked(event) {
+    const line = /** @type {HTMLElement} */ (event.target).closest(".log-line");
+    if (!line || this.#firstLine === null || event.clientX > line.getBoundingClientRect().left) return;
+    this.goTo(this.#firstLine + [...this.#lines()].indexOf(/** @type {HTMLElement} */ (line)));
   }
 
   /** Fetches what is new, one fetch at a time: two would bring the same piece twice. */
   async load() {
+    if (this.#wantedLine !== null) {
+      const line = this.#wantedLine;
+      this.#wantedLine = null;
+      await this.#restart(0, { line });
+      return;
+    }
     if (!this.#isFollowing && this.#next !== null) return;
     await this.#fetch();
     if (this.#isFollowing) this.text.scrollTop = this.text.scrollHeight;
@@ -109,8 +166,8 @@ export class LogPanel {
     return this.#loading;
   }
 
-  /** Shows the log from another byte on. @param {number} from @param {{ mark?: number }} [how] `mark`: the line that was found, from 0 */
-  #restart(from, { mark = -1 } = {}) {
+  /** Shows the log from another byte on. @param {number} from @param {{ mark?: number, line?: number }} [how] `mark`: the line that was found, from 0; `line`: its number, instead of `from` */
+  #restart(from, { mark = -1, line = 0 } = {}) {
     this.#turn = {};
     this.#loading = null;
     this.#next = null;
@@ -121,9 +178,13 @@ export class LogPanel {
     this.#open = "";
     this.#last = h("span");
     this.#isFollowing = from < 0;
+    this.#line = line ? Math.max(1, line - BEFORE) : 0;
     this.following.checked = this.#isFollowing;
     this.text.replaceChildren(h("span", { class: "soft" }, "…"));
-    return this.#fetch().then(() => mark >= 0 && this.#mark(mark));
+    return this.#fetch().then(() => {
+      if (mark >= 0) this.#mark(mark);
+      else if (line) this.#mark(line - (this.#firstLine ?? 1));
+    });
   }
 
   /** @param {{}} turn */
@@ -133,7 +194,11 @@ export class LogPanel {
       try {
         piece = await getPiece(
           `${this.path}/${this.name}`,
-          { offset: this.#next ?? this.#from, limit: PIECE },
+          {
+            limit: PIECE,
+            ...(this.#next === null && this.#line ? { line: this.#line } : { offset: this.#next ?? this.#from }),
+            ...(this.#next === null && { number: 1 }),
+          },
           this.signal,
         );
       } catch (problem) {
@@ -147,10 +212,15 @@ export class LogPanel {
     }
   }
 
-  /** @param {{ bytes: Uint8Array, size: number, next: number }} piece */
-  #append({ bytes: piece, size, next }) {
+  /** @param {{ bytes: Uint8Array, size: number, next: number, line?: number | null }} piece */
+  #append({ bytes: piece, size, next, line }) {
     const first = this.#next === null;
     const start = next - piece.length;
+    if (first) {
+      this.#firstLine = line ?? null;
+      this.text.style.counterReset = `line ${(line ?? 1) - 1}`;
+      this.text.classList.toggle("unnumbered", line === null);
+    }
     if (first)
       this.text.replaceChildren(
         size ? "" : h("span", { class: "soft" }, "No output"),
@@ -171,8 +241,11 @@ export class LogPanel {
     this.text.append(this.#last);
     this.#length += end;
     while (this.#length > MAX_CHARACTERS && this.text.childNodes.length > 2) {
-      this.#length -= this.text.firstChild?.textContent?.length ?? 0;
-      this.text.firstChild?.remove();
+      const gone = /** @type {HTMLElement} */ (this.text.firstElementChild);
+      this.#length -= gone.textContent?.length ?? 0;
+      if (this.#firstLine !== null) this.#firstLine += gone.querySelectorAll(".log-line").length;
+      gone.remove();
+      if (this.#firstLine !== null) this.text.style.counterReset = `line ${this.#firstLine - 1}`;
     }
   }
 
@@ -180,10 +253,19 @@ export class LogPanel {
   #drawn(raw, whole) {
     const { pieces, style } = colour(settle(raw), this.#style);
     if (whole) this.#style = style;
+    /** @type {any[][]} */
+    const lines = [[]];
+    for (const { text, classes } of pieces) {
+      for (const [at, part] of text.split(/(?<=\n)/).entries()) {
+        if (at > 0) lines.push([]);
+        lines[lines.length - 1].push(classes ? h("span", { class: classes }, part) : part);
+      }
+      if (text.endsWith("\n")) lines.push([]);
+    }
     return h(
       "span",
       {},
-      pieces.map(({ text, classes }) => (classes ? h("span", { class: classes }, text) : text)),
+      lines.filter((parts) => parts.length).map((parts) => h("span", { class: "log-line" }, parts)),
     );
   }
 
@@ -244,30 +326,18 @@ export class LogPanel {
     }
   }
 
-  /** Marks the line that was found. @param {number} line its number, from 0 */
-  #mark(line) {
-    const texts = document.createTreeWalker(this.text, NodeFilter.SHOW_TEXT, (node) =>
-      node.parentElement?.closest(".soft") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
-    );
-    const range = document.createRange();
-    let seen = 0;
-    let last = null;
-    for (let node = texts.nextNode(); node; node = texts.nextNode()) {
-      const content = node.textContent ?? "";
-      last ??= seen === line ? node : null;
-      if (last === node) range.setStart(node, 0);
-      for (let end = content.indexOf("\n"); end >= 0 && seen <= line; end = content.indexOf("\n", end + 1)) {
-        seen += 1;
-        if (seen === line) range.setStart(node, end + 1);
-        if (seen <= line) last ??= node;
-        if (seen === line + 1) range.setEnd(node, end);
-      }
-      if (seen > line) break;
-      range.setEnd(node, content.length);
+  /** Marks the line that was found. @param {number} at its place among those that are shown, from 0 */
+  #mark(at) {
+    for (const old of this.text.querySelectorAll(".found")) old.classList.remove("found");
+    const lines = this.#lines();
+    const found = lines[Math.max(0, Math.min(at, lines.length - 1))];
+    if (!found) return;
+    found.classList.add("found");
+    if (this.#firstLine !== null) {
+      const number = this.#firstLine + [...lines].indexOf(found);
+      this.line.value = String(number);
+      this.address.keep(this.name, number);
     }
-    const found = h("mark", { class: "found" });
-    found.append(range.extractContents());
-    range.insertNode(found);
     this.text.scrollTop = found.offsetTop - this.text.clientHeight / 3;
     this.text.focus({ preventScroll: true });
   }

@@ -48,7 +48,9 @@ function route() {
   };
   main.className = `page-${name}`;
   title(found?.title ?? "Page not found");
-  const ended = found ? found.show(main, { id: address.id, query: address.query }, context) : nowhere();
+  const ended = found
+    ? found.show(main, { id: address.id, part: address.part, query: address.query }, context)
+    : nowhere();
   page = {
     name,
     end: () => {

@@ -4,13 +4,17 @@ import { show as ask } from "./ask-page.js";
 import { show as benchmark } from "./benchmark-page.js";
 import { show as benchmarks } from "./benchmarks-page.js";
 import { show as compare } from "./compare-page.js";
+import { show as heatMap } from "./heat-map-page.js";
 import { show as overview } from "./overview-page.js";
 import { show as run } from "./run-page.js";
 import { show as runs } from "./runs-page.js";
+import { show as sample } from "./sample-page.js";
+import { show as sideBySide } from "./side-by-side-page.js";
 
 /**
  * @typedef {object} Parameters
  * @property {string | null} id the part of the address after the page's name: `#/runs/<id>`
+ * @property {string | null} part what comes after `samples/`: `#/runs/<id>/samples/<part>`
  * @property {URLSearchParams} query the part of the address after `?`
  *
  * @typedef {object} Context
@@ -42,7 +46,14 @@ const PAGES = {
 const ONE = {
   runs: { name: "run", section: "runs", title: "Run", show: run },
   benchmarks: { name: "benchmark", section: "benchmarks", title: "Benchmark", show: benchmark },
+  compare: { name: "side-by-side", section: "compare", title: "Compare a sample", show: sideBySide },
 };
 
-/** The page of an address; undefined if there is none. @param {{ page: string, id: string | null }} address */
-export const routeOf = ({ page, id }) => (id === null ? PAGES : ONE)[page];
+/** The samples of a run or of a benchmark. @type {Record<string, Route>} */
+const SAMPLES = {
+  runs: { name: "sample", section: "runs", title: "Sample", show: sample },
+  benchmarks: { name: "heat-map", section: "benchmarks", title: "Samples", show: heatMap },
+};
+
+/** The page of an address; undefined if there is none. @param {{ page: string, id: string | null, part?: string | null }} address */
+export const routeOf = ({ page, id, part = null }) => (id === null ? PAGES : part === null ? ONE : SAMPLES)[page];

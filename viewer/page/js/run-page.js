@@ -1,6 +1,6 @@
 // One run: it follows the run while it is running, and keeps what a reader has open.
 
-import { hash } from "./address.js";
+import { hash, heatMapLink } from "./address.js";
 import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
 import { h, keep } from "./dom.js";
@@ -17,11 +17,14 @@ import {
   factsPanel,
   metricsPanel,
   notesPanel,
+  provenanceLine,
   provenancePanel,
 } from "./run-panels.js";
-import { SamplesPanel } from "./samples-panel.js";
+import { sampleLink } from "./sample.js";
+import { SamplesTable } from "./samples-table.js";
 import { history, standingFacts } from "./standing.js";
 import { Timeline } from "./timeline.js";
+import { trajectoriesPanel } from "./trajectories-panel.js";
 
 const LOG_MS = 1000; // A log grows without an event.
 
@@ -30,15 +33,57 @@ export function show(main, { id, query }, context) {
   const runId = /** @type {string} */ (id);
   const { signal } = context;
   const path = runPath(runId);
-  const log = new LogPanel(runId, signal);
-  const samples = new SamplesPanel(path, signal, {
-    id: query.get("sample"),
-    keep: (sample) => context.keep({ sample }, { replace: true }),
+  const named = query.get("sample");
+  if (named !== null) {
+    location.replace(sampleLink(runId, { id: named }));
+    return undefined;
+  }
+  // What the address keeps: the filters and the position of the samples, and a line of a log.
+  const kept = { samples: new URLSearchParams(), log: query.get("log"), line: query.get("line") };
+  const remember = () => {
+    const state = new URLSearchParams(kept.samples);
+    if (kept.log) state.set("log", kept.log);
+    if (kept.line) state.set("line", kept.line);
+    context.keep(state, { replace: true });
+  };
+  const log = new LogPanel(runId, signal, {
+    log: query.get("log"),
+    line: Number(query.get("line")) || null,
+    keep: (name, line) => {
+      Object.assign(kept, { log: name, line: line ? String(line) : null });
+      remember();
+    },
   });
+  const samples = new SamplesTable(runId, path, signal, {
+    query,
+    keep: (filters, at) => {
+      kept.samples = new URLSearchParams([...filters].filter(([, value]) => value));
+      if (at) kept.samples.set("at", String(at));
+      remember();
+    },
+  });
+  kept.samples = new URLSearchParams(samples.filters());
+  const others = h("span", {});
+  const samplesPanel = h(
+    "section",
+    { class: "panel wide", hidden: true, "data-panel": "samples" },
+    h("h2", {}, "Samples", samples.tabs, others),
+    h("div", { class: "inside" }, samples.head, samples.spread, samples.message, samples.scroller),
+  );
+  const trajectories = trajectoriesPanel(runId, path, signal);
   const artifacts = new ArtifactsPanel(path, signal);
   const timeline = new Timeline();
-  const [head, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div")];
+  const [head, top, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div"), h("div")];
+  top.className = "run-top";
   const columns = h("div", { class: "columns" }, left, right);
+  const origin = h("div", { class: "columns" }, h("div"), h("div"));
+  const originLine = h("span", { class: "soft" });
+  const provenance = h(
+    "details",
+    { class: "panel provenance", "data-panel": "provenance" },
+    h("summary", {}, h("h2", {}, "Provenance"), originLine),
+    origin,
+  );
   const files = h(
     "p",
     { class: "notice files", hidden: true },
@@ -60,20 +105,40 @@ export function show(main, { id, query }, context) {
     const before = run;
     run = about.run;
     const events = await get(`${path}/events`, { signal });
-    if (place.firstChild !== head) place.replaceChildren(head, files, columns);
+    if (place.firstChild !== head) place.replaceChildren(head, files, top, columns, provenance);
     nameless.remove();
     files.hidden = ledger.asOf === null;
     context.title(`${about.run.benchmark_id} · ${about.run.run_id}`);
     timeline.draw(/** @type {any} */ (events).value.events);
     drawPanels(about);
     if (before?.status !== about.run.status) {
-      const shown = [samples.load(), artifacts.load(), drawHistory(about.run)];
+      const shown = [loadSamples(), trajectories.load(), artifacts.load(), drawHistory(about.run)];
       await Promise.all(shown);
     }
     // The reason of a failure usually stands in stderr.
     if (about.run.status === "failed" && about.logs.stderr) log.prefer("stderr");
     await log.load();
     context.ready();
+  }
+
+  async function loadSamples() {
+    try {
+      const answer = await samples.load();
+      if (!answer) return;
+      samplesPanel.hidden = samples.isEmpty && !answer.unreadable && !answer.problem;
+      samples.head.hidden = Boolean(answer.problem);
+      others.replaceChildren(
+        samples.isEmpty
+          ? ""
+          : h("a", { href: heatMapLink(run?.benchmark_id, { task: run?.comparison_key }) }, "all contenders"),
+      );
+    } catch (problem) {
+      if (signal.aborted) return;
+      samplesPanel.hidden = false;
+      samples.message.hidden = false;
+      samples.message.className = "error";
+      samples.message.textContent = /** @type {Error} */ (problem).message;
+    }
   }
 
   function drawPanels(/** @type {any} */ about) {
@@ -96,22 +161,29 @@ export function show(main, { id, query }, context) {
         () => headPanel(marked, standing, chart),
       ],
     ]);
-    keep(left, [
+    keep(top, [
       ["error", [shown.error, shown.retracted], () => errorPanel(shown)],
       ["notes", shown.annotations, () => notesPanel(shown)],
-      ["samples", null, () => samples.element],
-      ["log", null, () => log.element],
-      ["artifacts", null, () => artifacts.element],
-      ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
+      ["samples", null, () => samplesPanel],
+      ["trajectories", null, () => trajectories.element],
     ]);
+    keep(left, [["log", null, () => log.element]]);
     keep(right, [
       [
         "metrics",
         [shown.metrics, shown.usage, shown.samples, shown.unit, standing.cost_usd],
         () => metricsPanel(shown, standing),
       ],
-      ["timeline", null, () => timeline.element],
       ["attempts", about.attempts, () => attemptsPanel(about)],
+      ["artifacts", null, () => artifacts.element],
+    ]);
+    originLine.replaceChildren(...provenanceLine(shown, timeline.state));
+    const [first, second] = origin.children;
+    keep(first, [
+      ["timeline", null, () => timeline.element],
+      ["config", [shown.command, shown.extra_config, shown.cwd], () => configPanel(shown)],
+    ]);
+    keep(second, [
       ["facts", { ...shown, progress: null, last_seen_at: null, last_seq: null }, () => factsPanel(shown)],
       ["provenance", [shown.provenance, shown.owner], () => provenancePanel(shown)],
     ]);
@@ -164,7 +236,7 @@ function headPanel(run, standing, chart) {
         h("span", {}, run.agent),
         h("span", {}, `${run.provider}:${run.model}`),
         times,
-        stands && h("a", { href: hash("/compare", { of: run.run_id }) }, "Compare with …"),
+        stands && h("a", { href: hash("/compare", { of: `run:${run.run_id}` }) }, "Compare with …"),
       ),
     ),
     h(

@@ -1,6 +1,6 @@
 // The panels of a run's page that only show data.
 
-import { benchmarkLink, runsLink } from "./address.js";
+import { benchmarkLink, hash, runsLink } from "./address.js";
 import { bare } from "./ansi.js";
 import { h } from "./dom.js";
 import { cost, count, duration, moment } from "./format.js";
@@ -146,6 +146,9 @@ export function attemptsPanel({ attempts, run }) {
           h("span", { class: "soft" }, other.reason ? reasonText(other) : "no score"),
       ),
       h("span", { class: "soft" }, when(other.started_at)),
+      typeof other.score === "number" && typeof run.score === "number"
+        ? h("a", { href: hash("/compare", { of: [`run:${other.run_id}`, `run:${run.run_id}`] }) }, "compare with")
+        : "",
     ),
   );
   return panel("Other runs of this configuration", h("ul", { class: "plain attempts" }, rows));
@@ -154,6 +157,19 @@ export function attemptsPanel({ attempts, run }) {
 // A process id is not a quantity, and a digest is read letter by letter.
 const asWritten = (/** @type {any} */ value) =>
   /^[0-9a-f]{16,}$/.test(String(value)) ? h("code", {}, String(value)) : String(value ?? "");
+
+/** Where a run comes from, in one line: commit, version, machine, and whether its chain is verified. @param {Run} run @param {HTMLElement} chain */
+export function provenanceLine(run, chain) {
+  const { provenance = {}, owner } = run;
+  const told = [
+    run.imported ? "imported" : "",
+    run.benchmarks_commit ? `commit ${run.benchmarks_commit.slice(0, 10)}` : "",
+    run.benchmark_version ? `version ${run.benchmark_version}` : "",
+    provenance?.python ? `Python ${String(provenance.python).split(" ")[0]}` : "",
+    owner?.host ? `on ${owner.host}` : "",
+  ].filter(Boolean);
+  return [told.join(" · "), told.length ? " · " : "", chain.cloneNode(true)];
+}
 
 /** Environment and provenance: each part under its name; long lists are folded. @param {Run} run */
 export function provenancePanel(run) {

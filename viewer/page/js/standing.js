@@ -4,7 +4,7 @@ import { runsLink } from "./address.js";
 import { get } from "./api.js";
 import { h, s } from "./dom.js";
 import { score, signed } from "./format.js";
-import { difference, facts, runLink } from "./parts.js";
+import { facts, runLink } from "./parts.js";
 
 const [WIDTH, HEIGHT, EDGE] = [640, 92, 8];
 const POINTS = 200;
@@ -32,7 +32,7 @@ export function standingFacts(run, standing) {
       "previous best",
       standing.previous_best === null
         ? ""
-        : [score(standing.previous_best), " ", difference(standing.delta_to_best, better)],
+        : [score(standing.previous_best), " ", h("span", { class: "soft" }, signed(standing.delta_to_best))],
     ],
     [
       "best so far",
