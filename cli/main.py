@@ -53,6 +53,7 @@ COMMANDS = {
     "adapters": "Validate and test manifests; print their schema.",
     "import": "Import results of runs that were made elsewhere.",
     "ledger": "Inspect, verify, prove, copy, merge and repair the ledger.",
+    "bundle": "Write the evidence for runs into one file, or verify it.",
     "witness": "Serve a witness: it confirms that ledgers of others only grow.",
 }
 

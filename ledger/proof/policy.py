@@ -104,12 +104,20 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A checkpoint that a policy accepts: the log that signed it, and the names of the witnesses that did."""
+    """A checkpoint that a policy accepts: the log that signed it, and the names of the witnesses that did.
+
+    `log` is None if the signatures were not looked at.
+    """
 
     checkpoint: Checkpoint
     note: Note
-    log: Log
+    log: Log | None
     witnesses: list[str]
+
+
+def judge(policy: Policy | None, text: str) -> Accepted:
+    """The checkpoint in a note, as `Policy.judge`; without a policy, its signatures are not looked at."""
+    return policy.judge(text) if policy is not None else Accepted(*parse_checkpoint(text), None, [])
 
 
 def _has_signed(verifier: Verifier, note: Note) -> bool:

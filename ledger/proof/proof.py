@@ -14,7 +14,7 @@ from ..store import EventStore
 from .checkpoint import Checkpoint, parse_text
 from .encoding import BadText, decimal, decode64, encode64
 from .kept import Tree, ask_tree
-from .policy import Accepted, Policy
+from .policy import Accepted, Policy, judge
 from .signing import parse_signed
 from .tree import HASH_BYTES, BadProof, leaf_hash, root_by_inclusion
 
@@ -124,10 +124,11 @@ def prove_event(store: EventStore, position: int, note: str) -> EventProof:
     return proof
 
 
-def verify_proof(text: str, policy: Policy, event: bytes | None = None) -> Proven:
-    """Check a proof by a policy. `event` is the line of the event that it should prove, without a newline.
+def verify_proof(text: str, policy: Policy | None, event: bytes | None = None) -> Proven:
+    """Check a proof by a policy; without one, its signatures are not looked at.
 
-    Raises NotProven and NotTrusted, and BadText if the text is not a proof, or the line not an event.
+    `event` is the line of the event that it should prove, without a newline. Raises NotProven and NotTrusted, and
+    BadText if the text is not a proof, or the line not an event.
     """
     proof = parse_proof(text)
     event_hash = proof.event_hash
@@ -135,7 +136,7 @@ def verify_proof(text: str, policy: Policy, event: bytes | None = None) -> Prove
         event_hash = _hash_of(event, proof)
     if event_hash is None:
         raise NotProven("the proof does not have the hash of its event: the event's line is needed")
-    accepted = policy.judge(proof.note)
+    accepted = judge(policy, proof.note)
     proof.prove(event_hash)
     return Proven(proof.index + 1, event_hash, accepted)
 

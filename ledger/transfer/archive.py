@@ -16,7 +16,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -25,6 +25,8 @@ import msgspec
 
 from ..errors import LedgerUnwritable
 from ..events import Artifact
+from ..files.elsewhere import Elsewhere, open_recorded
+from ..files.store import Unreachable
 from ..fold import Run
 from ..history import History
 from ..judgement import is_path
@@ -72,10 +74,13 @@ class Received(msgspec.Struct, frozen=True):
     refused: list[Left]
 
 
-def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: FolderOf) -> Exported:
+def export_archive(
+    store: EventStore, path: Path, *, root: Path, folder_of: FolderOf, elsewhere: Elsewhere | None = None
+) -> Exported:
     """Write a ledger, each line proven, and the files of its runs; the archive is written completely or not at all.
 
-    `root` is the workspace. The same ledger and files give the same archive. A file that differs from the record is
+    `root` is the workspace; files that are not there are read from the stores of `elsewhere`. The same ledger and files
+    give the same archive. A file that differs from the record is
     left out. Raises LedgerDamaged and LedgerUnwritable.
     """
     left: list[Left] = []
@@ -97,9 +102,9 @@ def export_archive(store: EventStore, path: Path, *, root: Path, folder_of: Fold
                 archive.addfile(_member(_LEDGER, size), lines)
                 for name, folder, artifact in _recorded(store, root, folder_of):
                     try:
-                        _add(archive, name, folder, artifact)
+                        _add(archive, name, folder, artifact, elsewhere)
                         files += 1
-                    except NotReadable as problem:
+                    except (NotReadable, Unreachable) as problem:
                         left.append(Left(name, str(problem)))
     except OSError as problem:
         raise LedgerUnwritable(f"cannot write {path}: {problem.strerror or problem}") from problem
@@ -124,9 +129,9 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return member
 
 
-def _add(archive: tarfile.TarFile, name: str, folder: Path, artifact: Artifact) -> None:
+def _add(archive: tarfile.TarFile, name: str, folder: Path, artifact: Artifact, elsewhere: Elsewhere | None) -> None:
     """Raises NotReadable for a file that differs from its record, and OSError if it changes meanwhile."""
-    with open_inside(folder, artifact.path) as file:
+    with open_recorded(folder, artifact, elsewhere) as file:
         size = os.fstat(file.fileno()).st_size
         if size != artifact.bytes or digest(file) != artifact.sha256:
             raise NotReadable("is not the file that was recorded")
@@ -179,48 +184,54 @@ class Archive:
                 folder, artifact = wanted[name]
                 if member.size != artifact.bytes:
                     raise NotReadable(f"has {member.size} bytes, but {artifact.bytes} were recorded")
-                if _is_here(folder, artifact):
+                if is_here(folder, artifact):
                     known += 1
                 else:
                     with _reading(self._path):
                         content = self._tar.extractfile(member)
                     assert content is not None  # noqa: S101 - for the type checker: it is a regular file
-                    self._put(root, folder, artifact, content)
+                    put_file(root, folder, artifact, self._pieces(content))
                     added += 1
                 seen.add(name)
             except NotReadable as problem:
                 refused.append(Left(name, str(problem)))
         return Received(added, known, refused)
 
-    def _put(self, root: Path, folder: Path, artifact: Artifact, content: IO[bytes]) -> None:
-        target = folder / artifact.path
-        beside = target.with_name(f".{sha256(artifact.path.encode()).hexdigest()[:16]}.part-{os.getpid()}")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(root)):
-                raise NotReadable("would be written through a link that leads out of the workspace")
-            fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with os.fdopen(fd, "wb") as file:
-                actual = sha256()
-                while piece := self._piece(content):
-                    actual.update(piece)
-                    file.write(piece)
-            if actual.hexdigest() != artifact.sha256:
-                raise NotReadable(f"has the SHA-256 {actual.hexdigest()}, but {artifact.sha256} was recorded")
-            os.link(beside, target)  # Not a rename: a file that another process has just created stays.
-        except FileExistsError as problem:
-            raise NotReadable("would replace another file, which stays as it is") from problem
-        except OSError as problem:
-            raise LedgerUnwritable(f"cannot write {target}: {problem.strerror}") from problem
-        finally:
-            beside.unlink(missing_ok=True)
-
-    def _piece(self, content: IO[bytes]) -> bytes:
+    def _pieces(self, content: IO[bytes]) -> Iterator[bytes]:
         with _reading(self._path):
-            return content.read(_PIECE)
+            while piece := content.read(_PIECE):
+                yield piece
 
 
-def _is_here(folder: Path, artifact: Artifact) -> bool:
+def put_file(root: Path, folder: Path, artifact: Artifact, pieces: Iterable[bytes]) -> None:
+    """Write a recorded file to its place; a file that exists there is never changed.
+
+    Raises NotReadable if the pieces are not the recorded file or its place is taken, and LedgerUnwritable.
+    """
+    target = folder / artifact.path
+    beside = target.with_name(f".{sha256(artifact.path.encode()).hexdigest()[:16]}.part-{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not Path(os.path.realpath(target.parent)).is_relative_to(os.path.realpath(root)):
+            raise NotReadable("would be written through a link that leads out of the workspace")
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(fd, "wb") as file:
+            actual = sha256()
+            for piece in pieces:
+                actual.update(piece)
+                file.write(piece)
+        if actual.hexdigest() != artifact.sha256:
+            raise NotReadable(f"has the SHA-256 {actual.hexdigest()}, but {artifact.sha256} was recorded")
+        os.link(beside, target)  # Not a rename: a file that another process has just created stays.
+    except FileExistsError as problem:
+        raise NotReadable("would replace another file, which stays as it is") from problem
+    except OSError as problem:
+        raise LedgerUnwritable(f"cannot write {target}: {problem.strerror}") from problem
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def is_here(folder: Path, artifact: Artifact) -> bool:
     """Whether the recorded file is in its place. Raises NotReadable if another file is there."""
     try:
         with open_inside(folder, artifact.path) as file:

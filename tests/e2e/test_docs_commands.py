@@ -47,7 +47,15 @@ def understand(words: list[str]) -> None:
 def test_every_command_of_the_documentation_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weekend.toml").write_text('[matrix]\nbenchmarks = ["x"]\nmodels = ["ollama:m"]\n')
-    for name in ("result.json", "signing.key", "witness.key", "path/to/orchestrator.sqlite"):
+    for name in (
+        "result.json",
+        "signing.key",
+        "witness.key",
+        "evidence.zip",
+        "private.zip",
+        "private.zip.secret",
+        "path/to/orchestrator.sqlite",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     number = 0

@@ -14,12 +14,16 @@ from tests.conftest import COMMAND
 
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 TEXT = PAGE.read_text()
+SAMPLES = """
+output.joinpath("samples.jsonl").write_text('{"id": "q1", "score": 1}\\n{"id": "q2", "score": 0}\\n')
+output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 2}))
+"""
 
 
 @pytest.fixture
 def place(bench):
     """A workspace with a run, in which the commands of the page are run by a shell."""
-    bench.add("good")
+    bench.add("good", SAMPLES)
     bench.run("good")
     (bench.root / "benchmarks.toml").touch()
     return bench
@@ -56,6 +60,8 @@ def test_each_command_of_the_page_works(place):
                 if "ledger witness add" in line:
                     line = line.replace("http://127.0.0.1:8878", address)
                 told = shell(place, line)
+                if "bundle verify" in line:
+                    assert ("1 opened samples" in told) == ("--sample" in line)
                 if "verify-proof" in line:
                     assert "score 0.5" in told and ("seen by w1" in told) == ("--policy" in line)
     finally:

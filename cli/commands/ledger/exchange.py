@@ -30,6 +30,7 @@ from ....orchestrator.running.artifacts import list_artifacts
 from ....projections.sqlite.refresh import update_all
 from ...context import Place, in_place, note
 from .checking import folder_in
+from .proofs import policy_in, policy_option, verify_key_option
 
 _MAX_SHOWN = 20
 """Maximum number of files, or of ranges of positions, that are listed."""
@@ -55,7 +56,13 @@ def export(place: Place, target: Path, with_files: bool) -> int:
     if target.name.endswith((*FILE_ENDINGS, *ARCHIVE_ENDINGS)) and not target.parent.is_dir():
         raise UsageError(f"the folder {target.parent} does not exist")
     if is_archive:
-        done = export_archive(store, target, root=place.workspace.root, folder_of=folder_in(place.workspace))
+        done = export_archive(
+            store,
+            target,
+            root=place.workspace.root,
+            folder_of=folder_in(place.workspace),
+            elsewhere=place.workspace.elsewhere,
+        )
         print(f"{target}: {done.head.seq} events and {done.files} files, head {done.head.hash}")
         _list_left("left out", done.left)
         return 1 if done.left else 0
@@ -73,8 +80,10 @@ def export(place: Place, target: Path, with_files: bool) -> int:
 
 @click.command("import")
 @click.argument("source", metavar="FILE|DIR|URL")
+@policy_option
+@verify_key_option
 @in_place
-def import_(place: Place, source: str) -> int:
+def import_(place: Place, source: str, policy_file: str | None, verify_key: str | None) -> int:
     """Add the events of another ledger: an export, a ledger's folder, or its URL. Importing again adds nothing.
 
     If the other ledger continues this one (or this one continues the other), the chain stays the same. Any other
@@ -82,8 +91,15 @@ def import_(place: Place, source: str) -> int:
     verified. A ledger with impossible events is refused as a whole.
 
     From an archive, only files that a run recorded are added; any other file is listed, and the exit code is 1.
+
+    From a bundle (.zip), its runs are added as imported runs, with their files, after its proofs are verified; POLICY
+    or KEY say whose signatures are believed.
     """
     path = Path(source)
+    if source.endswith(BUNDLE_ENDING) and path.is_file():
+        return _import_bundle(place, path, policy_file, verify_key)
+    if policy_file or verify_key:
+        raise UsageError("--policy and --verify-key are about a bundle", f"give a FILE that ends with {BUNDLE_ENDING}")
     if not (source.endswith(ARCHIVE_ENDINGS) and path.is_file()):
         _take_in(place, _source(source), hide(path.name))
         return 0
@@ -93,6 +109,24 @@ def import_(place: Place, source: str) -> int:
     print(f"{got.added} files added, {got.known} were already here")
     _list_left("refused", got.refused)
     return 1 if got.refused else 0
+
+
+BUNDLE_ENDING = ".zip"
+
+
+def _import_bundle(place: Place, path: Path, policy_file: str | None, verify_key: str | None) -> int:
+    from ....orchestrator.recording.imported_bundle import take_in_bundle
+
+    policy = policy_in(policy_file, verify_key) if policy_file or verify_key else None
+    store = place.store()
+    done = take_in_bundle(path, place.ledger(store)[0], place.workspace, policy)
+    if done.added:
+        update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
+    if policy is None:
+        note("the proofs hold, and who signed them was not checked\nhint: give --policy or --verify-key")
+    print(f"{done.added} runs added, {done.known} were already here; {done.files} files added")
+    _list_left("left out", done.left)
+    return 1 if done.left else 0
 
 
 def _take_in(place: Place, source: Source, name: str) -> EventStore:

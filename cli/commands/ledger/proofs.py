@@ -33,6 +33,14 @@ origin_option = click.option(
 )
 
 
+policy_option = click.option(
+    "--policy", "policy_file", metavar="POLICY", help="Whom to believe: a file in the form of tlog-policy."
+)
+verify_key_option = click.option(
+    "--verify-key", metavar="KEY", help="Believe the ledger of this key (or of the one in this file)."
+)
+
+
 @click.command()
 @sign_option
 @origin_option
@@ -111,7 +119,7 @@ def prove(
         raise UsageError("--checkpoint names a checkpoint, and --sign or --origin make a new one", "give one of them")
     store = place.store()
     position = _position(store, event)
-    text = read_note(note_file) if note_file else _note_for(store, position, sign, origin)
+    text = read_note(note_file) if note_file else note_for(store, position, sign, origin)
     try:
         proof = prove_event(store, position, text)
     except BadText as problem:
@@ -142,8 +150,11 @@ def _position(store: EventStore, event: str) -> int:
     return run.ended_seq
 
 
-def _note_for(store: EventStore, position: int, sign: str | None, origin: str | None) -> str:
-    """A checkpoint that has the event."""
+def note_for(store: EventStore, position: int, sign: str | None, origin: str | None = None) -> str:
+    """A checkpoint that has the event at a position: a new one that is signed, the kept one, or one without signature.
+
+    Raises what `sign_checkpoint` raises.
+    """
     if sign:
         return str(sign_checkpoint(store, signer_in(sign, _origin(origin)), origin))
     kept = kept_note(store)
@@ -160,8 +171,8 @@ def _note_for(store: EventStore, position: int, sign: str | None, origin: str | 
 
 @click.command("verify-proof")
 @click.argument("proof_file", metavar="FILE")
-@click.option("--policy", "policy_file", metavar="POLICY", help="Whom to believe: a file in the form of tlog-policy.")
-@click.option("--verify-key", metavar="KEY", help="Believe the ledger of this key (or of the one in this file).")
+@policy_option
+@verify_key_option
 @click.option("--event", metavar="LINE", help="The event that must be proven: its line, or a file with it.")
 @json_option
 def verify_proof(
@@ -171,7 +182,7 @@ def verify_proof(
 
     POLICY says which keys sign checkpoints and which witnesses must have seen them; `ledger policy` prints one.
     """
-    policy = _policy(policy_file, verify_key)
+    policy = policy_in(policy_file, verify_key)
     text = read_text(proof_file, "proof")
     line = None if event is None else read_line(event)
     try:
@@ -184,7 +195,8 @@ def verify_proof(
         print(_sentence(proven, line))
 
 
-def _policy(file: str | None, key: str | None) -> Policy:
+def policy_in(file: str | None, key: str | None) -> Policy:
+    """The policy in a file, or the one that believes a key. Raises UsageError and PolicyError."""
     if (file is None) == (key is None):
         raise UsageError("give --policy or --verify-key", "they say whose checkpoints are believed")
     text = read_text(file, "policy") if file else policy_text([parse_verifier(key_text(str(key)))], [], 0)
@@ -199,7 +211,7 @@ def _as_json(proven: Proven) -> dict[str, Any]:
         "origin": accepted.checkpoint.origin,
         "size": accepted.checkpoint.position,
         "root": accepted.checkpoint.hash,
-        "signed_by": str(accepted.log.verifier),
+        "signed_by": str(accepted.log.verifier) if accepted.log else None,
         "witnesses": accepted.witnesses,
     }
 

@@ -1,0 +1,118 @@
+"""Samples that stay private: a digest of each line, salted so that it cannot be guessed, which can be opened later.
+
+The salt of a line follows from one secret, so its keeper can open any line by itself: with the line and its salt,
+everybody with the bundle can compute the digest. The salts of the other lines stay unknown.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import msgspec
+
+from ..errors import LedgerError
+from ..events import Artifact
+
+SAMPLES = "samples.jsonl"
+_SECRET_BYTES = 32
+
+
+class SecretError(LedgerError):
+    """The secret of a bundle cannot be read or written."""
+
+
+class RedactedSamples(msgspec.Struct, frozen=True):
+    """A file with samples, as the run recorded it, and the salted digest of each of its lines."""
+
+    path: str
+    bytes: int
+    sha256: str
+    lines: list[str]
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """One line of a redacted file, with its number from 0 and its salt as hex."""
+
+    run_id: str
+    path: str
+    line: int
+    salt: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """The digest that the bundle must have at this line."""
+        return salted_digest(bytes.fromhex(self.salt), self.text.encode())
+
+
+class Salts:
+    """The salts that follow from one secret."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def of(self, run_id: str, path: str, line: int) -> bytes:
+        """The salt of a line, 32 bytes."""
+        return hmac.new(self._secret, f"{run_id}\0{path}\0{line}".encode(), sha256).digest()
+
+
+def salted_digest(salt: bytes, text: bytes) -> str:
+    """The SHA-256 of a salt and a line, as hex."""
+    return sha256(salt + text).hexdigest()
+
+
+def is_samples(path: str) -> bool:
+    """Whether a recorded file has a sample on each line."""
+    return PurePosixPath(path).name == SAMPLES
+
+
+def redacted(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO) -> RedactedSamples:
+    """The digests of a file's lines."""
+    lines = [
+        salted_digest(salts.of(run_id, artifact.path, number), line.rstrip(b"\n")) for number, line in enumerate(file)
+    ]
+    return RedactedSamples(artifact.path, artifact.bytes, artifact.sha256, lines)
+
+
+def open_line(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO, sample_id: str) -> Opening | None:
+    """The opening of the first line whose object has that `id`; None if there is none."""
+    for number, raw in enumerate(file):
+        line = raw.rstrip(b"\n")
+        try:
+            sample = msgspec.json.decode(line)
+            text = line.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if isinstance(sample, dict) and str(sample.get("id")) == sample_id:
+            return Opening(run_id, artifact.path, number, salts.of(run_id, artifact.path, number).hex(), text)
+    return None
+
+
+def new_salts(path: Path) -> Salts:
+    """Salts from the secret in a file; the file is made if it is not there. Raises SecretError."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return read_salts(path)
+    except OSError as problem:
+        raise SecretError(f"the secret cannot be written to {path}: {problem.strerror}") from problem
+    with os.fdopen(fd, "w") as file:
+        secret = os.urandom(_SECRET_BYTES)
+        file.write(f"{secret.hex()}\n")
+    return Salts(secret)
+
+
+def read_salts(path: Path) -> Salts:
+    """Salts from the secret in a file. Raises SecretError."""
+    try:
+        with path.open("rb") as file:
+            secret = bytes.fromhex(file.read(200).decode().strip())
+    except (OSError, ValueError) as problem:
+        raise SecretError(f"the secret {path} cannot be read: {problem}") from problem
+    if len(secret) != _SECRET_BYTES:
+        raise SecretError(f"{path} does not have a secret of {_SECRET_BYTES} bytes")
+    return Salts(secret)

@@ -1,0 +1,153 @@
+"""Imports the runs of a bundle, with their files, as `imported` events: each once, from whatever bundle it comes.
+
+A run's id here is made from the hash of the event that ended it there. So the same run of two bundles is one run here,
+and the whole ledger that it comes from can still be merged later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from ...adapters.imports.found import slug
+from ...ledger.events import Artifact, Imported, ImportSource, Json, NewEvent
+from ...ledger.fold import Run
+from ...ledger.history import History
+from ...ledger.ledger import Ledger
+from ...ledger.proof.policy import Policy
+from ...ledger.run_files import NotReadable
+from ...ledger.transfer.archive import Left, is_here, put_file
+from ...ledger.transfer.bundle import FILES
+from ...ledger.transfer.evidence import Evidence, verify_bundle
+from ...ledger.transfer.zipped import ZippedFiles, open_zip
+from ...projections.workspace import Workspace
+
+KIND = "bundle"
+
+_KEPT = (
+    "benchmark_id benchmark_directory signature agent provider model extra_config started_at ended_at "
+    "duration_seconds score unit higher_is_better metrics error reason return_code samples stderr usage synthetic "
+    "benchmark_version benchmarks_commit status"
+).split()
+"""The fields of a run that its imported row has, as they are."""
+
+
+class BundleTaken(msgspec.Struct, frozen=True):
+    """The result of an import: runs added and already known, files added, and what was left out."""
+
+    evidence: Evidence
+    added: int
+    known: int
+    files: int
+    left: list[Left]
+
+
+def take_in_bundle(path: Path, ledger: Ledger, workspace: Workspace, policy: Policy | None) -> BundleTaken:
+    """Import the runs of a bundle that have ended, after it is verified. A second import adds nothing.
+
+    A run that is in this ledger itself only gets the files that are missing here. Raises what `verify_bundle` and
+    `Ledger.decide` raise, and LedgerUnwritable.
+    """
+    evidence = verify_bundle(path, policy)
+    here = ledger.look(lambda history: {run.run_id for run in evidence.runs if run.run_id in history.runs})
+    known = {run.run_id: run for run in ledger.detailed(ledger.look(lambda history: [history.runs[i] for i in here]))}
+    left: list[Left] = []
+    files = 0
+    rows: dict[str, Imported] = {}
+    with open_zip(path) as zipped:
+        for run in evidence.runs:
+            if run.ended_seq is None or run.retracted is not None:
+                why = "has not ended there" if run.ended_seq is None else "was retracted there"
+                left.append(Left(run.run_id, why))
+                continue
+            run_id = run.run_id if run.run_id in known else _id_of(run, zipped)
+            target = known.get(run.run_id) or _as_imported(run, run_id)
+            placed, taken, refused = _put_files(zipped, run, target, workspace)
+            files += placed
+            left += refused
+            if run.run_id not in known:
+                rows[run_id] = Imported(source=_source(evidence, run, zipped), run=_row(run, taken, evidence))
+    added = _append(ledger, rows)
+    return BundleTaken(evidence, added, len(rows) - added + len(known), files, left)
+
+
+def _append(ledger: Ledger, rows: dict[str, Imported]) -> int:
+    """Append the events of the runs that the ledger does not have. Returns their number."""
+
+    def decide(history: History) -> list[NewEvent]:
+        return [NewEvent(run_id, event) for run_id, event in rows.items() if run_id not in history.runs]
+
+    return len(ledger.decide(decide).records) if rows else 0
+
+
+def _end_hash(run: Run, zipped: ZippedFiles) -> str:
+    """The hash of the event that ended a run; the bundle is verified, so it is the one of its line."""
+    line = zipped.read(f"events/{run.ended_seq}.json", most=64 * 1024 * 1024).removesuffix(b"\n")
+    return line[-66:-2].decode()
+
+
+def _id_of(run: Run, zipped: ZippedFiles) -> str:
+    digest = sha256(f"bundle\n{_end_hash(run, zipped)}".encode()).hexdigest()
+    return f"run_{slug(run.benchmark_id)}_imported_{digest[:16]}"
+
+
+def _as_imported(run: Run, run_id: str) -> Run:
+    return msgspec.structs.replace(run, run_id=run_id, run_group_id="")
+
+
+def _source(evidence: Evidence, run: Run, zipped: ZippedFiles) -> ImportSource:
+    """The origin of a run: the ledger and the position, and the hash of the event there."""
+    return ImportSource(KIND, f"{evidence.accepted.checkpoint.origin}#{run.ended_seq}", _end_hash(run, zipped))
+
+
+def _row(run: Run, artifacts: list[Artifact], evidence: Evidence) -> Json:
+    """The fields of a run row. Only the files that are here are its artifacts."""
+    row: Json = {name: value for name in _KEPT if (value := getattr(run, name)) is not None}
+    row["comparison_key"] = run.options_key or run.comparison_key
+    row["artifacts"] = msgspec.to_builtins(artifacts)
+    row["notes"] = list(run.notes)
+    signer = evidence.accepted.log
+    row["provenance"] = {
+        **run.provenance,
+        "bundle": {
+            "run_id": run.run_id,
+            "origin": evidence.accepted.checkpoint.origin,
+            "size": evidence.accepted.checkpoint.position,
+            "signed_by": str(signer.verifier) if signer else None,
+            "witnesses": evidence.accepted.witnesses,
+        },
+    }
+    if run.task_revision is not None:
+        row["task_revision"] = msgspec.to_builtins(run.task_revision)
+    return row
+
+
+def _put_files(
+    zipped: ZippedFiles, run: Run, target: Run, workspace: Workspace
+) -> tuple[int, list[Artifact], list[Left]]:
+    """Write the files of a run to their places. Returns the number of new ones, those that are here, and the others."""
+    folder, names = workspace.folder_of(target), set(zipped.names())
+    new = 0
+    here: list[Artifact] = []
+    left: list[Left] = []
+    for artifact in _recorded(run, target):
+        name = f"{FILES}/{run.run_id}/{artifact.path}"
+        if name not in names:
+            continue
+        try:
+            if not is_here(folder, artifact):
+                put_file(workspace.root, folder, artifact, zipped.pieces(name))
+                new += 1
+            here.append(artifact)
+        except NotReadable as problem:
+            left.append(Left(name, str(problem)))
+    return new, here, left
+
+
+def _recorded(run: Run, target: Run) -> Iterator[Artifact]:
+    """The files of a run; if the run is in this ledger, only those that it recorded here, too."""
+    mine = set(map(msgspec.structs.astuple, target.artifacts))
+    return (artifact for artifact in run.artifacts if msgspec.structs.astuple(artifact) in mine)
