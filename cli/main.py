@@ -35,6 +35,7 @@ COMMANDS = {
     "retract": "Take a run back: it stays visible and counts nowhere.",
     "reinstate": "Let a retracted run count again.",
     "exclude": "Exclude samples from the score of a run, or count them again.",
+    "rescore": "Score past runs again with another scorer, from what they stored.",
     "stale": "List the scores that a change of their benchmark has made stale.",
     "equivalent": "Declare that two task revisions measure the same.",
     "register": "Register a plan before it is run: the claim, the runs and the test.",

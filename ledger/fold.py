@@ -158,6 +158,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.imported is None or self.imported.kind != FIRST_ORCHESTRATOR
 
     @property
+    def later_scorer(self) -> str | None:
+        """The digest of the later scorer that gave the run's score; None if it is the benchmark's own."""
+        return self.scorer.sha256 if self.scorer else None
+
+    @property
     def is_success(self) -> bool:
         """Whether the run succeeded and was not retracted, so that its work is done.
 
@@ -221,14 +226,14 @@ def _start(event: Started, record: Record) -> Run:
     )
 
 
-def fenced(options_key: str, revision: str, scorer: Scorer | None = None) -> str:
-    """The comparison key of a run with these options and the revision with this digest, scored by a later scorer.
+def fenced(options_key: str, revision: str, scorer: str | None = None) -> str:
+    """The comparison key of a run with these options, and the revision and later scorer with these digests.
 
     Scores of two revisions or two scorers are not compared automatically. Of an unknown revision, and without a later
     scorer, it is the key of the options, as older versions recorded it.
     """
     key = options_key if revision == UNKNOWN_REVISION else sha256(f"{options_key} {revision}".encode()).hexdigest()
-    return intern(key if scorer is None else sha256(f"{key} scorer {scorer.sha256}".encode()).hexdigest())
+    return intern(key if scorer is None else sha256(f"{key} scorer {scorer}".encode()).hexdigest())
 
 
 def _digest(revision: TaskRevision | None) -> str:
@@ -359,7 +364,7 @@ def _rescore(run: Run, event: Rescored, record: Record) -> Run:
         scorer=event.scorer,
         rescores=[*run.rescores, event],
         artifacts=[*_recorded(run.artifacts), *([event.artifact] if event.artifact else ())],
-        comparison_key=fenced(run.options_key, run.revision, event.scorer),
+        comparison_key=fenced(run.options_key, run.revision, event.scorer.sha256),
     )
 
 

@@ -6,10 +6,11 @@ import click
 
 from ...ledger.equivalence import Equivalences
 from ...orchestrator.errors import UsageError
-from ...projections.render.score_tables import comparison_table
+from ...projections.render.score_tables import comparison_table, scorers_table
 from ...projections.render.text import escape_markdown, markdown
 from ...projections.scores.comparison import Comparison, Side, compare
 from ...projections.scores.leaderboard import Doubtful
+from ...projections.scores.rescored import PREFIX, compare_scorers
 from ...projections.scores.revisions import across_revisions, revision_notes, served_notes
 from ...projections.scores.samples import sample_reader
 from ...projections.scores.selection import select
@@ -46,12 +47,18 @@ def command(
     PROVIDER:MODEL), or as-of:TIME (a time, a position in the ledger, or now). If a name is ambiguous, write run:,
     group:, model:, agent: or contender: before it.
 
+    scorer:OLD scorer:NEW shows the scores of all runs by two scorers (a name, the beginning of a digest, or recorded
+    for the run's own), and whose rank moved; see rescore.
+
     Scores are compared sample by sample if both sides have samples.jsonl, else by their standard errors; p-values are
     corrected for multiple comparisons (Holm). Scores with different options, units or task revisions are listed but
     not compared.
     """
     if len(specs) < 2:
         raise UsageError("two or more things to compare are needed", "for example: benchmarks compare A B")
+    if any(spec.startswith(PREFIX) for spec in specs):
+        _compare_scorers(place, specs, include, as_markdown=as_markdown, as_json=as_json)
+        return
     with place.catalogue(include) as catalogue:
         selections = [select(spec, catalogue) for spec in specs]
         equivalences = Equivalences(place.store())
@@ -72,6 +79,36 @@ def command(
         show(table)
         print()
     for line in _summary(comparison):
+        print(f"- {escape_markdown(line)}" if as_markdown else line)
+
+
+def _compare_scorers(
+    place: Place, specs: tuple[str, ...], include: frozenset[Doubtful], *, as_markdown: bool, as_json: bool
+) -> None:
+    """Print two scorers side by side."""
+    if len(specs) != 2 or not all(spec.startswith(PREFIX) for spec in specs):
+        raise UsageError("scorers are compared two at a time", "for example: benchmarks compare scorer:OLD scorer:NEW")
+    with place.catalogue(include) as catalogue:
+        found = compare_scorers(catalogue.scored(), *specs)
+    if as_json:
+        print_json(found)
+        return
+    table = scorers_table(found)
+    if as_markdown:
+        print(markdown(table) + "\n")
+    elif table.rows:
+        show(table)
+        print()
+    lines = [f"before is {found.before}, after is {found.after}"]
+    if not found.rows:
+        lines.append("no run has a score by both")
+    if found.left_out:
+        runs = "1 run has" if found.left_out == 1 else f"{found.left_out} runs have"
+        lines.append(f"{runs} a score by only one of them")
+    if found.uneven:
+        runs = "1 run" if found.uneven == 1 else f"{found.uneven} runs"
+        lines.append(f"{runs} had samples excluded: scores that are older than that still have them")
+    for line in lines:
         print(f"- {escape_markdown(line)}" if as_markdown else line)
 
 

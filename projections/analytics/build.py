@@ -268,10 +268,12 @@ def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, afte
 
 
 _MEET = """
-UPDATE runs SET comparison_key = CASE WHEN key.canonical = 'unknown' THEN options_key
-  ELSE sha256(options_key || ' ' || key.canonical) END
+UPDATE runs SET comparison_key = CASE WHEN scorer_json IS NULL THEN key.own
+  ELSE sha256(key.own || ' scorer ' || (scorer_json ->> '$.sha256')) END
 FROM (
-  SELECT run_id AS id, coalesce(c.canonical, coalesce(task_revision_json ->> '$.digest', 'unknown')) AS canonical
+  SELECT run_id AS id,
+    coalesce(c.canonical, coalesce(task_revision_json ->> '$.digest', 'unknown')) AS canonical,
+    CASE WHEN canonical = 'unknown' THEN options_key ELSE sha256(options_key || ' ' || canonical) END AS own
   FROM runs r LEFT JOIN revision_classes c
     ON r.benchmark_id = c.benchmark_id AND coalesce(r.task_revision_json ->> '$.digest', 'unknown') = c.revision
   WHERE r.benchmark_id IN (SELECT benchmark_id FROM equivalences)

@@ -14,6 +14,7 @@ from ..scores.leaderboard import Score, Standing
 from ..scores.noise import Change, ChangedCell
 from ..scores.pass_k import PassRates
 from ..scores.prospects import Prospect
+from ..scores.rescored import Moved, Scorers
 from ..scores.uncertainty import Measured, uncertainty
 from .text import (
     Table,
@@ -97,6 +98,16 @@ def changes_table(cells: Iterable[ChangedCell]) -> Table:
         empty="benchmark agent model at before after delta".split(),
         right=("before", "after", "delta"),
         dispensable=("run", "agent", "runs", "unit", "options", "model"),
+    )
+
+
+def scorers_table(scorers: Scorers) -> Table:
+    """A line for each contender and task: the scores and ranks by both scorers."""
+    return _table(
+        map(_moved, scorers.rows),
+        empty="benchmark model before after delta rank moved".split(),
+        right=("before", "after", "delta"),
+        dispensable=("options", "unit", "agent", "model"),
     )
 
 
@@ -271,6 +282,22 @@ def _change(cell: ChangedCell, change: Change) -> dict[str, str]:
         "runs": f"{change.runs_before}, {change.runs_after}",
         "came with": "; ".join(f"{name}: {old} to {new}" for name, (old, new) in change.with_it.items()),
         "run": change.run_id,
+    }
+
+
+def _moved(row: Moved) -> dict[str, str]:
+    places = abs(row.moved)
+    return {
+        "benchmark": row.benchmark_id,
+        "options": format_options(row.task_options),
+        "agent": row.agent,
+        "model": f"{row.provider}:{row.model}",
+        "before": _estimate(row.before),
+        "after": _estimate(row.after),
+        "delta": format_signed(row.delta),
+        "unit": row.unit,
+        "rank": f"{row.rank_before} -> {row.rank_after}",
+        "moved": "" if not row.moved else f"up {places}" if row.moved > 0 else f"down {places}",
     }
 
 

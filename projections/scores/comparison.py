@@ -16,6 +16,7 @@ from .leaderboard import Score, score_of, telling_options
 from .means import mean
 from .power import smallest_detectable, tost
 from .recency import when
+from .rescored import scorer_difference
 from .revisions import revision_difference
 from .samples import SampleReader
 from .selection import Kind, Selection, contender_name
@@ -408,6 +409,8 @@ def _difference(a: _Key, before: Run, b: _Key, after: Run) -> str:
         names = sorted(options[a.task].keys() | options[b.task].keys())
         if not names and (parts := revision_difference(before.task_revision, after.task_revision)):
             return f"other task revisions: {parts}"
+        if not names and (scorers := scorer_difference(before.scorer, after.scorer)):
+            return f"other scorers: {scorers}"
         listed = ", ".join(f"{n}: {_shown(options[a.task], n)} and {_shown(options[b.task], n)}" for n in names)
         return f"other options ({listed})" if listed else "other options"
     if a.task.unit != b.task.unit:

@@ -35,16 +35,16 @@ def score_without(run: Run, workspace: Workspace, excluded: frozenset[str]) -> S
     before = frozenset(run.excluded)
     present = [row for row in recorded.rows if str(row["id"]) not in before]
     assert run.score is not None  # noqa: S101 - for the type checker: a run without a score is refused before
-    by_question = not _is_near(run.score, _mean_of_lines(present))
-    if by_question and not _is_near(run.score, _mean_of_questions(present)):
+    by_question = is_mean_of_questions(run, present)
+    if not by_question and not _is_near(run.score, mean_of_lines(present)):
         raise Refused(
             f"the score of {run.run_id} cannot be computed anew: it is {run.score:g}, but its samples average to "
-            f"{_mean_of_lines(present):g}"
+            f"{mean_of_lines(present):g}"
         )
     left = [row for row in recorded.rows if str(row["id"]) not in excluded]
     if not left:
         raise Refused(f"no sample of {run.run_id} would be left", "retract the run instead")
-    score = _mean_of_questions(left) if by_question else _mean_of_lines(left)
+    score = mean_of_questions(left) if by_question else mean_of_lines(left)
     counts_questions = run.samples == len(_questions(present)) != len(present)
     looked = look_at(left)
     counted = looked.clusters if looked.repeats_one_score else len(left)
@@ -66,15 +66,26 @@ def _refuse_unknown(run: Run, wanted: frozenset[str], known: dict[str, None]) ->
         raise Refused(f"the run {run.run_id} has no sample {named}{more}", hint)
 
 
+def is_mean_of_questions(run: Run, rows: Sequence[Json]) -> bool:
+    """Whether the score of a run is the mean of the means of its questions, and not that of all lines."""
+    return (
+        run.score is not None
+        and not _is_near(run.score, mean_of_lines(rows))
+        and _is_near(run.score, mean_of_questions(rows))
+    )
+
+
 def _is_near(score: float, computed: float) -> bool:
     return math.isclose(score, computed, rel_tol=_NEAR, abs_tol=_NEAR)
 
 
-def _mean_of_lines(rows: Sequence[Json]) -> float:
+def mean_of_lines(rows: Sequence[Json]) -> float:
+    """The mean of all samples; at least one."""
     return mean([row["score"] for row in rows])
 
 
-def _mean_of_questions(rows: Sequence[Json]) -> float:
+def mean_of_questions(rows: Sequence[Json]) -> float:
+    """The mean of the means of the questions; at least one."""
     return mean([mean(scores) for scores in _questions(rows).values()])
 
 

@@ -87,8 +87,10 @@ def across_revisions(selection: Selection, equivalences: Equivalences | None = N
 
     def key(run: Run) -> str:
         if equivalences is None:
-            return run.options_key or run.comparison_key
-        return fenced(run.options_key, equivalences.canonical(run.benchmark_id, run.revision))
+            return (
+                fenced(run.options_key, UNKNOWN_REVISION, run.later_scorer) if run.options_key else run.comparison_key
+            )
+        return fenced(run.options_key, equivalences.canonical(run.benchmark_id, run.revision), run.later_scorer)
 
     keys = {run.comparison_key: key(run) for run in selection.every()}
     tried: dict[AttemptKey, Sum] = {}

@@ -22,10 +22,12 @@ _STATEMENTS = (
 )
 DIGEST = "coalesce(task_revision_json ->> '$.digest', ?)"
 """The digest of a run's revision in SQL; its value is UNKNOWN_REVISION."""
-_KEYS = f"SELECT DISTINCT options_key, comparison_key, {DIGEST} FROM benchmark_runs WHERE benchmark_id = ?"  # noqa: S608
+SCORER = "scorer_json ->> '$.sha256'"
+"""The digest of the later scorer of a run's score in SQL; null if there is none."""
+_KEYS = f"SELECT DISTINCT options_key, comparison_key, {DIGEST}, {SCORER} FROM benchmark_runs WHERE benchmark_id = ?"  # noqa: S608
 _RUNS = (
     "SELECT run_id FROM benchmark_runs "  # noqa: S608 - our names
-    f"WHERE benchmark_id = ? AND options_key = ? AND comparison_key = ? AND {DIGEST} = ?"
+    f"WHERE benchmark_id = ? AND options_key = ? AND comparison_key = ? AND {DIGEST} = ? AND {SCORER} IS ?"
 )
 
 
@@ -37,13 +39,13 @@ def read_classes(connection: sqlite3.Connection, position: int = _MAX_POSITION) 
 
 def meeting(run: Run, classes: Classes) -> Run:
     """The run with the comparison key of its class; the same object if it has it."""
-    key = key_of(classes, run.benchmark_id, run.options_key, run.revision)
+    key = key_of(classes, run.benchmark_id, run.options_key, run.revision, run.later_scorer)
     return run if key == run.comparison_key else replace(run, comparison_key=key)
 
 
-def key_of(classes: Classes, benchmark_id: str, options_key: str, revision: str) -> str:
-    """The comparison key of runs with these options and this revision."""
-    return fenced(options_key, classes.get(benchmark_id, {}).get(revision, revision))
+def key_of(classes: Classes, benchmark_id: str, options_key: str, revision: str, scorer: str | None) -> str:
+    """The comparison key of runs with these options, this revision and this later scorer."""
+    return fenced(options_key, classes.get(benchmark_id, {}).get(revision, revision), scorer)
 
 
 def runs_to_rename(
@@ -51,10 +53,11 @@ def runs_to_rename(
 ) -> Iterator[tuple[str, tuple[object, ...]]]:
     """Conditions, from WHERE on, for the runs of these benchmarks that have another key, some at a time."""
     for benchmark_id in benchmarks:
-        for options_key, key, revision in connection.execute(_KEYS, (UNKNOWN_REVISION, benchmark_id)).fetchall():
-            if key == key_of(classes, benchmark_id, options_key, revision):
+        keys = connection.execute(_KEYS, (UNKNOWN_REVISION, benchmark_id)).fetchall()
+        for options_key, key, revision, scorer in keys:
+            if key == key_of(classes, benchmark_id, options_key, revision, scorer):
                 continue
-            values = (benchmark_id, options_key, key, UNKNOWN_REVISION, revision)
+            values = (benchmark_id, options_key, key, UNKNOWN_REVISION, revision, scorer)
             ids = [run_id for (run_id,) in connection.execute(_RUNS, values).fetchall()]
             for begin in range(0, len(ids), _AT_ONCE):
                 some = tuple(ids[begin : begin + _AT_ONCE])

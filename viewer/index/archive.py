@@ -23,7 +23,7 @@ from ...ledger.staleness import is_stale
 from ...ledger.storage.chain import GENESIS, BadLine
 from ...ledger.store import EventStore
 from ...projections.sqlite.database import State, open_current, open_sealed, read_runs, read_state
-from ...projections.sqlite.equivalence import DIGEST, key_of, meeting, read_classes
+from ...projections.sqlite.equivalence import DIGEST, SCORER, key_of, meeting, read_classes
 from ...projections.sqlite.keeping import Notice, ProjectionError, Seal
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
@@ -352,12 +352,12 @@ class Archive:
 def _keys_then(connection: sqlite3.Connection, then: Classes) -> dict[str, str]:
     """The comparison keys of the runs of benchmarks whose equivalent revisions are others now, by these classes."""
     now = read_classes(connection)
-    query = f"SELECT run_id, options_key, {DIGEST} FROM benchmark_runs WHERE benchmark_id = ?"  # noqa: S608
+    query = f"SELECT run_id, options_key, {DIGEST}, {SCORER} FROM benchmark_runs WHERE benchmark_id = ?"  # noqa: S608
     return {
-        run_id: key_of(then, benchmark_id, options_key, revision)
+        run_id: key_of(then, benchmark_id, options_key, revision, scorer)
         for benchmark_id in now | then
         if now.get(benchmark_id) != then.get(benchmark_id)
-        for run_id, options_key, revision in connection.execute(query, (UNKNOWN_REVISION, benchmark_id))
+        for run_id, options_key, revision, scorer in connection.execute(query, (UNKNOWN_REVISION, benchmark_id))
     }
 
 

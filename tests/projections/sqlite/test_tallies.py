@@ -127,7 +127,12 @@ def lives(draw, histories, upward):
     )
     others = st.one_of(failed, failed, recovered, st.just(Heartbeat()))
     late = st.builds(histories.finished, **outcome, late=st.just(True))
-    more = mostly(Retracted(author="a", reason="wrong"), Annotated(author="a", note="n")) | late | st.just(None)
+    more = (
+        mostly(Retracted(author="a", reason="wrong"), Annotated(author="a", note="n"))
+        | late
+        | st.just(None)
+        | histories.rescored()
+    )
     if draw(st.integers(0, 5)) == 5:
         return draw(st.tuples(imported, more))
     return draw(st.tuples(started, finished if draw(st.integers(0, 5)) else others, more, st.just(None) | more))
@@ -216,7 +221,7 @@ def test_tallies_are_those_of_all_runs_wherever_the_tables_caught_up(histories, 
             equivalences = Equivalences(store)
             for run in read_runs(connection):
                 revision = equivalences.canonical(run.benchmark_id, run.revision)
-                assert run.comparison_key == fenced(run.options_key, revision)
+                assert run.comparison_key == fenced(run.options_key, revision, run.later_scorer)
             rebuild(built := database.with_name("built.sqlite"), store)
             with open_readonly(built) as other:
                 assert list(connection.iterdump()) == list(other.iterdump())
