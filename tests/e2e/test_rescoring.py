@@ -155,7 +155,8 @@ def test_a_new_result_section_reads_the_stored_results(root, tmp_path):
     manifest.write_text(
         'id = "quiz"\nname = "Quiz"\ndirectory = "quiz"\n'
         '[run]\nargv = ["true"]\n'
-        '[result]\nfiles = ["result.json"]\nscore = "score"\nout_of = "`2`"\nunit = "halves"\nhigher_is_better = false\n'
+        '[result]\nfiles = ["result.json"]\nscore = "score"\nout_of = "`2`"\nunit = "halves"\n'
+        "higher_is_better = false\n"
     )
     said = command(root, "rescore", "quiz", "--with", str(manifest))
     assert "quiz.toml" in said and "2 rescored" in said
