@@ -31,6 +31,7 @@ from .resources.board import ByContender
 from .resources.campaigns import Campaigns, OneCampaign
 from .resources.charts import ChartFile, Charts
 from .resources.compare import Compare
+from .resources.corrections import Corrections, OpenLedger, Writing
 from .resources.dataset import ViewerData
 from .resources.heat_map import BenchmarkSamples
 from .resources.high_scores import HighScores
@@ -63,12 +64,14 @@ def create_app(
     closing: threading.Event | None = None,
     eager: bool = False,
     notice: Notice | None = None,
+    open_ledger: OpenLedger | None = None,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """The application. It answers under the names in `hosts`; with a `token`, only to clients that have it.
 
     At most `max_streams` streams hold a thread at a time; they end when `closing` is set. If it is `eager`, a thread
     reads the history at once, and not with the first request. `notice` is called with what another program has changed
-    in the projection.
+    in the projection. With `open_ledger`, visitors who have the token, or whom a trusted proxy names, may write
+    corrections.
     """
     archive = Archive(workspace if isinstance(workspace, Workspace) else Workspace(workspace), store, notice)
     site = site_of(archive, closing or threading.Event())
@@ -87,7 +90,12 @@ def create_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     charts = Charts()
-    routes = [*_routes(site, max_streams), Route("/api/charts", charts)]
+    routes = [
+        *_routes(site, max_streams),
+        Route("/api/corrections", Writing(open_ledger, has_token=token is not None)),
+        Route("/api/runs/{run_id}/corrections", Corrections(site, open_ledger, has_token=token is not None)),
+        Route("/api/charts", charts),
+    ]
     for route in [*routes, Route("/api/openapi.json", Description(routes))]:
         app.add_route(template(route.path), route.resource)
     app.add_route("/health", Health())

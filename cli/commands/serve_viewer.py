@@ -44,7 +44,7 @@ def command(
     user_header: str | None,
     token_file: str | None,
 ) -> None:
-    """Serve the viewer until Ctrl-C. It is read-only.
+    """Serve the viewer until Ctrl-C. It reads; visitors who need a token may also write corrections of runs.
 
     If it listens on an address that other machines can reach, the printed URL contains a token that visitors need.
     Users whom a trusted proxy names with --user-header need none.
@@ -63,6 +63,7 @@ def command(
             proxy=proxy_of(trusted_proxy, prefix, user_header),
             token=token,
             notice=note,
+            open_ledger=lambda: place.ledger(place.store())[0],
             # A token from a file is known to its users, and does not belong into the log of a service.
             on_ready=lambda url: print(
                 f"the viewer is at {url.partition('?')[0] if token else url} (Ctrl-C stops it)", flush=True

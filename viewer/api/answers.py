@@ -16,7 +16,7 @@ from ..index.archive import Archive, Head, View
 
 _DETAILS = {
     404: "unknown address; /api/openapi.json describes the API",
-    405: "the viewer is read-only: it answers GET and HEAD",
+    405: "this address answers GET and HEAD only",
 }
 _GZIP_FROM_BYTES = 1024
 _MAX_REMEMBERED_BYTES = 8 * 1024 * 1024

@@ -71,7 +71,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "Benchmark Orchestrator viewer",
             "version": "1",
-            "description": "Reads the ledger's history. All requests are read-only.",
+            "description": "Reads the ledger's history. Only corrections of runs are written.",
         },
         "paths": {re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path): _path(route, schema_of) for route in routes},
         "components": {

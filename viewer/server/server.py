@@ -15,6 +15,7 @@ from ...projections.sqlite.keeping import Notice
 from ...projections.workspace import Workspace
 from ..api.guard import LOOPBACK
 from ..app import create_app
+from ..resources.corrections import OpenLedger
 from .listening import PortInUse as PortInUse
 from .listening import ViewerError as ViewerError
 from .listening import ended_by_signals, listen
@@ -38,12 +39,15 @@ def serve(
     token: str | None = None,
     threads: int = THREADS,
     notice: Notice | None = None,
+    open_ledger: OpenLedger | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `on_ready` is called with the URL. Port 0 takes any free one.
 
     On an address that others can reach, visitors need the token in that URL: `token`, or else a random one.
     `allowed_hosts` are more names under which the page may be visited, such as that of a `proxy`; whom a trusted proxy
-    names needs no token. `notice`: as in `create_app`. Raises PortInUse, and ViewerError if the address cannot be used.
+    names needs no token. `notice` and `open_ledger`: as in `create_app`.
+
+    Raises PortInUse, and ViewerError if the address cannot be used.
     """
     from .channels import create_limited_server
 
@@ -63,6 +67,7 @@ def serve(
             closing=closing,
             eager=True,
             notice=notice,
+            open_ledger=open_ledger,
         )
         server = create_limited_server(behind(proxy, app), listening, threads)
         shown = f"[{host}]" if ":" in host else host

@@ -3,6 +3,7 @@
 import { hash, heatMapLink } from "./address.js";
 import { get, runPath } from "./api.js";
 import { ArtifactsPanel } from "./artifacts-panel.js";
+import { correctionsPanel } from "./corrections.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
 import { benchmarkName, duration, sureness, unitText } from "./format.js";
@@ -16,7 +17,6 @@ import {
   errorPanel,
   factsPanel,
   metricsPanel,
-  notesPanel,
   provenanceLine,
   provenancePanel,
 } from "./run-panels.js";
@@ -73,6 +73,7 @@ export function show(main, { id, query }, context) {
   const trajectories = trajectoriesPanel(runId, path, signal);
   const artifacts = new ArtifactsPanel(path, signal);
   const timeline = new Timeline();
+  const corrections = correctionsPanel(path, () => void load());
   const [head, top, left, right, chart, place] = [h("div"), h("div"), h("div"), h("div"), h("div"), h("div")];
   top.className = "run-top";
   const columns = h("div", { class: "columns" }, left, right);
@@ -110,6 +111,7 @@ export function show(main, { id, query }, context) {
     files.hidden = ledger.asOf === null;
     context.title(`${about.run.benchmark_id} · ${about.run.run_id}`);
     timeline.draw(/** @type {any} */ (events).value.events);
+    await corrections.draw(about.run, /** @type {any} */ (events).value.events, ledger.asOf !== null);
     drawPanels(about);
     if (before?.status !== about.run.status) {
       const shown = [loadSamples(), trajectories.load(), artifacts.load(), drawHistory(about.run)];
@@ -163,7 +165,7 @@ export function show(main, { id, query }, context) {
     ]);
     keep(top, [
       ["error", [shown.error, shown.retracted], () => errorPanel(shown)],
-      ["notes", shown.annotations, () => notesPanel(shown)],
+      ["corrections", null, () => corrections.element],
       ["samples", null, () => samplesPanel],
       ["trajectories", null, () => trajectories.element],
     ]);
@@ -197,7 +199,7 @@ export function show(main, { id, query }, context) {
     }
   }
 
-  follow(place, {
+  const load = follow(place, {
     path,
     what: "This run",
     draw,

@@ -29,23 +29,6 @@ export function errorPanel(run) {
   );
 }
 
-/** @param {Run} run */
-export function notesPanel(run) {
-  if (!run.annotations.length) return null;
-  const notes = run.annotations.map((/** @type {Run} */ { author, note, tags }) =>
-    h(
-      "li",
-      {},
-      h("strong", {}, author),
-      " ",
-      note,
-      " ",
-      (tags ?? []).map((/** @type {string} */ tag) => h("span", { class: "mark" }, tag)),
-    ),
-  );
-  return panel("Notes", h("ul", { class: "plain" }, notes));
-}
-
 /** @param {Run} run @param {Run} standing */
 export function metricsPanel(run, standing) {
   const { cost_usd: _, price, ...used } = run.usage ?? {};

@@ -62,6 +62,9 @@ function gist({ type, data }) {
     annotated: () => `${data.author}: ${data.note}`,
     retracted: () => `${data.author}: ${data.reason}`,
     reinstated: () => `${data.author}: ${data.reason}`,
+    samples_excluded: () => `${data.author}: ${data.reason}`,
+    samples_included: () => `${data.author}: ${data.reason}`,
+    rescored: () => `${data.author}: ${data.scorer.name}`,
     cancel_requested: () => [data.author, data.reason].filter(Boolean).join(": "),
     heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
   };
