@@ -31,7 +31,8 @@ function mayWrite() {
 export function correctionsPanel(path, changed) {
   const list = h("ul", { class: "plain corrections" });
   const button = /** @type {HTMLButtonElement} */ (h("button", { type: "button", hidden: true }, "Correct…"));
-  const element = panel("Corrections", [list, button]);
+  const first = h("p", { class: "quiet", hidden: true });
+  const element = panel("Corrections", [first, list, button]);
   element.hidden = true;
   /** @type {Run} */
   let run = {};
@@ -43,6 +44,8 @@ export function correctionsPanel(path, changed) {
       run = shown;
       const corrections = events.filter((event) => TYPES.has(event.type));
       list.replaceChildren(...corrections.map(correction));
+      first.hidden = shown.original_score === null || shown.original_score === undefined;
+      first.textContent = `The score was recorded as ${score(shown.original_score)}, and is ${score(shown.score)} now.`;
       const may = !isPast && shown.status !== "running" && (await mayWrite()).may_write;
       button.hidden = !may;
       element.hidden = !may && !corrections.length;
@@ -179,7 +182,10 @@ function body(given) {
 }
 
 /** @param {string} name @param {HTMLElement} input */
-const field = (name, input) => h("label", { class: "field" }, h("span", {}, name), input);
+function field(name, input) {
+  input.id = `correct-${input.getAttribute("name")}`;
+  return h("div", { class: "field" }, h("label", { for: input.id }, name), input);
+}
 
 const KEY = "benchmarks-author";
 
