@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus, urlencode
 
 import falcon.testing
 import msgspec
@@ -18,11 +19,14 @@ from ..projections.render.chart_bundle import chart_bundle
 from ..projections.sqlite.keeping import ProjectionError
 from .api.parameters import MAX_TEXT
 from .app import create_app
+from .index.proof import ChainProof
 
 _PAGE = Path(__file__).with_name("page")
 _ROWS_AT_ONCE = 1000
 _DAYS = (1, 7, 30, 365)
-_IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+)\.js"')
+_CAMPAIGNS = 50
+_COMPARED = 6
+_IMPORT = re.compile(r'(\bfrom |\bimport |\bimport\()"\./([\w-]+)\.js"')
 _STYLESHEET = re.compile(r'<link rel="stylesheet" href="css/([\w-]+\.css)">\n')
 
 
@@ -78,10 +82,15 @@ class _Asked:
 
     def answers(self, benchmarks: Iterable[str]) -> Iterable[tuple[str, Any]]:
         """Addresses with their answers, as the page asks for them."""
-        for path in ("/api/leaderboard", "/api/benchmarks", "/api/high-scores", "/api/ledger"):
+        for path in ("/api/leaderboard", "/api/benchmarks", "/api/high-scores", "/api/ledger", "/api/board"):
             yield path, self.get(path)
+        yield "/api/board?runs=repeats", self.get("/api/board", runs="repeats")
         for days in _DAYS:
-            yield f"/api/overview?days={days}", self.get("/api/overview", days=days)
+            for path in ("/api/overview", "/api/leaders", "/api/attention", "/api/timeline"):
+                yield f"{path}?days={days}", self.get(path, days=days)
+        yield from self._campaigns()
+        yield "/api/integrity", self.proven("/api/integrity")
+        yield from self._comparisons()
         for benchmark in benchmarks:
             path = f"/api/benchmarks/{_part(benchmark)}"
             history = self.get(path)
@@ -90,6 +99,38 @@ class _Asked:
                 key = task["comparison_key"]
                 if len(key) <= MAX_TEXT:
                     yield f"{path}?task={_part(key)}", self.get(path, task=key)
+
+    def proven(self, path: str) -> Any:
+        """An answer after the whole chain was proven: without a server, no thread does that in the background."""
+        proof = ChainProof(self._store)
+        while proof.step():
+            pass
+        found = self.get(path)
+        return {
+            **found,
+            "state": proof.state(found["head"]["position"], len(found["problems"])),
+            "proven": proof.position,
+            "damage": proof.damage,
+        }
+
+    def _campaigns(self) -> Iterable[tuple[str, Any]]:
+        listed = self.get("/api/campaigns", limit=_CAMPAIGNS)
+        yield "/api/campaigns", listed
+        for one in listed["campaigns"]:
+            path = f"/api/campaigns/{_part(one['run_group_id'])}"
+            yield path, self.get(path)
+
+    def _comparisons(self) -> Iterable[tuple[str, Any]]:
+        """Each model with each other, and each agent, if there are not too many."""
+        board = self.get("/api/board")["contenders"]
+        for kind in ("model", "agent"):
+            names = sorted({one[kind] for one in board})
+            if len(names) <= _COMPARED:
+                for a, b in itertools.permutations(names, 2):
+                    sides = [f"{kind}:{a}", f"{kind}:{b}"]
+                    found = self._client.simulate_get("/api/compare", params={"of": sides})
+                    if found.status_code == 200:
+                        yield f"/api/compare?{urlencode({'of': sides}, doseq=True, quote_via=quote_plus)}", found.json
 
 
 def _part(name: str) -> str:

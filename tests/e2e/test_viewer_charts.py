@@ -1,4 +1,4 @@
-"""Pages that compare scores, in a real browser: the matrix, one benchmark, comparisons, questions in SQL."""
+"""Pages that compare scores, in a real browser: the leaderboard, one benchmark, comparisons, questions in SQL."""
 
 from __future__ import annotations
 
@@ -66,10 +66,15 @@ def test_one_file_holds_the_page_with_its_data(scores, live, bench, tmp_path):
     expect(page.locator(".intro")).to_contain_text("3 of 18")
     page.locator("tbody a").first.click()
     expect(page.locator(".timeline")).to_contain_text("finished")
-    page.get_by_role("link", name="Benchmarks", exact=True).click()
-    page.get_by_role("link", name="recall").click()
+    page.get_by_role("link", name="Leaderboard", exact=True).click()
+    page.get_by_role("link", name="ratio").click()
     expect(page.locator(".canvas svg .mark-symbol path").first).to_be_visible()
-    assert page.get_by_role("link", name="SQL").count() == 0, "what only a server can do is not offered"
+    page.get_by_role("link", name="SQL", exact=True).click()
+    expect(page.locator("main")).to_contain_text("Queries need the viewer's server")
+    page.get_by_role("link", name="Integrity", exact=True).click()
+    expect(page.locator(".proof")).to_contain_text("The chain is proven")
+    page.evaluate("location.hash = '#/compare?of=model%3Asmall&of=model%3Alarge'")
+    expect(page.get_by_role("row", name=re.compile("recall"))).to_contain_text("+0.400 better")
 
 
 def is_wrong(message):
@@ -77,19 +82,16 @@ def is_wrong(message):
     return message.type in ("error", "warning") and "400 (Bad Request)" not in message.text
 
 
-def test_the_matrix_shows_the_best_contender_in_either_direction(scores):
+def test_the_leaderboard_shows_the_best_contender_in_either_direction(scores):
     page, url = scores
     page.goto(url + "#/benchmarks")
-    recall = page.get_by_role("row", name=re.compile("recall"))
-    speed = page.get_by_role("row", name=re.compile("speed"))
-    expect(recall.locator(".shade-5")).to_contain_text("0.720")
-    expect(recall.locator(".shade-5")).to_contain_text("★")
-    expect(speed.locator(".shade-5")).to_contain_text("0.320")
-    expect(speed.locator(".shade-5")).to_contain_text("−0.480 vs published")
-    page.get_by_role("button", name="by agent").click()
-    expect(page.get_by_role("columnheader", name="bare-model")).to_be_visible()
-    assert "by=agent" in page.url
-    page.get_by_role("link", name="recall").click()
+    large = page.get_by_role("row", name=re.compile("large"))
+    small = page.get_by_role("row", name=re.compile("small"))
+    expect(large.locator("a.tied")).to_have_text(re.compile("^0.730"))
+    expect(small.locator("a.tied")).to_have_text(re.compile("^0.330"))
+    large.locator("a.tied").focus()
+    expect(page.locator(".tip-text")).to_contain_text("the best")
+    page.get_by_role("link", name="ratio").click()
     page.wait_for_url(re.compile("#/benchmarks/recall"))
 
 
@@ -99,7 +101,7 @@ def test_one_benchmark_has_its_history_as_a_chart(scores):
     chart = page.get_by_role("img", name=re.compile("9 scores of recall, from 0.310 to 0.730"))
     expect(chart.locator("svg .mark-symbol path").first).to_be_visible(timeout=20_000)
     expect(page.locator(".standing-tiles")).to_contain_text("Paper")
-    expect(page.get_by_role("row", name=re.compile("large"))).to_contain_text("0.720 ± 0.006")
+    expect(page.get_by_role("row", name=re.compile("large"))).to_contain_text("0.730 ± 0.010")
     before = chart.locator("svg").get_attribute("width")
     page.set_viewport_size({"width": 700, "height": 900})
     expect(chart.locator("svg")).not_to_have_attribute("width", before)
@@ -170,14 +172,14 @@ def test_a_question_is_answered_as_a_table_and_as_a_chart(scores):
     assert page.get_by_label("SQL").input_value().endswith("is_record")
 
 
-def test_the_spread_keeps_the_providers_of_one_model_apart(live, histories):
+def test_the_providers_of_one_model_are_kept_apart(live, histories):
     page, url, _, store = live
     for number in range(4):
         start = histories.started(provider=["groq", "local"][number // 2], model="one")
         events = [NewEvent(f"run_{number}", start), NewEvent(f"run_{number}", histories.finished(number / 10))]
         histories.append_anyway(store, events)
     page.goto(url + "#/benchmarks/b")
-    spread = page.get_by_role("region", name="Distribution by model")
-    expect(spread).to_contain_text("groq:one")
-    expect(spread).to_contain_text("local:one")
-    expect(page.locator("main svg").get_by_text("bare-model · groq:one")).to_be_visible()
+    contenders = page.get_by_role("region", name="Contenders")
+    expect(contenders.locator("tbody tr")).to_have_count(2)
+    for provider in ("groq", "local"):
+        expect(contenders.get_by_text(f"bare-model · {provider}")).to_be_visible()

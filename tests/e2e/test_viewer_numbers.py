@@ -33,34 +33,31 @@ def publish(store, histories, benchmark_id, value, unit="ratio"):
     histories.append_anyway(store, [NewEvent(benchmark_id, published)])
 
 
-def test_every_score_of_the_matrix_names_its_agent_and_its_model(live, add):
+def test_every_score_of_the_leaderboard_names_its_agent_and_its_model(live, add):
     page, url, _, _ = live
     for agent, score in (("mini-swe", 0.58), ("openhands", 0.62)):
         for model in ("small", "large"):
             add(f"run_{agent}_{model}", score, agent=agent, model=model, provider="local")
     page.goto(url + "#/benchmarks")
-    for columns, heading, others in (
-        ("by model", "local:small", ["mini-swe", "openhands"]),
-        ("by agent", "openhands", ["local:large", "local:small"]),
-    ):
-        page.get_by_role("button", name=columns).click()
-        expect(page.get_by_role("columnheader", name=heading)).to_be_visible()
-        assert page.locator("td.cells").first.locator(".other").all_inner_texts() == others
-    page.get_by_role("button", name="by model").click()
-    cell = page.locator("td.cells").first
-    assert cell.locator(".value").all_inner_texts() == ["0.580", "0.620"], "no agent stands for another"
+    for agent, score in (("mini-swe", "0.580"), ("openhands", "0.620")):
+        for model in ("small", "large"):
+            row = page.get_by_role("row", name=f"{model} {agent} · local")
+            expect(row.locator(".value")).to_have_text(re.compile(f"^{score}"))
+    expect(page.locator("table.leaderboard tbody tr")).to_have_count(4)
 
 
 def test_the_facts_of_a_score_need_no_mouse(live, add):
     page, url, _, _ = live
     add("run_a", 0.5, end={"stderr": 0.02, "samples": 50})
     page.goto(url + "#/benchmarks")
-    fact = page.locator("td.cells .fact").first
-    expect(fact).to_be_hidden()
-    page.get_by_role("button", name="Details").press("Enter")
-    expect(fact).to_contain_text("rank 1 · 1 run · 95% interval [0.460, 0.540] from samples")
-    page.reload()
-    expect(fact).to_be_visible()
+    page.locator("td.score .value").focus()
+    fact = page.locator(".tip-text")
+    expect(fact).to_contain_text("0.500 ± 0.020 · 95% interval [0.460, 0.540] from samples")
+    expect(fact).to_contain_text("one run · 50 samples")
+    page.keyboard.press("Escape")
+    expect(fact).to_have_count(0)
+    page.get_by_role("button", name="How to read it").click()
+    expect(fact).to_contain_text("Bold: the best")
 
 
 def test_scores_that_agree_by_chance_have_no_error_of_zero(live, add):
@@ -69,7 +66,7 @@ def test_scores_that_agree_by_chance_have_no_error_of_zero(live, add):
     for repeat in (1, 2, 3):
         add(f"run_{repeat}", 0.875, benchmark_id="agree", extra_config={"repeat": repeat})
     for address, ready in (
-        ("#/benchmarks", "td.cells"),
+        ("#/benchmarks", "td.score"),
         ("#/runs", "tr[data-run]"),
         ("#/benchmarks/agree", "td.number"),
     ):
@@ -246,13 +243,18 @@ def test_a_ledger_that_was_changed_looks_so_on_every_page(browser, serving, tmp_
     store.close()
     with serving(workspace.root) as url, browser.new_page() as page:
         page.goto(url)
-        page.wait_for_selector(".tile")
+        page.wait_for_selector("table.recent")
         page.wait_for_function("async () => (await (await fetch('/api/ledger')).json()).proven === 2")
         expect(page.locator("#notice")).to_be_hidden()
+        expect(page.locator("#head")).to_have_attribute("data-proof", "proven")
     [segment] = workspace.ledger.glob("*.jsonl")
     segment.write_bytes(segment.read_bytes().replace(b'"score":0.942', b'"score":0.992'))
     with serving(workspace.root) as url, browser.new_page() as page:
-        for address in ("#/", "#/runs", "#/benchmarks"):
+        for address in ("#/", "#/runs", "#/leaderboard", "#/campaigns"):
             page.goto(url + address)
             expect(page.locator("#notice")).to_contain_text("event 2: its hash does not match its bytes")
-            expect(page.locator("#head")).to_have_class(re.compile("damaged"))
+            expect(page.locator("#head")).to_have_attribute("data-proof", "damaged")
+        page.goto(url + "?as_of=1#/runs")
+        expect(page.locator("#head")).to_have_attribute("data-proof", "damaged")
+        page.goto(url + "#/integrity")
+        expect(page.locator(".proof")).to_contain_text("The ledger is not sound")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
-import benchmarks.viewer
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -19,18 +16,21 @@ pytestmark = pytest.mark.browser
 
 MAX_BYTES = 300_000
 PAGES = (
-    ("#/", ".tile"),
+    ("#/", ".lanes-chart"),
     ("#/runs?status=failed&sort=model,-score", "tr[data-run]"),
     ("#/runs?q=nothing+at+all", ".message"),
     ("#/runs/run_full", "tr[data-line]"),
     ("#/runs/run_014", ".history"),
     ("#/runs/run_live", ".provenance"),
-    ("#/benchmarks", "main table"),
+    ("#/leaderboard", "main table"),
+    ("#/leaderboard?view=time", "main h2"),
+    ("#/campaigns", "main .message"),
+    ("#/integrity", ".tiles"),
     ("#/benchmarks/suite_1", "main table"),
     ("#/compare", "main h1"),
     ("#/ask", "main h1"),
     ("#/runs/run_nobody", ".message"),
-    ("?as_of=100#/", ".tile"),
+    ("?as_of=100#/", ".lanes-chart"),
     ("#/nowhere", ".message"),
 )
 VIEWS = [{"width": 1280, "scheme": "light"}, {"width": 400, "scheme": "dark"}]
@@ -64,6 +64,22 @@ def test_the_page_with_its_scripts_is_small():
     here = Path(benchmarks.viewer.__file__).with_name("page")
     files = [here / "index.html", *here.glob("css/*.css"), *here.glob("js/**/*.js")]
     assert sum(len(pack(file.read_bytes()) or file.read_bytes()) for file in files) < MAX_BYTES
+
+
+@pytest.mark.parametrize("address", ["#/", "#/leaderboard", "#/runs", "#/runs/run_full", "#/compare", "#/integrity"])
+def test_a_page_with_its_scripts_is_small(browser, url, address):
+    """What a first visit loads, before compression. Scripts are loaded with the page that needs them."""
+    with browser.new_page() as page:
+        sizes = {}
+        page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}) if is_own(answer) else None)
+        page.goto(url + address)
+        page.wait_for_selector(".loading", state="detached")
+        page.wait_for_load_state("load")
+        assert 50_000 < sum(sizes.values()) < MAX_BYTES
+
+
+def is_own(answer):
+    return answer.ok and "/api/" not in answer.url and "/charts/" not in answer.url
 
 
 def test_the_theme_can_be_changed_and_is_remembered(page):
@@ -102,10 +118,10 @@ def test_the_token_does_not_stay_in_the_address(browser, serving, root):
     with serving(root, "--host", "127.0.0.2", "--port", "0") as url, browser.new_page() as page:
         assert "token=" in url
         page.goto(url)
-        page.wait_for_selector(".tile")
+        page.wait_for_selector("table.recent")
         assert "token" not in page.url
         page.reload()
-        page.wait_for_selector(".tile")
+        page.wait_for_selector("table.recent")
 
 
 @pytest.mark.parametrize("address", ["#/", "#/runs"])
@@ -115,7 +131,7 @@ def test_while_the_server_is_away_the_page_stays_and_says_so(browser, serving, t
     histories.append_anyway(store, [NewEvent("run_1", histories.started(owner=this_process()))])
     with browser.new_page() as page:
         page.clock.install()
-        running = page.locator("main .status.running").first
+        running = page.locator("main .dot.live").first
         with serving(workspace.root) as url:
             page.goto(url + address)
             running.wait_for()
@@ -154,10 +170,13 @@ def test_long_names_fit_into_every_page(browser, serving, tmp_path, histories, w
         events += [NewEvent(name, start), NewEvent(name, histories.finished(score, stderr=0.1, unit="%"))]
     histories.append_anyway(store, events)
     addresses = [
-        ("#/", ".entry"),
+        ("#/", "table.recent"),
         ("#/runs", "tr[data-run]"),
         (f"#/runs/{names[0]}", ".provenance"),
-        ("#/benchmarks", "main table"),
+        ("#/leaderboard", "main table"),
+        ("#/leaderboard?view=time", "main h2"),
+        ("#/campaigns", "main .message"),
+        ("#/integrity", ".tiles"),
         (f"#/benchmarks/{long}", "main table"),
         ("#/compare?" + "&".join(f"of={name}" for name in names), ".tile"),
         ("#/compare?" + "&".join(f"of={name}" for name in names[:2]), ".tile"),

@@ -66,7 +66,9 @@ def test_the_shift_key_adds_a_second_key(page):
     assert page.locator("[data-sort=score] .arrow").inner_text() == "↓2"
 
 
-def test_differences_are_shown_with_a_sign(page):
+def test_differences_are_shown_with_a_sign(page, url):
+    page.goto(url + "#/runs?columns=score,delta")
+    page.wait_for_selector("td.c-delta")
     assert {text[:1] for text in column(page, "delta")} == {"+", "−", ""}
     assert page.locator(".c-delta .worse").count() == 0, "a difference that was not tested has no colour"
     assert "±" in column(page, "score")[5]
@@ -131,7 +133,7 @@ def test_filtered_runs_can_be_downloaded(page):
 def test_text_from_the_ledger_is_never_markup(page):
     page.get_by_role("searchbox").fill("run_full")
     expect(page.locator(ROWS)).to_have_count(1)
-    assert column(page, "model") == ['local:<img src=x onerror="window.hacked=1">']
+    assert column(page, "model") == ['<img src=x onerror="window.hacked=1"> local']
     assert page.locator("tbody img").count() == 0
     assert page.locator("tbody .mark").inner_text() == "synthetic"
 
@@ -172,7 +174,7 @@ def test_a_selection_in_the_table_survives_its_refresh(live, histories):
     ends = [NewEvent(f"run_{number:02d}", histories.finished(0.5)) for number in range(60)]
     add(store, [*ends, NewEvent("run_new", histories.started())])
     expect(page.locator(".intro")).to_contain_text("61 runs")
-    page.wait_for_selector("tr.chosen .status-mark")
+    page.wait_for_selector("tr.chosen .dot.good")
     assert page.evaluate("document.activeElement.closest('tr').dataset.run") == chosen == "run_19"
     assert page.evaluate(where) == pytest.approx(top, abs=1), "a new row above moved what somebody reads"
 

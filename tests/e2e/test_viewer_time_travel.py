@@ -20,7 +20,7 @@ def test_every_page_shows_the_past_until_the_reader_returns(page):
     expect(page.locator("time-travel")).to_contain_text("event 100 of 264")
     assert page.evaluate("document.documentElement.hasAttribute('data-past')")
     expect(page.locator("#head")).to_have_attribute("data-state", "past")
-    page.get_by_role("link", name="Overview", exact=True).click()
+    page.get_by_role("link", name="Start", exact=True).click()
     expect(page.locator(".intro")).to_contain_text("50 runs of")
     assert "as_of=100" in page.url
     page.reload()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from benchmarks.viewer.resources.query import EXAMPLES
+from benchmarks.viewer.resources.examples import EXAMPLES
 
 
 def ask(client, sql, **more):
@@ -52,5 +52,6 @@ def test_every_view_and_every_example_has_a_result(client, add):
     told = client.simulate_get("/api/query/views").json
     assert {"runs", "score_history", "leaderboard"} <= {view["name"] for view in told["views"]}
     assert len(told["examples"]) == len(EXAMPLES)
-    for example in told["examples"]:
-        assert ask(client, example["sql"]).status_code == 200, example["title"]
+    # As one query: each starts a process of its own. On four runs they may have no rows, but all are understood.
+    together = " UNION ALL ".join(f"SELECT count(*) FROM ({example['sql']})" for example in told["examples"])
+    assert ask(client, together).status_code == 200

@@ -65,10 +65,11 @@ class View(msgspec.Struct, frozen=True):
     stale: frozenset[str] = frozenset()
 
     def marked(self, rows: Sequence[RunRow]) -> list[RunRow]:
-        """The rows; stale ones are marked."""
+        """The rows beside their previous scores; stale ones are marked."""
+        beside = map(self.table.scoreboard.beside_previous, rows)
         if not self.stale:
-            return list(rows)
-        return [msgspec.structs.replace(row, stale=True) if row.run_id in self.stale else row for row in rows]
+            return list(beside)
+        return [msgspec.structs.replace(row, stale=True) if row.run_id in self.stale else row for row in beside]
 
 
 class NoSuchMoment(ValueError):

@@ -30,7 +30,8 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     the ledger closed this run, itself included, `previous_best` the one before it; both are None for a run that counts
     in no record. A negative `delta_to_best` is better if `higher_is_better` is false. `chance` is the score of
     guessing, if the run reported it, and `tags` are those of its annotations, of which there are
-    `remarks`.
+    `remarks`. `previous_score` is that of the same work in the campaign before, and `previous_differs`: the score is
+    away from it by more than twice the standard error of the difference. A list has them, an index has not.
     """
 
     run_id: str
@@ -81,6 +82,8 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     chance: float | None = None
     tags: list[str] = []
     remarks: int = 0
+    previous_score: float | None = None
+    previous_differs: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -177,7 +180,8 @@ def read_rows(connection: sqlite3.Connection, where: str = "", values: Sequence[
         annotations = list(map(annotated, columns["tags"]))
         columns["tags"] = [tags for tags, _ in annotations]
         columns["remarks"] = [number for _, number in annotations]
-        columns["stale"] = [False] * len(some)
+        columns["stale"] = columns["previous_differs"] = [False] * len(some)
+        columns["previous_score"] = [None] * len(some)
         yield from map(RunRow, *(columns[name] for name in FIELDS))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -127,6 +129,19 @@ class Scoreboard:
         """The score of each contender on each task that it has run."""
         self.bring_up()
         return self.scores.values()
+
+    def beside_previous(self, row: RunRow) -> RunRow:
+        """The row with the score of the same work in the campaign before."""
+        work = work_of(row)
+        if work is None or not row.counts:
+            return row
+        numbers = self.works.members.get(work, ())
+        for place in range(bisect_left(numbers, row.moment, key=lambda number: self._rows[number].moment) - 1, -1, -1):
+            other = self._rows[numbers[place]]
+            if other.counts and other.run_group_id != row.run_group_id and other.score is not None:
+                delta, noise = (row.score or 0.0) - other.score, math.hypot(row.stderr or 0.0, other.stderr or 0.0)
+                return replace(row, previous_score=other.score, previous_differs=0 < 2 * noise < abs(delta))
+        return row
 
     def drop(self, work: Work) -> Drop | None:
         """What a contender scored last on a task, and the level before it dropped; None for a single campaign."""

@@ -13,6 +13,7 @@ from ..api.answers import answer
 from ..api.parameters import Form
 from ..api.site import Site
 from ..index.archive import Head
+from .examples import EXAMPLES, Example, saved_queries
 
 _AT_ONCE = 2
 _SECONDS = 20.0
@@ -123,34 +124,11 @@ class QueryView(msgspec.Struct, frozen=True):
     columns: list[QueryColumn]
 
 
-class Example(msgspec.Struct, frozen=True):
-    """An example of a query."""
-
-    title: str
-    sql: str
-
-
 class ViewList(msgspec.Struct, frozen=True):
-    """The views, and examples."""
+    """The views, and examples; the saved queries of the workspace come first."""
 
     views: list[QueryView]
     examples: list[Example]
-
-
-EXAMPLES = [
-    Example(
-        "The leaderboard",
-        "SELECT benchmark_id, agent, model, unit, stderr, mean FROM leaderboard ORDER BY benchmark_id, rank",
-    ),
-    Example(
-        "How each record was reached",
-        "SELECT ended_at, benchmark_id, model, best_before, score FROM score_history WHERE is_record ORDER BY ended_at",
-    ),
-    Example(
-        "Failures by reason",
-        "SELECT reason, count(*) AS runs FROM runs WHERE status = 'failed' GROUP BY reason ORDER BY runs DESC",
-    ),
-]
 
 
 class QueryViews:
@@ -172,6 +150,6 @@ class QueryViews:
             QueryView(view.name, view.about, [QueryColumn(c.name, c.type, c.about) for c in view.columns])
             for view in describe()
         ]
-        answer(req, resp, ViewList(views, EXAMPLES))
+        answer(req, resp, ViewList(views, saved_queries(self._site.archive.workspace.root) + EXAMPLES))
 
     on_head = on_get

@@ -1,12 +1,13 @@
 // SQL: one SELECT over the history. The result is a table, and a chart if it has a number.
 
-import { runLink } from "./address.js";
+import { benchmarkLink, hash, runLink, runsLink } from "./address.js";
 import { get, post } from "./api.js";
 import { timeAxis } from "./axes.js";
 import { chart } from "./chart.js";
+import { exportMenu } from "./data-table.js";
 import { announce, h } from "./dom.js";
 import { count } from "./format.js";
-import { failure, loading } from "./states.js";
+import { empty, failure, loading } from "./states.js";
 
 const ROWS = 1000;
 const MAX_BARS = 50;
@@ -15,6 +16,17 @@ const TIMES = /^(TIMESTAMP.*|DATE)$/;
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
+  if (document.documentElement.hasAttribute("data-inside")) {
+    main.replaceChildren(
+      h("div", { class: "intro" }, h("h1", {}, "SQL")),
+      empty(
+        "Queries need the viewer's server",
+        "This page is a file with its data inside, without a database. In the workspace, this command serves all pages:",
+        "benchmarks serve-viewer",
+      ),
+    );
+    return ready();
+  }
   const editor = /** @type {HTMLTextAreaElement} */ (
     h("textarea", {
       id: "sql",
@@ -100,7 +112,9 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       draw.setAttribute("aria-expanded", String(!place.hidden));
       if (!place.hidden && !place.firstChild)
         place.append(
-          ...specs.map((spec) => chart(spec, { label: "The result as a chart; the table has the same data", signal })),
+          ...specs.map((spec) =>
+            chart(spec, { label: "The result as a chart; the table has the same data", signal, name: "result" }),
+          ),
         );
     };
     answer.replaceChildren(
@@ -116,7 +130,15 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
             { class: "line" },
             h("span", { class: "soft" }, `${seconds.toFixed(2)} s`),
             specs.length > 0 && draw,
-            h("button", { type: "button", onclick: () => download(columns, rows) }, "CSV"),
+            exportMenu("result", () => ({
+              columns: columns.map((/** @type {any} */ column, /** @type {number} */ at) => ({
+                key: column.name,
+                title: column.name,
+                cell: () => "",
+                value: (/** @type {any[]} */ row) => row[at],
+              })),
+              rows,
+            })),
           ),
         ),
         h(
@@ -164,7 +186,18 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
         "select",
         { "aria-label": "Example", onchange: () => use() },
         h("option", { value: "" }, "Examples"),
-        some.map((one, at) => h("option", { value: String(at) }, one.title)),
+        [
+          ["Saved in queries/", "saved"],
+          ["Examples", "example"],
+        ].map(
+          ([label, kind]) =>
+            some.some((one) => one.kind === kind) &&
+            h(
+              "optgroup",
+              { label },
+              some.map((one, at) => one.kind === kind && h("option", { value: String(at) }, one.title)),
+            ),
+        ),
       )
     );
     const use = () => {
@@ -255,8 +288,13 @@ function table(columns, rows) {
 /** @param {{ name: string, type: string }} column @param {any} value */
 function cell(column, value) {
   if (value === null) return h("span", { class: "soft" }, "—");
-  if (column.name.endsWith("run_id") && typeof value === "string")
-    return h("a", { href: runLink(value), class: "mono" }, value);
+  if (typeof value === "string" && value) {
+    if (column.name.endsWith("run_id")) return h("a", { href: runLink(value), class: "mono" }, value);
+    if (column.name === "benchmark_id") return h("a", { href: benchmarkLink(value) }, value);
+    if (column.name === "model" || column.name === "agent")
+      return h("a", { href: runsLink({ [column.name]: value }) }, value);
+    if (column.name === "run_group_id") return h("a", { href: hash(`/campaigns/${encodeURIComponent(value)}`) }, value);
+  }
   if (typeof value === "number") return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   return text(value);
 }
@@ -298,7 +336,7 @@ function chartOf(columns, rows) {
       ...field(times[0]),
       type: "temporal",
       scale: { type: "utc", domain: axis.domain, nice: false },
-      axis: { format: axis.format, tickCount: 6, labelOverlap: true },
+      axis: { format: axis.format, values: axis.values, labelOverlap: true },
     };
     return {
       data: { values },
@@ -347,24 +385,3 @@ function bars(
 
 /** A name without what Vega-Lite reads as a path. @param {string} name */
 const escaped = (name) => name.replace(/[^\w ]/g, "_");
-
-/** @param {{ name: string }[]} columns @param {any[][]} rows */
-function download(columns, rows) {
-  const quoted = (/** @type {any} */ value) => {
-    const plain = text(value);
-    // A spreadsheet would take these for a formula.
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
-    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  const lines = [columns.map((column) => quoted(column.name)), ...rows.map((row) => row.map(quoted))].map((row) =>
-    row.join(","),
-  );
-  const link = /** @type {HTMLAnchorElement} */ (
-    h("a", {
-      href: URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" })),
-      download: "result.csv",
-    })
-  );
-  link.click();
-  URL.revokeObjectURL(link.href);
-}

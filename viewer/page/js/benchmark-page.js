@@ -1,15 +1,32 @@
-// One benchmark: the history of its scores with published scores and records, the distribution by model, and re-runs.
+// One benchmark: its contenders as a forest plot, the history of their scores, published scores, and re-runs.
 
 import { hash, runLink } from "./address.js";
 import { domainOf, timeAxis } from "./axes.js";
+import { band, rangeOf } from "./bands.js";
 import { chart } from "./chart.js";
+import { dataTable, exportMenu } from "./data-table.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { benchmarkName, count, direction, estimate, optionsText, plural, score, signed, unitText } from "./format.js";
-import { panel, scored, statusBadge, when } from "./parts.js";
+import {
+  benchmarkName,
+  cost,
+  count,
+  direction,
+  duration,
+  estimate,
+  moment,
+  optionsText,
+  plural,
+  score,
+  signed,
+  unitText,
+} from "./format.js";
+import { p } from "./leaderboard-columns.js";
+import { panel, reasonText, scored, statusDot, when } from "./parts.js";
 import { empty } from "./states.js";
+import { contender, contenderText, shortModel } from "./who.js";
 
-const MANY_MODELS = 6;
+const MANY = 6; // Contenders with a colour of their own: those that ran last.
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { id, query }, { signal, title, ready, leave, keep: keepAddress }) {
@@ -18,14 +35,30 @@ export function show(main, { id, query }, { signal, title, ready, leave, keep: k
   const heading = h("h1", {}, benchmark);
   const tasks = h("div", { class: "tools" });
   const place = h("div", {});
-  const board = h("div", {});
+  const board = h("div", { class: "stack" });
+  const contenders = h("div", {});
+  const about = h("p", {});
   main.replaceChildren(
     h("button", { type: "button", class: "quiet back", onclick: leave }, "← Back"),
-    h("div", { class: "intro" }, heading, tasks),
+    h("div", { class: "intro" }, heading, about, tasks),
     place,
   );
+  /** @type {any} */
+  let answer = null;
+  /** @type {any} */
+  let ranked = null;
+
+  /** The contenders come with their tests, after the history. */
+  function drawContenders() {
+    const key = answer?.task?.comparison_key;
+    const found = ranked?.tasks.find((/** @type {any} */ one) => one.task.comparison_key === key) ?? ranked?.tasks[0];
+    if (found?.name) heading.textContent = found.name;
+    about.textContent = found?.about ?? "";
+    if (ranked && key) keep(contenders, [["table", [ranked, key], () => contendersPanel(ranked, key)]]);
+  }
 
   function draw(/** @type {any} */ data) {
+    answer = data;
     heading.textContent = benchmarkName(benchmark, data.task?.config);
     keep(tasks, data.tasks.length > 1 ? [["tasks", data.tasks, () => taskChoice(data, choose)]] : []);
     if (!data.task) {
@@ -38,11 +71,12 @@ export function show(main, { id, query }, { signal, title, ready, leave, keep: k
     if (place.firstChild !== board) place.replaceChildren(board);
     keep(board, [
       ["standing", [data.task, data.points.at(-1), data.records.at(-1), data.references.at(-1)], () => standing(data)],
+      ["contenders", null, () => contenders],
       ["history", [data.points, data.references], () => historyPanel(data, signal)],
-      ["repeats", data.repeats, () => spreadPanel(data, signal)],
       ["attempts", data.attempts, () => attemptsPanel(data.attempts)],
       ["references", data.references, () => referencesPanel(data)],
     ]);
+    drawContenders();
     return ready();
   }
 
@@ -58,6 +92,17 @@ export function show(main, { id, query }, { signal, title, ready, leave, keep: k
     what: "This benchmark",
     draw,
     signal,
+    concerns: ({ runs }) => runs.some((run) => run.benchmark_id === benchmark),
+  });
+  follow(contenders, {
+    path: "/api/board",
+    query: () => ({ benchmark }),
+    what: "The contenders",
+    signal,
+    draw: (found) => {
+      ranked = found;
+      drawContenders();
+    },
     concerns: ({ runs }) => runs.some((run) => run.benchmark_id === benchmark),
   });
 }
@@ -125,13 +170,14 @@ const whoOf = (/** @type {any} */ one) => `${one.agent} · ${one.model}`;
 
 /** @param {any} data @param {AbortSignal} signal */
 function historyPanel({ benchmark_id, task, points, points_total, references }, signal) {
-  const models = [...new Set(points.map((/** @type {any} */ point) => point.model))];
-  const shown = new Set(models.slice(-MANY_MODELS));
+  const nameOf = (/** @type {any} */ one) => `${shortModel(one.model)} · ${one.agent}`;
+  const names = [...new Set(points.map(nameOf).reverse())];
+  const shown = new Set(names.slice(0, MANY));
   const values = points.map((/** @type {any} */ point) => ({
     ...point,
-    who: shown.has(point.model) ? point.model : "others",
+    who: shown.has(nameOf(point)) ? nameOf(point) : "others",
     kind: point.retracted ? "retracted" : point.synthetic ? "synthetic" : point.imported ? "imported" : "",
-    text: `${estimate(point.score, point.stderr, point.low, point.high)}${point.is_record ? ", a record" : ""}`,
+    text: `${estimate(point.score, point.stderr, point.low, point.high)}${point.is_record ? ", a new best" : ""}`,
   }));
   const times = timeAxis(points.map((/** @type {any} */ point) => point.at));
   const [start, end] = times.domain;
@@ -145,7 +191,7 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     type: "temporal",
     title: null,
     scale: { type: "utc", domain: times.domain, nice: false },
-    axis: { format: times.format, tickCount: 6, labelOverlap: true },
+    axis: { format: times.format, values: times.values, labelOverlap: true },
   };
   const y = {
     type: "quantitative",
@@ -170,13 +216,20 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   const hasIntervals = values.some((/** @type {any} */ one) => one.low !== null);
   const hasRecords = values.some((/** @type {any} */ one) => one.best_so_far !== null);
   const lines = [hasRecords && "best so far", published.length && "published score"].filter(Boolean);
-  const color = { field: "who", type: "nominal" };
+  const color = {
+    field: "who",
+    type: "nominal",
+    scale: { domain: [...shown, ...(names.length > MANY ? ["others"] : [])] },
+  };
+  // A name in the legend shows its contender alone; with the shift key, also others.
+  const chosen = { name: "chosen", select: { type: "point", fields: ["who"] }, bind: "legend" };
+  const faded = (/** @type {number} */ value) => ({ condition: { param: "chosen", value }, value: 0.08 });
   /** @type {any[]} */
   const layers = [
     hasIntervals && {
       transform: [{ filter: "isValid(datum.low)" }],
-      mark: { type: "rule", opacity: 0.35 },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
+      mark: { type: "rule", strokeWidth: 4, strokeCap: "round" },
+      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity: faded(0.18) },
     },
     hasRecords && {
       transform: [{ filter: "isValid(datum.best_so_far)" }],
@@ -184,12 +237,18 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
       encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "best so far" } },
     },
     {
-      mark: { type: "point", filled: true, opacity: 0.9, cursor: "pointer" },
+      transform: [{ filter: "datum.kind === '' && datum.who !== 'others'" }],
+      mark: { type: "line", strokeWidth: 1.5 },
+      encoding: { x, y: { ...y, field: "score" }, color, detail: { field: "who" }, opacity: faded(0.7) },
+    },
+    {
+      params: [chosen],
+      mark: { type: "point", filled: true, cursor: "pointer" },
       encoding: {
         x,
         y: { ...y, field: "score" },
         color,
-        shape: { field: "agent", type: "nominal" },
+        opacity: faded(0.95),
         size: { condition: { test: "datum.is_record", value: 110 }, value: 60 },
         fillOpacity: { condition: { test: "datum.kind !== ''", value: 0 }, value: 0.85 },
         tooltip,
@@ -232,7 +291,29 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   const more = h("a", { href: hash("/runs", { benchmark: benchmark_id, sort: "-score" }) }, "as a table");
   return panel(
     "History",
-    chart(spec, { label, signal, link: (datum) => (datum.run_id ? runLink(datum.run_id) : null) }),
+    chart(spec, {
+      label,
+      signal,
+      name: benchmark_id,
+      link: (datum) => (datum.run_id ? runLink(datum.run_id) : null),
+      points: values.map((/** @type {any} */ one) => ({
+        text: `${nameOf(one)}: ${one.text}, ${moment(one.at)}${one.kind ? `, ${one.kind}` : ""}`,
+        href: runLink(one.run_id),
+      })),
+      table: {
+        names: ["ended", "model", "agent", "score", "low", "high", "kind", "run"],
+        lines: values.map((/** @type {any} */ one) => [
+          one.at,
+          one.model,
+          one.agent,
+          one.score,
+          one.low,
+          one.high,
+          one.kind,
+          one.run_id,
+        ]),
+      },
+    }),
     [part, more],
     { class: "panel wide" },
   );
@@ -252,85 +333,104 @@ function publishedSteps(references, start, end) {
   return [...line, { ...line[line.length - 1], at: end }];
 }
 
-/** The scores of each agent with each model. @param {any} data @param {AbortSignal} signal */
-function spreadPanel({ repeats, task }, signal) {
-  if (!repeats.length) return null;
-  const several = repeats.filter((/** @type {any} */ one) => one.runs > 1);
-  const values = several.flatMap((/** @type {any} */ one) =>
-    one.scores.map((/** @type {number} */ value) => ({
-      who: `${one.agent} · ${one.provider}:${one.model}`,
-      score: value,
-    })),
-  );
-  const spec = {
-    data: { values },
-    height: 26 * several.length,
-    layer: [
-      {
-        mark: { type: "tick", thickness: 2, opacity: 0.55 },
-        encoding: {
-          x: {
-            field: "score",
-            type: "quantitative",
-            title: unitText(task.unit) || task.unit,
-            scale: {
-              domain: domainOf(
-                values.map((/** @type {any} */ one) => one.score),
-                task.unit,
-              ),
-              zero: false,
-              nice: false,
-            },
-            axis: { tickCount: 6 },
-          },
-          y: { field: "who", type: "nominal", title: null },
-        },
-      },
-      {
-        mark: { type: "point", filled: true, size: 70 },
-        encoding: {
-          x: { field: "score", type: "quantitative", aggregate: "mean" },
-          y: { field: "who", type: "nominal" },
-        },
-      },
-    ],
-  };
-  const head = ["agent", "model", "runs", "mean", "min", "max"];
-  const table = h(
-    "table",
-    { class: "dense" },
+/**
+ * The contenders of the task, the best first: each with its score on one scale (a forest plot), and what it costs.
+ *
+ * @param {any} board @param {string} key
+ */
+function contendersPanel({ tasks, contenders }, key) {
+  const at = tasks.findIndex((/** @type {any} */ one) => one.task.comparison_key === key);
+  if (at < 0) return null;
+  const { task, earlier_runs: earlier } = tasks[at];
+  const rows = contenders
+    .filter((/** @type {any} */ one) => one.cells[at])
+    .sort((/** @type {any} */ a, /** @type {any} */ b) => a.cells[at].rank - b.cells[at].rank);
+  const range = rangeOf(rows.map((/** @type {any} */ one) => one.cells[at].score));
+  /** @param {(cell: any) => any} read @returns {(one: any) => any} */
+  const of = (read) => (one) => read(one.cells[at]);
+  const columns = [
+    { key: "contender", title: "Model and agent", cell: contender, value: contenderText },
+    {
+      key: "score",
+      title: "Score",
+      number: true,
+      about: "Bold: the best, or not told apart from the best (p ≥ 0.05, Holm-corrected)",
+      cell: of((cell) =>
+        h("a", { class: cell.is_tied ? "value tied" : "value", href: runLink(cell.run_id) }, estimateOf(cell.score)),
+      ),
+      value: of((cell) => cell.score.mean),
+    },
+    { key: "interval", title: "95% interval", kind: "forest", cell: of((cell) => band(cell.score, range)) },
+    {
+      key: "rank",
+      title: "Rank",
+      number: true,
+      cell: of((cell) => (cell.rank_low === cell.rank_high ? cell.rank : `${cell.rank_low}–${cell.rank_high}`)),
+      value: of((cell) => cell.rank),
+    },
+    {
+      key: "p",
+      title: "vs best",
+      number: true,
+      about: "The difference to the best, and its p-value after Holm's correction",
+      cell: of(({ against_best: test }) =>
+        test
+          ? [
+              signed(test.delta),
+              h("span", { class: "soft" }, test.adjusted_p === null ? "" : ` p ${p(test.adjusted_p)}`),
+            ]
+          : "",
+      ),
+      value: of((cell) => cell.against_best?.delta ?? null),
+    },
+    {
+      key: "cost_per_run",
+      title: "$ / run",
+      number: true,
+      cell: of((cell) => cost(cell.cost_per_run)),
+      value: of((cell) => cell.cost_per_run),
+    },
+    {
+      key: "cost_per_solved",
+      title: "$ / solved",
+      number: true,
+      cell: of((cell) => cost(cell.cost_per_solved)),
+      value: of((cell) => cell.cost_per_solved),
+    },
+    {
+      key: "seconds",
+      title: "Duration",
+      number: true,
+      cell: of((cell) => duration(cell.seconds_per_run)),
+      value: of((cell) => cell.seconds_per_run),
+    },
+    {
+      key: "failed",
+      title: "Failed",
+      number: true,
+      cell: of((cell) => [cell.failed, h("span", { class: "soft" }, ` / ${cell.attempted}`)]),
+      value: of((cell) => cell.failed),
+    },
+    { key: "at", title: "Newest run", cell: of((cell) => when(cell.at)), value: of((cell) => cell.at) },
+  ];
+  const rest = earlier ? `${plural(earlier, "run")} of earlier revisions of the benchmark: not comparable` : "";
+  return panel(
+    "Contenders",
+    [dataTable({ caption: "Contenders", kind: "leaderboard", columns, rows }), rest && h("p", { class: "soft" }, rest)],
     h(
-      "thead",
-      {},
+      "span",
+      { class: "line" },
       h(
-        "tr",
-        {},
-        head.map((name, at) => h("th", { scope: "col", class: at > 1 ? "number" : "" }, name)),
+        "a",
+        { href: hash(`/benchmarks/${encodeURIComponent(task.benchmark_id)}/samples`, { task: key }) },
+        "samples × contenders",
       ),
-    ),
-    h(
-      "tbody",
-      {},
-      repeats.map((/** @type {any} */ one) =>
-        h(
-          "tr",
-          {},
-          h("td", {}, one.agent),
-          h("td", {}, `${one.provider}:${one.model}`),
-          h("td", { class: "number" }, count(one.runs)),
-          h("td", { class: "number" }, estimate(one.mean, one.stderr, one.low, one.high)),
-          h("td", { class: "number" }, score(one.min)),
-          h("td", { class: "number" }, score(one.max)),
-        ),
-      ),
+      exportMenu(task.benchmark_id, () => ({ columns, rows })),
     ),
   );
-  const label = `The scores of ${plural(several.length, "agent")} with a model that ran more than once`;
-  return panel("Distribution by model", [
-    several.length ? chart(spec, { label, signal }) : "",
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Distribution by model" }, table),
-  ]);
 }
+
+const estimateOf = (/** @type {any} */ { mean, stderr, low, high }) => estimate(mean, stderr, low, high);
 
 /** @param {any[]} attempts */
 function attemptsPanel(attempts) {
@@ -349,9 +449,9 @@ function attemptsPanel(attempts) {
             {},
             h("a", { href: runLink(run.run_id) }, `#${run.attempt}`),
             " ",
-            statusBadge(run),
+            statusDot(run),
             " ",
-            run.score === null ? (run.reason ?? "") : score(run.score),
+            run.score === null ? reasonText(run) : score(run.score),
             " ",
             when(run.started_at),
           ),

@@ -1,6 +1,7 @@
 // Charts: Vega-Lite specifications, drawn by a script that is loaded when the first chart is shown.
 
 import { get, relative } from "./api.js";
+import { csv, save } from "./data-table.js";
 import { h } from "./dom.js";
 import { visibleIn } from "./visible.js";
 
@@ -39,14 +40,24 @@ function script(src) {
  * @param {string} about.label what it shows, in words
  * @param {AbortSignal} about.signal
  * @param {(datum: any) => string | null} [about.link] where a click on a mark leads
+ * @param {{ text: string, href: string | null }[]} [about.points] the marks in words, to be reached with the arrow keys
+ * @param {{ names: string[], lines: any[][] }} [about.table] the same as a table
+ * @param {string} [about.name] the name of its files
  * @returns {HTMLElement}
  */
-export function chart(spec, { label, signal, link }) {
+export function chart(spec, { label, signal, link, points = [], table, name = "chart" }) {
   // Vega gives its drawing a role and a name of its own. A screen reader gets our label instead, and not the marks.
   const inside = h("div", { "aria-hidden": "true" });
-  const canvas = h("div", { class: "canvas", role: "img", "aria-label": label }, inside);
+  const canvas = h(
+    "div",
+    { class: "canvas", role: "img", "aria-label": label, tabindex: points.length ? 0 : null },
+    inside,
+  );
   const message = h("p", { class: "soft", hidden: true });
-  const element = h("figure", { class: "chart" }, canvas, message);
+  const said = h("p", { class: "point soft", role: "status" });
+  const rows = h("div", { hidden: true });
+  const element = h("figure", { class: "chart" }, canvas, said, rows, message);
+  if (points.length) said.textContent = "";
   /** @type {any} */
   let drawn = null;
   let width = 0;
@@ -91,6 +102,48 @@ export function chart(spec, { label, signal, link }) {
     }
   }
 
+  let at = -1;
+  canvas.addEventListener("keydown", (event) => {
+    if (!points.length) return;
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (by) {
+      event.preventDefault();
+      at = at < 0 && by < 0 ? points.length - 1 : (at + by + points.length) % points.length;
+      said.textContent = `${at + 1} of ${points.length}: ${points[at].text}`;
+    } else if (event.key === "Enter" && points[at]?.href) location.hash = points[at].href ?? "";
+  });
+  canvas.addEventListener("focus", () => {
+    if (at < 0 && points.length) said.textContent = "Arrow keys go from point to point, Enter opens its run.";
+  });
+  canvas.addEventListener("blur", () => {
+    said.textContent = "";
+    at = -1;
+  });
+
+  const picture = async (/** @type {"png" | "svg"} */ kind) => {
+    if (!drawn) return;
+    if (kind === "svg") save(`${name}.svg`, await drawn.view.toSVG(), "image/svg+xml");
+    else {
+      const canvas = await drawn.view.toCanvas(2);
+      canvas.toBlob((/** @type {Blob} */ blob) => save(`${name}.png`, blob, "image/png"));
+    }
+  };
+  const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
+    h("button", { type: "button", class: "quiet", onclick: act }, text);
+  const asTable = () => {
+    if (!rows.firstChild && table) rows.append(plainTable(table, label));
+    rows.hidden = !rows.hidden;
+  };
+  element.append(
+    h(
+      "div",
+      { class: "chart-tools" },
+      table && [button("Table", asTable), button("CSV", () => save(`${name}.csv`, csv(table), "text/csv"))],
+      button("PNG", () => picture("png")),
+      button("SVG", () => picture("svg")),
+    ),
+  );
+
   const resized = new ResizeObserver(() => {
     if (element.clientWidth === width) return;
     width = element.clientWidth;
@@ -107,6 +160,34 @@ export function chart(spec, { label, signal, link }) {
     drawn?.finalize();
   });
   return element;
+}
+
+/** @param {{ names: string[], lines: any[][] }} table @param {string} label */
+function plainTable({ names, lines }, label) {
+  const cell = (/** @type {any} */ value) =>
+    h("td", { class: typeof value === "number" ? "number" : null }, value === null ? "" : String(value));
+  return h(
+    "div",
+    { class: "scroll tall-table", tabindex: 0, role: "region", "aria-label": label },
+    h(
+      "table",
+      { class: "dense" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          names.map((name) => h("th", { scope: "col" }, name)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        lines.map((line) => h("tr", {}, line.map(cell))),
+      ),
+    ),
+  );
 }
 
 // The colours of Okabe and Ito, which people of every colour vision can tell apart; the second row is for dark grounds.
@@ -133,6 +214,11 @@ function theme(width) {
     font: style.fontFamily,
     view: { stroke: null },
     axis: {
+      domain: false,
+      ticks: false,
+      labelPadding: 6,
+      labelOverlap: true,
+      gridOpacity: 0.6,
       labelColor: soft,
       titleColor: soft,
       gridColor: line,
@@ -157,8 +243,10 @@ function theme(width) {
     },
     header: { labelColor: text, titleColor: soft },
     title: { color: text },
-    text: { color: text },
-    mark: { color: accent },
+    mark: { color: accent, tooltip: null },
+    text: { color: text, fontSize: 12 },
+    line: { strokeWidth: 1.75 },
+    point: { filled: true, size: 60 },
     range: { category: CATEGORIES[isDark ? "dark" : "light"] },
   };
 }

@@ -122,6 +122,15 @@ export const optionsText = (options) =>
     .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`)
     .join(" ");
 
+/** The line of an error that says most: the last one that names an error, or else the first. @param {string | null | undefined} error */
+export function messageOf(error) {
+  const lines = (error ?? "")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
+  return lines.findLast((line) => /\b[\w.]*(Error|Exception)\b/.test(line)) ?? lines[0] ?? "";
+}
+
 /** @param {Value} value */
 export function count(value) {
   return value === null || value === undefined ? "" : value.toLocaleString("en");

@@ -19,6 +19,8 @@ class Ledger extends EventTarget {
   stale = new Set();
   /** The first fault in the chain of the ledger; empty if none is known. */
   damage = "";
+  /** What the server has proven of the events that are shown. @type {"proven" | "checking" | "damaged"} */
+  proof = "checking";
   /** The moment that is shown, a position or a time; null for now. @type {string | null} */
   asOf = new URLSearchParams(location.search).get("as_of");
   /** @type {EventSource | null} */
@@ -44,9 +46,28 @@ class Ledger extends EventTarget {
   saw(head) {
     if (this.head?.hash !== head.hash || this.head.past !== head.past) {
       this.head = head;
+      if (this.asOf !== null || IS_FILE) this.#askForProof(head);
       this.dispatchEvent(new Event("head"));
     }
     this.#open();
+  }
+
+  /** Without a stream, as in the past, the proof is asked for. @param {Head} head */
+  async #askForProof(head) {
+    try {
+      const answer = await fetch(`api/integrity${this.asOf === null ? "" : `?as_of=${head.position}`}`);
+      if (answer.ok) this.proved(await answer.json());
+    } catch {
+      // The header says if the server does not answer.
+    }
+  }
+
+  /** What the server knows of the chain. @param {{ state: Ledger["proof"], damage: string }} found */
+  proved({ state, damage }) {
+    if (state === this.proof && damage === this.damage) return;
+    this.proof = state;
+    this.damage = damage;
+    this.dispatchEvent(new Event("state"));
   }
 
   /** Show another moment; null for now. @param {string | null} asOf @param {{ replace?: boolean }} [how] */
@@ -79,10 +100,7 @@ class Ledger extends EventTarget {
     source.addEventListener("head", (event) => this.#moved(data(event)));
     source.addEventListener("reset", (event) => this.#moved(data(event), { reset: true }));
     source.addEventListener("stale", (event) => this.#aged(data(event).run_ids));
-    source.addEventListener("damage", (event) => {
-      this.damage = data(event).damage;
-      this.dispatchEvent(new Event("state"));
-    });
+    source.addEventListener("proof", (event) => this.proved(data(event)));
     this.#source = source;
     this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
   }

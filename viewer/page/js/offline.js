@@ -26,7 +26,18 @@ const FIELDS = {
   calls: "call_count",
   cost: "cost_usd",
 };
-const KEPT = ["benchmark", "status", "agent", "provider", "model", "reason", "group"];
+const KEPT = ["benchmark", "status", "agent", "provider", "model", "reason", "group", "options", "kind", "tag"];
+/** @type {Record<string, (run: any) => boolean>} */
+const KINDS = {
+  annotated: (run) => run.remarks > 0,
+  error: (run) => Boolean(run.error),
+  imported: (run) => run.imported !== null,
+  late: (run) => run.late,
+  "new best": (run) => run.is_record && run.previous_best !== null,
+  recovered: (run) => run.recovered,
+  retracted: (run) => run.retracted !== null,
+  synthetic: (run) => run.synthetic,
+};
 const SEARCHED = ["run_id", "run_group_id", "benchmark_id", "agent", "provider", "model", "error"];
 const field = (/** @type {string} */ name) => FIELDS[name] ?? name;
 
@@ -48,6 +59,7 @@ const problem = (/** @type {string} */ detail) =>
 /** @param {string} path @param {string} search @param {URLSearchParams} query */
 function answer(path, search, query) {
   if (path === "/api/runs") return runs(query);
+  if (path === "/api/board" && query.has("benchmark")) return boardOf(query.get("benchmark") ?? "");
   const [, id, part = ""] = path.match(/^\/api\/runs\/([^/]+)(?:\/(.*))?$/) ?? [];
   if (id === undefined) return inside.answers[path + search] ?? inside.answers[path];
   const known = inside.details[decodeURIComponent(id)];
@@ -67,11 +79,44 @@ function answer(path, search, query) {
   return undefined;
 }
 
+/** The leaderboard of one benchmark. @param {string} benchmark */
+function boardOf(benchmark) {
+  const board = inside.answers["/api/board"];
+  const places = board.tasks.flatMap((/** @type {any} */ one, /** @type {number} */ at) =>
+    one.task.benchmark_id === benchmark ? [at] : [],
+  );
+  const contenders = board.contenders.map((/** @type {any} */ one) => ({
+    ...one,
+    cells: places.map((/** @type {number} */ at) => one.cells[at]),
+  }));
+  return {
+    ...board,
+    tasks: places.map((/** @type {number} */ at) => board.tasks[at]),
+    contenders: contenders.filter((/** @type {any} */ one) => one.cells.some(Boolean)),
+  };
+}
+
+/** The names that a run has in a filter: several for its kinds and tags. @param {any} run @param {string} name @returns {string[]} */
+function namesOf(run, name) {
+  if (name === "kind") return Object.keys(KINDS).filter((kind) => KINDS[kind](run));
+  if (name === "tag") return run.tags;
+  if (name === "options") {
+    const options = Object.entries(run.extra_config).filter(([key]) => key !== "repeat");
+    return [
+      options
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+        .join(" "),
+    ];
+  }
+  return [run[field(name)] ?? ""];
+}
+
 /** As `/api/runs` answers. @param {URLSearchParams} query */
 function runs(query) {
   const words = (query.get("q") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const [since, until] = [query.get("since"), query.get("until")];
-  const wanted = KEPT.map((name) => /** @type {const} */ ([field(name), new Set(query.getAll(name))])).filter(
+  const wanted = KEPT.map((name) => /** @type {const} */ ([name, new Set(query.getAll(name))])).filter(
     ([, values]) => values.size,
   );
   const near = inside.runs.filter(
@@ -87,14 +132,14 @@ function runs(query) {
       ),
   );
   const keeps = (/** @type {any} */ run, /** @type {string | null} */ but) =>
-    wanted.every(([name, values]) => name === but || values.has(run[name] ?? ""));
+    wanted.every(([name, values]) => name === but || namesOf(run, name).some((one) => values.has(one)));
   const kept = near.filter((run) => keeps(run, null));
   const facets = Object.fromEntries(
     KEPT.map((name) => [
       name,
       counted(
-        near.filter((run) => keeps(run, field(name))),
-        field(name),
+        near.filter((run) => keeps(run, name)),
+        name,
       ),
     ]),
   );
@@ -115,7 +160,8 @@ function runs(query) {
 function counted(some, name) {
   /** @type {Map<string, number>} */
   const counts = new Map();
-  for (const run of some) counts.set(run[name] ?? "", (counts.get(run[name] ?? "") ?? 0) + 1);
+  for (const run of some) for (const one of namesOf(run, name)) counts.set(one, (counts.get(one) ?? 0) + 1);
+  if (name === "reason") counts.delete("");
   return Object.fromEntries([...counts].sort(([a, many], [b, few]) => few - many || (a < b ? -1 : 1)));
 }
 

@@ -27,16 +27,17 @@ export function reasonText({ reason, return_code: code }) {
   return REASONS[reason] ?? reason.replaceAll("_", " ");
 }
 
-/** The status in a table: success is the usual case, and only a mark. @param {Run} run */
-export const statusInRow = (run) =>
-  run.status === "succeeded"
-    ? h(
-        "span",
-        { class: "status-mark better" },
-        statusSymbol(run.status),
-        h("span", { class: "visually-hidden" }, run.status),
-      )
-    : statusBadge(run);
+/** The status as a dot: words only for what is not the usual case. @param {Run} run */
+export function statusDot(run) {
+  const kind = { succeeded: "good", failed: "bad", running: "live" }[/** @type {string} */ (run.status)] ?? "";
+  const usual = run.status === "succeeded" || (run.status === "failed" && run.reason);
+  return h(
+    "span",
+    { class: `state ${run.status}` },
+    h("span", { class: `dot ${kind}` }),
+    h("span", { class: usual ? "visually-hidden" : "" }, run.status),
+  );
+}
 
 export function statusBadge(/** @type {Run} */ run) {
   const symbol = h("span", { class: "dot", "aria-hidden": "true" }, statusSymbol(run.status));

@@ -1,15 +1,7 @@
 // The pages. Each is a module with `show(main, parameters, context)`, which fills `main` and may return a function that ends it.
+// It is loaded when it is shown first.
 
-import { show as ask } from "./ask-page.js";
-import { show as benchmark } from "./benchmark-page.js";
-import { show as benchmarks } from "./benchmarks-page.js";
-import { show as compare } from "./compare-page.js";
-import { show as heatMap } from "./heat-map-page.js";
-import { show as overview } from "./overview-page.js";
-import { show as run } from "./run-page.js";
-import { show as runs } from "./runs-page.js";
-import { show as sample } from "./sample-page.js";
-import { show as sideBySide } from "./side-by-side-page.js";
+import { failure, loading } from "./states.js";
 
 /**
  * @typedef {object} Parameters
@@ -33,26 +25,87 @@ import { show as sideBySide } from "./side-by-side-page.js";
  * @property {Show} show
  */
 
+/** @param {() => Promise<{ show: Show }>} load @returns {Show} */
+const lazy = (load) => (main, parameters, context) => {
+  /** @type {(() => void) | void} */
+  let end;
+  main.replaceChildren(loading());
+  load().then(
+    ({ show }) => {
+      if (!context.signal.aborted) end = show(main, parameters, context);
+    },
+    (problem) => {
+      if (!context.signal.aborted)
+        main.replaceChildren(failure("This page cannot be loaded", problem.message, () => location.reload()));
+    },
+  );
+  return () => end?.();
+};
+
 /** @type {Record<string, Route>} */
 const PAGES = {
-  "": { name: "overview", section: "overview", title: "Overview", show: overview },
-  runs: { name: "runs", section: "runs", title: "Runs", show: runs },
-  benchmarks: { name: "benchmarks", section: "benchmarks", title: "Benchmarks", show: benchmarks },
-  compare: { name: "compare", section: "compare", title: "Compare", show: compare },
-  ask: { name: "ask", section: "ask", title: "SQL", show: ask },
+  "": { name: "start", section: "start", title: "Start", show: lazy(() => import("./start-page.js")) },
+  leaderboard: {
+    name: "leaderboard",
+    section: "leaderboard",
+    title: "Leaderboard",
+    show: lazy(() => import("./leaderboard-page.js")),
+  },
+  campaigns: {
+    name: "campaigns",
+    section: "campaigns",
+    title: "Campaigns",
+    show: lazy(() => import("./campaigns-page.js")),
+  },
+  integrity: {
+    name: "integrity",
+    section: "integrity",
+    title: "Integrity",
+    show: lazy(() => import("./integrity-page.js")),
+  },
+  runs: { name: "runs", section: "runs", title: "Runs", show: lazy(() => import("./runs-page.js")) },
+  benchmarks: {
+    name: "leaderboard",
+    section: "leaderboard",
+    title: "Leaderboard",
+    show: lazy(() => import("./leaderboard-page.js")),
+  },
+  compare: { name: "compare", section: "compare", title: "Compare", show: lazy(() => import("./compare-page.js")) },
+  ask: { name: "ask", section: "ask", title: "SQL", show: lazy(() => import("./ask-page.js")) },
 };
 
 /** @type {Record<string, Route>} */
 const ONE = {
-  runs: { name: "run", section: "runs", title: "Run", show: run },
-  benchmarks: { name: "benchmark", section: "benchmarks", title: "Benchmark", show: benchmark },
-  compare: { name: "side-by-side", section: "compare", title: "Compare a sample", show: sideBySide },
+  runs: { name: "run", section: "runs", title: "Run", show: lazy(() => import("./run-page.js")) },
+  benchmarks: {
+    name: "benchmark",
+    section: "leaderboard",
+    title: "Benchmark",
+    show: lazy(() => import("./benchmark-page.js")),
+  },
+  campaigns: {
+    name: "campaign",
+    section: "campaigns",
+    title: "Campaign",
+    show: lazy(() => import("./campaign-page.js")),
+  },
+  compare: {
+    name: "side-by-side",
+    section: "compare",
+    title: "Compare a sample",
+    show: lazy(() => import("./side-by-side-page.js")),
+  },
 };
 
 /** The samples of a run or of a benchmark. @type {Record<string, Route>} */
 const SAMPLES = {
-  runs: { name: "sample", section: "runs", title: "Sample", show: sample },
-  benchmarks: { name: "heat-map", section: "benchmarks", title: "Samples", show: heatMap },
+  runs: { name: "sample", section: "runs", title: "Sample", show: lazy(() => import("./sample-page.js")) },
+  benchmarks: {
+    name: "heat-map",
+    section: "leaderboard",
+    title: "Samples",
+    show: lazy(() => import("./heat-map-page.js")),
+  },
 };
 
 /** The page of an address; undefined if there is none. @param {{ page: string, id: string | null, part?: string | null }} address */

@@ -2,8 +2,14 @@
 
 import { runLink, runsLink } from "./address.js";
 import { h } from "./dom.js";
-import { benchmarkName, cost, count, duration, score, signed } from "./format.js";
-import { marks, reasonText, scoreOf, statusInRow, when } from "./parts.js";
+import { benchmarkName, cost, count, duration, messageOf, optionsText, score, signed } from "./format.js";
+import { marks, reasonText, scoreOf, statusDot, when } from "./parts.js";
+import { explained } from "./tip.js";
+import { shortModel } from "./who.js";
+
+const MARKS = 2; // More than these are in the explanation.
+/** Columns that only show, and do not sort. */
+export const UNSORTED = new Set(["previous", "error", "options"]);
 
 /**
  * @typedef {object} Column
@@ -18,20 +24,61 @@ import { marks, reasonText, scoreOf, statusInRow, when } from "./parts.js";
 /** @param {string} name @param {string} title @param {string} kind @param {(run: Record<string, any>) => any} cell @param {string} [about] @param {boolean} [usual] @returns {Column} */
 const column = (name, title, kind, cell, about = "", usual = true) => ({ name, title, kind, cell, about, usual });
 
+/** @param {Record<string, any>} run */
+function previous(run) {
+  if (run.previous_score === null || run.previous_score === undefined || run.score === null) return "";
+  const delta = run.score - run.previous_score;
+  const text = signed(delta);
+  if (!run.previous_differs) return h("span", { class: "soft" }, text);
+  return h("strong", { class: delta > 0 === (run.higher_is_better !== false) ? "better" : "worse" }, text);
+}
+
+/** The marks of a run as far as there is room for them, and how many more there are. @param {Record<string, any>} run */
+function briefMarks(run) {
+  const all = marks(run);
+  if (all.length <= MARKS) return all;
+  const more = all.slice(MARKS).map((one) => one.textContent);
+  return [
+    ...all.slice(0, MARKS),
+    explained(h("button", { type: "button", class: "mark" }, `+${more.length}`), more.join(", ")),
+  ];
+}
+
+/** @param {Record<string, any>} run */
+const failedWith = (run) =>
+  run.status === "failed" && run.error
+    ? h("span", { class: "soft error-text", title: run.error }, ` ${messageOf(run.error)}`)
+    : "";
+
 /** In their order. The table is about as wide as a window of 1,440 pixels until a reader adds columns. */
 export const COLUMNS = [
   column("benchmark", "Benchmark", "first", (run) =>
     h("a", { href: runLink(run.run_id) }, benchmarkName(run.benchmark_id, run.extra_config)),
   ),
-  column("model", "Model", "text", (run) => (run.provider ? `${run.provider}:${run.model}` : run.model)),
+  column("model", "Model", "text", (run) => [
+    h("span", { title: `${run.provider}:${run.model}` }, shortModel(run.model)),
+    run.provider && h("span", { class: "soft" }, ` ${run.provider}`),
+  ]),
   column("agent", "Agent", "text", (run) => run.agent),
   column("score", "Score", "number", scoreOf, "The score ± its standard error"),
+  column(
+    "previous",
+    "vs previous",
+    "number",
+    previous,
+    "The score minus that of the same model and agent in the campaign before; bold if it is more than twice its standard error",
+  ),
+  column("cost", "Cost", "number", (run) => cost(run.cost_usd), "US dollars, if the prices are known"),
+  column("duration", "Duration", "number", (run) => duration(run.duration_seconds)),
+  column("started", "Started", "text", (run) => when(run.started_at)),
+  column("status", "Status", "wide", (run) => [statusDot(run), " ", briefMarks(run), failedWith(run)]),
   column(
     "delta",
     "vs published",
     "number",
     (run) => signed(run.delta_to_high_score),
     "The score minus the published score that held when the run ended",
+    false,
   ),
   column(
     "delta_to_best",
@@ -39,11 +86,8 @@ export const COLUMNS = [
     "number",
     (run) => signed(run.delta_to_best),
     "The score minus the best score of any model on the same task before it",
+    false,
   ),
-  column("cost", "Cost", "number", (run) => cost(run.cost_usd), "US dollars, if the prices are known"),
-  column("duration", "Duration", "number", (run) => duration(run.duration_seconds)),
-  column("started", "Started", "text", (run) => when(run.started_at)),
-  column("status", "Status", "wide", (run) => h("span", { class: "badges" }, statusInRow(run), marks(run))),
   column(
     "high_score",
     "Published score",
@@ -68,6 +112,8 @@ export const COLUMNS = [
   column("calls", "Calls", "number", (run) => count(run.call_count), "Calls of the model", false),
   column("stderr", "± error", "number", (run) => score(run.stderr), "The standard error of the score", false),
   column("attempt", "Attempt", "number", (run) => count(run.attempt), "", false),
+  column("error", "Error", "words", (run) => messageOf(run.error), "What the error says", false),
+  column("options", "Options", "words", (run) => optionsText(run.extra_config), "", false),
   column("reason", "Reason", "text", (run) => reasonText(run), "Why it failed", false),
   column("ended", "Ended", "text", (run) => when(run.ended_at), "", false),
   column("run_id", "Run", "id", (run) => run.run_id, "", false),
@@ -96,7 +142,7 @@ export function sortOf(query) {
   const keys = (query.get("sort") ?? "-started").split(",").filter(Boolean);
   return keys
     .map((key) => ({ name: key.replace(/^-/, ""), descending: key.startsWith("-") !== turned }))
-    .filter(({ name }) => columnOf(name));
+    .filter(({ name }) => columnOf(name) && !UNSORTED.has(name));
 }
 
 export const sortText = (/** @type {SortKey[]} */ keys) =>

@@ -9,7 +9,10 @@ const SHEETS = [
   ["model", "Model"],
   ["provider", "Provider"],
   ["reason", "Failure"],
-  ["group", "Group"],
+  ["options", "Options"],
+  ["kind", "Kind"],
+  ["tag", "Tag"],
+  ["group", "Campaign"],
 ];
 const STATUSES = ["succeeded", "failed", "running"];
 const SPANS = [

@@ -1,12 +1,14 @@
 // The page of all runs: sorted, filtered and searched by the server; its state stands in the address.
 
+import { hash } from "./address.js";
 import { address } from "./api.js";
+import { copy } from "./data-table.js";
 import { announce, h, keep } from "./dom.js";
 import { count, plural } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { settled } from "./memory.js";
-import { COLUMNS, columnOf, sortedBy, sortOf, sortText, USUAL } from "./runs-columns.js";
+import { COLUMNS, columnOf, sortedBy, sortOf, sortText, UNSORTED, USUAL } from "./runs-columns.js";
 import { FILTERS, RunsFilters } from "./runs-filters.js";
 import { RunsList } from "./runs-list.js";
 import { RunsTable } from "./runs-table.js";
@@ -15,6 +17,7 @@ import { empty, failure, loading } from "./states.js";
 const TYPING_MS = 50;
 const FILL_MS = 40; // Rows that scroll past quickly are not fetched.
 const PAUSE_MS = 400; // Between two requests while the ledger grows.
+const MAX_COMPARED = 6;
 const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
 
 /** @type {import("./routes.js").Show} */
@@ -38,7 +41,9 @@ class RunsPage {
       this.list,
       (name, also) => this.#sort(sortedBy(sortOf(query), name, also)),
       settled(() => this.#fill(), FILL_MS),
+      () => this.#drawActions(),
     );
+    this.actions = h("div", { class: "action-bar", role: "group", "aria-label": "Selected runs", hidden: true });
     const typed = settled(() => this.#load({ fresh: true }), TYPING_MS);
     this.filters = new RunsFilters(query, (how) => {
       this.#keep(how);
@@ -50,7 +55,7 @@ class RunsPage {
       h(
         "select",
         { "aria-label": "Sort by", onchange: () => this.#sort(sortedBy([], this.sorting.value, false)) },
-        COLUMNS.map(({ name, title }) => h("option", { value: name }, title)),
+        COLUMNS.filter(({ name }) => !UNSORTED.has(name)).map(({ name, title }) => h("option", { value: name }, title)),
       )
     );
     this.turn = h("button", {
@@ -76,12 +81,14 @@ class RunsPage {
       ),
       this.filters.element,
       this.place,
+      this.actions,
     );
     useKeys(
       [
         { keys: ["/"], about: "search", act: () => this.filters.search.focus() },
         { keys: ["j"], about: "next run", act: () => this.table.step(1) },
         { keys: ["k"], about: "previous run", act: () => this.table.step(-1) },
+        { keys: ["x"], about: "select the run for a comparison", act: () => this.table.toggle() },
         { keys: ["Enter"], about: "open the selected run" },
         { keys: ["Esc"], about: "clear the search; from a run, back to the list" },
       ],
@@ -186,6 +193,27 @@ class RunsPage {
       this.#replace(this.table.element);
       this.table.draw();
     }
+  }
+
+  /** What can be done with the selected runs. */
+  #drawActions() {
+    const ids = [...this.table.selected.keys()];
+    const list = ids.map((id) => `'${id.replaceAll("'", "''")}'`).join(", ");
+    const sql = `SELECT * FROM runs WHERE run_id IN (${list})`;
+    this.actions.hidden = !ids.length;
+    this.actions.replaceChildren(
+      h("span", {}, `${count(ids.length)} selected`),
+      ids.length > 1 && ids.length <= MAX_COMPARED
+        ? h("a", { class: "button primary", href: hash("/compare", { of: ids }) }, "Compare")
+        : h(
+            "span",
+            { class: "soft" },
+            ids.length > 1 ? `at most ${MAX_COMPARED} can be compared` : "select one more to compare",
+          ),
+      h("a", { class: "button", href: hash("/ask", { sql }) }, "Open in SQL"),
+      h("button", { type: "button", onclick: () => copy(`benchmarks compare ${ids.join(" ")}`) }, "Copy command"),
+      h("button", { type: "button", class: "quiet", onclick: () => this.table.untick() }, "Clear"),
+    );
   }
 
   /** @param {HTMLElement} element */

@@ -3,7 +3,8 @@
 import { runLink } from "./address.js";
 import { h } from "./dom.js";
 import { recall, remember, settled } from "./memory.js";
-import { COLUMNS } from "./runs-columns.js";
+import { COLUMNS, UNSORTED } from "./runs-columns.js";
+import { tip } from "./tip.js";
 import { VirtualRows } from "./virtual-rows.js";
 
 export class RunsTable {
@@ -16,10 +17,14 @@ export class RunsTable {
    * @param {import("./runs-list.js").RunsList} list
    * @param {(name: string, also: boolean) => void} sortBy
    * @param {() => void} moved called when other rows are in sight
+   * @param {() => void} ticked called when other rows are selected
    */
-  constructor(list, sortBy, moved) {
+  constructor(list, sortBy, moved, ticked) {
     this.list = list;
     this.sortBy = sortBy;
+    this.ticked = ticked;
+    /** The runs that are selected, by id. @type {Map<string, Record<string, any>>} */
+    this.selected = new Map();
     this.columns = h("colgroup");
     this.headings = h("tr", { "aria-rowindex": "1" });
     this.body = /** @type {HTMLTableSectionElement} */ (
@@ -46,7 +51,7 @@ export class RunsTable {
       name: (run) => run.run_id,
       make: (run) => this.#row(run),
       blank: () =>
-        h("tr", { class: "blank" }, h("td", { colspan: this.#columns.length }, h("span", { class: "waiting" }))),
+        h("tr", { class: "blank" }, h("td", { colspan: this.#columns.length + 1 }, h("span", { class: "waiting" }))),
       moved,
     });
   }
@@ -61,14 +66,16 @@ export class RunsTable {
     const columns = COLUMNS.filter(({ name }) => names.includes(name));
     if (columns.map(({ name }) => name).join() !== this.#columns.map(({ name }) => name).join()) {
       this.#columns = columns;
-      this.columns.replaceChildren(...columns.map(({ name, kind }) => h("col", { class: `${kind} c-${name}` })));
-      this.headings.replaceChildren(...columns.map((column) => this.#heading(column)));
+      const cols = columns.map(({ name, kind }) => h("col", { class: `${kind} c-${name}` }));
+      this.columns.replaceChildren(h("col", { class: "pick" }), ...cols);
+      const pick = h("td", { class: "pick" }, h("span", { class: "visually-hidden" }, "Selected"));
+      this.headings.replaceChildren(pick, ...columns.map((column) => this.#heading(column)));
       this.rows.forget();
     }
-    for (const cell of /** @type {Iterable<HTMLElement>} */ (this.headings.children)) {
+    for (const cell of /** @type {Iterable<HTMLElement>} */ (this.headings.querySelectorAll("[data-column]"))) {
       const at = sort.findIndex(({ name }) => name === cell.dataset.column);
-      const arrow = /** @type {HTMLElement} */ (cell.querySelector(".arrow"));
-      arrow.textContent = at < 0 ? "" : `${sort[at].descending ? "↓" : "↑"}${sort.length > 1 ? at + 1 : ""}`;
+      const arrow = /** @type {HTMLElement | null} */ (cell.querySelector(".arrow"));
+      if (arrow) arrow.textContent = at < 0 ? "" : `${sort[at].descending ? "↓" : "↑"}${sort.length > 1 ? at + 1 : ""}`;
       if (at === 0) cell.setAttribute("aria-sort", sort[0].descending ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
     }
@@ -103,6 +110,28 @@ export class RunsTable {
     if (run) this.#rowOf(run.run_id)?.querySelector("a")?.focus({ preventScroll: true });
   }
 
+  /** @param {Record<string, any>} run @param {boolean} is */
+  #tick(run, is) {
+    if (is) this.selected.set(run.run_id, run);
+    else this.selected.delete(run.run_id);
+    this.ticked();
+  }
+
+  /** Selects the row that has the focus, or not. */
+  toggle() {
+    /** @type {HTMLInputElement | null | undefined} */ (
+      this.#rowOf(this.chosen)?.querySelector(".pick input")
+    )?.click();
+  }
+
+  /** Selects no run. */
+  untick() {
+    this.selected.clear();
+    for (const box of /** @type {NodeListOf<HTMLInputElement>} */ (this.body.querySelectorAll(".pick input")))
+      box.checked = false;
+    this.ticked();
+  }
+
   /** @param {HTMLElement | null | undefined} chosen */
   #mark(chosen) {
     for (const one of this.body.querySelectorAll(".chosen")) if (one !== chosen) one.classList.remove("chosen");
@@ -119,6 +148,8 @@ export class RunsTable {
 
   /** @param {import("./runs-columns.js").Column} column */
   #heading({ name, title, about, kind }) {
+    if (UNSORTED.has(name))
+      return h("th", { scope: "col", class: kind, "data-column": name }, about ? tip(title, about) : title);
     const act = (/** @type {MouseEvent} */ event) => this.sortBy(name, event.shiftKey);
     return h(
       "th",
@@ -143,7 +174,14 @@ export class RunsTable {
       if (kind === "first") return h("th", { scope: "row", ...more }, content);
       return h("td", { "data-label": title, ...more }, content);
     });
-    return h("tr", { "data-run": run.run_id, class: run.run_id === this.chosen ? "chosen" : null }, cells);
+    const box = h("input", {
+      type: "checkbox",
+      "aria-label": `Select ${run.run_id}`,
+      checked: this.selected.has(run.run_id),
+      onchange: (/** @type {any} */ event) => this.#tick(run, event.target.checked),
+    });
+    const pick = h("td", { class: "pick" }, box);
+    return h("tr", { "data-run": run.run_id, class: run.run_id === this.chosen ? "chosen" : null }, pick, cells);
   }
 }
 
@@ -151,6 +189,6 @@ export class RunsTable {
 function open(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   const chosen = /** @type {HTMLElement | null} */ (target.closest("tr"));
-  if (!chosen?.dataset.run || target.closest("a") || !getSelection()?.isCollapsed) return;
+  if (!chosen?.dataset.run || target.closest("a, button, .pick") || !getSelection()?.isCollapsed) return;
   location.hash = runLink(chosen.dataset.run);
 }

@@ -11,6 +11,12 @@ const STATES = {
   past: "Snapshot of the past",
   file: "Snapshot in a file",
 };
+const MAX_SHEET = 420; // The greatest width of a sheet, in pixels.
+const PROOFS = {
+  proven: "the chain is proven",
+  checking: "the chain is being proven",
+  damaged: "the ledger is not sound",
+};
 
 /** @param {HTMLElement} main @param {typeof import("./ledger.js").ledger} ledger */
 export function startShell(main, ledger) {
@@ -20,23 +26,26 @@ export function startShell(main, ledger) {
   function draw() {
     const shown = ledger.head;
     head.dataset.state = ledger.state;
+    head.dataset.proof = ledger.proof;
     const texts = [
       STATES[ledger.state],
+      PROOFS[ledger.proof],
       shown?.position && `event ${count(shown.position)} of ${moment(shown.at)}, hash ${shown.hash}`,
     ];
     head.title = texts.filter(Boolean).join("; ");
-    head.replaceChildren(h("span", { class: "visually-hidden" }, STATES[ledger.state]));
+    head.replaceChildren(h("span", { class: "visually-hidden" }, `${STATES[ledger.state]}, ${PROOFS[ledger.proof]}`));
     if (shown?.position)
       head.append(h("span", {}, `#${count(shown.position)}`), h("span", { class: "hash" }, shown.hash.slice(0, 8)));
-    head.classList.toggle("damaged", ledger.damage !== "");
     const isAway = ledger.state === "away";
-    notice.hidden = !isAway && !ledger.damage;
-    notice.classList.toggle("damaged", !isAway && ledger.damage !== "");
+    const isDamaged = ledger.proof === "damaged";
+    document.documentElement.toggleAttribute("data-damaged", isDamaged);
+    notice.hidden = !isAway && !isDamaged;
+    notice.classList.toggle("damaged", !isAway && isDamaged);
     if (isAway)
       notice.textContent =
         "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? Reconnects automatically.";
-    else if (ledger.damage)
-      notice.textContent = `The ledger was changed or is damaged: ${ledger.damage}. Run \`benchmarks ledger verify\` for all faults.`;
+    else if (isDamaged)
+      notice.textContent = `The ledger was changed or is damaged${ledger.damage ? `: ${ledger.damage}` : ""}. Run \`benchmarks ledger verify\` for all faults.`;
   }
 
   ledger.addEventListener("head", draw);
@@ -52,14 +61,16 @@ export function startShell(main, ledger) {
   });
   // A sheet that would end outside of the window opens to the other side.
   document.addEventListener(
-    "toggle",
+    "click",
     ({ target }) => {
-      const menu = /** @type {HTMLElement} */ (target);
-      const sheet = menu.matches?.("details.menu[open]") && menu.querySelector(".sheet");
-      if (!sheet) return;
-      menu.classList.remove("flipped");
-      const { left, right } = sheet.getBoundingClientRect();
-      if (right > document.documentElement.clientWidth || left < 0) menu.classList.add("flipped");
+      const summary = /** @type {HTMLElement} */ (target).closest?.("details.menu > summary");
+      if (!summary) return;
+      const { left, right } = summary.getBoundingClientRect();
+      const menu = /** @type {HTMLElement} */ (summary.parentElement);
+      const isOutside = menu.classList.contains("right")
+        ? right < MAX_SHEET
+        : left + MAX_SHEET > document.documentElement.clientWidth;
+      menu.classList.toggle("flipped", isOutside);
     },
     { capture: true },
   );
