@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
+import benchmarks.viewer
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.storage.jsonl import JsonlStore

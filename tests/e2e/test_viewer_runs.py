@@ -151,7 +151,7 @@ def test_rows_can_be_chosen_with_keys_and_back_returns_to_the_same_place(page):
     place = page.evaluate("history.state.table")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(f"#/runs/{chosen}"))
-    page.wait_for_selector(".timeline")
+    page.wait_for_selector(".run-head")
     page.keyboard.press("Escape")
     page.wait_for_selector("tr.chosen")
     assert page.locator("tr.chosen").get_attribute("data-run") == chosen
