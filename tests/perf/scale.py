@@ -14,11 +14,14 @@ import argparse
 import bisect
 import heapq
 import json
+import os
 import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,6 +35,8 @@ from tests.cluster.postgres.server import Server
 
 from .ledger import one_run
 from .postgres import new_ledger
+
+_SYNCS = 300
 
 
 class Done(msgspec.Struct):
@@ -129,6 +134,16 @@ def figures(done: list[Done]) -> dict[str, Any]:
     }
 
 
+def syncs_per_second(folder: Path) -> float:
+    """How often a line can be written to a file and synced here: what the disk allows."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        begin = time.perf_counter()
+        for _ in range(_SYNCS):
+            os.write(file.fileno(), b"x" * 500)
+            os.fdatasync(file.fileno())
+        return round(_SYNCS / (time.perf_counter() - begin), 1)
+
+
 def main() -> None:
     """Simulate a campaign at each of the speeds, and print a line of figures for each."""
     parser = argparse.ArgumentParser(prog="python -m tests.perf.scale", description=main.__doc__)
@@ -147,6 +162,7 @@ def main() -> None:
         beats = len(schedule_of(asked.run_seconds))
         print(f"{asked.workers} workers, runs of {asked.run_seconds:g} s, {beats + 2} events each", flush=True)
         for speed in asked.speed:
+            syncs = syncs_per_second(server.folder.parent)
             url = new_ledger(server)
             done = simulate(
                 url,
@@ -158,7 +174,11 @@ def main() -> None:
             )
             store = open_store(url, notice=print)
             size = sum(len(line) + 1 for line in store.read_lines())
-            stored = {"bytes_per_event": round(size / store.head().seq), "in_database": store.size()}
+            stored = {
+                "bytes_per_event": round(size / store.head().seq),
+                "bytes_in_database": store.size(),
+                "raw_syncs_per_second": syncs,
+            }
             print(json.dumps({"speed": speed, **figures(done), **stored}), flush=True)
     finally:
         server.close()

@@ -95,7 +95,7 @@ def import_(place: Place, source: str, policy_file: str | None, verify_key: str 
     From a bundle (.zip), its runs are added as imported runs, with their files, after its proofs are verified; POLICY
     or KEY say whose signatures are believed.
     """
-    path = Path(source)
+    path = Path(shown_url(source))
     if source.endswith(BUNDLE_ENDING) and path.is_file():
         return _import_bundle(place, path, policy_file, verify_key)
     if policy_file or verify_key:
