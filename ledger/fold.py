@@ -39,6 +39,7 @@ from .events import (
     Record,
     Recovered,
     Reinstated,
+    Reproduced,
     Request,
     Rescored,
     Resumed,
@@ -349,6 +350,10 @@ def _annotate(run: Run, event: Annotated, record: Record) -> Run:
     return replace(run, annotations=[*run.annotations, event], last_seq=record.seq)
 
 
+def _reproduce(run: Run, event: Reproduced, record: Record) -> Run:
+    return replace(run, last_seq=record.seq)
+
+
 def _exclude(run: Run, event: SamplesExcluded, record: Record) -> Run:
     return replace(_corrected(run, event.anew, record), excluded=sorted({*run.excluded, *event.samples}))
 
@@ -495,6 +500,7 @@ _GO_ON: dict[str, Callable[[Run, Any, Record], Run]] = {
     SamplesIncluded.type: _include,
     Rescored.type: _rescore,
     Annotated.type: _annotate,
+    Reproduced.type: _reproduce,
     Imported.type: _import_again,
 }
 

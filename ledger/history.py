@@ -29,6 +29,7 @@ from .events import (
     Registered,
     RegistrationAmended,
     Reinstated,
+    Reproduced,
     Rescored,
     Resumed,
     Retracted,
@@ -50,7 +51,7 @@ _OF_A_RUN = frozenset(
     event.type
     for event in (
         *(Started, Heartbeat, Finished, Failed, Recovered, Imported),
-        *(Annotated, Retracted, Reinstated, SamplesExcluded, SamplesIncluded, Rescored),
+        *(Annotated, Retracted, Reinstated, SamplesExcluded, SamplesIncluded, Rescored, Reproduced),
     )
 )
 _OF_A_GROUP = (GroupOpened, Skipped, Incompatible, GroupClosed, Paused, Resumed)

@@ -28,6 +28,7 @@ from .events import (
     Recovered,
     Registered,
     Repaired,
+    Reproduced,
     Rescored,
     SamplesExcluded,
     SamplesIncluded,
@@ -35,6 +36,7 @@ from .events import (
     SetAside,
     Skipped,
     Started,
+    TablePublished,
     Unreadable,
 )
 
@@ -286,6 +288,24 @@ def _registered(event: Registered) -> Iterator[str]:
     yield from _time("deadline", event.deadline)
 
 
+def _published(event: TablePublished) -> Iterator[str]:
+    yield from _names(name=event.name)
+    yield from _within("version", event.version, 1)
+    for row in event.rows:
+        yield from _names(benchmark_id=row.benchmark_id)
+        for run in row.runs:
+            yield from _names(run_id=run.run_id)
+            yield from _within("samples", run.samples, 0)
+            if not _DIGEST.fullmatch(run.hash):
+                yield f"the hash of {run.run_id[:MAX_NAME_BYTES]!r} is not a SHA-256"
+
+
+def _reproduced(event: Reproduced) -> Iterator[str]:
+    yield from _names(run=event.of.run)
+    if not _DIGEST.fullmatch(event.of.hash):
+        yield f"the hash {event.of.hash[:MAX_NAME_BYTES]!r} is not a SHA-256"
+
+
 _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     GroupOpened.type: _group_opened,
     Started.type: _started,
@@ -303,6 +323,8 @@ _JUDGES: dict[str, Callable[[Any], Iterator[str]]] = {
     Merged.type: _merged,
     SetAside.type: _set_aside,
     Registered.type: _registered,
+    TablePublished.type: _published,
+    Reproduced.type: _reproduced,
 }
 """Types without an entry (remarks, retractions, references, repairs) hold free texts."""
 

@@ -79,6 +79,8 @@ _FIELDS: dict[type[e.Event], tuple[str, ...]] = {
         *("benchmarks", "contenders", "options", "seeds", "metric", "test", "deadline", "exclusions.reasons"),
     ),
     e.RegistrationAmended: ("changes",),
+    e.TablePublished: ("name", "rules", "rows", "registration", "checkpoint"),
+    e.Reproduced: ("of", "verdict"),
 }
 IDENTITIES: Mapping[type[e.Event], frozenset[str]] = {kind: frozenset(fields) for kind, fields in _FIELDS.items()}
 """Paths of the fields that are never rewritten. A field that is not named here is free text."""

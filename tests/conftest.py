@@ -46,6 +46,8 @@ from benchmarks.ledger.events import (
     RegisteredTest,
     RegistrationAmended,
     Reinstated,
+    Reproduced,
+    ReproducedRun,
     Request,
     Rescored,
     Resumed,
@@ -56,6 +58,7 @@ from benchmarks.ledger.events import (
     Scorer,
     Skipped,
     Started,
+    TablePublished,
     TaskRevision,
 )
 from benchmarks.ledger.proof.verify import verify
@@ -392,6 +395,12 @@ class Histories:
             st.builds(Retracted, author=st.just("a"), reason=st.text(max_size=9)),
             st.builds(CancelRequested, author=st.just("a"), reason=st.text(max_size=3)),
             st.builds(Reinstated, author=st.just("a"), reason=st.text(max_size=9)),
+            st.builds(
+                Reproduced,
+                of=st.just(ReproducedRun(origin="o", run="run_1", hash="0" * 64)),
+                verdict=st.sampled_from(["same", "within_noise", "differs"]),
+                by=st.just("a"),
+            ),
             st.builds(SamplesExcluded, **cls.changed_samples()),
             st.builds(SamplesIncluded, **cls.changed_samples()),
             cls.rescored(),
@@ -420,11 +429,15 @@ class Histories:
                 changes=st.sampled_from([{"repeats": 5}, {"repeats": "five"}, {"color": 1}]),
             ),
         )
+        tables = st.builds(
+            TablePublished, author=st.just("a"), name=st.just("t"), version=st.integers(1, 3), rows=st.just([])
+        )
         new = st.one_of(
             st.builds(NewEvent, st.sampled_from(["run_1", "run_2", "run_3", "run_4"]), run_events),
             st.builds(NewEvent, st.sampled_from(["rg_1", "rg_2"]), group_events),
             st.builds(NewEvent, st.just("b"), published),
             st.builds(NewEvent, st.sampled_from(["reg_1", "reg_2"]), plans),
+            st.builds(NewEvent, st.just("table_t"), tables),
         )
         return st.lists(new, max_size=40)
 

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 from .claims import (
     Exclusions,
+    PublishedRow,
+    PublishedRun,
     Registered,
     RegisteredContender,
     RegisteredTask,
     RegisteredTest,
     RegistrationAmended,
+    Reproduced,
+    ReproducedRun,
+    TablePublished,
+    Verdict,
 )
 from .control import CancelRequested, Paused, Resumed
 from .corrections import (
@@ -107,6 +113,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SetAside,
         Registered,
         RegistrationAmended,
+        TablePublished,
+        Reproduced,
     )
 }
 
@@ -143,6 +151,8 @@ __all__ = [
     "Owner",
     "Paused",
     "Progress",
+    "PublishedRow",
+    "PublishedRun",
     "Record",
     "Recovered",
     "Recoverer",
@@ -153,6 +163,8 @@ __all__ = [
     "RegistrationAmended",
     "Reinstated",
     "Repaired",
+    "Reproduced",
+    "ReproducedRun",
     "Request",
     "Rescored",
     "Resumed",
@@ -164,7 +176,9 @@ __all__ = [
     "SetAside",
     "Skipped",
     "Started",
+    "TablePublished",
     "TaskRevision",
     "Unknown",
     "Unreadable",
+    "Verdict",
 ]

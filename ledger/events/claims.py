@@ -1,4 +1,4 @@
-"""The events by which people state something that others can check later: registrations of plans."""
+"""The events by which people state something that others can check later: plans, tables, and reproduced runs."""
 
 from __future__ import annotations
 
@@ -91,3 +91,96 @@ class RegistrationAmended(Event, frozen=True, kw_only=True):
     author: str
     reason: str
     changes: Json
+
+
+class PublishedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A run behind a row of a table: its score then, and the position and hash of the event that ended it."""
+
+    run_id: str
+    score: float | None
+    samples: int | None = None
+    seq: int
+    hash: str
+
+
+class PublishedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A row of a published table: an agent with a model on a benchmark with its options.
+
+    `score` is the mean of the scores of `runs`, with its standard error and its 95% interval from `low` to `high`.
+    `attempts` are all attempts at the work, `completion` the share of successes among those that have ended, and
+    `attempt_ids` their runs. `cost_usd` is what `runs` cost, null if the cost of one of them is unknown. `registered`
+    counts the runs that belong to a registered plan. `doubts` are the kinds of doubtful runs among `runs`.
+    """
+
+    benchmark_id: str
+    comparison_key: str
+    config: Json = {}
+    revision: str
+    agent: str
+    provider: str
+    model: str
+    rank: int
+    score: float
+    unit: str = ""
+    higher_is_better: bool = True
+    stderr: float | None = None
+    low: float | None = None
+    high: float | None = None
+    interval_method: str | None = None
+    samples: int | None = None
+    repeats: int = 1
+    attempts: int = 0
+    successes: int = 0
+    own_failures: int = 0
+    infrastructure_failures: int = 0
+    completion: float | None = None
+    cost_usd: float | None = None
+    seconds: float | None = None
+    registered: int = 0
+    doubts: list[str] = []
+    runs: list[PublishedRun] = []
+    attempt_ids: list[str] = []
+
+
+class TablePublished(Event, frozen=True, kw_only=True):
+    """A person published a table. Stream: the table_id, which is the same for all versions of a name.
+
+    `rules` is the content of the table's file. `rows` are those of the ledger after its first `position` events.
+    `registration` is the registered plan that the table names, with its standing and the outcome of its test.
+    `checkpoint` is the text of a checkpoint of the ledger at that time.
+    """
+
+    type: ClassVar[str] = "published"
+    author: str
+    name: str
+    version: int
+    rules: Json = {}
+    rows: list[PublishedRow]
+    position: int = 0
+    registration: Json | None = None
+    checkpoint: str = ""
+
+
+Verdict = Literal["same", "within_noise", "differs"]
+
+
+class ReproducedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The run that was reproduced: the ledger that it comes from, its id, and the hash of the event that ended it."""
+
+    origin: str
+    run: str
+    hash: str
+
+
+class Reproduced(Event, frozen=True, kw_only=True):
+    """A person ran the work of another run again. Stream: the run_id of the new run.
+
+    `same`: the scores of all samples are equal. `within_noise`: the difference is not larger than noise explains, or
+    provably below a tolerance. `evidence` is the comparison, and what differs between the two runs.
+    """
+
+    type: ClassVar[str] = "reproduced"
+    of: ReproducedRun
+    verdict: Verdict
+    evidence: Json = {}
+    by: str

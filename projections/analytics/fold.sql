@@ -181,12 +181,14 @@ beats AS (
 remarks AS (
   SELECT stream, max(seq) AS seq,
     list(data ORDER BY seq) FILTER (type = 'annotated') AS annotations,
-    CASE WHEN arg_max(type, seq) FILTER (type <> 'annotated') = 'retracted' THEN
+    CASE WHEN arg_max(type, seq) FILTER (type NOT IN ('annotated', 'reproduced')) = 'retracted' THEN
       arg_max(data, seq) FILTER (type = 'retracted') END AS retracted
   FROM (
-    SELECT e.*, lag(e.type) OVER (PARTITION BY e.stream, e.type = 'annotated' ORDER BY e.seq) AS before
+    SELECT e.*, lag(e.type) OVER (
+      PARTITION BY e.stream, e.type IN ('annotated', 'reproduced') ORDER BY e.seq
+    ) AS before
     FROM fold_events e JOIN open_runs b ON e.stream = b.stream AND e.seq > b.first_seq
-    WHERE e.type IN ('annotated', 'retracted', 'reinstated')
+    WHERE e.type IN ('annotated', 'retracted', 'reinstated', 'reproduced')
   )
   -- A run that is not retracted cannot be reinstated.
   WHERE type <> 'reinstated' OR before = 'retracted'

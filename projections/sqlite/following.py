@@ -15,7 +15,16 @@ import msgspec
 
 from ...ledger.aside import NOTHING, Positions
 from ...ledger.equivalence import STATEMENTS, Classes, statement_of
-from ...ledger.events import Heartbeat, HighScorePublished, Imported, Merged, Record, Started
+from ...ledger.events import (
+    Heartbeat,
+    HighScorePublished,
+    Imported,
+    Merged,
+    Record,
+    Reproduced,
+    Started,
+    TablePublished,
+)
 from ...ledger.fold import Group, Run, makes_idle
 from ...ledger.history import History
 from ...ledger.judgement import void
@@ -30,7 +39,9 @@ from .tables import (
     GROUP_NAMES,
     HIGH_SCORE_NAMES,
     NAME,
+    PUBLICATION_NAMES,
     REGISTRATION_NAMES,
+    REPRODUCTION_NAMES,
     RUN_NAMES,
     VERSION,
     insert,
@@ -49,6 +60,8 @@ _PUT_GROUP = upsert("run_groups", GROUP_NAMES, "run_group_id")
 _PUT_HIGH_SCORE = insert("high_scores", HIGH_SCORE_NAMES)
 _PUT_REGISTRATION = upsert("registrations", REGISTRATION_NAMES, "registration_id")
 _PUT_STATEMENT = insert("equivalences", EQUIVALENCE_NAMES)
+_PUT_PUBLICATION = insert("publications", PUBLICATION_NAMES)
+_PUT_REPRODUCTION = insert("reproductions", REPRODUCTION_NAMES)
 _PUT_PROBLEM = insert("ledger_problems", ["seq", "problem"])
 _CAME_WITH_ANOTHER = [
     f"UPDATE {table} SET merged = 1 WHERE seq >= ? AND seq < ?"  # noqa: S608 - our names
@@ -58,8 +71,8 @@ _GROUPS = f"SELECT {', '.join(GROUP_NAMES)} FROM run_groups"  # noqa: S608
 _RUNS = f"SELECT {', '.join(RUN_NAMES)} FROM benchmark_runs"  # noqa: S608
 _AT_ONCE = 500
 
-_RARE = frozenset({HighScorePublished, Merged, *STATEMENTS})
-"""Events that are about something other than a run or a group."""
+_RARE = frozenset({HighScorePublished, Merged, Reproduced, TablePublished, *STATEMENTS})
+"""Events that have rows of their own, or that change those of other events."""
 
 T = TypeVar("T", Run, Group)
 
@@ -102,12 +115,16 @@ class Follower:
         """Bring the tables from the event before the batch to its last one."""
         rest, history = iter(batch), History(aside=self._aside)
         high_scores, statements, brought = [], [], []
+        publications: list[tuple[object, ...]] = []
+        reproductions: list[tuple[object, ...]] = []
         while records := list(itertools.islice(rest, _FOLDED_AT_ONCE)):
             self._load(records, history)
             history.read(_without_idle_beats(records, history.runs, self._aside))
             rare = [record for record in records if type(record.data) in _RARE]
             high_scores += _published(rare, self._aside)
             statements += _stated(rare, self._aside)
+            publications += _publications(rare, self._aside)
+            reproductions += _reproductions(rare, history)
             brought += [(first, first + count) for record in rare for first, count in brought_by(record)]
         put = self._connection.executemany
         put(_PUT_HIGH_SCORE, high_scores)
@@ -123,6 +140,8 @@ class Follower:
         self._put(list(_changed(history.runs, self._runs)), self._runs)
         self._tallies.store()
         put(_PUT_REGISTRATION, map(_registration_values, history.registrations.values()))
+        put(_PUT_PUBLICATION, publications)
+        put(_PUT_REPRODUCTION, reproductions)
         put(_PUT_PROBLEM, [(problem.seq, problem.text) for problem in history.problems])
         self._runs, self._groups = history.runs, history.groups
         if history.is_outdated:
@@ -261,3 +280,21 @@ def _published(batch: list[Record], aside: Positions) -> list[tuple[object, ...]
         for record in batch
         if type(record.data) is HighScorePublished and record.seq not in aside and void(record) is None
     ]
+
+
+def _publications(batch: list[Record], aside: Positions) -> Iterator[tuple[object, ...]]:
+    for record in batch:
+        event = record.data
+        if isinstance(event, TablePublished) and record.seq not in aside and void(record) is None:
+            document = msgspec.json.encode(event).decode()
+            yield record.seq, record.stream, event.name, event.version, record.at, event.author, document
+
+
+def _reproductions(batch: list[Record], history: History) -> Iterator[tuple[object, ...]]:
+    refused = {problem.seq for problem in history.problems}
+    for record in batch:
+        event = record.data
+        if isinstance(event, Reproduced) and record.seq not in history.aside and record.seq not in refused:
+            evidence = msgspec.json.encode(event.evidence).decode()
+            of = (event.of.run, event.of.origin, event.of.hash)
+            yield record.seq, record.stream, *of, event.verdict, event.by, record.at, evidence

@@ -26,6 +26,8 @@ _KEYS = {
     "high_scores": "seq",
     "equivalences": "seq",
     "registrations": "registration_id",
+    "publications": "seq",
+    "reproductions": "seq",
     "ledger_problems": "seq",
 }
 

@@ -48,6 +48,8 @@ OF_TALLY = f"work_id = ? AND {UNIT} = ? AND {UPWARD} = ? AND kind = ? AND repeti
 
 REGISTRATION_NAMES = ["registration_id", "seq", "registered_at", "author", "hypothesis", "registration_json"]
 EQUIVALENCE_NAMES = ["seq", "benchmark_id", "one", "other", "is_declared", "merged"]
+PUBLICATION_NAMES = ["seq", "table_id", "name", "version", "published_at", "author", "document"]
+REPRODUCTION_NAMES = ["seq", "run_id", "of_run", "of_origin", "of_hash", "verdict", "by", "at", "evidence"]
 HIGH_SCORE_NAMES = ["seq", "benchmark_id", *(column.name for column in HIGH_SCORE_COLUMNS), "published_at", "merged"]
 
 
@@ -145,6 +147,32 @@ TABLES = (
             "other TEXT",
             "is_declared INTEGER",
             "merged INTEGER",
+        ],
+    ),
+    _table(
+        "publications",
+        [
+            "seq INTEGER PRIMARY KEY",
+            "table_id TEXT",
+            "name TEXT",
+            "version INTEGER",
+            "published_at TEXT",
+            "author TEXT",
+            "document TEXT",
+        ],
+    ),
+    _table(
+        "reproductions",
+        [
+            "seq INTEGER PRIMARY KEY",
+            "run_id TEXT",
+            "of_run TEXT",
+            "of_origin TEXT",
+            "of_hash TEXT",
+            "verdict TEXT",
+            "by TEXT",
+            "at TEXT",
+            "evidence TEXT",
         ],
     ),
     _table("ledger_problems", ["seq INTEGER PRIMARY KEY", "problem TEXT"]),

@@ -38,6 +38,8 @@ from benchmarks.ledger.events import (
     Owner,
     Paused,
     Progress,
+    PublishedRow,
+    PublishedRun,
     Recovered,
     Recoverer,
     Registered,
@@ -47,6 +49,8 @@ from benchmarks.ledger.events import (
     RegistrationAmended,
     Reinstated,
     Repaired,
+    Reproduced,
+    ReproducedRun,
     Request,
     Rescored,
     Resumed,
@@ -58,6 +62,7 @@ from benchmarks.ledger.events import (
     SetAside,
     Skipped,
     Started,
+    TablePublished,
     TaskRevision,
     Unknown,
 )
@@ -272,6 +277,43 @@ def everything() -> list[NewEvent]:
         deadline="2026-12-31T00:00:00Z",
         exclusions=Exclusions(reasons=["environment"], rule="broken machines"),
     )
+    row = PublishedRow(
+        benchmark_id="b",
+        comparison_key="c",
+        config={"seed": 1},
+        revision="1" * 64,
+        agent="eliza",
+        provider="groq",
+        model="qwen3",
+        rank=1,
+        score=0.5,
+        unit="ratio",
+        stderr=0.1,
+        low=0.3,
+        high=0.7,
+        interval_method="wilson",
+        samples=4,
+        attempts=2,
+        successes=1,
+        own_failures=1,
+        completion=0.5,
+        cost_usd=0.25,
+        seconds=1.5,
+        registered=1,
+        doubts=["synthetic"],
+        runs=[PublishedRun(run_id="run_1", score=0.5, samples=4, seq=4, hash="0" * 64)],
+        attempt_ids=["run_1", "run_2"],
+    )
+    table = TablePublished(
+        author="a",
+        name="t",
+        version=1,
+        rules={"benchmarks": ["b"]},
+        rows=[row],
+        position=9,
+        registration={"id": "reg_1", "standing": "confirmatory"},
+        checkpoint="o\n9\n=\n",
+    )
     return [
         NewEvent(
             "rg_1",
@@ -328,6 +370,16 @@ def everything() -> list[NewEvent]:
         NewEvent("reg_1", plan),
         NewEvent("reg_1", RegistrationAmended(author="a", reason="r", changes={"repeats": 3})),
         NewEvent("run_7", msgspec.structs.replace(started(5), registration="reg_1")),
+        NewEvent("table_t", table),
+        NewEvent(
+            "run_2",
+            Reproduced(
+                of=ReproducedRun(origin="o", run="run_1", hash="0" * 64),
+                verdict="within_noise",
+                evidence={"delta": 0.01},
+                by="a",
+            ),
+        ),
     ]
 
 

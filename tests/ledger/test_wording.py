@@ -38,6 +38,8 @@ WORDS = {
     "merged": {"source"},
     "registered": {"author", "hypothesis", "stopping_rule", "exclusions.rule"},
     "registration_amended": {"author", "reason"},
+    "published": {"author"},
+    "reproduced": {"by", "evidence"},
 }
 """Fields that may be rewritten before they are recorded."""
 
