@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import click
 from msgspec.structs import replace
 
@@ -11,7 +13,9 @@ from ...projections.render.score_tables import changes_table
 from ...projections.render.text import markdown
 from ...projections.scores.leaderboard import Doubtful
 from ...projections.scores.noise import ChangedCell, all_changes
-from ..context import Place, in_place, json_option, print_json
+from ...projections.scores.served import served_changes
+from ...projections.sqlite.opening import open_history
+from ..context import Place, in_place, json_option, note, print_json
 from ..histories import include_option
 from ..printing import show
 
@@ -43,16 +47,25 @@ def command(
                 did_you_mean(benchmark, known, "benchmarks show-runs lists the runs"),
             )
         cells = all_changes(catalogue.scored(benchmark))
+    with open_history(place.workspace, place.store(), notice=note) as history:
+        served = served_changes(history, None if benchmark is None else _models_of(history, benchmark))
+    for change in served:
+        note(change.sentence)
     if worse:
         cells = [_only_worse(cell) for cell in cells if any(change.improvement < 0 for change in cell.changes)]
     if as_json:
-        print_json({"cells": cells})
+        print_json({"cells": cells, "served": served})
     elif as_markdown:
         print(markdown(changes_table(cells)))
     elif not cells:
         print("no score has moved by more than noise")
     else:
         show(changes_table(cells))
+
+
+def _models_of(history: sqlite3.Connection, benchmark: str) -> set[tuple[str, str]]:
+    query = "SELECT DISTINCT provider, model FROM works WHERE benchmark_id = ?"
+    return set(history.execute(query, (benchmark,)).fetchall())
 
 
 def _only_worse(cell: ChangedCell) -> ChangedCell:

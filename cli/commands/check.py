@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
@@ -16,7 +17,9 @@ from ...projections.render.text import escape_markdown
 from ...projections.render.text import markdown as to_markdown
 from ...projections.scores.check import Allowance
 from ...projections.scores.leaderboard import Doubtful
-from ..context import in_place, json_option, print_json
+from ...projections.scores.served import served_changes
+from ...projections.sqlite.opening import open_history
+from ..context import in_place, json_option, note, print_json
 from ..histories import include_option
 from ..printing import show
 
@@ -102,18 +105,23 @@ def command(
             across=across,
             quarantined=quarantine,
         )
+    models = {(score.provider, score.model) for score in result.scores}
+    with open_history(place.workspace, place.store(), notice=note) as history:
+        served = served_changes(history, models)
     if junit:
         junit.write_bytes(check_report(result))
     if markdown:
         table = to_markdown(check_table(result))
         markdown.write_text(f"**{escape_markdown(check_sentence(result))}**\n\n{table}\n", encoding="utf-8")
     if as_json:
-        print_json(result)
+        print_json({**msgspec.structs.asdict(result), "served": served})
     elif form == "github":
-        print(github_comment(result))
+        print(github_comment(result) + "".join(f"\n- {escape_markdown(change.sentence)}" for change in served))
     else:
         show(check_table(result))
         print(f"\n{check_sentence(result)}")
+        for change in served:
+            print(change.sentence)
     return 0 if result.passed else 1
 
 

@@ -17,6 +17,7 @@ from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard_of
 from ...projections.scores.pass_k import PassRates, pass_rates
 from ...projections.scores.revisions import newest_revisions
 from ...projections.scores.samples import sample_reader
+from ...projections.scores.served import served_changes
 from ...projections.sqlite.database import read_runs, read_state
 from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
@@ -81,15 +82,22 @@ def command(
             for sentence in sentences:
                 note(f"{sentence}\nhint: --revision all shows them")
         rates = _pass_rates(place, history, standings, pass_k) if pass_k else {}
+        served = served_changes(history, {(one.provider, one.model) for one in standings})
     if left_out:
         rows = "1 row is" if left_out == 1 else f"{left_out} rows are"
         note(f"{rows} left out: fewer than {min_completion:.0%} of the attempts succeeded")
     for option, value in {"benchmark": benchmark, "agent": agent, "provider": provider, "model": model}.items():
         if value is not None:
             standings = _only(standings, option, value)
+    shown = {(one.provider, one.model) for one in standings}
+    served = [change for change in served if (change.provider, change.model) in shown]
+    for change in served:
+        note(change.sentence)
     if as_json:
         head = {"position": state.position, "hash": state.head_hash, "at": state.at} if state else None
-        print_json({"standings": standings, "head": head, **_rates_document(standings, rates, pass_k)})
+        print_json(
+            {"standings": standings, "head": head, "served": served, **_rates_document(standings, rates, pass_k)}
+        )
     elif as_markdown:
         print(markdown(standings_table(standings, rates)))
     elif not standings:

@@ -26,6 +26,7 @@ from ...orchestrator.errors import UsageError
 from ...orchestrator.running.control import words_of
 from ...projections.render.score_tables import run_score
 from ...projections.render.text import format_score, named
+from ...projections.scores.served import served_before
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
 from ...projections.sqlite.rows import event_row, run_row
@@ -44,11 +45,13 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
     store = place.store()
     with open_history(place.workspace, store, notice=note) as history:
         run = _find(history, run_id)
+        before = served_before(history, run.provider, run.model, run.run_id)
     events = list(read_stream(store, run.run_id, after=run.first_seq - 1))
     if as_json:
-        print_json({"run": run_row(run), "events": [event_row(record) for record in events]})
+        shown = [event_row(record) for record in events]
+        print_json({"run": run_row(run), "served_before": before, "events": shown})
         return
-    print_facts({**_facts(run), "corrections": "\n".join(filter(None, map(_correction, events)))})
+    print_facts({**_facts(run, before), "corrections": "\n".join(filter(None, map(_correction, events)))})
     print("\nevents")
     for record in events:
         print(f"  {record.seq:>6}  {record.at}  {record.type:<10}  {record.hash[:12]}")
@@ -71,7 +74,7 @@ def _read(history: sqlite3.Connection, run_id: str) -> Run | None:
     return next(read_runs(history, "WHERE run_id = ?", (run_id,)), None)
 
 
-def _facts(run: Run) -> dict[str, str]:
+def _facts(run: Run, before: str | None) -> dict[str, str]:
     delta = run.delta_to_high_score
     return {
         "run": run.run_id,
@@ -106,7 +109,7 @@ def _facts(run: Run) -> dict[str, str]:
         "artifacts": "\n".join(f"{a.path}  {a.bytes} bytes  {a.sha256[:12]}" for a in run.artifacts),
         "commit": run.benchmarks_commit or "",
         "revision": _revision(run.task_revision),
-        "answered by": run.served_model or "",
+        "answered by": (run.served_model or "") + (f" (before: {before})" if before else ""),
         "signature": run.signature,
         "provenance": _lines(run.provenance),
         "cancelled": words_of(run.cancel_requested).removeprefix("cancelled ") if run.cancel_requested else "",

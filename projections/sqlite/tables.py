@@ -193,6 +193,8 @@ INDEXES = (
     "CREATE INDEX runs_by_score ON benchmark_runs "
     f"(work_id, kind, {UNIT}, {UPWARD}, repetition, score, ended_seq, first_seq, moment) "
     "WHERE status = 'succeeded'",
+    "CREATE INDEX runs_by_served_model ON benchmark_runs (provider, model, served_model, moment) "
+    "WHERE served_model IS NOT NULL",
     "CREATE INDEX groups_by_creation ON run_groups (created_at)",
 )
 """They are made after the tables are filled: that is faster."""

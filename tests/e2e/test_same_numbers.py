@@ -85,7 +85,8 @@ def test_every_view_says_the_same_of_scores_and_attempts(root, serving):
         with urllib.request.urlopen(f"{url}api/leaderboard") as answer:
             standings = json.loads(answer.read())["standings"]
         with urllib.request.urlopen(f"{url}api/runs?limit=50") as answer:
-            ids = {row["model"]: row["run_id"] for row in json.loads(answer.read())["runs"] if row["score"] is not None}
+            listed = [row for row in json.loads(answer.read())["runs"] if row["score"] is not None]
+            ids = {row["model"]: row["run_id"] for row in listed}
         of_run = {}
         for model in ("wrong", "graded"):
             with urllib.request.urlopen(f"{url}api/runs/{ids[model]}") as answer:
@@ -98,6 +99,10 @@ def test_every_view_says_the_same_of_scores_and_attempts(root, serving):
         row["model"]: row for row in json.loads(command(root, "export", "--format", "json")) if row["score"] is not None
     }
     cells = list(csv.DictReader(io.StringIO(command(root, "export", "--format", "csv"), newline="")))
+    by_run = {row["run_id"]: row for row in json.loads(command(root, "export", "--format", "json"))}
+    for row in listed:
+        exported_bounds = [by_run[row["run_id"]][name] for name in ("score_low", "score_high")]
+        assert rounded([row["low"], row["high"]]) == rounded(exported_bounds)
     for model in ("wrong", "graded"):
         expected = by_command[model][2:4]
         assert rounded([exported[model]["score_low"], exported[model]["score_high"]]) == expected

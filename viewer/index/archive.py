@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from ...projections.sqlite.equivalence import DIGEST, SCORER, key_of, meeting, r
 from ...projections.sqlite.keeping import Notice, ProjectionError, Seal
 from ...projections.workspace import Workspace
 from .orders import COLUMNS, TEXTS
-from .row import RunRow, read_rows, row_of
+from .row import ListedRun, RunRow, listed, read_rows, row_of
 from .run_table import Question, RunTable
 from .snapshot import read_snapshot, write_snapshot
 
@@ -64,12 +64,10 @@ class View(msgspec.Struct, frozen=True):
     head: Head
     stale: frozenset[str] = frozenset()
 
-    def marked(self, rows: Sequence[RunRow]) -> list[RunRow]:
-        """The rows beside their previous scores; stale ones are marked."""
+    def listed(self, rows: Iterable[RunRow]) -> list[ListedRun]:
+        """The rows as lists show them, beside their previous scores; stale ones are marked."""
         beside = map(self.table.scoreboard.beside_previous, rows)
-        if not self.stale:
-            return list(beside)
-        return [msgspec.structs.replace(row, stale=True) if row.run_id in self.stale else row for row in beside]
+        return [listed(row, stale=row.run_id in self.stale) for row in beside]
 
 
 class NoSuchMoment(ValueError):

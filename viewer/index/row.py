@@ -14,6 +14,7 @@ from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
 from ...projections.scores.recency import Moment, when
 from ...projections.scores.records import is_upward
+from ...projections.scores.uncertainty import uncertainty
 from ...projections.sqlite.rows import RUN_COLUMNS, TOKEN_COLUMNS, Column, token_counts
 
 MAX_ERROR = 500
@@ -106,6 +107,17 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
         return self.benchmark_id, self.comparison_key, self.unit or "", is_upward(self)
 
 
+class ListedRun(RunRow, frozen=True, gc=False):
+    """A row as lists show it: with the standard error and the 95% interval of its score (`scores.uncertainty`).
+
+    They are None if they are not known; `stderr` is only what the run reported.
+    """
+
+    standard_error: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
 Task = tuple[str, str, str, bool]
 """Benchmark, comparison key, unit, and whether higher is better."""
 
@@ -131,6 +143,15 @@ def row_of(run: Run) -> RunRow:
     if run.ended_at and run.status != "running":
         values["last_seen_at"] = run.ended_at
     return RunRow(**values)
+
+
+def listed(row: RunRow, *, stale: bool = False) -> ListedRun:
+    """The row with what lists show."""
+    values = msgspec.structs.asdict(row) | {"stale": stale or row.stale}
+    found = uncertainty([row]) if row.score is not None else None
+    if found is None:
+        return ListedRun(**values)
+    return ListedRun(**values, standard_error=found.stderr, low=found.low, high=found.high)
 
 
 def as_run(row: RunRow) -> Run:

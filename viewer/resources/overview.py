@@ -18,7 +18,7 @@ from ...projections.scores.samples import read_samples
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
-from ..index.row import RunRow
+from ..index.row import ListedRun, RunRow
 from ..index.run_table import RunTable
 from ..index.scoreboard import Pairing
 
@@ -79,9 +79,9 @@ class Summary(msgspec.Struct, frozen=True):
     """
 
     counts: Counts
-    running: list[RunRow]
-    finished: list[RunRow]
-    records: list[RunRow]
+    running: list[ListedRun]
+    finished: list[ListedRun]
+    records: list[ListedRun]
     records_total: int
     regressions: list[Regression]
     regressions_total: int
@@ -135,9 +135,9 @@ def summarise(view: View, days: int, pair: Pairing | None = None) -> Summary:
     ended = (row for row in map(rows.__getitem__, table.latest()) if row.ended_at is not None)
     return Summary(
         counts=_counts(view),
-        running=view.marked(running),
-        finished=list(islice(ended, _LISTED)),
-        records=records[:_LISTED],
+        running=view.listed(running),
+        finished=view.listed(islice(ended, _LISTED)),
+        records=view.listed(records[:_LISTED]),
         records_total=len(records),
         regressions=regressions[:_LISTED],
         regressions_total=len(regressions),

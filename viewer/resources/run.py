@@ -12,6 +12,7 @@ from ...ledger.fold import Run
 from ...ledger.storage.chain import GENESIS, BadLine, check
 from ...ledger.storage.codec import decode
 from ...ledger.store import EventReader
+from ...projections.scores.served import served_before
 from ...projections.scores.uncertainty import uncertainty
 from ...projections.sqlite.database import read_groups
 from ...projections.sqlite.rows import event_row, run_row
@@ -65,7 +66,10 @@ class LogSizes(msgspec.Struct, frozen=True):
 
 
 class AboutRun(msgspec.Struct, frozen=True):
-    """A run: all its columns, as in `viewer_data.json`, and its context."""
+    """A run: all its columns, as in `viewer_data.json`, and its context.
+
+    `served_before` is what answered under the model's name in the last earlier run, if that was something else.
+    """
 
     run: dict[str, Any]
     standing: Standing
@@ -73,6 +77,7 @@ class AboutRun(msgspec.Struct, frozen=True):
     attempts: list[Attempt]
     logs: LogSizes
     group: GroupOfRun | None
+    served_before: str | None
     head: Head
 
 
@@ -109,6 +114,7 @@ class OneRun:
         with self._site.archive.database() as connection:
             query = "SELECT run_id FROM benchmark_runs WHERE signature = ? AND run_id <> ? ORDER BY rowid"
             same = connection.execute(query, (run.signature, run.run_id)).fetchall() if run.signature else []
+            before = served_before(connection, run.provider, run.model, run.run_id)
             group = next(read_groups(connection, "WHERE run_group_id = ?", (run.run_group_id,)), None)
         others = [other for (run_id,) in same if (other := view.table.find(run_id))]
         in_group = view.table.names("group").flags([run.run_group_id]).count(1)
@@ -120,6 +126,7 @@ class OneRun:
             attempts=[Attempt(*(getattr(other, name) for name in Attempt.__struct_fields__)) for other in others],
             logs=logs,
             group=GroupOfRun(group.run_group_id, group.created_at, closed, in_group) if group else None,
+            served_before=before,
             head=view.head,
         )
 

@@ -15,7 +15,7 @@ from ..api.parameters import AS_OF, MAX_NUMBER, BadParameter, Form, Parameter, l
 from ..api.site import Site
 from ..index.archive import Head, View
 from ..index.orders import COLUMNS, NEWEST, Sort
-from ..index.row import RunRow
+from ..index.row import ListedRun, RunRow
 from ..index.run_table import FILTERS, KINDS, Question
 
 MAX_ROWS = 1000
@@ -30,7 +30,7 @@ _ABOUT = {
 class RunList(msgspec.Struct, frozen=True):
     """A page of runs. `total` counts the matching runs, `all` every run, `facets` the values of each column."""
 
-    runs: list[RunRow]
+    runs: list[ListedRun]
     total: int
     all: int
     next: str | None
@@ -78,7 +78,7 @@ class Runs:
         cursor = _cursor(asked, question.sort)
         if asked["format"]:
             with self._site.archive.look(asked["as_of"]) as view:
-                rows = view.marked(view.table.page(view.table.matching(question), question.sort))
+                rows = view.listed(view.table.page(view.table.matching(question), question.sort))
             (send_csv if asked["format"] == "csv" else send_json)(resp, rows)
         else:
             self._site.answer(req, resp, asked["as_of"], lambda view: self._page(asked, question, cursor, view))
@@ -101,7 +101,7 @@ class Runs:
         last = _Cursor.of(question.sort, rows[-1], table.numbers[rows[-1].run_id]) if more else None
         facets = table.facets(question) if asked["facets"] == "1" else None
         return RunList(
-            runs=view.marked(rows),
+            runs=view.listed(rows),
             total=table.count(found),
             all=len(table.rows),
             next=last.text() if last else None,

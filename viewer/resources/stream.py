@@ -123,7 +123,7 @@ class _News:
             else:
                 rows = [row for run_id in changed if (row := view.table.find(run_id))]
                 # Without an id: only after the last one has the page everything up to the head.
-                for row in view.marked(rows):
+                for row in view.listed(rows):
                     yield _event("run", row, None)
                 yield _event("head", head, head.position)
         self._position = head.position

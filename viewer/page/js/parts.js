@@ -2,7 +2,7 @@
 
 import { runLink } from "./address.js";
 import { h } from "./dom.js";
-import { direction, score, signed, statusSymbol, unitText } from "./format.js";
+import { direction, estimate, score, signed, statusSymbol, unitText } from "./format.js";
 import { ledger } from "./ledger.js";
 
 export { runLink };
@@ -87,6 +87,13 @@ export function scored(
   return after ? [text, " ", h("span", { class: "unit" }, after)] : text;
 }
 
+/** The score of a run as the tables of the command line have it: ± its error, or its interval if ± would mislead. */
+function estimated(/** @type {Run} */ run) {
+  const text = estimate(run.score, run.standard_error ?? run.stderr, run.low ?? null, run.high ?? null);
+  const after = text && unitText(run.unit);
+  return after ? [text, " ", h("span", { class: "unit" }, after)] : text;
+}
+
 /** The progress of a running run. @param {Run} run */
 export function progressOf(run) {
   if (!run.progress) return "";
@@ -100,7 +107,7 @@ export function progressOf(run) {
 }
 
 export const scoreOf = (/** @type {Run} */ run) =>
-  run.status === "running" ? progressOf(run) : scored(run.score, run.stderr, run.unit);
+  run.status === "running" ? progressOf(run) : estimated(run);
 
 /** How long ago, with the absolute time on hover. */
 export const when = (/** @type {string | null} */ iso) => (iso ? h("time-ago", { datetime: iso }) : "");
