@@ -106,8 +106,7 @@ export function progressOf(run) {
   );
 }
 
-export const scoreOf = (/** @type {Run} */ run) =>
-  run.status === "running" ? progressOf(run) : estimated(run);
+export const scoreOf = (/** @type {Run} */ run) => (run.status === "running" ? progressOf(run) : estimated(run));
 
 /** How long ago, with the absolute time on hover. */
 export const when = (/** @type {string | null} */ iso) => (iso ? h("time-ago", { datetime: iso }) : "");
