@@ -56,7 +56,8 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `checks` are for agents, made in the workspace. One of ours says what is known of every workspace that has all the
     paths of `recognised_by`; a workspace's own file adds to it, and comes first. `artifacts` are the addresses of
-    stores for the files of runs; the first one is the one that runs copy their files to.
+    stores for the files of runs; the first one is the one that runs copy their files to. `endpoints` are the limits of
+    calls in flight, which the orchestrator reads.
     """
 
     directories: list[str] | None = None
@@ -64,6 +65,7 @@ class WorkspaceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recognised_by: list[str] = []
     checks: list[Check] = []
     artifacts: str | list[str] = []
+    endpoints: dict[str, Any] = {}
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -80,6 +82,11 @@ def artifact_stores(workspace: Path) -> list[str]:
     """The addresses of stores in the workspace's file. A file that is not valid names none; `discover` reports it."""
     named = _read_workspace_file(workspace, []).artifacts
     return [named] if isinstance(named, str) else named
+
+
+def endpoint_limits(workspace: Path) -> dict[str, Any]:
+    """The table `[endpoints]` of the workspace's file. A file that is not valid has none; `discover` reports it."""
+    return _read_workspace_file(workspace, []).endpoints
 
 
 def discover(workspace: Path) -> Discovery:
@@ -235,7 +242,7 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
                 raise ManifestError(path, "directories", f"'{pattern}' must name folders below the workspace")
     except msgspec.ValidationError as problem:
         reason, _, location = str(problem).partition(" - at `$")
-        known_keys = "known: directories, exclude, checks, artifacts"
+        known_keys = "known: directories, exclude, checks, artifacts, endpoints"
         problems.append(ManifestError(path, location.strip("`."), f"{reason} ({known_keys})"))
     except ManifestError as problem:
         problems.append(problem)
@@ -245,6 +252,7 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
             exclude={**own.reasons, **{glob: why for glob, why in known.reasons.items() if glob not in own.reasons}},
             checks=[*known.checks, *own.checks],
             artifacts=own.artifacts,
+            endpoints=own.endpoints,
         )
     return known
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import msgspec
 
 from ..adapters.adapter import Adapter
-from ..adapters.discovery import discover
+from ..adapters.discovery import WORKSPACE_FILE, discover, endpoint_limits
 from ..adapters.manifest import Resources
 from ..ledger.events import Record, Request
 from ..ledger.fold import Run
@@ -26,6 +26,7 @@ from .executors.choice import executor_of
 from .executors.names import LOCAL
 from .location import Location
 from .machine.capacity import UNRATIONED, Capacity, this_machine
+from .models.concurrency import Concurrency, parse_concurrency
 from .models.prices import FILE_NAME, Prices, own_prices
 from .models.providers import NO_MODEL
 from .order import Order
@@ -62,6 +63,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
     prices: Prices
     environ: Mapping[str, str]
+    concurrency: Concurrency
 
 
 def prepare(
@@ -120,6 +122,7 @@ def prepare(
         rules=rules,
         prices=prices,
         environ=dict(environ),
+        concurrency=_concurrency(place, order),
     )
 
 
@@ -155,6 +158,7 @@ def perform(session: Session, *, display: Display, cancellation: Cancellation) -
             retries=order.tries,
             prices=session.prices,
             allowance=order.allowance,
+            concurrency=session.concurrency,
         )
         return conduct(
             campaign,
@@ -221,6 +225,14 @@ def _capacity_for(cells: list[Cell], environ: Mapping[str, str]) -> Capacity:
     """This machine's capacity if a benchmark needs a part of it."""
     is_rationed = any(cell.adapter.manifest.resources != Resources() for cell in cells)
     return this_machine(environ) if is_rationed else UNRATIONED
+
+
+def _concurrency(place: Location, order: Order) -> Concurrency:
+    """The limits of calls in flight: those of the campaign file, then those of the workspace's. Raises UsageError."""
+    file = parse_concurrency(endpoint_limits(place.workspace.root), str(place.workspace.root / WORKSPACE_FILE))
+    if order.campaign is None:
+        return file
+    return parse_concurrency(order.campaign.file.endpoints, str(order.campaign.path)).over(file)
 
 
 def _due(history: History, plan: list[PlannedRun], rules: Rules) -> list[PlannedRun]:

@@ -19,6 +19,7 @@ from ...adapters.manifest import Manifest
 from ...ledger.events import Json, Request, TaskRevision
 from ...ledger.storage.postgres_address import SECRET_VARIABLES
 from ...projections.workspace import Workspace
+from ..models.gate import GateAddress
 from ..models.prices import Prices
 from ..models.targets import Target
 from ..planning.claim import Rules
@@ -74,7 +75,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work of a group, and how to perform it.
 
     A machine sees the sender's workspace if it finds `mark` in the group's folder. `environ` are the variables that
-    travel, and `identities` the names that are never treated as secrets.
+    travel, and `identities` the names that are never treated as secrets. Calls to limited endpoints pass the `gate`.
     """
 
     version: str
@@ -91,6 +92,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     environ: dict[str, str]
     identities: list[str]
     package: Package | None = None
+    gate: GateAddress | None = None
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=os.fspath)
@@ -110,10 +112,11 @@ def decode(content: bytes) -> Errand:
 class Errands:
     """Makes the errands of a group."""
 
-    def __init__(self, assignment: Assignment, ledger: LedgerAddress, mark: str) -> None:
+    def __init__(self, assignment: Assignment, ledger: LedgerAddress, mark: str, gate: GateAddress | None) -> None:
         self._assignment = assignment
-        self._ledger = ledger
+        self.ledger = ledger
         self._mark = mark
+        self._gate = gate
         self._revisions: dict[str, TaskRevision] = {}
 
     def of(self, planned: PlannedRun, package: Package | None) -> Errand:
@@ -123,7 +126,7 @@ class Errands:
         digest = planned.signature.digest
         return Errand(
             version=own_version(),
-            ledger=self._ledger,
+            ledger=self.ledger,
             run_group_id=self._assignment.run_group_id,
             workspace=str(campaign.workspace.root),
             artifacts=campaign.workspace.artifacts,
@@ -136,6 +139,7 @@ class Errands:
             environ=_travelling(planned, campaign.environ),
             identities=sorted(self._assignment.redactor.identities),
             package=package,
+            gate=self._gate,
         )
 
     def _work(self, planned: PlannedRun) -> Work:

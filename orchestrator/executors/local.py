@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from ...ledger.ledger import Ledger
 from ..location import Location
 from ..models.endpoints import Endpoints
+from ..models.gate import Gate
 from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.supervision import Supervisor
@@ -33,11 +34,13 @@ class LocalExecutor:
     @contextlib.contextmanager
     def crew(self, assignment: Assignment) -> Iterator[LocalCrew]:
         """The threads for a group. The end of the context waits for their runs, and then stops local models."""
+        limits = assignment.campaign.call_limits
         with (
             Endpoints(
                 log_path=assignment.folder / LOCAL_SERVER_LOG,
                 announce=assignment.display.note,
                 cancelled=lambda: assignment.cancellation.requested,
+                gate=Gate(limits) if limits else None,
             ) as endpoints,
             ThreadPoolExecutor(self._jobs, thread_name_prefix="run") as pool,
         ):

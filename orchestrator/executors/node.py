@@ -33,6 +33,7 @@ from ..location import Location
 from ..machine.capacity import Capacity, this_machine
 from ..machine.reservation import lock_folder
 from ..models.endpoints import Endpoints
+from ..models.gate import RemoteGate
 from ..models.prices import Prices
 from ..planning.naming import secrets_of_plan
 from ..planning.plan import PlannedRun
@@ -165,6 +166,7 @@ def _perform(
             log_path=workspace.group_folder(errand.run_group_id) / f"local-server-{host_name()}.log",
             announce=display.note,
             cancelled=lambda: control.is_cancelled,
+            gate=RemoteGate(errand.gate) if errand.gate else None,
         ) as endpoints,
     ):
         grant = _granted(planned, environ, control, display)

@@ -23,6 +23,7 @@ from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
 from ..location import Location
+from ..models.gate import Gate, GateAddress, serving
 from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.provenance import own_version
@@ -102,16 +103,24 @@ class RayExecutor:
         (assignment.folder / MARK).write_text(mark)
         travels = not all(probe.sees_workspace for probe in self._probes.values())
         room = self._jobs or room_of(assignment.campaign.plan, self._nodes)
-        crew = RayCrew(self._ray, self._tasks, assignment, self._place, mark, room, travels=travels)
-        try:
-            yield crew
-        except BaseException:
-            crew.abandon()
-            raise
-        finally:
-            crew.end()
-            with contextlib.suppress(OSError):
-                (assignment.folder / MARK).unlink()
+        with contextlib.ExitStack() as stack:
+            gate = stack.enter_context(gate_for(assignment, self._own_address()))
+            errands = Errands(assignment, LedgerAddress.of(self._place.ledger_url), mark, gate)
+            crew = RayCrew(self._ray, self._tasks, assignment, errands, room, travels=travels)
+            try:
+                yield crew
+            except BaseException:
+                crew.abandon()
+                raise
+            finally:
+                crew.end()
+                with contextlib.suppress(OSError):
+                    (assignment.folder / MARK).unlink()
+
+    def _own_address(self) -> str:
+        """The address of this machine for the others; that of the loopback if the cluster is on this machine alone."""
+        own: str = self._ray.util.get_node_ip_address()
+        return "127.0.0.1" if {node.address for node in self._nodes} <= {own} else own
 
     def _probe(self, place: Location, ledger: Ledger) -> dict[str, Probe]:
         """What each node says of itself. Raises UsageError if one has another version or does not see the ledger."""
@@ -172,8 +181,7 @@ class RayCrew:
         ray: Any,
         tasks: dict[str, Any],
         assignment: Assignment,
-        place: Location,
-        mark: str,
+        errands: Errands,
         room: int,
         *,
         travels: bool,
@@ -182,8 +190,7 @@ class RayCrew:
         self._ray = ray
         self._tasks = tasks
         self._assignment = assignment
-        self._ledger_address = LedgerAddress.of(place.ledger_url)
-        self._errands = Errands(assignment, self._ledger_address, mark)
+        self._errands = errands
         self._packages = Packages(ray, assignment) if travels else None
         self._running: dict[Any, Task] = {}
         self._lost: dict[str, int] = {}
@@ -305,7 +312,7 @@ class RayCrew:
         ledger = self._assignment.ledger
         for node in nodes_of(self._ray):
             reference = _pinned(self._tasks["recover"], node.node_id).remote(
-                msgspec.msgpack.encode(self._ledger_address), str(self._assignment.campaign.workspace.root), run.run_id
+                msgspec.msgpack.encode(self._errands.ledger), str(self._assignment.campaign.workspace.root), run.run_id
             )
             try:
                 ready, _ = self._ray.wait([reference], timeout=RECOVER_SECONDS)
@@ -314,6 +321,17 @@ class RayCrew:
             except self._ray.exceptions.RayError:
                 continue  # This node has died, too.
         return None
+
+
+@contextlib.contextmanager
+def gate_for(assignment: Assignment, host: str) -> Iterator[GateAddress | None]:
+    """The gate of a campaign, served to other machines at an address of this one; None if no endpoint has a limit."""
+    limits = assignment.campaign.call_limits
+    if not limits:
+        yield None
+        return
+    with serving(Gate(limits), limits, host) as address:
+        yield address
 
 
 class Packages:

@@ -14,8 +14,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...ledger.holders import describe_holders
+from .gate import AnyGate
 from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, serve
 from .providers import Endpoint
+from .proxy import proxied
 from .targets import Target
 
 
@@ -36,8 +38,17 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
     """Gives endpoints to runs; safe for many threads. The end of the context always stops every server."""
 
     def __init__(
-        self, *, log_path: Path, announce: Callable[[str], None], cancelled: Callable[[], bool] = lambda: False
+        self,
+        *,
+        log_path: Path,
+        announce: Callable[[str], None],
+        cancelled: Callable[[], bool] = lambda: False,
+        gate: AnyGate | None = None,
     ) -> None:
+        """Calls to endpoints that have a limit at the `gate` pass it."""
+        self._gate = gate
+        self._proxies: dict[str, str] = {}
+        self._stack = contextlib.ExitStack()
         self._log_path = log_path
         self._announce = announce
         self._cancelled = cancelled
@@ -52,7 +63,7 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
         Raises ModelUnavailable; if that happened once for a model, it is raised for later runs too.
         """
         if not target.is_served_here:
-            yield target.endpoint
+            yield self._behind_gate(target.endpoint)
             return
         with self._lock:
             server = self._servers.get(target.model) or self._start(target)
@@ -64,7 +75,18 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
             with self._lock:
                 server.users -= 1
 
+    def _behind_gate(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, through a proxy if the number of its calls in flight is limited."""
+        address = endpoint.base_url
+        if self._gate is None or address is None or self._gate.limit(address) is None:
+            return endpoint
+        with self._lock:
+            if address not in self._proxies:
+                self._proxies[address] = self._stack.enter_context(proxied(address, self._gate))
+            return replace(endpoint, base_url=self._proxies[address], behind=address)
+
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
         for server in self._servers.values():
             server.stack.close()
 

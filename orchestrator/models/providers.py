@@ -41,7 +41,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Endpoint(msgspec.Struct, frozen=True):
     """The address of a provider in this run, and the key for it.
 
-    `model_sha256` is the digest of the model's file, if this machine serves it.
+    `model_sha256` is the digest of the model's file, if this machine serves it. If `base_url` is that of a proxy on
+    this machine, `behind` is the address of the endpoint itself, which is recorded.
     """
 
     provider: Provider
@@ -49,6 +50,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     key_variable: str | None
     key: str | None
     model_sha256: str | None = None
+    behind: str | None = None
+
+    @property
+    def recorded(self) -> Endpoint:
+        """The endpoint without the proxy before it."""
+        return msgspec.structs.replace(self, base_url=self.behind, behind=None) if self.behind else self
 
     def missing(self) -> list[str]:
         """The requirements of the provider that this machine does not meet; empty if the provider can be used."""

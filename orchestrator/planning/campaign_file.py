@@ -89,6 +89,7 @@ class CampaignFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     exclude: list[Exclude] = []
     override: list[Override] = []
     run: Settings = Settings()
+    endpoints: Json = {}
 
 
 _MAX_BYTES = 4 * 1024 * 1024

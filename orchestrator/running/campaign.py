@@ -9,6 +9,7 @@ import msgspec
 from ...ledger.events import Request
 from ...projections.workspace import Workspace
 from ..machine.capacity import Capacity
+from ..models.concurrency import Concurrency
 from ..models.prices import Prices
 from ..planning.claim import Rules
 from ..planning.plan import PlannedRun
@@ -40,3 +41,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     retries: Retries = Retries()
     prices: Prices
     allowance: Allowance = Allowance()
+    concurrency: Concurrency = Concurrency()
+
+    @property
+    def call_limits(self) -> dict[str, int]:
+        """The maximum number of calls in flight, by the base URL of each endpoint of the plan that has a limit."""
+        endpoints = [planned.target.endpoint for planned in self.plan]
+        limits = {one.base_url: self.concurrency.of(one) for one in endpoints if one.base_url}
+        return {address: limit for address, limit in limits.items() if limit}

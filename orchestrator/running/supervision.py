@@ -195,7 +195,9 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
         manifest = planned.adapter.manifest
         # If only a part of an option is secret, the configuration already has its redacted value.
         hidden = {name: f"[redacted:{name}]" for name in planned.secrets if name not in planned.config}
-        command = planned.adapter.command(planned.config, hidden, self._placeholders(planned, prepared, run_id))
+        recorded = prepared.endpoint.recorded if prepared.endpoint else None
+        placeholders = self._placeholders(planned, replace(prepared, endpoint=recorded), run_id)
+        command = planned.adapter.command(planned.config, hidden, placeholders)
         claimed = Claimed(
             planned=planned,
             run_group_id=self.run_group_id,
@@ -210,7 +212,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             provenance={
                 **run_provenance(planned.adapter, planned.agent, prepared.environment),
                 "benchmarks": self.provenance["benchmarks"],
-                "base_url": public_address(prepared.endpoint.base_url) if prepared.endpoint else None,
+                "base_url": public_address(recorded.base_url) if recorded else None,
                 "model_sha256": prepared.endpoint.model_sha256 if prepared.endpoint else None,
                 "gpus": list(prepared.grant.gpus),
                 **stored_at(self.campaign.workspace),
@@ -307,6 +309,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
                 self.campaign.environ, endpoint.provider, [*manifest.run.keys, *manifest.requires.env]
             ),
             **endpoint.environment(),
+            **(self._without_proxy() if endpoint.behind else {}),
             "BENCHMARK_MODEL_PROVIDER": planned.provider,
             "BENCHMARK_MODEL_NAME": planned.model,
             "MODEL_NAME": planned.model,
@@ -321,6 +324,12 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             "BENCHMARK_PROGRESS_FILE": str(folder / PROGRESS),
             **own,
         }
+
+    def _without_proxy(self) -> dict[str, str]:
+        """Variables that keep the calls to a proxy on this machine from going through a proxy of the network."""
+        known = [self.campaign.environ.get(name, "") for name in ("NO_PROXY", "no_proxy")]
+        value = ",".join(filter(None, [*dict.fromkeys(known), "127.0.0.1"]))
+        return {"NO_PROXY": value, "no_proxy": value}
 
     def _record(self, run: Run, outcome: Finished | Failed, secrets: Secrets) -> None:
         try:

@@ -18,6 +18,7 @@ from benchmarks.ledger.ledger import Ledger
 from benchmarks.orchestrator.models.prices import Prices
 from benchmarks.orchestrator.running import recovery
 from benchmarks.projections.workspace import Workspace
+from tests.counting_server import CALLER, counting_server
 
 from .conftest import HANG_SECONDS, Team, kill, new_cluster, until
 
@@ -286,3 +287,17 @@ def test_the_python_api_runs_on_a_cluster(team):
     program = code.format(str(team.bench.root), team.cluster.address)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=team.bench.environ)
     assert done.stdout == "1\n", done.stderr
+
+
+def test_a_limit_of_calls_holds_across_the_machines(team, tmp_path):
+    for name in ("a", "b", "c", "d", "e"):
+        team.bench.add(name, CALLER)
+    with counting_server() as counting:
+        (team.bench.root / "benchmarks.toml").write_text("[endpoints.openai-compatible]\nmax_concurrency = 4\n")
+        counting.refusals, counting.retry_after = 2, "0"
+        work = ("run", "--benchmarks", "a", "b", "c", "d", "e", "--provider", "openai-compatible", "--model", "m")
+        cluster = ("--base-url", counting.base_url, "--executor", "ray", "--ray-address", team.cluster.address)
+        team.bench(*work, *cluster)
+    owners = {event["data"]["owner"]["pid"] for event in team.events("started")}
+    assert len(owners) > 1 and counting.most == 4 and counting.calls == 5 * 12 + 2
+    assert {row["score"] for row in team.bench.runs()} == {1.0}
