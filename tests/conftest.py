@@ -365,7 +365,10 @@ class Histories:
         # As others write them.
         elsewhere = st.sampled_from(["2026-05-01T12:00:00+02:00", "2025-05-01T10:00:00.5Z", "2027-01-01T00:00:00Z"])
         revisions = st.sampled_from(
-            [None, *(TaskRevision.of(version=v, driver="d", data="", packages="") for v in "12")]
+            [
+                None,
+                *(TaskRevision.of(version=v, driver="d", data=data, packages="") for v in "12" for data in ("", "x")),
+            ]
         )
         revealed = st.sampled_from(["", SECRETS.by_owner, SECRETS.by_shell])
         imported = {"benchmark_id": st.just("b"), "status": st.just("succeeded"), "score": st.just(0.25)}

@@ -268,8 +268,52 @@ SELECT
 FROM run_groups g LEFT JOIN ended e ON g.run_group_id = e.run_group_id;
 
 -- Out of how many: the same as projections/scores/attempts.py says, written again.
+-- Work without a success counts with the newest one that differs only in what a run knows at its end: the revision of
+-- its data, and a later scorer. The same as projections/scores/destinations.py says, written again.
 CREATE VIEW attempts AS
-WITH tried AS (
+WITH done AS (
+  SELECT benchmark_id, comparison_key, agent, provider, model, options_key, task_revision_json AS revision,
+    max((coalesce(ended_at, started_at, TIMESTAMP '0001-01-01'), first_seq)) AS moment
+  FROM runs WHERE status = 'succeeded' AND retracted_json IS NULL GROUP BY ALL
+),
+later AS (
+  SELECT * FROM (
+    SELECT *, unnest(CASE WHEN revision IS NULL THEN [options_key] ELSE [
+      CASE WHEN revision ->> '$.digest' = 'unknown' THEN options_key
+        ELSE sha256(options_key || ' ' || (revision ->> '$.digest')) END,
+      sha256(options_key || ' ' || sha256('{"data":"","driver":' || to_json(coalesce(revision ->> '$.driver', ''))
+        || ',"packages":' || to_json(coalesce(revision ->> '$.packages', ''))
+        || ',"version":' || to_json(coalesce(revision ->> '$.version', '')) || '}'))
+    ] END) AS key_before FROM done
+  ) WHERE key_before <> comparison_key
+),
+own AS (
+  SELECT benchmark_id, key_before, agent, provider, model, arg_max(comparison_key, (moment, comparison_key)) AS key_after
+  FROM later GROUP BY ALL
+),
+of_task AS (
+  SELECT benchmark_id, key_before,
+    arg_max(comparison_key, (moment, comparison_key, agent, provider, model)) AS key_after
+  FROM later GROUP BY ALL
+),
+placed AS (
+  SELECT r.* REPLACE (
+    CASE WHEN EXISTS (
+      SELECT 1 FROM done d WHERE d.benchmark_id = r.benchmark_id AND d.comparison_key = r.comparison_key
+        AND d.agent = r.agent AND d.provider = r.provider AND d.model = r.model
+    ) THEN r.comparison_key
+    WHEN o.key_after IS NOT NULL THEN o.key_after
+    WHEN EXISTS (
+      SELECT 1 FROM done d WHERE d.benchmark_id = r.benchmark_id AND d.comparison_key = r.comparison_key
+    ) THEN r.comparison_key
+    ELSE coalesce(t.key_after, r.comparison_key) END AS comparison_key
+  )
+  FROM runs r
+  LEFT JOIN own o ON r.benchmark_id = o.benchmark_id AND r.comparison_key = o.key_before
+    AND r.agent = o.agent AND r.provider = o.provider AND r.model = o.model
+  LEFT JOIN of_task t ON r.benchmark_id = t.benchmark_id AND r.comparison_key = t.key_before
+),
+tried AS (
   SELECT *,
     CASE WHEN status IN ('running', 'succeeded') THEN status
       WHEN reason IN ('environment', 'start', 'workspace', 'orchestrator_lost', 'interrupted', 'stalled') THEN 'infrastructure'
@@ -280,7 +324,7 @@ WITH tried AS (
       ELSE 'own' END AS ending,
     ending IN ('own', 'infrastructure') AS has_failed,
     cost_of(usage_json) AS cost
-  FROM runs WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
+  FROM placed WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
 )
 SELECT benchmark_id, comparison_key, agent, provider, model, count(*) AS attempts,
   count_if(ending = 'running')::BIGINT AS running, count_if(ending = 'succeeded')::BIGINT AS successes,

@@ -152,18 +152,25 @@ def count_run(total: Sum, run: Run, how: Ending, sign: int = 1) -> None:
     total.add(sign, run.duration_seconds, cost_in(run.usage) if is_failure else None, is_failure=is_failure)
 
 
-def attempts_of(runs: Iterable[Run], include: Collection[Doubtful] = ()) -> dict[Work, Attempts]:
-    """The attempts at each piece of work."""
-    of: dict[Work, list[Run]] = defaultdict(list)
-    for run in runs:
-        if is_attempt(run, include):
-            of[work_of(run)].append(run)
-    return {work: attempts(some) for work, some in of.items()}
-
-
 def attempts(runs: Iterable[Run]) -> Attempts:
     """The attempts at one piece of work."""
     return count((ending(run), run.duration_seconds, cost_in(run.usage)) for run in runs)
+
+
+def together(one: Attempts, other: Attempts) -> Attempts:
+    """The attempts of both."""
+    ended = one.successes + other.successes + one.failures + other.failures
+    return Attempts(
+        attempts=one.attempts + other.attempts,
+        running=one.running + other.running,
+        successes=one.successes + other.successes,
+        own_failures=one.own_failures + other.own_failures,
+        infrastructure_failures=one.infrastructure_failures + other.infrastructure_failures,
+        seconds_lost=round(one.seconds_lost + other.seconds_lost, 6),
+        cost_lost=round(one.cost_lost + other.cost_lost, 9),
+        unpriced=one.unpriced + other.unpriced,
+        completion=(one.successes + other.successes) / ended if ended else None,
+    )
 
 
 def count(endings: Iterable[tuple[Ending, float | None, float | None]]) -> Attempts:

@@ -12,6 +12,7 @@ from ...ledger.events import Json
 from ...ledger.fold import Run
 from .attempts import Attempts, Ending, Sum, attempts_in
 from .counting import Task, task_config, task_of
+from .destinations import Destinations
 from .leaderboard import Score, score_of, telling_options
 from .means import mean
 from .power import smallest_detectable, tost
@@ -268,8 +269,9 @@ def _by_key(runs: Sequence[Run], dimensions: Collection[Dimension]) -> dict[_Key
 def _tried(selection: Selection, dimensions: Collection[Dimension]) -> dict[tuple[str, str, str, str], Attempts]:
     """All attempts of a side at each row's work: a failure does not know the unit of the score that it lacks."""
     of: dict[tuple[str, str, str, str], list[tuple[Ending, Sum]]] = defaultdict(list)
+    destinations = Destinations(selection.runs)
     for key, some in selection.tried.items():
-        work = key.work
+        work = destinations.of(key.work)
         agent = work.agent if "agent" in dimensions else ""
         model = f"{work.provider}:{work.model}" if "model" in dimensions else ""
         of[work.benchmark_id, work.comparison_key, agent, model].append((key.ending, some))

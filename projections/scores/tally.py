@@ -16,6 +16,7 @@ import msgspec
 from ...ledger.fold import Run
 from .attempts import Attempts, Ending, Sum, Work, attempts_in, count_run, ending, is_attempt_of, work_of
 from .counting import RETRACTED, UNSCORED, Doubtful, Task, chance_of, kind_of, repetition_of
+from .destinations import Destinations
 from .means import exact
 from .recency import Moment, when
 from .records import beats, is_upward
@@ -98,11 +99,12 @@ class Board(msgspec.Struct, frozen=True):
     attempts: dict[AttemptKey, Sum]
 
     def attempts_with(self, include: Collection[Doubtful] = ()) -> dict[Work, Attempts]:
-        """The attempts at each piece of work, as `attempts.attempts_of`."""
+        """The attempts at each piece of work, as `destinations.attempts_of`."""
         of: dict[Work, list[tuple[Ending, Sum]]] = defaultdict(list)
+        destinations = Destinations(tally.newest for key, tally in self.tallies.items() if is_success(key.kind))
         for key, some in self.attempts.items():
             if is_attempt_of(key.kind, include):
-                of[key.work].append((key.ending, some))
+                of[destinations.of(key.work)].append((key.ending, some))
         return {work: attempts_in(sums) for work, sums in of.items()}
 
     def counting(self, kinds: Iterable[int]) -> Iterator[tuple[Key, Tally]]:

@@ -8,7 +8,7 @@ from typing import Any, get_origin, get_type_hints
 
 import msgspec
 
-from ...ledger.events import Annotated, ImportSource, Json, Progress, Retracted
+from ...ledger.events import Annotated, ImportSource, Json, Progress, Retracted, TaskRevision
 from ...ledger.fold import Run, Status
 from ...ledger.usage import cost_in
 from ...projections.scores.leaderboard import CHANCE, chance_of, is_eligible
@@ -81,6 +81,8 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     stale: bool = False
     registration: str | None = None
     chance: float | None = None
+    options_key: str = ""
+    task_revision: TaskRevision | None = None
     tags: list[str] = []
     remarks: int = 0
     previous_score: float | None = None

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from msgspec.structs import replace
 
-from ...projections.scores.attempts import Attempts, count, ending, is_attempt
+from ...projections.scores.attempts import Attempts, count, ending, is_attempt, together
 from ...projections.scores.attempts import Work as AttemptedWork
 from ...projections.scores.attempts import work_of as attempted_work
 from ...projections.scores.check import CheckedScore, check, last_before, last_run
 from ...projections.scores.comparison import Contrast, adjust
+from ...projections.scores.destinations import Destinations
 from ...projections.scores.high_scores import HighScore
 from ...projections.scores.leaderboard import (
     RANDOM,
@@ -79,6 +80,7 @@ class Scoreboard:
         self.guesses: Groups[Task] = Groups(_guess_task)
         self.tried: Groups[AttemptedWork] = Groups(_attempted_work)
         self.attempts: dict[AttemptedWork, Attempts] = {}
+        self._attempts_placed: Mapping[AttemptedWork, Attempts] | None = None
         self._groups = (self.works, self.reported, self.guesses, self.tried)
 
     def load(self) -> None:
@@ -112,18 +114,34 @@ class Scoreboard:
     def standings(self, high_scores: Mapping[str, HighScore], include: Collection[Doubtful] = ()) -> list[Standing]:
         """The leaderboard: the same as `leaderboard` of all runs."""
         scores = self.all()
-        attempts = self.attempts
         if include:
             of_work = (self._counting(work, include) for work in self.works.members)
             scores = (contender_score(rows) for rows in of_work if rows)
-            attempts = self._attempts(include)
+        attempts = self.attempts_with(include)
         chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
         return standings(scores, chances, high_scores, attempts=attempts)
 
     def attempts_with(self, include: Collection[Doubtful] = ()) -> Mapping[AttemptedWork, Attempts]:
         """The attempts at each piece of work, also those of the kinds in `include`."""
         self.bring_up()
-        return self._attempts(include) if include else self.attempts
+        if include:
+            return self._placed(self._attempts(include))
+        if self._attempts_placed is None:
+            self._attempts_placed = self._placed(self.attempts)
+        return self._attempts_placed
+
+    def _placed(self, attempts: Mapping[AttemptedWork, Attempts]) -> Mapping[AttemptedWork, Attempts]:
+        """Attempts without a success, beside the scores that they would have had (`destinations`)."""
+        if all(some.successes for some in attempts.values()):
+            return attempts
+        members = (map(self._rows.__getitem__, reversed(numbers)) for numbers in self.works.members.values())
+        newest = (next((row for row in rows if row.is_success), None) for rows in members)
+        destinations = Destinations(row for row in newest if row is not None)
+        placed: dict[AttemptedWork, Attempts] = {}
+        for work, some in attempts.items():
+            target = destinations.of(work)
+            placed[target] = together(placed[target], some) if target in placed else some
+        return placed
 
     def all(self) -> Iterable[ContenderScore]:
         """The score of each contender on each task that it has run."""
@@ -192,6 +210,8 @@ class Scoreboard:
         """Measure again what has changed."""
         if self.works.changed:
             self._regressions = None
+        if self.works.changed or self.tried.changed:
+            self._attempts_placed = None
         for work in self.works.changed:
             self.scores.pop(work, None)
             self.checks.pop(work, None)

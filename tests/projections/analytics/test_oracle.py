@@ -26,7 +26,9 @@ from benchmarks.ledger.events import (
     HighScorePublished,
     NewEvent,
     Reinstated,
+    Rescored,
     Retracted,
+    Scorer,
     Started,
     TaskRevision,
 )
@@ -35,7 +37,8 @@ from benchmarks.ledger.storage.chain import seal
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.projections.analytics.build import open_analytics
-from benchmarks.projections.scores.attempts import Attempts, Work, attempts_of
+from benchmarks.projections.scores.attempts import Attempts, Work
+from benchmarks.projections.scores.destinations import attempts_of
 from benchmarks.projections.scores.high_scores import holding, read_history
 from benchmarks.projections.scores.leaderboard import is_eligible, leaderboard
 from benchmarks.projections.sqlite.database import read_runs
@@ -449,6 +452,18 @@ def simple_history(records):
                 best[benchmark] = event.score
 
 
+def late_knowledge(histories):
+    """Failures of three contenders; two of them have successes that know the revision of their data, one a scorer."""
+    early, late = (TaskRevision.of(version='1 "a/é"', driver="d", data=data, packages="p") for data in ("", "v1"))
+    scorer = Scorer("strict", "c" * 64)
+    for model, has_success in (("one", True), ("two", True), ("three", False)):
+        start = histories.started(benchmark_id="late", model=model, task_revision=early)
+        yield from (NewEvent(f"run_{model}_failed", event) for event in (start, histories.failed("no_result")))
+        if has_success:
+            yield from (NewEvent(f"run_{model}", event) for event in (start, histories.finished(task_revision=late)))
+    yield NewEvent("run_one", Rescored(scorer=scorer, score=1.0, author="a"))
+
+
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_attempts_are_the_same_in_sql_in_python_and_in_the_viewer(data, histories, tmp_path_factory):
@@ -457,6 +472,7 @@ def test_attempts_are_the_same_in_sql_in_python_and_in_the_viewer(data, historie
         NewEvent("run_failed", histories.started()),
         NewEvent("run_failed", Failed(ended_at="2026-11-23T08:00:00Z", reason="exit_code", error="HTTP 429: Rate Limit",
                                       duration_seconds=2.5, usage={"cost": 0.125})),
+        *late_knowledge(histories),
         NewEvent("run_lost", histories.started()),
         NewEvent("run_lost", Failed(ended_at="2026-11-23T08:00:00Z", reason="no_score", usage={"cost_usd": True})),
     ]  # fmt: skip
@@ -472,7 +488,7 @@ def test_attempts_are_the_same_in_sql_in_python_and_in_the_viewer(data, historie
     board = Scoreboard([row_of(run) for run in runs])
     board.load()
     board.bring_up()
-    assert {work: [getattr(one, name) for name in names] for work, one in board.attempts.items()} == expected
+    assert {work: [getattr(one, name) for name in names] for work, one in board.attempts_with().items()} == expected
 
 
 @pytest.mark.parametrize("last", ["retracted", "reinstated"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.projections.render.score_tables import standings_table
-from benchmarks.projections.scores.attempts import attempts, attempts_of, is_infrastructure
+from benchmarks.projections.scores.attempts import attempts, is_infrastructure
+from benchmarks.projections.scores.destinations import attempts_of
 from benchmarks.projections.scores.leaderboard import leaderboard
 
 
