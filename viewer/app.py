@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Collection
@@ -25,7 +26,7 @@ from .index.notable import NotableEvents
 from .index.pairing import Pairs
 from .index.proof import ChainProof
 from .resources.artifacts import ArtifactFile, Artifacts
-from .resources.attention import Attention
+from .resources.attention import Attention, warm_up
 from .resources.benchmarks import Benchmarks, OneBenchmark
 from .resources.board import ByContender
 from .resources.campaigns import Campaigns, OneCampaign
@@ -123,6 +124,8 @@ def site_of(archive: Archive, closing: threading.Event) -> Site:
 
 def _work_in_background(site: Site) -> None:
     site.archive.prepare()
+    with contextlib.suppress(LedgerError, BadLine, ProjectionError, sqlite3.DatabaseError, OSError):
+        warm_up(site)
     site.proof.run(site.closing)
 
 

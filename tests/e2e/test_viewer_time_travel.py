@@ -80,7 +80,7 @@ def test_the_slider_waits_until_the_ledger_is_measured(browser, url):
         const real = window.fetch;
         const held = new Promise((resolve) => (window.release = resolve));
         window.fetch = async (...asked) => {
-            if (String(asked[0]).includes("/api/ledger")) await held;
+            if (String(asked[0]).includes("api/ledger")) await held;
             return real(...asked);
         };
     """)

@@ -89,13 +89,15 @@ class Site(msgspec.Struct, frozen=True):
         as_of: str | None,
         gather: Callable[[View], T],
         build: Callable[[T, Head], Any],
+        depends_on: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         """The same in two steps: `gather` takes what is needed from the history, and `build` may take its time."""
         with self.slow:
+            more = list(depends_on()) if depends_on else None
             with self.archive.look(as_of) as view:
-                is_answered = self.replies.is_answered(req, resp, view.head, _stale(view))
+                tagged = _stale(view) if more is None else more
+                is_answered = self.replies.is_answered(req, resp, view.head, tagged)
                 gathered = None if is_answered else (gather(view),)
             if gathered is not None:
-                kept = view if as_of is None else None
-                value = build(gathered[0], view.head)
-                self.replies.give(req, resp, value, view.head, _stale(view), view=kept)
+                kept = view if as_of is None and more is None else None
+                self.replies.give(req, resp, build(gathered[0], view.head), view.head, tagged, view=kept)

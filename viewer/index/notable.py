@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import msgspec
@@ -18,6 +19,8 @@ from ...ledger.events import (
     Retracted,
     SetAside,
 )
+from ...ledger.storage.chain import BadLine
+from ...ledger.storage.codec import decode
 from ...ledger.store import EventStore
 
 _KNOWN = (
@@ -36,6 +39,10 @@ _LATER = ("samples_excluded", "rescored")
 
 TYPES = frozenset({*(event.type for event in _KNOWN), *_LATER})
 _MAX_TEXT = 500
+_NAMES = frozenset(name.encode() for name in TYPES)
+_TYPE = b'"type":"'
+_WITHIN = 200
+"""The type of an event stands within the first bytes of its line, after its position, id and time."""
 
 
 class NotableEvent(msgspec.Struct, frozen=True):
@@ -70,10 +77,14 @@ class NotableEvents:
             return [one for one in self._found if one.seq <= position]
 
     def _follow(self, position: int) -> None:
-        for record in self._store.read(after=self._position, types=TYPES):
-            if record.seq > position:
+        """Look at the type of each new line, and decode only those that matter: nearly all others are of runs."""
+        for seq, line in enumerate(self._store.read_lines(after=self._position), self._position + 1):
+            if seq > position:
                 break
-            self._found.append(_notable(record))
+            at = line.find(_TYPE, 0, _WITHIN)
+            if line[at + len(_TYPE) : line.find(b'"', at + len(_TYPE))] in _NAMES:
+                with contextlib.suppress(BadLine):
+                    self._found.append(_notable(decode(line)))
         self._position = position
 
 

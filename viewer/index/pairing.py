@@ -15,7 +15,7 @@ from ...projections.scores.samples import SAMPLES, SampleScores, read_samples
 from .archive import Archive
 from .row import RunRow, as_run
 
-_MAX_KEPT = 8_192
+_MAX_KEPT = 16_384
 _MAX_READ = 64
 _AT_ONCE = 500
 
@@ -29,7 +29,7 @@ class Pairs:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[_Side, _Side], Contrast] = OrderedDict()
+        self._kept: OrderedDict[tuple[_Side, _Side, bool], Contrast] = OrderedDict()
         self._read: OrderedDict[tuple[str, int], SampleScores] = OrderedDict()
 
     def with_samples(self, rows: Iterable[RunRow]) -> set[str]:
@@ -50,14 +50,15 @@ class Pairs:
         self, task: Task, first: Sequence[RunRow], second: Sequence[RunRow], *, paired: bool = True
     ) -> Contrast:
         """`second` against `first`, not corrected for many. If not `paired`, no samples are read."""
-        if not paired:
-            return contrast(task, list(map(as_run, first)), list(map(as_run, second)), lambda _: NOT_READ)
-        key = _side(first), _side(second)
+        key = _side(first), _side(second), paired
         with self._lock:
             if (known := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return known
-        found = contrast(task, self._whole(first), self._whole(second), self._samples)
+        if paired:
+            found = contrast(task, self._whole(first), self._whole(second), self._samples)
+        else:
+            found = contrast(task, list(map(as_run, first)), list(map(as_run, second)), lambda _: NOT_READ)
         with self._lock:
             self._kept[key] = found
             if len(self._kept) > _MAX_KEPT:

@@ -136,6 +136,14 @@ class Attention:
         )
 
 
+def warm_up(site: Site) -> None:
+    """Test what the start page and the leaderboard ask for, before someone waits for it."""
+    with site.archive.look() as view:
+        drops = _drops(view.table)
+    _regressions(drops, site.pairs)
+    site.notable.until(view.head.position)
+
+
 def since_of(view: View, days: int) -> str:
     """The time of those days before the last event."""
     return f"{last_of(view) - timedelta(days=days):%Y-%m-%dT%H:%M:%S.%fZ}" if view.head.at else ""

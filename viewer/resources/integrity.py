@@ -64,24 +64,23 @@ class Integrity:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The state of the proof now; events and runs as of the moment."""
         asked = self.parameters.read(req)
-        proof = self._site.proof
-        self._site.answer(
+        self._site.answer_in_two(
             req,
             resp,
             asked["as_of"],
+            lambda view: list(view.table.rows),
             self._measure,
-            lambda _: [str(proof.position), proof.damage],
+            lambda: [str(self._site.proof.position), self._site.proof.damage],
         )
 
     on_head = on_get
 
-    def _measure(self, view: View) -> IntegrityAnswer:
-        head, proof = view.head, self._site.proof
+    def _measure(self, rows: Sequence[RunRow], head: Head) -> IntegrityAnswer:
+        proof = self._site.proof
         events = self._site.notable.until(head.position)
         with self._site.archive.database() as connection:
             query = "SELECT seq, problem FROM ledger_problems WHERE seq <= ? ORDER BY seq LIMIT ?"
             problems = [Problem(*row) for row in connection.execute(query, (head.position, _LISTED))]
-        rows = view.table.rows
         counts = Counter(one.type for one in events)
         synthetic = [row for row in reversed(rows) if row.synthetic]
         first = next(self._site.archive.store.read(details=False), None)
@@ -155,22 +154,34 @@ class Changes:
         asked = self.parameters.read(req)
         with self._site.archive.look(asked["since"]) as view:
             then = view.head, {row.run_id: row.status for row in view.table.rows}, _scores(view)
-        self._site.answer(req, resp, asked["as_of"], lambda now: self._changes(then, now), lambda _: [then[0].hash])
+        self._site.answer_in_two(
+            req,
+            resp,
+            asked["as_of"],
+            lambda now: (list(now.table.rows), _scores(now)),
+            lambda now, head: self._changes(then, now, head),
+            lambda: [then[0].hash],
+        )
 
     on_head = on_get
 
-    def _changes(self, then: tuple[Head, Mapping[str, str], Mapping[Any, Chosen]], now: View) -> ChangesAnswer:
+    def _changes(
+        self,
+        then: tuple[Head, Mapping[str, str], Mapping[Any, Chosen]],
+        now: tuple[Sequence[RunRow], Mapping[Any, Chosen]],
+        head: Head,
+    ) -> ChangesAnswer:
         before, statuses, scores = then
-        rows = now.table.rows
+        rows, scores_now = now
         ended = Counter(row.status for row in rows if statuses.get(row.run_id) != row.status)
         return ChangesAnswer(
             before=before,
-            head=now.head,
+            head=head,
             started=sum(row.run_id not in statuses for row in rows),
             succeeded=ended["succeeded"],
             failed=ended["failed"],
-            scores=_changed(scores, _scores(now))[:_LISTED],
-            events=[one for one in self._site.notable.until(now.head.position) if one.seq > before.position][::-1][
+            scores=_changed(scores, scores_now)[:_LISTED],
+            events=[one for one in self._site.notable.until(head.position) if one.seq > before.position][::-1][
                 :_LISTED
             ],
         )

@@ -44,7 +44,7 @@ class RunsOverTime:
     """When runs began and ended."""
 
     about = "When the runs of the last days began and ended, and how"
-    parameters = Form(DAYS, limit(2000, _MAX_BARS), AS_OF)
+    parameters = Form(DAYS, limit(1000, _MAX_BARS), AS_OF)
     answer = TimelineAnswer
 
     def __init__(self, site: Site) -> None:

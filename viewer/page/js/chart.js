@@ -56,8 +56,7 @@ export function chart(spec, { label, signal, link, points = [], table, name = "c
   const message = h("p", { class: "soft", hidden: true });
   const said = h("p", { class: "point soft", role: "status" });
   const rows = h("div", { hidden: true });
-  const element = h("figure", { class: "chart" }, canvas, said, rows, message);
-  if (points.length) said.textContent = "";
+  const element = h("figure", { class: "chart" }, canvas, points.length > 0 && said, rows, message);
   /** @type {any} */
   let drawn = null;
   let width = 0;
