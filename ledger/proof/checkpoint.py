@@ -21,7 +21,7 @@ from ..storage.chain import GENESIS, ORIGIN_PREFIX, Head, is_event, last_of, ori
 from ..store import BEGINNING, EventStore
 from .edge import Edge
 from .encoding import BadText, decimal, decode64, encode64
-from .kept import Tree, ask_tree
+from .kept import Tree, ask_chain
 from .signing import Note, parse_signed
 from .tree import EMPTY_ROOT, hashes_in, leaves_of
 
@@ -127,16 +127,15 @@ def held_head(store: EventStore, checkpoint: Checkpoint) -> Head | None:
     head = Head(position, line[-66:-2].decode(errors="replace"))
     if not line or not is_event(line, head):
         return None
-    return head if ask_tree(store, lambda tree: _binds(tree, head, checkpoint.root)) else None
+    return ask_chain(store, lambda tree: _bound(tree, head, checkpoint.root))
 
 
-def _binds(tree: Tree, head: Head, root: bytes) -> bool:
-    """Whether the first events of a tree have that root, and end with that event."""
+def _bound(tree: Tree, head: Head, root: bytes) -> Head | None:
+    """That event, if the first events of a tree have that root and end with it."""
     if tree.root_at(head.seq) != root:
-        tree.consistency(head.seq)  # If it is the tiles that are wrong, this raises.
-        return False
+        return None
     tree.inclusion(head.seq - 1, head.hash, head.seq)
-    return True
+    return head
 
 
 def grow(edge: Edge, hashes: list[str]) -> None:

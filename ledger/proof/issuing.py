@@ -65,10 +65,10 @@ def kept_note(store: EventStore) -> Note | None:
 def keep_note(store: EventStore, note: Note) -> bool:
     """Keep a signed checkpoint beside its ledger. Returns whether that was possible."""
     folder = tiles_folder(store)
-    if folder is None or folder.is_symlink() or not folder.parent.is_dir():
+    if folder is None or folder.is_symlink() or not store.head().seq:
         return False
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         disk.replace_file(folder / _NAME, str(note).encode())
     except (OSError, LedgerError):
         return False

@@ -115,7 +115,10 @@ class Tree:
 def tiles_folder(store: EventStore) -> Path | None:
     """The folder of a ledger's tiles, beside its index; None if the store does not have a place for them."""
     index = store.index_folder
-    return None if index is None else index.with_name(index.name.removesuffix("index") + "tiles")
+    if index is None:
+        return None
+    name = index.name.removesuffix("index")
+    return index.with_name(f"{name}tiles" if name != index.name else f"{name}.tiles")
 
 
 def ask_tree(store: EventStore, question: Callable[[Tree], T], *, folder: Path | None = None) -> T:
@@ -128,6 +131,16 @@ def ask_tree(store: EventStore, question: Callable[[Tree], T], *, folder: Path |
     with contextlib.suppress(TilesDamaged):
         return question(_follow(store, folder, _open(store, folder)))
     return question(_follow(store, folder, None))
+
+
+def ask_chain(store: EventStore, question: Callable[[Tree], T | None]) -> T | None:
+    """As `ask_tree`; but before None is believed, the tree is built anew from the chain, and asked again.
+
+    Tiles that another program wrote may fit each other, and not the chain. Use this if None means that a ledger is not
+    what a checkpoint says.
+    """
+    answer = ask_tree(store, question)
+    return answer if answer is not None else question(_follow(store, tiles_folder(store), None))
 
 
 def write_site(store: EventStore, folder: Path) -> Tree:
@@ -204,8 +217,7 @@ class _Writing:
     def tree(self) -> Tree:
         """The tree of all events. Raises LedgerDamaged, and OSError if it has entries."""
         with _only_writer(self._folder) as is_ours:
-            is_written = is_ours and self._folder is not None
-            if is_written and self._folder is not None:
+            if is_ours and self._folder is not None:
                 try:
                     return self._grow(self._folder)
                 except OSError:
@@ -291,11 +303,11 @@ def _entry(line: bytes) -> bytes:
 @contextlib.contextmanager
 def _only_writer(folder: Path | None) -> Iterator[bool]:
     """Keeps other processes from writing these tiles. Gives false if another one writes, or nothing can be written."""
-    if folder is None or folder.is_symlink() or not folder.parent.is_dir():
+    if folder is None or folder.is_symlink():
         yield False
         return
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # There is an event: the ledger has its place.
         fd = disk.open_file(folder / ".lock", os.O_RDWR | os.O_CREAT)
     except (OSError, SpecialFile):
         yield False

@@ -13,7 +13,7 @@ from ..storage.chain import BadLine, Head, is_event
 from ..store import EventStore
 from .checkpoint import Checkpoint, parse_text
 from .encoding import BadText, decimal, decode64, encode64
-from .kept import Tree, ask_tree
+from .kept import Tree, ask_chain
 from .policy import Accepted, Policy, judge
 from .signing import parse_signed
 from .tree import HASH_BYTES, BadProof, leaf_hash, root_by_inclusion
@@ -118,7 +118,7 @@ def prove_event(store: EventStore, position: int, note: str) -> EventProof:
             return None
         return EventProof(position - 1, tree.inclusion(position - 1, event_hash, checkpoint.position), note, event_hash)
 
-    proof = ask_tree(store, prove)
+    proof = ask_chain(store, prove)
     if proof is None:
         raise NotProven(f"the checkpoint of {checkpoint.origin} is not one of this ledger: its root is another")
     return proof

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import analytics, command_line, commands, ledger, others, page, postgres, projections, viewer
+from . import analytics, command_line, commands, ledger, others, page, postgres, projections, proofs, viewer
 from .figures import Scale, Table
 
 PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
     "postgres": postgres.measure_postgres,
     "replay": ledger.measure_replay,
     "memory": ledger.measure_memory,
+    "proofs": proofs.measure_proofs,
     "peers": ledger.measure_peers,
     "viewer": viewer.measure_server,
     "page": page.measure_page,
