@@ -196,7 +196,8 @@ def test_two_runs_sample_by_sample(client, add):
     add("run_a", 0.5, files={"output/samples.jsonl": samples(1, 1, 0, 0)})
     add("run_b", 0.6, files={"output/samples.jsonl": samples(1, 0, 1, 0, 1)})
     told = client.simulate_get("/api/compare/samples?a=run_a&b=run_b").json
-    assert told["counts"] == {"both": 1, "only_a": 1, "only_b": 1, "neither": 1, "unpaired": 1}
+    judged = {"both": 1, "only_a": 1, "only_b": 1, "neither": 1, "unpaired": 1}
+    assert told["counts"] == {**judged, "different": 2, "same": 2, "missing": 1}
     assert [pair["outcome"] for pair in told["samples"]] == ["both", "only_a", "only_b", "neither"]
     [pair] = client.simulate_get("/api/compare/samples?a=run_a&b=run_b&show=only_b").json["samples"]
     assert (pair["id"], pair["a"]["correct"], pair["b"]["correct"]) == ("2", False, True)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from benchmarks.ledger.events import Annotated, Artifact, Imported, ImportSource, NewEvent
+from benchmarks.ledger.events import FIRST_ORCHESTRATOR, Annotated, Artifact, Imported, ImportSource, NewEvent
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -232,10 +232,10 @@ def test_a_recorded_path_that_leads_out_of_the_runs_folder_is_not_followed(store
     assert "leads out of the run's folder" in finding.text
 
 
-def test_files_of_imported_runs_are_not_looked_for_here(store, tmp_path):
+def test_files_of_runs_of_the_first_orchestrator_are_not_looked_for_here(store, tmp_path):
     artifacts = [{"path": "result.json", "bytes": 2, "sha256": "0" * 64}]
     row = {"benchmark_id": "b", "status": "succeeded", "artifacts": artifacts}
-    Ledger(store).append("run_1", Imported(source=ImportSource("json", "x.json", "0" * 64), run=row))
+    Ledger(store).append("run_1", Imported(source=ImportSource(FIRST_ORCHESTRATOR, "x.sqlite", "0" * 64), run=row))
     report = verify(store, folder_of=lambda run: tmp_path)
     assert report.is_sound
     assert "imported" in report.notes[0]
