@@ -175,6 +175,7 @@ class _Kept:
         self.contenders, self.grid = contenders, grid
         self.categories = dict(Counter(grid.categories.get(name, "") for name in grid.ids).most_common())
         self.kinds = [_kinds(grid, at) for at in range(len(grid.ids))]
+        self.counts = GridCounts(**{name: sum(name in kinds for kinds in self.kinds) for name in _SHOWN})
 
 
 def _kinds(grid: Grid, at: int) -> frozenset[str]:
@@ -246,7 +247,7 @@ def _answer(
         (of_task[0].unit if of_task else "") or "",
         of_task[0].task[3] if of_task else True,
         contenders,
-        GridCounts(**{name: sum(name in kinds for kinds in kept.kinds) for name in _SHOWN}),
+        kept.counts,
         kept.categories,
         len(order),
         [

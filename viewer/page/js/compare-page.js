@@ -185,7 +185,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     const runs = row ? runsOf(row) : [];
     keep(board, [
       ["tallies", [data.tallies, data.sides], () => tallies(data)],
-      ["table", [data.rows, data.sides, data.spent, state], () => table(data)],
+      ["table", [data.rows, data.sides, data.spent, { ...state }], () => table(data)],
       ["unlike", data.unlike, () => unlike(data)],
       ["settings", runs, () => (runs.length >= 2 ? settingsPanel(runs, signal) : null)],
       ["samples", runs, () => drawSamples(row, runs)],

@@ -6,7 +6,7 @@ import { BLOCK, Blocks } from "./blocks.js";
 import { h } from "./dom.js";
 import { count, score } from "./format.js";
 import { settled } from "./memory.js";
-import { outcomeMark } from "./sample.js";
+import { outcomeMark, sampleName } from "./sample.js";
 import { failure, loading } from "./states.js";
 import { VirtualRows } from "./virtual-rows.js";
 
@@ -200,7 +200,7 @@ export class SamplesSideBySide {
         "th",
         { scope: "row", class: "first", title: id },
         differs ? h("span", { class: "not-equal", title: "different" }, "≠ ") : "",
-        h("a", { class: "mono", href: hash("/compare/sample", { a, b, id }) }, id || "(no id)"),
+        h("a", { class: "mono", href: hash("/compare/sample", { a, b, id }) }, sampleName({ id })),
       ),
       h("td", { class: "c-category" }, category),
       sides.map((/** @type {any} */ side, /** @type {number} */ at) =>

@@ -45,11 +45,11 @@ function between(a, b) {
   };
   let [x, y] = [a.length, b.length];
   for (let edits = steps.length - 1; edits >= 0; edits -= 1) {
-    const far = steps[edits];
+    const at = (/** @type {number} */ on) => steps[edits][on + edits + 1];
     const line = x - y;
-    const down = line === -edits || (line !== edits && at(far, line - 1) < at(far, line + 1));
+    const down = line === -edits || (line !== edits && at(line - 1) < at(line + 1));
     const before = down ? line + 1 : line - 1;
-    const fromX = edits ? at(far, before) : 0;
+    const fromX = edits ? at(before) : 0;
     const fromY = edits ? fromX - before : 0;
     while (x > fromX && y > fromY) {
       x -= 1;
@@ -63,28 +63,32 @@ function between(a, b) {
   return ordered(pieces);
 }
 
-/** How far each number of edits comes on each diagonal, as it was before that edit; null if there are too many. @param {string[]} a @param {string[]} b */
+/**
+ * How far each number of edits comes on each diagonal, as it was before that edit; null if there are too many. The value
+ * of diagonal `line` is at `line + edits + 1`.
+ *
+ * @param {string[]} a
+ * @param {string[]} b
+ */
 function trace(a, b) {
   const most = Math.min(MAX_EDITS, a.length + b.length);
-  /** @type {Map<number, number>} */
-  let far = new Map([[1, 0]]);
+  const middle = most + 1;
+  const far = new Int32Array(2 * most + 3).fill(-1);
+  far[middle + 1] = 0;
   const steps = [];
   for (let edits = 0; edits <= most; edits += 1) {
-    steps.push(far);
-    far = new Map(far);
+    steps.push(far.slice(middle - edits - 1, middle + edits + 2));
     for (let line = -edits; line <= edits; line += 2) {
-      const down = line === -edits || (line !== edits && at(far, line - 1) < at(far, line + 1));
-      let x = down ? at(far, line + 1) : at(far, line - 1) + 1;
+      const place = middle + line;
+      const down = line === -edits || (line !== edits && far[place - 1] < far[place + 1]);
+      let x = down ? far[place + 1] : far[place - 1] + 1;
       while (x < a.length && x - line < b.length && a[x] === b[x - line]) x += 1;
-      far.set(line, x);
+      far[place] = x;
       if (x >= a.length && x - line >= b.length) return steps;
     }
-    if (edits * steps.length > 4_000_000) return null;
   }
   return null;
 }
-
-const at = (/** @type {Map<number, number>} */ far, /** @type {number} */ line) => far.get(line) ?? -1;
 
 /** What is gone before what is new, where both meet. @param {Piece[]} pieces */
 function ordered(pieces) {

@@ -7,7 +7,7 @@ import { announce, h } from "./dom.js";
 import { follow } from "./follow.js";
 import { count, optionsText, plural, score, share } from "./format.js";
 import { settled } from "./memory.js";
-import { sampleLink } from "./sample.js";
+import { sampleLink, sampleName } from "./sample.js";
 import { empty } from "./states.js";
 import { VirtualRows } from "./virtual-rows.js";
 
@@ -285,7 +285,7 @@ export function show(main, { id, query }, context) {
       h(
         "th",
         { scope: "row", class: "first", title: row.id },
-        h("a", { class: "mono", href: opened(row, there[0]) }, row.id || "(no id)"),
+        h("a", { class: "mono", href: opened(row, there[0]) }, sampleName(row)),
       ),
       h("td", { class: "soft" }, row.category),
       h(

@@ -11,6 +11,7 @@ const PIECE = 200_000; // Bytes that are fetched at once.
 const MAX_CHARACTERS = 1_000_000; // A log that is followed for hours loses its beginning.
 const TYPING_MS = 200;
 const BEFORE = 10; // Lines that are shown before one that the address names.
+const GUTTER = 68; // Pixels for the numbers of lines.
 const NEAR = 40; // Pixels from the end that count as being there.
 
 export class LogPanel {
@@ -141,7 +142,7 @@ export class LogPanel {
   /** A click beside the text, on its number, names the line in the address. @param {MouseEvent} event */
   #clicked(event) {
     const line = /** @type {HTMLElement} */ (event.target).closest(".log-line");
-    if (!line || this.#firstLine === null || event.clientX > line.getBoundingClientRect().left) return;
+    if (!line || this.#firstLine === null || event.clientX > this.text.getBoundingClientRect().left + GUTTER) return;
     this.goTo(this.#firstLine + [...this.#lines()].indexOf(/** @type {HTMLElement} */ (line)));
   }
 

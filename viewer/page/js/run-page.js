@@ -129,6 +129,7 @@ export function show(main, { id, query }, context) {
       if (!answer) return;
       samplesPanel.hidden = samples.isEmpty && !answer.unreadable && !answer.problem;
       samples.head.hidden = Boolean(answer.problem);
+      samples.restore();
       others.replaceChildren(
         samples.isEmpty
           ? ""

@@ -9,7 +9,7 @@ import { find } from "./find-text.js";
 import { benchmarkName, cost, count, score } from "./format.js";
 import { useKeys } from "./keys.js";
 import { facts } from "./parts.js";
-import { inLine, outcomeMark, pretty, sampleLink } from "./sample.js";
+import { inLine, outcomeMark, pretty, sampleLink, sampleName } from "./sample.js";
 import { SamplesTable } from "./samples-table.js";
 import { failure, loading } from "./states.js";
 import { folded, jsonView, milliseconds, transcriptView } from "./transcript.js";
@@ -100,7 +100,7 @@ export function show(main, { id, part, query }, context) {
 
   async function load() {
     const mine = ++turn;
-    context.title(`${shown.id || `line ${shown.line}`} · ${runId}`);
+    context.title(`${sampleName(shown)} · ${runId}`);
     try {
       const asked = { id: shown.id, line: shown.line, ...Object.fromEntries(list.filters()) };
       const answer = await get(`${path}/sample`, { query: asked, signal });
@@ -112,14 +112,22 @@ export function show(main, { id, part, query }, context) {
       await drawOthers(mine);
     } catch (problem) {
       if (mine !== turn || signal.aborted) return;
-      place.replaceChildren(failure("This sample cannot be shown", /** @type {Error} */ (problem).message, load));
+      fail(/** @type {Error} */ (problem).message);
     }
     context.ready();
   }
 
+  /** @param {string} why */
+  function fail(why) {
+    place.replaceChildren(
+      h("h1", { class: "visually-hidden" }, `Sample ${sampleName(shown)}`),
+      failure("This sample cannot be shown", why, load),
+    );
+  }
+
   function draw() {
     const { sample, row, transcript, problem } = now;
-    if (problem) return place.replaceChildren(failure("This sample cannot be shown", `${problem}.`, load));
+    if (problem) return fail(`${problem}.`);
     const tabs = Object.keys(TABS).filter((name) => (name === "transcript" ? transcript : name === "raw" || sample));
     const current = tabs.includes(tab) ? tab : tabs[0];
     const body = h(
@@ -135,7 +143,7 @@ export function show(main, { id, part, query }, context) {
         h(
           "div",
           { class: "sample-title" },
-          h("h1", { class: "mono" }, now.id || `line ${row?.line}`),
+          h("h1", { class: "mono" }, sampleName({ id: now.id, line: row?.line })),
           row ? outcomeMark(row.outcome, { words: true }) : "",
           row?.excluded
             ? h("span", { class: "mark", title: "A correction has excluded it from the score" }, "excluded")
@@ -403,7 +411,7 @@ export function answers(sample, told) {
       : h(
           "div",
           {},
-          h("h3", {}, title),
+          h("h2", {}, title),
           typeof sample[name] === "object" ? jsonView(sample[name]) : folded(inLine(sample[name]), title, "mono"),
         );
   const used = new Set([...SHOWN, input, output, expected, ...told]);
@@ -419,7 +427,7 @@ export function answers(sample, told) {
       ? h(
           "div",
           {},
-          h("h3", {}, "Difference"),
+          h("h2", {}, "Difference"),
           diffView(pretty(read(expected)), pretty(read(output)), ["Expected", "Output"]),
         )
       : "",
@@ -437,7 +445,7 @@ function more(fields) {
   return h(
     "div",
     { class: "more" },
-    h("h3", {}, "More"),
+    h("h2", {}, "More"),
     facts(
       rows.map(([name, value]) => [
         name,

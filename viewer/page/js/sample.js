@@ -29,6 +29,9 @@ export function outcomeMark(outcome, { words = false } = {}) {
 export const inLine = (value) =>
   value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
 
+/** What a sample is called: its id, or its line if the id cannot be seen. @param {{ id: string, line?: number | null }} sample */
+export const sampleName = ({ id, line }) => (id.trim() ? id : line ? `line ${line}` : "(no id)");
+
 /** A value to read: JSON with its lines. @param {any} value */
 export const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
 

@@ -5,7 +5,7 @@ import { BLOCK, Blocks } from "./blocks.js";
 import { h } from "./dom.js";
 import { cost, count, plural, score, share } from "./format.js";
 import { settled } from "./memory.js";
-import { outcomeMark, sampleLink } from "./sample.js";
+import { outcomeMark, sampleLink, sampleName } from "./sample.js";
 import { milliseconds } from "./transcript.js";
 import { VirtualRows } from "./virtual-rows.js";
 
@@ -25,7 +25,7 @@ const SORTS = [
   ["-tokens", "most tokens"],
   ["-cost", "most expensive"],
 ];
-/** @typedef {Record<string, any>} Row a row of /api/runs/{run_id}/samples */
+/** @typedef {Record<string, any> & { id: string, line: number }} Row a row of /api/runs/{run_id}/samples */
 /** @typedef {{ name: string, title: string, kind: string, sort?: string, cell: (row: Row) => any, has?: (row: Row) => any }} Column */
 
 /** @type {Column[]} */
@@ -165,7 +165,6 @@ export class SamplesTable {
     this.#choose(answer.rows ?? []);
     this.#controls(answer);
     this.#draw();
-    if (this.first) this.rows.reveal(Math.min(this.first + 5, this.#blocks.total - 1));
     const lines = answer.unreadable === 1 ? "1 line" : `${count(answer.unreadable)} lines`;
     this.message.className = answer.unreadable || answer.problem ? "error" : "soft";
     this.message.textContent = answer.problem
@@ -185,6 +184,16 @@ export class SamplesTable {
     this.table.setAttribute("aria-rowcount", String(this.#blocks.total + 1));
     this.rows.draw();
     this.#fill();
+  }
+
+  /** Goes to the position that the address has: the table must be in sight. */
+  restore() {
+    this.rows.draw();
+    if (this.first) {
+      this.rows.reveal(Math.max(0, this.#blocks.total - 1));
+      this.rows.reveal(Math.min(this.first, this.#blocks.total - 1));
+    }
+    return this.#fill();
   }
 
   async #fill() {
@@ -255,7 +264,7 @@ export class SamplesTable {
       h(
         "th",
         { scope: "row", class: "first", title: row.id },
-        h("a", { href: this.link(row), class: "mono" }, row.id || `line ${row.line}`),
+        h("a", { href: this.link(row), class: "mono" }, sampleName(row)),
         row.excluded ? h("span", { class: "mark" }, "excluded") : "",
         this.narrow
           ? h(
