@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..running.executor import Executor
 from .local import LocalExecutor
-from .names import RAY
+from .names import RAY, SLURM
 
 
 def executor_of(name: str, *, jobs: int | None, ray_address: str | None) -> Executor:
@@ -13,4 +13,8 @@ def executor_of(name: str, *, jobs: int | None, ray_address: str | None) -> Exec
         from .ray_executor import RayExecutor
 
         return RayExecutor(ray_address, jobs)
+    if name == SLURM:
+        from .slurm import SlurmExecutor
+
+        return SlurmExecutor(jobs)
     return LocalExecutor(jobs or 1)

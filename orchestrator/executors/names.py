@@ -7,7 +7,8 @@ from ..errors import UsageError
 
 LOCAL = "local"
 RAY = "ray"
-NAMES = (LOCAL, RAY)
+SLURM = "slurm"
+NAMES = (LOCAL, RAY, SLURM)
 
 
 def check_executor(name: str) -> None:

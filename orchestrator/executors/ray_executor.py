@@ -17,28 +17,21 @@ from typing import Any
 import msgspec
 
 from ...ledger.errors import ExpectedError
-from ...ledger.events import CancelRequested, NewEvent
 from ...ledger.fold import Run
-from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
 from ..location import Location
-from ..models.gate import Gate, GateAddress, serving
 from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.provenance import own_version
-from ..running.recovery import recover_one
 from .errand import Errands, LedgerAddress, Package, encode
+from .liaison import LOOK_SECONDS, Liaison, gate_for
 from .node import MARK, Probe, Report
-from .packing import digest_of, pack, unpack
+from .packing import digest_of, pack
 from .ray_cluster import Node, connect, nodes_of, options_of, refuse_impossible, room_of
-from .tail import Tail
 
 PROBE_SECONDS = 60.0
 RECOVER_SECONDS = 20.0
-_MAX_LOST_BEFORE_CLAIM = 3
-"""How often work is started again after its worker died before it claimed the work."""
-_LOOK_SECONDS = 0.5
 
 
 def _remote(ray: Any) -> dict[str, Any]:
@@ -193,10 +186,7 @@ class RayCrew:
         self._errands = errands
         self._packages = Packages(ray, assignment) if travels else None
         self._running: dict[Any, Task] = {}
-        self._lost: dict[str, int] = {}
-        self._tail = Tail(assignment)
-        self._looked = 0.0
-        self._has_asked_to_end = False
+        self._liaison = Liaison(assignment)
 
     def start(self, task: Task) -> None:
         """Submit a task."""
@@ -208,7 +198,9 @@ class RayCrew:
 
     def wait(self, seconds: float) -> Sequence[tuple[Task, Performed]]:
         """The tasks that have ended. Raises UsageError if a machine cannot perform errands of this campaign."""
-        self._pass_interrupt_on()
+        if self._liaison.pass_interrupt_on():
+            for reference in self._running:
+                self._ray.cancel(reference, force=True)
         ready: list[Any] = []
         if self._running:
             ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
@@ -217,121 +209,43 @@ class RayCrew:
         else:
             time.sleep(seconds)
         ended = [self._ended(reference) for reference in ready]
-        self._look(now=bool(ready))
+        self._liaison.look(now=bool(ready))
         return ended
 
     def end(self) -> None:
         """Wait for the tasks that still run, after an interrupt or an error."""
         while self._running:
-            self.wait(_LOOK_SECONDS)
-        self._look(now=True)
+            self.wait(LOOK_SECONDS)
+        self._liaison.look(now=True)
 
     def abandon(self) -> None:
         """Ask the tasks that still run to end, because the campaign cannot go on."""
         with contextlib.suppress(ExpectedError):
-            self._ask_to_end("the campaign cannot go on")
-
-    def _look(self, *, now: bool) -> None:
-        if now or time.monotonic() >= self._looked + _LOOK_SECONDS:
-            self._tail.look()
-            self._looked = time.monotonic()
-
-    def _pass_interrupt_on(self) -> None:
-        """An interrupt reaches the machines as a request in the ledger; a second one kills the workers."""
-        cancellation = self._assignment.cancellation
-        if cancellation.requested and not self._has_asked_to_end:
-            self._has_asked_to_end = True
-            self._ask_to_end("the campaign was interrupted")
-        if cancellation.is_urgent:
-            for reference in self._running:
-                self._ray.cancel(reference, force=True)
-
-    def _ask_to_end(self, reason: str) -> None:
-        ledger, group_id = self._assignment.ledger, self._assignment.run_group_id
-
-        def decide(history: History) -> list[NewEvent]:
-            if history.groups[group_id].cancel_requested:
-                return []
-            return [NewEvent(group_id, CancelRequested(author="benchmarks run", reason=reason))]
-
-        ledger.decide(decide)
+            self._liaison.ask_to_end("the campaign cannot go on")
 
     def _ended(self, reference: Any) -> tuple[Task, Performed]:
         task = self._running.pop(reference)
         try:
             report: Report = _answer(self._ray, reference, Report)
         except self._ray.exceptions.RayError as problem:
-            return task, self._recover(task, problem)
-        note = self._assignment.display.note
-        for text in report.notes:
-            note(text)
-        if report.refused:
-            raise UsageError(report.refused)
-        if report.files is not None and report.run_id is not None:
-            self._keep(task.planned, report.run_id, report.files)
-        return task, report.performed
-
-    def _keep(self, planned: PlannedRun, run_id: str, files: bytes) -> None:
-        """Put the files of a run where they would be if the workspace was shared."""
-        manifest = planned.adapter.manifest
-        workspace, group_id = self._assignment.campaign.workspace, self._assignment.run_group_id
-        try:
-            unpack(files, workspace.run_folder(group_id, manifest.directory, manifest.id, run_id))
-        except (OSError, ValueError) as problem:
-            self._assignment.display.note(f"{run_id}: its files cannot be kept here: {problem}")
-
-    def _recover(self, task: Task, problem: Exception) -> Performed:
-        """Close the run that a dead worker left open: on its machine if that lives, else here, as a fence."""
-        planned, ledger = task.planned, self._assignment.ledger
-        what = _told(problem)
-        run = ledger.look(lambda history: history.live_run(planned.signature.digest))
-        if run is None or run.run_group_id != self._assignment.run_group_id:
-            return self._not_claimed(planned, what)
-        closed = self._recover_there(run) or recover_one(
-            ledger, run, what, workspace=self._assignment.campaign.workspace, prices=self._assignment.campaign.prices
-        )
-        if closed is None:
-            closed = ledger.look(lambda history: history.runs[run.run_id])
-        self._assignment.display.ended(closed)
-        return Performed(retry=closed.status == "failed", usage=closed.usage)
-
-    def _not_claimed(self, planned: PlannedRun, what: str) -> Performed:
-        """What to do about work whose worker died before it claimed it: nothing has run, so it is not an attempt."""
-        digest = planned.signature.digest
-        self._lost[digest] = self._lost.get(digest, 0) + 1
-        self._assignment.display.note(f"{planned.adapter.id}: {what}, before the work began")
-        if self._lost[digest] > _MAX_LOST_BEFORE_CLAIM:
-            raise UsageError(
-                f"{planned.adapter.id}: {what}, {self._lost[digest]} times before the work began",
-                "look at the logs of Ray on that machine",
-            )
-        return Performed(is_unclaimed=True)
+            return task, self._liaison.lost(task.planned, _told(problem), recover_there=self._recover_there)
+        return task, self._liaison.take_back(task.planned, report)
 
     def _recover_there(self, run: Run) -> Run | None:
         """Recover a run on its own machine, which can end its processes and adopt its result. None if it cannot."""
-        ledger = self._assignment.ledger
         for node in nodes_of(self._ray):
             reference = _pinned(self._tasks["recover"], node.node_id).remote(
-                msgspec.msgpack.encode(self._errands.ledger), str(self._assignment.campaign.workspace.root), run.run_id
+                msgspec.msgpack.encode(self._errands.ledger),
+                str(self._assignment.campaign.workspace.root),
+                run.run_id,
             )
             try:
                 ready, _ = self._ray.wait([reference], timeout=RECOVER_SECONDS)
                 if ready and self._ray.get(reference) == b"recovered":
-                    return ledger.look(lambda history: history.runs[run.run_id])
+                    return self._assignment.ledger.look(lambda history: history.runs[run.run_id])
             except self._ray.exceptions.RayError:
                 continue  # This node has died, too.
         return None
-
-
-@contextlib.contextmanager
-def gate_for(assignment: Assignment, host: str) -> Iterator[GateAddress | None]:
-    """The gate of a campaign, served to other machines at an address of this one; None if no endpoint has a limit."""
-    limits = assignment.campaign.call_limits
-    if not limits:
-        yield None
-        return
-    with serving(Gate(limits), limits, host) as address:
-        yield address
 
 
 class Packages:
