@@ -268,16 +268,17 @@ def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, afte
 
 
 _MEET = """
-UPDATE runs SET comparison_key = CASE WHEN scorer_json IS NULL THEN key.own
-  ELSE sha256(key.own || ' scorer ' || (scorer_json ->> '$.sha256')) END
+UPDATE runs SET comparison_key = key.wanted
 FROM (
-  SELECT run_id AS id,
-    coalesce(c.canonical, coalesce(task_revision_json ->> '$.digest', 'unknown')) AS canonical,
-    CASE WHEN canonical = 'unknown' THEN options_key ELSE sha256(options_key || ' ' || canonical) END AS own
-  FROM runs r LEFT JOIN revision_classes c
-    ON r.benchmark_id = c.benchmark_id AND coalesce(r.task_revision_json ->> '$.digest', 'unknown') = c.revision
-  WHERE r.benchmark_id IN (SELECT benchmark_id FROM equivalences)
-) key WHERE run_id = key.id
+  SELECT run_id AS id, CASE WHEN canonical = 'unknown' THEN options_key
+    ELSE sha256(options_key || ' ' || canonical) END AS wanted
+  FROM (
+    SELECT run_id, options_key, coalesce(c.canonical, task_revision_json ->> '$.digest', 'unknown') AS canonical
+    FROM runs r LEFT JOIN revision_classes c
+      ON r.benchmark_id = c.benchmark_id AND coalesce(r.task_revision_json ->> '$.digest', 'unknown') = c.revision
+    WHERE r.benchmark_id IN (SELECT benchmark_id FROM equivalences)
+  )
+) key WHERE run_id = key.id AND comparison_key <> key.wanted
 """
 """Gives runs of equivalent revisions one comparison key, and all others of their benchmarks their own."""
 
