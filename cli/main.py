@@ -40,6 +40,8 @@ COMMANDS = {
     "equivalent": "Declare that two task revisions measure the same.",
     "register": "Register a plan before it is run: the claim, the runs and the test.",
     "registration": "Show registered plans and their verdicts; amend one.",
+    "publish": "Publish a table: an event, a page that checks itself, and JSON.",
+    "table": "Check tables before and after they are published; compare versions.",
     "high-scores": "Show the published reference scores, or publish one.",
     "query": "Query the history with SQL.",
     "report": "Write a report: one HTML file, or Markdown.",

@@ -1,0 +1,203 @@
+"""What the commands for published tables share: table files, documents, checkpoints, and whom to believe."""
+
+from __future__ import annotations
+
+import http.client
+import sqlite3
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from ..adapters.regular_file import read_regular
+from ..ledger.identity import utc_now
+from ..ledger.proof.checkpoint import Checkpoint, parse_note
+from ..ledger.proof.issuing import kept_note, sign_checkpoint
+from ..ledger.proof.kept import ask_tree, tiles_folder
+from ..ledger.proof.policy import Policy, parse_policy, policy_text
+from ..ledger.proof.signing import parse_signer, parse_verifier
+from ..ledger.proof.witness_list import read_witnesses
+from ..ledger.storage.chain import origin_of
+from ..ledger.store import EventStore
+from ..ledger.suggestions import did_you_mean
+from ..orchestrator.errors import UsageError
+from ..projections.published.document import (
+    MAX_BYTES,
+    Publication,
+    TableDocument,
+    make_document,
+    publications,
+    reproductions_of,
+    runs_behind,
+)
+from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
+from ..projections.published.rows import Selected, select_rows
+from ..projections.published.rules import TableRules, parse_rules
+from ..projections.scores.registered import Status, status_of
+from ..projections.scores.samples import sample_reader
+from ..projections.sqlite.database import read_state
+from ..projections.sqlite.following import read_registrations
+from ..projections.sqlite.registrations import runs_for
+from .context import Place
+from .notes import key_text, read_text
+
+_MAX_RULES = 1024 * 1024
+_SECONDS = 20.0
+_CHUNK = 1024 * 1024
+
+policy_option = click.option(
+    "--policy", "policy_file", metavar="POLICY", help="Whom to believe: a file in the form of tlog-policy."
+)
+key_option = click.option(
+    "--verify-key", metavar="KEY", help="Believe the ledger of this key (or of the one in this file)."
+)
+
+
+class Present(NamedTuple):
+    """A table as it is now: its rows, its registered plan, its earlier versions, and the position of the last event."""
+
+    selected: Selected
+    status: Status | None
+    earlier: list[Publication]
+    position: int
+
+
+def read_rules(path: Path) -> TableRules:
+    """The rules in a table file. Raises UsageError and TableError."""
+    try:
+        return parse_rules(read_regular(path, most=_MAX_RULES), str(path))
+    except OSError as problem:
+        raise UsageError(f"the table {path} cannot be read: {problem.strerror}") from problem
+
+
+def present(place: Place, store: EventStore, rules: TableRules) -> Present:
+    """A table as it is now."""
+    with place.history() as history:
+        state = read_state(history)
+        return Present(
+            select_rows(history, rules, lambda seq: _hash_at(store, seq)),
+            _plan(place, history, rules),
+            publications(history, rules.name),
+            state.position if state else 0,
+        )
+
+
+def _hash_at(store: EventStore, seq: int) -> str:
+    return next(store.read_lines(after=seq - 1))[-66:-2].decode()
+
+
+def _plan(place: Place, history: sqlite3.Connection, rules: TableRules) -> Status | None:
+    """The registered plan that a table names, also by the beginning of its id; None if there is none."""
+    if rules.registration is None:
+        return None
+    found = [one for one in read_registrations(history) if one.id.startswith(rules.registration)]
+    if len(found) != 1:
+        return None
+    return status_of(found[0], runs_for(history, found[0].plan), sample_reader(place.workspace), now=utc_now())
+
+
+def find_publication(place: Place, name: str) -> Publication:
+    """The published table `NAME` or `NAME@VERSION`. Raises UsageError."""
+    name, _, version = name.partition("@")
+    with place.history() as history:
+        known = publications(history)
+    of = [one for one in known if one.event.name == name]
+    if not of:
+        hint = did_you_mean(name, {one.event.name for one in known}, "benchmarks table list lists the tables")
+        raise UsageError(f"no table is published as '{name}'", hint)
+    if not version:
+        return of[-1]
+    found = [one for one in of if str(one.event.version) == version]
+    if not found:
+        versions = ", ".join(str(one.event.version) for one in of)
+        raise UsageError(f"the table {name} has no version '{version}'", f"its versions are {versions}")
+    return found[0]
+
+
+def errata_since(store: EventStore, publication: Publication, last: int | None = None) -> list[Erratum]:
+    """The corrections of the runs of a published table since then, up to position `last`."""
+    event = publication.event
+    records = store.read(event.position, types=[kind.type for kind in CORRECTIONS])
+    found = errata_of(event.rows, event.position, records)
+    return [one for one in found if last is None or one.seq <= last]
+
+
+def document_of(
+    place: Place, store: EventStore, publication: Publication, sign: str | None, key: str | None
+) -> TableDocument:
+    """The document of a published table, with a checkpoint of now: signed, kept beside the ledger, or unsigned."""
+    note, keys = _note_for(store, publication.seq, sign)
+    size = parse_note(note).position
+    with place.history() as history:
+        reproduced = reproductions_of(history, runs_behind(publication.event.rows))
+    folder = tiles_folder(store)
+    witnesses = [one.verifier for one in read_witnesses(folder)] if folder is not None else []
+    if key:
+        keys = [str(parse_verifier(key_text(key)))]
+    return make_document(
+        store,
+        publication,
+        note,
+        errata=errata_since(store, publication, size),
+        reproductions=[one for one in reproduced if one.seq <= size],
+        keys=keys,
+        witnesses=[str(one) for one in witnesses if f"\N{EM DASH} {one.name} " in note],
+    )
+
+
+def _note_for(store: EventStore, position: int, sign: str | None) -> tuple[str, list[str]]:
+    """A checkpoint that has the event at a position, and the public keys that are known to have signed it."""
+    if sign:
+        signer = parse_signer(key_text(sign))
+        return str(sign_checkpoint(store, signer)), [str(signer.verifier)]
+    kept = kept_note(store)
+    if kept is not None and parse_note(kept.text).position >= position:
+        return str(kept), []
+    first = next(store.read_lines(), b"")
+    name = origin_of(first[-66:-2].decode())
+    return ask_tree(store, lambda tree: Checkpoint(name, tree.size, tree.root.hex()).note()), []
+
+
+def policy_of(file: str | None, key: str | None) -> Policy | None:
+    """The policy that the options name; None without them. Raises UsageError."""
+    if file and key:
+        raise UsageError("--policy and --verify-key exclude each other")
+    if key:
+        return parse_policy(policy_text([parse_verifier(key_text(key))], [], 0))
+    return parse_policy(read_text(file, "policy")) if file else None
+
+
+def content_of(source: str) -> bytes:
+    """The bytes of a file, or of a page at an http or https address that the user gave. Raises UsageError."""
+    if urlsplit(source).scheme in ("http", "https"):
+        return _fetched(source)
+    try:
+        return read_regular(Path(source), most=MAX_BYTES)
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise UsageError(
+            f"the table {source} cannot be read: {reason}", "give a page, a JSON file, or its address"
+        ) from (problem)
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # noqa: S310 - only http and https
+            content = b""
+            while piece := answer.read(_CHUNK):
+                content += piece
+                if len(content) > MAX_BYTES:
+                    raise UsageError(f"{address} has more than {MAX_BYTES} bytes", "give the address of a table")
+            return content
+    except (OSError, ValueError, http.client.HTTPException) as problem:
+        reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+        raise UsageError(f"{address} cannot be read: {reason}", "check the address") from problem
+
+
+def encoded(document: TableDocument) -> bytes:
+    """A document as JSON, indented."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"

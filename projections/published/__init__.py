@@ -1,0 +1,1 @@
+"""Published tables: what they show, the page that checks itself, and what became of them since."""

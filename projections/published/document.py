@@ -1,0 +1,157 @@
+"""A published table as one JSON document: the event, its evidence as lines of the ledger, and proofs of each line."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ...ledger.events import Heartbeat, Json, PublishedRow, TablePublished
+from ...ledger.proof.checkpoint import parse_note
+from ...ledger.proof.encoding import encode64
+from ...ledger.proof.kept import Tree, ask_tree
+from ...ledger.storage import codec
+from ...ledger.store import EventStore
+from .errata import Erratum
+
+FORMAT = "benchmark-table/1"
+MAX_BYTES = 256 * 1024 * 1024
+"""Maximum size of a document."""
+
+
+class ProvenLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the ledger, and the proof that it is in the tree of the checkpoint: hashes in base64."""
+
+    line: str
+    proof: list[str]
+
+
+class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A `reproduced` event: `run_id` ran the work of the run `of` again. `seq` is the position of the event."""
+
+    of: str
+    run_id: str
+    verdict: str
+    by: str
+    seq: int
+
+
+class TableDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A published table that can be checked without the ledger.
+
+    `published` is the line of its event; `name`, `version` and `rows` repeat what that says. `events` are the lines of
+    all runs behind the rows, without heartbeats. `checkpoint` is a note with its signatures, `keys` are those of the
+    ledger and `witnesses` those of its witnesses, as the publisher names them. `errata` and `reproductions` are those
+    that the ledger has at the checkpoint.
+    """
+
+    format: Literal["benchmark-table/1"] = "benchmark-table/1"
+    name: str
+    version: int
+    rows: list[PublishedRow]
+    published: ProvenLine
+    events: list[ProvenLine]
+    checkpoint: str
+    keys: list[str] = []
+    witnesses: list[str] = []
+    errata: list[Erratum] = []
+    reproductions: list[Reproduction] = []
+
+
+class Publication(NamedTuple):
+    """A `published` event, with its position, its stream and its time."""
+
+    seq: int
+    table_id: str
+    at: str
+    event: TablePublished
+
+
+def publications(connection: sqlite3.Connection, name: str | None = None) -> list[Publication]:
+    """The published tables in an open `orchestrator.sqlite`, in the order of the ledger; those of one name, or all."""
+    query = "SELECT seq, table_id, published_at, document FROM publications"
+    found = connection.execute(f"{query} WHERE ? IS NULL OR name = ? ORDER BY seq", (name, name))
+    return [
+        Publication(seq, table_id, at, msgspec.json.decode(text, type=TablePublished))
+        for seq, table_id, at, text in found
+    ]
+
+
+def reproductions_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[Reproduction]:
+    """The reproductions of some runs that were not retracted, in the order of the ledger."""
+    query = (
+        "SELECT of_run, r.run_id, verdict, by, r.seq FROM reproductions r JOIN benchmark_runs b ON b.run_id = r.run_id "
+        "WHERE of_run IN (SELECT value FROM json_each(?)) AND b.retracted_json IS NULL ORDER BY r.seq"
+    )
+    return [
+        Reproduction(of=of, run_id=run_id, verdict=verdict, by=by, seq=seq)
+        for of, run_id, verdict, by, seq in connection.execute(query, (msgspec.json.encode(list(run_ids)).decode(),))
+    ]
+
+
+def runs_behind(rows: Iterable[PublishedRow]) -> list[str]:
+    """The ids of all runs behind rows: those that count, and the other attempts."""
+    return list(dict.fromkeys(run_id for row in rows for run_id in (*(r.run_id for r in row.runs), *row.attempt_ids)))
+
+
+def make_document(
+    store: EventStore,
+    publication: Publication,
+    note: str,
+    *,
+    errata: Sequence[Erratum] = (),
+    reproductions: Sequence[Reproduction] = (),
+    keys: Sequence[str] = (),
+    witnesses: Sequence[str] = (),
+) -> TableDocument:
+    """The document of a published table. `note` is a checkpoint that has its event. Raises LedgerDamaged."""
+    event = publication.event
+    streams = {*runs_behind(event.rows), *(one.run_id for one in reproductions)}
+    size = parse_note(note).position
+    lines = [*_lines_of(store, streams, size)]
+    own = next(store.read_lines(after=publication.seq - 1))
+
+    def prove(tree: Tree) -> list[ProvenLine]:
+        return [_proven(tree, line, size) for line in (own, *lines)]
+
+    published, *events = ask_tree(store, prove)
+    return TableDocument(
+        name=event.name,
+        version=event.version,
+        rows=event.rows,
+        published=published,
+        events=events,
+        checkpoint=note,
+        keys=list(keys),
+        witnesses=list(witnesses),
+        errata=list(errata),
+        reproductions=list(reproductions),
+    )
+
+
+def _lines_of(store: EventStore, streams: set[str], size: int) -> Iterator[bytes]:
+    """The lines of these streams in the first `size` events, without heartbeats."""
+    for number, line in enumerate(store.read_lines(), 1):
+        if number > size:
+            return
+        envelope = codec.read_envelope(line)
+        if envelope.stream in streams and envelope.type != Heartbeat.type:
+            yield line
+
+
+def _proven(tree: Tree, line: bytes, size: int) -> ProvenLine:
+    index = codec.read_envelope(line).seq - 1
+    digest = line[-66:-2].decode()
+    return ProvenLine(line=line.decode(), proof=[encode64(one) for one in tree.inclusion(index, digest, size)])
+
+
+def label(row: PublishedRow) -> str:
+    """A row's name for people: the benchmark and the contender, with the options that are not the defaults."""
+    return f"{row.benchmark_id}, {row.agent} with {row.provider}:{row.model}"
+
+
+def registration_of(event: TablePublished) -> Json:
+    """What the table says of its registered plan; empty if it names none."""
+    return event.registration or {}

@@ -1,0 +1,40 @@
+"""A published table as one HTML file that checks itself in the reader's browser. It needs no server."""
+
+from __future__ import annotations
+
+import base64
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+
+from .document import TableDocument
+
+_FOLDER = Path(__file__).with_name("page")
+
+
+def page_of(document: TableDocument) -> str:
+    """The page. Its policy allows its own script and style by their hashes, and nothing to be loaded or sent."""
+    script, style = _read("table.js"), _read("table.css")
+    # No text of a benchmark can end the element.
+    data = msgspec.json.encode(document).decode().replace("<", "\\u003c")
+    parts = {
+        "script_hash": _hash(script),
+        "style_hash": _hash(style),
+        "style": style,
+        "script": script,
+        "data": data,
+    }
+    page = _read("table.html")
+    # The data come last: a name in braces inside of them stays as it is.
+    for name in ("script_hash", "style_hash", "style", "script", "data"):
+        page = page.replace(f"{{{name}}}", parts[name], 1)
+    return page
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
