@@ -168,7 +168,7 @@ def _as_json(evidence: Evidence) -> dict[str, object]:
         "witnesses": accepted.witnesses,
         "events": evidence.events,
         "files": evidence.files,
-        "absent": evidence.absent,
+        "notes": evidence.notes,
         "opened": evidence.opened,
         "runs": [
             {
@@ -192,10 +192,10 @@ def _show(evidence: Evidence) -> None:
         score = "" if run.score is None else f", score {run.score:g}"
         state = "retracted" if run.retracted is not None else run.status
         print(f"{run.run_id}: {run.benchmark_id}, {run.agent} with {run.provider}:{run.model}: {state}{score}")
-    for text in evidence.absent[:_MAX_SHOWN]:
+    for text in evidence.notes[:_MAX_SHOWN]:
         print(f"note: {text}")
-    if len(evidence.absent) > _MAX_SHOWN:
-        print(f"note: {len(evidence.absent) - _MAX_SHOWN} more files are not in the bundle")
+    if len(evidence.notes) > _MAX_SHOWN:
+        print(f"note: {len(evidence.notes) - _MAX_SHOWN} more notes")
     accepted = evidence.accepted
     seen = f"; seen by {', '.join(accepted.witnesses)}" if accepted.witnesses else ""
     opened = f", {evidence.opened} opened samples" if evidence.opened else ""

@@ -9,6 +9,7 @@ continue it gets no signature: two signatures of one key for two histories canno
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 from ..errors import LedgerError
@@ -69,10 +70,23 @@ def keep_note(store: EventStore, note: Note) -> bool:
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        disk.replace_file(folder / _NAME, str(note).encode())
+        _replace(folder, str(note).encode())
     except (OSError, LedgerError):
         return False
     return True
+
+
+def _replace(folder: Path, content: bytes) -> None:
+    """Write the kept checkpoint, durably. Other processes may do so at the same time: one of the notes stays."""
+    beside = folder / f".{_NAME}.{os.getpid()}-{threading.get_ident()}"
+    fd = disk.open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        disk.write_all(fd, content)
+        disk.sync(fd)
+    finally:
+        os.close(fd)
+    disk.rename(beside, folder / _NAME)
+    disk.sync_folder(folder)
 
 
 def _read(path: Path) -> str:

@@ -5,6 +5,8 @@ The `extra` line has the 32 bytes of the event's hash, which are the leaf. Who h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ..errors import LedgerError
@@ -100,28 +102,43 @@ def parse_proof(text: str) -> EventProof:
 
 
 def prove_event(store: EventStore, position: int, note: str) -> EventProof:
-    """The proof of the event at a position, for the checkpoint in a note.
+    """The proof of the event at a position; see `prove_events`."""
+    return prove_events(store, [position], note)[0]
 
-    Raises NotProven if the checkpoint does not cover the event or is not one of this ledger's trees, BadText, and
+
+def prove_events(store: EventStore, positions: Sequence[int], note: str) -> list[EventProof]:
+    """The proofs of the events at some positions, for the checkpoint in a note.
+
+    Raises NotProven if the checkpoint does not cover an event or is not one of this ledger's trees, BadText, and
     LedgerDamaged.
     """
     checkpoint = parse_text(parse_signed(note).text)
-    if not 0 < position <= checkpoint.position:
-        raise NotProven(f"the checkpoint has {checkpoint.position} events, so it does not prove event {position}")
+    hashes = {position: _written_hash(store, position, checkpoint.position) for position in positions}
+
+    def prove(tree: Tree) -> list[EventProof] | None:
+        size = checkpoint.position
+        if size > tree.size or tree.root_at(size) != checkpoint.root:
+            return None
+        return [
+            EventProof(position - 1, tree.inclusion(position - 1, event_hash, size), note, event_hash)
+            for position, event_hash in hashes.items()
+        ]
+
+    proofs = ask_chain(store, prove)
+    if proofs is None:
+        raise NotProven(f"the checkpoint of {checkpoint.origin} is not one of this ledger: its root is another")
+    return proofs
+
+
+def _written_hash(store: EventStore, position: int, size: int) -> str:
+    """The hash of an event of the first `size` ones, from its own line. Raises NotProven."""
+    if not 0 < position <= size:
+        raise NotProven(f"the checkpoint has {size} events, so it does not prove event {position}")
     line = next(store.read_lines(after=position - 1), b"")
     event_hash = line[-66:-2].decode(errors="replace")
     if not is_event(line, Head(position, event_hash)):
         raise NotProven(f"the ledger does not have event {position} as it was written")
-
-    def prove(tree: Tree) -> EventProof | None:
-        if checkpoint.position > tree.size or tree.root_at(checkpoint.position) != checkpoint.root:
-            return None
-        return EventProof(position - 1, tree.inclusion(position - 1, event_hash, checkpoint.position), note, event_hash)
-
-    proof = ask_chain(store, prove)
-    if proof is None:
-        raise NotProven(f"the checkpoint of {checkpoint.origin} is not one of this ledger: its root is another")
-    return proof
+    return event_hash
 
 
 def verify_proof(text: str, policy: Policy | None, event: bytes | None = None) -> Proven:

@@ -32,7 +32,7 @@ from ..index.keeping import read_stream
 from ..output_file import written_whole
 from ..proof.checkpoint import parse_note
 from ..proof.files import FolderOf
-from ..proof.proof import prove_event
+from ..proof.proof import EventProof, prove_events
 from ..run_files import Missing, NotReadable, read_inside
 from ..store import EventStore
 from .salted import Salts, is_samples, redacted
@@ -90,8 +90,8 @@ def write_bundle(
         with written_whole(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             writing = _Writing(store, archive, folder_of, elsewhere, salts)
             writing.text(CHECKPOINT, note)
-            for record in records:
-                writing.event(record, note)
+            for record, proof in zip(records, prove_events(store, [one.seq for one in records], note), strict=True):
+                writing.event(record, proof)
             files = [entry for run in runs for entry in writing.files_of(run)]
             checkpoint = parse_note(note)
             contents = Contents(
@@ -145,11 +145,11 @@ class _Writing:
         """Write a member."""
         self._archive.writestr(_member(name), text)
 
-    def event(self, record: Record, note: str) -> None:
+    def event(self, record: Record, proof: EventProof) -> None:
         """Write the line of an event, and its proof."""
         line = next(self._store.read_lines(after=record.seq - 1))
         self.text(f"{EVENTS}/{record.seq}.json", line + b"\n")
-        self.text(f"{PROOFS}/{record.seq}.tlog-proof", str(prove_event(self._store, record.seq, note)))
+        self.text(f"{PROOFS}/{record.seq}.tlog-proof", str(proof))
 
     def files_of(self, run: Run) -> Iterator[FileEntry]:
         """Write what a run left, and yield what became of each file that it recorded."""

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import msgspec
 
-from ..errors import ImpossibleTransition
 from ..events import Artifact, Record
 from ..fold import Run
 from ..history import History
@@ -43,17 +42,17 @@ _MAX_PROOF_BYTES = 1024 * 1024
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """A verified bundle: the accepted checkpoint, the runs as its events tell them, and what it does not have.
+    """A verified bundle: the accepted checkpoint, and the runs as its events tell them.
 
-    `files` is the number of recorded files that it has; `absent` names the others, each with a reason. `opened` are
-    the lines of samples that were opened.
+    `files` is the number of recorded files that it has; `notes` name the others, each with a reason, and whatever else
+    a reader should know. `opened` is the number of samples that were opened.
     """
 
     accepted: Accepted
     runs: list[Run]
     events: int
     files: int
-    absent: list[str]
+    notes: list[str]
     opened: int = 0
 
 
@@ -72,6 +71,7 @@ class _Checking:
         self._zipped = zipped
         self._policy = policy
         self._names = set(zipped.names())
+        self._notes: list[str] = []
         self._expected = {BUNDLE, CHECKPOINT, VERIFIER}
 
     def check(self, openings: list[Opening]) -> Evidence:
@@ -90,13 +90,13 @@ class _Checking:
             raise zipped.damaged("its events are not in order")
         records = [self._event(position, note) for position in contents.events]
         runs = self._runs(records, contents)
-        files, absent = self._files(runs, contents)
+        files = self._files(runs, contents)
         if self._text(VERIFIER) != verifier():
-            absent.append(f"{VERIFIER} is not the verifier of this version: do not run it")
+            self._notes.append(f"{VERIFIER} is not the verifier of this version: do not run it")
         self._open(openings)
         if strange := sorted(self._names - self._expected):
             raise zipped.damaged(f"{shown(strange[0])} belongs to nothing in it")
-        return Evidence(accepted, runs, len(records), files, absent, len(openings))
+        return Evidence(accepted, runs, len(records), files, self._notes, len(openings))
 
     def _event(self, position: int, note: str) -> Record:
         """The event at a position, after it is proven."""
@@ -129,12 +129,9 @@ class _Checking:
                     f"{shown(record.stream)} lacks event {versions[record.stream]}: the bundle goes on with event "
                     f"{record.version} of it"
                 )
-        history = History()
-        for record in records:
-            try:
-                history.apply(record)
-            except ImpossibleTransition as problem:
-                raise NotProven(f"event {record.seq} makes no sense at its place: {problem}") from problem
+        history = History().read(records)
+        for problem in history.problems:
+            self._notes.append(f"event {problem.seq} makes no sense at its place, and does not count: {problem.text}")
         lacking = [run_id for run_id in contents.runs if run_id not in history.runs]
         if lacking:
             raise NotProven(f"the bundle has no event of {shown(lacking[0])}, which it names")
@@ -148,13 +145,12 @@ class _Checking:
                 raise NotProven(f"the bundle does not have the registered plan of {shown(run.run_id)}")
         return runs
 
-    def _files(self, runs: list[Run], contents: Contents) -> tuple[int, list[str]]:
-        """Compare each file with its record. Returns the number of files, and what is not there."""
+    def _files(self, runs: list[Run], contents: Contents) -> int:
+        """Compare each file with its record. Returns the number of files; those that are not there are noted."""
         states = {(entry.run_id, entry.path): entry for entry in contents.files}
         count = 0
-        absent: list[str] = []
         for run in runs:
-            self._manifest(run, absent)
+            self._manifest(run)
             for artifact in run.artifacts:
                 name = f"{FILES}/{run.run_id}/{artifact.path}"
                 entry = states.pop((run.run_id, artifact.path), None)
@@ -165,10 +161,10 @@ class _Checking:
                     raise self._zipped.damaged(f"{shown(name)} is missing")
                 elif not self._redacted(run, artifact):
                     state = f"was {entry.state} when the bundle was made" if entry else "is not in the bundle"
-                    absent.append(f"{shown(run.run_id)}: {shown(artifact.path)} {state}")
+                    self._notes.append(f"{shown(run.run_id)}: {shown(artifact.path)} {state}")
         if states:
             raise self._zipped.damaged(f"it names {shown(next(iter(states))[1])}, which its run did not record")
-        return count, absent
+        return count
 
     def _file(self, name: str, artifact: Artifact) -> None:
         self._expected.add(name)
@@ -178,10 +174,10 @@ class _Checking:
                 f"{shown(name)} is not the file that was recorded: its SHA-256 is {digest}, not {artifact.sha256}"
             )
 
-    def _manifest(self, run: Run, absent: list[str]) -> None:
+    def _manifest(self, run: Run) -> None:
         name, recorded = f"{MANIFESTS}/{run.run_id}.json", manifest_digest(run)
         if name not in self._names:
-            absent.append(f"{shown(run.run_id)}: its manifest is not in the bundle")
+            self._notes.append(f"{shown(run.run_id)}: its manifest is not in the bundle")
             return
         self._expected.add(name)
         if self._zipped.digest(name)[1] != recorded:

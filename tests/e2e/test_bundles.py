@@ -50,7 +50,7 @@ def test_a_bundle_is_verified_without_the_ledger(keyed, tmp_path):
     assert f"{run}: quiz, bare-model with ollama:qwen3: succeeded, score 0.5" in told
     assert "2 files, by the checkpoint of bench.example.org/team" in told
     shown = json.loads(outside("bundle", "verify", bundle, "--verify-key", public, "--json"))
-    assert shown["runs"][0]["score"] == 0.5 and shown["absent"] == []
+    assert shown["runs"][0]["score"] == 0.5 and shown["notes"] == []
     assert "give --policy or --verify-key" in outside("bundle", "verify", bundle, code=2)
     # Any of its proofs can be checked by the program in it.
     with zipfile.ZipFile(bundle) as archive:

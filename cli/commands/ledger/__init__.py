@@ -1,38 +1,50 @@
-"""`ledger`: inspect the events, verify that they are unchanged, and copy or merge them."""
+"""`ledger`: inspect the events, verify that they are unchanged, prove them, and copy or merge them."""
 
 from __future__ import annotations
+
+import importlib
 
 import click
 
 from ...group import Group
-from . import checking, events, exchange, proofs, witnesses
-from .init import init
+
+_MODULES = {
+    "log": "events",
+    "replay": "events",
+    "stat": "checking",
+    "verify": "checking",
+    "head": "checking",
+    "keygen": "proofs",
+    "checkpoint": "proofs",
+    "prove": "proofs",
+    "verify-proof": "proofs",
+    "tiles": "proofs",
+    "witness": "witnesses",
+    "cosign": "witnesses",
+    "policy": "witnesses",
+    "init": "init",
+    "export": "exchange",
+    "import": "exchange",
+    "copy": "exchange",
+    "import-sqlite": "exchange",
+    "repair": "exchange",
+}
+"""The commands, and the module of each, which is imported when the command is used."""
 
 
-@click.group(cls=Group)
+class _Ledger(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        module = importlib.import_module(f".{_MODULES[cmd_name]}", __package__)
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(module, f"{name}_" if name == "import" else name)
+        return found
+
+
+@click.group(cls=_Ledger)
 def command() -> None:
-    """Inspect, verify, copy, merge and repair the ledger."""
-
-
-for _command in (
-    events.log,
-    events.replay,
-    checking.stat,
-    checking.verify,
-    checking.head,
-    proofs.keygen,
-    proofs.checkpoint,
-    proofs.prove,
-    proofs.verify_proof,
-    proofs.tiles,
-    witnesses.witness,
-    witnesses.cosign,
-    witnesses.policy,
-    init,
-    exchange.export,
-    exchange.import_,
-    exchange.copy,
-    exchange.import_sqlite,
-    exchange.repair,
-):
-    command.add_command(_command)
+    """Inspect, verify, prove, copy, merge and repair the ledger."""

@@ -34,7 +34,7 @@ def test_a_run_is_proven_and_bundled(bench, tmp_path, database):
     assert "proven: event 3" in bench("ledger", "verify-proof", str(proof), "--verify-key", public).stdout
     bench("bundle", run, "-o", str(bundle))
     shown = json.loads(bench("bundle", "verify", str(bundle), "--verify-key", public, "--json").stdout)
-    assert shown["runs"][0]["score"] == 0.5 and shown["absent"] == []
+    assert shown["runs"][0]["score"] == 0.5 and shown["notes"] == []
     bench("run", "--benchmarks", "one", "--force", *MODEL)
     note = tmp_path / "note"
     note.write_text(bench("ledger", "checkpoint", "--sign", str(key)).stdout)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.ledger.errors import ExpectedError
-from benchmarks.ledger.events import Annotated, Artifact
+from benchmarks.ledger.events import Annotated, Artifact, NewEvent
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.proof.issuing import sign_checkpoint
 from benchmarks.ledger.proof.policy import NotTrusted, parse_policy
@@ -89,7 +89,7 @@ def test_a_bundle_proves_its_runs_and_their_files(place):
     path = place.bundle(runs=("run_0", "run_1"))
     evidence = verify_bundle(path, POLICY)
     assert [run.run_id for run in evidence.runs] == ["run_0", "run_1"]
-    assert (evidence.events, evidence.files, evidence.absent) == (7, 4, [])
+    assert (evidence.events, evidence.files, evidence.notes) == (7, 4, [])
     assert evidence.runs[0].score == 0.5 and evidence.runs[0].annotations[0].note == "seen"
     assert place.bundle("again.zip", runs=("run_0", "run_1")).read_bytes() == path.read_bytes()
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_missing_or_changed_is_named(place):
     (place.root / "run_0/output/samples.jsonl").unlink()
     (place.root / "run_0/manifest.json").write_bytes(b"{}")
     evidence = verify_bundle(place.bundle(), POLICY)
-    assert evidence.absent == [
+    assert evidence.notes == [
         "run_0: its manifest is not in the bundle",
         "run_0: output/result.json was changed when the bundle was made",
         "run_0: output/samples.jsonl was missing when the bundle was made",
@@ -134,7 +134,7 @@ def test_no_changed_member_is_accepted(place, tmp_path):
             _refused(write(changed, {one: content for one, content in good.items() if one != name}), name)
     assert tried > 80
     evidence = verify_bundle(write(changed, {**good, "verify.py": b"import evil"}), POLICY)
-    assert evidence.absent == ["verify.py is not the verifier of this version: do not run it"]
+    assert evidence.notes == ["verify.py is not the verifier of this version: do not run it"]
 
 
 def _refused(path: Path, name: str) -> None:
@@ -329,3 +329,11 @@ def test_the_verifier_in_a_bundle_is_the_one_of_the_documentation(place):
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
     assert verifier().partition("\n")[2] == code
     assert members(place.bundle())["verify.py"].decode() == verifier()
+
+
+def test_an_event_that_makes_no_sense_is_named_and_does_not_count(place, histories):
+    """The reader sees what every reader of the ledger sees: the second end of a run does not count."""
+    place.store.append(lambda _: [NewEvent("run_0", histories.finished(score=0.9))], lambda _: None)
+    evidence = verify_bundle(place.bundle(), POLICY)
+    assert evidence.runs[0].score == 0.5 and len(evidence.notes) == 1
+    assert "event 8 makes no sense at its place, and does not count" in evidence.notes[0]
