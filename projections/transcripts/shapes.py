@@ -205,7 +205,7 @@ def _message(message: Mapping[str, Any]) -> list[Turn]:
             role,
             parts,
             fields,
-            name=fields.text("name"),
+            name=fields.text("name") or fields.text("source"),  # Inspect says where a message comes from.
             model=fields.text("model", "model_name"),
             error=_in_words(error),
         )

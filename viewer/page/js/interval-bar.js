@@ -20,11 +20,18 @@ export function intervalBar({ mean, low, high }, [from, to], beside) {
   return s(
     "svg",
     { class: "interval-bar", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    s("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT / 2, y2: HEIGHT / 2 }),
-    beside !== undefined ? s("line", { class: "beside", x1: x(beside), x2: x(beside), y1: 0, y2: HEIGHT }) : "",
+    s("line", { class: "interval-axis", x1: 0, x2: WIDTH, y1: HEIGHT / 2, y2: HEIGHT / 2 }),
+    beside !== undefined ? s("line", { class: "interval-base", x1: x(beside), x2: x(beside), y1: 0, y2: HEIGHT }) : "",
     low !== null && low !== undefined && high !== null && high !== undefined
-      ? s("rect", { class: "band", x: x(low), width: Math.max(1, x(high) - x(low)), y: 2, height: HEIGHT - 4, rx: 2 })
+      ? s("rect", {
+          class: "interval-band",
+          x: x(low),
+          width: Math.max(1, x(high) - x(low)),
+          y: 2,
+          height: HEIGHT - 4,
+          rx: 2,
+        })
       : "",
-    s("line", { class: "mean", x1: x(mean), x2: x(mean), y1: 0, y2: HEIGHT }),
+    s("line", { class: "interval-mean", x1: x(mean), x2: x(mean), y1: 0, y2: HEIGHT }),
   );
 }

@@ -118,7 +118,7 @@ export function show(main, { id, query }, context) {
       await Promise.all(shown);
     }
     // The reason of a failure usually stands in stderr.
-    if (about.run.status === "failed" && about.logs.stderr) log.prefer("stderr");
+    if (about.run.status === "failed" && about.logs.stderr > 1) log.prefer("stderr");
     await log.load();
     context.ready();
   }

@@ -155,11 +155,21 @@ function resultView(part) {
     { class: `result ${part.is_error ? "failed" : ""}`.trim() },
     h("span", { class: part.is_error ? "error" : "soft" }, part.is_error ? "error" : "result"),
     (part.results ?? []).map((/** @type {Part} */ inner) =>
-      inner.kind === "text" ? folded(inner.text ?? "", "result", "mono") : partView(inner),
+      inner.kind === "text" ? folded(readable(inner.text ?? ""), "result", "mono") : partView(inner),
     ),
     part.results?.length ? "" : h("span", { class: "soft" }, " (empty)"),
     moreView(part.more),
   );
+}
+
+/** A text that is one long line of JSON, with its lines. @param {string} text */
+function readable(text) {
+  if (text.length < 60 || !/^\s*[{[]/.test(text) || text.includes("\n")) return text;
+  try {
+    return pretty(JSON.parse(text));
+  } catch {
+    return text;
+  }
 }
 
 /** A text; a long one begins with its first lines. @param {string} text @param {string} name @param {string} [kind] */
