@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import itertools
 import re
 from collections.abc import Iterable
@@ -30,11 +31,16 @@ _IMPORT = re.compile(r'(\bfrom |\bimport |\bimport\()"\./([\w-]+)\.js"')
 _STYLESHEET = re.compile(r'<link rel="stylesheet" href="css/([\w-]+\.css)">\n')
 
 
+_SAMPLE_BYTES = 6_000_000
+"""Bytes of samples, before they are compressed; those of the newest runs come first, and the rest is named."""
+_SAMPLES_OF_A_RUN = 500
+
+
 def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, with_charts: bool = True) -> int:
     """Write the file. Returns the number of runs in it.
 
-    Of the newest `details` runs it has everything but logs and samples. Raises LedgerDamaged, and OSError if the file
-    cannot be written.
+    Of the newest `details` runs it has everything but logs, and samples as far as there is room. Raises LedgerDamaged,
+    and OSError if the file cannot be written.
     """
     asked = _Asked(workspace, store)
     runs = list(asked.runs())
@@ -49,8 +55,9 @@ def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, 
             if run["run_id"]
         },
         "answers": dict(asked.answers(benchmarks)),
+        "samples": asked.samples([run["run_id"] for run in runs[:details] if run["status"] == "succeeded"]),
     }
-    content = _page(inside, chart_bundle().content.decode() if with_charts else "")
+    content = _page(inside, chart_bundle().content if with_charts else b"")
     with written_whole(file) as target:
         target.write_text(content, encoding="utf-8")
     return len(runs)
@@ -100,6 +107,26 @@ class _Asked:
                 if len(key) <= MAX_TEXT:
                     yield f"{path}?task={_part(key)}", self.get(path, task=key)
 
+    def samples(self, run_ids: Iterable[str]) -> dict[str, Any]:
+        """The samples of runs, each with everything about it, as far as there is room."""
+        found: dict[str, Any] = {}
+        room = _SAMPLE_BYTES
+        for run_id in run_ids:
+            path = f"/api/runs/{_part(run_id)}"
+            listed = self.get(f"{path}/samples", brief=1, limit=_SAMPLES_OF_A_RUN)
+            rows = listed["rows"]
+            if not rows or len(rows) < listed["total"]:
+                continue
+            one = {}
+            for row in rows:
+                named = {"id": row["id"], **({"line": row["line"]} if row["is_repeated"] else {})}
+                one[str(row["line"])] = self.get(f"{path}/sample", **named)
+            room -= len(msgspec.json.encode([listed, one]))
+            if room < 0:
+                break
+            found[run_id] = {"list": listed, "one": one}
+        return found
+
     def proven(self, path: str) -> Any:
         """An answer after the whole chain was proven: without a server, no thread does that in the background."""
         proof = ChainProof(self._store)
@@ -138,7 +165,7 @@ def _part(name: str) -> str:
     return quote(name, safe="!'()*")
 
 
-def _page(inside: dict[str, Any], charts: str) -> str:
+def _page(inside: dict[str, Any], charts: bytes) -> str:
     """The page's own files in one: styles and scripts inline, modules by an import map."""
     page = (_PAGE / "index.html").read_text(encoding="utf-8")
     page = page.replace('<html lang="en">', '<html lang="en" data-inside>')
@@ -147,7 +174,7 @@ def _page(inside: dict[str, Any], charts: str) -> str:
     page = page.replace("icon.svg", f"data:image/svg+xml;base64,{icon}")
     page = page.replace('<script src="js/theme.js"></script>', f"<script>{_script(_read('js', 'theme.js'))}</script>")
     start = '<script type="module">import "page/offline.js"; import("page/main.js");</script>'
-    script = f"{_data(inside)}\n<script>{_script(charts)}</script>\n{_modules()}\n{start}"
+    script = f"{_packed('data', msgspec.json.encode(inside))}\n{_packed('charts', charts)}\n{_modules()}\n{start}"
     # At the end of the body: the import map must come before the modules, and the data are long.
     page = page.replace('<script type="module" src="js/main.js"></script>\n', "")
     return page.replace("</body>", f"{script}\n</body>")
@@ -162,10 +189,12 @@ def _modules() -> str:
     return f'<script type="importmap">{msgspec.json.encode({"imports": imports}).decode()}</script>'
 
 
-def _data(inside: dict[str, Any]) -> str:
-    # No text of a benchmark can end the element.
-    text = msgspec.json.encode(inside).decode().replace("<", "\\u003c")
-    return f'<script type="application/json" id="data">{text}</script>'
+def _packed(name: str, content: bytes) -> str:
+    """Bytes, compressed, in an element that no browser runs. No text of a benchmark can end it."""
+    if not content:
+        return ""
+    packed = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+    return f'<script type="application/gzip" id="{name}">{packed}</script>'
 
 
 def _script(text: str) -> str:

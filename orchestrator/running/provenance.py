@@ -69,11 +69,14 @@ def content_of(manifest: Manifest) -> bytes:
 def run_provenance(adapter: Adapter, agent: str, environment: Environment | None) -> Json:
     """The manifest, the isolated environment and the machine of a run.
 
-    The manifest's `sha256` is the digest of its file, and `content_sha256` that of its content for this agent.
+    Name and description are for readers who do not have the manifest, such as the viewer. The manifest's `sha256`
+    is the digest of its file, and `content_sha256` that of its content for this agent.
     """
     return {
         "orchestrator": own_version(),
         "manifest": {
+            "name": adapter.manifest.name,
+            "description": adapter.manifest.description,
             "source": adapter.source,
             "file": adapter.origin.name,
             "sha256": adapter.sha256,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.viewer.offline import write_page
 
 pytestmark = pytest.mark.browser
 SLOW = 30_000
@@ -217,3 +221,28 @@ def test_axe_finds_nothing_in_states_that_a_reader_opens(at):
     for summary in page.locator(".slot.attention summary").all():
         summary.click()
     check(page, "start page with commands")
+
+
+def test_a_file_has_the_answers_also_samples_and_stays_small(browser, team, tmp_path):
+    file = tmp_path / "history.html"
+    with contextlib.closing(JsonlStore(team.ledger, notice=print)) as store:
+        assert write_page(team.root, store, file, details=100) == 188
+    assert file.stat().st_size < 2_000_000
+    problems: list[str] = []
+    with browser.new_page(viewport={"width": 1440, "height": 900}) as page:
+        page.set_default_timeout(SLOW)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(file.as_uri() + "#/leaderboard")
+        expect(page.locator("table.leaderboard tbody tr")).to_have_count(17, timeout=SLOW)
+        page.get_by_role("button", name="Score × cost").click()
+        page.locator("figure.chart .mark-symbol path").first.wait_for()
+        page.get_by_role("link", name="Campaigns", exact=True).click()
+        page.get_by_role("link", name="catch up").click()
+        expect(page.locator(".campaign-head")).to_contain_text("cost limit reached")
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_role("link", name="gsm_hard").first.click()
+        expect(page.locator("tr[data-line]").first).to_be_visible(timeout=SLOW)
+        page.locator("tr[data-line] a").first.click()
+        page.wait_for_url(re.compile("/samples/"))
+        expect(page.locator("main")).to_contain_text("A shop sells")
+    assert problems == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import gzip
 import io
 import json
 import os
@@ -300,8 +302,8 @@ def test_an_id_may_contain_any_character(store, workspace, add, histories, run_i
     workspace.root.mkdir(exist_ok=True)
     page = workspace.root / "page.html"
     assert write_page(workspace.root, store, page, details=10, with_charts=False) == 1
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
-    inside = json.loads(found[1])
+    found = re.search(r'<script type="application/gzip" id="data">([\w+/=]*)</script>', page.read_text())
+    inside = json.loads(gzip.decompress(base64.b64decode(found[1])))
     assert inside["details"][run_id]["run"]["run"]["run_id"] == run_id
     javascript = quote(run_id, safe="!'()*")  # encodeURIComponent
     assert f"/api/benchmarks/{javascript}" in inside["answers"]

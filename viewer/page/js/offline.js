@@ -6,11 +6,19 @@
  * @property {Record<string, any>[]} runs every row, the newest first
  * @property {Record<string, { run: any, events: any }>} details of the newest runs
  * @property {Record<string, any>} answers by address
+ * @property {Record<string, { list: any, one: Record<string, any> }>} samples of runs, as far as there was room
  */
 
-const element = /** @type {HTMLElement} */ (document.getElementById("data"));
+/** What an element holds, compressed. @param {string} id @returns {Promise<Blob | null>} */
+async function unpacked(id) {
+  const text = document.getElementById(id)?.textContent;
+  if (!text) return null;
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).blob();
+}
+
 /** @type {Inside} */
-const inside = JSON.parse(element.textContent ?? "");
+const inside = JSON.parse(await /** @type {Blob} */ (await unpacked("data")).text());
 
 /** The field of a row for each column that has another name. @type {Record<string, string>} */
 const FIELDS = {
@@ -43,12 +51,17 @@ const field = (/** @type {string} */ name) => FIELDS[name] ?? name;
 
 window.fetch = async (asked) => {
   const { pathname, search, searchParams } = new URL(String(asked), "http://inside/");
-  const found = answer(pathname, search, searchParams);
+  const found = pathname === "/api/charts" ? await charts() : answer(pathname, search, searchParams);
   if (found instanceof Response) return found;
   if (found === undefined)
     return problem("This file does not contain these data; `benchmarks serve-viewer` shows them.");
   return new Response(JSON.stringify(found), { headers: { "Content-Type": "application/json" } });
 };
+
+async function charts() {
+  const script = await unpacked("charts");
+  return script ? { script: URL.createObjectURL(new Blob([script], { type: "text/javascript" })) } : undefined;
+}
 
 const problem = (/** @type {string} */ detail) =>
   new Response(JSON.stringify({ title: "not in this file", status: 404, detail }), {
@@ -66,8 +79,9 @@ function answer(path, search, query) {
   if (!known) return undefined;
   if (part === "") return known.run;
   if (part === "events") return known.events;
-  if (part === "samples")
-    return { samples: [], total: 0, right: 0, wrong: 0, errors: 0, unscored: 0, unreadable: 0, problem: "" };
+  if (part === "samples") return samples(decodeURIComponent(id), known.run.run, query);
+  if (part === "sample") return sample(decodeURIComponent(id), query);
+  if (part === "trajectories") return { trajectories: [], total: 0, notes: [], head: inside.head };
   if (part === "artifacts")
     return {
       artifacts: known.run.run.artifacts.map((/** @type {any} */ one) => ({ ...one, present: false, is_text: false })),
@@ -77,6 +91,74 @@ function answer(path, search, query) {
       ? { matches: [], next_offset: null, size: 0 }
       : new Response("", { headers: { "X-Log-Size": "0", "X-Next-Offset": "0" } });
   return undefined;
+}
+
+/** The orders of samples. @type {Record<string, (row: any) => any>} */
+const SAMPLE_ORDERS = {
+  failed: (row) => ["incorrect", "error", "unscored", "correct"].indexOf(row.outcome),
+  id: (row) => row.id,
+  score: (row) => row.score,
+  "-score": (row) => -row.score,
+  "-latency": (row) => -(row.latency_ms ?? 0),
+  "-tokens": (row) => -(row.tokens ?? 0),
+  "-cost": (row) => -(row.cost_usd ?? 0),
+};
+
+/** The rows that the filters keep, in order. @param {any[]} rows @param {URLSearchParams} query */
+function kept(rows, query) {
+  const words = (query.get("q") ?? "").toLowerCase();
+  const some = rows.filter(
+    (row) =>
+      ["outcome", "category", "error"].every((name) => !query.get(name) || row[name] === query.get(name)) &&
+      (!words || [row.id, row.input, row.expected, row.output].join("\n").toLowerCase().includes(words)),
+  );
+  const of = SAMPLE_ORDERS[query.get("sort") ?? "failed"];
+  return of ? [...some].sort((a, b) => (of(a) < of(b) ? -1 : of(a) > of(b) ? 1 : a.line - b.line)) : some;
+}
+
+/** As `/api/runs/{run_id}/samples` answers. @param {string} runId @param {any} run @param {URLSearchParams} query */
+function samples(runId, run, query) {
+  const held = inside.samples[runId];
+  if (!held) {
+    const has = run.artifacts.some((/** @type {any} */ one) => one.path.endsWith("samples.jsonl"));
+    const problem = has
+      ? "this file has no room for the samples of this run; `benchmarks serve-viewer` shows them"
+      : "";
+    return {
+      samples: [],
+      rows: [],
+      total: 0,
+      right: 0,
+      wrong: 0,
+      errors: 0,
+      unscored: 0,
+      unreadable: 0,
+      facets: {},
+      problem,
+      head: inside.head,
+    };
+  }
+  const rows = kept(held.list.rows, query);
+  const offset = Number(query.get("offset") ?? 0);
+  return { ...held.list, rows: rows.slice(offset, offset + Number(query.get("limit") ?? 100)), total: rows.length };
+}
+
+/** As `/api/runs/{run_id}/sample` answers. @param {string} runId @param {URLSearchParams} query */
+function sample(runId, query) {
+  const held = inside.samples[runId];
+  const [id, line] = [query.get("id"), Number(query.get("line")) || null];
+  const row = held?.list.rows.find((/** @type {any} */ one) => (line ? one.line === line : one.id === id));
+  if (!row) return undefined;
+  const rows = kept(held.list.rows, query);
+  const index = rows.indexOf(row);
+  const beside = (/** @type {any} */ one) => one && { id: one.id, line: one.is_repeated ? one.line : null };
+  return {
+    ...held.one[row.line],
+    index: index < 0 ? null : index,
+    total: rows.length,
+    previous: beside(rows[index - 1]) ?? null,
+    next: index < 0 ? null : (beside(rows[index + 1]) ?? null),
+  };
 }
 
 /** The leaderboard of one benchmark. @param {string} benchmark */
@@ -182,3 +264,5 @@ function sorted(some, order) {
     return 0;
   });
 }
+
+export {}; // It waits for its data, as only a module can.
