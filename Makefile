@@ -42,7 +42,7 @@ page: ## check the page's scripts and styles (needs Node.js): format, lint, type
 	@npx --yes --prefer-offline --package typescript@5.9.3 tsc --project tsconfig.json
 	@node --test --test-reporter=dot tests/viewer/page/*.test.mjs
 
-bench: $(VENV)/developing chromium ## measure the program itself; writes bench.json
+bench: $(VENV)/clustering chromium ## measure the program itself; writes bench.json
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m tests.perf
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from ...ledger.errors import LedgerBusy, LedgerUnwritable
+from ...ledger.errors import LedgerUnwritable
 from ...ledger.events import CancelRequested, NewEvent
 from ...ledger.fold import Run
 from ...ledger.history import History
@@ -38,7 +38,7 @@ class Liaison:
         """Show what other machines have recorded, twice a second or `now`."""
         if now or time.monotonic() >= self._looked + LOOK_SECONDS:
             # A ledger that cannot be reached now is not a reason to give up: the next look shows what this one did not.
-            with contextlib.suppress(LedgerBusy, LedgerUnwritable):
+            with contextlib.suppress(LedgerUnwritable):
                 self._tail.look()
             self._looked = time.monotonic()
 

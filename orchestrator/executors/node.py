@@ -119,9 +119,16 @@ _ledgers: dict[str, tuple[Ledger, Redactor]] = {}
 """The ledgers that this process has opened: the next errand finds them up to date."""
 
 
-def perform(errand: Errand, fetch: Callable[[], bytes], *, before: Callable[[Ledger], None] = lambda _: None) -> Report:
+def perform(
+    errand: Errand,
+    fetch: Callable[[], bytes],
+    *,
+    before: Callable[[Ledger], None] = lambda _: None,
+    shares_models: bool = False,
+) -> Report:
     """Perform an errand to its end. `fetch` returns the content of its package.
 
+    With `shares_models`, the processes of this machine use one server for each local model.
     `before` is called with the ledger before the work is claimed. If the ledger cannot be written while a run is open,
     this process ends: the run is then recovered, as that of any dead process.
     """
@@ -131,7 +138,7 @@ def perform(errand: Errand, fetch: Callable[[], bytes], *, before: Callable[[Led
         )
     display = NodeDisplay()
     try:
-        return _perform(errand, fetch, display, before)
+        return _perform(errand, fetch, display, before, shares_models)
     except (LedgerError, OSError) as problem:
         if display.open_run is None:
             return Report(refused=f"{host_name()}: {problem}", notes=display.notes)
@@ -140,7 +147,11 @@ def perform(errand: Errand, fetch: Callable[[], bytes], *, before: Callable[[Led
 
 
 def _perform(
-    errand: Errand, fetch: Callable[[], bytes], display: NodeDisplay, before: Callable[[Ledger], None]
+    errand: Errand,
+    fetch: Callable[[], bytes],
+    display: NodeDisplay,
+    before: Callable[[Ledger], None],
+    shares_models: bool,
 ) -> Report:
     ledger, redactor = _ledger_of(errand.ledger)
     if not ledger.look(lambda history: errand.run_group_id in history.groups):
@@ -167,6 +178,7 @@ def _perform(
             announce=display.note,
             cancelled=lambda: control.is_cancelled,
             gate=RemoteGate(errand.gate) if errand.gate else None,
+            shares=shares_models,
         ) as endpoints,
     ):
         grant = _granted(planned, environ, control, display)

@@ -23,7 +23,7 @@ def perform(errand: bytes, package: list[Any]) -> bytes:
         content: bytes = ray.get(package[0])
         return content
 
-    return msgspec.msgpack.encode(node.perform(decode(errand), fetch))
+    return msgspec.msgpack.encode(node.perform(decode(errand), fetch, shares_models=True))
 
 
 def probe(ledger: bytes, seq: int, digest: str, mark_path: str, mark: str) -> bytes:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from ...ledger.holders import describe_holders
 from .gate import AnyGate
-from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, serve
+from .local_model import NO_DEPS, REQUIREMENTS, LocalModelError, LocalServer, serve
+from .node_server import shared
 from .providers import Endpoint
 from .proxy import proxied
 from .targets import Target
@@ -44,8 +45,13 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
         announce: Callable[[str], None],
         cancelled: Callable[[], bool] = lambda: False,
         gate: AnyGate | None = None,
+        shares: bool = False,
     ) -> None:
-        """Calls to endpoints that have a limit at the `gate` pass it."""
+        """Calls to endpoints that have a limit at the `gate` pass it.
+
+        If it `shares`, other processes of this machine use the same local servers, which end after their last user.
+        """
+        self._shares = shares
         self._gate = gate
         self._proxies: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
@@ -74,6 +80,8 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
         finally:
             with self._lock:
                 server.users -= 1
+                if self._shares and not server.users:
+                    self._servers.pop(target.model, server).stack.close()
 
     def _behind_gate(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, through a proxy if the number of its calls in flight is limited."""
@@ -103,16 +111,7 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
             environment = ensure(
                 spec, announce=self._announce, cancelled=self._cancelled, describe_holders=describe_holders
             )
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            ready = server.stack.enter_context(
-                serve(
-                    target.requested,
-                    python=environment.python,
-                    log_path=self._log_path,
-                    announce=self._announce,
-                    cancelled=self._cancelled,
-                )
-            )
+            ready = server.stack.enter_context(self._serve(target.requested, environment.python))
         except (EnvironmentBuildError, LocalModelError) as problem:
             failure = ModelUnavailable(f"the local model cannot be served: {problem}")
             self._failures[target.model] = failure
@@ -120,3 +119,10 @@ class Endpoints(contextlib.AbstractContextManager["Endpoints"]):
         server.endpoint = replace(target.endpoint, base_url=ready.base_url, model_sha256=ready.model_sha256)
         self._servers[target.model] = server
         return server
+
+    def _serve(self, model: str, python: Path) -> contextlib.AbstractContextManager[LocalServer]:
+        announce, cancelled = self._announce, self._cancelled
+        if self._shares:
+            return shared(model, python=python, announce=announce, cancelled=cancelled)
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        return serve(model, python=python, log_path=self._log_path, announce=announce, cancelled=cancelled)

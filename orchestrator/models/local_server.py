@@ -1,9 +1,9 @@
 """Serves a GGUF model on 127.0.0.1 as an OpenAI-compatible API, until its standard input ends.
 
 This script runs in its own environment (see `local_model.py`) and imports nothing of this project. When the model is
-ready, it prints one line of JSON: base_url, model (the alias), model_path, model_sha256. Its standard input is a pipe
-from the process that started it. If that process ends in any way, the pipe ends, and this server ends too, even while
-it loads the model.
+ready, it prints one line of JSON: base_url, model (the alias), model_path, model_sha256, pid. Its standard input is a
+pipe from the process that started it. If that process ends in any way, the pipe ends, and this server ends too, even
+while it loads the model.
 """
 
 from __future__ import annotations
@@ -57,8 +57,38 @@ def end_with_input() -> None:
         raise SystemExit("standard input has ended, and this server serves only as long as it is open")
 
 
-def serve(model: Path, alias: str) -> None:
-    """Load the model, print its address, and serve it until standard input ends."""
+def end_after_the_last_user(lock: str, linger_seconds: float) -> None:
+    """Return when no process has the other end of standard input open, which is a named pipe that many may open.
+
+    The lock, which is then held until this process ends, is the one under which a process opens the pipe.
+    """
+    pipe = select.poll()
+    pipe.register(0, select.POLLIN)
+
+    def is_used() -> bool:
+        return not any(events & select.POLLHUP for _, events in pipe.poll(0))
+
+    held = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    idle_since = time.monotonic()
+    while True:
+        if is_used():
+            idle_since = time.monotonic()
+        elif time.monotonic() - idle_since >= linger_seconds:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not is_used():
+                    return
+                fcntl.flock(held, fcntl.LOCK_UN)
+            except BlockingIOError:
+                pass  # A process is about to use this server.
+        time.sleep(_POLL_SECONDS)
+
+
+def serve(model: Path, alias: str, lock: str | None = None, linger_seconds: float = 0.0) -> None:
+    """Load the model, print its address, and serve it until standard input ends.
+
+    With a `lock`, standard input is a named pipe, and the end of its last user is awaited.
+    """
     # Output of the engine goes to stderr: it must not mix with the JSON line, nor fill a pipe that is no longer read.
     answer_to = os.dup(1)
     os.dup2(2, 1)
@@ -67,10 +97,20 @@ def serve(model: Path, alias: str) -> None:
     await_health(address)
     with model.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
-    ready = {"base_url": f"{address}/v1", "model": alias, "model_path": str(model), "model_sha256": digest}
+    ready: dict[str, Any] = {
+        "base_url": f"{address}/v1",
+        "model": alias,
+        "model_path": str(model),
+        "model_sha256": digest,
+    }
+    ready["pid"] = os.getpid()
     os.write(answer_to, json.dumps(ready).encode() + b"\n")
     os.close(answer_to)
-    os.read(0, 1)
+    if lock is None:
+        os.read(0, 1)
+    else:
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) & ~os.O_ASYNC)
+        end_after_the_last_user(lock, linger_seconds)
     # The server's threads cannot be stopped quickly, and they hold nothing that must be saved.
     os._exit(0)
 
@@ -115,6 +155,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", required=True, help=f"{EMBEDDED}, or the path of a .gguf file")
     parser.add_argument("--alias", required=True, help="the name under which clients ask for it")
+    parser.add_argument("--lock", help="serve many processes, which open a named pipe under this lock")
+    parser.add_argument("--linger", type=float, default=0.0, help="with --lock: seconds to wait for the next process")
     arguments = parser.parse_args()
     end_with_input()
-    serve(find_model(arguments.model), arguments.alias)
+    serve(find_model(arguments.model), arguments.alias, arguments.lock, arguments.linger)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from . import analytics, command_line, commands, ledger, others, page, postgres, projections, proofs, viewer
+from . import analytics, cluster, command_line, commands, ledger, others, page, postgres, projections, proofs, viewer
 from .figures import Scale, Table
 
 PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
@@ -34,6 +34,7 @@ PARTS: dict[str, Callable[[Table, Path, Scale], None]] = {
     "projections": projections.measure_projections,
     "projection-peers": projections.measure_projection_peers,
     "analytics": analytics.measure_analytics,
+    "ray": cluster.measure_ray,
     "others": others.measure_others,
 }
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -301,3 +302,34 @@ def test_a_limit_of_calls_holds_across_the_machines(team, tmp_path):
     owners = {event["data"]["owner"]["pid"] for event in team.events("started")}
     assert len(owners) > 1 and counting.most == 4 and counting.calls == 5 * 12 + 2
     assert {row["score"] for row in team.bench.runs()} == {1.0}
+
+
+def test_runs_of_a_machine_share_one_local_model(team):
+    code = """
+    import os, time, urllib.request
+    folder = pathlib.Path(os.environ["BENCHMARK_RUN_ROOT"]).parents[1]
+    (folder / (os.environ["BENCHMARK_RUN_ID"] + ".url")).write_text(os.environ["OPENAI_BASE_URL"])
+    while len(list(folder.glob("*.url"))) < 2:
+        time.sleep(0.05)
+    asked = {"model": os.environ["MODEL_NAME"], "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4}
+    address, kind = os.environ["OPENAI_BASE_URL"] + "/chat/completions", {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(asked).encode(), kind)
+    json.load(urllib.request.urlopen(request, timeout=120))
+    output.joinpath("result.json").write_text(json.dumps({"score": 0.5, "n": 4}))
+    """
+    team.bench.add("one", code)
+    team.bench.add("two", code)
+    arguments = ("run", "--benchmarks", "one", "two", "--provider", "local", "--executor", "ray")
+    team.bench(*arguments, "--ray-address", team.cluster.address)
+    urls = {path.read_text() for path in team.bench.results.glob("rg_*/*.url")}
+    assert len(urls) == 1 and {row["status"] for row in team.bench.runs()} == {"succeeded"}
+    owners = {event["data"]["owner"]["pid"] for event in team.events("started")}
+    assert len(owners) == 2 and {row["provenance"]["model_sha256"] for row in team.bench.runs()} != {None}
+    address = urlsplit(urls.pop())
+
+    def is_gone() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((address.hostname, address.port), 1):
+            return False
+        return True
+
+    until(is_gone)
