@@ -77,6 +77,8 @@ def connect(address: str | None) -> Any:
         except BaseException as problem:  # noqa: BLE001 - Ray raises SystemExit, too; it is reported below
             problems.append(problem)
 
+    # Ray prints what happens to its workers and nodes on stdout, which is for results. The campaign reports it anyway.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
     # In a thread: Ray may hang, and in the main thread it would replace the handlers of signals.
     thread = threading.Thread(target=init, name="ray", daemon=True)
     with _silent_stderr():

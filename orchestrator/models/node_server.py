@@ -2,7 +2,7 @@
 
 Every user holds the writing end of a named pipe open, whose reading end is the input of the server. So the kernel
 counts the users: it also sees the end of one that is killed. A user joins under a lock; the server takes the same lock
-before it ends, so that nobody joins a server that is about to end.
+before it ends, so that no process joins a server that is about to end.
 """
 
 from __future__ import annotations

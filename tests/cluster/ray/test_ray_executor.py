@@ -75,14 +75,16 @@ def test_a_run_gets_its_keys_and_they_are_recorded_nowhere(team):
 
 def test_a_killed_worker_is_recovered_and_its_work_is_retried(team):
     team.add("one")
-    running = team.bench.start(*team.arguments("one"), "--retries", "1", "--retry-delay", "0.1")
+    running = team.bench.start(*team.arguments("one"), "--retries", "1", "--retry-delay", "0.1", "--json")
     [first] = team.started(1)
     kill(first)
     recovered = until(lambda: team.events("recovered"))[0]
     assert recovered["stream"] == first["stream"] and "worker process died" in recovered["data"]["reason"]
     team.started(2)
     team.gate.touch()
-    assert running.wait(HANG_SECONDS) == 0
+    output, _ = running.communicate(timeout=HANG_SECONDS)
+    assert running.returncode == 0
+    assert "recovered" in [json.loads(line)["type"] for line in output.splitlines()], "only events are printed"
     rows = team.bench.runs()
     assert [(row["status"], row["attempt"]) for row in rows] == [("failed", 1), ("succeeded", 2)]
     child = int(Path(first["data"]["stdout_path"]).with_name("began").read_text())
