@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from .orchestrator.errors import UsageError
     from .orchestrator.place import Place
     from .orchestrator.place import open_place as open
-    from .orchestrator.recorder import AlreadyDone, Recorder, record
+    from .orchestrator.recorder import AlreadyDone, Cancelled, Recorder, record
     from .projections.analytics.answer import Answer
 
-__all__ = ["AlreadyDone", "Answer", "Place", "Recorder", "UsageError", "open", "record"]
+__all__ = ["AlreadyDone", "Answer", "Cancelled", "Place", "Recorder", "UsageError", "open", "record"]
 
 _HOMES = {
     "AlreadyDone": ("orchestrator.recorder", "AlreadyDone"),
     "Answer": ("projections.analytics.answer", "Answer"),
+    "Cancelled": ("orchestrator.recorder", "Cancelled"),
     "Place": ("orchestrator.place", "Place"),
     "Recorder": ("orchestrator.recorder", "Recorder"),
     "UsageError": ("orchestrator.errors", "UsageError"),

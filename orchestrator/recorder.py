@@ -48,6 +48,7 @@ from .planning.claim import Policy, Rules, Verdict
 from .planning.plan import PlannedRun
 from .planning.signature import sign
 from .redaction import Redactor
+from .running.control import Control
 from .running.copying import COPY_SECONDS, Copies, stored_at
 from .running.ending import record_end
 from .running.execution import Exit
@@ -78,6 +79,10 @@ class AlreadyDone(Exception):
             f"{run.benchmark_id}: the same work {state}: {run.run_id}\n"
             'hint: policy="force" runs it once more; if_done="return" gives that run back'
         )
+
+
+class Cancelled(Exception):
+    """A person has asked to end the run, or its group, with `benchmarks cancel`; the message says who, and why."""
 
 
 class Recorder:
@@ -132,6 +137,7 @@ class Recorder:
         self.output.mkdir(parents=True)
         self._out: BinaryIO = (self.folder / "stdout.log").open("ab", buffering=0)
         self._err: BinaryIO = (self.folder / "stderr.log").open("ab", buffering=0)
+        self._control = Control(self._ledger, run.run_group_id)
         self._pulse = Pulse(time.monotonic())
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
         self._heart.start()
@@ -182,7 +188,8 @@ class Recorder:
     # -- what the block reports
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report progress: `done` of `total` steps."""
+        """Report progress: `done` of `total` steps. Raises Cancelled if a person has asked to end the run."""
+        self._end_if_cancelled()
         self._progress = Progress(done=done, total=total, note=self._redactor_text(note))
 
     def log(self, text: str) -> None:
@@ -192,8 +199,9 @@ class Recorder:
     def sample(self, id: str, score: float | None = None, **fields: Any) -> None:
         """Record one sample with its score and any other fields, such as `input` and `output`.
 
-        Comparisons pair samples of two runs by `id`.
+        Comparisons pair samples of two runs by `id`. Raises Cancelled if a person has asked to end the run.
         """
+        self._end_if_cancelled()
         if self.is_done:
             return
         line = _encoded({"id": id, "score": _number("score", score), **fields}, self._redactor)
@@ -345,8 +353,13 @@ class Recorder:
         )
         return started(claimed, setting)
 
+    def _end_if_cancelled(self) -> None:
+        if not self.is_done and (why := self._control.why_to_end(self.run.run_id)):
+            raise Cancelled(why)
+
     def _beat(self) -> None:
         while not self._ended.wait(_TICK_SECONDS):
+            self._control.look()
             self._beat_once()
 
     def _beat_once(self) -> None:
@@ -361,6 +374,8 @@ class Recorder:
         seconds = time.monotonic() - self._began
         if problem is None:
             return Exit(return_code=0, duration_seconds=seconds)
+        if isinstance(problem, Cancelled):
+            return Exit(return_code=None, duration_seconds=seconds, reason="cancelled", error=str(problem))
         self._write("_err", "".join(traceback.format_exception(problem)).rstrip("\n"))
         if isinstance(problem, KeyboardInterrupt):
             return Exit(return_code=None, duration_seconds=seconds, reason="interrupted", error="it was interrupted")

@@ -129,11 +129,12 @@ class RayExecutor:
                 for node in self._nodes
             }
             ready, _ = self._ray.wait(list(asked.values()), num_returns=len(asked), timeout=PROBE_SECONDS)
-            probes = {
-                node_id: _answer(self._ray, reference, Probe)
-                for node_id, reference in asked.items()
-                if reference in ready
-            }
+            probes = {}
+            for node_id, reference in asked.items():
+                # A node that dies meanwhile says nothing; its runs are recovered as those of any dead node.
+                with contextlib.suppress(self._ray.exceptions.RayError):
+                    if reference in ready:
+                        probes[node_id] = _answer(self._ray, reference, Probe)
         finally:
             path.unlink(missing_ok=True)
         if not probes:
@@ -215,8 +216,11 @@ class RayCrew:
     def end(self) -> None:
         """Wait for the tasks that still run, after an interrupt or an error."""
         while self._running:
-            self.wait(LOOK_SECONDS)
-        self._liaison.look(now=True)
+            # The first error is the one to report; each further wait takes other tasks back.
+            with contextlib.suppress(ExpectedError):
+                self.wait(LOOK_SECONDS)
+        with contextlib.suppress(ExpectedError):
+            self._liaison.look(now=True)
 
     def abandon(self) -> None:
         """Ask the tasks that still run to end, because the campaign cannot go on."""

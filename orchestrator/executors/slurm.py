@@ -141,8 +141,11 @@ class SlurmCrew:
         """Wait for the elements that still run, after an interrupt or an error."""
         self._new.clear()
         while self._running:
-            self.wait(LOOK_SECONDS)
-        self._liaison.look(now=True)
+            # The first error is the one to report; each further wait takes other tasks back.
+            with contextlib.suppress(ExpectedError):
+                self.wait(LOOK_SECONDS)
+        with contextlib.suppress(ExpectedError):
+            self._liaison.look(now=True)
 
     def abandon(self) -> None:
         """Ask the elements that still run to end, because the campaign cannot go on."""

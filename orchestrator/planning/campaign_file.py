@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """The flags of `run` that a file may set; a flag on the command line overrides them."""
 
     jobs: int | None = None
+    executor: str | None = None
+    ray_address: str | None = None
     repeats: int | None = None
     retries: int | None = None
     retry_delay: float | None = None

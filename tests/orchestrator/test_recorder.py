@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import pytest
 
@@ -170,3 +171,14 @@ def test_an_artifact_stays_in_the_folder_of_the_run(record, tmp_path):
 def test_a_recorder_outside_of_a_with_statement_has_no_run(record):
     with pytest.raises(benchmarks.UsageError, match="with statement"):
         _ = record().run
+
+
+def test_a_cancelled_run_ends_at_its_next_report(record, bench):
+    with pytest.raises(benchmarks.Cancelled, match="cancelled by Ada: wrong data"), record() as run:
+        run.sample(id="1", score=1.0)
+        bench("cancel", run.run.run_id, "--author", "Ada", "--reason", "wrong data")
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            run.progress(1, 2)
+            time.sleep(0.05)
+    assert (run.run.status, run.run.reason, run.run.error) == ("failed", "cancelled", "cancelled by Ada: wrong data")
