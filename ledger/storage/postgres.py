@@ -7,6 +7,7 @@ of their positions, only after they are durable. `postgres_schema` has the right
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from hashlib import blake2b
@@ -29,19 +30,23 @@ from .writer import Writer
 
 _PIECE_BYTES = 2 * 1024 * 1024
 """Lines are read in pieces of about this size, however long each one is."""
-_PIECE_LINES = 2_000
+_PIECES = (2, 100, 2_000)
+"""The lines of the first piece, the second, and each later one: many readers want only one event."""
 
 _LINES = f"""
 SELECT seq, line FROM (
   SELECT seq, line, row_number() OVER places AS number, sum(octet_length(line)) OVER places AS bytes
     FROM {SCHEMA}.events WHERE seq > %s {{condition}}
-    WINDOW places AS (ORDER BY seq) ORDER BY seq LIMIT {_PIECE_LINES}
+    WINDOW places AS (ORDER BY seq) ORDER BY seq LIMIT %s
 ) piece WHERE number = 1 OR bytes <= {_PIECE_BYTES} ORDER BY seq
 """  # noqa: S608 - our own names
 _LINE = f"SELECT line FROM {SCHEMA}.events WHERE seq = %s"  # noqa: S608
 _BY_ID = f"SELECT line FROM {SCHEMA}.events WHERE id = %s"  # noqa: S608
 _LAST = f"SELECT seq, line FROM {SCHEMA}.events ORDER BY seq DESC LIMIT 1"  # noqa: S608
-_SEQ = f"SELECT seq FROM {SCHEMA}.head"  # noqa: S608
+_REVISION = f"""
+SELECT seq, (SELECT encode(substring(line, length(line) - 65, 64), 'escape') FROM {SCHEMA}.events WHERE seq = %s)
+  FROM {SCHEMA}.head
+"""  # noqa: S608 - our own names
 _APPEND = f"SELECT {SCHEMA}.append(%s, %s, %s, %s, %s, %s, %s)"
 _ROWS = f"""
 SELECT seq, version, id, stream, type, line FROM {SCHEMA}.events WHERE seq > %s ORDER BY seq LIMIT 500
@@ -89,8 +94,12 @@ class PostgresStore(Writer[Turn]):
             yield from lines
 
     def revision(self) -> Hashable:
-        """The position of the head."""
-        return int(self._link.ask(_SEQ)[0][0])
+        """The position of the head. Raises HistoryRewritten if the last event that was seen is not there any more."""
+        seen = self._link.memory.head
+        [(seq, digest)] = self._link.ask(_REVISION, (seen.seq,))
+        if seen.seq and digest != seen.hash:
+            raise self._link.memory.lost(self._link.place)
+        return int(seq)
 
     def head(self) -> Head:
         """The event of the last row."""
@@ -130,7 +139,7 @@ class PostgresStore(Writer[Turn]):
             return None
         if not self._link.memory.ledger:
             self.revision()
-        return self._cache / self._link.memory.ledger
+        return self._cache / self._link.memory.ledger / "index"
 
     def examine(self, broken: LedgerDamaged | None) -> Iterator[Finding | str]:
         """Rows whose columns differ from their line, a head that is not the last event, and triggers that are off."""
@@ -364,13 +373,14 @@ class PostgresStore(Writer[Turn]):
             condition += " AND type = ANY(%s)"
             values.append([_type(name) for name in wanted.types])  # type: ignore[arg-type]
         query = _LINES.format(condition=condition)
-        while rows := self._link.ask(query, (after, *values)):
+        sizes = itertools.chain(_PIECES, itertools.repeat(_PIECES[-1]))
+        while rows := self._link.ask(query, (after, *values, next(sizes))):
             yield [line for _, line in rows]
             after = rows[-1][0]
 
     def _pieces_of_turn(self, after: int) -> Iterator[list[bytes]]:
         query = _LINES.format(condition="")
-        while rows := self._in_turn(query, (after,)):
+        while rows := self._in_turn(query, (after, _PIECES[-1])):
             yield [line for _, line in rows]
             after = rows[-1][0]
 

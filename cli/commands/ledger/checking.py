@@ -92,9 +92,11 @@ def _print_report(report: Report) -> None:
     if report.doubtful:
         print("hint: `benchmarks ledger repair` sets aside the events that cannot have happened")
     state = "sound" if report.is_sound else "NOT sound"
-    files = f"{report.files} {'file' if report.files == 1 else 'files'}"
+    # A database has no files of its own.
+    is_in_files = report.files or not report.position
+    files = f" in {report.files} {'file' if report.files == 1 else 'files'}" if is_in_files else ""
     events = f"events {report.since + 1} to {report.position}" if report.since else f"{report.position} events"
-    print(f"{state}: {events} in {files}, {report.runs} runs; head {report.head_hash}")
+    print(f"{state}: {events}{files}, {report.runs} runs; head {report.head_hash}")
 
 
 @click.command()

