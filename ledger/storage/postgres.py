@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
+import weakref
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -68,7 +69,9 @@ class PostgresStore(Writer[Turn]):
         self.url = address.url
         self._cache = cache
         self._notice = notice
-        self._link = Link(address, Memory(cache, address.key, address.url), notice)
+        memory = Memory(cache, address.key, address.url)
+        self._link = Link(address, memory, notice)
+        weakref.finalize(self, memory.keep)  # Also at the end of a process that does not close its store.
         self._listener: Listener | None = None
         super().__init__(Turn(self._link, self._wanted_after))
 

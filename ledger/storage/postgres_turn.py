@@ -72,9 +72,8 @@ class Turn:
 
         Raises LedgerBusy (LedgerUnreachable is one), and other LedgerErrors.
         """
-        wait = LockWait(Path(self.link.place), patience, progress=self._progress, gives_up=lambda: self.gives_up())
         if not self._threads.acquire(blocking=False):
-            wait.wait_for_thread(self._threads)
+            self._wait(patience).wait_for_thread(self._threads)
         try:
             is_new = self.link.is_forked
             if is_new:
@@ -83,6 +82,8 @@ class Turn:
             self._take(patience, -1 if is_new else self._known())
             return is_new
         except BaseException:
+            if self.is_open:
+                self.drop()  # An interrupt left a transaction, which would hold the lock of the head.
             self._threads.release()
             raise
 
@@ -186,10 +187,7 @@ class Turn:
         if self._connection is None or self._connection.closed:
             self._connection = self.link.connect(is_hurried=patience is not None and patience < 1)
             self._is_short = False
-        wait = LockWait(
-            Path(self.link.place), patience, progress=self._progress, gives_up=lambda: self.gives_up(),
-            notice=self.link.notice,
-        )  # fmt: skip
+        wait = self._wait(patience)
         while True:
             try:
                 self._limit_wait(self._connection, is_short=patience is not None and patience < LOCK_SECONDS)
@@ -203,6 +201,8 @@ class Turn:
                     wait.pause()
                 except LedgerBusy as busy:
                     raise LedgerBusy(Path(self.link.place), busy.seconds, self._holders()) from None
+                if self._connection is None:
+                    raise Lost("the connection was lost") from None
                 continue
             except psycopg.Error as problem:
                 raise self._not_taken(problem) from problem
@@ -234,6 +234,16 @@ class Turn:
                 self._connection.execute(b"ROLLBACK")
             except psycopg.Error:
                 self.drop()  # The server rolls back the transaction of a closed connection.
+
+    def _wait(self, patience: float | None) -> LockWait:
+        return LockWait(
+            Path(self.link.place),
+            patience,
+            notice=self.link.notice,
+            # A thread that must not wait does not ask the server either.
+            progress=(lambda: None) if patience == 0 else self._progress,
+            gives_up=lambda: self.gives_up(),
+        )
 
     def _progress(self) -> object:
         """A value that changes while other writers append."""

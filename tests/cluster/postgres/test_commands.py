@@ -34,6 +34,7 @@ def test_a_campaign_is_recorded_and_read_back(bench, database, tmp_path):
     for command in (["log"], ["stat"], ["head"], ["checkpoint"]):
         done = bench("ledger", *command)
         assert database.server.password not in done.stdout + done.stderr
+    assert "c2sp.org" in bench("ledger", "prove", "1").stdout
     bench("export-viewer-data")
     seen = [path.name for path in (bench.results / "ledger_cache").iterdir()]
     assert any(name.endswith(".json") for name in seen)

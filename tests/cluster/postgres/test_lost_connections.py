@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from benchmarks.ledger.errors import OutcomeUnknown
+from benchmarks.ledger.errors import LedgerBusy, OutcomeUnknown
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.proof.verify import verify
@@ -178,6 +178,35 @@ def test_a_writer_that_stands_still_in_its_turn_does_not_stop_the_others(databas
     goes_on.set()
     thread.join(60)
     assert notes(other) == ["other", "late"]
+
+
+def test_an_interrupt_while_a_writer_waits_leaves_no_lock(database, monkeypatch):
+    store, other = database.open(), database.open()
+    store.append(lambda _: [note("first")], lambda _: None)
+    set_clock = store._link.set_clock
+
+    def interrupted(*_):
+        monkeypatch.setattr(store._link, "set_clock", set_clock)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store._link, "set_clock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.append(lambda _: [note("never")], lambda _: None)
+    other.append(lambda _: [note("other")], lambda _: None, patience=0.5)
+    store.append(lambda _: [note("mine")], lambda _: None)
+    assert notes(other) == ["first", "other", "mine"]
+
+
+def test_a_busy_ledger_names_the_session_that_holds_it(database):
+    holder, other = database.open(), database.open()
+
+    def decide(_):
+        with pytest.raises(LedgerBusy, match=r"session \d+ \(benchmarks .*\) holds it"):
+            other.append(lambda _: [note("other")], lambda _: None, patience=0.2)
+        return [note("mine")]
+
+    holder.append(decide, lambda _: None)
+    assert notes(other) == ["mine"]
 
 
 WRITER = """

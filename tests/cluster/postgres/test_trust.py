@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psycopg
 import pytest
 
@@ -154,6 +157,20 @@ def test_an_older_copy_and_another_ledger_are_noticed(server, database, tmp_path
         store.head()
     database.execute("UPDATE benchmark_ledger.about SET ledger = gen_random_uuid()")
     with pytest.raises(HistoryRewritten, match="it is another ledger"):
+        database.open("cache").head()
+
+
+def test_the_last_event_of_a_process_is_remembered(database, tmp_path):
+    """It does not close its store, and its last appends follow each other quickly."""
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.ledger.storage.open import open_store\n"
+        "from tests.cluster.postgres.test_trust import fill\n"
+        "store = open_store(sys.argv[1], notice=print, cache=Path(sys.argv[2]))\n"
+        "[fill(store, str(number)) for number in range(9)]"
+    )
+    subprocess.run([sys.executable, "-c", code, database.url, str(tmp_path / "cache")], check=True)
+    database.execute(*OFF, "DELETE FROM benchmark_ledger.events WHERE seq = 9")
+    with pytest.raises(HistoryRewritten, match="does not hold event 9"):
         database.open("cache").head()
 
 
