@@ -102,37 +102,38 @@ CREATE FUNCTION {SCHEMA}.append(
   known_seq bigint, known_hash text, versions bigint[], ids bytea[], streams bytea[], types text[], lines bytea[]
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  last_hash text;
-  broken boolean;
+  line bytea;
+  size integer;
+  position bigint := known_seq;
+  previous text := known_hash;
+  own_hash text;
+  start bytea;
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     RAISE EXCEPTION 'synchronous_commit is off: an event could be lost after it was acknowledged'
       USING ERRCODE = 'invalid_transaction_state';
   END IF;
-  IF EXISTS (SELECT 1 FROM unnest(lines) AS u(line) WHERE length(u.line) < 160) THEN
-    RAISE EXCEPTION 'a line is too short for an event' USING ERRCODE = 'check_violation';
+  -- A line begins with {{"seq":<position>, and ends with ,"prev":"<64 digits>","hash":"<64 digits>"}} (149 bytes); its
+  -- hash is over what precedes ,"hash" (75 bytes).
+  FOREACH line IN ARRAY lines LOOP
+    position := position + 1;
+    size := length(line);
+    start := convert_to('{{"seq":' || position || ',', 'UTF8');
+    IF size < 160 OR substring(line, 1, length(start)) <> start THEN
+      RAISE EXCEPTION 'a line is not event %', position USING ERRCODE = 'check_violation';
+    END IF;
+    own_hash := encode(sha256(substring(line, 1, size - 75)), 'hex');
+    IF substring(line, size - 148) <> convert_to(
+      ',"prev":"' || previous || '","hash":"' || own_hash || '"}}', 'UTF8'
+    ) THEN
+      RAISE EXCEPTION 'the line of event % does not continue the chain', position USING ERRCODE = 'check_violation';
+    END IF;
+    previous := own_hash;
+  END LOOP;
+  IF position = known_seq THEN
+    RAISE EXCEPTION 'there is nothing to append' USING ERRCODE = 'check_violation';
   END IF;
-  -- The end of a line is ,"prev":"<64 digits>","hash":"<64 digits>"}}, and the hash is over what precedes ,"hash".
-  SELECT bool_or(l.hash <> encode(sha256(
-           substring(l.line, 1, length(l.line) - 75)), 'hex')
-         OR substring(l.line, length(l.line) - 148, 83) <> convert_to(
-           ',"prev":"' || l.prev || '","hash":"', 'UTF8')
-         OR substring(l.line, 1, length(l.start)) <> l.start),
-         (array_agg(l.hash ORDER BY l.n DESC))[1]
-    INTO broken, last_hash
-    FROM (
-      SELECT t.line, t.n, t.hash, lag(t.hash, 1, known_hash) OVER (ORDER BY t.n) AS prev,
-             convert_to('{{"seq":' || (known_seq + t.n) || ',', 'UTF8') AS start
-        FROM (
-          SELECT u.line, u.n,
-                 encode(substring(u.line, length(u.line) - 65, 64), 'escape') AS hash
-            FROM unnest(lines) WITH ORDINALITY AS u(line, n)
-        ) t
-    ) l;
-  IF broken IS DISTINCT FROM false THEN
-    RAISE EXCEPTION 'a line does not continue the chain of the ledger' USING ERRCODE = 'check_violation';
-  END IF;
-  UPDATE {SCHEMA}.head AS h SET seq = known_seq + cardinality(lines), hash = last_hash
+  UPDATE {SCHEMA}.head AS h SET seq = position, hash = previous
     WHERE h.seq = known_seq AND h.hash = known_hash;
   IF NOT FOUND THEN
     RETURN false;
@@ -141,7 +142,7 @@ BEGIN
     SELECT known_seq + u.n, u.version, u.id, u.stream, u.type, u.line
       FROM unnest(versions, ids, streams, types, lines)
         WITH ORDINALITY AS u(version, id, stream, type, line, n);
-  PERFORM pg_notify('{CHANNEL}', (known_seq + cardinality(lines))::text);
+  PERFORM pg_notify('{CHANNEL}', position::text);
   RETURN true;
 END $$;
 

