@@ -89,7 +89,9 @@ def odd(tmp_path_factory, histories) -> Workspace:
         {"task_id": "only-here", "request": {"prompt": f"ask {number}"}, "response": {"text": f"say {number}"}}
         for number in range(3)
     ]
-    add("run_path", None, benchmark="paths", files={"output/trajectories.jsonl": "\n".join(map(json.dumps, steps))})
+    for run_id, name in (("run_path", "only-here"), ("run_path_2", "another name")):
+        some = [{**step, "task_id": name} for step in steps]
+        add(run_id, None, benchmark="paths", files={"output/trajectories.jsonl": "\n".join(map(json.dumps, some))})
     store.close()
     return workspace
 
@@ -318,6 +320,10 @@ def test_a_trajectory_without_a_sample_has_its_page(page, urls):
     page.locator("[data-panel=trajectories]").get_by_role("link", name="only-here").click()
     expect(page.locator("article.turn")).to_have_count(6)
     expect(page.locator(".sample-head")).to_contain_text("output/trajectories.jsonl")
+    page.goto(urls[0] + "#/compare/sample?a=run_path&b=run_path_2&id=only-here")
+    expect(page.locator("main")).to_contain_text("run_path_2: the run has no sample 'only-here'")
+    page.get_by_label("Sample of B").select_option("another name")
+    expect(page.locator("main")).to_contain_text("6 steps, all the same")
 
 
 def pages(team) -> list[tuple[str, str, int]]:

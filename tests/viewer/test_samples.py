@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from benchmarks.ledger.events import NewEvent, SamplesExcluded, ScoreAnew
+
 HOSTILE = ["../..", "a/b?c#d", "%2e%2e", '<img src=x onerror="hacked()">', "اسم\u202eevil", "", " "]
 
 
@@ -169,6 +171,36 @@ def test_a_transcript_may_be_in_a_file_of_trajectories(client, add, workspace):
         [],
         ["output/trajectories.jsonl is not the file that was recorded"],
     )
+
+
+def test_an_excluded_sample_is_marked_and_counts_in_no_map(client, mixed, store):
+    anew = ScoreAnew(score=0.5, samples=4)
+    event = SamplesExcluded(author="x", reason="y", samples=["s2"], anew=anew)
+    assert [row["excluded"] for row in listed(client, "sort=file")[1]["rows"]] == [False] * 5
+    store.append(lambda _: [NewEvent("run_a", event)], lambda _: None)
+    assert [row["excluded"] for row in listed(client, "sort=file")[1]["rows"]] == [False, True, False, False, False]
+    assert client.simulate_get("/api/runs/run_a/sample?id=s2").json["row"]["excluded"]
+    rows = client.simulate_get("/api/benchmarks/b/samples").json["rows"]
+    assert sorted(row["id"] for row in rows) == ["s1", "s10", "s3"]
+    then = client.simulate_get("/api/runs/run_a/samples?brief=1&as_of=2").json
+    assert not any(row["excluded"] for row in then["rows"])
+
+
+def test_a_log_begins_at_a_line_and_names_it(client, add):
+    log = b"".join(b"line %d\n" % number for number in range(1, 101))
+    add("run_a", files={"stdout.log": log})
+
+    def read(query):
+        answer = client.simulate_get(f"/api/runs/run_a/logs/stdout?{query}")
+        return answer.text.splitlines()[0], answer.headers.get("X-Log-Line")
+
+    assert read("line=50") == ("line 50", "50")
+    assert read("line=1") == ("line 1", "1")
+    assert read("offset=14&number=1") == ("line 3", "3")
+    assert read("offset=-9&number=1") == ("line 100", "100")
+    assert read("line=5000") == ("line 100", "100"), "the last line, if there are fewer"
+    assert client.simulate_get("/api/runs/run_a/logs/stderr?line=7&number=1").text == ""
+    assert client.simulate_get("/api/runs/run_a/logs/stdout?line=0").status_code == 400
 
 
 def conversation(*texts):

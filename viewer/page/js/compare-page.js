@@ -173,8 +173,9 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     shown = data;
     if (place.firstChild !== board) place.replaceChildren(board);
     const pickable = data.rows.filter((/** @type {any} */ row) => runsOf(row).length >= 2);
-    if (!pickable.some((/** @type {any} */ row) => keyOf(row) === state.row))
-      state.row = pickable.length ? keyOf(pickable[0]) : "";
+    // The samples that are shown first are those of a difference that is more than noise.
+    const telling = pickable.find((/** @type {any} */ row) => isSignificant(row)) ?? pickable[0];
+    if (!pickable.some((/** @type {any} */ row) => keyOf(row) === state.row)) state.row = telling ? keyOf(telling) : "";
     drawBoard();
     return ready();
   }
@@ -211,9 +212,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   function table(data) {
     const { sides: all, rows, level, matched_by: matched, spent } = data;
     const withSpent = state.spent ? state.spent === "1" : rows.length <= FEW_ROWS;
-    const significant = (/** @type {any} */ row) =>
-      row.contrasts.some((/** @type {any} */ one) => one && VERDICTS[one.verdict]);
-    const kept = state.only === "significant" ? rows.filter(significant) : rows;
+    const kept = state.only === "significant" ? rows.filter(isSignificant) : rows;
     const head = h(
       "tr",
       {},
@@ -238,12 +237,12 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       [
         h(
           "div",
-          { class: "table-tools" },
+          { class: "table-tools", hidden: !rows.length },
           check(
             "Significant only",
             state.only === "significant",
             (on) => set("only", on ? "significant" : ""),
-            `${count(rows.filter(significant).length)} of ${count(rows.length)}`,
+            `${count(rows.filter(isSignificant).length)} of ${count(rows.length)}`,
           ),
           check("Cost, time, tokens", withSpent, (on) => set("spent", on ? "1" : "0")),
         ),
@@ -390,6 +389,9 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 }
 
 const letter = (/** @type {number} */ at) => "ABCDEF"[at];
+
+const isSignificant = (/** @type {any} */ row) =>
+  row.contrasts.some((/** @type {any} */ one) => one && VERDICTS[one.verdict]);
 
 /** The name of a row in the address. @param {any} row */
 const keyOf = (row) =>

@@ -320,7 +320,7 @@ export function show(main, { id, query }, context) {
       },
       text,
       found.flaky ? h("sup", { "aria-hidden": "true" }, "~") : "",
-      h("span", { class: "visually-hidden" }, `${word}${found.flaky ? ", flaky" : ""}`),
+      h("span", { class: "visually-hidden" }, `${word}${repeats}${found.flaky ? ", flaky" : ""}`),
     );
   }
 

@@ -113,7 +113,7 @@ export function show(main, { id, query }, context) {
     timeline.draw(/** @type {any} */ (events).value.events);
     await corrections.draw(about.run, /** @type {any} */ (events).value.events, ledger.asOf !== null);
     drawPanels(about);
-    if (before?.status !== about.run.status) {
+    if (!before || samplesOf(before) !== samplesOf(about.run)) {
       const shown = [loadSamples(), trajectories.load(), artifacts.load(), drawHistory(about.run)];
       await Promise.all(shown);
     }
@@ -210,6 +210,9 @@ export function show(main, { id, query }, context) {
   const growing = setInterval(() => run?.status === "running" && !document.hidden && log.load(), LOG_MS);
   return () => clearInterval(growing);
 }
+
+/** What the samples of a run depend on: its end, and corrections after it. @param {Record<string, any>} run */
+const samplesOf = ({ status, excluded, scorer }) => JSON.stringify([status, excluded, scorer]);
 
 /** @param {Record<string, any>} run @param {Record<string, any>} standing @param {HTMLElement} chart */
 function headPanel(run, standing, chart) {
