@@ -202,6 +202,8 @@ class RayCrew:
         if self._liaison.pass_interrupt_on():
             for reference in self._running:
                 self._ray.cancel(reference, force=True)
+        # Now, because the new tasks have been handed out, and no worker waits for one.
+        self._liaison.look(now=False)
         ready: list[Any] = []
         if self._running:
             ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
@@ -209,9 +211,7 @@ class RayCrew:
                 ready, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         else:
             time.sleep(seconds)
-        ended = [self._ended(reference) for reference in ready]
-        self._liaison.look(now=bool(ready))
-        return ended
+        return [self._ended(reference) for reference in ready]
 
     def end(self) -> None:
         """Wait for the tasks that still run, after an interrupt or an error."""
