@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from benchmarks.ledger.events import Annotated, NewEvent, Retracted
+from benchmarks.ledger.proof.issuing import sign_checkpoint
+from benchmarks.ledger.proof.signing import new_signer
 from benchmarks.viewer.app import create_app, site_of
 from benchmarks.viewer.index.archive import Archive
 from benchmarks.viewer.index.proof import ChainProof
@@ -80,6 +82,16 @@ def test_corrections_are_listed_with_their_events(client, add, store):
     assert found["origin"].startswith("benchmark-orchestrator/ledger/")
     before = client.simulate_get("/api/integrity", params={"as_of": 4}).json
     assert before["events"] == [] and before["counts"]["retracted_runs"] == 0
+
+
+def test_a_signed_checkpoint_is_named_with_its_signers(client, add, store):
+    add("run_a")
+    assert client.simulate_get("/api/integrity").json["checkpoint"] is None
+    sign_checkpoint(store, new_signer("bench.example.org/ours"))
+    add("run_b")
+    found = client.simulate_get("/api/integrity").json["checkpoint"]
+    assert (found["origin"], found["size"]) == ("bench.example.org/ours", 2)
+    assert found["signed_by"] == ["bench.example.org/ours"]
 
 
 def test_what_changed_between_two_moments(client, add, store):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import falcon
 import msgspec
 
+from ...ledger.errors import LedgerError
+from ...ledger.proof.issuing import kept_note
+from ...ledger.proof.witness_list import read_witnesses
 from ...ledger.storage.chain import origin_of
+from ...ledger.store import EventStore
 from ...projections.scores.leaderboard import Task, score_of
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
@@ -29,13 +34,23 @@ class Problem(msgspec.Struct, frozen=True):
     problem: str
 
 
+class KeptCheckpoint(msgspec.Struct, frozen=True):
+    """The last signed checkpoint that is kept beside the ledger: of its first `size` events, with who signed it."""
+
+    origin: str
+    size: int
+    root: str
+    signed_by: list[str]
+
+
 class IntegrityAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ledger can be trusted.
 
     `state`: `proven`, if every event up to the head was proven by its hash and makes sense; `checking`, as long as the
     proof is running; `damaged` otherwise. `proven` is the last event that was proven. `origin` is the name that
     checkpoints of this ledger have. `counts` are numbers of runs and events by what is doubtful about them, and
-    `events` those that changed what counts, the newest first; `synthetic` are the newest runs of mocks and oracles.
+    `events` those that changed what counts, the newest first; `synthetic` are the newest runs of mocks and oracles,
+    `witnesses` those that the workspace names.
     """
 
     state: ProofState
@@ -48,6 +63,8 @@ class IntegrityAnswer(msgspec.Struct, frozen=True, kw_only=True):
     events: list[NotableEvent]
     events_total: int
     synthetic: list[RunRow]
+    checkpoint: KeptCheckpoint | None
+    witnesses: list[str]
     head: Head
 
 
@@ -70,10 +87,15 @@ class Integrity:
             asked["as_of"],
             lambda view: list(view.table.rows),
             self._measure,
-            lambda: [str(self._site.proof.position), self._site.proof.damage],
+            self._depends_on,
         )
 
     on_head = on_get
+
+    def _depends_on(self) -> list[str]:
+        proof, archive = self._site.proof, self._site.archive
+        checkpoint, witnesses = _checkpoint(archive.store), _witnesses(archive.workspace.results)
+        return [str(proof.position), proof.damage, repr(checkpoint), repr(witnesses)]
 
     def _measure(self, rows: Sequence[RunRow], head: Head) -> IntegrityAnswer:
         proof = self._site.proof
@@ -103,8 +125,27 @@ class Integrity:
             events=events[::-1][:_LISTED],
             events_total=len(events),
             synthetic=synthetic[:50],
+            checkpoint=_checkpoint(self._site.archive.store),
+            witnesses=_witnesses(self._site.archive.workspace.results),
             head=head,
         )
+
+
+def _checkpoint(store: EventStore) -> KeptCheckpoint | None:
+    """What is kept; the viewer does not prove it, `benchmarks ledger verify` does."""
+    note = kept_note(store)
+    if note is None:
+        return None
+    origin, size, root, *_ = [*note.text.splitlines(), "", "0", ""]
+    signed_by = [line.name for line in note.signatures]
+    return KeptCheckpoint(origin, int(size) if size.isdecimal() else 0, root, signed_by)
+
+
+def _witnesses(folder: Path) -> list[str]:
+    try:
+        return [one.name for one in read_witnesses(folder)]
+    except LedgerError:
+        return []  # `benchmarks ledger witness list` says what is wrong with the file.
 
 
 class ChangedScore(msgspec.Struct, frozen=True):

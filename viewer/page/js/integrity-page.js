@@ -97,7 +97,7 @@ export function show(main, { query }, context) {
 }
 
 /** @param {any} found */
-function proof({ state, proven, damage, problems, origin, first_at: first, head }) {
+function proof({ state, proven, damage, problems, origin, first_at: first, checkpoint, witnesses, head }) {
   const [kind, text] = STATES[state];
   return h(
     "section",
@@ -115,10 +115,22 @@ function proof({ state, proven, damage, problems, origin, first_at: first, head 
       ["head", h("code", {}, head.hash)],
       ["from", `${moment(first)} to ${moment(head.at)}`],
       ["origin", h("code", {}, origin)],
+      [
+        "checkpoint",
+        checkpoint
+          ? [
+              `of the first ${count(checkpoint.size)} events, signed by ${checkpoint.signed_by.join(", ") || "no key"} `,
+              h("code", {}, checkpoint.root),
+            ]
+          : "no signed checkpoint is kept beside the ledger",
+      ],
+      ["witnesses", witnesses.join(", ") || "none"],
     ]),
     h("p", { class: "soft" }, "Check it yourself, and keep a checkpoint in another place:"),
     command("benchmarks ledger verify"),
     command("benchmarks ledger checkpoint"),
+    h("p", { class: "soft" }, "A proof of one number, for readers without the ledger (an id of a run, or a position):"),
+    command("benchmarks ledger prove RUN > run.proof"),
   );
 }
 

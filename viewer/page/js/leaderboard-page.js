@@ -238,6 +238,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     what: "The leaderboard",
     draw,
     signal,
+    concerns: ({ runs }) => runs.some((run) => run.status !== "running"),
   });
 }
 

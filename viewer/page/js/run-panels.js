@@ -2,6 +2,7 @@
 
 import { benchmarkLink, hash, runsLink } from "./address.js";
 import { bare } from "./ansi.js";
+import { command } from "./data-table.js";
 import { h } from "./dom.js";
 import { cost, count, duration, moment } from "./format.js";
 import { facts, panel, reasonText, runLink, scored, statusBadge, when } from "./parts.js";
@@ -82,6 +83,7 @@ export function factsPanel(run) {
       ["published score", source(run.high_score_source)],
       ["imported from", run.imported && code(run.imported.path)],
       ["signature", code(run.signature)],
+      ["proof", run.status === "running" ? "" : command(`benchmarks ledger prove ${run.run_id}`)],
     ]),
   );
 }

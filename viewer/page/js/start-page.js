@@ -17,6 +17,9 @@ const SPANS = [
 ];
 const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
 
+/** A heartbeat of a run changes neither scores nor spend. @param {{ runs: any[] }} change */
+const hasEnded = ({ runs }) => runs.some((run) => run.status !== "running");
+
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {
   let days = SPANS.some(([value]) => value === query.get("days")) ? /** @type {string} */ (query.get("days")) : "7";
@@ -64,11 +67,12 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
 
   /** @type {((how?: { fresh?: boolean }) => Promise<void>)[]} */
   const loads = [];
-  /** @param {HTMLElement} where @param {string} path @param {string} what @param {(data: any) => HTMLElement} make @param {() => any} [parameters] */
-  const part = (where, path, what, make, parameters = () => ({ days })) =>
+  /** @param {HTMLElement} where @param {string} path @param {string} what @param {(data: any) => HTMLElement} make @param {() => any} [parameters] @param {(change: any) => boolean} [concerns] */
+  const part = (where, path, what, make, parameters = () => ({ days }), concerns = hasEnded) =>
     loads.push(
       follow(where, {
         path,
+        concerns,
         query: parameters,
         what,
         signal,
@@ -95,7 +99,14 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       parts = true;
       part(board.attention, "/api/attention", "What needs attention", attentionPanel);
       part(board.leaders, "/api/leaders", "The leaders", (found) => leadersPanel(found, days));
-      part(board.campaigns, "/api/campaigns", "The campaigns", campaignsPanel, () => ({ limit: 6 }));
+      part(
+        board.campaigns,
+        "/api/campaigns",
+        "The campaigns",
+        campaignsPanel,
+        () => ({ limit: 6 }),
+        () => true,
+      );
       part(board.spend, "/api/attention", "The spend", spendPanel);
       part(board.timeline, "/api/timeline", "The timeline", timelinePanel);
     }
