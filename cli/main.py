@@ -42,6 +42,7 @@ COMMANDS = {
     "registration": "Show registered plans and their verdicts; amend one.",
     "publish": "Publish a table: an event, a page that checks itself, and JSON.",
     "table": "Check tables before and after they are published; compare versions.",
+    "reproduce": "Run the work of a run again, compare it, and record the verdict.",
     "high-scores": "Show the published reference scores, or publish one.",
     "query": "Query the history with SQL.",
     "report": "Write a report: one HTML file, or Markdown.",

@@ -17,7 +17,7 @@ from ..adapters.regular_file import read_regular
 from ..ledger.identity import utc_now
 from ..ledger.proof.checkpoint import Checkpoint, parse_note
 from ..ledger.proof.issuing import kept_note, sign_checkpoint
-from ..ledger.proof.kept import ask_tree, tiles_folder
+from ..ledger.proof.kept import ask_tree
 from ..ledger.proof.policy import Policy, parse_policy, policy_text
 from ..ledger.proof.signing import parse_signer, parse_verifier
 from ..ledger.proof.witness_list import read_witnesses
@@ -31,7 +31,6 @@ from ..projections.published.document import (
     TableDocument,
     make_document,
     publications,
-    reproductions_of,
     runs_behind,
 )
 from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
@@ -42,6 +41,7 @@ from ..projections.scores.samples import sample_reader
 from ..projections.sqlite.database import read_state
 from ..projections.sqlite.following import read_registrations
 from ..projections.sqlite.registrations import runs_for
+from ..projections.sqlite.reproductions import reproductions_of
 from .context import Place
 from .notes import key_text, read_text
 
@@ -134,8 +134,7 @@ def document_of(
     size = parse_note(note).position
     with place.history() as history:
         reproduced = reproductions_of(history, runs_behind(publication.event.rows))
-    folder = tiles_folder(store)
-    witnesses = [one.verifier for one in read_witnesses(folder)] if folder is not None else []
+    witnesses = [one.verifier for one in read_witnesses(place.workspace.results)]
     if key:
         keys = [str(parse_verifier(key_text(key)))]
     return make_document(

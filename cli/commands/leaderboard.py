@@ -12,6 +12,7 @@ from ...ledger.suggestions import did_you_mean
 from ...orchestrator.errors import UsageError
 from ...projections.render.score_tables import standings_table
 from ...projections.render.text import markdown
+from ...projections.scores.attempts import Work
 from ...projections.scores.high_scores import holding, read_history
 from ...projections.scores.leaderboard import Doubtful, Standing, leaderboard_of
 from ...projections.scores.pass_k import PassRates, pass_rates
@@ -19,6 +20,7 @@ from ...projections.scores.revisions import newest_revisions
 from ...projections.scores.samples import sample_reader
 from ...projections.scores.served import served_changes
 from ...projections.sqlite.database import read_runs, read_state
+from ...projections.sqlite.reproductions import reproductions_by_work
 from ...projections.sqlite.tallies import read_board
 from ..context import Place, as_of_option, in_place, json_option, note, print_json
 from ..histories import include_option, open_as_of
@@ -81,6 +83,7 @@ def command(
             standings, sentences = newest_revisions(standings)
             for sentence in sentences:
                 note(f"{sentence}\nhint: --revision all shows them")
+        reproduced = _reproduced(history, standings)
         rates = _pass_rates(place, history, standings, pass_k) if pass_k else {}
         served = served_changes(history, {(one.provider, one.model) for one in standings})
     if left_out:
@@ -95,8 +98,15 @@ def command(
         note(change.sentence)
     if as_json:
         head = {"position": state.position, "hash": state.head_hash, "at": state.at} if state else None
+        mine = {tuple(one.score.run_ids) for one in standings}
         print_json(
-            {"standings": standings, "head": head, "served": served, **_rates_document(standings, rates, pass_k)}
+            {
+                "standings": standings,
+                "head": head,
+                "served": served,
+                "reproductions": [one for ids, one in reproduced.items() if ids in mine],
+                **_rates_document(standings, rates, pass_k),
+            }
         )
     elif as_markdown:
         print(markdown(standings_table(standings, rates)))
@@ -104,6 +114,22 @@ def command(
         print("no scores yet; benchmarks run makes some (--include also counts imported, synthetic and other runs)")
     else:
         show(standings_table(standings, rates))
+
+
+def _reproduced(history: sqlite3.Connection, standings: Sequence[Standing]) -> dict[tuple[str, ...], object]:
+    """The reproductions of the rows for JSON, by the runs of each row."""
+    of = reproductions_by_work(history)
+    found: dict[tuple[str, ...], object] = {}
+    for one in standings:
+        work = Work(one.task.benchmark_id, one.task.comparison_key, one.agent, one.provider, one.model)
+        if (some := of.get(work)) is not None:
+            found[tuple(one.score.run_ids)] = {
+                "run_ids": one.score.run_ids,
+                "people": some.people,
+                "verdict": some.verdict,
+                "reproduced_by": some.run_ids,
+            }
+    return found
 
 
 def _pass_rates(

@@ -14,6 +14,7 @@ from ...ledger.events import (
     Json,
     Record,
     Reinstated,
+    Reproduced,
     Rescored,
     Retracted,
     SamplesExcluded,
@@ -29,6 +30,7 @@ from ...projections.render.text import format_score, named
 from ...projections.scores.served import served_before
 from ...projections.sqlite.database import read_runs
 from ...projections.sqlite.opening import open_history
+from ...projections.sqlite.reproductions import reproductions_of, summed
 from ...projections.sqlite.rows import event_row, run_row
 from ..context import Place, in_place, json_option, note, print_json
 from ..printing import print_facts
@@ -45,13 +47,16 @@ def command(place: Place, run_id: str, as_json: bool) -> None:
     store = place.store()
     with open_history(place.workspace, store, notice=note) as history:
         run = _find(history, run_id)
+        reproductions = summed(reproductions_of(history, [run.run_id]))
         before = served_before(history, run.provider, run.model, run.run_id)
     events = list(read_stream(store, run.run_id, after=run.first_seq - 1))
     if as_json:
         shown = [event_row(record) for record in events]
-        print_json({"run": run_row(run), "served_before": before, "events": shown})
+        print_json({"run": run_row(run), "served_before": before, "reproduced": reproductions, "events": shown})
         return
-    print_facts({**_facts(run, before), "corrections": "\n".join(filter(None, map(_correction, events)))})
+    facts = {"reproduced": str(reproductions or ""), "reproduces": "\n".join(filter(None, map(_reproduces, events)))}
+    corrections = "\n".join(filter(None, map(_correction, events)))
+    print_facts({**_facts(run, before), **facts, "corrections": corrections})
     print("\nevents")
     for record in events:
         print(f"  {record.seq:>6}  {record.at}  {record.type:<10}  {record.hash[:12]}")
@@ -115,6 +120,14 @@ def _facts(run: Run, before: str | None) -> dict[str, str]:
         "cancelled": words_of(run.cancel_requested).removeprefix("cancelled ") if run.cancel_requested else "",
         "retracted": f"by {run.retracted.author}: {run.retracted.reason}" if run.retracted else "",
     }
+
+
+def _reproduces(record: Record) -> str:
+    """Which run this one reproduces, with the verdict; empty for other events."""
+    event = record.data
+    if not isinstance(event, Reproduced):
+        return ""
+    return f"{event.of.run} of {event.of.origin}: {event.verdict.replace('_', ' ')}, by {event.by}"
 
 
 def _correction(record: Record) -> str:

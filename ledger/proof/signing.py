@@ -169,6 +169,10 @@ class Signer:
         signature = self._key.sign(parsed.text.encode())
         return str(parsed.with_signatures([SignatureLine(self.verifier.name, self.verifier.hash, signature)]))
 
+    def sign_bytes(self, message: bytes) -> bytes:
+        """The signature for a message of another form than a note. Its beginning must say what it is, as in DSSE."""
+        return self._key.sign(message)
+
     def cosign(self, text: str, time: int) -> SignatureLine:
         """A witness's signature for a note's text, at a time in seconds since 1970."""
         signature = time.to_bytes(_TIME_BYTES, "big") + self._key.sign(cosigned(text, time))

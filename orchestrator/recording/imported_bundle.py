@@ -6,22 +6,24 @@ and the whole ledger that it comes from can still be merged later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from ...adapters.imports.found import slug
-from ...ledger.events import Artifact, Imported, ImportSource, Json, NewEvent
+from ...ledger.events import Artifact, Imported, ImportSource, Json, NewEvent, Record, Reproduced
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
 from ...ledger.proof.policy import Policy
 from ...ledger.run_files import NotReadable
+from ...ledger.storage import codec
 from ...ledger.transfer.archive import Left, is_here, put_file
-from ...ledger.transfer.bundle import FILES
+from ...ledger.transfer.bundle import EVENTS, FILES
 from ...ledger.transfer.evidence import Evidence, verify_bundle
+from ...ledger.transfer.packed import MAX_LINE_BYTES
 from ...ledger.transfer.zipped import ZippedFiles, open_zip
 from ...projections.workspace import Workspace
 
@@ -70,17 +72,44 @@ def take_in_bundle(path: Path, ledger: Ledger, workspace: Workspace, policy: Pol
             left += refused
             if run.run_id not in known:
                 rows[run_id] = Imported(source=_source(evidence, run, zipped), run=_row(run, taken, evidence))
-    added = _append(ledger, rows)
+        reproduced = _reproduced_in(zipped)
+    renamed = _ids_here(evidence, known, rows)
+    added = _append(ledger, rows, [(renamed[one], event) for one, event in reproduced if one in renamed])
     return BundleTaken(evidence, added, len(rows) - added + len(known), files, left)
 
 
-def _append(ledger: Ledger, rows: dict[str, Imported]) -> int:
-    """Append the events of the runs that the ledger does not have. Returns their number."""
+def _append(ledger: Ledger, rows: dict[str, Imported], reproduced: list[tuple[str, Reproduced]]) -> int:
+    """Append the runs that the ledger does not have, and what their reproductions say. Returns the number of runs."""
+    if not rows and not reproduced:
+        return 0
 
     def decide(history: History) -> list[NewEvent]:
-        return [NewEvent(run_id, event) for run_id, event in rows.items() if run_id not in history.runs]
+        new = [NewEvent(run_id, event) for run_id, event in rows.items() if run_id not in history.runs]
+        streams = {run_id for run_id, _ in reproduced if run_id in history.runs}
+        said = [(record.stream, record.data) for record in _said(ledger, streams)]
+        return new + [NewEvent(run_id, event) for run_id, event in reproduced if (run_id, event) not in said]
 
-    return len(ledger.decide(decide).records) if rows else 0
+    return sum(isinstance(record.data, Imported) for record in ledger.decide(decide).records)
+
+
+def _said(ledger: Ledger, streams: set[str]) -> Iterator[Record]:
+    """The reproductions that the ledger has for these runs."""
+    if streams:
+        yield from (record for record in ledger.store.read(types=[Reproduced.type]) if record.stream in streams)
+
+
+def _reproduced_in(zipped: ZippedFiles) -> list[tuple[str, Reproduced]]:
+    """The `reproduced` events of a verified bundle, with the runs there that they are about."""
+    names = [name for name in zipped.names() if name.startswith(f"{EVENTS}/")]
+    lines = (zipped.read(name, most=MAX_LINE_BYTES).removesuffix(b"\n") for name in names)
+    records = (codec.decode(line) for line in lines if b'"type":"reproduced"' in line)
+    return [(record.stream, record.data) for record in records if isinstance(record.data, Reproduced)]
+
+
+def _ids_here(evidence: Evidence, known: Collection[str], rows: Mapping[str, Imported]) -> dict[str, str]:
+    """The ids here of the runs of a bundle, by their ids there."""
+    there = {event.run["provenance"]["bundle"]["run_id"]: run_id for run_id, event in rows.items()}
+    return {run.run_id: run.run_id for run in evidence.runs if run.run_id in known} | there
 
 
 def _end_hash(run: Run, zipped: ZippedFiles) -> str:

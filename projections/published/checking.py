@@ -15,14 +15,15 @@ from ...ledger.fold import Run, evolve
 from ...ledger.proof.checkpoint import Checkpoint, parse_checkpoint
 from ...ledger.proof.encoding import BadText, decode64
 from ...ledger.proof.policy import Accepted, NotTrusted, Policy, parse_policy, policy_text
-from ...ledger.proof.signing import SigningError, parse_verifier
+from ...ledger.proof.signing import COSIGNATURE, BadSignature, SigningError, parse_verifier
 from ...ledger.proof.tree import HASH_BYTES, BadProof, leaf_hash, root_by_inclusion
 from ...ledger.storage import codec
 from ...ledger.storage.chain import BadLine, Head, is_event
 from ..scores.attempts import attempts
 from ..scores.counting import task_config
 from ..scores.leaderboard import score_of
-from .document import ProvenLine, Reproduction, TableDocument, label
+from ..sqlite.reproductions import Reproduction
+from .document import ProvenLine, TableDocument, label
 from .errata import errata_of
 
 _DATA = re.compile(rb'<script type="application/json" id="table">(.*?)</script>', re.DOTALL)
@@ -99,6 +100,13 @@ def check_document(document: TableDocument, policy: Policy | None = None) -> Che
         unchecked.insert(0, "the signatures: no key was given")
     else:
         unchecked.insert(0, "who published this: the checkpoint is not signed")
+    for key in document.witnesses:
+        try:
+            witness = parse_verifier(key, COSIGNATURE)
+            if witness.signature_of(note) is None:
+                faults.append(Problem(f"{witness.name} has not signed the checkpoint"))
+        except (SigningError, BadSignature) as problem:
+            faults.append(Problem(f"a witness of the table: {problem}"))
     return Checked(
         origin=checkpoint.origin,
         size=checkpoint.position,

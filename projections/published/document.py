@@ -14,6 +14,7 @@ from ...ledger.proof.encoding import encode64
 from ...ledger.proof.kept import Tree, ask_tree
 from ...ledger.storage import codec
 from ...ledger.store import EventStore
+from ..sqlite.reproductions import Reproduction
 from .errata import Erratum
 
 FORMAT = "benchmark-table/1"
@@ -26,16 +27,6 @@ class ProvenLine(msgspec.Struct, frozen=True, kw_only=True):
 
     line: str
     proof: list[str]
-
-
-class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
-    """A `reproduced` event: `run_id` ran the work of the run `of` again. `seq` is the position of the event."""
-
-    of: str
-    run_id: str
-    verdict: str
-    by: str
-    seq: int
 
 
 class TableDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,18 +67,6 @@ def publications(connection: sqlite3.Connection, name: str | None = None) -> lis
     return [
         Publication(seq, table_id, at, msgspec.json.decode(text, type=TablePublished))
         for seq, table_id, at, text in found
-    ]
-
-
-def reproductions_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[Reproduction]:
-    """The reproductions of some runs that were not retracted, in the order of the ledger."""
-    query = (
-        "SELECT of_run, r.run_id, verdict, by, r.seq FROM reproductions r JOIN benchmark_runs b ON b.run_id = r.run_id "
-        "WHERE of_run IN (SELECT value FROM json_each(?)) AND b.retracted_json IS NULL ORDER BY r.seq"
-    )
-    return [
-        Reproduction(of=of, run_id=run_id, verdict=verdict, by=by, seq=seq)
-        for of, run_id, verdict, by, seq in connection.execute(query, (msgspec.json.encode(list(run_ids)).decode(),))
     ]
 
 
