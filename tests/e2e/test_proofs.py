@@ -111,7 +111,9 @@ def test_a_proof_of_what_is_not_there_is_refused(signed, tmp_path):
     note.write_text(bench("ledger", "checkpoint", "--sign", str(key)).stdout)
     assert "has no event 5: its last event is 4" in bench("ledger", "prove", "5", code=2).stderr
     assert "has no run 'run_x'" in bench("ledger", "prove", "run_x", code=2).stderr
+    assert bench("ledger", "prove", "run_good").stdout == bench("ledger", "prove", "3").stdout
     bench.run("good", more=("--force",))
+    assert "several runs begin with 'run_good'" in bench("ledger", "prove", "run_good", code=2).stderr
     assert "so it does not prove event 5" in bench("ledger", "prove", "5", "--checkpoint", str(note), code=1).stderr
     assert "is not a checkpoint" in bench("ledger", "prove", "5", "--checkpoint", str(key), code=2).stderr
     text = note.read_text().splitlines(keepends=True)

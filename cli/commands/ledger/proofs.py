@@ -118,7 +118,7 @@ def prove(
     if note_file and (sign or origin):
         raise UsageError("--checkpoint names a checkpoint, and --sign or --origin make a new one", "give one of them")
     store = place.store()
-    position = _position(store, event)
+    position = _position(place, store, event)
     text = read_note(note_file) if note_file else note_for(store, position, sign, origin)
     try:
         proof = prove_event(store, position, text)
@@ -132,21 +132,28 @@ def prove(
     print(proof, end="")
 
 
-def _position(store: EventStore, event: str) -> int:
-    """The position of the event that a command names. Raises UsageError."""
+def _position(place: Place, store: EventStore, event: str) -> int:
+    """The position of the event that a command names; the beginning of a run's id is enough. Raises UsageError."""
     if event.isascii() and event.isdecimal() and len(event) < 19:
         position, last = int(event), store.head().seq
         if not 0 < position <= last:
             raise UsageError(f"the ledger has no event {position}: its last event is {last}")
         return position
-    run = Ledger(store).look(lambda history: history.runs.get(event))
+    ledger = Ledger(store)
+    run = ledger.look(lambda history: history.runs.get(event))
+    if run is None:
+        with place.catalogue() as catalogue:
+            names = catalogue.runs_beginning_with(event, 2)
+        if len(names) == 2:
+            raise UsageError(f"several runs begin with '{event}', such as {names[0]}", "give more of the id")
+        run = ledger.look(lambda history: history.runs.get(names[0])) if names else None
     if run is None:
         hint = "benchmarks show-runs lists the runs; a number is the position of an event"
         raise UsageError(f"the ledger has no run '{event}'", hint)
     if run.ended_seq is None:
         records = list(read_stream(store, run.run_id, after=run.first_seq - 1))
         hint = f"prove its last event: benchmarks ledger prove {records[-1].seq}"
-        raise UsageError(f"{event} has not ended, so it does not have an event to prove", hint)
+        raise UsageError(f"{run.run_id} has not ended, so it does not have an event to prove", hint)
     return run.ended_seq
 
 
