@@ -92,6 +92,10 @@ def odd(tmp_path_factory, histories) -> Workspace:
     for run_id, name in (("run_path", "only-here"), ("run_path_2", "another name")):
         some = [{**step, "task_id": name} for step in steps]
         add(run_id, None, benchmark="paths", files={"output/trajectories.jsonl": "\n".join(map(json.dumps, some))})
+    lines = [f"line {number} \u202eevil" for number in range(30)]
+    texts = {"expected": "\n".join(["a", *lines, "b"]), "output": "\n".join(["c", *lines, "d"])}
+    add("run_marks", [{"id": "marks", "correct": False, **texts}], benchmark="marks",
+        logs={"stdout.log": "\u202eevil\n"})  # fmt: skip
     store.close()
     return workspace
 
@@ -177,6 +181,17 @@ def test_a_sample_with_a_hostile_id_has_its_page(page, urls, name):
     page.goto(f"{urls[0]}#/runs/run_mixed/samples/{quote(name, safe='')}")
     shown = name.replace("\u202e", "\\u202e")
     expect(page.get_by_role("tabpanel")).to_contain_text(f"answer to {shown}")
+
+
+def test_marks_that_turn_a_text_are_shown_and_not_obeyed(page, urls):
+    page.goto(urls[0] + "#/runs/run_marks/samples/marks?tab=output")
+    page.locator(".diff .unchanged").click()
+    page.get_by_role("button", name="Show all of Expected").click()
+    page.get_by_role("tab", name="Raw JSON").click()
+    page.get_by_role("tab", name="Output").click()
+    page.locator(".diff .unchanged").click()
+    expect(page.locator(".diff")).to_contain_text("line 15 \\u202eevil")
+    assert "\u202e" not in page.locator("body").inner_text()
 
 
 def test_an_error_is_not_a_wrong_answer(page, urls):

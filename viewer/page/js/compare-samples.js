@@ -9,6 +9,7 @@ import { settled } from "./memory.js";
 import { outcomeMark, sampleName } from "./sample.js";
 import { failure, loading } from "./states.js";
 import { VirtualRows } from "./virtual-rows.js";
+import { visible } from "./visible.js";
 
 const TYPING_MS = 150;
 /** @typedef {{ letter: string, at: number, run_id: string }} Side */
@@ -169,7 +170,7 @@ export class SamplesSideBySide {
       );
     this.element.prepend(this.tabs);
     this.table.classList.toggle("no-category", !names.length);
-    this.message.textContent = total ? notes.join(" ") : "No samples match.";
+    this.message.textContent = visible(total ? notes.join(" ") : "No samples match.");
     this.message.hidden = !this.message.textContent;
     this.scroller.hidden = !total;
     this.rows.count = total;

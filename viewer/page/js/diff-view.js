@@ -2,7 +2,7 @@
 
 import { diffTexts } from "./diff.js";
 import { h } from "./dom.js";
-import { share } from "./format.js";
+import { visible } from "./visible.js";
 
 const CONTEXT = 3; // Lines that are kept around a change.
 const MAX_CHARACTERS = 200_000;
@@ -34,7 +34,7 @@ export function diffView(a, b, names) {
       h("del", {}, names[0]),
       " ",
       h("ins", {}, names[1]),
-      ` · ${share(same, Math.max(left.length, right.length)) || "0 %"} in common`,
+      ` · ${Math.min(99, Math.round((100 * same) / Math.max(left.length, right.length)))} % in common`,
       left.length + right.length < a.length + b.length ? " · only the beginnings are compared" : "",
     ),
     h("pre", { tabindex: "0", "aria-label": `${names[0]} and ${names[1].toLowerCase()}` }, body),
@@ -49,7 +49,7 @@ function shortened(text, hasBefore, hasAfter) {
   const middle = lines.slice(first, lines.length - last).join("\n");
   const button = h(
     "button",
-    { type: "button", class: "unchanged", onclick: () => button.replaceWith(middle) },
+    { type: "button", class: "unchanged", onclick: () => button.replaceWith(visible(middle)) },
     `${lines.length - first - last} unchanged lines`,
   );
   return [

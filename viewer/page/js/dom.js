@@ -44,7 +44,8 @@ export const breakable = (name) => name.split(/(?<=[_/:.-])/).flatMap((part, at)
 /** Announces a text to screen readers, once. @param {string} text */
 export function announce(text) {
   const status = /** @type {HTMLElement} */ (document.getElementById("status"));
-  if (status.textContent !== text) status.textContent = text;
+  const shown = visible(text);
+  if (status.textContent !== shown) status.textContent = shown;
 }
 
 /** @typedef {[name: string, data: any, make: () => Element | null]} Part */

@@ -10,6 +10,7 @@ import { settled } from "./memory.js";
 import { sampleLink, sampleName } from "./sample.js";
 import { empty } from "./states.js";
 import { VirtualRows } from "./virtual-rows.js";
+import { visible } from "./visible.js";
 
 const TYPING_MS = 150;
 const FEW = 9; // Up to this number of contenders, there is room for their names.
@@ -182,7 +183,9 @@ export function show(main, { id, query }, context) {
         one.problems.map((/** @type {string} */ problem) => `${one.name}: ${problem}`),
       ),
     ];
-    message.textContent = [blocks.total ? "" : "No samples match.", notes.join("; ")].filter(Boolean).join(" ");
+    message.textContent = visible(
+      [blocks.total ? "" : "No samples match.", notes.join("; ")].filter(Boolean).join(" "),
+    );
     message.hidden = !message.textContent;
     scroller.hidden = !blocks.total;
     announce(plural(blocks.total, "sample"));

@@ -14,6 +14,7 @@ import { SamplesTable } from "./samples-table.js";
 import { failure, loading } from "./states.js";
 import { folded, jsonView, milliseconds, transcriptView } from "./transcript.js";
 
+const MAX_RAW = 300_000; // Characters of raw JSON that are shown at first.
 const TABS = { transcript: "Transcript", output: "Output and expected", raw: "Raw JSON" };
 const INPUTS = ["input", "question", "prompt", "instruction", "task"];
 const OUTPUTS = ["output", "answer", "response", "completion", "prediction"];
@@ -351,12 +352,7 @@ export function show(main, { id, part, query }, context) {
 
   /** @param {string} name */
   function content(name) {
-    if (name === "raw")
-      return h(
-        "pre",
-        { class: "log mono", tabindex: "0", "aria-label": "Raw JSON" },
-        pretty(now.sample ?? { transcript: now.transcript, ...now.transcript_more }),
-      );
+    if (name === "raw") return rawView(now.sample ?? { transcript: now.transcript, ...now.transcript_more });
     if (name === "transcript")
       return [
         transcriptView(now.transcript),
@@ -436,6 +432,19 @@ export function answers(sample, told) {
       : "",
     more(rest),
   );
+}
+
+/** JSON as it was written; of megabytes only the beginning at first. @param {any} value */
+function rawView(value) {
+  const text = pretty(value);
+  const body = h("pre", { class: "log mono", tabindex: "0", "aria-label": "Raw JSON" }, text.slice(0, MAX_RAW));
+  if (text.length <= MAX_RAW) return body;
+  const open = h("button", { type: "button", "data-unfold": "" }, `Show all ${count(text.length)} characters`);
+  open.addEventListener("click", () => {
+    body.replaceChildren(...h("pre", {}, text).childNodes);
+    open.remove();
+  });
+  return [body, open];
 }
 
 /** @param {Record<string, any>} fields */

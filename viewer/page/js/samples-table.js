@@ -8,6 +8,7 @@ import { settled } from "./memory.js";
 import { outcomeMark, sampleLink, sampleName } from "./sample.js";
 import { milliseconds } from "./transcript.js";
 import { VirtualRows } from "./virtual-rows.js";
+import { visible } from "./visible.js";
 
 const TYPING_MS = 150;
 const PLACE_MS = 250;
@@ -168,7 +169,7 @@ export class SamplesTable {
     const lines = answer.unreadable === 1 ? "1 line" : `${count(answer.unreadable)} lines`;
     this.message.className = answer.unreadable || answer.problem ? "error" : "soft";
     this.message.textContent = answer.problem
-      ? `The samples are not shown: ${answer.problem}.`
+      ? visible(`The samples are not shown: ${answer.problem}.`)
       : answer.unreadable
         ? `${lines} of samples.jsonl cannot be read.`
         : this.#blocks.total

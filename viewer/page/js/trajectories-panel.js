@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { cost, count, plural } from "./format.js";
 import { panel } from "./parts.js";
 import { sampleLink } from "./sample.js";
+import { visible } from "./visible.js";
 
 const STEP = 100;
 
@@ -52,7 +53,7 @@ export function trajectoriesPanel(runId, path, signal) {
     element.hidden = !total && !problems.length;
     table.hidden = !total;
     many.textContent = total ? plural(total, "trajectory").replace("trajectorys", "trajectories") : "";
-    notes.textContent = problems.join("; ");
+    notes.textContent = visible(problems.join("; "));
     notes.hidden = !problems.length;
     if (!offset) body.replaceChildren();
     body.append(...trajectories.map(row));
