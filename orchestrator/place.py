@@ -85,13 +85,15 @@ class Place(Location):
     def catalogue(self, include: Collection[Doubtful] = ()) -> Iterator[Catalogue]:
         """The catalogue in which `compare` and `check` look up names; use it inside a `with` block."""
         from ..projections.sqlite.catalogue import StoredCatalogue
+        from ..projections.sqlite.equivalence import read_classes
 
         with contextlib.ExitStack() as opened:
 
             def past(when: AsOf | None) -> Catalogue:
-                return StoredCatalogue(opened.enter_context(self.history(when)), past, include)
+                return StoredCatalogue(opened.enter_context(self.history(when)), past, include, read_classes(present))
 
-            yield past(None)
+            present = opened.enter_context(self.history(None))
+            yield StoredCatalogue(present, past, include)
 
     def run(
         self,

@@ -63,8 +63,8 @@ def command(
         selections = [select(spec, catalogue) for spec in specs]
         equivalences = Equivalences(place.store())
         sentences = revision_notes(selections, equivalences)
-        if sentences:
-            selections = [across_revisions(selection, None if across else equivalences) for selection in selections]
+        if sentences and across:
+            selections = [across_revisions(selection) for selection in selections]
         sentences += served_notes(selections)
         comparison = compare(selections, sample_reader(place.workspace), margin=margin)
     if as_json:

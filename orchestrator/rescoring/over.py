@@ -169,7 +169,7 @@ def _by_command(run: Run, workspace: Workspace, job: Job, scorer: CommandScorer)
     counted = [row for row in scored if str(row["id"]) not in excluded]
     if not counted:
         raise ScorerFailed("all of its samples are excluded")
-    by_question = run.scorer is None and is_mean_of_questions(run, rows)
+    by_question = is_mean_of_questions(_first_score(run), rows)
     return _event(
         run,
         job,
@@ -178,6 +178,11 @@ def _by_command(run: Run, workspace: Workspace, job: Job, scorer: CommandScorer)
         stderr=look_at(counted).standard_error or None,
         artifact=_store(folder, scorer.scorer.sha256, scored),
     )
+
+
+def _first_score(run: Run) -> float | None:
+    """The score that the run recorded, of all its samples."""
+    return run.score if run.original_score is None else run.original_score
 
 
 def _rows(run: Run, workspace: Workspace, *, optional: bool) -> list[Json]:

@@ -35,7 +35,7 @@ def score_without(run: Run, workspace: Workspace, excluded: frozenset[str]) -> S
     before = frozenset(run.excluded)
     present = [row for row in recorded.rows if str(row["id"]) not in before]
     assert run.score is not None  # noqa: S101 - for the type checker: a run without a score is refused before
-    by_question = is_mean_of_questions(run, present)
+    by_question = is_mean_of_questions(run.score, present)
     if not by_question and not _is_near(run.score, mean_of_lines(present)):
         raise Refused(
             f"the score of {run.run_id} cannot be computed anew: it is {run.score:g}, but its samples average to "
@@ -66,12 +66,13 @@ def _refuse_unknown(run: Run, wanted: frozenset[str], known: dict[str, None]) ->
         raise Refused(f"the run {run.run_id} has no sample {named}{more}", hint)
 
 
-def is_mean_of_questions(run: Run, rows: Sequence[Json]) -> bool:
-    """Whether the score of a run is the mean of the means of its questions, and not that of all lines."""
+def is_mean_of_questions(score: float | None, rows: Sequence[Json]) -> bool:
+    """Whether a score is the mean of the means of the questions in these rows, and not that of all lines."""
     return (
-        run.score is not None
-        and not _is_near(run.score, mean_of_lines(rows))
-        and _is_near(run.score, mean_of_questions(rows))
+        score is not None
+        and bool(rows)
+        and not _is_near(score, mean_of_lines(rows))
+        and _is_near(score, mean_of_questions(rows))
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, get_args
 
 import msgspec
 
-from ...ledger.events import REPEAT, Json
+from ...ledger.events import REPEAT, UNKNOWN_REVISION, Json, TaskRevision
 from ...ledger.fold import Run
 from .recency import Timed
 from .records import Scored, is_upward
@@ -69,6 +69,8 @@ class ScoredRun(Judged, Timed, Scored, Protocol):
     def samples(self) -> int | None: ...  # noqa: D102
     @property
     def registration(self) -> str | None: ...  # noqa: D102
+    @property
+    def task_revision(self) -> TaskRevision | None: ...  # noqa: D102
 
 
 class Task(msgspec.Struct, frozen=True, order=True):
@@ -150,6 +152,11 @@ def task_config(run: ScoredRun) -> Json:
 def repetition_of(run: ScoredRun) -> str:
     """Which repetition of its work a run is. Of several runs of one repetition the newest counts."""
     return str(run.extra_config.get(REPEAT, 1))
+
+
+def revision_of(run: ScoredRun) -> str:
+    """The digest of the task revision of a run, or `unknown`."""
+    return run.task_revision.digest if run.task_revision else UNKNOWN_REVISION
 
 
 def chance_of(run: Run) -> float | None:

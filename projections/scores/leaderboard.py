@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from ...ledger.events import Json
+from ...ledger.events import UNKNOWN_REVISION, Json
 from ...ledger.fold import Run
 from .attempts import Attempts, Work
 from .counting import (
@@ -27,6 +27,7 @@ from .counting import (
     is_eligible,
     kinds_that_count,
     repetition_of,
+    revision_of,
     task_config,
     task_of,
 )
@@ -95,6 +96,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     `chance` is the score of guessing, as the newest run that tells it says, else the mean of runs by random answers;
     `above_chance` is by how much the mean is better than that. None if it is not known.
 
+    `revision` is the digest of the task revision of the newest run, or `unknown`.
+
     `attempts` are all attempts at the work, the failures too (`attempts.Attempts`); None if they were not counted. If
     they are more than the repetitions, the score was picked from several attempts.
     """
@@ -115,6 +118,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     latest_at: str
     best_run_id: str
     best_score: float
+    revision: str = UNKNOWN_REVISION
     high_score: HighScore | None = None
     delta_to_high_score: float | None = None
     chance: float | None = None
@@ -142,6 +146,7 @@ class ContenderScore(msgspec.Struct, frozen=True, kw_only=True):
     latest_at: str
     best_run_id: str
     best_score: float
+    revision: str
 
 
 def leaderboard(
@@ -207,6 +212,7 @@ def _contender_score(newest: Sequence[ScoredRun], best: ScoredRun, count: int) -
         latest_at=latest.ended_at or latest.started_at,
         best_run_id=best.run_id,
         best_score=best.score,
+        revision=revision_of(latest),
     )
 
 
@@ -345,6 +351,7 @@ def _standing(
         latest_at=one.latest_at,
         best_run_id=one.best_run_id,
         best_score=one.best_score,
+        revision=one.revision,
         high_score=reference,
         delta_to_high_score=one.score.mean - reference.value if reference else None,
         chance=chance,

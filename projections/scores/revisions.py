@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from ...ledger.equivalence import Equivalences
+from ...ledger.equivalence import Classes, Equivalences
 from ...ledger.events import UNKNOWN_REVISION, TaskRevision
 from ...ledger.fold import Run, fenced
 from .attempts import Sum
@@ -33,6 +34,40 @@ class _SameOptions(NamedTuple):
 OfTask = TypeVar("OfTask", Standing, ContenderScore)
 
 
+class LeftOut(NamedTuple):
+    """How many runs with the same options a table leaves out: those of `revisions` earlier revisions, and others.
+
+    `rescored` runs are of the revision that is shown, so they differ from it by their scorer.
+    """
+
+    runs: int
+    revisions: int
+    rescored: int
+
+    @classmethod
+    def of(cls, keys: Iterable[tuple[int, Collection[str], bool]]) -> LeftOut:
+        """By comparison key: the number of runs, the digests of their revisions, and whether the table shows them."""
+        known = list(keys)
+        shown = {revision for _, revisions, is_shown in known if is_shown for revision in revisions}
+        hidden = [(runs, set(revisions)) for runs, revisions, is_shown in known if not is_shown]
+        earlier = [(runs, revisions) for runs, revisions in hidden if not revisions & shown]
+        return cls(
+            sum(runs for runs, _ in earlier),
+            len({frozenset(revisions) for _, revisions in earlier}),
+            sum(runs for runs, revisions in hidden if revisions & shown),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.rescored)
+
+    @property
+    def sentence(self) -> str:
+        """What is not shown."""
+        parts = [f"{_number(self.runs, 'run')} of {_number(self.revisions, 'earlier revision')}"] if self.runs else []
+        parts += [f"{_number(self.rescored, 'run')} with another scorer"] if self.rescored else []
+        return f"{' and '.join(parts)} {'is' if self.runs + self.rescored == 1 else 'are'} not shown"
+
+
 def newest_revisions(standings: Sequence[OfTask]) -> tuple[list[OfTask], list[str]]:
     """The rows of the newest revision of each task, and a sentence about each task of which rows are left out."""
     of: dict[_SameOptions, dict[str, list[OfTask]]] = defaultdict(lambda: defaultdict(list))
@@ -43,13 +78,12 @@ def newest_revisions(standings: Sequence[OfTask]) -> tuple[list[OfTask], list[st
     for same, revisions in of.items():
         newest = max(revisions, key=lambda key: max(one.latest_at for one in revisions[key]))
         kept.add(newest)
-        earlier = [one for key, some in revisions.items() if key != newest for one in some]
-        if earlier:
-            runs, count = sum(one.runs for one in earlier), len(revisions) - 1
-            sentences.append(
-                f"{same.benchmark_id}: {_number(runs, 'run')} of {_number(count, 'earlier revision')} "
-                f"{'is' if runs == 1 else 'are'} not shown"
-            )
+        left_out = LeftOut.of(
+            (sum(one.runs for one in some), {one.revision for one in some}, key == newest)
+            for key, some in revisions.items()
+        )
+        if left_out:
+            sentences.append(f"{same.benchmark_id}: {left_out.sentence}")
     return [standing for standing in standings if standing.task.comparison_key in kept], sentences
 
 
@@ -79,27 +113,45 @@ def _shown(value: str) -> str:
     return value[:12] if len(value) == 64 else f"'{value}'"
 
 
-def across_revisions(selection: Selection, equivalences: Equivalences | None = None) -> Selection:
-    """The same as if all revisions were one: scores meet although the tasks may differ.
+def across_revisions(selection: Selection) -> Selection:
+    """The same as if all revisions were one: scores meet although the tasks may differ."""
+    return _with_keys(
+        selection,
+        lambda run: (
+            fenced(run.options_key, UNKNOWN_REVISION, run.later_scorer) if run.options_key else run.comparison_key
+        ),
+    )
 
-    With `equivalences`, only revisions that were declared to measure the same are one.
-    """
+
+def in_classes(selection: Selection, classes: Classes) -> Selection:
+    """The same with one key for the revisions of each of these classes."""
 
     def key(run: Run) -> str:
-        if equivalences is None:
-            return (
-                fenced(run.options_key, UNKNOWN_REVISION, run.later_scorer) if run.options_key else run.comparison_key
-            )
-        return fenced(run.options_key, equivalences.canonical(run.benchmark_id, run.revision), run.later_scorer)
+        revision = classes.get(run.benchmark_id, {}).get(run.revision, run.revision)
+        return fenced(run.options_key, revision, run.later_scorer) if run.options_key else run.comparison_key
+
+    return _with_keys(selection, key)
+
+
+def _with_keys(selection: Selection, key: Callable[[Run], str]) -> Selection:
+    """The selection, with these comparison keys."""
+
+    def renamed(runs: Iterable[Run]) -> list[Run]:
+        return [run if run.comparison_key == (new := key(run)) else replace(run, comparison_key=new) for run in runs]
 
     keys = {run.comparison_key: key(run) for run in selection.every()}
     tried: dict[AttemptKey, Sum] = {}
     for attempt, some in selection.tried.items():
         work = attempt.work._replace(comparison_key=keys.get(attempt.work.comparison_key, attempt.work.comparison_key))
-        renamed = attempt._replace(work=work)
-        tried[renamed] = _together(tried[renamed], some) if renamed in tried else some
-    runs = [msgspec.structs.replace(run, comparison_key=key(run)) for run in selection.runs]
-    return msgspec.structs.replace(selection, runs=runs, tried=tried)
+        one = attempt._replace(work=work)
+        tried[one] = _together(tried[one], some) if one in tried else some
+    return replace(
+        selection,
+        runs=renamed(selection.runs),
+        tried=tried,
+        every=lambda: renamed(selection.every()),
+        to_check=lambda: renamed(selection.to_check()),
+    )
 
 
 def _together(one: Sum, other: Sum) -> Sum:

@@ -168,7 +168,15 @@ def read_rows(run: Run, workspace: Workspace) -> Recorded:
 
 
 def all_rows(run: Run, workspace: Workspace) -> Recorded:
-    """The samples of a run with the scores of its present scorer, the excluded ones too. Raises SamplesUnusable."""
+    """The samples of a run with the scores of its present scorer, the excluded ones too. Raises SamplesUnusable.
+
+    A scorer that gave one score for the whole run has none: the recorded samples have the scores of another one, and
+    their mean may be its score by chance.
+    """
+    if run.scorer is not None and not any(artifact.path.startswith(RESCORED) for artifact in run.artifacts):
+        raise SamplesUnusable(
+            f"the scorer {run.scorer.name} gave one score for the whole run, and none for its samples"
+        )
     return recorded_rows(folder_of(run, workspace), run.artifacts, workspace.elsewhere)
 
 

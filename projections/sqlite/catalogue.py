@@ -5,14 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+from ...ledger.equivalence import Classes
 from ...ledger.fold import Group, Run
 from ..scores.attempts import Sum, Work, is_attempt_of
 from ..scores.baselines import Baseline, Candidates, of_one_contender
 from ..scores.counting import DOUBTFUL, Doubtful, is_eligible, kinds_that_count, task_of
 from ..scores.recency import in_order, when
 from ..scores.records import best_of
+from ..scores.revisions import in_classes
 from ..scores.selection import MAX_HISTORY, Catalogue, Contender, Kind, Selection
 from ..scores.tally import AttemptKey
+from .equivalence import read_classes
 from .following import read_groups, read_runs
 from .tables import OF_TALLY
 from .tallies import read_sums
@@ -25,17 +28,23 @@ _StoredKey = tuple[int, str, bool, int, str]
 
 
 class StoredCatalogue:
-    """The catalogue of an open database. `past` gives the catalogue as of a time."""
+    """The catalogue of an open database. `past` gives the catalogue as of a time.
+
+    Runs of an earlier time are compared with runs of now. So a catalogue of the past has the `classes` of revisions
+    that are equivalent now: everything that compares or checks follows one rule.
+    """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         past: Callable[[str], Catalogue],
         include: Collection[Doubtful] = (),
+        classes: Classes | None = None,
     ) -> None:
         self.include = include
         self._connection = connection
         self._past = past
+        self._classes = None if classes is None or classes == read_classes(connection) else classes
 
     def runs_beginning_with(self, name: str, most: int) -> list[str]:
         """As the protocol says."""
@@ -112,7 +121,7 @@ class StoredCatalogue:
                 shown |= {newest, best}
             else:
                 has_doubtful = has_doubtful or tally_kind in _DOUBTFUL_KINDS
-        return Selection(
+        selection = Selection(
             name=name,
             kind=kind,
             runs=sorted(self._runs("run_id", sorted(shown)), key=lambda run: run.first_seq),
@@ -122,6 +131,7 @@ class StoredCatalogue:
             every=lambda: self._every(works),
             to_check=lambda: self._run_last(works),
         )
+        return selection if self._classes is None else in_classes(selection, self._classes)
 
     def _tried(self, works: set[int] | None) -> dict[AttemptKey, Sum]:
         counting = kinds_that_count(self.include)

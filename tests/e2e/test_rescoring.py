@@ -123,6 +123,49 @@ def test_excluded_samples_stay_out_of_a_new_score(root, lenient):
     assert (rows(root)["loud"]["samples"], rows(root)["loud"]["score"]) == (4, 1.0)
 
 
+def test_samples_are_excluded_after_a_rescore_by_the_new_scores(root, lenient):
+    command(root, "rescore", "quiz", "--with", lenient)
+    tidy = rows(root)["tidy"]["run_id"]
+    command(root, "exclude", tidy, "--samples", "q3", "--reason", "wrong key")
+    assert (rows(root)["tidy"]["samples"], rows(root)["tidy"]["score"]) == (3, pytest.approx(2 / 3))
+
+
+def test_samples_cannot_be_excluded_from_one_score_for_the_whole_run(root, tmp_path):
+    """Its score is that of the recorded samples by chance: they are not what it is made of."""
+    scorer = tmp_path / "whole.py"
+    scorer.write_text("print('{\"score\": 0.5}')")
+    command(root, "rescore", "quiz", "--with", f"{sys.executable} {scorer}")
+    tidy, loud = (rows(root)[model]["run_id"] for model in ("tidy", "loud"))
+    said = command(root, "exclude", tidy, "--samples", "q3", "--reason", "wrong key", code=2)
+    assert "the scorer whole.py gave one score for the whole run, and none for its samples" in said
+    [row] = json.loads(command(root, "compare", tidy, loud, "--json"))["rows"]
+    assert row["contrasts"][1]["pairs"] in (None, 0)
+
+
+def test_a_mean_of_questions_stays_one_after_an_exclusion_and_by_a_second_scorer(tmp_path, lenient):
+    """One question was asked three times, so its lines are one question's share of the score."""
+    root = tmp_path / "questions"
+    with benchmarks.record("quiz", model="m", workspace=root) as run:
+        for output in ("Rome", "Rome", "Rome"):
+            run.sample("q1", 0.0, output=output, target="Paris")
+        for name in ("q2", "q3"):
+            run.sample(name, 1.0, output="4", target="4")
+        run.score(2 / 3)
+    command(root, "exclude", rows(root)["m"]["run_id"], "--samples", "q3", "--reason", "wrong key")
+    assert rows(root)["m"]["score"] == 0.5
+    command(root, "rescore", "quiz", "--with", lenient)
+    assert rows(root)["m"]["score"] == 0.5
+    other = tmp_path / "other.py"
+    other.write_text(LENIENT + "# another one\n")
+    command(root, "rescore", "quiz", "--with", f"{sys.executable} {other}")
+    assert rows(root)["m"]["score"] == 0.5
+
+
+def test_the_leaderboard_names_another_scorer_and_not_an_earlier_revision(root, lenient):
+    command(root, "rescore", "quiz", "--with", lenient, "--run", rows(root)["loud"]["run_id"])
+    assert "quiz: 1 run with another scorer is not shown" in command(root, "leaderboard")
+
+
 def test_one_score_for_the_whole_run_from_its_outputs(root, tmp_path):
     scorer = tmp_path / "whole.py"
     scorer.write_text(

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import benchmarks
 from tests.conftest import GOOD
 
 DATA = '[data]\nfiles = ["data/*.jsonl"]\n'
@@ -241,3 +242,21 @@ def test_equivalent_revisions_are_compared_and_not_run_again(bench):
     bench(*pair, "--reason", "it was not so", "--withdraw")
     assert json.loads(bench(*compared).stdout)["rows"] == []
     bench("ledger", "verify")
+
+
+def test_a_baseline_of_an_earlier_time_follows_the_equivalences_of_now(bench):
+    """`compare` and `check` have one rule, in Python too: what is compared now meets as it does now."""
+    first, second = two_revisions(bench)
+    bench.run("quiz", more=("--force",))
+    newest = bench.runs()[-1]["run_id"]
+    then = f"as-of:{first['last_seq']}"
+    assert "nothing to compare with" in bench("check", newest, "--baseline", then, code=2).stderr
+    one, other = (run["task_revision"]["digest"] for run in (first, second))
+    bench("equivalent", "quiz", one, other, "--reason", "only a comment changed")
+    [score] = json.loads(bench("check", newest, "--baseline", then, "--json").stdout)["scores"]
+    assert score["baseline"]["mean"] == 0.5
+    [row] = json.loads(bench("compare", then, newest, "--json").stdout)["rows"]
+    assert [found["mean"] for found in row["scores"]] == [0.5, 0.9]
+    place = benchmarks.open(bench.root)
+    assert [found.mean for row in place.compare(then, newest).rows for found in row.scores] == [0.5, 0.9]
+    assert place.check(newest, baseline=then).passed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 
 import falcon.testing
 import pytest
@@ -155,3 +157,23 @@ def test_a_user_whom_a_trusted_proxy_names_is_the_author(workspace, store, clien
     assert answer.status_code == 201
     run = client.simulate_get("/api/runs/run_1", headers=WRITE).json["run"]
     assert run["annotations"][-1]["author"] == "grace"
+
+
+def test_a_correction_brings_the_files_beside_the_ledger_up_to_date(client, store, workspace):
+    write(client, {"kind": "exclude", "author": "Ada", "reason": "key", "samples": ["q2", "q4"]})
+    [row] = json.loads(workspace.viewer_data.read_bytes())["runs"]
+    assert (row["score"], row["excluded"]) == (1.0, ["q2", "q4"])
+    with contextlib.closing(sqlite3.connect(workspace.database)) as database:
+        assert database.execute("SELECT score FROM benchmark_runs").fetchall() == [(1.0,)]
+    write(client, REMARK | {"author": "Bea"})
+    [row] = json.loads(workspace.viewer_data.read_bytes())["runs"]
+    assert row["annotations"][0]["author"] == "Bea"
+
+
+def test_a_correction_stands_although_the_files_beside_the_ledger_cannot_be_written(client, store, workspace):
+    client.simulate_get("/api/runs/run_1", headers=WRITE)
+    workspace.viewer_data.unlink(missing_ok=True)
+    workspace.viewer_data.mkdir()
+    (workspace.viewer_data / "full").touch()
+    before = head(store)
+    assert (write(client, REMARK).status_code, head(store)) == (201, before + 1)

@@ -16,10 +16,11 @@ import msgspec
 from ...ledger.events import Json
 from ...projections.scores.attempts import Attempts, Work, work_of
 from ...projections.scores.comparison import Contrast, adjust
-from ...projections.scores.counting import Doubtful, is_eligible, repetition_of, task_config
+from ...projections.scores.counting import Doubtful, is_eligible, repetition_of, revision_of, task_config
 from ...projections.scores.high_scores import HighScore
 from ...projections.scores.leaderboard import Score, Task, score_of, telling_options
 from ...projections.scores.ranks import Placed, rank_intervals
+from ...projections.scores.revisions import LeftOut
 from .pairing import Pairs
 from .row import RunRow
 from .run_table import RunTable
@@ -46,7 +47,7 @@ class Chosen(msgspec.Struct, frozen=True):
 class TaskChoice(msgspec.Struct, frozen=True):
     """A benchmark with its options, and the contenders on its newest revision.
 
-    `earlier_runs` are those of `earlier_revisions`, which are not shown.
+    `earlier_runs` are those of `earlier_revisions`, and `rescored_runs` those with another scorer; both are not shown.
     """
 
     task: Task
@@ -55,6 +56,7 @@ class TaskChoice(msgspec.Struct, frozen=True):
     chosen: list[Chosen]
     earlier_runs: int
     earlier_revisions: int
+    rescored_runs: int
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +101,7 @@ class BoardTask(msgspec.Struct, frozen=True, kw_only=True):
     contenders: int
     earlier_runs: int
     earlier_revisions: int
+    rescored_runs: int
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +183,12 @@ def _newest_revisions(of_task: Mapping[Task, list[Chosen]], count: Mapping[Task,
         options = msgspec.json.encode(task_config(row), order="sorted")
         same[task.benchmark_id, options, task.unit, task.higher_is_better].append(task)
     shown = {max(some, key=lambda task: newest[task].moment): some for some in same.values()}
+    left_out = {
+        task: LeftOut.of(
+            (count[other], {revision_of(one.rows[-1]) for one in of_task[other]}, other == task) for other in some
+        )
+        for task, some in shown.items()
+    }
     telling = telling_options({task: task_config(newest[task]) for task in shown})
     return [
         TaskChoice(
@@ -187,10 +196,11 @@ def _newest_revisions(of_task: Mapping[Task, list[Chosen]], count: Mapping[Task,
             config=task_config(newest[task]),
             telling=telling[task],
             chosen=of_task[task],
-            earlier_runs=sum(count[other] for other in some if other != task),
-            earlier_revisions=len(some) - 1,
+            earlier_runs=left_out[task].runs,
+            earlier_revisions=left_out[task].revisions,
+            rescored_runs=left_out[task].rescored,
         )
-        for task, some in sorted(shown.items(), key=lambda item: (item[0].benchmark_id, _options(telling[item[0]])))
+        for task in sorted(shown, key=lambda task: (task.benchmark_id, _options(telling[task])))
     ]
 
 
@@ -230,6 +240,7 @@ def build(
                 contenders=len(one.chosen),
                 earlier_runs=one.earlier_runs,
                 earlier_revisions=one.earlier_revisions,
+                rescored_runs=one.rescored_runs,
             )
         )
     contenders = [_contender(who, found, len(tasks)) for who, found in cells.items()]

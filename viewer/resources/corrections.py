@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable
 from typing import Annotated
 
@@ -11,11 +12,13 @@ import msgspec
 from msgspec import Meta
 
 from ...ledger import corrections
-from ...ledger.errors import LedgerUnwritable
+from ...ledger.errors import LedgerError, LedgerUnwritable
 from ...ledger.events import Record, ScoreAnew
 from ...ledger.fold import Run
 from ...ledger.ledger import Ledger
 from ...projections.scores.corrected import score_without
+from ...projections.sqlite.keeping import Notice, ProjectionError
+from ...projections.sqlite.refresh import update_all
 from ..api.answers import answer
 from ..api.parameters import Form
 from ..api.site import Site
@@ -144,6 +147,8 @@ class Corrections:
             raise falcon.HTTPBadRequest(title="the correction was refused", description=str(problem)) from problem
         except LedgerUnwritable as problem:
             raise falcon.HTTPForbidden(title="the ledger cannot be written", description=str(problem)) from problem
+        if record is not None:
+            self._bring_up_to_date()
         resp.status = falcon.HTTP_200 if record is None else falcon.HTTP_201
         answer(req, resp, Recorded(run_id, record.seq if record else None, record.type if record else None))
 
@@ -156,6 +161,18 @@ class Corrections:
             return corrections.reinstate(ledger, run.run_id, author=author, reason=asked.reason)
         change = corrections.exclude if isinstance(asked, Exclude) else corrections.include
         return change(ledger, run, asked.samples, author=author, reason=asked.reason, score=self._score)
+
+    def _bring_up_to_date(self) -> None:
+        """Bring `orchestrator.sqlite` and `viewer_data.json` up to the correction, as a command does.
+
+        The correction is recorded already. So if this fails, a notice says it, and the next command catches up.
+        """
+        archive = self._site.archive
+        notice: Notice = archive.notice or (lambda _: None)
+        try:
+            update_all(archive.workspace.database, archive.workspace.viewer_data, archive.store, notice=notice)
+        except (LedgerError, ProjectionError, sqlite3.Error, OSError) as problem:
+            notice(f"a correction was recorded, but the files beside the ledger are not up to date: {problem}")
 
     def _score(self, run: Run, excluded: frozenset[str]) -> ScoreAnew:
         return score_without(run, self._site.archive.workspace, excluded)

@@ -341,7 +341,7 @@ function publishedSteps(references, start, end) {
 function contendersPanel({ tasks, contenders }, key) {
   const at = tasks.findIndex((/** @type {any} */ one) => one.task.comparison_key === key);
   if (at < 0) return null;
-  const { task, earlier_runs: earlier } = tasks[at];
+  const { task, earlier_runs: earlier, rescored_runs: rescored } = tasks[at];
   const rows = contenders
     .filter((/** @type {any} */ one) => one.cells[at])
     .sort((/** @type {any} */ a, /** @type {any} */ b) => a.cells[at].rank - b.cells[at].rank);
@@ -413,7 +413,11 @@ function contendersPanel({ tasks, contenders }, key) {
     },
     { key: "at", title: "Newest run", cell: of((cell) => when(cell.at)), value: of((cell) => cell.at) },
   ];
-  const rest = earlier ? `${plural(earlier, "run")} of earlier revisions of the benchmark: not comparable` : "";
+  const hidden = [
+    earlier && `${plural(earlier, "run")} of earlier revisions of the benchmark`,
+    rescored && `${plural(rescored, "run")} with another scorer`,
+  ].filter(Boolean);
+  const rest = hidden.length ? `${hidden.join(", ")}: not comparable` : "";
   return panel(
     "Contenders",
     [dataTable({ caption: "Contenders", kind: "leaderboard", columns, rows }), rest && h("p", { class: "soft" }, rest)],

@@ -97,6 +97,7 @@ function taskColumn(one, at, contenders) {
     below: [
       h("a", { href: link }, [unit, optionsText(one.options)].filter(Boolean).join(", ") || "history"),
       turn < 0 && h("div", {}, "lower is better"),
+      one.rescored_runs > 0 && h("div", {}, `${plural(one.rescored_runs, "run")} with another scorer`),
       one.earlier_runs > 0 &&
         h(
           "div",
