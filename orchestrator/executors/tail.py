@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ...ledger.events import Failed, Finished, Heartbeat, Incompatible, Record, Skipped, Started
+import os
+
+from ...ledger.events import Failed, Finished, Heartbeat, Incompatible, Record, Recovered, Skipped, Started
+from ...ledger.identity import host_name
 from ..running.executor import Assignment
 
 _ENDS = (Finished.type, Failed.type)
-_TYPES = frozenset({*_ENDS, Started.type, Heartbeat.type, Incompatible.type, Skipped.type})
+_TYPES = frozenset({*_ENDS, Started.type, Heartbeat.type, Recovered.type, Incompatible.type, Skipped.type})
 """What machines append. Everything else in the group comes from the process of the campaign, which knows it."""
 
 
@@ -23,7 +26,7 @@ class Tail:
         found: list[Record] = []
         for record in self._assignment.ledger.read(self._after):
             self._after = record.seq
-            if record.type in _TYPES and self._is_of_the_group(record):
+            if record.type in _TYPES and self._is_of_the_group(record) and not _is_by_us(record):
                 found.append(record)
         if found:
             self._assignment.ledger.tell(found)
@@ -43,3 +46,9 @@ class Tail:
             display.progress(run_id, event.progress)
         elif record.type in _ENDS:
             display.ended(self._assignment.ledger.look(lambda history: history.runs[run_id]))
+
+
+def _is_by_us(record: Record) -> bool:
+    """Whether this process has closed the run, as a fence."""
+    event = record.data
+    return isinstance(event, Recovered) and (event.by.host, event.by.pid) == (host_name(), os.getpid())

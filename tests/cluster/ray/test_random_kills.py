@@ -64,8 +64,9 @@ class Chaos:
         return self.driver.poll() is None and bool(self.workers())
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes that perform a run."""
-        return [one for one in psutil.process_iter() if _name(one).startswith("ray::benchmark ")]
+        """The worker processes of this cluster that perform a run."""
+        found = [one for one in psutil.process_iter() if _name(one).startswith("ray::benchmark ")]
+        return [one for one in found if self.team.cluster.address in _name_of_parent(one)]
 
     def kill(self, what: str, rng: random.Random) -> bool:
         """Kill something of that kind. Returns whether there was something."""
@@ -97,6 +98,15 @@ def _name(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def _name_of_parent(process: psutil.Process) -> str:
+    """The command line of the node that started a worker; it has the address of its cluster."""
+    try:
+        parent = process.parent()
+    except psutil.Error:
+        return ""
+    return _name(parent) if parent else ""
 
 
 def test_nothing_is_lost_and_nothing_runs_twice(bench, tmp_path):
