@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import sqlite3
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,6 +48,11 @@ from .notes import key_text, read_text
 
 _MAX_RULES = 1024 * 1024
 _SECONDS = 20.0
+"""For which an address may say nothing."""
+
+_MAX_SECONDS = 120.0
+"""For which a download may last."""
+
 _CHUNK = 1024 * 1024
 
 policy_option = click.option(
@@ -186,14 +192,17 @@ def content_of(source: str) -> bytes:
 def _fetched(address: str) -> bytes:
     try:
         with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # noqa: S310 - only http and https
-            content = b""
-            while piece := answer.read(_CHUNK):
-                content += piece
-                if len(content) > MAX_BYTES:
-                    raise UsageError(f"{address} has more than {MAX_BYTES} bytes", "give the address of a table")
-            return content
+            pieces, size, end = [], 0, time.monotonic() + _MAX_SECONDS
+            while piece := answer.read1(_CHUNK):
+                pieces.append(piece)
+                size += len(piece)
+                if size > MAX_BYTES or time.monotonic() > end:
+                    limit = f"{MAX_BYTES} bytes" if size > MAX_BYTES else f"{_MAX_SECONDS:.0f} seconds"
+                    raise UsageError(f"{address} takes more than {limit}", "download it, and give the file")
+            return b"".join(pieces)
     except (OSError, ValueError, http.client.HTTPException) as problem:
-        reason = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+        has_reason = isinstance(problem, urllib.error.URLError) and not isinstance(problem, urllib.error.HTTPError)
+        reason = problem.reason if has_reason else problem  # type: ignore[union-attr]
         raise UsageError(f"{address} cannot be read: {reason}", "check the address") from problem
 
 

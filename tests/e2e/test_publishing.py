@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import functools
+import http.server
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
+from benchmarks.ledger.events import NewEvent
+from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.published.checking import check_document, read_document
 
 SUITE = """
@@ -319,6 +324,18 @@ def test_corrections_since_are_errata_in_status_and_on_a_page_built_later(bench,
     assert len(json.loads(bench("table", "diff", *files, "--json").stdout)["differences"]) == 1
 
 
+def test_a_page_at_an_address_is_compared_with_the_ledger(bench, tables):
+    tables.run("new", "old")
+    tables.publish()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tables.html.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert tables.status(f"{address}/{tables.html.name}")["newest_version"] == 1
+        assert "404" in tables.status(f"{address}/none.html", code=2)
+        server.shutdown()
+
+
 def test_excluded_samples_are_errata_with_the_new_score(bench, tables):
     tables.run("new", "old")
     tables.publish()
@@ -394,3 +411,26 @@ def test_the_page_looks_right(bench, tables, opened, tmp_path):
             assert wide, "the page must not scroll sideways"
             if folder := os.environ.get("LOOKS"):
                 page.screenshot(path=Path(folder) / f"{name}-{scheme}.png", full_page=True)
+
+
+def test_a_page_of_two_hundred_rows_checks_itself(bench, tables, opened, histories):
+    """200 contenders with two repetitions each, and a failure for each: 1,400 events. The time is printed."""
+    store = JsonlStore(bench.results / "ledger", notice=pytest.fail)
+    events = [NewEvent("rg_1", histories.opened())]
+    for number in range(200):
+        for repeat in (1, 2, 3):
+            run_id = f"run_{number:03d}_{repeat}"
+            start = {"run_group_id": "rg_1", "comparison_key": "c", "benchmark_id": "sums", "agent": "bare-model"}
+            config = {"seed": 1, "repeat": min(repeat, 2)} if repeat > 1 else {"seed": 1}
+            started = histories.started(f"{number}-{repeat}", model=f"m{number}", extra_config=config, **start)
+            events.append(NewEvent(run_id, started))
+            failed = repeat == 3
+            end = histories.failed() if failed else histories.finished(number / 200, stderr=0.05, samples=100)
+            events.append(NewEvent(run_id, end))
+    histories.append_anyway(store, events)
+    store.close()
+    assert tables.publish()["rows"] == 200
+    page = opened(tables.html.read_text())
+    assert verdict(page)[0] == "good", verdict(page)[1]
+    assert page.locator("#rows .mark.good").count() == 200
+    print(page.inner_text("#took"), f"{tables.html.stat().st_size / 1e6:.1f} MB")
