@@ -33,6 +33,7 @@ from ..projections.published.document import (
     make_document,
     publications,
     runs_behind,
+    table_id_of,
 )
 from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
 from ..projections.published.rows import Selected, select_rows
@@ -87,7 +88,7 @@ def present(place: Place, store: EventStore, rules: TableRules) -> Present:
         return Present(
             select_rows(history, rules, lambda seq: _hash_at(store, seq)),
             _plan(place, history, rules),
-            publications(history, rules.name),
+            own_publications(history, store, rules.name),
             state.position if state else 0,
         )
 
@@ -106,12 +107,20 @@ def _plan(place: Place, history: sqlite3.Connection, rules: TableRules) -> Statu
     return status_of(found[0], runs_for(history, found[0].plan), sample_reader(place.workspace), now=utc_now())
 
 
+def own_publications(history: sqlite3.Connection, store: EventStore, name: str) -> list[Publication]:
+    """The versions of a table that were published in this ledger, not in a merged one."""
+    table_id = table_id_of(store, name)
+    return [one for one in publications(history, name) if one.table_id == table_id]
+
+
 def find_publication(place: Place, name: str) -> Publication:
-    """The published table `NAME` or `NAME@VERSION`. Raises UsageError."""
+    """The published table `NAME` or `NAME@VERSION`; one of a merged ledger if this one has none. Raises UsageError."""
     name, _, version = name.partition("@")
     with place.history() as history:
         known = publications(history)
-    of = [one for one in known if one.event.name == name]
+    table_id = table_id_of(place.store(), name)
+    named = [one for one in known if one.event.name == name]
+    of = [one for one in named if one.table_id == table_id] or named
     if not of:
         hint = did_you_mean(name, {one.event.name for one in known}, "benchmarks table list lists the tables")
         raise UsageError(f"no table is published as '{name}'", hint)

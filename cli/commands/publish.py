@@ -11,12 +11,11 @@ from ...orchestrator.errors import UsageError
 from ...orchestrator.recording import corrections
 from ...orchestrator.recording.publishing import equal_publication
 from ...orchestrator.recording.publishing import publish as record_publication
-from ...projections.published.document import publications
 from ...projections.published.lint import lint
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
 from ..correcting import author_option
-from ..publishing import document_of, present, read_rules
+from ..publishing import document_of, own_publications, present, read_rules
 from ..tables import print_findings, summary, write_document
 
 
@@ -78,7 +77,7 @@ def command(
         )
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     with place.history() as history:
-        publication = equal or publications(history, rules.name)[-1]
+        publication = equal or own_publications(history, store, rules.name)[-1]
     document = document_of(place, store, publication, sign, verify_key)
     files = write_document(document, output)
     event = publication.event

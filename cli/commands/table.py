@@ -177,7 +177,8 @@ def status(place: Place, source: str, policy_file: str | None, verify_key: str |
         publication = _same_here(place, document)
         errata = errata_since(store, publication)
         with place.history() as history:
-            newest = publications(history, document.name)[-1].event
+            series = [one for one in publications(history, document.name) if one.table_id == publication.table_id]
+            newest = series[-1].event
         moved = differences(publication.event.rows, newest.rows, errata)
         unseen = [one for one in errata if one not in document.errata]
         found = {"errata": errata, "newest_version": newest.version, "differences": moved}

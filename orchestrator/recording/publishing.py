@@ -8,7 +8,7 @@ import msgspec
 
 from ...ledger.events import Json, NewEvent, PublishedRow, Record, TablePublished
 from ...ledger.ledger import Ledger
-from ...projections.published.document import Publication
+from ...projections.published.document import Publication, table_id_of
 from ...projections.published.rules import TableRules
 from ..errors import UsageError
 
@@ -43,7 +43,7 @@ def publish(
 
     Raises UsageError if another process has published one meanwhile.
     """
-    table_id = f"table_{rules.name}"
+    table_id = table_id_of(ledger.store, rules.name)
     event = TablePublished(
         author=author,
         name=rules.name,

@@ -70,6 +70,12 @@ def publications(connection: sqlite3.Connection, name: str | None = None) -> lis
     ]
 
 
+def table_id_of(store: EventStore, name: str) -> str:
+    """The stream of a table of this ledger. A merged ledger may have a table of the same name: it is another one."""
+    first = next(store.read_lines(), b"")
+    return f"table_{name}_{first[-66:-2].decode()[:8]}"
+
+
 def runs_behind(rows: Iterable[PublishedRow]) -> list[str]:
     """The ids of all runs behind rows: those that count, and the other attempts."""
     return list(dict.fromkeys(run_id for row in rows for run_id in (*(r.run_id for r in row.runs), *row.attempt_ids)))

@@ -7,6 +7,7 @@ import functools
 import http.server
 import json
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -296,6 +297,22 @@ def test_a_table_of_another_ledger_is_named(bench, tables, tmp_path):
     bench("--workspace", str(there), "ledger", "import", str(tmp_path / "some.jsonl"))
     said = bench("--workspace", str(there), "table", "status", str(tables.json), code=1).stderr
     assert "another ledger" in said and "hint:" in said
+
+
+def test_tables_of_one_name_in_merged_ledgers_stay_apart(bench, tables, tmp_path):
+    tables.run("new")
+    tables.publish()
+    there = tmp_path / "there"
+    shutil.copytree(bench.root / "sums", there / "sums")
+    at = ("--workspace", str(there))
+    bench("run", *at, "--benchmarks", "sums", "--provider", "ollama", "--model", "old")
+    bench("publish", *at, str(tmp_path / "table.toml"), "-o", str(there / "out"))
+    bench("ledger", "export", *at, str(tmp_path / "there.jsonl"))
+    bench("ledger", "import", str(tmp_path / "there.jsonl"))
+    assert bench("ledger", "verify").returncode == 0
+    assert tables.status(tables.html)["newest_version"] == 1
+    assert (tables.publish()["version"], len(bench.events("published"))) == (2, 3)
+    assert tables.publish()["is_new"] is False
 
 
 def test_corrections_since_are_errata_in_status_and_on_a_page_built_later(bench, tables, opened):

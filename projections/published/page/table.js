@@ -250,6 +250,7 @@ async function check() {
   } catch (problem) {
     problems.push(`The table's own event: ${problem.message}.`);
   }
+  if (data.format !== "benchmark-table/1") problems.push(`The document has another format: ${data.format}.`);
   if (data.name !== published.name || data.version !== published.version)
     problems.push(`The document calls itself ${data.name} version ${data.version}, and its event says ${published.name} version ${published.version}.`);
   if (data.rows.length !== published.rows.length) problems.push(`The document has ${data.rows.length} rows, and its event has ${published.rows.length}.`);
