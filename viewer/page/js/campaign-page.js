@@ -10,6 +10,7 @@ import { facts, panel, when } from "./parts.js";
 import { explained } from "./tip.js";
 import { contender, contenderText } from "./who.js";
 
+const FEW = 8; // A reason with more cells than these is folded.
 /** @type {Record<string, string>} */
 const SYMBOLS = {
   succeeded: "",
@@ -186,17 +187,20 @@ function undone(cells) {
     h(
       "li",
       {},
-      h("strong", {}, why),
-      ` (${plural(them.length, "cell")})`,
       h(
-        "ul",
-        { class: "plain soft" },
-        them.map((cell) =>
-          h(
-            "li",
-            {},
-            `${cell.benchmark_id} · ${contenderText(cell)} `,
-            cell.run_ids[0] && h("a", { href: runLink(cell.run_ids[0]) }, "its run"),
+        "details",
+        { open: them.length <= FEW },
+        h("summary", {}, h("strong", {}, why), ` (${plural(them.length, "cell")})`),
+        h(
+          "ul",
+          { class: "plain soft" },
+          them.map((cell) =>
+            h(
+              "li",
+              {},
+              `${cell.benchmark_id} · ${contenderText(cell)} `,
+              cell.run_ids[0] && h("a", { href: runLink(cell.run_ids[0]) }, "its run"),
+            ),
           ),
         ),
       ),

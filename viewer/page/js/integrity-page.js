@@ -8,11 +8,12 @@ import { follow } from "./follow.js";
 import { count, moment, plural, score, signed } from "./format.js";
 import { ledger } from "./ledger.js";
 import { facts, panel, when } from "./parts.js";
-import { failure, loading } from "./states.js";
+import { empty, failure, loading } from "./states.js";
 import { tip } from "./tip.js";
 import { contender } from "./who.js";
 
 const DAY_MS = 86_400_000;
+const FIRST = "benchmarks ledger verify";
 /** @type {Record<string, [string, string]>} */
 const STATES = {
   proven: ["good", "The chain is proven"],
@@ -57,6 +58,16 @@ export function show(main, { query }, context) {
 
   function draw(/** @type {any} */ found) {
     data = found;
+    if (!found.head.position) {
+      place.replaceChildren(
+        empty(
+          "No events yet",
+          "The ledger is empty: there is nothing to prove. Each run writes events into it.",
+          FIRST,
+        ),
+      );
+      return ready();
+    }
     if (place.firstChild !== board) place.replaceChildren(board);
     const kind = query.get("type") ?? "";
     keep(board, [
