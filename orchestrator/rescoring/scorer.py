@@ -53,7 +53,8 @@ def read_scorer(text: str, benchmark_id: str, name: str | None = None) -> Comman
 
 def _of_manifest(path: Path, benchmark_id: str, name: str | None) -> ManifestScorer:
     try:
-        manifest = load_manifest(path)
+        # A manifest in the folder of its benchmark need not name that folder.
+        manifest = load_manifest(path, path.absolute().parent.name)
     except (ManifestError, OSError) as problem:
         raise UsageError(f"the manifest cannot be used: {problem}") from problem
     if manifest.id != benchmark_id:
