@@ -43,7 +43,7 @@ def measure_ray(table: Table, folder: Path, scale: Scale) -> None:
     few, many = scale.count(20, least=2), scale.count(220, least=12)
     with _cluster() as address:
         on_ray = [*run, "--executor", "ray", "--ray-address", address]
-        for jobs, rounds in ((1, scale.rounds(3)), (NODES, scale.rounds(3))):
+        for jobs, rounds in ((1, scale.rounds(5)), (NODES, scale.rounds(5))):
             numbers = (few // 2, many // 4) if jobs == 1 else (few, many)
             local_few, local_many, ray_few, ray_many = in_turns(
                 rounds,
