@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from ..adapters.regular_file import read_regular
+from ..ledger.aside import set_aside_in
 from ..ledger.identity import utc_now
 from ..ledger.proof.checkpoint import Checkpoint, parse_note
 from ..ledger.proof.issuing import kept_note, sign_checkpoint
@@ -136,7 +137,9 @@ def find_publication(place: Place, name: str) -> Publication:
 def errata_since(store: EventStore, publication: Publication, last: int | None = None) -> list[Erratum]:
     """The corrections of the runs of a published table since then, up to position `last`."""
     event = publication.event
-    records = store.read(event.position, types=[kind.type for kind in CORRECTIONS])
+    aside = set_aside_in(store)
+    every = store.read(event.position, types=[kind.type for kind in CORRECTIONS])
+    records = (record for record in every if record.seq not in aside)
     found = errata_of(event.rows, event.position, records)
     return [one for one in found if last is None or one.seq <= last]
 

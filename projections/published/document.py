@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from ...ledger.aside import set_aside_in
 from ...ledger.events import Heartbeat, Json, PublishedRow, TablePublished
 from ...ledger.proof.checkpoint import parse_note
 from ...ledger.proof.encoding import encode64
@@ -117,12 +118,13 @@ def make_document(
 
 
 def _lines_of(store: EventStore, streams: set[str], size: int) -> Iterator[bytes]:
-    """The lines of these streams in the first `size` events, without heartbeats."""
+    """The lines of these streams in the first `size` events, without heartbeats and without those set aside."""
+    aside = set_aside_in(store)
     for number, line in enumerate(store.read_lines(), 1):
         if number > size:
             return
         envelope = codec.read_envelope(line)
-        if envelope.stream in streams and envelope.type != Heartbeat.type:
+        if envelope.stream in streams and envelope.type != Heartbeat.type and number not in aside:
             yield line
 
 

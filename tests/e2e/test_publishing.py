@@ -299,6 +299,18 @@ def test_a_table_of_another_ledger_is_named(bench, tables, tmp_path):
     assert "another ledger" in said and "hint:" in said
 
 
+def test_a_history_of_every_kind_of_run_makes_a_page_that_is_right(bench, tables, opened, team):
+    """Failures, recovered, imported, synthetic, retracted and corrected runs, as the demonstration has them."""
+    shutil.copytree(team.root, bench.root, dirs_exist_ok=True)
+    names = sorted({row["benchmark_id"] for row in bench.runs()})
+    kinds = '["imported", "synthetic", "late", "retracted"]'
+    said = tables.publish(TABLE.replace('["sums"]', json.dumps(names)) + f'include = {kinds}\nrevision = "all"\n')
+    assert said["rows"] > 20
+    page = opened(tables.html.read_text())
+    assert verdict(page)[0] == "good", verdict(page)[1]
+    assert tables.status(tables.json)["checked"]["problems"] == []
+
+
 def test_tables_of_one_name_in_merged_ledgers_stay_apart(bench, tables, tmp_path):
     tables.run("new")
     tables.publish()
