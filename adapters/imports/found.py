@@ -14,6 +14,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from ..suites.suitekit.foreign import at as at
+from ..suites.suitekit.foreign import number as number
+from ..suites.suitekit.foreign import rows as rows
+from ..suites.suitekit.foreign import table as table
+
 Document = Mapping[str, Any]
 
 
@@ -150,25 +155,6 @@ def identifier(name: str) -> str:
     return f"{readable or 'name'}-{digest}"
 
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-
-
-def number(value: object) -> float | None:
-    """A finite number, also one that was written as text in plain digits; None for all else.
-
-    Python would also read `1_000` and the digits of other scripts, which no harness writes for a number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        return None
-    try:
-        read = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return read if math.isfinite(read) else None
-
-
 def count(value: object) -> int | None:
     """A whole number that is not negative, up to the largest that every program can read; None for all else."""
     read = number(value)
@@ -220,23 +206,6 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     if start is None or end is None:
         return None
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-
-
-def table(value: object) -> dict[str, Any]:
-    """The value if it is a JSON object; else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def at(document: object, *names: str) -> Any:
-    """The value below those names, one within the other; None if there is none."""
-    for name in names:
-        document = table(document).get(name)
-    return document
-
-
-def rows(value: object) -> list[dict[str, Any]]:
-    """The objects of a JSON list."""
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def without_nothing(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ..suites.inspect_ai.samples import sought_in
 from ..suites.inspect_ai.scores import Metric, headline, metrics, notes, samples, unscored
 from .found import (
     Document,
@@ -145,19 +146,9 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun]
         provenance=_provenance(eval, results),
         notes=list(_notes(document, chosen)),
         task_revision=revision(eval.get("task_version"), at(eval, "dataset", "revision")),
-        sought=_sought(results, chosen),
+        sought=sought_in(results, chosen),
     )
     return [run if chosen is None else _with_score(run, chosen)]
-
-
-def _sought(results: Document, chosen: Metric | None) -> dict[str, Any]:
-    """The names of the score in each sample, and the reducer of its epochs."""
-    if chosen is None:
-        return {}
-    entries = rows(results.get("scores"))
-    entry = entries[chosen.entry] if chosen.entry < len(entries) else {}
-    names = {"score": entry.get("name"), "scorer": entry.get("scorer")}
-    return {name: str(value) for name, value in names.items() if value} | {"reducer": chosen.reducer}
 
 
 def _choose(every: list[Metric], metric: str, path: Path) -> Metric | None:

@@ -17,7 +17,10 @@ import msgspec
 
 from ..regular_file import read_regular
 from ..result.storable import is_shallow, plain
-from .found import decode_json, number
+from ..suites.suitekit.foreign import sample as sample
+from ..suites.suitekit.foreign import score_of as score_of
+from ..suites.suitekit.foreign import text_of as text_of
+from .found import decode_json
 
 Row = dict[str, Any]
 
@@ -50,31 +53,6 @@ class Remark(msgspec.Struct, frozen=True):
     """A sentence about samples that were left out; it stands among the rows."""
 
     text: str
-
-
-def sample(
-    id: object,
-    *,
-    score: object = None,
-    input: object = None,
-    expected: object = None,
-    output: object = None,
-    error: object = None,
-    messages: Sequence[Row] = (),
-    **more: object,
-) -> Row:
-    """A sample in our form, without what is not known. A `score` that is not a finite number is left out.
-
-    `messages` is the transcript: each has a `role`, a `content` and what else it holds.
-    """
-    row: Row = {"id": id, "input": input, "expected": expected, "output": output, "score": score_of(score)}
-    row |= {"error": error, "messages": list(messages), **more}
-    return {name: value for name, value in row.items() if name == "id" or value not in (None, "", [], {})}
-
-
-def score_of(value: object) -> float | None:
-    """A score as a number. True is 1 and False is 0."""
-    return float(value) if isinstance(value, bool) else number(value)
 
 
 def bounded_rows(
@@ -208,20 +186,3 @@ def objects_of(content: bytes, what: str) -> Iterator[Row]:
         value = object_in(part, f"entry {place} of {what}") if isinstance(part, msgspec.Raw) else part
         if isinstance(value, Mapping):
             yield dict(value)
-
-
-def text_of(content: object) -> str:
-    """The text of a message's content, which may be a list of parts; parts of other kinds by their names."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return "" if content is None else msgspec.json.encode(plain(content)).decode()
-    texts = []
-    for part in content:
-        if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(part, dict):
-            kind = str(part.get("type") or "part")
-            text = part.get("text")
-            texts.append(text if isinstance(text, str) else f"[{kind}]")
-    return "\n".join(texts)

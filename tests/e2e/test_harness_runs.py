@@ -57,6 +57,18 @@ def run(bench, id: str, options: dict, *, model: bool = False, code: int = 0) ->
     return bench.runs("--benchmark", id)[-1]
 
 
+def samples_of(bench, row: dict) -> list[tuple[str, float | None]]:
+    """The samples that a run recorded, which must average to its score: then comparisons pair them."""
+    assert [one["path"] for one in row["artifacts"] if one["path"].endswith("/samples.jsonl")] == [
+        "output/samples.jsonl"
+    ]
+    [file] = bench.results.glob(f"rg_*/*/{row['run_id']}/output/samples.jsonl")
+    found = [(one["id"], one.get("score")) for one in map(json.loads, file.read_text().splitlines())]
+    scores = [score for _, score in found if score is not None]
+    assert sum(scores) / len(scores) == pytest.approx(row["score"])
+    return found
+
+
 def test_pytest_benchmark(bench):
     (bench.root / "speed").mkdir()
     (bench.root / "speed" / "test_sum.py").write_text(
@@ -138,6 +150,7 @@ def test_inspect_ai(bench):
         "openai-api/local/smollm2-135m",
     )
     assert 0 <= row["score"] <= 1 and row["usage"]["output_tokens"] > 0
+    assert [id for id, _ in samples_of(bench, row)] == ["1", "2"]
     [log] = bench.results.glob("rg_*/*/*/output/logs/*.eval")
     bench("import", str(log))
     imported = bench.runs("--benchmark", "capitals")[0]
@@ -156,6 +169,7 @@ def test_lm_eval(bench):
         options = {"task": "own_capitals", "include_path": "tasks", "offline": True, "api": api}
         row = run(bench, "lm_eval", options, model=True)
         assert (row["status"], row["samples"], row["metrics"]["reported_model"]) == ("succeeded", 2, "smollm2-135m")
+        assert [id for id, _ in samples_of(bench, row)] == ["0", "1"]
     row = run(bench, "lm_eval", {"task": "own_capitls", "include_path": "tasks"}, model=True, code=1)
     assert row["reason"] == "exit_code"
 
@@ -184,6 +198,7 @@ def test_a_server_that_is_gone_is_a_failure_and_not_a_score_of_zero(bench):
 def test_helm(bench):
     row = run(bench, "helm", {"run_entry": "simple_mcqa", "max_eval_instances": 2}, model=True)
     assert (row["status"], row["samples"], row["metrics"]["metric"]) == ("succeeded", 2, "exact_match")
+    assert len(samples_of(bench, row)) == 2
     [folder] = bench.results.glob("rg_*/*/*/output/helm/runs/run/simple_mcqa*")
     bench("import", str(folder))
     imported = bench.runs("--benchmark", "simple_mcqa")[0]

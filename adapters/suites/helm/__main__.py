@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from ..suitekit import foreign
 from ..suitekit.command import SuiteError, main, parser
-from ..suitekit.harness import need_success, only_file, read_json, run_harness, write_result
-from .stats import LESS_IS_BETTER, choose_metric, means, measured, tokens
+from ..suitekit.harness import leave_samples, need_success, only_file, read_json, run_harness, write_result
+from .samples import PER_INSTANCE, STATES, samples, states_of
+from .stats import LESS_IS_BETTER, choose_metric, means, measured, split_of, tokens
 
 _ORGANIZATION = "orchestrator"
 """HELM names models `organization/model`."""
@@ -49,8 +53,15 @@ def run() -> None:
         raise SuiteError(f"{metric} has no value: choose another with the option metric, of {', '.join(values)}")
     if metric in LESS_IS_BETTER:
         raise SuiteError(f"less is better of {metric}: choose another with the option metric, of {', '.join(values)}")
+    leave_samples(output, _samples(stats.parent, metric, split_of(rows)))
     result = {"metric": metric, "score": values[metric], "n": round(values.get("num_instances", 0))}
     write_result(output, {**result, "run": spec["name"], "stats": values, "usage": tokens(values)})
+
+
+def _samples(folder: Path, metric: str, split: str) -> Iterator[dict[str, Any]]:
+    """The samples of the run. Raises SuiteError, OSError."""
+    states = states_of(read_json(folder / STATES))
+    yield from samples(foreign.rows(read_json(folder / PER_INSTANCE)), states, metric, split)
 
 
 def _describe(folder: Path, name: str, model: str, longest: int) -> None:

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from ..suitekit.command import SuiteError, main, parser
-from ..suitekit.harness import need_success, only_file, read_json, run_harness, write_result
-from .scores import summarize
+from ..suitekit.harness import leave_samples, need_success, only_file, read_json, run_harness, write_result
+from .samples import read
+from .scores import members, summarize
 
 _APIS = {"chat": ("local-chat-completions", "chat/completions"), "completions": ("local-completions", "completions")}
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -53,8 +54,11 @@ def run() -> None:
             argv += [f"--{flag}", str(value)]
     code = run_harness(argv, environ=_OFFLINE if given.offline else None)
     need_success(code, "lm-evaluation-harness")
-    document = read_json(only_file(results, "**/results_*.json", "lm-evaluation-harness"))
-    write_result(given.output_dir, summarize(document, given.task, given.metric))
+    file = only_file(results, "**/results_*.json", "lm-evaluation-harness")
+    document = read_json(file)
+    result = summarize(document, given.task, given.metric)
+    leave_samples(given.output_dir, read(file, members(document, given.task), result["metric"]))
+    write_result(given.output_dir, result)
 
 
 if __name__ == "__main__":

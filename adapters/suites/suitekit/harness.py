@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .chat import opener
 from .command import SuiteError
+from .foreign import SAMPLES, write_samples
 from .written import write_json
 
 RESULT = "result.json"
@@ -59,6 +61,15 @@ def read_json(path: Path) -> Any:
 def write_result(output_dir: Path, result: Mapping[str, Any]) -> None:
     """Leave the driver's result: whole, or not at all."""
     write_json(output_dir / RESULT, result)
+
+
+def leave_samples(output_dir: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Leave the samples as `samples.jsonl`. If they cannot be read, say so: the result stands without them."""
+    try:
+        if not write_samples(output_dir, rows):
+            (output_dir / SAMPLES).unlink()
+    except (SuiteError, OSError, ValueError, RecursionError) as problem:
+        print(f"the samples are left out: {problem}", file=sys.stderr)
 
 
 def json_object(text: str) -> dict[str, Any]:
