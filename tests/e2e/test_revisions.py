@@ -244,6 +244,21 @@ def test_equivalent_revisions_are_compared_and_not_run_again(bench):
     bench("ledger", "verify")
 
 
+def test_revisions_with_other_units_are_not_declared_to_be_equivalent(bench):
+    bench.add("quiz")
+    bench.run("quiz")
+    manifest = bench.add("quiz") / "benchmark.toml"
+    text = manifest.read_text()
+    assert 'unit = "ratio"' in text
+    manifest.write_text(text.replace('unit = "ratio"', 'unit = "s"'))
+    bench.run("quiz", more=("--rerun-changed",))
+    one, other = (run["task_revision"]["digest"] for run in bench.runs())
+    events = json.loads(bench("ledger", "stat", "--json").stdout)["events"]
+    refused = bench("equivalent", "quiz", one, other, "--reason", "r", code=2).stderr
+    assert "have other units or directions: ratio, higher is better" in refused and "s, higher is better" in refused
+    assert json.loads(bench("ledger", "stat", "--json").stdout)["events"] == events
+
+
 def test_a_baseline_of_an_earlier_time_follows_the_equivalences_of_now(bench):
     """`compare` and `check` have one rule, in Python too: what is compared now meets as it does now."""
     first, second = two_revisions(bench)

@@ -88,8 +88,26 @@ def test_costs_are_per_run_and_per_solved_sample(ask):
     assert cell["cost_per_solved"] == pytest.approx(cell["cost_per_run"] / cell["solved"])
     [row] = [one for one in ask("/api/board", benchmark="swe_mini")["contenders"] if one["model"] == "qwen3-32b"]
     assert (row["attempted"], row["failed"]) == (4, 2)
+    assert 0 <= row["infrastructure_failures"] <= 2 and row["seconds_lost"] > 0
     local = cells_of(ask("/api/board"), "gsm_hard")["bare-model", "smollm2-135m"]
     assert local["cost_per_run"] is None and local["cost_per_solved"] is None
+
+
+def test_the_board_has_the_failures_of_the_leaderboard(ask):
+    """By kind, with what they took: one count for both tables."""
+    standings = ask("/api/leaderboard")["standings"]
+    listed = {(one["task"]["comparison_key"], one["agent"], one["model"]): one["attempts"] for one in standings}
+    board, failed = ask("/api/board"), 0
+    for row in board["contenders"]:
+        for task, cell in zip(board["tasks"], row["cells"], strict=True):
+            if cell is not None:
+                known = listed[task["task"]["comparison_key"], row["agent"], row["model"]]
+                assert cell["infrastructure_failures"] == known["infrastructure_failures"]
+                assert cell["failed"] == known["own_failures"] + known["infrastructure_failures"]
+                assert (cell["seconds_lost"], cell["cost_lost"]) == (known["seconds_lost"], known["cost_lost"])
+                failed += cell["infrastructure_failures"]
+        assert row["failed"] == sum(cell["failed"] for cell in row["cells"] if cell)
+    assert failed > 0
 
 
 def test_earlier_revisions_are_counted_and_not_ranked(ask):

@@ -65,6 +65,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     `rank` is by the score, from 1; `rank_low` and `rank_high` are the ranks that noise allows. `is_tied`: it is the
     best, or not told apart from the best (Holm's correction over the contenders of the task); `against_best` is that
     test, and None for the best itself. `run_group_id` is the campaign, `runs` the number of runs that count in all.
+    Of all `attempted` runs that have ended, `failed` failed: `infrastructure_failures` by no fault of the benchmark or
+    the model. All failures took `seconds_lost` and, as far as it is known, `cost_lost`.
     """
 
     score: Score
@@ -84,6 +86,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     delta_to_high_score: float | None
     attempted: int
     failed: int
+    infrastructure_failures: int
+    seconds_lost: float
+    cost_lost: float
 
 
 class BoardTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +132,9 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     seconds_per_sample: float | None
     attempted: int
     failed: int
+    infrastructure_failures: int
+    seconds_lost: float
+    cost_lost: float
 
 
 class Board(msgspec.Struct, frozen=True):
@@ -338,6 +346,9 @@ def _cell(
         delta_to_high_score=score.mean - reference.value if reference else None,
         attempted=tried.successes + tried.failures if tried else len(rows),
         failed=tried.failures if tried else 0,
+        infrastructure_failures=tried.infrastructure_failures if tried else 0,
+        seconds_lost=tried.seconds_lost if tried else 0.0,
+        cost_lost=tried.cost_lost if tried else 0.0,
     )
 
 
@@ -371,6 +382,9 @@ def _contender(who: tuple[str, str, str], found: Mapping[int, tuple[Cell, Chosen
         seconds_per_sample=_mean(cell.seconds_per_sample for cell in cells),
         attempted=sum(cell.attempted for cell in cells),
         failed=sum(cell.failed for cell in cells),
+        infrastructure_failures=sum(cell.infrastructure_failures for cell in cells),
+        seconds_lost=math.fsum(cell.seconds_lost for cell in cells),
+        cost_lost=math.fsum(cell.cost_lost for cell in cells),
     )
 
 

@@ -21,7 +21,7 @@ import {
   signed,
   unitText,
 } from "./format.js";
-import { p } from "./leaderboard-columns.js";
+import { failedOf, p } from "./leaderboard-columns.js";
 import { panel, reasonText, scored, statusDot, when } from "./parts.js";
 import { empty } from "./states.js";
 import { contender, contenderText, shortModel } from "./who.js";
@@ -408,7 +408,7 @@ function contendersPanel({ tasks, contenders }, key) {
       key: "failed",
       title: "Failed",
       number: true,
-      cell: of((cell) => [cell.failed, h("span", { class: "soft" }, ` / ${cell.attempted}`)]),
+      cell: of(failedOf),
       value: of((cell) => cell.failed),
     },
     { key: "at", title: "Newest run", cell: of((cell) => when(cell.at)), value: of((cell) => cell.at) },

@@ -75,9 +75,21 @@ const SUMMARY = [
     about: "Failed runs of all attempts on these tasks",
     number: true,
     value: (one) => one.failed,
-    cell: (one) => [String(one.failed), h("span", { class: "soft" }, ` / ${count(one.attempted)}`)],
+    cell: failedOf,
   },
 ];
+
+/** Out of how many attempts, and what the failures were and cost. @param {any} one */
+export function failedOf(one) {
+  const shown = [String(one.failed), h("span", { class: "soft" }, ` / ${count(one.attempted)}`)];
+  if (!one.failed) return shown;
+  const words = [
+    `${plural(one.failed - one.infrastructure_failures, "failure")} of its own, ${one.infrastructure_failures} of the infrastructure`,
+    `${Math.round((100 * (one.attempted - one.failed)) / one.attempted)}% of the attempts succeeded`,
+    `lost: ${[one.cost_lost ? cost(one.cost_lost) : "", duration(one.seconds_lost)].filter(Boolean).join(", ")}`,
+  ];
+  return tip(shown, words.join(" · "));
+}
 
 const dash = () => h("span", { class: "soft" }, "–");
 
