@@ -54,6 +54,15 @@ def test_each_command_of_the_page_works_and_the_row_is_registered_witnessed_and_
         if served:
             served.send_signal(signal.SIGINT)
             served.communicate(timeout=20)
+    key, witness = ((bench.root / name).read_text().strip() for name in ("public.key", "witness.public"))
+    policy = bench.root / "policy.txt"
+    policy.write_text(f"log {key}\nwitness w1 {witness}\nquorum w1\n")
+    page_file = str(bench.root / "quiz-table-1.html")
+    told = json.loads(bench("table", "status", page_file, "--policy", str(policy), "--json").stdout)
+    assert told["checked"]["witnesses"] == ["w1"]
+    other = bench("witness", "keygen", "witness.example.org/w1", "--output", str(bench.root / "other.key")).stdout
+    policy.write_text(f"log {key}\nwitness w1 {other.strip()}\nquorum w1\n")
+    assert "w1" in bench("table", "status", page_file, "--policy", str(policy), code=1).stderr
     document = json.loads((bench.root / "quiz-table-1.json").read_text())
     assert [one.partition("+")[0] for one in document["witnesses"]] == ["witness.example.org/w1"]
     assert "0 findings" in said["benchmarks table lint table.toml"]

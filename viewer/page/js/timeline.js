@@ -65,6 +65,7 @@ function gist({ type, data }) {
     samples_excluded: () => `${data.author}: ${data.reason}`,
     samples_included: () => `${data.author}: ${data.reason}`,
     rescored: () => `${data.author}: ${data.scorer.name}`,
+    reproduced: () => `${data.verdict.replace("_", " ")}, of ${data.of.run}, by ${data.by}`,
     cancel_requested: () => [data.author, data.reason].filter(Boolean).join(": "),
     heartbeat: () => data.progress && `${data.progress.done}${data.progress.total ? ` of ${data.progress.total}` : ""}`,
   };
