@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -69,7 +68,9 @@ def test_an_errand_arrives_as_it_was_sent(name):
     assert planned.target.endpoint.key == "k"
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00", os.urandom(20), msgspec.msgpack.encode({"version": 1})])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", b"\x97:\xde~\x8a\x17\xb1\xf8", msgspec.msgpack.encode({"version": 1})]
+)
 def test_what_is_not_an_errand_is_refused(content):
     with pytest.raises(msgspec.DecodeError):
         decode(content)
