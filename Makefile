@@ -38,7 +38,7 @@ check: $(VENV)/developing page ## style and types: ruff, mypy; Biome and tsc for
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 page: ## check the page's scripts and styles (needs Node.js): format, lint, types, unit tests
-	@npx --yes --prefer-offline --package @biomejs/biome@2.6.8 biome check --error-on-warnings viewer/page tests/viewer/page
+	@npx --yes --prefer-offline --package @biomejs/biome@2.6.8 biome check --error-on-warnings viewer/page projections/published/page tests/viewer/page
 	@npx --yes --prefer-offline --package typescript@5.9.3 tsc --project tsconfig.json
 	@node --test --test-reporter=dot tests/viewer/page/*.test.mjs
 

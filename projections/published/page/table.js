@@ -1,6 +1,5 @@
 // The page of a published table: it shows the table's event, and checks every line, proof, signature and figure here.
 // Nothing is loaded, nothing is sent, and every text is set as text.
-"use strict";
 
 const data = JSON.parse(document.getElementById("table").textContent);
 const subtle = globalThis.crypto?.subtle;
@@ -30,11 +29,14 @@ function equal(one, other) {
   if (one === other) return true;
   if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
   const names = Object.keys(one);
-  return names.length === Object.keys(other).length && names.every((name) => name in other && equal(one[name], other[name]));
+  return (
+    names.length === Object.keys(other).length && names.every((name) => name in other && equal(one[name], other[name]))
+  );
 }
 
 const isClose = (one, other) =>
-  one === other || (one != null && other != null && Math.abs(one - other) <= CLOSE * Math.max(1, Math.abs(one), Math.abs(other)));
+  one === other ||
+  (one != null && other != null && Math.abs(one - other) <= CLOSE * Math.max(1, Math.abs(one), Math.abs(other)));
 
 // ---- the tree (RFC 6962): a node is computed once, many proofs share it
 
@@ -68,12 +70,15 @@ function parseNote(note) {
   const text = cut < 0 ? note : note.slice(0, cut + 1);
   const [origin, size, root] = text.split("\n");
   if (!/^(0|[1-9][0-9]*)$/.test(size ?? "") || !root) throw new Error("the checkpoint is damaged");
-  const signatures = (cut < 0 ? "" : note.slice(cut + 2)).split("\n").filter(Boolean).map((line) => {
-    const [, name, encoded] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
-    if (!name) throw new Error("a signature of the checkpoint is damaged");
-    const raw = base64(encoded);
-    return { name, id: raw.slice(0, 4), signature: raw.slice(4) };
-  });
+  const signatures = (cut < 0 ? "" : note.slice(cut + 2))
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => {
+      const [, name, encoded] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
+      if (!name) throw new Error("a signature of the checkpoint is damaged");
+      const raw = base64(encoded);
+      return { name, id: raw.slice(0, 4), signature: raw.slice(4) };
+    });
   return { text, origin, size: Number(size), root: base64(root), signatures };
 }
 
@@ -96,7 +101,8 @@ async function judge(note, key) {
     message = utf8.encode(`cosignature/v1\ntime ${time}\n${note.text}`);
     signature = signature.slice(8);
     when = ` on ${new Date(Number(time) * 1000).toISOString().slice(0, 19)} UTC, as a witness`;
-  } else if (name !== note.origin) return { good: false, text: `The checkpoint is of ${note.origin}, and the key is that of ${name}.` };
+  } else if (name !== note.origin)
+    return { good: false, text: `The checkpoint is of ${note.origin}, and the key is that of ${name}.` };
   try {
     const imported = await subtle.importKey("raw", raw.slice(1), { name: "Ed25519" }, false, ["verify"]);
     const good = await subtle.verify({ name: "Ed25519" }, imported, signature, message);
@@ -137,9 +143,16 @@ function runOf(events, position) {
     else if (type === "finished" || type === "failed") {
       if (run.status === "running") end(run, data, type === "finished" ? "succeeded" : "failed", seq, hash);
     } else if (type === "recovered" && run.status === "running") {
-      end(run, data.adopted ?? { score: null, samples: null, usage: {}, duration_seconds: data.duration_seconds }, data.adopted ? "succeeded" : "failed", seq, hash);
+      end(
+        run,
+        data.adopted ?? { score: null, samples: null, usage: {}, duration_seconds: data.duration_seconds },
+        data.adopted ? "succeeded" : "failed",
+        seq,
+        hash,
+      );
     } else if (type === "retracted" || type === "reinstated") run.retracted = type === "retracted";
-    else if (type === "samples_excluded" || type === "samples_included") [run.score, run.samples] = [data.anew.score, data.anew.samples];
+    else if (type === "samples_excluded" || type === "samples_included")
+      [run.score, run.samples] = [data.anew.score, data.anew.samples];
     else if (type === "rescored") [run.score, run.samples] = [data.score, data.samples];
   }
   return run;
@@ -150,22 +163,41 @@ function begin(type, data, seq, hash) {
   const config = { ...from.extra_config };
   delete config.repeat;
   const run = {
-    benchmark_id: from.benchmark_id, agent: from.agent ?? "", provider: from.provider ?? "", model: from.model ?? "", config,
-    revision: from.task_revision?.digest ?? "unknown", registration: type === "imported" ? null : from.registration ?? null,
-    status: "running", score: null, samples: null, usage: {}, seconds: null, retracted: false, ended: seq, hash,
+    benchmark_id: from.benchmark_id,
+    agent: from.agent ?? "",
+    provider: from.provider ?? "",
+    model: from.model ?? "",
+    config,
+    revision: from.task_revision?.digest ?? "unknown",
+    registration: type === "imported" ? null : (from.registration ?? null),
+    status: "running",
+    score: null,
+    samples: null,
+    usage: {},
+    seconds: null,
+    retracted: false,
+    ended: seq,
+    hash,
   };
   return type === "imported" ? end(run, data.run, data.run.status, seq, hash) : run;
 }
 
 function end(run, data, status, seq, hash) {
   return Object.assign(run, {
-    status, score: data.score ?? null, samples: data.samples ?? null, usage: data.usage ?? {}, seconds: data.duration_seconds ?? null,
-    revision: data.task_revision?.digest ?? run.revision, ended: seq, hash,
+    status,
+    score: data.score ?? null,
+    samples: data.samples ?? null,
+    usage: data.usage ?? {},
+    seconds: data.duration_seconds ?? null,
+    revision: data.task_revision?.digest ?? run.revision,
+    ended: seq,
+    hash,
   });
 }
 
 const total = (values) => (values.some((one) => one == null) ? null : values.reduce((sum, one) => sum + one, 0));
-const costOf = ({ cost_usd, cost }) => [cost_usd ?? cost].find((one) => typeof one === "number" && one >= 0 && isFinite(one)) ?? null;
+const costOf = ({ cost_usd, cost }) =>
+  [cost_usd ?? cost].find((one) => typeof one === "number" && one >= 0 && Number.isFinite(one)) ?? null;
 
 /** What is wrong with a row, in sentences. */
 function faultsOf(row, shown, of, broken, position) {
@@ -175,14 +207,24 @@ function faultsOf(row, shown, of, broken, position) {
     const run = broken.has(published.run_id) ? null : runOf(of.get(published.run_id) ?? [], position);
     if (!run) return [...faults, broken.get(published.run_id) ?? `the events of run ${published.run_id} are missing`];
     runs.push(run);
-    const said = { benchmark_id: run.benchmark_id, agent: run.agent, provider: run.provider, model: run.model, config: run.config, revision: run.revision };
+    const said = {
+      benchmark_id: run.benchmark_id,
+      agent: run.agent,
+      provider: run.provider,
+      model: run.model,
+      config: run.config,
+      revision: run.revision,
+    };
     for (const name of Object.keys(said))
       if (!equal(said[name], row[name])) faults.push(`run ${published.run_id} has another ${name} by its events`);
     if (!equal([run.score, run.samples], [published.score, published.samples]))
       faults.push(`run ${published.run_id} has the score ${run.score} of ${run.samples} samples by its events`);
-    if (run.ended !== published.seq || run.hash !== published.hash) faults.push(`event ${published.seq} is not the one that ended run ${published.run_id}`);
-    if (run.retracted && !row.doubts.includes("retracted")) faults.push(`run ${published.run_id} was retracted before the table was published`);
-    if (run.status !== "succeeded" || run.score === null) faults.push(`run ${published.run_id} has no score that counts`);
+    if (run.ended !== published.seq || run.hash !== published.hash)
+      faults.push(`event ${published.seq} is not the one that ended run ${published.run_id}`);
+    if (run.retracted && !row.doubts.includes("retracted"))
+      faults.push(`run ${published.run_id} was retracted before the table was published`);
+    if (run.status !== "succeeded" || run.score === null)
+      faults.push(`run ${published.run_id} has no score that counts`);
   }
   const tried = row.attempt_ids.map((id) => (broken.has(id) ? null : runOf(of.get(id) ?? [], position)));
   const lost = tried.findIndex((one) => !one);
@@ -201,7 +243,8 @@ function faultsOf(row, shown, of, broken, position) {
     ["failures", row.own_failures + row.infrastructure_failures, count("failed")],
     ["completion", row.completion, ended ? count("succeeded") / ended : null],
   ];
-  for (const [name, told, found] of figures) if (!isClose(told, found)) faults.push(`${name} is ${told}, and the events give ${found}`);
+  for (const [name, told, found] of figures)
+    if (!isClose(told, found)) faults.push(`${name} is ${told}, and the events give ${found}`);
   return faults;
 }
 
@@ -217,20 +260,35 @@ const CORRECTIONS = ["retracted", "reinstated", "samples_excluded", "samples_inc
 
 function errataIn(events, rows, position) {
   const places = new Map();
-  rows.forEach((row, at) => row.runs.forEach((run) => places.set(run.run_id, [...(places.get(run.run_id) ?? []), at + 1])));
+  for (const [at, row] of rows.entries())
+    for (const { run_id } of row.runs) places.set(run_id, [...(places.get(run_id) ?? []), at + 1]);
   return events
     .filter(({ seq, type, stream }) => seq > position && places.has(stream) && CORRECTIONS.includes(type))
     .map(({ seq, type, stream, at, data: { author, reason, anew, score } }) => ({
-      kind: type, run_id: stream, rows: places.get(stream), seq, at, author, reason, score: anew ? anew.score : score ?? null,
+      kind: type,
+      run_id: stream,
+      rows: places.get(stream),
+      seq,
+      at,
+      author,
+      reason,
+      score: anew ? anew.score : (score ?? null),
     }));
 }
 
 function reproductionsIn(events, ids) {
   const retracted = new Map();
-  for (const { type, stream } of events) if (type === "retracted" || type === "reinstated") retracted.set(stream, type === "retracted");
+  for (const { type, stream } of events)
+    if (type === "retracted" || type === "reinstated") retracted.set(stream, type === "retracted");
   return events
     .filter(({ type, stream, data: event }) => type === "reproduced" && ids.has(event.of.run) && !retracted.get(stream))
-    .map(({ seq, stream, data: event }) => ({ of: event.of.run, run_id: stream, verdict: event.verdict, by: event.by, seq }));
+    .map(({ seq, stream, data: event }) => ({
+      of: event.of.run,
+      run_id: stream,
+      verdict: event.verdict,
+      by: event.by,
+      seq,
+    }));
 }
 
 // ---- the check
@@ -252,8 +310,11 @@ async function check() {
   }
   if (data.format !== "benchmark-table/1") problems.push(`The document has another format: ${data.format}.`);
   if (data.name !== published.name || data.version !== published.version)
-    problems.push(`The document calls itself ${data.name} version ${data.version}, and its event says ${published.name} version ${published.version}.`);
-  if (data.rows.length !== published.rows.length) problems.push(`The document has ${data.rows.length} rows, and its event has ${published.rows.length}.`);
+    problems.push(
+      `The document calls itself ${data.name} version ${data.version}, and its event says ${published.name} version ${published.version}.`,
+    );
+  if (data.rows.length !== published.rows.length)
+    problems.push(`The document has ${data.rows.length} rows, and its event has ${published.rows.length}.`);
   const [of, broken, events] = [new Map(), new Map(), []];
   const found = await Promise.allSettled(data.events.map((one) => proven(one, note)));
   found.forEach((one, at) => {
@@ -279,8 +340,10 @@ async function check() {
     for (const fault of faults) problems.push(`Row ${at + 1} (${nameOf(row)}): ${fault}.`);
   });
   for (const [stream, text] of broken) if (!behind.has(stream)) problems.push(`${text}.`);
-  if (!equal(data.errata, errataIn(events, published.rows, published.position))) problems.push("The errata are not those that the events say.");
-  if (!equal(data.reproductions, reproductionsIn(events, behind))) problems.push("The reproductions are not those that the events say.");
+  if (!equal(data.errata, errataIn(events, published.rows, published.position)))
+    problems.push("The errata are not those that the events say.");
+  if (!equal(data.reproductions, reproductionsIn(events, behind)))
+    problems.push("The reproductions are not those that the events say.");
   return { problems, marks, note, events: events.length };
 }
 
@@ -296,11 +359,14 @@ function make(name, text = "", kind = "") {
   return made;
 }
 
-const shown = (value, digits = 4) => (value == null ? "" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(digits))));
+const shown = (value, digits = 4) =>
+  value == null ? "" : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(digits)));
 const percent = (value) => (value == null ? "" : `${Math.floor(value * 1000 + 1e-9) / 10}%`);
 
 function optionsOf(row) {
-  return Object.entries(row.config).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
+  return Object.entries(row.config)
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ");
 }
 
 function reproducedOf(row) {
@@ -318,7 +384,11 @@ const COLUMNS = [
   ["options", "soft", optionsOf],
   ["contender", "contender", (row) => `${row.agent} with ${row.provider}:${row.model}`],
   ["score", "number score", (row) => `${shown(row.score)}${row.unit && row.unit !== "ratio" ? ` ${row.unit}` : ""}`],
-  ["95% interval", "number", (row) => (row.low == null || row.high == null ? "unknown" : `${shown(row.low, 3)} to ${shown(row.high, 3)}`)],
+  [
+    "95% interval",
+    "number",
+    (row) => (row.low == null || row.high == null ? "unknown" : `${shown(row.low, 3)} to ${shown(row.high, 3)}`),
+  ],
   ["n", "number", (row) => shown(row.samples)],
   ["repeats", "number", (row) => row.repeats],
   ["attempts", "number", (row) => row.attempts],
@@ -338,7 +408,9 @@ const OPTIONAL = new Map([
 function showTable(event) {
   const table = byId("rows");
   const head = table.createTHead().insertRow();
-  const columns = COLUMNS.filter(([name, , value]) => !OPTIONAL.has(name) || event.data.rows.some((row) => OPTIONAL.get(name)(row, value)));
+  const columns = COLUMNS.filter(
+    ([name, , value]) => !OPTIONAL.has(name) || event.data.rows.some((row) => OPTIONAL.get(name)(row, value)),
+  );
   head.append(make("th", "checked"));
   for (const [name, kind] of columns) head.append(make("th", name, kind.includes("number") ? "number" : ""));
   head.append(make("th", "runs"));
@@ -367,12 +439,25 @@ function toggle(line, row, button) {
   const cell = make("td");
   cell.colSpan = line.cells.length;
   for (const run of row.runs) {
-    cell.append(make("div", `${run.run_id}: score ${run.score}, ${run.samples ?? "unknown"} samples, event ${run.seq}`));
+    cell.append(
+      make("div", `${run.run_id}: score ${run.score}, ${run.samples ?? "unknown"} samples, event ${run.seq}`),
+    );
     const found = data.events.find((one) => one.line.includes(`"hash":"${run.hash}"}`));
     if (!found) continue;
     const { event, digest } = eventIn(found.line);
-    const proof = ["c2sp.org/tlog-proof@v1", `extra ${btoa(String.fromCharCode(...unhex(digest)))}`, `index ${event.seq - 1}`, ...found.proof, "", data.checkpoint];
-    cell.append(make("div", "The event, and its proof for ledger verify-proof:", "soft"), make("pre", found.line), make("pre", proof.join("\n")));
+    const proof = [
+      "c2sp.org/tlog-proof@v1",
+      `extra ${btoa(String.fromCharCode(...unhex(digest)))}`,
+      `index ${event.seq - 1}`,
+      ...found.proof,
+      "",
+      data.checkpoint,
+    ];
+    cell.append(
+      make("div", "The event, and its proof for ledger verify-proof:", "soft"),
+      make("pre", found.line),
+      make("pre", proof.join("\n")),
+    );
   }
   const others = row.attempt_ids.filter((id) => !row.runs.some((run) => run.run_id === id));
   if (others.length) cell.append(make("div", `Other attempts: ${others.join(", ")}`, "soft"));
@@ -380,16 +465,22 @@ function toggle(line, row, button) {
   line.after(inside);
 }
 
-const plain = (value) => (typeof value === "object" ? Object.values(value).filter(Boolean).map(plain).join(" by ") : String(value));
+const plain = (value) =>
+  typeof value === "object" ? Object.values(value).filter(Boolean).map(plain).join(" by ") : String(value);
 
 function showFacts(event) {
   const { data: table, at } = event;
   byId("title").textContent = table.rules.title || table.name;
-  byId("subtitle").textContent = `${table.name}, version ${table.version}, published by ${table.author} on ${at.slice(0, 10)}`;
-  const isSet = (value) => value !== null && value !== "" && !(typeof value === "object" && Object.keys(value).length === 0);
+  byId("subtitle").textContent =
+    `${table.name}, version ${table.version}, published by ${table.author} on ${at.slice(0, 10)}`;
+  const isSet = (value) =>
+    value !== null && value !== "" && !(typeof value === "object" && Object.keys(value).length === 0);
   const facts = Object.entries(table.rules)
     .filter(([name, value]) => !["name", "title"].includes(name) && isSet(value))
-    .map(([name, value]) => [name.replace("_", " "), Array.isArray(value) ? value.map(plain).join(", ") : plain(value)]);
+    .map(([name, value]) => [
+      name.replace("_", " "),
+      Array.isArray(value) ? value.map(plain).join(", ") : plain(value),
+    ]);
   facts.push(["made from", `${table.position} events`]);
   if (table.registration) {
     const plan = table.registration;
@@ -401,7 +492,12 @@ function showFacts(event) {
   for (const one of data.errata) {
     const where = one.rows.length === 1 ? `row ${one.rows[0]}` : `rows ${one.rows.join(", ")}`;
     const score = one.score === null ? "" : `, score ${one.score}`;
-    byId("errata").append(make("li", `${one.at.slice(0, 10)}, ${where}: ${one.run_id} was ${one.kind.replace("_", " ")}${score}, by ${one.author}: ${one.reason}`));
+    byId("errata").append(
+      make(
+        "li",
+        `${one.at.slice(0, 10)}, ${where}: ${one.run_id} was ${one.kind.replace("_", " ")}${score}, by ${one.author}: ${one.reason}`,
+      ),
+    );
   }
 }
 
@@ -426,7 +522,9 @@ async function main() {
     return;
   }
   const found = await check();
-  const signatures = found.note ? await Promise.all([...data.keys, ...data.witnesses].map((key) => judge(found.note, key))) : [];
+  const signatures = found.note
+    ? await Promise.all([...data.keys, ...data.witnesses].map((key) => judge(found.note, key)))
+    : [];
   const bad = [...found.problems, ...signatures.filter((one) => one.good === false).map((one) => one.text)];
   for (const line of document.querySelectorAll("#rows tr[data-row]")) {
     const fault = found.marks.get(Number(line.dataset.row) - 1);
@@ -439,7 +537,11 @@ async function main() {
   const signed = signatures.filter((one) => one.good).map((one) => one.text);
   if (bad.length) banner("bad", "This page is wrong. Do not use its numbers.", bad);
   else
-    banner("good", `Scores, samples, attempts and costs follow from ${found.events + 1} of the ${found.note.size} events of the ledger ${found.note.origin}.`, signed);
+    banner(
+      "good",
+      `Scores, samples, attempts and costs follow from ${found.events + 1} of the ${found.note.size} events of the ledger ${found.note.origin}.`,
+      signed,
+    );
   showUnchecked(found.note, signatures);
   byId("key").addEventListener("change", () => tryKey(found.note));
   byId("took").textContent = `Checked here in ${Math.round(performance.now() - begun)} ms.`;
@@ -450,7 +552,10 @@ function showUnchecked(note, signatures) {
   const list = [];
   if (!note?.signatures.length) list.push("Who published this: the checkpoint is not signed.");
   else if (!signatures.length) list.push("The signatures: the page names no key. Paste the publisher's key below.");
-  else list.push("Whether the key is the publisher's: it comes from this page. Compare it with the one that they give elsewhere.");
+  else
+    list.push(
+      "Whether the key is the publisher's: it comes from this page. Compare it with the one that they give elsewhere.",
+    );
   for (const one of signatures) if (one.good === null) list.push(one.text);
   list.push(
     "Whether runs were left out of the ledger, or another ledger was kept. A registration or witnesses narrow this.",
