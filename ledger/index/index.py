@@ -10,9 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from ..aside import Positions, ranges_of
+from ..base import Likeness, Published, Work, is_guide, likenesses, work_of
 from ..events import Record
 from ..fold import Group, Run, without_details
-from ..history import History, Likeness, Published, Work, is_guide, likenesses, work_of
+from ..history import History
 from ..registrations import Registration
 from ..storage.chain import Head
 from ..storage.codec import split

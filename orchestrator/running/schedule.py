@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from ...adapters.manifest import Resources
+from ...ledger.base import likenesses
 from ...ledger.fold import Run
-from ...ledger.history import History, likenesses
+from ...ledger.history import History
 from ...ledger.holders import describe_holders
 from ..machine.capacity import UNRATIONED, Capacity
 from ..machine.reservation import Reservation, lock_of

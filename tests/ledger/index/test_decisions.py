@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from benchmarks.ledger.base import likenesses
 from benchmarks.ledger.events import Merged, NewEvent, SetAside, Unknown
-from benchmarks.ledger.history import History, likenesses
+from benchmarks.ledger.history import History
 from benchmarks.ledger.index.index import NO_INDEX
 from benchmarks.ledger.index.keeping import Keeper
 from benchmarks.ledger.ledger import Ledger
