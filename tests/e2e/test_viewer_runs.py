@@ -185,6 +185,7 @@ def test_rows_that_need_care_say_so_and_units_are_shown(live, histories):
     source = ImportSource(kind="json", path="x.json", sha256="0" * 64)
     events = {
         "run_retracted": [start, histories.finished(), Retracted(author="ana", reason="wrong data")],
+        "run_registered": [histories.started(registration="reg_1")],
         "run_recovered": [start, histories.recovered()],
         "run_late": [start, histories.recovered(), histories.finished(late=True)],
         "run_imported": [Imported(source=source, run={"benchmark_id": "b", "status": "failed"})],
