@@ -270,10 +270,10 @@ def _mark_merged(connection: duckdb.DuckDBPyConnection, store: EventReader, afte
 _MEET = """
 UPDATE runs SET comparison_key = key.wanted
 FROM (
-  SELECT run_id AS id, CASE WHEN canonical = 'unknown' THEN options_key
-    ELSE sha256(options_key || ' ' || canonical) END AS wanted
+  SELECT run_id AS id, fenced(options_key, canonical, scorer) AS wanted
   FROM (
-    SELECT run_id, options_key, coalesce(c.canonical, task_revision_json ->> '$.digest', 'unknown') AS canonical
+    SELECT run_id, options_key, scorer_json ->> '$.sha256' AS scorer,
+      coalesce(c.canonical, task_revision_json ->> '$.digest', 'unknown') AS canonical
     FROM runs r LEFT JOIN revision_classes c
       ON r.benchmark_id = c.benchmark_id AND coalesce(r.task_revision_json ->> '$.digest', 'unknown') = c.revision
     WHERE r.benchmark_id IN (SELECT benchmark_id FROM equivalences)

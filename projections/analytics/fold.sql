@@ -34,6 +34,15 @@ CREATE OR REPLACE TEMP MACRO is_whole(object, name) AS
 CREATE OR REPLACE TEMP MACRO are_texts(object, path) AS
   coalesce(list_has_all(['VARCHAR'], json_type(object, path)), true);
 
+-- The comparison key: scores of two task revisions, or of two scorers, are never compared by themselves.
+CREATE OR REPLACE TEMP MACRO fenced(options_key, revision, scorer) AS
+  CASE WHEN scorer IS NULL THEN
+    CASE WHEN revision = 'unknown' THEN options_key ELSE sha256(options_key || ' ' || revision) END
+  ELSE
+    sha256(CASE WHEN revision = 'unknown' THEN options_key ELSE sha256(options_key || ' ' || revision) END
+      || ' scorer ' || scorer)
+  END;
+
 -- Whether an imported row can be one of a run.
 CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
   coalesce(json_type(run, '$.benchmark_id') = 'VARCHAR', false)
@@ -361,22 +370,14 @@ scored AS (
     CASE WHEN anew IS NOT NULL THEN score END AS original_score
   FROM told
 ),
-fenced AS (
-  -- Scores of two task revisions are never compared by themselves.
-  SELECT *,
-    CASE WHEN task_revision_json IS NULL OR task_revision_json ->> '$.digest' = 'unknown' THEN options_key
-      ELSE sha256(options_key || ' ' || (task_revision_json ->> '$.digest')) END AS revision_key
-  FROM scored
-),
 used AS (
-  -- Nor are those of two scorers.
-  SELECT * EXCLUDE (revision_key) REPLACE (
-      CASE WHEN scorer_json IS NULL THEN revision_key
-        ELSE sha256(revision_key || ' scorer ' || (scorer_json ->> '$.sha256')) END AS comparison_key
+  SELECT * REPLACE (
+      fenced(options_key, coalesce(task_revision_json ->> '$.digest', 'unknown'), scorer_json ->> '$.sha256')
+        AS comparison_key
     ),
     json_transform(usage_json, '{"input_tokens": "JSON", "output_tokens": "JSON", "total_tokens": "JSON",
     "cached_tokens": "JSON", "calls": "JSON", "call_count": "JSON"}') AS u
-  FROM fenced
+  FROM scored
 ),
 counted AS (
   SELECT *,

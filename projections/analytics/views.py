@@ -108,10 +108,10 @@ _VIEWS = (
         options_key VARCHAR the digest of benchmark and options alone
         registration VARCHAR the id of the registered plan that it belongs to
         cancel_requested_json JSON who asked to end it, and why
-        original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
         excluded_json JSON the ids of the samples that a person excluded
         scorer_json JSON the later scorer that gave the score: its name and digest
         rescores_json JSON the scores of all later scorers, in their order
+        original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

@@ -30,7 +30,7 @@ WATCH = """
 window.painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 window.usable = new Promise((done) => {
   const look = new MutationObserver(async () => {
-    if (!document.querySelector("tr[data-run] td, a.tile")) return;
+    if (!document.querySelector("main h1") || document.querySelector("main .loading")) return;
     look.disconnect();
     await window.painted();
     done(performance.now());
@@ -74,7 +74,7 @@ FOLLOW = """
 (run) => {
   window.seen = new Promise((done) => {
     const look = new MutationObserver(() => {
-      if (!document.querySelector(`tr[data-run="${run}"] .status-mark`)) return;
+      if (!document.querySelector(`tr[data-run="${run}"] .state.succeeded`)) return;
       look.disconnect();
       done(Date.now());
     });
@@ -98,7 +98,7 @@ def measure_page(table: Table, folder: Path, scale: Scale) -> None:
         ask(http.client.HTTPConnection("127.0.0.1", port, timeout=600), "/api/overview")
         url = f"http://127.0.0.1:{port}/"
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, address in (("overview", url), ("runs", f"{url}#/runs")):
+        for name, address in (("the start", url), ("runs", f"{url}#/runs")):
             visits = [_visit(browser, address) for _ in range(scale.rounds(VISITS))]
             usable, transferred = (statistics.median(column) for column in zip(*visits, strict=True))
             table.add(f"page of {name}, 100k runs: usable", usable, "ms", "target", 1000, "<= 1")
@@ -132,7 +132,7 @@ def _visit(browser: Browser, address: str) -> tuple[float, float]:
 
 def _acts(page: Page, rounds: int) -> dict[str, list[float]]:
     """Milliseconds from each act to the rows that it asks for: the median of some rounds."""
-    columns = "benchmark score delta agent model duration started status".split()
+    columns = "benchmark score agent model duration started status".split()
     sorts = [(f"[data-sort={name}]", None) for name in columns for _ in range(2)]
     filters = [
         (f".statuses .{name}", None) for name in ("failed", "failed", "succeeded", "failed", "succeeded", "failed")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PARTS = re.findall(r'^    "([a-z-]+)": ', (ROOT / "tests" / "perf" / "__main__.py").read_text(), re.MULTILINE)
-OPTIONAL = {"peers", "projection-peers", "others", "postgres"}
+OPTIONAL = {"peers", "projection-peers", "others", "postgres", "ray"}
 """Parts that compare with programs that are installed for the measurement alone."""
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from ....ledger.errors import LedgerError
 from ....ledger.index.keeping import read_stream
-from ....ledger.ledger import Ledger
 from ....ledger.proof.checkpoint import Checkpoint, check_origin, held_head, parse_note, take_checkpoint
 from ....ledger.proof.encoding import BadText
 from ....ledger.proof.issuing import kept_note, sign_checkpoint
@@ -139,7 +138,7 @@ def _position(place: Place, store: EventStore, event: str) -> int:
         if not 0 < position <= last:
             raise UsageError(f"the ledger has no event {position}: its last event is {last}")
         return position
-    ledger = Ledger(store)
+    ledger, _ = place.ledger(store)
     run = ledger.look(lambda history: history.runs.get(event))
     if run is None:
         with place.catalogue() as catalogue:
