@@ -9,7 +9,7 @@ import pytest
 
 import benchmarks
 
-NAMES = ["AlreadyDone", "Answer", "Place", "Recorder", "UsageError", "open", "record"]
+NAMES = ["AlreadyDone", "Answer", "Cancelled", "Place", "Recorder", "UsageError", "open", "record"]
 
 
 def test_the_public_names_are_these_and_each_exists() -> None:

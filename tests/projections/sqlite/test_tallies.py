@@ -36,10 +36,11 @@ from benchmarks.ledger.events import (
 )
 from benchmarks.ledger.fold import fenced
 from benchmarks.ledger.storage.jsonl import JsonlStore
-from benchmarks.projections.scores.attempts import Attempts, ending
+from benchmarks.projections.scores.attempts import Attempts, ending, work_of
 from benchmarks.projections.scores.check import check
 from benchmarks.projections.scores.comparison import compare
 from benchmarks.projections.scores.counting import DOUBTFUL, RETRACTED, doubts, task_config, task_of
+from benchmarks.projections.scores.destinations import Destinations
 from benchmarks.projections.scores.leaderboard import leaderboard, leaderboard_of, score_of
 from benchmarks.projections.scores.means import exact, mean_of
 from benchmarks.projections.scores.recency import in_order, when
@@ -295,8 +296,9 @@ def plain_leaderboard(runs, include):
 
 def plain_attempts(runs, include):
     own = [run for run in runs if not doubts(run).difference(include) - {"late"}]
+    destinations = Destinations(run for run in runs if run.is_success)
     found = {}
-    for work, some in grouped(own, lambda r: (r.benchmark_id, r.comparison_key, r.agent, r.provider, r.model)).items():
+    for work, some in grouped(own, lambda run: destinations.of(work_of(run))).items():
         endings = Counter(ending(run) for run in some)
         failures = [run for run in some if run.status == "failed"]
         ended = len(some) - endings["running"]
