@@ -36,7 +36,7 @@ from benchmarks.ledger.events import (
 )
 from benchmarks.ledger.fold import fenced
 from benchmarks.ledger.storage.jsonl import JsonlStore
-from benchmarks.projections.scores.attempts import Attempts, ending, work_of
+from benchmarks.projections.scores.attempts import Attempts, Work, ending, work_of
 from benchmarks.projections.scores.check import check
 from benchmarks.projections.scores.comparison import compare
 from benchmarks.projections.scores.counting import DOUBTFUL, RETRACTED, doubts, task_config, task_of
@@ -288,7 +288,7 @@ def plain_leaderboard(runs, include):
             score_of(some),
             task_config(some[-1]),
             chances.get(key[0]),
-            tried[key[0].benchmark_id, key[0].comparison_key, *key[1:]],
+            tried.get(Work(key[0].benchmark_id, key[0].comparison_key, *key[1:])),
         )
         for key, some in grouped(eligible, lambda run: (task_of(run), run.agent, run.provider, run.model)).items()
     }
