@@ -73,7 +73,8 @@ $(VENV)/developing: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/clustering: pyproject.toml | $(VENV)/developing
 	@echo "Installing what the tests of clusters need into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,cluster]'
+	@# By uv: pip finds no versions that fit together, because one of the packages is older than what is there.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,cluster]'
 	@touch $@ $(VENV)/developing $(VENV)/installed
 
 # The viewer's tests drive Debian's chromium.

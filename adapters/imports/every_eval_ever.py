@@ -6,6 +6,7 @@ https://github.com/evaleval/every_eval_ever
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,9 @@ def read(document: Document, path: Path, metric: str | None) -> list[ForeignRun 
         raise UnreadableResult(path, f"no result of {metric} in it" if metric else "no result in it")
     taken = {str(row.get("evaluation_name")) for _, row in fitting}
     left = {str(row.get("evaluation_name")) for row in results} - taken
+    named = Counter(repr(row.get("evaluation_name")) for row in results)
     return [
-        *(_run(document, index, row) for index, row in fitting),
+        *(_run(document, index, row, named) for index, row in fitting),
         *(PassedOver(name, f"it has no metric {metric}") for name in sorted(left)),
     ]
 
@@ -73,7 +75,7 @@ def _names(row: Document) -> tuple[object, ...]:
     return config.get("metric_id"), config.get("metric_name"), config.get("metric_kind"), row.get("evaluation_name")
 
 
-def _run(document: Document, index: int, row: Document) -> ForeignRun:
+def _run(document: Document, index: int, row: Document, of_name: Counter[str]) -> ForeignRun:
     config, details = table(row.get("metric_config")), table(row.get("score_details"))
     uncertainty = table(details.get("uncertainty"))
     model, source = table(document.get("model_info")), table(document.get("source_metadata"))
@@ -124,20 +126,19 @@ def _run(document: Document, index: int, row: Document) -> ForeignRun:
         ),
         notes=list(_notes(document, lower, known, measure.get("metric") or named)),
         task_revision=revision(at(data, "additional_details", "benchmark_version"), data.get("hf_revision")),
-        sought=_sought(document, row),
+        sought=_sought(document, row, of_name),
     )
 
 
-def _sought(document: Document, row: Document) -> dict[str, Any]:
-    """What names the rows of a result, and the file that they are in."""
+def _sought(document: Document, row: Document, of_name: Counter[str]) -> dict[str, Any]:
+    """What names the rows of a result, and the file that they are in. `of_name` counts the results of each name."""
     details = table(document.get("detailed_evaluation_results"))
     named = row.get("evaluation_name")
-    alike = [one for one in rows(document["evaluation_results"]) if one.get("evaluation_name") == named]
     is_sha256 = details.get("hash_algorithm") in (None, "sha256")
     return {
         "result": row.get("evaluation_result_id"),
         "name": named,
-        "is_only": len(alike) == 1,
+        "is_only": of_name[repr(named)] == 1,
         "file": details.get("file_path"),
         "checksum": details.get("checksum") if is_sha256 else None,
     }

@@ -180,7 +180,8 @@ def test_pending_jobs_of_a_cancelled_group_leave_the_queue(slurm):
     assert len(slurm.jobs("PENDING")) == 2
     slurm.bench("cancel", events[0]["data"]["run_group_id"], "--author", "Ada")
     assert running.wait(HANG_SECONDS) == 1
-    assert len(slurm.jobs("CANCELLED")) == 2 and len(slurm.bench.events("started")) == 4
+    # A job may leave the queue just before it is cancelled: then it finds that its group is, and starts nothing.
+    assert not slurm.jobs("PENDING") and not slurm.jobs("RUNNING") and len(slurm.bench.events("started")) == 4
     assert {(row["status"], row["reason"]) for row in slurm.bench.runs()} == {("failed", "cancelled")}
 
 

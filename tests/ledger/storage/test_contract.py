@@ -101,10 +101,15 @@ def test_a_store_that_breaks_a_promise_is_caught(faulty):
         def open_store(self):
             return faulty(self.folder / "ledger", notice=print)
 
-    result = unittest.TestResult()
-    unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
-    caught = {case.id().rpartition(".")[2] for case, _ in (*result.failures, *result.errors)}
-    assert FAULTY[faulty] <= caught
+    caught: set[str] = set()
+    # Processes that lock nobody out do not always meet, so they try several times.
+    for _ in range(10):
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
+        caught |= {case.id().rpartition(".")[2] for case, _ in (*result.failures, *result.errors)}
+        if FAULTY[faulty] <= caught:
+            return
+    raise AssertionError(f"not caught: {FAULTY[faulty] - caught}")
 
 
 def test_the_example_of_the_documentation_runs(tmp_path):
