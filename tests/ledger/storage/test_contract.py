@@ -102,7 +102,7 @@ def test_a_store_that_breaks_a_promise_is_caught(faulty):
             return faulty(self.folder / "ledger", notice=print)
 
     caught: set[str] = set()
-    # Processes that lock nobody out do not always meet, so they try several times.
+    # Processes without a lock do not always meet, so they try several times.
     for _ in range(10):
         result = unittest.TestResult()
         unittest.defaultTestLoader.loadTestsFromTestCase(Case).run(result)
