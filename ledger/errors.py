@@ -33,7 +33,7 @@ class LedgerDamaged(LedgerError):
     def __init__(self, file: Path, line: int, offset: int | None, trusted: int, reason: str) -> None:
         self.file, self.line, self.offset, self.trusted, self.reason = file, line, offset, trusted, reason
         super().__init__(
-            f"ledger damaged: {self.place}: {reason}. Events 1 to {trusted} are intact. Nothing is appended "
+            f"ledger damaged: {self.place}: {reason}. {_intact(trusted)} intact. Nothing is appended "
             f"until it is restored.\nhint: restore {file} from a copy; `ledger verify` shows the details"
         )
 
@@ -43,6 +43,10 @@ class LedgerDamaged(LedgerError):
         if self.offset is None:
             return f"{self.file.name}, row {self.line}"
         return f"{self.file.name}, line {self.line}, byte {self.offset}"
+
+
+def _intact(trusted: int) -> str:
+    return f"Events 1 to {trusted} are" if trusted > 1 else "Event 1 is" if trusted else "No event is"
 
 
 class LedgerUnwritable(LedgerError):

@@ -57,13 +57,18 @@ class LinesFile:
         return itertools.islice(packed.lines(self.path), after, None)
 
     def prove(self) -> Iterator[bytes]:
-        """Every line, in pieces, each proven to continue the chain. Raises LedgerDamaged."""
+        """Every line, in pieces, each proven to continue the chain. Raises LedgerDamaged, UnreadableFile."""
         head = Head()
         for piece in pieces_of(self.read_lines(), _BYTES_AT_ONCE):
             try:
                 head = follow(piece, head)
             except BrokenChain as problem:
                 seq = problem.head.seq
+                if not seq and not piece[0].startswith(b'{"seq":1,'):
+                    raise UnreadableFile(
+                        f"{self.url} is not a ledger: its first line is not event 1",
+                        "benchmarks ledger export writes a ledger to a file",
+                    ) from problem
                 raise LedgerDamaged(self.path, seq + 1, None, seq, problem.reason) from problem
             yield b"".join(line + b"\n" for line in piece)
 

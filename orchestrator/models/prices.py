@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from ...adapters.regular_file import read_regular
 from ...ledger.events import Json, Outcome
 from ...ledger.usage import COST, cost_in, whole
-from ..errors import UsageError
+from ..toml_file import faults_of
 
 PRICE = "price"
 """The key of a run's usage that holds the price from which the cost was calculated."""
@@ -102,20 +102,11 @@ def _shipped() -> tuple[Price, ...]:
 
 def read_prices(file: Path) -> tuple[Price, ...]:
     """The rows of a price file. Raises UsageError."""
-    try:
+    with faults_of("price file", file, "docs/campaigns.md explains the format"):
         rows = tuple(msgspec.convert(tomllib.loads(read_regular(file, most=_MAX_BYTES).decode()), _File).price)
-    except OSError as problem:
-        raise UsageError(f"the price file {file} cannot be read: {problem.strerror}") from problem
-    except (ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the price file {file} is not valid: {problem}") from problem
-    except RecursionError as problem:
-        raise UsageError(f"the price file {file} is not valid: it is nested too deep") from problem
-    for row in rows:
-        if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
-            raise UsageError(
-                f"the price file {file} is not valid: "
-                f"a price of {row.provider} {row.model} must be a finite number, 0 or more"
-            )
+        for row in rows:
+            if not all(0 <= price < math.inf for price in (row.input, row.output, row.cached_input or 0.0)):
+                raise ValueError(f"a price of {row.provider} {row.model} must be a finite number, 0 or more")
     return rows
 
 

@@ -23,6 +23,7 @@ from ...ledger.events import Json
 from ...ledger.suggestions import did_you_mean
 from ..errors import UsageError
 from ..models.targets import Target
+from ..toml_file import faults_of
 from .plan import PER_BENCHMARK, Cell, choose
 
 EVERYTHING = "all"
@@ -114,17 +115,11 @@ class Loaded(msgspec.Struct, frozen=True):
 
 def load_campaign_file(path: Path) -> Loaded:
     """Read a campaign file. Raises UsageError, which names the key, if it is not valid."""
-    try:
+    with faults_of("campaign file", path, "docs/campaigns.md explains the format"):
         raw = read_regular(path, most=_MAX_BYTES)
         content = tomllib.loads(raw.decode())
         _check(content)
         loaded = Loaded(path, sha256(raw).hexdigest(), content, msgspec.convert(content, CampaignFile))
-    except OSError as problem:
-        raise UsageError(f"the campaign file {path} cannot be read: {problem.strerror}") from problem
-    except (ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the campaign file {path} is not valid: {problem}") from problem
-    except RecursionError as problem:
-        raise UsageError(f"the campaign file {path} is not valid: it is nested too deep") from problem
     for options in (loaded.file.options, *loaded.file.matrix.options):
         own = options.get(PER_BENCHMARK, {})
         if not isinstance(own, dict) or not all(isinstance(one, dict) for one in own.values()):

@@ -29,6 +29,7 @@ from ...ledger.suggestions import did_you_mean
 from ..errors import UsageError
 from ..machine.capacity import UNRATIONED
 from ..models.targets import find_target
+from ..toml_file import faults_of
 from .campaign_file import refuse_unknown
 from .plan import Cell, PlannedRun, choose, make_plan
 from .revision import revision_of
@@ -85,7 +86,7 @@ class PlanFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 def load_plan_file(path: Path) -> PlanFile:
     """Read a plan file. Raises UsageError, which names the key, if it is not valid."""
-    try:
+    with faults_of("plan", path, "docs/registration.md shows a plan"):
         content = tomllib.loads(read_regular(path, most=_MAX_BYTES).decode())
         for place, table, kind in _tables(content):
             refuse_unknown(place, table, kind)
@@ -93,12 +94,6 @@ def load_plan_file(path: Path) -> PlanFile:
             content["deadline"] = deadline.isoformat()
         plan = msgspec.convert(content, PlanFile)
         _check(plan)
-    except OSError as problem:
-        raise UsageError(f"the plan {path} cannot be read: {problem.strerror}") from problem
-    except (ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the plan {path} is not valid: {problem}") from problem
-    except RecursionError as problem:
-        raise UsageError(f"the plan {path} is not valid: it is nested too deep") from problem
     return plan
 
 

@@ -64,6 +64,9 @@ class TableRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     allow: list[FindingKind] = []
 
 
+_SEE = "docs/publishing.md explains the format"
+
+
 def parse_rules(content: bytes, name: str) -> TableRules:
     """The rules in a table file; `name` is that of the file. Raises TableError, which names the key."""
     try:
@@ -72,9 +75,10 @@ def parse_rules(content: bytes, name: str) -> TableRules:
         rules = msgspec.convert(values, TableRules)
         _check(rules)
     except (ValueError, msgspec.ValidationError) as problem:
-        raise TableError(f"the table {name} is not valid: {problem}") from problem
+        why = f"byte {problem.start + 1} is not UTF-8" if isinstance(problem, UnicodeDecodeError) else str(problem)
+        raise TableError(f"the table {name} is not valid: {why}", "" if "\nhint: " in why else _SEE) from problem
     except RecursionError as problem:
-        raise TableError(f"the table {name} is not valid: it is nested too deep") from problem
+        raise TableError(f"the table {name} is not valid: it is nested too deep", _SEE) from problem
     return rules
 
 
