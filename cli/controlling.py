@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import click
 
 from ..adapters.discovery import discover
 from ..ledger.events import Record
@@ -15,9 +18,20 @@ from ..orchestrator.models.prices import own_prices
 from ..orchestrator.recording import corrections
 from ..orchestrator.service import recover_runs
 from ..projections.sqlite.refresh import update_all
-from .context import Place, note, print_json
+from .context import Place, in_place, json_option, note, print_json
+from .correcting import author_option
 
-REASON = "Why; it is recorded."
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def request_for(metavar: str) -> Callable[[Command], Any]:
+    """Add what every request takes: an id (`metavar` in the help), `--reason`, `--author`, `--json` and the place."""
+
+    def add(command: Command) -> Any:
+        reason = click.option("--reason", default="", help="Why; it is recorded.")
+        return click.argument("name", metavar=metavar)(reason(author_option(json_option(in_place(command)))))
+
+    return add
 
 
 class Ask(Protocol):

@@ -32,19 +32,24 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amendments: list[Amendment] = []
 
 
-class Fitting(Protocol):
-    """What decides whether a run belongs to a plan."""
+class Contending(Protocol):
+    """Work at a benchmark, and who does it: an agent with a model of a provider."""
 
     @property
     def benchmark_id(self) -> str: ...  # noqa: D102
-    @property
-    def options_key(self) -> str: ...  # noqa: D102
     @property
     def agent(self) -> str: ...  # noqa: D102
     @property
     def provider(self) -> str: ...  # noqa: D102
     @property
     def model(self) -> str: ...  # noqa: D102
+
+
+class Fitting(Contending, Protocol):
+    """What decides whether a run belongs to a plan."""
+
+    @property
+    def options_key(self) -> str: ...  # noqa: D102
 
 
 def covers(plan: Registered, run: Fitting) -> bool:

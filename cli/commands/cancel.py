@@ -5,17 +5,12 @@ from __future__ import annotations
 import click
 
 from ...orchestrator.recording import control
-from ..context import Place, in_place, json_option
-from ..controlling import REASON, ask
-from ..correcting import author_option
+from ..context import Place
+from ..controlling import ask, request_for
 
 
 @click.command()
-@click.argument("name", metavar="ID")
-@click.option("--reason", default="", help=REASON)
-@author_option
-@json_option
-@in_place
+@request_for("ID")
 def command(place: Place, name: str, reason: str, author: str | None, as_json: bool) -> None:
     """End the run or the group ID, on whatever machine it runs (the beginning of an id is enough).
 

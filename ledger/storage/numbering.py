@@ -89,7 +89,7 @@ class Numbering:
         Call `follow` after each write. Raises OtherHistory for the first line that does not continue the chain or is
         not an event, after it has yielded the lines before.
         """
-        for piece in _pieces(lines):
+        for piece in pieces_of(lines, _COPIED_AT_ONCE):
             try:
                 follow(piece, self.head)
             except BrokenChain as problem:
@@ -120,14 +120,14 @@ def _records(lines: list[bytes], seq: int) -> list[Record]:
     return records
 
 
-def _pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The lines, in lists of about a megabyte."""
+def pieces_of(lines: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes]]:
+    """The lines, in lists of about `max_bytes` bytes."""
     piece: list[bytes] = []
     size = 0
     for line in lines:
         piece.append(line)
         size += len(line)
-        if size >= _COPIED_AT_ONCE:
+        if size >= max_bytes:
             yield piece
             piece, size = [], 0
     if piece:

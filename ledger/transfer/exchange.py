@@ -11,12 +11,13 @@ from ..events import Record
 from ..output_file import written_whole
 from ..storage import codec
 from ..storage.chain import BadLine, BrokenChain, Head, follow, last_of
+from ..storage.numbering import pieces_of
 from ..store import EventStore
 from . import packed
 from .admission import judge_continuation
 from .packed import UnreadableFile
 
-__all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines", "head_of", "pieces_of"]
+__all__ = ["FILE_ENDINGS", "LinesFile", "UnreadableFile", "copy", "export_lines", "head_of"]
 
 _BYTES_AT_ONCE = 1024 * 1024
 
@@ -71,20 +72,6 @@ class LinesFile:
                     ) from problem
                 raise LedgerDamaged(self.path, seq + 1, None, seq, problem.reason) from problem
             yield b"".join(line + b"\n" for line in piece)
-
-
-def pieces_of(lines: Iterable[bytes], max_bytes: int) -> Iterator[list[bytes]]:
-    """The lines, in lists of about `max_bytes` bytes."""
-    piece: list[bytes] = []
-    size = 0
-    for line in lines:
-        piece.append(line)
-        size += len(line)
-        if size >= max_bytes:
-            yield piece
-            piece, size = [], 0
-    if piece:
-        yield piece
 
 
 def export_lines(store: EventStore, path: Path) -> Head:

@@ -16,9 +16,9 @@ from ..events import LEDGER_STREAM, Merged, NewEvent, Record, SetAside
 from ..origins import origins_of
 from ..storage import codec
 from ..storage.chain import GENESIS, Head, last_of, origin_of
+from ..storage.numbering import pieces_of
 from ..store import EventReader, EventStore
 from .admission import Source, judge_continuation, judge_other
-from .exchange import pieces_of
 from .places import Places
 
 _BYTES_AT_ONCE = 4 * 1024 * 1024

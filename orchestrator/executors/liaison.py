@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 
-from ...ledger.errors import LedgerUnwritable
+from ...ledger.errors import ExpectedError, LedgerUnwritable
 from ...ledger.events import CancelRequested, NewEvent
 from ...ledger.fold import Run
 from ...ledger.history import History
@@ -60,6 +60,20 @@ class Liaison:
             return [NewEvent(group_id, CancelRequested(author="benchmarks run", reason=reason))]
 
         self._assignment.ledger.decide(decide)
+
+    def finish(self, running: Sized, wait: Callable[[float], object]) -> None:
+        """Wait for all that is `running`, after an interrupt or an error; `wait` takes back what has ended."""
+        while running:
+            # The first error is the one to report; each further wait takes other tasks back.
+            with contextlib.suppress(ExpectedError):
+                wait(LOOK_SECONDS)
+        with contextlib.suppress(ExpectedError):
+            self.look(now=True)
+
+    def give_up(self) -> None:
+        """Ask all runs of the group to end, because the campaign cannot go on."""
+        with contextlib.suppress(ExpectedError):
+            self.ask_to_end("the campaign cannot go on")
 
     def take_back(self, planned: PlannedRun, report: Report) -> Performed:
         """What came of work, by the report of its machine. Raises UsageError if that cannot perform this campaign."""

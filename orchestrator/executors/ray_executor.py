@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from ...ledger.errors import ExpectedError
 from ...ledger.fold import Run
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
@@ -25,7 +24,7 @@ from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from ..running.provenance import own_version
 from .errand import Errands, LedgerAddress, Package, encode
-from .liaison import LOOK_SECONDS, Liaison, gate_for
+from .liaison import Liaison, gate_for
 from .node import MARK, Probe, Report
 from .packing import digest_of, pack
 from .ray_cluster import Node, connect, nodes_of, options_of, refuse_impossible, room_of
@@ -215,17 +214,11 @@ class RayCrew:
 
     def end(self) -> None:
         """Wait for the tasks that still run, after an interrupt or an error."""
-        while self._running:
-            # The first error is the one to report; each further wait takes other tasks back.
-            with contextlib.suppress(ExpectedError):
-                self.wait(LOOK_SECONDS)
-        with contextlib.suppress(ExpectedError):
-            self._liaison.look(now=True)
+        self._liaison.finish(self._running, self.wait)
 
     def abandon(self) -> None:
         """Ask the tasks that still run to end, because the campaign cannot go on."""
-        with contextlib.suppress(ExpectedError):
-            self._liaison.ask_to_end("the campaign cannot go on")
+        self._liaison.give_up()
 
     def _ended(self, reference: Any) -> tuple[Task, Performed]:
         task = self._running.pop(reference)

@@ -21,14 +21,13 @@ from pathlib import Path
 import msgspec
 
 from ...adapters.manifest import Resources
-from ...ledger.errors import ExpectedError
 from ...ledger.ledger import Ledger
 from ..errors import UsageError
 from ..location import Location
 from ..planning.plan import PlannedRun
 from ..running.executor import Assignment, Performed, Task
 from .errand import Errands, LedgerAddress, encode
-from .liaison import LOOK_SECONDS, Liaison, gate_for
+from .liaison import Liaison, gate_for
 from .node import MARK, Report
 
 ERRAND, REPORT = ".errand", ".report"
@@ -140,18 +139,12 @@ class SlurmCrew:
     def end(self) -> None:
         """Wait for the elements that still run, after an interrupt or an error."""
         self._new.clear()
-        while self._running:
-            # The first error is the one to report; each further wait takes other tasks back.
-            with contextlib.suppress(ExpectedError):
-                self.wait(LOOK_SECONDS)
-        with contextlib.suppress(ExpectedError):
-            self._liaison.look(now=True)
+        self._liaison.finish(self._running, self.wait)
 
     def abandon(self) -> None:
         """Ask the elements that still run to end, because the campaign cannot go on."""
         self._new.clear()
-        with contextlib.suppress(ExpectedError):
-            self._liaison.ask_to_end("the campaign cannot go on")
+        self._liaison.give_up()
         self._cancel("--state=PENDING")
 
     def _submit(self) -> None:

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from ...ledger.fold import Run
+from ...ledger.registrations import Contending
 from ...ledger.usage import cost_in
 from .counting import Doubtful, Judged, bits_of, kind_of
 from .means import exact, mean_of
@@ -40,19 +41,11 @@ FAILURES: frozenset[Ending] = frozenset({"own", "infrastructure"})
 _NO_ATTEMPT = bits_of(("imported", "synthetic", "retracted"))
 
 
-class Attempted(Protocol):
+class Attempted(Contending, Protocol):
     """What tells how an attempt ended: a whole `Run` has it, and so has a row of it."""
 
     @property
-    def benchmark_id(self) -> str: ...  # noqa: D102
-    @property
     def comparison_key(self) -> str: ...  # noqa: D102
-    @property
-    def agent(self) -> str: ...  # noqa: D102
-    @property
-    def provider(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
     @property
     def status(self) -> str: ...  # noqa: D102
     @property

@@ -9,6 +9,7 @@ import msgspec
 
 from ...ledger.events import REPEAT, UNKNOWN_REVISION, Json, TaskRevision
 from ...ledger.fold import Run
+from ...ledger.registrations import Contending
 from .recency import Timed
 from .records import Scored, is_upward
 
@@ -44,23 +45,15 @@ class Judged(Protocol):
     def retracted(self) -> object: ...  # noqa: D102
 
 
-class ScoredRun(Judged, Timed, Scored, Protocol):
+class ScoredRun(Contending, Judged, Timed, Scored, Protocol):
     """What the score of a contender is made from: a whole `Run` has it, and so has a row of the viewer."""
 
     @property
     def run_id(self) -> str: ...  # noqa: D102
     @property
-    def benchmark_id(self) -> str: ...  # noqa: D102
-    @property
     def comparison_key(self) -> str: ...  # noqa: D102
     @property
     def extra_config(self) -> Json: ...  # noqa: D102
-    @property
-    def agent(self) -> str: ...  # noqa: D102
-    @property
-    def provider(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
     @property
     def unit(self) -> str | None: ...  # noqa: D102
     @property

@@ -14,6 +14,7 @@ from ...ledger.events import Artifact
 from ...ledger.files.elsewhere import Elsewhere
 from ...projections.scores.samples import Line, SamplesUnusable, read_lines, recorded_texts
 from ...projections.scores.scorers import category_of
+from .sample_table import score_in
 
 MAX_CONTENDERS = 30
 MAX_SAMPLES = 100_000
@@ -197,10 +198,4 @@ def _row(line: Line) -> Mapping[str, Any] | None:
 def _score(row: Mapping[str, Any]) -> float:
     if row.get("error"):
         return _ERROR
-    score = row.get("score") if row.get("score") is not None else row.get("correct")
-    if not isinstance(score, bool | int | float):
-        return _NONE
-    try:
-        return float(score) if math.isfinite(score) else _NONE
-    except OverflowError:
-        return _NONE
+    return score_in(row)

@@ -6,7 +6,7 @@ import math
 import threading
 from array import array
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, get_args
@@ -120,7 +120,7 @@ class SampleTable:
         self.ids.append(name)
         self.excluded.append(name in excluded)
         self.outcomes.append(OUTCOMES.index(outcome_of(row)))
-        self.scores.append(_score(row))
+        self.scores.append(score_in(row))
         self.latencies.append(latency_of(row))
         self.tokens.append(_tokens(row))
         self.costs.append(_first(row, "cost_usd", "cost"))
@@ -364,7 +364,8 @@ def _tokens(row: Json) -> float:
     return _NONE
 
 
-def _score(row: Json) -> float:
+def score_in(row: Mapping[str, Any]) -> float:
+    """The score of a sample; NaN if it has none."""
     score = row.get("score")
     if score is None and not row.get("error"):  # An error is not a wrong answer.
         score = row.get("correct")
