@@ -183,6 +183,7 @@ _NOT_IMPORTED: Json = {
     "excluded": [],
     "scorer": None,
     "rescores": [],
+    "logs": [],
 }
 """Fields that only events set, never an imported file: a run that has ended does not have a process."""
 
@@ -329,6 +330,7 @@ def _with_outcome(
         metrics=event.metrics,
         usage=event.usage,
         artifacts=event.artifacts,
+        logs=event.logs,
         result_json_path=event.result_json_path,
         high_score_label=reference.label if reference else None,
         high_score_value=reference.value if reference else None,

@@ -202,7 +202,7 @@ def _outcome(event: Outcome) -> Iterator[str]:
     yield from _within("return_code", event.return_code, -MAX_INTEGER)
     yield from _within("samples", event.samples, 0)
     yield from _within("stderr", event.stderr, 0, float("inf"))
-    for artifact in event.artifacts:
+    for artifact in (*event.artifacts, *event.logs):
         yield from _artifact(artifact)
 
 

@@ -119,6 +119,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     excluded: list[str] = msgspec.field(default_factory=no_items)
     scorer: Scorer | None = None
     rescores: list[Rescored] = msgspec.field(default_factory=no_items)
+    logs: list[Artifact] = []
 
     @property
     def revision(self) -> str:
@@ -132,6 +133,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         Those of a run from the first orchestrator's database are where that run was made.
         """
         return self.imported is None or self.imported.kind != FIRST_ORCHESTRATOR
+
+    @property
+    def files(self) -> list[Artifact]:
+        """Every file that was recorded: what the run left, the samples of a later scorer, and the logs."""
+        return [*self.artifacts, *self.logs]
 
     @property
     def later_scorer(self) -> str | None:
@@ -189,6 +195,7 @@ def without_details(run: Run) -> Run:
         result_json_path=None,
         metrics=_NO_FIELDS,
         artifacts=NO_ITEMS,
+        logs=NO_ITEMS,
         notes=NO_ITEMS,
         progress=None,
         owner=None,

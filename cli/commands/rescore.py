@@ -82,6 +82,8 @@ def command(
             judged.append(one)
             if one.outcome == "failed":
                 note(f"{one.run_id}: not rescored: {one.problem}")
+            elif one.note:
+                note(f"{one.run_id}: {one.note}")
     finally:
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     counts: Counter[str] = Counter(one.outcome for one in judged)

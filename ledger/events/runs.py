@@ -116,10 +116,10 @@ class Outcome(Event, frozen=True, kw_only=True):
 
     `revealed` is what the commitment of the run's owner requires: from the owner, or (`Recovered.adopted`) the shell.
 
-    `notes` are remarks by the supervisor, such as that a log was cut.
+    `notes` are remarks by the supervisor, such as that a log was cut. `logs` are the run's logs as they were then.
     """
 
-    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes"})
+    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes", "logs"})
 
     ended_at: str
     duration_seconds: float | None = None
@@ -141,6 +141,7 @@ class Outcome(Event, frozen=True, kw_only=True):
     revealed: str = ""
     task_revision: TaskRevision | None = None
     served_model: str | None = None
+    logs: list[Artifact] = []
 
 
 class Finished(Outcome, frozen=True, kw_only=True):

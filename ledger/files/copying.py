@@ -11,11 +11,9 @@ from pathlib import Path
 import msgspec
 
 from ..events import Artifact
-from ..run_files import Missing, NotReadable, open_inside
+from ..run_files import LOGS, Missing, NotReadable, open_inside
 from .elsewhere import PARTS
 from .store import FileStore, Unreachable
-
-LOGS = ("stdout.log", "stderr.log")
 
 _THREADS = 8
 _WAITS = (0.5, 2.0)
@@ -36,16 +34,17 @@ class Uncopied(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A file to copy, by its path in the run's folder. A log has no recorded digest."""
+    """A file to copy, by its path in the run's folder, and its digest if that was recorded."""
 
     path: str
     sha256: str | None = None
 
 
-def wanted_of(artifacts: Sequence[Artifact], folder: Path) -> list[Wanted]:
-    """The recorded files of a run, and its logs as far as they exist."""
-    logs = [Wanted(name) for name in LOGS if os.path.lexists(folder / name)]
-    return [*(Wanted(artifact.path, artifact.sha256) for artifact in artifacts), *logs]
+def wanted_of(recorded: Sequence[Artifact], folder: Path) -> list[Wanted]:
+    """The recorded files of a run, and its logs as far as they exist: those of a lost run are not recorded."""
+    known = {file.path for file in recorded}
+    logs = [Wanted(name) for name in LOGS if name not in known and os.path.lexists(folder / name)]
+    return [*(Wanted(file.path, file.sha256) for file in recorded), *logs]
 
 
 def copy_files(
@@ -147,7 +146,7 @@ class _Work:
             if self._known().get(wanted.path) == size:
                 return
             self._store.put(f"{self._key}/{wanted.path}", file, size, wanted.sha256)
-        if wanted.sha256 is None:
+        if wanted.path in LOGS:
             self._forget_parts(wanted.path)
 
     def _known(self) -> dict[str, int]:

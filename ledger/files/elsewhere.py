@@ -22,7 +22,7 @@ from typing import BinaryIO
 import msgspec
 
 from ..events import Artifact
-from ..run_files import Missing, NotReadable, open_inside
+from ..run_files import LOGS, Missing, NotReadable, open_inside
 from .store import FileStore, Unreachable
 
 PARTS = ".parts"
@@ -30,6 +30,8 @@ PARTS = ".parts"
 
 MAX_BYTES = 2 * 1024**3
 """Maximum size of a file that is brought here to be read."""
+MAX_PROVEN_LOG_BYTES = 64 * 1024 * 1024
+"""Maximum size of a log that is brought here as a whole, and proven, before a piece of it is read."""
 _KEPT_BYTES = 512 * 1024 * 1024
 """Maximum size of all files that are kept for the next question."""
 _BUFFER_BYTES = 256 * 1024
@@ -83,17 +85,16 @@ class Elsewhere:
         home = self.key_of(folder)
         unreachable: Unreachable | None = None
         for store in self.stores if home else ():
-            key = f"{home}/{artifact.path}"
             try:
-                size = store.size(key)
-            except Missing:
-                continue
+                parts = _file(store, f"{home}/{artifact.path}", may_be_in_parts=artifact.path in LOGS)
             except Unreachable as problem:
                 unreachable = problem
                 continue
-            if size != artifact.bytes:
-                raise NotReadable(f"is not the file that was recorded: it has {size} bytes, not {artifact.bytes}")
-            yield from store.pieces(key, 0, size)
+            if not parts:
+                continue
+            _compare_size(_end(parts), artifact)
+            for part in parts:
+                yield from store.pieces(part.key, part.skipped, part.skipped + part.size)
             return
         raise unreachable or Missing("is missing")
 
@@ -108,24 +109,31 @@ class Elsewhere:
                 continue
         return found
 
-    def open_log(self, folder: Path, name: str) -> tuple[BinaryIO, int]:
+    def open_log(self, folder: Path, name: str, recorded: Artifact | None = None) -> tuple[BinaryIO, int]:
         """A log as far as a store has it, and its size: the whole, or the parts of a run that goes on or was lost.
 
-        Raises Missing if no store has it or can be asked.
+        If the run recorded the log, its size is compared, and up to MAX_PROVEN_LOG_BYTES its digest. Raises Missing if
+        no store has it or can be asked, and NotReadable if it differs from the record.
         """
         home = self.key_of(folder)
         unreachable: Unreachable | None = None
         for store in self.stores if home else ():
             try:
-                parts = _whole(store, f"{home}/{name}") or _parts(store, f"{home}/{name}{PARTS}")
+                parts = _file(store, f"{home}/{name}", may_be_in_parts=True)
             except Unreachable as problem:
                 unreachable = problem
                 continue
             except NotReadable:
                 continue
-            if parts:
-                log = _Log(store, parts)
-                return io.BufferedReader(log, _BUFFER_BYTES), log.size
+            if not parts:
+                continue
+            size = _end(parts)
+            # Parts may lack the end of a log that could not be copied: that is shown as far as it is there.
+            if recorded is not None and not (size < recorded.bytes and PARTS in parts[0].key):
+                _compare_size(size, recorded)
+                if size <= MAX_PROVEN_LOG_BYTES:
+                    return self.open(folder, recorded), size
+            return io.BufferedReader(_Log(store, parts), _BUFFER_BYTES), size
         raise unreachable or Missing("is missing")
 
 
@@ -156,11 +164,19 @@ class _Part(msgspec.Struct, frozen=True):
     skipped: int = 0
 
 
-def _whole(store: FileStore, key: str) -> list[_Part]:
+def _file(store: FileStore, key: str, *, may_be_in_parts: bool) -> list[_Part]:
+    """A file as one part, or else a log in the parts that are there; empty if there is none.
+
+    Raises Unreachable and NotReadable.
+    """
     try:
         return [_Part(0, store.size(key), key)]
     except Missing:
-        return []
+        return _parts(store, f"{key}{PARTS}") if may_be_in_parts else []
+
+
+def _end(parts: Sequence[_Part]) -> int:
+    return parts[-1].start + parts[-1].size
 
 
 def _parts(store: FileStore, key: str) -> list[_Part]:
@@ -186,7 +202,7 @@ class _Log(io.RawIOBase):
         self._store = store
         self._parts_of_log = parts
         self._place = 0
-        self.size = parts[-1].start + parts[-1].size
+        self.size = _end(parts)
 
     def readable(self) -> bool:
         return True
@@ -215,6 +231,11 @@ class _Log(io.RawIOBase):
         view[: len(content)] = content
         self._place += len(content)
         return len(content)
+
+
+def _compare_size(actual: int, artifact: Artifact) -> None:
+    if actual != artifact.bytes:
+        raise NotReadable(f"is not the file that was recorded: it has {actual} bytes, not {artifact.bytes}")
 
 
 def _compare(actual: str, artifact: Artifact) -> None:

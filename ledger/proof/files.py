@@ -60,16 +60,16 @@ class FileCheck:
             if (run.ended_seq or 0) <= self._since:
                 continue
             if not run.has_files_here:
-                self._imported += bool(run.artifacts)
+                self._imported += bool(run.files)
                 continue
             yield from self._compare(run, self._where)
 
     def _compare(self, run: Run, where: Files) -> Iterator[Finding]:
-        is_merged = bool(run.artifacts) and bool(self._origins.way_of(run.first_seq))
+        is_merged = bool(run.files) and bool(self._origins.way_of(run.first_seq))
         unknown = "" if is_merged else _store_of(run)
         missing = away = 0
         unreachable = ""
-        for artifact in run.artifacts:
+        for artifact in run.files:
             try:
                 _check(artifact, where.folder_of(run), where.elsewhere)
             except Unreachable as problem:

@@ -117,7 +117,7 @@ def _recorded(reader: EventReader, root: Path, folder_of: FolderOf) -> Iterator[
         if not run.has_files_here:
             continue  # Its files are where it was made.
         folder = folder_of(run)
-        for artifact in run.artifacts:
+        for artifact in run.files:
             if is_path(artifact.path):
                 yield f"{folder.relative_to(root).as_posix()}/{artifact.path}", folder, artifact
 

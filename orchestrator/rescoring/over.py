@@ -25,6 +25,7 @@ from ...ledger.run_files import NotReadable, digest
 from ...projections.scores.corrected import is_mean_of_questions, mean_of_lines, mean_of_questions
 from ...projections.scores.samples import SAMPLES, SamplesUnusable, folder_of, look_at, recorded_rows
 from ...projections.workspace import Workspace
+from ..running.copying import copy_added
 from .answers import OneScore, read_answer
 from .asking import Asking, ScorerFailed, ask, folder_variables
 from .scorer import OUTPUT_DIR, CommandScorer, ManifestScorer
@@ -44,13 +45,17 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What came of a run: its new score, or why it has none. `skipped`: it has a score by this scorer already."""
+    """What came of a run: its new score, or why it has none. `skipped`: it has a score by this scorer already.
+
+    `note` says that its new samples are here, but not in the store for files of runs.
+    """
 
     run_id: str
     outcome: Literal["rescored", "skipped", "failed"]
     before: float | None = None
     score: float | None = None
     problem: str = ""
+    note: str = ""
 
 
 def rescore(ledger: Ledger, workspace: Workspace, runs: Iterable[Run], job: Job) -> Iterator[Judged]:
@@ -66,7 +71,7 @@ def rescore(ledger: Ledger, workspace: Workspace, runs: Iterable[Run], job: Job)
         try:
             found = _in_parallel(pool, job.jobs, runs, lambda run: _judge(run, workspace, stoppable))
             while batch := list(itertools.islice(found, BATCH)):
-                yield from _append(ledger, batch, job)
+                yield from _append(ledger, batch, workspace, job)
         finally:
             over.set()
 
@@ -88,8 +93,11 @@ def _in_parallel(
         yield run, future.result()
 
 
-def _append(ledger: Ledger, batch: list[_Answer], job: Job) -> list[Judged]:
-    """Append the scores of those runs that are still as they were when they were judged."""
+def _append(ledger: Ledger, batch: list[_Answer], workspace: Workspace, job: Job) -> Iterator[Judged]:
+    """Append the scores of those runs that are still as they were when they were judged.
+
+    Their new samples are then copied to the store of the workspace, as the files of a run that has ended.
+    """
     changed: set[str] = set()
 
     def decision(history: History) -> list[NewEvent]:
@@ -106,15 +114,16 @@ def _append(ledger: Ledger, batch: list[_Answer], job: Job) -> list[Judged]:
 
     if any(isinstance(answer, Rescored) for _, answer in batch):
         ledger.decide(decision)
-    return [_judged(run, answer, is_changed=run.run_id in changed) for run, answer in batch]
-
-
-def _judged(run: Run, answer: Rescored | Judged, *, is_changed: bool) -> Judged:
-    if isinstance(answer, Judged):
-        return answer
-    if is_changed:
-        return Judged(run.run_id, "failed", problem="it was corrected by another process meanwhile")
-    return Judged(run.run_id, "rescored", before=run.score, score=answer.score)
+    is_over = job.asking.is_over
+    for run, answer in batch:
+        if isinstance(answer, Judged):
+            yield answer
+        elif run.run_id in changed:
+            yield Judged(run.run_id, "failed", problem="it was corrected by another process meanwhile")
+        else:
+            added = [answer.artifact] if answer.artifact else []
+            note = copy_added(workspace, folder_of(run, workspace), added, is_over=is_over)
+            yield Judged(run.run_id, "rescored", before=run.score, score=answer.score, note=note or "")
 
 
 def _state(run: Run) -> tuple[object, ...]:
@@ -199,10 +208,12 @@ def _rows(run: Run, workspace: Workspace, *, optional: bool) -> list[Json]:
 def _store(folder: Path, scorer_sha256: str, rows: list[Json]) -> Artifact:
     """Write the samples with their new scores into the run's folder.
 
-    A benchmark may have left links there: no part of the path may be one.
+    The path names scorer and content: a scorer that answers otherwise another time does not change a recorded file. A
+    benchmark may have left links there: no part of the path may be one.
     """
-    path = f"{RESCORED}{scorer_sha256[:16]}/{SAMPLES}"
     content = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    digest = sha256(content).hexdigest()
+    path = f"{RESCORED}{scorer_sha256[:16]}-{digest[:16]}/{SAMPLES}"
     folder.mkdir(parents=True, exist_ok=True)
     here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -213,7 +224,7 @@ def _store(folder: Path, scorer_sha256: str, rows: list[Json]) -> Artifact:
         _write_whole(here, content)
     finally:
         os.close(here)
-    return Artifact(path, len(content), sha256(content).hexdigest())
+    return Artifact(path, len(content), digest)
 
 
 def _folder_in(here: int, name: str) -> int:

@@ -1,4 +1,7 @@
-"""Lists the files that a run left below its `output/`, with their digests, and names files that cannot be recorded."""
+"""Lists the logs of a run, and the files that it left below its `output/`, with their digests.
+
+It names files that cannot be recorded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ...ledger.events import Artifact
-from ...ledger.run_files import NotReadable, digest, kind_of, open_inside
+from ...ledger.run_files import LOGS, Missing, NotReadable, digest, kind_of, open_inside
 
 MAX_FILES = 10_000
 """Maximum number of recorded files. Files nearest to the top come first."""
@@ -64,6 +67,29 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
     if len(problems) > _MAX_PROBLEMS:
         notes.append(f"not recorded: {len(problems) - _MAX_PROBLEMS} more files")
     return Listing(sorted(artifacts, key=lambda artifact: artifact.path), notes)
+
+
+def list_logs(folder: Path, *, is_over: Callable[[], bool] = lambda: False) -> Listing:
+    """The logs of a run that has ended; those that are not read when `is_over` returns true are left out, with a note."""
+    found: list[Artifact] = []
+    notes: list[str] = []
+    for name in LOGS:
+        try:
+            with open_inside(folder, name) as file:
+                sha256 = digest(file, is_over=is_over)
+                size = file.tell()
+        except Missing:
+            continue
+        except NotReadable as problem:
+            notes.append(f"not recorded: {name} {problem}")
+        except OSError as problem:
+            notes.append(f"not recorded: {name} cannot be read: {problem.strerror}")
+        else:
+            if sha256 is None:
+                notes.append(f"not recorded: the time was over before reading {name}")
+            else:
+                found.append(Artifact(name, size, sha256))
+    return Listing(found, notes)
 
 
 def _shortened(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,13 +16,13 @@ from typing import Self, TypeVar
 from msgspec.structs import replace
 
 from ...ledger.errors import LedgerError
-from ...ledger.events import Json, Outcome
-from ...ledger.files.copying import LOGS, Uncopied, copy_files, wanted_of
+from ...ledger.events import Artifact, Json, Outcome
+from ...ledger.files.copying import Uncopied, Wanted, copy_files, wanted_of
 from ...ledger.files.elsewhere import PARTS, part_name
 from ...ledger.files.store import PIECE_BYTES, FileStore
 from ...ledger.fold import Run
 from ...ledger.proof.files import STORED_AT
-from ...ledger.run_files import Missing, open_inside
+from ...ledger.run_files import LOGS, Missing, open_inside
 from ...projections.workspace import Workspace
 from ..redaction import Redactor
 
@@ -83,7 +83,8 @@ class Copies:
         if self._thread is not None:
             self._thread.join(_JOIN_SECONDS)
         # The event leaves out files whose names hold a secret, so the store must not have them either.
-        wanted = wanted_of(redactor.event(outcome).artifacts, self._folder)
+        recorded = redactor.event(outcome)
+        wanted = wanted_of([*recorded.artifacts, *recorded.logs], self._folder)
         try:
             left = copy_files(self._store, self._key, self._folder, wanted, is_over=is_over, tick=tick)
         except LedgerError:
@@ -105,11 +106,21 @@ def stored_at(workspace: Workspace) -> Json:
 
 def copy_run(workspace: Workspace, run: Run, *, is_over: Callable[[], bool] = lambda: False) -> str | None:
     """Copy the files of a run that has ended and that are here. Returns a note about what was not copied."""
-    store, folder = first_store(workspace), workspace.folder_of(run)
-    key = workspace.elsewhere.key_of(folder)
+    folder = workspace.folder_of(run)
+    return _copy(workspace, folder, wanted_of(run.files, folder), is_over)
+
+
+def copy_added(
+    workspace: Workspace, folder: Path, added: Sequence[Artifact], *, is_over: Callable[[], bool]
+) -> str | None:
+    """Copy files that were added to a run after its end. Returns a note about what was not copied."""
+    return _copy(workspace, folder, [Wanted(file.path, file.sha256) for file in added], is_over)
+
+
+def _copy(workspace: Workspace, folder: Path, wanted: list[Wanted], is_over: Callable[[], bool]) -> str | None:
+    store, key = first_store(workspace), workspace.elsewhere.key_of(folder)
     if store is None or key is None or not folder.is_dir():
         return None
-    wanted = wanted_of(run.artifacts, folder)
     left = copy_files(store, key, folder, wanted, is_over=is_over)
     return note_on(left, len(wanted), store) if left else None
 

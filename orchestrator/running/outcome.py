@@ -19,7 +19,7 @@ from ...ledger.identity import utc_now
 from ...ledger.run_files import NotReadable, open_inside
 from ...projections.scores.samples import Looked, bounded_lines, look_through, samples_path
 from ..planning.revision import with_data
-from .artifacts import Listing, list_artifacts
+from .artifacts import Listing, list_artifacts, list_logs
 from .execution import Exit
 from .last_words import with_last_words
 from .telemetry import Calls, summarize_calls, usage_of
@@ -83,6 +83,7 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
     )
     calls = summarize_calls(left.folder, f"{OUTPUT}/{TELEMETRY}", is_over=is_over)
     found = list_artifacts(left.folder, is_over=is_over)
+    logs = list_logs(left.folder, is_over=is_over)
     if not calls.usage:
         found_calls, notes = read_calls(left.folder, found.artifacts, is_over=is_over)
         calls = Calls(usage_of(found_calls), [*calls.notes, *notes], calls.served)
@@ -101,12 +102,14 @@ def _weigh(manifest: Manifest, exit: Exit, left: Left, is_over: Callable[[], boo
         "metrics": reading.metrics,
         "usage": {**calls.usage, **reading.usage},
         "artifacts": found.artifacts,
+        "logs": logs.artifacts,
         "result_json_path": str(reading.path) if reading.path else None,
         "notes": [
             *exit.notes,
             *reading.notes,
             *calls.notes,
             *found.notes,
+            *logs.notes,
             *filter(None, [looked.note]),
             *stderr_notes,
             *samples_notes,

@@ -156,7 +156,7 @@ outcomes AS MATERIALIZED (
         "usage": "JSON", "artifacts": "JSON", "result_json_path": "VARCHAR",
         "high_score": {"label": "VARCHAR", "value": "DOUBLE", "source": "VARCHAR"}, "delta_to_high_score": "DOUBLE",
         "synthetic": "BOOLEAN", "notes": "JSON", "reason": "VARCHAR", "error": "VARCHAR", "task_revision": "JSON",
-        "served_model": "VARCHAR"}'
+        "served_model": "VARCHAR", "logs": "JSON"}'
     ) AS o
   FROM fold_events e JOIN ends x ON e.seq = x.ended_seq
   WHERE e.type IN ('finished', 'failed', 'recovered')
@@ -341,7 +341,8 @@ told AS (
     c.files AS files,
     to_json(coalesce(x.samples, [])) AS excluded_json,
     c.scorer AS scorer_json,
-    to_json(coalesce(c.rescores, [])) AS rescores_json
+    to_json(coalesce(c.rescores, [])) AS rescores_json,
+    coalesce(CASE WHEN e.has_outcome THEN e.o.logs END, '[]') AS logs_json
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream

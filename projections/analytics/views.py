@@ -111,6 +111,7 @@ _VIEWS = (
         excluded_json JSON the ids of the samples that a person excluded
         scorer_json JSON the later scorer that gave the score: its name and digest
         rescores_json JSON the scores of all later scorers, in their order
+        logs_json JSON its logs as they were at its end: path, size and SHA-256 of each
         original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -87,11 +88,30 @@ def test_another_machine_reads_the_files_of_a_run_from_the_store(bench, kept):
     samples.write_bytes(samples.read_bytes().replace(b"true", b"TRUE"))
     [note] = kept.rglob("note.txt")
     note.write_text("longer than it was")
+    [log] = kept.rglob("stdout.log")
+    log.write_bytes(copied["stdout.log"].replace(b"line", b"lie,"))
     damaged = bench("ledger", "verify", code=1, BENCHMARKS_ARTIFACTS=url).stdout
-    assert damaged.count("is not the file that was recorded") == 2
+    assert damaged.count("is not the file that was recorded") == 3
+    assert "stdout.log is not the file" in damaged
     client = viewer(bench, f"{url}/")  # Another address, so that nothing is kept of what was read before.
     assert "is not the file" in client.simulate_get(f"{path}/samples").json["problem"]
     assert client.simulate_get(f"{path}/artifacts/output/deep/note.txt").status_code == 404
+    assert "is not the file that was recorded" in client.simulate_get(f"{path}/logs/stdout").json["description"]
+    assert client.simulate_get(f"{path}/logs/stderr").text == "a complaint\n"
+
+
+def test_the_samples_of_a_later_scorer_are_copied_too(bench, kept, tmp_path):
+    scorer = tmp_path / "strict.py"
+    scorer.write_text("import json, sys\nfor line in sys.stdin: print(json.dumps({**json.loads(line), 'score': 0.25}))\n")
+    bench.add("one", SAMPLES)
+    bench.run("one", more=("--artifacts", f"file://{kept}"))
+    bench("rescore", "one", "--with", f"{sys.executable} {scorer}", BENCHMARKS_ARTIFACTS=f"file://{kept}")
+    [run] = bench.runs()
+    [made] = [file for file in run["artifacts"] if file["path"].startswith("rescored/")]
+    leave(bench)
+    assert "note" not in bench("ledger", "verify", BENCHMARKS_ARTIFACTS=f"file://{kept}").stdout
+    samples = viewer(bench, f"file://{kept}").simulate_get(f"/api/runs/{run['run_id']}/samples").json["samples"]
+    assert [one["score"] for one in samples] == [0.25] * 4, made
 
 
 def test_two_runs_are_compared_sample_by_sample_from_the_store(bench, kept):

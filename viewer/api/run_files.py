@@ -38,16 +38,17 @@ def open_artifact(run: Run, folder: Path, path: str, elsewhere: Elsewhere) -> tu
     return file, os.fstat(file.fileno()).st_size
 
 
-def open_log(folder: Path, name: str, elsewhere: Elsewhere) -> tuple[BinaryIO, int]:
+def open_log(run: Run, folder: Path, name: str, elsewhere: Elsewhere) -> tuple[BinaryIO, int]:
     """A log of a run, opened, and its size: the one here, else that of a store; empty if it does not exist yet.
 
-    Links may lead within the folder, but not out of it. Raises HTTPNotFound.
+    Links may lead within the folder, but not out of it. Raises HTTPNotFound, also if the log of a store is not the one
+    that the run recorded.
     """
     try:
         if os.path.lexists(folder / name):
             file = run_files.open_inside(folder, name)
             return file, os.fstat(file.fileno()).st_size
-        return elsewhere.open_log(folder, name)
+        return elsewhere.open_log(folder, name, next((log for log in run.logs if log.path == name), None))
     except Missing:
         return io.BytesIO(), 0
     except NotReadable as problem:

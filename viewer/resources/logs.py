@@ -109,7 +109,8 @@ def _open_log(site: Site, run_id: str, name: str) -> tuple[BinaryIO, int]:
     """A log, opened, and its size; an empty one if it does not exist yet. Raises HTTPNotFound."""
     if name not in LOGS:
         raise falcon.HTTPNotFound(title="no such log", description=f"known logs: {', '.join(LOGS)}")
-    return open_log(site.archive.folder(find_run(site, run_id)), LOGS[name], site.archive.workspace.elsewhere)
+    run = find_run(site, run_id)
+    return open_log(run, site.archive.folder(run), LOGS[name], site.archive.workspace.elsewhere)
 
 
 def _find_line(file: BinaryIO, size: int, line: int) -> tuple[int, int | None]:

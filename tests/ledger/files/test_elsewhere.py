@@ -100,6 +100,25 @@ def test_a_log_is_read_part_by_part_up_to_the_first_gap(elsewhere, folder, kept)
         elsewhere.open_log(folder, "stderr.log")
 
 
+def test_a_recorded_log_is_proven_also_in_parts(elsewhere, folder, kept):
+    for offset, text in [(0, b"one\n"), (4, b"two\n")]:
+        put(kept, folder, f"stdout.log{PARTS}/{part_name(offset)}", text)
+    log = recorded(b"one\ntwo\n", "stdout.log")
+    assert elsewhere.open_log(folder, "stdout.log", log)[0].read() == b"one\ntwo\n"
+    elsewhere.check(folder, log)
+    longer = recorded(b"one\ntwo\nthree\n", "stdout.log")
+    assert elsewhere.open_log(folder, "stdout.log", longer)[1] == 8, "its end could not be copied"
+    with pytest.raises(NotReadable, match="it has 8 bytes, not 14"):
+        elsewhere.check(folder, longer)
+    put(kept, folder, f"stdout.log{PARTS}/{part_name(4)}", b"TWO\n")
+    for ask in (elsewhere.check, lambda folder, log: Elsewhere(folder.parents[2], [kept]).open_log(folder, log.path, log)):
+        with pytest.raises(NotReadable, match="its SHA-256 is"):
+            ask(folder, log)
+    put(kept, folder, "stdout.log", b"whole\n")
+    with pytest.raises(NotReadable, match="it has 6 bytes, not 8"):
+        Elsewhere(folder.parents[2], [kept]).open_log(folder, "stdout.log", log)
+
+
 def history(store, histories, *, url: str | None, artifact: Artifact) -> None:
     provenance = {"artifacts_url": url} if url else {}
     from benchmarks.ledger.ledger import Ledger

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.ledger.events import Artifact
 from benchmarks.orchestrator.running import artifacts
-from benchmarks.orchestrator.running.artifacts import list_artifacts
+from benchmarks.orchestrator.running.artifacts import list_artifacts, list_logs
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ def test_artifacts_are_all_regular_files_of_the_output_with_size_and_digest(outp
     found = list_artifacts(output.parent)
     assert found.artifacts == [artifact("output/b/two.txt", b"two"), artifact("output/one.txt", b"one")]
     assert found.notes == [], "links inside the folder are what benchmarks use"
+
+
+def test_logs_are_listed_with_size_and_digest_and_others_named(output):
+    (output.parent / "stdout.log").write_bytes(b"said")
+    os.mkfifo(output.parent / "stderr.log")
+    found = list_logs(output.parent)
+    assert found.artifacts == [artifact("stdout.log", b"said")]
+    assert found.notes == ["not recorded: stderr.log is a named pipe"]
+    assert list_logs(output.parent, is_over=lambda: True).artifacts == []
 
 
 def test_what_is_not_a_regular_file_is_named(output):
