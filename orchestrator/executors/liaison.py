@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tarfile
 import time
 from collections.abc import Callable, Iterator, Sized
 
@@ -129,7 +130,7 @@ class Liaison:
         workspace, group_id = self._assignment.campaign.workspace, self._assignment.run_group_id
         try:
             unpack(files, workspace.run_folder(group_id, manifest.directory, manifest.id, run_id))
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, tarfile.TarError) as problem:
             self._assignment.display.note(f"{run_id}: its files cannot be kept here: {problem}")
 
 

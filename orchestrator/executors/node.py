@@ -46,7 +46,7 @@ from ..running.recovery import provably_dead, recover
 from ..running.schedule import Grant, Schedule
 from ..running.supervision import Supervisor
 from .errand import Errand, LedgerAddress, campaign_of, unpacked
-from .packing import pack, place
+from .packing import pack_run, place
 
 MARK = ".driver"
 """The file in a group's folder by which a machine recognises the workspace of the campaign."""
@@ -320,12 +320,12 @@ def _with_files(report: Report, errand: Errand, workspace: Workspace) -> Report:
     manifest = errand.work.manifest
     folder = workspace.run_folder(errand.run_group_id, manifest.directory, manifest.id, report.run_id)
     try:
-        files = pack(folder, max_bytes=MAX_RETURNED_BYTES)
-    except ExpectedError:
-        note = (
-            f"{report.run_id}: its files are larger than {MAX_RETURNED_BYTES / 2**20:.0f} MiB and stay on {host_name()}"
-        )
-        return msgspec.structs.replace(report, notes=[*report.notes, f"{note} in {folder}"])
+        files = pack_run(folder, max_bytes=MAX_RETURNED_BYTES)
+    except (ExpectedError, OSError) as problem:
+        too_large = f"are larger than {MAX_RETURNED_BYTES / 2**20:.0f} MiB"
+        why = too_large if isinstance(problem, ExpectedError) else f"cannot be read ({problem.strerror})"
+        note = f"{report.run_id}: its files {why} and stay on {host_name()} in {folder}"
+        return msgspec.structs.replace(report, notes=[*report.notes, note])
     shutil.rmtree(folder, ignore_errors=True)
     return msgspec.structs.replace(report, files=files)
 

@@ -1,7 +1,7 @@
 """Packs the files of a benchmark, so that they can travel to a machine that does not share the workspace.
 
 A package is a tar archive, named by the digest of its content: the same files give the same bytes. A machine unpacks it
-once, into its cache folder.
+once, into its cache folder. The files of a run travel back in such an archive, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,12 +37,25 @@ def pack(root: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 
     A link to a file travels as that file; a link to a folder, or to nothing, is left out.
     """
+    return _packed(root, _files(root), max_bytes, follow_links=True)
+
+
+def pack_run(folder: Path, *, max_bytes: int) -> bytes:
+    """All files of a run's folder as a tar archive, hidden ones among them. Raises PackageTooLarge.
+
+    A benchmark may have left links to anything: none is followed, and none travels.
+    """
+    found = (Path(parent, name) for parent, _, files in os.walk(folder) for name in sorted(files))
+    return _packed(folder, found, max_bytes, follow_links=False)
+
+
+def _packed(root: Path, files: Iterable[Path], max_bytes: int, *, follow_links: bool) -> bytes:
     total = 0
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in _files(root):
+        for path in files:
             try:
-                about = path.stat()
+                about = path.stat(follow_symlinks=follow_links)
             except OSError:
                 continue  # A link to nothing, or a file that was removed meanwhile.
             if not stat.S_ISREG(about.st_mode):

@@ -74,6 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
     gate: AnyGate
     endpoint: str
     origin: str
+    has_begun: bool
+    """Whether the caller has got the head of an answer, so that nothing but its body may follow."""
 
     def handle_one_request(self) -> None:
         with contextlib.suppress(ConnectionError):  # The caller went away.
@@ -86,6 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def forward(self) -> None:
         """Forward one request and its answer."""
+        self.has_begun = False
         body = self._body()
         if body is None:
             return
@@ -110,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(503, {"Retry-After": "5"}, str(problem).encode())
                 return
             except (OSError, http.client.HTTPException) as problem:
+                if self.has_begun:
+                    self.close_connection = True  # So the caller sees that the answer is torn.
+                    return
                 self._reply(502, {}, f"{self.endpoint} cannot be reached: {problem}".encode())
                 return
 
@@ -148,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return bytes(body)
 
     def _pass_on(self, answer: http.client.HTTPResponse) -> None:
-        """Stream an answer."""
+        """Stream an answer. If the endpoint ends it too early, the connection is closed."""
+        self.has_begun = True
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _OF_A_CONNECTION:
@@ -165,6 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         while piece := answer.read1(_PIECE):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
             self.wfile.flush()
+        if answer.length:
+            self.close_connection = True
         if is_chunked:
             self.wfile.write(b"0\r\n\r\n")
 

@@ -47,11 +47,6 @@ class Control:
         """Whether the whole group has to end."""
         return self.asked.cancelled is not None
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether no further run may start for now."""
-        return self.asked.paused is not None
-
     def why_to_end(self, run_id: str) -> str | None:
         """Why a run has to end; None if it may go on."""
         asked = self.asked

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.orchestrator.executors.packing import PackageTooLarge, digest_of, folder_of, pack, place, unpack
+from benchmarks.orchestrator.executors.packing import (
+    PackageTooLarge,
+    digest_of,
+    folder_of,
+    pack,
+    pack_run,
+    place,
+    unpack,
+)
 
 
 @pytest.fixture
@@ -41,6 +49,16 @@ def test_the_same_files_give_the_same_bytes_wherever_and_whenever(driver, tmp_pa
     assert os.access(tmp_path / "copy" / "run.py", os.X_OK)
     (driver / "run.py").write_text("print(2)")
     assert digest_of(pack(driver)) != digest_of(first)
+
+
+def test_all_files_of_a_run_travel_and_no_link(driver, tmp_path):
+    (tmp_path / "secret").write_text("not of the run")
+    (driver / "out").symlink_to(tmp_path / "secret")
+    unpack(pack_run(driver, max_bytes=1000), tmp_path / "copy")
+    found = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    assert found == {".env", "__pycache__/x.pyc", "benchmark_results/old", "data/täxt.json", "run.py"}
+    with pytest.raises(PackageTooLarge):
+        pack_run(driver, max_bytes=9)
 
 
 def test_files_that_are_too_large_do_not_travel(driver):

@@ -83,6 +83,27 @@ def test_an_answer_is_streamed_as_it_comes(counting):
     assert pieces == [b"data: one\n\n", b"data: two\n\n"]
 
 
+@pytest.mark.parametrize(
+    "torn",
+    [b"Content-Length: 100\r\n\r\nthe beginning", b"Transfer-Encoding: chunked\r\n\r\nd\r\nthe beginning\r\n"],
+    ids=["length", "chunks"],
+)
+def test_a_torn_answer_stays_torn_and_is_not_filled_up(torn):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_once() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + torn)
+
+        threading.Thread(target=answer_once, daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with proxied(url, Gate({url: 1})) as proxy, pytest.raises(http.client.IncompleteRead) as incomplete:
+            post(proxy, timeout=10)
+    assert incomplete.value.partial == b"the beginning"
+
+
 def test_a_request_in_chunks_is_forwarded(counting):
     with proxied(counting.base_url, Gate({counting.base_url: 1})) as proxy:
         parts = urlsplit(proxy)
