@@ -119,7 +119,9 @@ class Outcome(Event, frozen=True, kw_only=True):
     `notes` are remarks by the supervisor, such as that a log was cut. `logs` are the run's logs as they were then.
     """
 
-    details: ClassVar[frozenset[str]] = frozenset({"metrics", "usage", "artifacts", "result_json_path", "notes", "logs"})
+    details: ClassVar[frozenset[str]] = frozenset(
+        {"metrics", "usage", "artifacts", "result_json_path", "notes", "logs"}
+    )
 
     ended_at: str
     duration_seconds: float | None = None

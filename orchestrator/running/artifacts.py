@@ -70,7 +70,7 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
 
 
 def list_logs(folder: Path, *, is_over: Callable[[], bool] = lambda: False) -> Listing:
-    """The logs of a run that has ended; those that are not read when `is_over` returns true are left out, with a note."""
+    """The logs of a run that has ended. Those that are not read when `is_over` returns true are named in a note."""
     found: list[Artifact] = []
     notes: list[str] = []
     for name in LOGS:

@@ -96,13 +96,15 @@ def test_another_machine_reads_the_files_of_a_run_from_the_store(bench, kept):
     client = viewer(bench, f"{url}/")  # Another address, so that nothing is kept of what was read before.
     assert "is not the file" in client.simulate_get(f"{path}/samples").json["problem"]
     assert client.simulate_get(f"{path}/artifacts/output/deep/note.txt").status_code == 404
-    assert "is not the file that was recorded" in client.simulate_get(f"{path}/logs/stdout").json["description"]
+    assert "is not the file that was recorded" in client.simulate_get(f"{path}/logs/stdout").text
     assert client.simulate_get(f"{path}/logs/stderr").text == "a complaint\n"
 
 
 def test_the_samples_of_a_later_scorer_are_copied_too(bench, kept, tmp_path):
     scorer = tmp_path / "strict.py"
-    scorer.write_text("import json, sys\nfor line in sys.stdin: print(json.dumps({**json.loads(line), 'score': 0.25}))\n")
+    scorer.write_text(
+        "import json, sys\nfor line in sys.stdin: print(json.dumps({**json.loads(line), 'score': 0.25}))\n"
+    )
     bench.add("one", SAMPLES)
     bench.run("one", more=("--artifacts", f"file://{kept}"))
     bench("rescore", "one", "--with", f"{sys.executable} {scorer}", BENCHMARKS_ARTIFACTS=f"file://{kept}")

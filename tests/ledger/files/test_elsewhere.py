@@ -111,9 +111,10 @@ def test_a_recorded_log_is_proven_also_in_parts(elsewhere, folder, kept):
     with pytest.raises(NotReadable, match="it has 8 bytes, not 14"):
         elsewhere.check(folder, longer)
     put(kept, folder, f"stdout.log{PARTS}/{part_name(4)}", b"TWO\n")
-    for ask in (elsewhere.check, lambda folder, log: Elsewhere(folder.parents[2], [kept]).open_log(folder, log.path, log)):
+    fresh = Elsewhere(folder.parents[2], [kept])
+    for ask in (lambda: fresh.check(folder, log), lambda: fresh.open_log(folder, "stdout.log", log)):
         with pytest.raises(NotReadable, match="its SHA-256 is"):
-            ask(folder, log)
+            ask()
     put(kept, folder, "stdout.log", b"whole\n")
     with pytest.raises(NotReadable, match="it has 6 bytes, not 8"):
         Elsewhere(folder.parents[2], [kept]).open_log(folder, "stdout.log", log)
