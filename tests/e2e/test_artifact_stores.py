@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from pathlib import Path
 
 import falcon.testing
@@ -14,6 +13,7 @@ import pytest
 
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.app import create_app
+from tests.waiting import until
 
 SAMPLES = """
 import sys
@@ -134,9 +134,7 @@ def test_a_viewer_elsewhere_follows_the_log_and_keeps_it_if_the_machine_is_lost(
     url = f"file://{kept}"
     running = bench.start("run", "--benchmarks", "long", "--provider", "ollama", "--artifacts", url)
     try:
-        while not list(kept.rglob("stdout.log.parts/*")):
-            assert running.poll() is None
-            time.sleep(0.05)
+        until(lambda: list(kept.rglob("stdout.log.parts/*")))
         [run] = bench.runs()
         client = viewer(bench, url)
         shutil.move(bench.results / run["run_group_id"], tmp_path / "away")

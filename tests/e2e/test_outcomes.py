@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 RESULT = "\noutput.joinpath('result.json').write_text('{\"score\": 0.5, \"n\": 4}')"
 WRITE = 'output.joinpath("result.json").write_text({!r})\n'
@@ -245,8 +246,7 @@ def test_an_interrupt_names_the_run_that_it_waits_for_and_a_second_one_kills(ben
     bench.add("deaf", "import signal, time; signal.signal(15, signal.SIG_IGN); open('deaf', 'w')\ntime.sleep(600)")
     process = bench.start("run", "--benchmarks", "deaf", "--provider", "ollama")
     assert "started run_deaf" in process.stderr.readline()
-    while not list(bench.root.rglob("deaf/deaf")):
-        time.sleep(0.02)
+    until(lambda: list(bench.root.rglob("deaf/deaf")))
     process.send_signal(signal.SIGINT)
     first = process.stderr.readline()
     assert "interrupting" in first and "5 s" in first, "said before it waits"

@@ -13,6 +13,8 @@ from datetime import datetime
 import psutil
 import pytest
 
+from tests.waiting import until
+
 SLOW = """
 import time
 path = pathlib.Path(os.environ["GATE"])
@@ -139,8 +141,7 @@ def test_the_error_of_a_lost_run_describes_its_child(bench, tmp_path, ends):
     with path.open("w") as held:
         family = orchestrated(process)
         log = next(bench.results.rglob("stderr.log"))
-        while not log.stat().st_size:
-            time.sleep(0.01)
+        until(lambda: log.stat().st_size)
         process.kill()
         process.communicate()
         if ends:
@@ -205,12 +206,10 @@ def test_a_stopped_orchestrator_counts_no_time_after_the_end_of_its_benchmark(be
         "short", "import time\nopen('begun', 'w')\nwhile not os.path.exists('go'): time.sleep(0.01)" + f"\n{RESULT}"
     )
     process = bench.start("run", "--benchmarks", "short", "--provider", "ollama", "--timeout", "3")
-    while not (bench.root / "short" / "begun").exists():
-        time.sleep(0.01)
+    until(lambda: (bench.root / "short" / "begun").exists())
     process.send_signal(signal.SIGSTOP)
     (bench.root / "short" / "go").touch()
-    while not any(file.read_text() for file in bench.results.rglob("exit_status")):
-        time.sleep(0.01)
+    until(lambda: any(file.read_text() for file in bench.results.rglob("exit_status")))
     [noted] = bench.results.rglob("exit_status")
     while time.time() < noted.stat().st_mtime + 4:  # Time has to pass: the time that must not be counted.
         time.sleep(0.1)

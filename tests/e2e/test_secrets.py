@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import time
 
 import pytest
 
 from benchmarks.orchestrator.machine.processes import marked_processes
+from tests.waiting import until
 
 KEY = "gsk-from-env-1234"
 OPTION = "from-extra-5678"
@@ -84,8 +84,7 @@ def test_keys_in_an_adopted_result_are_hidden(bench, tmp_path):
     with gate.open("w"):
         process.kill()
         process.communicate()
-    while marked_processes(f"GATE={gate}"):
-        time.sleep(0.02)
+    until(lambda: not marked_processes(f"GATE={gate}"))
     assert "its result was adopted" in bench("recover-stale-runs", "--stale-seconds", "0", GROQ_API_KEY=KEY).stdout
     [run] = bench.runs()
     assert (run["status"], run["metrics"]) == ("succeeded", {"note": "[redacted:GROQ_API_KEY]"})

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.ledger.events import NewEvent
 from benchmarks.viewer.server import channels
+from tests.waiting import until
 
 from .test_server import serve_while, visit
 
@@ -44,15 +45,6 @@ def is_closed_soon(connection):
         while connection.recv(65536):
             pass
     return True
-
-
-def wait_until(happened):
-    """Look again and again, for half a minute at most."""
-    for _ in range(600):
-        if happened():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def is_kept(connection):
@@ -92,7 +84,7 @@ def test_a_stream_without_its_reader_frees_its_place(tmp_path, store):
             send(stream, "/api/stream")
             read_until(stream, b"event: stale")
             assert opened()
-        wait_until(lambda: not opened())
+        until(lambda: not opened())
         return True
 
     assert serve_while(visitor, tmp_path, store, threads=2)
@@ -133,7 +125,7 @@ def test_a_client_that_does_not_read_holds_no_thread_and_is_closed(tmp_path, sto
                 send(connection, "/api/runs?format=json")
             for path in ("healthz", "api/runs?limit=1", "api/overview"):
                 assert visit(url + path)[0] == 200
-            wait_until(lambda: not any(is_kept(connection) for connection in lazy))
+            until(lambda: not any(is_kept(connection) for connection in lazy))
         return True
 
     assert serve_while(visitor, tmp_path, store, threads=THREADS)

@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from benchmarks.adapters.requirements import network
 from benchmarks.adapters.requirements.asking import Answer, Question, ask
+from benchmarks.ledger.identity import process_start
+from tests.waiting import until
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -38,15 +39,7 @@ def test_what_hangs_is_silent_and_its_children_are_ended(tmp_path):
     answers = ask([hangs, python("pass")], ENVIRON, limit=3)
     assert answers[hangs] == Answer("silent")
     child = int(pid.read_text())
-    for _ in range(500):
-        try:
-            if Path(f"/proc/{child}/stat").read_text().split()[2] == "Z":
-                break
-        except FileNotFoundError:
-            break
-        time.sleep(0.01)
-    else:
-        pytest.fail(f"process {child} still runs")
+    until(lambda: process_start(child) is None)
 
 
 def test_many_that_hang_take_no_longer_than_one():

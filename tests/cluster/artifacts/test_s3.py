@@ -15,6 +15,8 @@ import urllib.request
 
 import pytest
 
+from tests.waiting import until
+
 SAMPLES = """
 print("a line of the log", flush=True)
 rows = [{"id": str(n), "correct": n % 2 == 0} for n in range(4)]
@@ -94,9 +96,7 @@ def test_the_log_of_a_lost_machine_is_there_up_to_its_last_part(bench, s3, url, 
     bench.environ |= {**s3.environ, "BENCHMARKS_ARTIFACTS": url}
     running = bench.start("run", "--benchmarks", "long", "--provider", "ollama")
     try:
-        while not any("stdout.log.parts" in key for key in s3.objects()):
-            assert running.poll() is None
-            time.sleep(0.1)
+        until(lambda: any("stdout.log.parts" in key for key in s3.objects()))
         [run] = bench.runs()
         shutil.move(bench.results / run["run_group_id"], tmp_path / "away")
         with viewing(bench) as ask:

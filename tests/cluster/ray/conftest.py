@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ os.environ.update(
 
 from ray.cluster_utils import Cluster
 
+from tests.waiting import until
+
 NODE = {"num_cpus": 2, "object_store_memory": 80_000_000, "include_dashboard": False}
-HANG_SECONDS = 90
 
 WAITS = """
 import os, time
@@ -69,16 +69,6 @@ def _words(process: psutil.Process) -> str:
     except psutil.Error:
         return ""
     return " ".join(words) if any(word.endswith("suite.py") for word in words) else ""
-
-
-def until(check: Callable[[], Any], seconds: float = HANG_SECONDS) -> Any:
-    """Wait for something that must happen, and return it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 class Team:

@@ -20,8 +20,9 @@ from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.postgres_address import Address
 from benchmarks.ledger.storage.postgres_init import prepare_ledger
 from tests.cluster.postgres.server import Server
+from tests.waiting import HANG_SECONDS
 
-from .conftest import HANG_SECONDS, NODE, Team, new_cluster
+from .conftest import NODE, Team, new_cluster
 
 KILLS = 50 if os.environ.get("RELIABILITY") == "1" else 5
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))

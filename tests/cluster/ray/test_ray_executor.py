@@ -20,8 +20,9 @@ from benchmarks.orchestrator.models.prices import Prices
 from benchmarks.orchestrator.running import recovery
 from benchmarks.projections.workspace import Workspace
 from tests.counting_server import CALLER, counting_server
+from tests.waiting import HANG_SECONDS, until
 
-from .conftest import HANG_SECONDS, Team, kill, new_cluster, until
+from .conftest import Team, kill, new_cluster
 
 
 def test_runs_are_performed_by_workers_and_recorded_as_locally(team):

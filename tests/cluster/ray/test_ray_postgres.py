@@ -14,8 +14,9 @@ import pytest
 from benchmarks.ledger.storage.postgres_address import Address
 from benchmarks.ledger.storage.postgres_init import prepare_ledger
 from tests.cluster.postgres.server import Server
+from tests.waiting import HANG_SECONDS, until
 
-from .conftest import HANG_SECONDS, NODE, Cluster, Team, kill, until
+from .conftest import NODE, Cluster, Team, kill
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,15 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests import fake_slurm as imitation
+from tests.waiting import HANG_SECONDS, until
 
 pytestmark = pytest.mark.slow
 
-HANG_SECONDS = 90
 WAITS = """
 import os, time
 pathlib.Path(os.environ["BENCHMARK_RUN_ROOT"], "began").write_text(str(os.getpid()))
@@ -23,15 +22,6 @@ while not os.path.exists("{gate}"):
     time.sleep(0.02)
 output.joinpath("result.json").write_text(json.dumps({{"score": 0.5, "n": 4}}))
 """
-
-
-def until(check):
-    deadline = time.monotonic() + HANG_SECONDS
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 class Slurm:

@@ -22,6 +22,7 @@ from benchmarks.ledger.identity import this_process
 from benchmarks.ledger.jsonl import JsonlStore
 from benchmarks.orchestrator.running.provenance import content_of
 from tests.conftest import Bench, Histories
+from tests.waiting import until
 
 GOOD = '{"score": 0.75, "n": 4, "other": 1.0}'
 FORGED = '{"score": 1.0, "n": 4}'
@@ -201,8 +202,7 @@ def test_a_child_that_recovery_ends_is_not_adopted(
     for _ in range(10 if is_full else 2):
         process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama", "--force")
         assert process.stderr and "started" in process.stderr.readline()
-        while not any(b"begun" in log.read_bytes() for log in bench.results.rglob("stdout.log")):
-            time.sleep(0.01)
+        until(lambda: any(b"begun" in log.read_bytes() for log in bench.results.rglob("stdout.log")))
         process.kill()
         process.communicate()
         bench("recover-stale-runs", "--stale-seconds", "0")
@@ -219,15 +219,13 @@ def test_a_recovery_that_is_interrupted_leaves_nothing_to_adopt(bench: Bench, ta
     bench.add("slow", ENDS_WELL.replace("    sys.exit(0)", "    time.sleep(1)\n    sys.exit(0)"))
     process = bench.start("run", "--benchmarks", "slow", "--provider", "ollama")
     assert process.stderr and "started" in process.stderr.readline()
-    while not any(b"begun" in log.read_bytes() for log in bench.results.rglob("stdout.log")):
-        time.sleep(0.01)
+    until(lambda: any(b"begun" in log.read_bytes() for log in bench.results.rglob("stdout.log")))
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
     for number in (signal.SIGINT, signal.SIGTERM):
         recovery = bench.start("recover-stale-runs", "--stale-seconds", "0")
-        while not list(bench.results.rglob("result.json")) and recovery.poll() is None:
-            time.sleep(0.01)
+        until(lambda ended=recovery.poll: list(bench.results.rglob("result.json")) or ended() is not None)
         recovery.send_signal(number)
         recovery.communicate(timeout=60)
     psutil.wait_procs(family, timeout=60)

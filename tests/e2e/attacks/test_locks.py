@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from tests.conftest import Bench
+from tests.waiting import until
 
 HOLD = """
 import fcntl, time
@@ -91,8 +92,7 @@ def test_other_commands_name_the_process_that_holds_the_ledger_and_end(
     lock = bench.results / "ledger" / ".lock"
     process = bench.start("run", "--benchmarks", "holder", "--provider", "ollama", LOCK=str(lock))
     assert process.stderr and "started" in process.stderr.readline()
-    while not any(b"held" in log.read_bytes() for log in bench.results.rglob("stdout.log")):
-        time.sleep(0.01)
+    until(lambda: any(b"held" in log.read_bytes() for log in bench.results.rglob("stdout.log")))
     holder = next(
         child.pid
         for child in psutil.Process(process.pid).children(recursive=True)

@@ -6,12 +6,12 @@ import json
 import os
 import random
 import string
-import time
 from hashlib import sha256
 
 import pytest
 
 from benchmarks.orchestrator.machine.processes import marked_processes
+from tests.waiting import until
 
 VARIABLES = """
 OPENAI_API_KEY ANTHROPIC_API_KEY GROQ_API_KEY PGPASSWORD GITHUB_PAT GITHUB_TOKEN GH_TOKEN API_KEYS OPENAI_API_KEYS
@@ -165,8 +165,7 @@ def test_recovery_hides_keys_that_it_does_not_have(bench, tmp_path):
         assert secret not in kept.read_text()
         process.kill()
         process.communicate()
-    while marked_processes(f"GATE={gate}"):
-        time.sleep(0.02)
+    until(lambda: not marked_processes(f"GATE={gate}"))
     assert "its result was adopted" in bench("recover-stale-runs", "--stale-seconds", "0").stdout
     [run] = bench.runs()
     assert run["metrics"] == {"note": "with [redacted:DB_PASSWORD], and [redacted:GROQ_API_KEY]"}

@@ -20,6 +20,7 @@ from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.storage.sqlite import SqliteStore
 from benchmarks.ledger.waiting import NOTICE_SECONDS
+from tests.waiting import until
 
 KINDS = {"jsonl": JsonlStore, "sqlite": SqliteStore}
 
@@ -77,8 +78,7 @@ def test_a_writer_that_must_not_wait_does_not_wait_for_another_thread_either(led
     with held(lock_of(ledger)):
         thread = threading.Thread(target=wait)
         thread.start()
-        while not ledger._lock.locked():
-            time.sleep(0.001)
+        until(lambda: ledger._lock.locked())
         with pytest.raises(LedgerBusy):
             ledger.append("run_1", Heartbeat(), patience=0)
         assert thread.is_alive(), "it was answered while the other one still waited"

@@ -25,6 +25,7 @@ from benchmarks.orchestrator.models.gate import Gate, GateClosed, RemoteGate, se
 from benchmarks.orchestrator.models.providers import Endpoint, find_provider
 from benchmarks.orchestrator.models.proxy import _seconds, proxied
 from tests.counting_server import counting_server
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -176,15 +177,21 @@ def test_the_place_of_a_killed_machine_is_free_again(counting):
 
 def test_a_caller_that_went_away_takes_no_place(counting):
     counting.hold = 0.5
-    with proxied(counting.base_url, Gate({counting.base_url: 1})) as proxy:
+    waiting = []
+
+    class Watched(Gate):
+        def enter(self, *arguments):
+            waiting.append(arguments)
+            return super().enter(*arguments)
+
+    with proxied(counting.base_url, Watched({counting.base_url: 1})) as proxy:
         first = threading.Thread(target=post, args=(proxy,))
         first.start()
-        while not counting.flying:
-            time.sleep(0.01)
+        until(lambda: counting.flying)
         parts = urlsplit(proxy)
         gone = socket.create_connection((parts.hostname, parts.port))
         gone.sendall(b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-        time.sleep(0.1)
+        until(lambda: len(waiting) == 2)
         gone.close()
         first.join(30)
         assert post(proxy)[0] == 200

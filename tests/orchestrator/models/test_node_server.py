@@ -15,6 +15,7 @@ from benchmarks.adapters.environment import EnvironmentSpec, ensure
 from benchmarks.ledger.identity import process_start
 from benchmarks.orchestrator.models import node_server
 from benchmarks.orchestrator.models.local_model import EMBEDDED, NO_DEPS, REQUIREMENTS, LocalModelError
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.model]
 
@@ -66,12 +67,7 @@ def pid_of(user) -> int:
 
 
 def ends(pid: int) -> bool:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        if process_start(pid) is None:
-            return True
-        time.sleep(0.05)
-    return False
+    return until(lambda: process_start(pid) is None)
 
 
 def test_processes_share_one_server_that_ends_after_the_last(user):

@@ -26,6 +26,7 @@ from benchmarks.orchestrator.running.execution import (
     marker_of,
     read_end,
 )
+from tests.waiting import until
 
 RUN_ID = f"run_execution_test_{os.getpid()}"
 
@@ -247,11 +248,9 @@ def test_a_second_request_kills_what_was_given_time_to_end(tmp_path: Path) -> No
     stubborn = code + "\nwhile True: time.sleep(600)"
 
     def insist() -> None:
-        while not (tmp_path / "stdout.log").exists() or b"up" not in (tmp_path / "stdout.log").read_bytes():
-            time.sleep(0.01)
+        until(lambda: (tmp_path / "stdout.log").exists() and b"up" in (tmp_path / "stdout.log").read_bytes())
         cancellation.request()
-        while not (tmp_path / "asked").exists():
-            time.sleep(0.01)
+        until(lambda: (tmp_path / "asked").exists())
         cancellation.request()
 
     thread = threading.Thread(target=insist)
@@ -320,9 +319,7 @@ execute(child, redactor=Redactor({}), cancellation=Cancellation(), tick=lambda: 
 def test_an_end_is_proven_even_if_the_orchestrator_was_killed_as_soon_as_the_shell_had_begun(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED_AT_START, str(tmp_path), RUN_ID, PROOF], timeout=60)
     assert killed.returncode == -9
-    until = time.monotonic() + 60
-    while (end := read_end(tmp_path)) is None and time.monotonic() < until:
-        time.sleep(0.01)
+    end = until(lambda: read_end(tmp_path))
     assert end is not None and (end.status, end.proof) == (0, PROOF)
 
 
