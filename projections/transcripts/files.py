@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import Any
@@ -135,8 +135,3 @@ def _decoded(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return None  # Cut short by a kill, or not JSON.
-
-
-def names_of(some: Iterable[Trajectory]) -> list[str]:
-    """The names, each once."""
-    return list(dict.fromkeys(one.name for one in some))

@@ -190,7 +190,7 @@ def _block(block: dict[str, Any], depth: int) -> Part:
         fields.drop("type")
         return Part("reasoning", _reasoning(fields), more=fields.rest())
     if kind in ("tool_use", "tool_call", "function_call", "server_tool_use", "mcp_tool_use") or _is_call(block):
-        return call_of(block)
+        return call_of(block, depth)
     if kind.endswith("tool_result") or kind in ("function_call_output", "tool-result"):
         return result_of(block, depth)
     if _is_media(kind, block):
@@ -216,8 +216,8 @@ def _is_call(block: Mapping[str, Any]) -> bool:
     return isinstance(function, str) and "arguments" in block
 
 
-def call_of(call: Any) -> Part:
-    """A call of a tool, as any of the formats writes it."""
+def call_of(call: Any, depth: int = 0) -> Part:
+    """A call of a tool, as any of the formats writes it, `depth` levels inside of other parts."""
     if not isinstance(call, dict):
         return Part("call", name="tool", data=call)
     fields = Fields(call)
@@ -231,10 +231,10 @@ def call_of(call: Any) -> Part:
     results = []
     for key in ("result", "output", "observation"):
         if (found := fields.take(key)) is not None:
-            results += [Part("result", data=None, results=parts_of(found))]
+            results += [Part("result", data=None, results=parts_of(found, depth + 1))]
     error = fields.take("error", "parse_error")
     if error is not None:
-        results.append(Part("result", results=parts_of(error), is_error=True))
+        results.append(Part("result", results=parts_of(error, depth + 1), is_error=True))
     more = fields.rest() | (inside.rest() if inside is not fields else {})
     return Part("call", name=name, call_id=own, data=_decoded(given), results=results, more=more)
 

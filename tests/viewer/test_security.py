@@ -173,6 +173,20 @@ def test_a_link_that_appears_late_is_not_followed(client, add, workspace, tmp_pa
     assert answer.status_code == 404 and "the secret" not in answer.text
 
 
+def test_data_that_are_nested_deep_stop_no_answer(client, add):
+    """Those that can be read can nearly all be given; the deepest get an answer that says why not."""
+    depths = (10, 300, 600, 900, *range(930, 1000, 4))
+    calls = ['[{"type": "tool_use", "name": "t", "result": ' * n + "1" + "}]" * n for n in depths]
+    rows = [f'{{"id": "{n}", "messages": [{{"role": "user", "content": {one}}}]}}' for n, one in zip(depths, calls)]
+    rows += [f'{{"id": "list {n}", "x": {"[" * n}{"]" * n}}}' for n in depths]
+    add("run_a", files={"output/samples.jsonl": "\n".join(rows).encode(), "output/trajectories.jsonl": rows[2].encode()})
+    asked = [f"sample?id={name}" for n in depths for name in (n, f"list {n}")]
+    asked += ["samples?brief=1", "samples", "trajectories", *(f"samples?id=list {n}" for n in depths)]
+    statuses = {path: client.simulate_get(f"/api/runs/run_a/{path}").status_code for path in asked}
+    assert set(statuses.values()) <= {200, 404, 422}, statuses
+    assert {statuses["sample?id=300"], statuses["samples?brief=1"], statuses["trajectories"]} == {200}
+
+
 def test_files_of_a_benchmark_are_downloads_or_sandboxed_text(client, add):
     page = b"<script>alert(1)</script>"
     add("run_a", files={"output/page.html": page, "output/pic.svg": page, "stdout.log": page, "stderr.log": page})

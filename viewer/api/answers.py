@@ -84,7 +84,7 @@ class Replies:
         view: View | None = None,
     ) -> None:
         """Give a JSON answer and keep it; `view` if it depends on that view of the present alone."""
-        plain = msgspec.json.encode(value)
+        plain = _encoded(value)
         reply = _Reply(_tag(head, more), plain, pack(plain), view)
         resp.set_header("ETag", reply.tag)
         self._remember(req.relative_uri, reply)
@@ -112,8 +112,17 @@ def _is_there(req: falcon.Request, resp: falcon.Response, tag: str) -> bool:
 
 def answer(req: falcon.Request, resp: falcon.Response, value: Any) -> None:
     """Give a JSON answer that is not kept."""
-    plain = msgspec.json.encode(value)
+    plain = _encoded(value)
     _send(req, resp, plain, pack(plain))
+
+
+def _encoded(value: Any) -> bytes:
+    """An answer as JSON. Raises HTTPUnprocessableEntity for data of a benchmark that are nested too deep."""
+    try:
+        return msgspec.json.encode(value)
+    except RecursionError:
+        text = "a benchmark wrote data that are nested too deep to be given as JSON"
+        raise falcon.HTTPUnprocessableEntity(title="data nested too deep", description=text) from None
 
 
 def pack(plain: bytes) -> bytes | None:
