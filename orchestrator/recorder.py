@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import math
 import os
 import shutil
 import sys
@@ -19,9 +17,7 @@ from typing import Any, BinaryIO, Literal, Self
 import msgspec
 from msgspec.structs import replace
 
-from ..adapters.adapter import Adapter
 from ..adapters.discovery import discover
-from ..adapters.manifest import ID_RULE, Manifest, ResultSpec, RunSpec, is_id
 from ..ledger.commitment import Secrets, new_secrets
 from ..ledger.events import (
     Failed,
@@ -38,23 +34,21 @@ from ..ledger.events import (
 from ..ledger.fold import Run
 from ..ledger.history import History
 from ..ledger.identity import this_process
-from ..projections.scores.means import mean, standard_error
 from .errors import UsageError
 from .location import Location
 from .models.prices import own_prices, priced
-from .models.providers import Endpoint, Provider, providers
-from .models.targets import NO_TARGET, Target
+from .own_work import RESULT, own_work
 from .planning.claim import Policy, Rules, Verdict
 from .planning.plan import PlannedRun
-from .planning.signature import sign
 from .redaction import Redactor
+from .reported import Reported, finite
 from .running.control import Control
 from .running.copying import COPY_SECONDS, Copies, stored_at
 from .running.ending import record_end
 from .running.execution import Exit
 from .running.heartbeat import Pulse
 from .running.identifiers import new_group_id, new_run_id
-from .running.outcome import OUTPUT, TELEMETRY, Left, weigh
+from .running.outcome import OUTPUT, TELEMETRY, Left, never_began, weigh
 from .running.patience import Patience
 from .running.provenance import run_provenance
 from .running.recovery import count, provably_dead, recover
@@ -63,7 +57,6 @@ from .running.starting import Claimed, Setting, started
 IfDone = Literal["raise", "return"]
 
 _TICK_SECONDS = 0.5
-_RESULT = "result.json"
 _SAMPLES = "samples.jsonl"
 
 _log = logging.getLogger("benchmarks")
@@ -110,12 +103,8 @@ class Recorder:
         self._policy = policy
         self._if_done = if_done
         self._version = version
-        self._unit = unit
-        self._higher_is_better = higher_is_better
         self._synthetic = synthetic
-        self._scores: list[float] = []
-        self._sample_count = 0
-        self._result: Json = {}
+        self._reported = Reported(unit, higher_is_better=higher_is_better)
         self._progress: Progress | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -125,7 +114,6 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._ledger, self._redactor = self.place.ledger()
-        workspace = self.place.workspace
         self._group_id = new_group_id()
         self._secrets: Secrets = new_secrets()
         run = self._claim()
@@ -133,15 +121,19 @@ class Recorder:
         if self.is_done:
             return self
         self._began, self._began_at = time.monotonic(), time.time()
-        self.folder = workspace.run_folder(run.run_group_id, run.benchmark_directory, run.benchmark_id, run.run_id)
-        self.output.mkdir(parents=True)
-        self._out: BinaryIO = (self.folder / "stdout.log").open("ab", buffering=0)
-        self._err: BinaryIO = (self.folder / "stderr.log").open("ab", buffering=0)
+        self.folder = self.place.workspace.folder_of(run)
+        try:
+            self.output.mkdir(parents=True)
+            self._out: BinaryIO = (self.folder / "stdout.log").open("ab", buffering=0)
+            self._err: BinaryIO = (self.folder / "stderr.log").open("ab", buffering=0)
+        except OSError as problem:
+            self._record(self._no_workspace(problem), "completed")  # Nothing else would ever end the run.
+            raise
         self._control = Control(self._ledger, run.run_group_id)
         self._pulse = Pulse(time.monotonic())
         self._heart = threading.Thread(target=self._beat, name=f"heartbeat {run.run_id}", daemon=True)
         self._heart.start()
-        self._copies = Copies(workspace, self.folder).begin()
+        self._copies = Copies(self.place.workspace, self.folder).begin()
         _log.info("%s: started %s", run.benchmark_id, run.run_id)
         return self
 
@@ -152,25 +144,14 @@ class Recorder:
             return
         self._ended.set()
         self._heart.join()
-        exit = self._exit(problem)
-        (self.output / _RESULT).write_bytes(msgspec.json.format(_encoded(self._document(), self._redactor), indent=2))
-        for log in (self._out, self._err):
-            log.close()
-        left = Left(
-            folder=self.folder,
-            cwd=Path.cwd(),
-            started_at=self._began_at,
-            synthetic=self._synthetic,
-            task_revision=self.run.task_revision,
-        )
-        outcome: Finished | Failed = weigh(self._manifest(), exit, left)
-        prices = own_prices(self.place.workspace.root, None, os.environ)
-        outcome = priced(outcome, prices.find(self._planned.provider, self._planned.model))
+        try:
+            outcome = self._outcome(problem)
+        except OSError as failure:
+            outcome = self._no_workspace(failure)
         outcome = self._copies.complete(
             outcome, self._redactor, is_over=Patience(seconds=COPY_SECONDS).is_over, tick=self._beat_once
         )
-        self._run = record_end(self._ledger, self.run, outcome, self._secrets)
-        self._close_group("interrupted" if isinstance(problem, KeyboardInterrupt) else "completed")
+        self._record(outcome, "interrupted" if isinstance(problem, KeyboardInterrupt) else "completed")
         _log.info("%s: %s %s", self.run.benchmark_id, self.run.run_id, self.run.status)
 
     @property
@@ -204,12 +185,11 @@ class Recorder:
         self._end_if_cancelled()
         if self.is_done:
             return
-        line = _encoded({"id": id, "score": _number("score", score), **fields}, self._redactor)
+        score = None if score is None else finite("score", score)
+        line = _encoded({"id": id, "score": score, **fields}, self._redactor)
         with self._lock, (self.output / _SAMPLES).open("ab") as file:
             file.write(line + b"\n")
-            self._sample_count += 1
-            if score is not None:
-                self._scores.append(float(score))
+            self._reported.add_sample(score)
 
     def usage(
         self,
@@ -258,18 +238,17 @@ class Recorder:
         Without a `value` it is the mean of the samples' scores. The number of samples and the standard error are taken
         from the recorded samples if they are not given. Raises UsageError for a value that is not a finite number.
         """
-        if value is None:
-            if not self._scores and not self.is_done:
-                raise UsageError("score() without a value needs samples with scores\nhint: call sample() first")
-            value = mean(self._scores) if self._scores else 0.0
-        self._unit = unit or self._unit
-        self._higher_is_better = self._higher_is_better if higher_is_better is None else higher_is_better
-        self._result = {
-            "score": _number("value", value),
-            "samples": samples,
-            "standard_error": _number("standard_error", standard_error),
-            "metrics": dict(metrics or {}),
-        }
+        if self.is_done:
+            return
+        with self._lock:
+            self._reported.set_score(
+                value,
+                unit=unit,
+                higher_is_better=higher_is_better,
+                samples=samples,
+                stderr=standard_error,
+                metrics=metrics,
+            )
 
     # -- inside
 
@@ -382,28 +361,32 @@ class Recorder:
         error = f"{type(problem).__name__}: {problem}"
         return Exit(return_code=None, duration_seconds=seconds, reason="exception", error=error)
 
-    def _document(self) -> Json:
-        document = dict(self._result)
-        if self._sample_count and document.get("samples") is None:
-            document["samples"] = self._sample_count
-        if document and document.get("standard_error") is None and len(self._scores) > 1:
-            document["standard_error"] = standard_error(self._scores)
-        return {name: value for name, value in document.items() if value is not None}
-
-    def _manifest(self) -> Manifest:
-        """The manifest by which the result is read. Its unit and its fields depend on `score` and `sample`."""
-        document = self._document()
-        metrics = document.get("metrics") or {}
-        result = ResultSpec(
-            files=[_RESULT],
-            score="score",
-            unit=self._unit,
-            higher_is_better=self._higher_is_better,
-            samples="samples" if "samples" in document else None,
-            stderr="standard_error" if "standard_error" in document else None,
-            metrics={name: f"metrics.{msgspec.json.encode(name).decode()}" for name in metrics},
+    def _outcome(self, problem: BaseException | None) -> Finished | Failed:
+        """What came of the block, which has ended. Raises OSError if the files of the run cannot be written."""
+        exit = self._exit(problem)
+        document = _encoded(self._reported.document(), self._redactor)
+        (self.output / RESULT).write_bytes(msgspec.json.format(document, indent=2))
+        for log in (self._out, self._err):
+            log.close()
+        left = Left(
+            folder=self.folder,
+            cwd=Path.cwd(),
+            started_at=self._began_at,
+            synthetic=self._synthetic,
+            task_revision=self.run.task_revision,
         )
-        return replace(self._planned.adapter.manifest, result=result)
+        manifest = replace(self._planned.adapter.manifest, result=self._reported.spec())
+        prices = own_prices(self.place.workspace.root, None, os.environ)
+        return priced(weigh(manifest, exit, left), prices.find(self._planned.provider, self._planned.model))
+
+    def _no_workspace(self, problem: OSError) -> Failed:
+        """The outcome of a run whose files cannot be written, as after a full disk."""
+        error = f"{problem.filename or self.folder}: {problem.strerror}"
+        return never_began("workspace", error, seconds=time.monotonic() - self._began)
+
+    def _record(self, outcome: Finished | Failed, why_closed: str) -> None:
+        self._run = record_end(self._ledger, self.run, outcome, self._secrets)
+        self._close_group(why_closed)
 
     def _close_group(self, reason: str) -> None:
         def decide(history: History) -> list[NewEvent]:
@@ -456,7 +439,7 @@ def record(
     `run`, and `is_done` is true).
     """
     place = place or Location.find(workspace, ledger)
-    planned = _planned(benchmark, model, agent, options or {}, unit, higher_is_better)
+    planned = own_work(benchmark, model, agent, options or {}, unit, higher_is_better)
     return Recorder(
         place,
         planned,
@@ -467,64 +450,6 @@ def record(
         higher_is_better=higher_is_better,
         synthetic=synthetic,
     )
-
-
-def _planned(
-    benchmark: str, model: str | None, agent: str, options: Mapping[str, Any], unit: str, higher_is_better: bool
-) -> PlannedRun:
-    if not is_id(benchmark):
-        raise UsageError(f"'{benchmark}' is not the id of a benchmark\nhint: an id has {ID_RULE}")
-    if not agent.strip():
-        raise UsageError("the label of the agent is empty")
-    try:
-        config: Json = msgspec.to_builtins(dict(options), str_keys=True)
-        target = _target(model)
-        signature = sign(
-            benchmark_id=benchmark,
-            benchmark_directory=benchmark,
-            agent=agent,
-            provider=target.endpoint.provider.name,
-            model=target.model,
-            extra_config=config,
-        )
-    except (TypeError, ValueError, msgspec.ValidationError) as problem:
-        raise UsageError(f"the options cannot be recorded: {problem}\nhint: options are JSON values") from problem
-    result = ResultSpec(files=[_RESULT], score="score", unit=unit, higher_is_better=higher_is_better)
-    manifest = Manifest(
-        id=benchmark, name=benchmark, directory=benchmark, run=RunSpec(argv=["{python}"]), result=result
-    )
-    adapter = Adapter(
-        manifest=manifest,
-        source="plugin",
-        origin=Path(f"{benchmark}.py"),
-        root=None,
-        sha256=hashlib.sha256(msgspec.json.encode(manifest)).hexdigest(),
-    )
-    return PlannedRun(
-        adapter=adapter, agent=agent, target=target, config=config, secrets={}, signature=signature, missing=[]
-    )
-
-
-def _target(model: str | None) -> Target:
-    if model is None:
-        return NO_TARGET
-    provider, separator, name = model.partition(":")
-    if not separator or not name:
-        provider, name = "unknown", model
-    known = providers().get(provider) or Provider(name=provider, openai_compatible=False)
-    return Target(Endpoint(known, None, None, None), name, name)
-
-
-def _number(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as problem:
-        raise UsageError(f"{name} must be a number, got {value!r}") from problem
-    if not math.isfinite(number):
-        raise UsageError(f"{name} must be a finite number, got {value!r}")
-    return number
 
 
 def _encoded(value: Json, redactor: Redactor) -> bytes:

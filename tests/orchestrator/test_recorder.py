@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 
 import pytest
@@ -182,3 +183,20 @@ def test_a_cancelled_run_ends_at_its_next_report(record, bench):
             run.progress(1, 2)
             time.sleep(0.05)
     assert (run.run.status, run.run.reason, run.run.error) == ("failed", "cancelled", "cancelled by Ada: wrong data")
+
+
+def test_a_run_whose_files_cannot_be_written_ends_as_failed(record, bench, monkeypatch):
+    with record() as run:
+        run.score(1.0)
+        shutil.rmtree(run.folder)
+    assert (run.run.status, run.run.reason) == ("failed", "workspace")
+    assert "No such file" in run.run.error
+    monkeypatch.setattr("benchmarks.orchestrator.recorder.new_group_id", lambda: "rg_blocked")
+    (bench.results / "rg_blocked").touch()
+    with pytest.raises(NotADirectoryError), record():
+        raise AssertionError("the block must not begin")
+    assert [row["reason"] for row in bench.runs()] == ["workspace", "workspace"]
+    monkeypatch.undo()
+    with record() as run:
+        run.score(1.0)
+    assert run.run.status == "succeeded", "the failed attempts do not block the work"

@@ -179,7 +179,9 @@ def test_data_that_are_nested_deep_stop_no_answer(client, add):
     calls = ['[{"type": "tool_use", "name": "t", "result": ' * n + "1" + "}]" * n for n in depths]
     rows = [f'{{"id": "{n}", "messages": [{{"role": "user", "content": {one}}}]}}' for n, one in zip(depths, calls)]
     rows += [f'{{"id": "list {n}", "x": {"[" * n}{"]" * n}}}' for n in depths]
-    add("run_a", files={"output/samples.jsonl": "\n".join(rows).encode(), "output/trajectories.jsonl": rows[2].encode()})
+    add(
+        "run_a", files={"output/samples.jsonl": "\n".join(rows).encode(), "output/trajectories.jsonl": rows[2].encode()}
+    )
     asked = [f"sample?id={name}" for n in depths for name in (n, f"list {n}")]
     asked += ["samples?brief=1", "samples", "trajectories", *(f"samples?id=list {n}" for n in depths)]
     statuses = {path: client.simulate_get(f"/api/runs/run_a/{path}").status_code for path in asked}

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
@@ -117,14 +116,21 @@ def test_a_request_in_chunks_is_forwarded(counting):
 def test_a_429_stops_the_calls_of_every_run_until_the_named_time(counting):
     counting.refusals, counting.retry_after, counting.hold = 1, "1", 0
     gate = Gate({counting.base_url: 4})
+
+    def lets_nobody_go() -> bool:
+        try:
+            with gate.enter(counting.base_url, lambda: True):
+                return False
+        except GateClosed:
+            return True
+
     with proxied(counting.base_url, gate) as one, proxied(counting.base_url, gate) as other:
         assert post(one)[0] == 200, "the proxy sends the refused call again"
         [refused] = counting.refused_at
         counting.refusals, counting.retry_after = 1, "1"
         threads = [threading.Thread(target=post, args=(proxy,)) for proxy in (one, other)]
         threads[0].start()
-        while len(counting.refused_at) < 2:
-            time.sleep(0.01)
+        until(lambda: len(counting.refused_at) == 2 and lets_nobody_go())
         threads[1].start()
         for thread in threads:
             thread.join(30)
