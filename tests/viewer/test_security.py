@@ -176,12 +176,13 @@ def test_a_link_that_appears_late_is_not_followed(client, add, workspace, tmp_pa
 def test_data_that_are_nested_deep_stop_no_answer(client, add):
     """Those that can be read can nearly all be given; the deepest get an answer that says why not."""
     depths = (10, 300, 600, 900, *range(930, 1000, 4))
-    calls = ['[{"type": "tool_use", "name": "t", "result": ' * n + "1" + "}]" * n for n in depths]
-    rows = [f'{{"id": "{n}", "messages": [{{"role": "user", "content": {one}}}]}}' for n, one in zip(depths, calls)]
-    rows += [f'{{"id": "list {n}", "x": {"[" * n}{"]" * n}}}' for n in depths]
-    add(
-        "run_a", files={"output/samples.jsonl": "\n".join(rows).encode(), "output/trajectories.jsonl": rows[2].encode()}
-    )
+    rows = []
+    for depth in depths:
+        call = '[{"type": "tool_use", "name": "t", "result": ' * depth + "1" + "}]" * depth
+        rows.append(f'{{"id": "{depth}", "messages": [{{"role": "user", "content": {call}}}]}}')
+        rows.append(f'{{"id": "list {depth}", "x": {"[" * depth + "]" * depth}}}')
+    samples = "\n".join(rows).encode()
+    add("run_a", files={"output/samples.jsonl": samples, "output/trajectories.jsonl": rows[4].encode()})
     asked = [f"sample?id={name}" for n in depths for name in (n, f"list {n}")]
     asked += ["samples?brief=1", "samples", "trajectories", *(f"samples?id=list {n}" for n in depths)]
     statuses = {path: client.simulate_get(f"/api/runs/run_a/{path}").status_code for path in asked}
