@@ -14,6 +14,7 @@ import msgspec
 
 from ...ledger.events import REPEAT, Registered, RegisteredContender, RegisteredTask, TaskRevision
 from ...ledger.fold import Run
+from ...ledger.identity import parse_utc
 from ...ledger.registrations import Registration, covers
 from .attempts import ending
 from .comparison import Contrast, contrast
@@ -150,7 +151,18 @@ def _state(plan: Registered, work: _Work, now: str) -> State:
     done = all(len(work.counted(task, one.name)) >= plan.repeats for task in plan.benchmarks for one in plan.contenders)
     if done:
         return "complete"
-    return "stopped_early" if plan.deadline is not None and now > plan.deadline else "open"
+    return "stopped_early" if plan.deadline is not None and _is_after(now, plan.deadline) else "open"
+
+
+def _is_after(now: str, deadline: str) -> bool:
+    """Whether a deadline has passed. A date means its first moment, and a time without an offset UTC.
+
+    A foreign program may have written one that is not a time: it never passes.
+    """
+    try:
+        return parse_utc(now) > parse_utc(deadline)
+    except ValueError:
+        return False
 
 
 def _cell(plan: Registered, task: RegisteredTask, contender: RegisteredContender, work: _Work) -> Cell:
@@ -247,7 +259,10 @@ def _repeated(plan: Registered, place: str, runs: Sequence[Run], counted: Sequen
     again = [
         run.run_id
         for run in runs
-        if is_eligible(run, ()) and _is_planned(plan, run) and run.run_id != first[repetition_of(run)].run_id
+        if is_eligible(run, ())
+        and _is_planned(plan, run)
+        and (success := first.get(repetition_of(run))) is not None
+        and run.run_id != success.run_id
     ]
     if again:
         text = f"{place}: {_number(len(again), 'run')} of work that had succeeded; the first success counts"
