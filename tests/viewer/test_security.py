@@ -180,7 +180,7 @@ def test_data_that_are_nested_deep_stop_no_answer(client, add):
     for depth in depths:
         call = '[{"type": "tool_use", "name": "t", "result": ' * depth + "1" + "}]" * depth
         rows.append(f'{{"id": "{depth}", "messages": [{{"role": "user", "content": {call}}}]}}')
-        rows.append(f'{{"id": "list {depth}", "x": {"[" * depth + "]" * depth}}}')
+        rows.append(f'{{"id": "list {depth}", "input": {"[" * depth + "]" * depth}}}')
     samples = "\n".join(rows).encode()
     add("run_a", files={"output/samples.jsonl": samples, "output/trajectories.jsonl": rows[4].encode()})
     asked = [f"sample?id={name}" for n in depths for name in (n, f"list {n}")]

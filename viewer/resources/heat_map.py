@@ -280,12 +280,17 @@ def _order(kept: _Kept, asked: dict[str, Any]) -> list[int]:
     upwards = kept.contenders[0][0].task[3] if kept.contenders else True
     if asked["sort"] in ("hardest", "easiest"):
         turn = 1 if (upwards or grid.is_binary) == (asked["sort"] == "hardest") else -1
-        order.sort(key=lambda at: math.inf if math.isnan(grid.difficulties[at]) else turn * grid.difficulties[at])
+        order.sort(key=lambda at: _or_last(turn * grid.difficulties[at]))
     elif asked["sort"] == "id":
         order.sort(key=lambda at: grid.ids[at])
     else:
-        order.sort(key=lambda at: (grid.categories.get(grid.ids[at], ""), grid.difficulties[at]))
+        order.sort(key=lambda at: (grid.categories.get(grid.ids[at], ""), _or_last(grid.difficulties[at])))
     return order
+
+
+def _or_last(value: float) -> float:
+    """A key that puts what is not known at the end."""
+    return math.inf if math.isnan(value) else value
 
 
 def _tasks(rows: Sequence[RunRow]) -> list[GridTask]:
