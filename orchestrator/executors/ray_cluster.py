@@ -192,6 +192,8 @@ def options_of(needed: Resources) -> dict[str, Any]:
 
 def refuse_impossible(plan: Sequence[PlannedRun], nodes: Sequence[Node]) -> None:
     """Raises UsageError for work that no node could ever perform: Ray would let it wait for ever."""
+    if not nodes:
+        raise UsageError("the Ray cluster has no live node", "look at: ray status")
     for planned in plan:
         asked = asked_of(planned.adapter.manifest.resources)
         if not planned.missing and not any(_has(node, asked) for node in nodes):
