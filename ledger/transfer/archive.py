@@ -228,7 +228,8 @@ def put_file(root: Path, folder: Path, artifact: Artifact, pieces: Iterable[byte
     except OSError as problem:
         raise LedgerUnwritable(f"cannot write {target}: {problem.strerror}") from problem
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # It was not made, or a file stands where its folder should be.
+            beside.unlink()
 
 
 def is_here(folder: Path, artifact: Artifact) -> bool:

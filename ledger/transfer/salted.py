@@ -85,7 +85,7 @@ def open_line(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO, sam
         try:
             sample = msgspec.json.decode(line)
             text = line.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if isinstance(sample, dict) and str(sample.get("id")) == sample_id:
             return Opening(run_id, artifact.path, number, salts.of(run_id, artifact.path, number).hex(), text)

@@ -11,8 +11,9 @@ import pytest
 
 from benchmarks.ledger.events import Artifact, NewEvent
 from benchmarks.ledger.proof.verify import verify
+from benchmarks.ledger.run_files import NotReadable
 from benchmarks.ledger.storage.jsonl import JsonlStore
-from benchmarks.ledger.transfer.archive import export_archive, open_archive
+from benchmarks.ledger.transfer.archive import export_archive, open_archive, put_file
 from benchmarks.ledger.transfer.merge import take_in
 from benchmarks.ledger.transfer.packed import UnreadableFile
 
@@ -109,6 +110,13 @@ def test_a_file_that_is_here_and_differs_is_never_overwritten(ours, theirs, tmp_
     got = ours.receive(tmp_path / "x.tar")
     assert mine.read_bytes() == b"mine"
     assert (got.added, [one.reason for one in got.refused]) == (2, ["would replace another file, which stays as it is"])
+
+
+def test_a_file_whose_folder_is_a_file_is_refused(tmp_path):
+    one, below = (Artifact(path, 1, sha256(b"1").hexdigest()) for path in ("output/x", "output/x/y"))
+    put_file(tmp_path, tmp_path / "run", one, [b"1"])
+    with pytest.raises(NotReadable, match="would replace another file"):
+        put_file(tmp_path, tmp_path / "run", below, [b"1"])
 
 
 def test_an_export_leaves_out_files_that_changed(theirs, tmp_path):
