@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Union, cast
 
@@ -297,6 +297,28 @@ def decode_lines(lines: bytes, *, details: bool = True) -> list[Record]:
     except _UNREADABLE:
         # Decode each line by itself: one has an unknown type, an old shape, or another program wrote it.
         return [read(line) for line in split(lines)]
+
+
+def decode_until_bad(
+    lines: bytes, damaged: Callable[[Sequence[bytes], BadLine], Exception], *, details: bool = True
+) -> Iterator[list[Record]]:
+    """The records of whole lines, as `decode_lines`; if a line is not a record, those before it.
+
+    What is then raised is made by `damaged` from the lines before it, and from what is wrong with it.
+    """
+    try:
+        yield decode_lines(lines, details=details)
+        return
+    except BadLine:
+        single = split(lines)
+    good: list[Record] = []
+    for number, line in enumerate(single):
+        try:
+            good.append(read(line))
+        except BadLine as problem:
+            if good:
+                yield good
+            raise damaged(single[:number], problem) from problem
 
 
 def split(lines: bytes) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -230,23 +230,15 @@ def decode_piece(lines: bytes, cursor: Cursor, *, details: bool = True) -> Itera
 
     Raises LedgerDamaged for a line that is not an event, after the records before it.
     """
-    try:
-        yield codec.decode_lines(lines, details=details)
-        return
-    except BadLine:
-        single = codec.split(lines)
-    place = Cursor(cursor.seq - len(single), "", cursor.segment, cursor.offset - len(lines), cursor.line - len(single))
-    good: list[Record] = []
-    for line in single:
-        try:
-            good.append(codec.read(line))
-        except BadLine as problem:
-            if good:
-                yield good
-            # The line is unchanged: its writer is a program that does not follow the event types.
-            reason = f"the hash chain is whole, but an event can't be read: {problem}"
-            raise place.damaged(reason) from problem
-        _advance(place, Head(place.seq + 1), len(line) + 1, 1)
+
+    def damaged(before: Sequence[bytes], problem: BadLine) -> LedgerDamaged:
+        count = lines.count(b"\n")
+        place = Cursor(cursor.seq - count, "", cursor.segment, cursor.offset - len(lines), cursor.line - count)
+        _advance(place, Head(place.seq + len(before)), sum(len(line) + 1 for line in before), len(before))
+        # The line is unchanged: its writer is a program that does not follow the event types.
+        return place.damaged(f"the hash chain is whole, but an event can't be read: {problem}")
+
+    yield from codec.decode_until_bad(lines, damaged, details=details)
 
 
 def read_records(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import LedgerBusy, LedgerDamaged, LedgerMoved, LedgerUnwritable
@@ -370,19 +370,12 @@ class SqliteStore(Writer[LedgerLock]):
 
     def _decode(self, lines: list[bytes], seq: int, *, details: bool = True) -> Iterator[list[Record]]:
         """The records of lines that follow event `seq`. Raises LedgerDamaged, after the records before the bad one."""
-        try:
-            yield codec.decode_lines(b"\n".join(lines) + b"\n", details=details)
-            return
-        except BadLine:
-            good: list[Record] = []
-        for number, line in enumerate(lines):
-            try:
-                good.append(codec.read(line))
-            except BadLine as problem:
-                if good:
-                    yield good
-                reason = f"the hash chain is whole, but an event can't be read: {problem}"
-                raise self._damaged(seq + number, reason) from problem
+
+        def damaged(before: Sequence[bytes], problem: BadLine) -> LedgerDamaged:
+            reason = f"the hash chain is whole, but an event can't be read: {problem}"
+            return self._damaged(seq + len(before), reason)
+
+        yield from codec.decode_until_bad(b"\n".join(lines) + b"\n", damaged, details=details)
 
     def _damaged(self, trusted: int, reason: str) -> LedgerDamaged:
         return LedgerDamaged(self.path, trusted + 1, None, trusted, reason)
