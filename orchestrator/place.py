@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # Methods import what they need when they are called, so that
     from ..projections.scores.comparison import Comparison
     from ..projections.scores.leaderboard import Doubtful, Standing
     from ..projections.scores.selection import Catalogue
+    from ..projections.scores.standing_runs import Runs
     from .recorder import Recorder
     from .running.conducting import Result
 
@@ -179,18 +180,25 @@ class Place(Location):
             ]
 
     def leaderboard(
-        self, *, benchmark: str | None = None, include: Collection[Doubtful] = (), as_of: AsOf | None = None
+        self,
+        *,
+        benchmark: str | None = None,
+        include: Collection[Doubtful] = (),
+        runs: Runs = "newest",
+        as_of: AsOf | None = None,
     ) -> list[Standing]:
         """The mean, latest and best score of each agent and model on each task, with ranks.
 
-        Imported, synthetic, late and retracted runs count only if `include` names them.
+        Imported, synthetic, late and retracted runs count only if `include` names them. The mean is that of the newest
+        run with the repeats of its campaign; with `runs="repeats"`, of the newest campaign that has several.
         """
         from ..projections.scores.high_scores import holding, read_history
         from ..projections.scores.leaderboard import leaderboard_of
         from ..projections.sqlite.tallies import read_board
 
         with self.history(as_of) as history:
-            found = leaderboard_of(read_board(history, works=False), holding(read_history(history)), include=include)
+            board, held = read_board(history, works=False), holding(read_history(history))
+            found = leaderboard_of(board, held, include=include, which=runs)
         return [one for one in found if benchmark in (None, one.task.benchmark_id)]
 
     def compare(self, first: str, second: str, *more: str, include: Collection[Doubtful] = ()) -> Comparison:

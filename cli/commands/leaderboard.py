@@ -19,6 +19,7 @@ from ...projections.scores.pass_k import PassRates, pass_rates
 from ...projections.scores.revisions import newest_revisions
 from ...projections.scores.samples import sample_reader
 from ...projections.scores.served import served_changes
+from ...projections.scores.standing_runs import RUNS, Runs
 from ...projections.sqlite.database import read_runs, read_state
 from ...projections.sqlite.reproductions import reproductions_by_work
 from ...projections.sqlite.tallies import read_board
@@ -45,6 +46,13 @@ from ..ranges import Number, Whole
     help="Leave out rows with a smaller share of successful attempts.",
 )
 @click.option(
+    "--runs",
+    "which",
+    type=click.Choice(RUNS),
+    default="newest",
+    help="Make a score of the newest run with the repeats of its campaign, or of the newest campaign with several.",
+)
+@click.option(
     "--revision",
     type=click.Choice(["newest", "all"]),
     default="newest",
@@ -63,21 +71,26 @@ def command(
     model: str | None,
     pass_k: int | None,
     min_completion: float,
+    which: Runs,
     revision: str,
     include: frozenset[Doubtful],
     as_of: str | None,
     as_markdown: bool,
     as_json: bool,
 ) -> None:
-    """Rank agents and models on each benchmark: mean of the repetitions, latest and best score, high score.
+    """Rank agents and models on each benchmark: mean of the repeats, latest and best score, high score.
+
+    A score is never a mean over two campaigns: it is that of the newest run with the repeats of its campaign, or, with
+    --runs repeats, that of the newest campaign with several repeats.
 
     A run counts if it succeeded and is not imported, synthetic, late or retracted. Scores with different options,
     units, directions or task revisions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
         board, held = read_board(history, works=False), holding(read_history(history))
-        standings = leaderboard_of(board, held, include=include, min_completion=min_completion)
-        left_out = len(leaderboard_of(board, held, include=include)) - len(standings) if min_completion else 0
+        standings = leaderboard_of(board, held, include=include, min_completion=min_completion, which=which)
+        every = leaderboard_of(board, held, include=include, which=which) if min_completion else standings
+        left_out = len(every) - len(standings)
         state = read_state(history)
         if revision == "newest":
             standings, sentences = newest_revisions(standings)
@@ -102,6 +115,7 @@ def command(
         print_json(
             {
                 "standings": standings,
+                "runs": which,
                 "head": head,
                 "served": served,
                 "reproductions": [one for ids, one in reproduced.items() if ids in mine],

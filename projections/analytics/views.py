@@ -31,6 +31,36 @@ def _view(name: str, about: str, columns: str) -> View:
     return View(name, about, [Column(*line.split(maxsplit=2)) for line in columns.strip().splitlines()])
 
 
+_STANDING = """
+benchmark_id VARCHAR the benchmark
+comparison_key VARCHAR the task
+rank BIGINT its place on that task by the mean, from 1
+rank_low BIGINT the first rank that it may have, as far as scores differ by more than noise
+rank_high BIGINT the last rank that it may have
+agent VARCHAR the agent
+provider VARCHAR who serves the model
+model VARCHAR the model
+mean DOUBLE the mean of the repeats of one campaign
+stderr DOUBLE its standard error; none if nothing is known of the noise, or if the scores show no spread
+stderr_of VARCHAR what it comes from: samples, or the scatter of the repeats
+low DOUBLE the lower bound of the 95% interval of the mean
+high DOUBLE its upper bound
+interval_method VARCHAR wilson for a score within bounds, t for another one
+repeats BIGINT how many repetitions
+unit VARCHAR the unit
+higher_is_better BOOLEAN the direction
+runs BIGINT how many runs count
+latest_score DOUBLE the newest score
+latest_run_id VARCHAR its run
+latest_at TIMESTAMP when that ended, UTC
+best_score DOUBLE the best score
+best_run_id VARCHAR its run
+reference_label VARCHAR the reference that holds, where it has that unit and direction
+reference_value DOUBLE its score
+delta_to_reference DOUBLE the mean minus the reference
+extra_config_json JSON the options of the task
+"""
+
 _VIEWS = (
     _view(
         "events",
@@ -218,36 +248,13 @@ _VIEWS = (
     ),
     _view(
         "leaderboard",
-        "Each agent with each model on each task: the mean over repetitions, and its rank.",
-        """
-        benchmark_id VARCHAR the benchmark
-        comparison_key VARCHAR the task
-        rank BIGINT its place on that task by the mean, from 1
-        rank_low BIGINT the first rank that it may have, as far as scores differ by more than noise
-        rank_high BIGINT the last rank that it may have
-        agent VARCHAR the agent
-        provider VARCHAR who serves the model
-        model VARCHAR the model
-        mean DOUBLE the mean of the newest score of each repetition
-        stderr DOUBLE its standard error; none if nothing is known of the noise, or if the scores show no spread
-        stderr_of VARCHAR what it comes from: samples, or the scatter of the repeats
-        low DOUBLE the lower bound of the 95% interval of the mean
-        high DOUBLE its upper bound
-        interval_method VARCHAR wilson for a score within bounds, t for another one
-        repeats BIGINT how many repetitions
-        unit VARCHAR the unit
-        higher_is_better BOOLEAN the direction
-        runs BIGINT how many runs count
-        latest_score DOUBLE the newest score
-        latest_run_id VARCHAR its run
-        latest_at TIMESTAMP when that ended, UTC
-        best_score DOUBLE the best score
-        best_run_id VARCHAR its run
-        reference_label VARCHAR the reference that holds, where it has that unit and direction
-        reference_value DOUBLE its score
-        delta_to_reference DOUBLE the mean minus the reference
-        extra_config_json JSON the options of the task
-        """,
+        "Each agent with each model on each task, by the newest run with the repeats of its campaign: mean and rank.",
+        _STANDING,
+    ),
+    _view(
+        "leaderboard_of_repeats",
+        "The same by the newest campaign that has several repeats; without one, as in leaderboard.",
+        _STANDING,
     ),
     _view(
         "campaigns",

@@ -99,18 +99,38 @@ CREATE MACRO tail_ratio(r) AS
 CREATE MACRO rank_factor(contenders) AS
   tail_ratio(sqrt(-ln(0.05 / (2 * greatest(1, contenders * (contenders - 1) // 2)))) - 1.6) / 1.959963984540054;
 
-CREATE VIEW leaderboard AS
+-- By the newest run with the repeats of its campaign ('newest'), or by the newest campaign with several repeats
+-- ('repeats'): the same as projections/scores/standing_runs.py says, written again.
+CREATE MACRO leaderboard_by(which) AS TABLE
 WITH counting AS (
   SELECT * REPLACE (nullif(unit, '') AS unit), coalesce(higher_is_better, true) AS upwards, CASE WHEN upwards THEN score ELSE -score END AS goodness,
     coalesce(extra_config_json ->> '$.repeat', '1') AS repetition,
+    coalesce(nullif(run_group_id, ''), run_id) AS campaign,
     coalesce(ended_at, started_at, TIMESTAMP '0001-01-01') AS happened_at
   FROM runs WHERE counts
 ),
--- Of several attempts at one repetition the newest counts.
-repetitions AS (
-  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, repetition,
-    arg_max({'score': score, 'stderr': stderr, 'samples': samples}, (happened_at, first_seq)) AS newest
+-- Of several runs of one repetition in a campaign the newest counts.
+by_campaign AS (
+  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, campaign, repetition,
+    arg_max({'score': score, 'stderr': stderr, 'samples': samples}, (happened_at, first_seq)) AS newest,
+    max((happened_at, first_seq)) AS moment
   FROM counting GROUP BY ALL
+),
+campaigns_of AS (
+  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model, campaign,
+    count(*) > 1 AS is_repeated, max(moment) AS moment
+  FROM by_campaign GROUP BY ALL
+),
+standing AS (
+  SELECT benchmark_id, comparison_key, unit, upwards, agent, provider, model,
+    arg_max(campaign, (which = 'repeats' AND is_repeated, moment)) AS campaign
+  FROM campaigns_of GROUP BY ALL
+),
+repetitions AS (
+  SELECT b.* EXCLUDE (campaign, moment) FROM by_campaign b JOIN standing s
+    ON b.benchmark_id = s.benchmark_id AND b.comparison_key = s.comparison_key
+    AND b.unit IS NOT DISTINCT FROM s.unit AND b.upwards = s.upwards
+    AND b.agent = s.agent AND b.provider = s.provider AND b.model = s.model AND b.campaign = s.campaign
 ),
 -- The least and the largest score of a unit that has them.
 reported AS (
@@ -248,6 +268,10 @@ SELECT
 FROM standings s JOIN ranked r ON s.benchmark_id = r.benchmark_id AND s.comparison_key = r.comparison_key
   AND s.unit IS NOT DISTINCT FROM r.unit AND s.upwards = r.upwards
   AND s.agent = r.agent AND s.provider = r.provider AND s.model = r.model;
+
+CREATE VIEW leaderboard AS FROM leaderboard_by('newest');
+
+CREATE VIEW leaderboard_of_repeats AS FROM leaderboard_by('repeats');
 
 CREATE VIEW campaigns AS
 WITH ended AS (

@@ -49,12 +49,12 @@ class Selected(msgspec.Struct, frozen=True, kw_only=True):
 def select_rows(connection: sqlite3.Connection, rules: TableRules, hash_of: HashOf) -> Selected:
     """The rows of a table in an open `orchestrator.sqlite`."""
     board, held = read_board(connection, works=False), holding(read_history(connection))
-    every = [one for one in leaderboard_of(board, held, include=rules.include) if _is_meant(one, rules)]
-    standings = [
-        one
-        for one in leaderboard_of(board, held, include=rules.include, min_completion=rules.min_completion)
-        if _is_meant(one, rules)
-    ]
+
+    def meant(min_completion: float = 0.0) -> list[Standing]:
+        found = leaderboard_of(board, held, include=rules.include, min_completion=min_completion, which=rules.runs)
+        return [one for one in found if _is_meant(one, rules)]
+
+    every, standings = meant(), meant(rules.min_completion)
     left_out = []
     if fewer := len(every) - len(standings):
         left_out.append(f"{fewer} {_rows(fewer)} fewer than {rules.min_completion:.0%} successful attempts")

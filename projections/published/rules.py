@@ -12,6 +12,7 @@ from ...ledger.errors import ExpectedError
 from ...ledger.events import Json
 from ...ledger.suggestions import did_you_mean
 from ..scores.counting import Doubtful
+from ..scores.standing_runs import Runs
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
@@ -57,6 +58,7 @@ class TableRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     contenders: list[Contender] = []
     options: Json = {}
     revision: Literal["newest", "all"] = "newest"
+    runs: Runs = "newest"
     repeats: int = 1
     min_completion: float = 0.0
     include: list[Doubtful] = []

@@ -21,6 +21,7 @@ from .leaderboard import Score, score_of, telling_options
 from .noise import Noise, noise_of
 from .recency import in_order, when
 from .samples import SampleReader
+from .standing_runs import standing_runs
 from .statistics import holm
 from .steps import ALARM_P, MIN_HISTORY
 
@@ -223,7 +224,7 @@ def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Cand
                 agent=agent,
                 provider=provider,
                 model=model,
-                runs=same,
+                runs=standing_runs(same) if same else [],
                 failed=None if scored else some[-1],
                 first=when(some[0]),
             )
@@ -233,6 +234,7 @@ def _candidates(runs: Iterable[Run], include: Collection[Doubtful]) -> list[Cand
 
 def _measure(candidates: Candidates, baseline: Sequence[Run], read_samples: SampleReader) -> CheckedScore:
     """A score beside its baseline, not judged yet."""
+    baseline = standing_runs(baseline) if baseline else []
     known = candidates.runs or baseline
     tried = candidates.runs or ([candidates.failed] if candidates.failed else [])
     task = task_of(known[-1]) if known else Task(candidates.benchmark_id, candidates.comparison_key, "", True)

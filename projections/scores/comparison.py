@@ -21,6 +21,7 @@ from .rescored import scorer_difference
 from .revisions import revision_difference
 from .samples import SampleReader
 from .selection import Kind, Selection, contender_name
+from .standing_runs import standing_runs
 from .statistics import Difference, Method, holm, paired, unpaired
 from .uncertainty import uncertainty
 
@@ -133,7 +134,10 @@ def compare(selections: Sequence[Selection], read_samples: SampleReader, *, marg
     options, units or directions are never compared: `unlike` names them.
     """
     dimensions = _matched_dimensions(selections)
-    tables = [_by_key(selection.runs, dimensions) for selection in selections]
+    tables = [
+        {key: standing_runs(runs) for key, runs in _by_key(selection.runs, dimensions).items()}
+        for selection in selections
+    ]
     shared = sorted(key for key in tables[0] if any(key in table for table in tables[1:]))
     # Tasks that are in no row count too: a row must show the options which the ones left out do not have.
     telling = telling_options({key.task: task_config(_newest(runs)) for table in tables for key, runs in table.items()})

@@ -45,15 +45,22 @@ class Judged(Protocol):
     def retracted(self) -> object: ...  # noqa: D102
 
 
-class ScoredRun(Contending, Judged, Timed, Scored, Protocol):
+class Repeated(Protocol):
+    """What tells which repetition of its work a run is."""
+
+    @property
+    def extra_config(self) -> Json: ...  # noqa: D102
+
+
+class ScoredRun(Contending, Judged, Timed, Scored, Repeated, Protocol):
     """What the score of a contender is made from: a whole `Run` has it, and so has a row of the viewer."""
 
     @property
     def run_id(self) -> str: ...  # noqa: D102
     @property
-    def comparison_key(self) -> str: ...  # noqa: D102
+    def run_group_id(self) -> str: ...  # noqa: D102
     @property
-    def extra_config(self) -> Json: ...  # noqa: D102
+    def comparison_key(self) -> str: ...  # noqa: D102
     @property
     def unit(self) -> str | None: ...  # noqa: D102
     @property
@@ -137,13 +144,13 @@ def task_of(run: ScoredRun) -> Task:
     return Task(run.benchmark_id, run.comparison_key, run.unit or "", is_upward(run))
 
 
-def task_config(run: ScoredRun) -> Json:
+def task_config(run: Repeated) -> Json:
     """A run's options without the number of the repetition."""
     return {name: value for name, value in run.extra_config.items() if name != REPEAT}
 
 
-def repetition_of(run: ScoredRun) -> str:
-    """Which repetition of its work a run is. Of several runs of one repetition the newest counts."""
+def repetition_of(run: Repeated) -> str:
+    """Which repetition of its work a run is."""
     return str(run.extra_config.get(REPEAT, 1))
 
 

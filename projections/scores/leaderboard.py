@@ -36,7 +36,8 @@ from .intervals import IntervalMethod
 from .ranks import Placed, rank_intervals
 from .recency import Moment, in_order, when
 from .records import best_of
-from .tally import Board, Tally, board_of, is_scored, is_success
+from .standing_runs import Runs, standing_runs
+from .tally import Board, Contender, Tally, board_of, is_scored, is_success
 from .uncertainty import Source, uncertainty
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "leaderboard",
     "leaderboard_of",
     "score_of",
+    "score_of_guessing",
     "standings",
     "task_config",
     "task_of",
@@ -66,7 +68,7 @@ __all__ = [
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean of the newest run of each repetition, with its standard error and its 95% interval.
+    """The mean of the repeats of one campaign (`standing_runs`), with its standard error and its 95% interval.
 
     Both are those of `uncertainty.uncertainty_of`: None if nothing is known of the noise; `stderr` is never 0, and of a
     proportion of 0 or 1 there is only the interval. `stderr_of` is what they come from: the samples, repetitions of one
@@ -97,6 +99,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     `above_chance` is by how much the mean is better than that. None if it is not known.
 
     `revision` is the digest of the task revision of the newest run, or `unknown`.
+
+    `runs` counts all runs of the contender that count, also those of other campaigns than the score's.
 
     `attempts` are all attempts at the work, the failures too (`attempts.Attempts`); None if they were not counted. If
     they are more than the repetitions, the score was picked from several attempts.
@@ -155,13 +159,15 @@ def leaderboard(
     *,
     include: Collection[Doubtful] = (),
     min_completion: float = 0.0,
+    which: Runs = "newest",
 ) -> list[Standing]:
     """The standings of runs, by benchmark, newest task and rank; the order of the runs makes no difference.
 
     `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
-    count too: without it imported, synthetic, late and retracted runs count nowhere.
+    count too: without it imported, synthetic, late and retracted runs count nowhere. `which` runs make the score of a
+    contender says `standing_runs`.
     """
-    return leaderboard_of(board_of(runs), high_scores, include=include, min_completion=min_completion)
+    return leaderboard_of(board_of(runs), high_scores, include=include, min_completion=min_completion, which=which)
 
 
 def leaderboard_of(
@@ -170,33 +176,38 @@ def leaderboard_of(
     *,
     include: Collection[Doubtful] = (),
     min_completion: float = 0.0,
+    which: Runs = "newest",
 ) -> list[Standing]:
     """The same by the tallies of a history."""
-    of: dict[tuple[Task, str, str, str], list[Tally]] = defaultdict(list)
-    for key, tally in board.counting(kinds_that_count(include)):
-        of[key.task, key.work.agent, key.work.provider, key.work.model].append(tally)
+    kinds = kinds_that_count(include)
+    of: dict[Contender, list[Tally]] = defaultdict(list)
+    for key, tally in board.counting(kinds):
+        of[key.contender].append(tally)
+    standing = board.standing(kinds, which)
     scores = [
         _contender_score(
-            [tally.newest for tally in tallies],
+            standing[contender],
+            max((tally.newest for tally in tallies), key=when),
             best_of(tally.best for tally in tallies if tally.best is not None),
             sum(tally.runs for tally in tallies),
         )
-        for tallies in of.values()
+        for contender, tallies in of.items()
     ]
-    successes = [tally for key, tally in board.tallies.items() if is_success(key.kind) and is_scored(key.kind)]
-    deciding = in_order(run for tally in successes for run in (tally.telling, tally.newest) if run is not None)
+    sound = {key: tally for key, tally in board.tallies.items() if is_success(key.kind) and is_scored(key.kind)}
+    guesses = board.standing({key.kind for key in sound}, "newest", agent=RANDOM)
+    deciding = [tally.telling for tally in sound.values() if tally.telling is not None]
+    known = chances([*deciding, *(run for some in guesses.values() for run in some)])
     attempts = board.attempts_with(include)
-    return standings(scores, chances(deciding), high_scores, attempts=attempts, min_completion=min_completion)
+    return standings(scores, known, high_scores, attempts=attempts, min_completion=min_completion)
 
 
-def contender_score(runs: Sequence[ScoredRun]) -> ContenderScore:
+def contender_score(runs: Sequence[ScoredRun], which: Runs = "newest") -> ContenderScore:
     """What runs of one task, agent and model come to; at least one, and all of them count."""
-    return _contender_score(runs, best_of(runs), len(runs))
+    return _contender_score(standing_runs(runs, which), max(runs, key=when), best_of(runs), len(runs))
 
 
-def _contender_score(newest: Sequence[ScoredRun], best: ScoredRun, count: int) -> ContenderScore:
-    """The same if only the newest run of each repetition is known, the best of all, and their number."""
-    latest = max(newest, key=when)
+def _contender_score(standing: Sequence[ScoredRun], latest: ScoredRun, best: ScoredRun, count: int) -> ContenderScore:
+    """The same by the runs that stand for the contender, the newest and the best of all, and their number."""
     assert latest.score is not None and best.score is not None  # noqa: S101 - for the type checker: they are eligible
     return ContenderScore(
         task=task_of(latest),
@@ -205,7 +216,7 @@ def _contender_score(newest: Sequence[ScoredRun], best: ScoredRun, count: int) -
         provider=latest.provider,
         model=latest.model,
         runs=count,
-        score=score_of(newest),
+        score=score_of(standing),
         latest=when(latest),
         latest_run_id=latest.run_id,
         latest_score=latest.score,
@@ -247,12 +258,12 @@ def standings(
 
 
 def score_of(runs: Sequence[ScoredRun]) -> Score:
-    """The score of runs of one task, agent and model; at least one.
+    """The score of runs of one task, agent and model; at least one, and one of each repetition.
 
-    Of several attempts at one repetition the newest counts: what came before it may be of an older benchmark.
+    Which runs of a history these are says `standing_runs`.
     """
-    newest = {repetition_of(run): run for run in in_order(runs)}
-    repeats = [newest[number] for number in sorted(newest, key=lambda number: (len(number), number))]
+    of = {repetition_of(run): run for run in in_order(runs)}
+    repeats = [of[number] for number in sorted(of, key=lambda number: (len(number), number))]
     found = uncertainty(repeats)
     return Score(
         mean=found.estimate.mean,
@@ -285,17 +296,24 @@ def telling_options(configs: Mapping[Task, Json]) -> dict[Task, Json]:
 
 
 def chances(runs: Iterable[Run]) -> dict[Task, float]:
-    """The score of guessing on each task if it is known; the runs are in the order of their times."""
+    """The score of guessing on each task if it is known."""
     reported: dict[Task, float] = {}
     guesses: dict[Task, list[Run]] = defaultdict(list)
-    for run in runs:
+    for run in in_order(runs):
         if not run.is_success or run.score is None:
             continue
         if (chance := chance_of(run)) is not None:
             reported[task_of(run)] = chance
         if run.agent == RANDOM:
             guesses[task_of(run)].append(run)
-    return {task: score_of(some).mean for task, some in guesses.items()} | reported
+    return {task: score_of_guessing(some) for task, some in guesses.items()} | reported
+
+
+def score_of_guessing(runs: Iterable[ScoredRun]) -> float:
+    """The score of runs by random answers on one task; at least one. Of several models the one that ran last counts."""
+    known = in_order(runs)
+    model = known[-1].provider, known[-1].model
+    return score_of(standing_runs(run for run in known if (run.provider, run.model) == model)).mean
 
 
 def _work_of(one: ContenderScore) -> Work:

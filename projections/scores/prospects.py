@@ -14,11 +14,12 @@ from ...ledger.events import Json
 from ...ledger.fold import Run
 from .comparison import contrast
 from .intervals import effective_size
-from .leaderboard import Task, score_of, task_config, task_of, telling_options
+from .leaderboard import Task, task_config, task_of, telling_options
 from .means import standard_error
 from .power import Variance, questions_needed, repeats_needed, smallest_detectable
 from .recency import in_order
 from .samples import SampleReader
+from .standing_runs import standing_runs
 from .uncertainty import bounds_of, uncertainty
 
 _MAX_CONTENDERS = 6
@@ -66,7 +67,7 @@ def prospects(runs: Iterable[Run], effect: float, read_samples: SampleReader) ->
 def _prospect(
     task: Task, telling: Json, contenders: Sequence[Sequence[Run]], effect: float, read_samples: SampleReader
 ) -> Prospect | None:
-    newest = [_newest(runs) for runs in contenders]
+    newest = [standing_runs(runs, "repeats") for runs in contenders]
     within = _within(newest)
     last = sorted(newest, key=lambda runs: runs[-1].first_seq)[-_MAX_CONTENDERS:]
     paired: list[tuple[float, int]] = []
@@ -98,12 +99,6 @@ def _prospect(
         repeats_needed=None if within is None else repeats_needed(effect, variance, questions),
         basis=basis,
     )
-
-
-def _newest(runs: Sequence[Run]) -> list[Run]:
-    """The newest run of each repetition."""
-    ids = set(score_of(runs).run_ids)
-    return [run for run in runs if run.run_id in ids]
 
 
 def _within(contenders: Sequence[Sequence[Run]]) -> float | None:

@@ -8,8 +8,8 @@ keeps tallies up to date (`sqlite.tallies`); `board_of` makes them from runs.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -20,6 +20,20 @@ from .destinations import Destinations
 from .means import exact
 from .recency import Moment, when
 from .records import beats, is_upward
+from .standing_runs import Candidate, Runs, campaign_of, standing_runs
+
+
+class Contender(NamedTuple):
+    """A piece of work with the unit and the direction of its scores: an agent with a model on a task."""
+
+    work: Work
+    unit: str
+    upward: bool
+
+    @property
+    def task(self) -> Task:
+        """The task of the scores."""
+        return Task(self.work.benchmark_id, self.work.comparison_key, self.unit, self.upward)
 
 
 class Key(NamedTuple):
@@ -32,9 +46,14 @@ class Key(NamedTuple):
     repetition: str
 
     @property
+    def contender(self) -> Contender:
+        """Whose runs they are."""
+        return Contender(self.work, self.unit, self.upward)
+
+    @property
     def task(self) -> Task:
         """The task of their scores."""
-        return Task(self.work.benchmark_id, self.work.comparison_key, self.unit, self.upward)
+        return self.contender.task
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -91,12 +110,51 @@ class AttemptKey(NamedTuple):
     ending: Ending
 
 
+class Successes(Protocol):
+    """The successes of a history: what tallies do not keep is looked up in them."""
+
+    def candidates(
+        self, wanted: Mapping[Contender, str | None], kinds: Collection[int]
+    ) -> Mapping[Contender, Sequence[Candidate]]:
+        """The runs of those kinds of each contender; only of one campaign if it is named."""
+        ...
+
+    def runs(self, run_ids: Collection[str]) -> Mapping[str, Run]:
+        """Runs by their ids, with what tables show."""
+        ...
+
+
 class Board(msgspec.Struct, frozen=True):
     """All work, tallies and attempts of a history."""
 
     works: dict[Work, Worked]
     tallies: dict[Key, Tally]
     attempts: dict[AttemptKey, Sum]
+    successes: Successes
+
+    def standing(self, kinds: Collection[int], which: Runs, *, agent: str | None = None) -> dict[Contender, list[Run]]:
+        """The runs of those kinds that stand for each contender (`standing_runs`); only of one agent if it is named."""
+        newest: dict[Contender, dict[str, Run]] = defaultdict(dict)
+        for key, tally in self.counting(kinds):
+            if agent is None or key.work.agent == agent:
+                of = newest[key.contender]
+                of[key.repetition] = max(of.get(key.repetition, tally.newest), tally.newest, key=when)
+        latest = {contender: max(some.values(), key=when) for contender, some in newest.items()}
+        # The tallies do not tell which runs are of one campaign. With one repetition there is nothing to tell.
+        repeated = {
+            contender: None if which == "repeats" else campaign_of(latest[contender])
+            for contender, some in newest.items()
+            if len(some) > 1
+        }
+        chosen = {
+            contender: [run.run_id for run in standing_runs(some, which)]
+            for contender, some in self.successes.candidates(repeated, kinds).items()
+        }
+        runs = self.successes.runs([run_id for some in chosen.values() for run_id in some])
+        return {
+            contender: [runs[run_id] for run_id in chosen[contender]] if contender in chosen else [run]
+            for contender, run in latest.items()
+        }
 
     def attempts_with(self, include: Collection[Doubtful] = ()) -> dict[Work, Attempts]:
         """The attempts at each piece of work, as `destinations.attempts_of`."""
@@ -140,9 +198,32 @@ def latest_order(run: Run) -> tuple[bool, Moment]:
     return run.status != "running", when(run)
 
 
+class _InMemory:
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+        self._of: dict[Contender, list[tuple[int, Run]]] = defaultdict(list)
+
+    def add(self, key: Key, run: Run) -> None:
+        self._runs[run.run_id] = run
+        self._of[key.contender].append((key.kind, run))
+
+    def candidates(
+        self, wanted: Mapping[Contender, str | None], kinds: Collection[int]
+    ) -> Mapping[Contender, Sequence[Run]]:
+        return {
+            contender: [
+                run for kind, run in self._of[contender] if kind in kinds and campaign in (None, campaign_of(run))
+            ]
+            for contender, campaign in wanted.items()
+        }
+
+    def runs(self, run_ids: Collection[str]) -> Mapping[str, Run]:
+        return {run_id: self._runs[run_id] for run_id in run_ids}
+
+
 def board_of(runs: Iterable[Run]) -> Board:
     """The board of runs, in any order."""
-    board = Board({}, {}, {})
+    board = Board({}, {}, {}, successes := _InMemory())
     for run in runs:
         work = work_of(run)
         if worked := board.works.get(work):
@@ -156,4 +237,5 @@ def board_of(runs: Iterable[Run]) -> Board:
             if tally is None:
                 tally = board.tallies[key] = Tally(newest=run)
             tally.add(run)
+            successes.add(key, run)
     return board

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from ...ledger.events import Json, TaskRevision
+from ...ledger.events import REPEAT, Json, TaskRevision
 from ...ledger.fold import Run
 from ...ledger.usage import cost_in
 from ..scores.attempts import Sum, Work, count_run, work_of
 from ..scores.counting import CHANCE, chance_of, kind_of, repetition_of
 from ..scores.recency import when
 from ..scores.records import position
-from ..scores.tally import AttemptKey, Board, Key, Tally, Worked, attempt_of, key_of, latest_order
-from .tables import ATTEMPT_NAMES, OF_TALLY, TALLY_NAMES, WORK_NAMES, upsert
+from ..scores.tally import AttemptKey, Board, Contender, Key, Tally, Worked, attempt_of, key_of, latest_order
+from .tables import ATTEMPT_NAMES, OF_TALLY, TALLY_NAMES, UNIT, UPWARD, WORK_NAMES, upsert
 
 _MAX_KNOWN = 4_000
 """Maximum number of works and of tallies in memory between two batches."""
@@ -251,7 +252,7 @@ class Tallies:
 
 
 def read_board(connection: sqlite3.Connection, *, works: bool = True) -> Board:
-    """The board of an open `orchestrator.sqlite`; without its works if they are not needed.
+    """The board of an open `orchestrator.sqlite`, to be used while that is open; without its works if not needed.
 
     Of its runs it holds what tables show, without details.
     """
@@ -271,7 +272,67 @@ def read_board(connection: sqlite3.Connection, *, works: bool = True) -> Board:
         for work_id, count, latest in (connection.execute("SELECT id, runs, latest FROM works") if works else ())
     }
     sums = {key: some for _, key, some in read_sums(connection)}
-    return Board(worked, tallies, sums)
+    return Board(worked, tallies, sums, _Stored(connection, runs))
+
+
+class _Candidate(NamedTuple):
+    """Of a success what `standing_runs` asks."""
+
+    run_id: str
+    run_group_id: str
+    repetition: str
+    ended_at: str
+    first_seq: int
+
+    @property
+    def started_at(self) -> str:
+        return self.ended_at
+
+    @property
+    def extra_config(self) -> Json:
+        return {REPEAT: self.repetition}
+
+
+class _Stored:
+    """The successes in an open `orchestrator.sqlite`; `known` are runs that were read already."""
+
+    def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Run]) -> None:
+        self._connection = connection
+        self._known = known
+
+    def candidates(
+        self, wanted: Mapping[Contender, str | None], kinds: Collection[int]
+    ) -> Mapping[Contender, Sequence[_Candidate]]:
+        of = {(id_of(one.work), one.unit, int(one.upward)): one for one in wanted}
+        named = [(campaign, id_of(one.work)) for one, campaign in wanted.items() if campaign is not None]
+        whole = [(id_of(one.work),) for one, campaign in wanted.items() if campaign is None]
+        found: dict[Contender, list[_Candidate]] = defaultdict(list)
+        for columns, keys in (("run_group_id, work_id", named), ("work_id", whole)):
+            for *key, kind, run_id, group, repetition, moment, first_seq in self._select(columns, sorted(set(keys))):
+                contender = of.get(tuple(key))
+                if contender is not None and kind in kinds and wanted[contender] in (None, group):
+                    found[contender].append(_Candidate(run_id, group, repetition, moment, first_seq))
+        return found
+
+    def _select(self, columns: str, keys: Sequence[tuple[object, ...]]) -> Iterator[Any]:
+        for first in range(0, len(keys), _AT_ONCE):
+            some = keys[first : first + _AT_ONCE]
+            row = f"({', '.join('?' * len(some[0]))})"
+            query = (
+                f"SELECT work_id, {UNIT}, {UPWARD}, kind, run_id, run_group_id, repetition, moment, first_seq "  # noqa: S608
+                f"FROM benchmark_runs WHERE ({columns}) IN (VALUES {', '.join([row] * len(some))}) "
+                "AND status = 'succeeded'"
+            )
+            yield from self._connection.execute(query, [value for key in some for value in key])
+
+    def runs(self, run_ids: Collection[str]) -> Mapping[str, Run]:
+        found = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
+        missing = [run_id for run_id in run_ids if run_id not in found]
+        for first in range(0, len(missing), _AT_ONCE):
+            some = tuple(missing[first : first + _AT_ONCE])
+            where = f"WHERE run_id IN ({', '.join('?' * len(some))})"
+            found |= {run.run_id: run for run in read_shown(self._connection, where, some)}
+        return found
 
 
 def read_sums(connection: sqlite3.Connection) -> Iterator[tuple[int, AttemptKey, Sum]]:

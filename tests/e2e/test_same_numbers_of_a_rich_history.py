@@ -1,6 +1,7 @@
 """One history with everything in it, and every surface asked for its numbers: they are the same everywhere.
 
-It has revisions that were declared equivalent, a failure, repeats, a retracted run, and an imported run with samples.
+It has revisions that were declared equivalent, a failure, a retracted run, an imported run with samples, and repeats in
+two campaigns of one contender.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def history(bench) -> tuple[str, str]:
     bench("retract", bench.runs()[-1]["run_id"], "--reason", "the answers leaked")
     (folder / "suite.py").write_text((folder / "suite.py").read_text() + "# another way\n")
     run("m3", [1, 0] * 5, "--repeats", "2")
+    run("m3", [1] * 4 + [0] * 6, "--force")
     first = next(row for row in bench.runs() if row["model"] == "m1" and row["status"] == "succeeded")
     values = ["C", "C", "I", "I", "I", "C", "I", "C", "I", "I"]
     log = inspect_log([answered(str(number), value) for number, value in enumerate(values)])
@@ -75,26 +77,41 @@ def test_every_surface_says_the_same_of_a_rich_history(bench, serving):
     assert by_command.keys() == {"m1", "m2", "m3"}
     assert by_command["m1"][4:13] == [1, 1, 2, 1, 2, 1, 1, 0, 0.5], "one of two attempts failed"
     assert by_command["m2"][0] == 0.0 and by_command["m2"][8] == 1, "a retracted run counts nowhere"
-    assert by_command["m3"][7] == 2 and by_command["m3"][1] is not None
+    assert by_command["m3"][0] == 0.4 and by_command["m3"][7] == 3, "the repeats are of an earlier campaign"
+    repeated = json.loads(bench("leaderboard", "--runs", "repeats", "--json").stdout)["standings"]
+    of_repeats = {one["model"]: of(one) for one in repeated}
+    assert of_repeats["m3"][0] == 0.5 and of_repeats["m3"][1] is not None, (
+        "they are one campaign, apart from the newest"
+    )
+    assert next(len(one["score"]["run_ids"]) for one in repeated if one["model"] == "m3") == 2
+    ways = {"newest": by_command, "repeats": of_repeats}
 
     place = benchmarks.open(bench.root)
-    by_python = {one.model: of(msgspec.to_builtins(one)) for one in place.leaderboard()}
-    assert by_python == by_command
+    for runs, expected in ways.items():
+        assert {one.model: of(msgspec.to_builtins(one)) for one in place.leaderboard(runs=runs)} == expected
 
     columns = ", ".join([*SCORE, "rank", "rank_low", "rank_high", "l.runs", *(f"a.{name}" for name in TRIED)])
-    join = "leaderboard l JOIN attempts a USING (benchmark_id, comparison_key, agent, provider, model)"
-    asked = json.loads(bench("query", f"SELECT model, {columns} FROM {join}", "--json").stdout)["rows"]
-    by_sql = {}
-    for model, *values in asked:
-        by_sql.setdefault(model, []).append(rounded(values))
-    assert {model: [values] for model, values in by_command.items()} == by_sql
+    join = "JOIN attempts a USING (benchmark_id, comparison_key, agent, provider, model)"
+    boards = "(SELECT 'newest' AS way, * FROM leaderboard UNION ALL SELECT 'repeats', * FROM leaderboard_of_repeats)"
+    asked = json.loads(bench("query", f"SELECT way, model, {columns} FROM {boards} l {join}", "--json").stdout)["rows"]
+    assert len(asked) == 6
+    for way, model, *values in asked:
+        assert rounded(values) == ways[way][model]
 
     included = json.loads(bench("leaderboard", "--json", "--include", "imported").stdout)["standings"]
     with serving(bench.root) as url:
-        for query, expected in (("", by_command), ("?include=imported", {one["model"]: of(one) for one in included})):
+        with_imported = {one["model"]: of(one) for one in included}
+        queries = {"": by_command, "?include=imported": with_imported, "?runs=repeats": of_repeats}
+        for query, expected in queries.items():
             with urllib.request.urlopen(f"{url}api/leaderboard{query}") as answer:
                 told = json.loads(answer.read())
             assert {one["model"]: of(one) for one in told["standings"]} == expected and told["left_out"] == []
+        for way, expected in ways.items():
+            with urllib.request.urlopen(f"{url}api/board?runs={way}") as answer:
+                shown = {one["model"]: one["cells"][0]["score"] for one in json.loads(answer.read())["contenders"]}
+            assert {model: rounded(score[name] for name in SCORE) for model, score in shown.items()} == {
+                model: values[:4] for model, values in expected.items()
+            }
         with urllib.request.urlopen(f"{url}api/runs?limit=50") as answer:
             listed = {row["run_id"]: row for row in json.loads(answer.read())["runs"]}
     assert {one["model"] for one in included} == {"m1", "m2", "m3", "m4"}

@@ -1,7 +1,7 @@
 """The leaderboard by contender: which runs stand for each, who is ahead on each task, and what it costs.
 
-A score never mixes campaigns: it is that of the newest run, or the mean of the repeats of one campaign. Of a benchmark
-with its options only the newest revision is shown; what that leaves out is counted.
+A score never mixes campaigns (`scores.standing_runs`). Of a benchmark with its options only the newest revision is
+shown; what that leaves out is counted.
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
 from ...ledger.events import Json
 from ...projections.scores.attempts import Attempts, Work, work_of
 from ...projections.scores.comparison import Contrast, adjust
-from ...projections.scores.counting import Doubtful, is_eligible, repetition_of, revision_of, task_config
+from ...projections.scores.counting import Doubtful, is_eligible, revision_of, task_config
 from ...projections.scores.high_scores import HighScore
 from ...projections.scores.leaderboard import Score, Task, score_of, telling_options
 from ...projections.scores.ranks import Placed, rank_intervals
 from ...projections.scores.revisions import LeftOut
+from ...projections.scores.standing_runs import Runs, standing_runs
 from .pairing import Pairs
 from .row import RunRow
 from .run_table import RunTable
 
-Runs = Literal["newest", "repeats"]
 MAX_PAIRED = 200
 """Of one leaderboard, no more contrasts than this are tested sample by sample: those that are nearest to the best."""
 
@@ -162,26 +161,10 @@ def choose(
             continue
         known = Task(*task)
         count[known] += len(found)
-        rows = _newest(found) if runs == "newest" else _repeats(found)
+        rows = standing_runs(found, runs)
         tried = attempts.get(work_of(rows[-1]))
         of_task[known].append(Chosen(known, agent, provider, model, rows, tried))
     return _newest_revisions(of_task, count)
-
-
-def _newest(rows: Sequence[RunRow]) -> list[RunRow]:
-    return [rows[-1]]
-
-
-def _repeats(rows: Sequence[RunRow]) -> list[RunRow]:
-    """The repetitions of the newest campaign that has several; of the newest campaign if none has."""
-    last: str | None = None
-    of_group: dict[str, dict[str, RunRow]] = defaultdict(dict)
-    for row in rows:
-        of_group[row.run_group_id][repetition_of(row)] = row
-        if len(of_group[row.run_group_id]) > 1:
-            last = row.run_group_id
-    repeats = of_group[rows[-1].run_group_id if last is None else last]
-    return sorted(repeats.values(), key=lambda row: row.moment)
 
 
 def _newest_revisions(of_task: Mapping[Task, list[Chosen]], count: Mapping[Task, int]) -> list[TaskChoice]:

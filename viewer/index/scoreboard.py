@@ -25,11 +25,12 @@ from ...projections.scores.leaderboard import (
     Standing,
     contender_score,
     is_eligible,
-    score_of,
+    score_of_guessing,
     standings,
 )
 from ...projections.scores.leaderboard import Task as ScoredTask
 from ...projections.scores.samples import SampleScores
+from ...projections.scores.standing_runs import Runs
 from .drops import Drop, drop_of
 from .groups import Groups
 from .row import RunRow, Task, as_run
@@ -111,12 +112,14 @@ class Scoreboard:
         for groups in self._groups:
             groups.put_in(number, self._rows)
 
-    def standings(self, high_scores: Mapping[str, HighScore], include: Collection[Doubtful] = ()) -> list[Standing]:
+    def standings(
+        self, high_scores: Mapping[str, HighScore], include: Collection[Doubtful] = (), which: Runs = "newest"
+    ) -> list[Standing]:
         """The leaderboard: the same as `leaderboard` of all runs."""
         scores = self.all()
-        if include:
+        if include or which != "newest":
             of_work = (self._counting(work, include) for work in self.works.members)
-            scores = (contender_score(rows) for rows in of_work if rows)
+            scores = (contender_score(rows, which) for rows in of_work if rows)
         attempts = self.attempts_with(include)
         chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
         return standings(scores, chances, high_scores, attempts=attempts)
@@ -231,7 +234,7 @@ class Scoreboard:
                 assert chance is not None  # noqa: S101 - for the type checker: the group is of runs that report it
                 self.chances[task] = chance
             elif numbers := self.guesses.members.get(task):
-                self.chances[task] = score_of([self._rows[number] for number in numbers]).mean
+                self.chances[task] = score_of_guessing(self._rows[number] for number in numbers)
         for groups in self._groups:
             groups.changed.clear()
 

@@ -15,6 +15,7 @@ from ...projections.scores.leaderboard import ContenderScore, score_of
 from ...projections.scores.recency import in_order
 from ...projections.scores.records import position
 from ...projections.scores.revisions import newest_revisions
+from ...projections.scores.standing_runs import standing_runs
 from ...projections.scores.uncertainty import uncertainty
 from ..api.parameters import AS_OF, Form, Parameter, limit
 from ..api.site import Site
@@ -432,7 +433,7 @@ def _repeats(rows: Sequence[RunRow]) -> list[Repeats]:
 
 
 def _spread(who: tuple[str, str, str], rows: Sequence[RunRow]) -> Repeats:
-    found = score_of(rows)
+    found = score_of(standing_runs(rows))
     scores = [row.score for row in rows if row.score is not None]
     return Repeats(
         *who,

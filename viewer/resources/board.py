@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 import falcon
 import msgspec
@@ -12,17 +12,10 @@ from ...projections.scores.high_scores import HighScore
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Archive, Head, View
-from ..index.board import Board, Runs, TaskChoice, build, choose
+from ..index.board import Board, TaskChoice, build, choose
 from .high_scores import references_that_hold
-from .leaderboard import INCLUDE
+from .leaderboard import INCLUDE, WHICH
 
-RUNS = Parameter(
-    "runs",
-    "what stands for a contender: its newest run, or the mean of the repeats of its newest campaign that has several",
-    "choice",
-    "newest",
-    choices=get_args(Runs),
-)
 Gathered = tuple[list[TaskChoice], dict[str, HighScore]]
 
 
@@ -36,7 +29,7 @@ class ByContender:
     """The leaderboard by contender."""
 
     about = "The leaderboard by contender: scores, ties with the best, ranks, cost and time"
-    parameters = Form(RUNS, Parameter("benchmark", "only of these: benchmark", is_list=True), INCLUDE, AS_OF)
+    parameters = Form(WHICH, Parameter("benchmark", "only of these: benchmark", is_list=True), INCLUDE, AS_OF)
     answer = BoardAnswer
 
     def __init__(self, site: Site) -> None:

@@ -10,11 +10,20 @@ import msgspec
 
 from ...projections.scores.leaderboard import DOUBTFUL, Standing
 from ...projections.scores.revisions import newest_revisions
+from ...projections.scores.standing_runs import RUNS
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
 from .high_scores import references_that_hold
 
+WHICH = Parameter(
+    "runs",
+    "what a contender's score is made of: the newest run with the repeats of its campaign, or the newest campaign that "
+    "has several repeats",
+    "choice",
+    "newest",
+    choices=RUNS,
+)
 INCLUDE = Parameter("include", "count these kinds of runs too", "choice", choices=DOUBTFUL, is_list=True)
 _FILTERS = ("benchmark", "agent", "provider", "model")
 
@@ -43,6 +52,7 @@ class Standings:
             "newest",
             choices=("newest", "all"),
         ),
+        WHICH,
         INCLUDE,
         AS_OF,
     )
@@ -60,7 +70,7 @@ class Standings:
 
     def _list(self, asked: dict[str, Any], view: View) -> Leaderboard:
         held = references_that_hold(self._site.archive, view.head)
-        standings = view.table.scoreboard.standings(held, asked["include"])
+        standings = view.table.scoreboard.standings(held, asked["include"], asked["runs"])
         wanted = {name: frozenset(asked[name]) for name in _FILTERS if asked[name]}
         of_benchmarks = {"benchmark": wanted["benchmark"]} if "benchmark" in wanted else {}
         shown, left_out = [some for some in standings if _is_of(some, of_benchmarks)], list[str]()

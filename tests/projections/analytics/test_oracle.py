@@ -326,7 +326,7 @@ def test_the_same_scores_count_in_sql_in_python_and_in_the_viewer(data, historie
 
 
 def standings(draw):
-    """Runs of few tasks by few models, some of which do not count, with several repetitions and references."""
+    """Runs of few tasks by few models, some of which do not count, with repetitions in campaigns, and references."""
     kinds = st.sampled_from([{}, {}, {}, {"synthetic": True}])
     return draw(
         st.lists(
@@ -337,6 +337,7 @@ def standings(draw):
                 st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.4, 1.0, 1.5]),
                 st.sampled_from([None, 0.0, 0.001, 0.1, 0.153]),
                 st.sampled_from([None, 0, 1, 8, 1000]),
+                st.sampled_from(["", "rg_1", "rg_2"]),
                 kinds,
             ),
             max_size=12,
@@ -348,8 +349,9 @@ def standings(draw):
 @given(data=st.data())
 def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, tmp_path_factory):
     place = Place(tmp_path_factory.mktemp("place"))
+    which, view = data.draw(st.sampled_from([("newest", "leaderboard"), ("repeats", "leaderboard_of_repeats")]))
     events = []
-    for number, (benchmark, model, repeat, score, stderr, samples, kind) in enumerate(standings(data.draw)):
+    for number, (benchmark, model, repeat, score, stderr, samples, group, kind) in enumerate(standings(data.draw)):
         name = f"run_{number}"
         config = {} if repeat == 1 else {"repeat": repeat}
         unit, upwards = {"b": ("ratio", True), "c": ("ratio", False), "d": ("s", True)}[benchmark]
@@ -360,7 +362,10 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
                 )
             )
         events += [
-            NewEvent(name, histories.started(name, benchmark_id=benchmark, model=model, extra_config=config)),
+            NewEvent(
+                name,
+                histories.started(name, benchmark_id=benchmark, model=model, extra_config=config, run_group_id=group),
+            ),
             NewEvent(
                 name,
                 histories.finished(score, unit=unit, higher_is_better=upwards, stderr=stderr, samples=samples, **kind),
@@ -369,7 +374,7 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
     histories.append_anyway(place.store, events)
     with open_history(place.workspace, place.store) as tables:
         runs = list(read_runs(tables))
-        expected = leaderboard(runs, holding(read_history(tables)))
+        expected = leaderboard(runs, holding(read_history(tables)), which=which)
     with (
         open_analytics(place.workspace, place.store) as database,
         duckdb.connect(str(database), read_only=True) as asked,
@@ -377,7 +382,8 @@ def test_the_standings_and_the_history_of_scores_are_the_same(data, histories, t
         ours = asked.execute(
             "SELECT benchmark_id, coalesce(unit, ''), rank, model, rank_low, rank_high, mean, stderr, stderr_of, low, "
             "high, interval_method, repeats, runs, latest_run_id, best_run_id, reference_value, delta_to_reference "
-            "FROM leaderboard ORDER BY benchmark_id, coalesce(unit, ''), rank, model"
+            f"FROM {view} "
+            "ORDER BY benchmark_id, coalesce(unit, ''), rank, model"
         ).fetchall()
         records = asked.execute(
             "SELECT run_id, best_before, is_record, reference_label FROM score_history ORDER BY ended_seq"

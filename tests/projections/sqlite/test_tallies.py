@@ -39,7 +39,7 @@ from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.scores.attempts import Attempts, Work, ending, work_of
 from benchmarks.projections.scores.check import check
 from benchmarks.projections.scores.comparison import compare
-from benchmarks.projections.scores.counting import DOUBTFUL, RETRACTED, doubts, task_config, task_of
+from benchmarks.projections.scores.counting import DOUBTFUL, RETRACTED, doubts, repetition_of, task_config, task_of
 from benchmarks.projections.scores.destinations import Destinations
 from benchmarks.projections.scores.leaderboard import leaderboard, leaderboard_of, score_of
 from benchmarks.projections.scores.means import exact, mean_of
@@ -237,7 +237,10 @@ def test_leaderboard_and_summaries_are_those_of_a_plain_computation(histories, d
     with followed(histories, events, cuts_of(data, events)) as (database, _), open_readonly(database) as connection:
         runs, board = list(read_runs(connection)), read_board(connection)
         for include in INCLUDES:
-            assert leaderboard(runs, include=include) == leaderboard_of(board, include=include)
+            which = data.draw(st.sampled_from(["newest", "repeats"]))
+            assert leaderboard(runs, include=include, which=which) == leaderboard_of(
+                board, include=include, which=which
+            )
             told = {
                 (s.task, s.agent, s.provider, s.model): (
                     s.runs,
@@ -248,9 +251,9 @@ def test_leaderboard_and_summaries_are_those_of_a_plain_computation(histories, d
                     s.chance,
                     s.attempts,
                 )
-                for s in leaderboard_of(board, include=include)
+                for s in leaderboard_of(board, include=include, which=which)
             }
-            assert told == plain_leaderboard(runs, include)
+            assert told == plain_leaderboard(runs, include, which)
         summaries = Summaries(board)
         assert summaries.latest_scores() == plain_latest(runs)
         assert summaries.benchmarks() == plain_benchmarks(runs)
@@ -270,12 +273,25 @@ def grouped(runs, key):
     return groups
 
 
-def plain_leaderboard(runs, include):
+def plain_score(runs, which):
+    """The score of runs in the order of their times: of the last campaign, or of the last one that has repeats."""
+    groups = grouped(runs, lambda run: run.run_group_id or run.run_id)
+    campaign = runs[-1].run_group_id or runs[-1].run_id
+    if which == "repeats":
+        for run in reversed(runs):
+            if len({repetition_of(other) for other in groups.get(run.run_group_id, ())}) > 1:
+                campaign = run.run_group_id
+                break
+    return score_of(groups[campaign])
+
+
+def plain_leaderboard(runs, include, which):
     eligible = [run for run in in_order(runs) if counts(run, include)]
     chances = {}
     sound = [run for run in in_order(runs) if run.is_success and run.score is not None]
     for task, some in grouped([run for run in sound if run.agent == "random"], task_of).items():
-        chances[task] = score_of(some).mean
+        own = [run for run in some if (run.provider, run.model) == (some[-1].provider, some[-1].model)]
+        chances[task] = plain_score(own, "newest").mean
     for run in sound:
         if type(run.metrics.get("chance")) is float:
             chances[task_of(run)] = run.metrics["chance"]
@@ -285,7 +301,7 @@ def plain_leaderboard(runs, include):
             len(some),
             some[-1].run_id,
             best_of(some).run_id,
-            score_of(some),
+            plain_score(some, which),
             task_config(some[-1]),
             chances.get(key[0]),
             tried.get(Work(key[0].benchmark_id, key[0].comparison_key, *key[1:])),

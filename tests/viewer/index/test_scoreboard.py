@@ -51,7 +51,9 @@ def holds(table):
     """Whether the scoreboard has what a computation over all runs gives."""
     runs = [as_run(some) for some in table.rows]
     for include in ((), ("synthetic",), DOUBTFUL):
-        assert table.scoreboard.standings({}, include) == leaderboard(runs, include=include)
+        for which in ("newest", "repeats"):
+            found = table.scoreboard.standings({}, include, which)
+            assert found == leaderboard(runs, include=include, which=which)
     counting = [run for run in runs if is_eligible(run)]
     not_read = SampleScores(problem="samples are not read here")
     found = check(last_run(counting), last_before(counting), lambda _: not_read, checked="", against="")
