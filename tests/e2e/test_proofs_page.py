@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMMAND
+from tests.e2e.pages import lines_of, shell
 
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
 TEXT = PAGE.read_text()
@@ -29,45 +28,16 @@ def place(bench):
     return bench
 
 
-def shell(bench, line: str) -> str:
-    line = line.replace("RUN", bench.runs()[-1]["run_id"])
-    path = f"{Path(COMMAND[0]).parent}:{bench.environ['PATH']}"
-    done = subprocess.run(
-        line,
-        shell=True,
-        cwd=bench.root,
-        env={**bench.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    return done.stdout
-
-
 def test_each_command_of_the_page_works(place):
-    blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-    lines = [line for block in blocks for line in block.splitlines()]
-    shell(place, "benchmarks ledger checkpoint > old-checkpoint.txt")
-    served = None
-    try:
+    lines = lines_of(TEXT)
+    with shell(place) as run:
+        run("benchmarks ledger checkpoint > old-checkpoint.txt")
         for line in lines:
-            if line.startswith("benchmarks witness serve"):
-                argv = [*COMMAND, *line.split()[1:], "--port", "0"]
-                served = subprocess.Popen(argv, cwd=place.root, stdout=subprocess.PIPE, text=True)
-                address = re.search(r"http://\S+", served.stdout.readline())[0]
-            else:
-                if "ledger witness add" in line:
-                    line = line.replace("http://127.0.0.1:8878", address)
-                told = shell(place, line)
-                if "bundle verify" in line:
-                    assert ("1 opened samples" in told) == ("--sample" in line)
-                if "verify-proof" in line:
-                    assert "score 0.5" in told and ("seen by w1" in told) == ("--policy" in line)
-    finally:
-        if served:
-            served.send_signal(signal.SIGINT)
-            served.communicate(timeout=20)
+            told = run(line.replace("RUN", place.runs()[-1]["run_id"])).stdout
+            if "bundle verify" in line:
+                assert ("1 opened samples" in told) == ("--sample" in line)
+            if "verify-proof" in line:
+                assert "score 0.5" in told and ("seen by w1" in told) == ("--policy" in line)
     assert len(lines) > 10
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
-from tests.conftest import COMMAND
+from tests.e2e.pages import lines_of, shell
 from tests.e2e.test_registration import SUITE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text()
@@ -24,36 +22,11 @@ def test_each_command_of_the_page_works_and_the_row_is_registered_witnessed_and_
     shutil.copytree(bench.root / "quiz", bench.root / "there" / "quiz")
     (bench.root / "plan.toml").write_text(PLAN)
     (bench.root / "table.toml").write_text(re.search(r"```toml\n(.*?)```", TEXT, re.DOTALL)[1])
-    blocks = re.findall(r"^```sh\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-    path = f"{Path(COMMAND[0]).parent}:{bench.environ['PATH']}"
-    served, said = None, {}
-    try:
-        for line in (line for block in blocks for line in block.splitlines()):
-            if line.startswith("benchmarks witness serve"):
-                argv = [*COMMAND, *line.split()[1:], "--port", "0"]
-                served = subprocess.Popen(argv, cwd=bench.root, stdout=subprocess.PIPE, text=True)
-                address = re.search(r"http://\S+", served.stdout.readline())[0]
-                continue
-            shown = line
-            if "RUN" in line:
-                line = line.replace("RUN", bench.runs()[0]["run_id"])
-            if "ledger witness add" in line:
-                line = line.replace("http://127.0.0.1:8878", address)
-            done = subprocess.run(
-                line,
-                shell=True,
-                cwd=bench.root,
-                env={**bench.environ, "PATH": path},
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            said[shown] = done.stdout + done.stderr
-    finally:
-        if served:
-            served.send_signal(signal.SIGINT)
-            served.communicate(timeout=20)
+    said = {}
+    with shell(bench) as run:
+        for line in lines_of(TEXT):
+            done = run(line.replace("RUN", bench.runs()[0]["run_id"]) if "RUN" in line else line)
+            said[line] = done.stdout + done.stderr
     key, witness = ((bench.root / name).read_text().strip() for name in ("public.key", "witness.public"))
     policy = bench.root / "policy.txt"
     policy.write_text(f"log {key}\nwitness w1 {witness}\nquorum w1\n")

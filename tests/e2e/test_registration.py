@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from benchmarks.ledger.proof.checkpoint import parse_note
-from tests.conftest import COMMAND
+from tests.e2e.pages import lines_of, shell
 
 SUITE = """
 import os
@@ -273,14 +271,11 @@ def test_the_commands_of_the_page_work(bench):
     (bench.root / "benchmarks.toml").touch()
     (bench.root / "plan.toml").write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1])
     said = []
-    for line in [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]:
-        if "amend" in line:
-            plan = bench.root / "plan.toml"
-            plan.write_text(plan.read_text().replace("2026-12-31", "2027-12-31"))
-        done = subprocess.run(
-            [*COMMAND, *shlex.split(line)[1:]], cwd=bench.root, env=bench.environ, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        said.append(done.stdout)
+    with shell(bench) as run:
+        for line in lines_of(page):
+            if "amend" in line:
+                plan = bench.root / "plan.toml"
+                plan.write_text(plan.read_text().replace("2026-12-31", "2027-12-31"))
+            said.append(run(line).stdout)
     shown = page[page.index("state          complete") : page.index("An id may be")].rstrip("`\n ")
     assert shown in said[3] and "amended" in said[4]

@@ -191,7 +191,7 @@ def together(processes: int, code: str, *arguments: str) -> float:
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in started:
-        process.wait()
+        assert process.wait() == 0
     return time.perf_counter() - begin
 
 

@@ -15,9 +15,8 @@ from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.projections.workspace import Workspace
 
 from .figures import Scale, Table
-from .histories import fill
 from .ledger import campaign
-from .viewer import RUNS, ask, server_of
+from .viewer import RUNS, ask, filled, server_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -88,11 +87,8 @@ def measure_page(table: Table, folder: Path, scale: Scale) -> None:
     """The first page, other rows after a sort, a filter or a search, and a run that finishes."""
     from playwright.sync_api import sync_playwright
 
-    given = os.environ.get("BENCH_VIEWER")
-    root = Path(given) if given else folder
+    root = filled(folder, scale.count(RUNS, least=400))
     store = JsonlStore(Workspace(root).ledger, notice=print)
-    if not store.files():
-        fill(root, scale.count(RUNS, least=400), heartbeats=False)
     serve = ("-m", "benchmarks.orchestrator", "--workspace", str(root), "serve-viewer", "--port", "0")
     with server_of(*serve) as (port, _), sync_playwright() as playwright:
         ask(http.client.HTTPConnection("127.0.0.1", port, timeout=600), "/api/overview")

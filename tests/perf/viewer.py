@@ -23,7 +23,7 @@ from benchmarks.projections.workspace import Workspace
 
 from .figures import Scale, Table
 from .histories import fill
-from .ledger import campaign
+from .ledger import campaign, together
 
 RUNS = 100_000
 NEWS = f"run_news_{os.getpid()}_{time.time_ns()}"
@@ -86,20 +86,17 @@ for _ in range(count):
 """
 
 
+def filled(folder: Path, runs: int) -> Path:
+    """A workspace with that many runs in `folder`, or the one of BENCH_VIEWER, which is filled once."""
+    root = Path(os.environ.get("BENCH_VIEWER") or folder)
+    if not JsonlStore(Workspace(root).ledger, notice=print).files():
+        fill(root, runs, heartbeats=False)
+    return root
+
+
 def throughput(port: int, path: str, each: int, clients: int = 8) -> float:
     """Answers per second to that many clients at once."""
-    argv = [sys.executable, "-c", CLIENT, str(port), path, str(each)]
-    started = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(clients)]
-    for process in started:
-        assert process.stdout and process.stdout.readline() == "ready\n"
-    begin = time.perf_counter()
-    for process in started:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in started:
-        assert process.wait() == 0
-    return clients * each / (time.perf_counter() - begin)
+    return clients * each / together(clients, CLIENT, str(port), path, str(each))
 
 
 def page(port: int, is_over: threading.Event, heard: Callable[[str, float], None]) -> None:
@@ -124,11 +121,8 @@ def page(port: int, is_over: threading.Event, heard: Callable[[str, float], None
 
 def measure_server(table: Table, folder: Path, scale: Scale) -> None:
     """A page of runs in any order under any filter, throughput, memory with open pages, and new runs."""
-    given = os.environ.get("BENCH_VIEWER")
-    root = Path(given) if given else folder
+    root = filled(folder, scale.count(RUNS, least=100))
     store = JsonlStore(Workspace(root).ledger, notice=print)
-    if not store.files():
-        fill(root, scale.count(RUNS, least=100), heartbeats=False)
     serve = ("-m", "benchmarks.orchestrator", "--workspace", str(root), "serve-viewer", "--port", "0")
     with server_of(*serve) as (port, pid), server_of("-c", STATIC) as (static, _):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
