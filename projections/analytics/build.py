@@ -184,7 +184,7 @@ def _follow(kept: KeptFile, workspace: Workspace, store: EventReader, state: Hea
                 connection.execute(
                     "CREATE TEMP TABLE touched AS SELECT DISTINCT stream FROM events WHERE seq > ?", [state.seq]
                 )
-                _fold(connection, f"FROM events WHERE seq > {state.seq}")
+                _count(connection, f"FROM events WHERE seq > {state.seq}")
                 connection.execute(f"INSERT INTO high_scores {_HIGH_SCORES}")
                 connection.execute(f"INSERT INTO equivalences {_EQUIVALENCES}")
                 _mark_merged(connection, store, state.seq)
@@ -244,10 +244,15 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
         return tail.head
 
 
-def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
-    """Define what is made of those events."""
+def _count(connection: duckdb.DuckDBPyConnection, events: str) -> None:
+    """Let `fold_events` be those of the events that count."""
     counting = f"SELECT * FROM ({events}) WHERE seq NOT IN (FROM void)"  # noqa: S608 - ours
     connection.execute(f"CREATE OR REPLACE TEMP VIEW fold_events AS {counting}")
+
+
+def _fold(connection: duckdb.DuckDBPyConnection, events: str) -> None:
+    """Define what is made of those events."""
+    _count(connection, events)
     connection.execute(_sql("fold.sql"))
 
 

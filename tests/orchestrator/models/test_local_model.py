@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -20,20 +19,7 @@ from benchmarks.orchestrator.models import local_model
 from benchmarks.orchestrator.models.local_model import EMBEDDED, LocalModelError, LocalServer, model_label, serve
 
 SERVER = Path(local_model.__file__).with_name("local_server.py")
-PROMPTS = [
-    "Name a colour.",
-    "What is 2 + 2?",
-    "Write one line about the sea.",
-    "Which animal barks?",
-    "Translate 'good morning' into French.",
-    "List three fruits.",
-    "What is the capital of Italy?",
-    "Say a word that rhymes with 'light'.",
-    "How many days has a week?",
-    "Finish: the cat sat on the",
-    "What is ice made of?",
-    "Name a planet.",
-]
+PROMPTS = ["Name a colour.", "What is 2 + 2?", "Translate 'good morning' into French.", "Finish: the cat sat on the"]
 
 LONG_BEGINNING = (
     "You are asked by somebody who learns English and likes short stories. Answer in plain words, think of an example "
@@ -56,7 +42,7 @@ def python() -> Path:
 
 
 def ask(server: LocalServer, prompt: str) -> dict:
-    body = {"model": server.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 40}
+    body = {"model": server.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 24}
     request = urllib.request.Request(
         f"{server.base_url}/chat/completions",
         data=json.dumps({**body, "temperature": 0}).encode(),
@@ -79,29 +65,22 @@ def await_end(process: psutil.Process) -> None:
 
 
 @pytest.mark.model
-def test_it_answers_under_its_name_and_is_gone_afterwards(python, tmp_path):
-    told = []
+def test_it_answers_under_its_name_whatever_it_was_asked_before_and_is_gone_afterwards(python, tmp_path):
+    # With prompt caching, the first answer of a server would be another one later: less of its prompt is computed then.
+    prompts = [f"{LONG_BEGINNING} {prompt}" for prompt in PROMPTS]
+    answers, told = [], []
     with serve(EMBEDDED, python=python, log_path=tmp_path / "log", announce=told.append) as server:
         process = psutil.Process(server.pid)
-        answer = ask(server, "Which animal barks?")
-        assert text(answer) and answer["model"] == server.model == EMBEDDED
+        for order in (prompts, prompts[::-1]):
+            answers.append({prompt: ask(server, prompt) for prompt in order})
         assert server.base_url.startswith("http://127.0.0.1:")
         assert server.model_sha256 == sha256(Path(server.model_path).read_bytes()).hexdigest()
     assert not process.is_running()
     assert len(told) == 1 and EMBEDDED in told[0]
-
-
-@pytest.mark.model
-def test_what_it_answers_does_not_depend_on_what_it_was_asked_before(python, tmp_path):
-    # With prompt caching, what differs is how much of a long common beginning is computed anew.
-    prompts = [f"{LONG_BEGINNING} {prompt}" for prompt in PROMPTS]
-    shuffled = random.Random(7).sample(prompts, len(prompts))
-    answers = []
-    with serve(EMBEDDED, python=python, log_path=tmp_path / "log", announce=print) as server:
-        for order in (prompts, shuffled):
-            answers.append({prompt: text(ask(server, prompt)) for prompt in order})
-    assert answers[0] == answers[1]
-    assert len(set(answers[0].values())) > len(prompts) // 2
+    assert {answer["model"] for answer in answers[0].values()} == {server.model} == {EMBEDDED}
+    texts = [{prompt: text(answer) for prompt, answer in some.items()} for some in answers]
+    assert texts[0] == texts[1]
+    assert all(texts[0].values()) and len(set(texts[0].values())) > len(prompts) // 2
 
 
 @pytest.mark.model
