@@ -106,10 +106,12 @@ class PublishedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class PublishedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of a published table: an agent with a model on a benchmark with its options.
 
-    `score` is the mean of the scores of `runs`, with its standard error and its 95% interval from `low` to `high`.
-    `attempts` are all attempts at the work, `completion` the share of successes among those that have ended, and
-    `attempt_ids` their runs. `cost_usd` is what `runs` cost, null if the cost of one of them is unknown. `registered`
-    counts the runs that belong to a registered plan. `doubts` are the kinds of doubtful runs among `runs`.
+    `rank` is among the rows of the same benchmark and options, `rank_low` and `rank_high` are the ranks that noise
+    allows; rows by older versions have neither, and a rank among all contenders of the ledger. `score` is the mean of
+    the scores of `runs`, with its standard error and its 95% interval from `low` to `high`. `attempts` are all attempts
+    at the work, `completion` the share of successes among those that have ended, and `attempt_ids` their runs.
+    `cost_usd` is what `runs` cost, null if the cost of one of them is unknown. `registered` counts the runs that belong
+    to a registered plan. `doubts` are the kinds of doubtful runs among `runs`.
     """
 
     benchmark_id: str
@@ -120,6 +122,8 @@ class PublishedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provider: str
     model: str
     rank: int
+    rank_low: int | None = None
+    rank_high: int | None = None
     score: float
     unit: str = ""
     higher_is_better: bool = True

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from ...ledger.errors import ImpossibleTransition, LedgerError
-from ...ledger.events import PublishedRow, PublishedRun, Record, Reproduced, TablePublished
-from ...ledger.fold import Run, evolve
+from ...ledger.errors import LedgerError
+from ...ledger.events import PublishedRow, Record, Reproduced, TablePublished
 from ...ledger.proof.checkpoint import Checkpoint, parse_checkpoint
 from ...ledger.proof.encoding import BadText, decode64
 from ...ledger.proof.policy import Accepted, NotTrusted, Policy, parse_policy, policy_text
@@ -19,15 +17,13 @@ from ...ledger.proof.signing import COSIGNATURE, BadSignature, SigningError, par
 from ...ledger.proof.tree import HASH_BYTES, BadProof, leaf_hash, root_by_inclusion
 from ...ledger.storage import codec
 from ...ledger.storage.chain import BadLine, Head, is_event
-from ..scores.attempts import attempts
-from ..scores.counting import task_config
-from ..scores.leaderboard import score_of
 from ..sqlite.reproductions import Reproduction
-from .document import ProvenLine, TableDocument, label
+from .document import ProvenLine, TableDocument, WithheldLine, label, runs_behind
 from .errata import errata_of
+from .figures import Evidence, Part, compared, weigh
+from .ranking import places_of
 
 _DATA = re.compile(rb'<script type="application/json" id="table">(.*?)</script>', re.DOTALL)
-_CLOSE = 1e-9
 
 
 class DocumentDamaged(LedgerError):
@@ -44,12 +40,16 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check has found. `unchecked` are sentences about what the document cannot show."""
+    """What a check has found.
+
+    `unchecked` are sentences about what the document cannot show, `stated` the numbers of rows that it shows in part.
+    """
 
     origin: str
     size: int
     problems: list[Problem]
     unchecked: list[str]
+    stated: list[int] = []
     signed_by: str | None = None
     witnesses: list[str] = []
 
@@ -107,11 +107,13 @@ def check_document(document: TableDocument, policy: Policy | None = None) -> Che
                 faults.append(Problem(f"{witness.name} has not signed the checkpoint"))
         except (SigningError, BadSignature) as problem:
             faults.append(Problem(f"a witness of the table: {problem}"))
+    found = _Findings(document, checkpoint)
     return Checked(
         origin=checkpoint.origin,
         size=checkpoint.position,
-        problems=[*_problems(document, checkpoint), *faults],
-        unchecked=unchecked,
+        problems=[*found.problems, *faults],
+        unchecked=[*found.unchecked, *unchecked],
+        stated=sorted(found.stated),
         signed_by=signed_by,
         witnesses=seen,
     )
@@ -130,48 +132,137 @@ def _own_policy(document: TableDocument) -> Policy:
         raise DocumentDamaged(f"a key of the table is damaged: {problem}") from problem
 
 
-def _problems(document: TableDocument, checkpoint: Checkpoint) -> Iterator[Problem]:
-    event = _proven_record(document.published, checkpoint)
-    if isinstance(event, str):
-        yield Problem(f"the table's own event: {event}")
-        unproven = _unproven_record(document.published.line)
-        if unproven is None:
+class _Findings:
+    """The check of a document by its checkpoint, part by part."""
+
+    def __init__(self, document: TableDocument, checkpoint: Checkpoint) -> None:
+        self.problems: list[Problem] = []
+        self.stated: dict[int, set[Part]] = {}
+        self.unchecked: list[str] = []
+        self._document, self._checkpoint = document, checkpoint
+        published = self._published()
+        if published is not None:
+            self._examine(published)
+
+    def _add(self, text: str, row: int | None = None) -> None:
+        self.problems.append(Problem(text, row))
+
+    def _published(self) -> TablePublished | None:
+        """What the table's own event says; if it is not proven, rows that differ from it can be named all the same."""
+        proven = self._document.published
+        event = _proven_record(proven, self._checkpoint)
+        if isinstance(event, str):
+            self._add(f"the table's own event: {event}")
+            unproven = _unproven_record(proven.line)
+            if unproven is None:
+                return None
+            event = unproven
+        if isinstance(event.data, TablePublished):
+            return event.data
+        self._add(f"the table's own event is of the type {event.type}")
+        return None
+
+    def _examine(self, published: TablePublished) -> None:
+        document = self._document
+        if (document.name, document.version) != (published.name, published.version):
+            self._add(
+                f"the document calls itself {document.name} version {document.version}, and its event says "
+                f"{published.name} version {published.version}"
+            )
+        if len(document.rows) != len(published.rows):
+            self._add(f"the document has {len(document.rows)} rows, and its event has {len(published.rows)}")
+        evidence = self._evidence(published)
+        for number, row in enumerate(published.rows, 1):
+            shown = document.rows[number - 1] if number <= len(document.rows) else row
+            faults, stated = weigh(row, shown, evidence)
+            for text in faults:
+                self._add(f"row {number} ({label(row)}): {text}", number)
+            if stated:
+                self.stated[number] = stated
+        self._examine_ranks(published.rows)
+        behind = set(runs_behind(published.rows))
+        for stream, text in evidence.broken.items():
+            if stream not in behind:
+                self._add(f"the event of {stream or 'an unknown stream'}: {text}")
+        self._examine_events(published, evidence, behind)
+        self.unchecked = [*_unchecked(self.stated, evidence, published.rows, behind)]
+
+    def _evidence(self, published: TablePublished) -> Evidence:
+        events: dict[str, list[Record]] = defaultdict(list)
+        withheld: dict[str, list[WithheldLine]] = defaultdict(list)
+        broken: dict[str, str] = {}
+        for proven in self._document.events:
+            record = _proven_record(proven, self._checkpoint)
+            if isinstance(record, str):
+                broken.setdefault(_stream_of(proven.line), record)
+            else:
+                events[record.stream].append(record)
+        for records in events.values():
+            records.sort(key=lambda record: record.seq)
+        for one in self._document.withheld:
+            if fault := _misplaced(one.seq, one.hash, one.proof, self._checkpoint):
+                broken.setdefault(one.stream, fault)
+            else:
+                withheld[one.stream].append(one)
+        include = published.rules.get("include") or []
+        return Evidence(events, withheld, broken, published.position, include)
+
+    def _examine_ranks(self, rows: Sequence[PublishedRow]) -> None:
+        if any(row.rank_low is None for row in rows):
             return
-        event = unproven
-    published = event.data
-    if not isinstance(published, TablePublished):
-        yield Problem(f"the table's own event is of the type {event.type}")
-        return
-    if (document.name, document.version) != (published.name, published.version):
-        yield Problem(
-            f"the document calls itself {document.name} version {document.version}, and its event says "
-            f"{published.name} version {published.version}"
+        for number, (row, place) in enumerate(zip(rows, places_of(rows), strict=True), 1):
+            for name, found in place._asdict().items():
+                for text in compared(name, getattr(row, name), found, "the scores of the table give"):
+                    self._add(f"row {number} ({label(row)}): {text}", number)
+
+    def _examine_events(self, published: TablePublished, evidence: Evidence, behind: set[str]) -> None:
+        records = sorted((one for some in evidence.events.values() for one in some), key=lambda one: one.seq)
+        hidden = {one.seq for some in evidence.withheld.values() for one in some}
+        errata = [one for one in self._document.errata if one.seq not in hidden]
+        if errata != errata_of(published.rows, published.position, records):
+            self._add("the errata are not those that the events say")
+        reproductions = [one for one in self._document.reproductions if one.seq not in hidden]
+        if reproductions != reproductions_in(records, behind):
+            self._add("the reproductions are not those that the events say")
+
+
+_PARTS: tuple[tuple[Part, str], ...] = (
+    ("contender", "the contender, options, revision and registration of"),
+    ("score", "score, interval, samples, cost and seconds of"),
+    ("attempts", "attempts and completion of"),
+)
+
+
+def _unchecked(
+    stated: Mapping[int, set[Part]], evidence: Evidence, rows: Sequence[PublishedRow], behind: set[str]
+) -> Iterator[str]:
+    """What a document cannot show of its figures; the page says the same."""
+    for part, what in _PARTS:
+        numbers = [str(number) for number, parts in stated.items() if part in parts]
+        if numbers:
+            where = f"{'row' if len(numbers) == 1 else 'rows'} {', '.join(numbers)}"
+            yield f"{what} {where}: they are stated, and the lines that would show them are withheld"
+    if any(row.rank_low is None for row in rows):
+        yield "ranks: an older version of the program published them"
+    if missing := sum(_missing(evidence, stream) for stream in behind):
+        yield (
+            f"whether {missing} other events of these runs change a figure: they are left out as heartbeats, remarks "
+            "and requests to cancel"
         )
-    of: dict[str, list[Record]] = defaultdict(list)
-    broken: dict[str, str] = {}
-    for proven in document.events:
-        record = _proven_record(proven, checkpoint)
-        if isinstance(record, str):
-            broken.setdefault(_stream_of(proven.line), record)
-        else:
-            of[record.stream].append(record)
-    if len(document.rows) != len(published.rows):
-        yield Problem(f"the document has {len(document.rows)} rows, and its event has {len(published.rows)}")
-    for number, row in enumerate(published.rows, 1):
-        shown = document.rows[number - 1] if number <= len(document.rows) else row
-        for text in _faults(row, shown, of, broken, published.position):
-            yield Problem(f"row {number} ({label(row)}): {text}", number)
-    behind = {run.run_id for row in published.rows for run in row.runs} | {
-        run_id for row in published.rows for run_id in row.attempt_ids
-    }
-    for stream, text in broken.items():
-        if stream not in behind:
-            yield Problem(f"the event of {stream or 'an unknown stream'}: {text}")
-    records = sorted((record for some in of.values() for record in some), key=lambda record: record.seq)
-    if list(document.errata) != errata_of(published.rows, published.position, records):
-        yield Problem("the errata are not those that the events say")
-    if list(document.reproductions) != reproductions_in(records, behind):
-        yield Problem("the reproductions are not those that the events say")
+    yield (
+        "the standard error and the number of samples of a single run: they are those that its last event states, and "
+        "the samples are not here"
+    )
+    yield "whether a run was corrected after its last event here"
+
+
+def _missing(evidence: Evidence, stream: str) -> int:
+    """How many events of a run the document does not have, up to the last one that it has."""
+    shown = evidence.events.get(stream)
+    if not shown:
+        return 0
+    before = sum(one.seq < shown[-1].seq for one in evidence.withheld.get(stream, ()))
+    return max(0, shown[-1].version - len(shown) - before)
 
 
 def reproductions_in(records: Sequence[Record], run_ids: set[str]) -> list[Reproduction]:
@@ -204,13 +295,19 @@ def _proven_record(proven: ProvenLine, checkpoint: Checkpoint) -> Record | str:
         digest = line[-66:-2].decode(errors="replace")
         if not is_event(line, Head(seq, digest)):
             return f"the line of event {seq} was changed: its hash does not match its bytes"
-        hashes = [decode64(one, "a hash of the proof", size=HASH_BYTES) for one in proven.proof]
-        root = root_by_inclusion(leaf_hash(bytes.fromhex(digest)), seq - 1, checkpoint.position, hashes)
-        if root != checkpoint.root:
-            return f"event {seq} is not in the tree of the checkpoint"
-        return codec.decode(line)
-    except (BadLine, BadText, BadProof, UnicodeEncodeError, ValueError) as problem:
+        return _misplaced(seq, digest, proven.proof, checkpoint) or codec.decode(line)
+    except (BadLine, UnicodeEncodeError, ValueError) as problem:
         return f"a line or its proof cannot be read: {problem}"
+
+
+def _misplaced(seq: int, digest: str, proof: Sequence[str], checkpoint: Checkpoint) -> str:
+    """Why the event with a hash is not proven to be at its place in the tree; empty if it is."""
+    try:
+        hashes = [decode64(one, "a hash of the proof", size=HASH_BYTES) for one in proof]
+        root = root_by_inclusion(leaf_hash(bytes.fromhex(digest)), seq - 1, checkpoint.position, hashes)
+    except (BadText, BadProof, ValueError) as problem:
+        return f"a line or its proof cannot be read: {problem}"
+    return "" if root == checkpoint.root else f"event {seq} is not in the tree of the checkpoint"
 
 
 def _unproven_record(line: str) -> Record | None:
@@ -219,89 +316,3 @@ def _unproven_record(line: str) -> Record | None:
         return codec.decode(line.encode())
     except (BadLine, UnicodeEncodeError):
         return None
-
-
-def _faults(
-    row: PublishedRow,
-    shown: PublishedRow,
-    of: Mapping[str, list[Record]],
-    broken: Mapping[str, str],
-    position: int,
-) -> Iterator[str]:
-    if row != shown:
-        names = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(shown, name)]
-        yield f"{', '.join(names)} of the document is not that of the published event"
-    runs = [_run(run.run_id, of, position) for run in row.runs]
-    for published, run in zip(row.runs, runs, strict=True):
-        if published.run_id in broken:
-            yield f"run {published.run_id}: {broken[published.run_id]}"
-            return
-        if run is None:
-            yield f"the events of run {published.run_id} are missing"
-            return
-        yield from _faults_of_run(row, published, run, of)
-    yield from _figures(row, [run for run in runs if run is not None])
-    tried = [_run(run_id, of, position) for run_id in row.attempt_ids]
-    known = [run for run in tried if run is not None]
-    if bad := next((run_id for run_id in row.attempt_ids if run_id in broken), None):
-        yield f"run {bad}: {broken[bad]}"
-    elif len(known) != len(tried):
-        yield "the events of an attempt are missing"
-    else:
-        found = attempts(known)
-        for name in ("attempts", "successes", "own_failures", "infrastructure_failures", "completion"):
-            if getattr(found, name) != getattr(row, name):
-                yield f"{name} is {getattr(row, name)}, and the events give {getattr(found, name)}"
-
-
-def _run(run_id: str, of: Mapping[str, list[Record]], position: int) -> Run | None:
-    """A run as its events say, up to a position of the ledger."""
-    run: Run | None = None
-    for record in of.get(run_id, ()):
-        if record.seq > position:
-            break
-        try:
-            run = evolve(run, record)
-        except ImpossibleTransition:
-            continue  # The ledger's own readers skip it, too.
-    return run
-
-
-def _faults_of_run(
-    row: PublishedRow, published: PublishedRun, run: Run, of: Mapping[str, list[Record]]
-) -> Iterator[str]:
-    said = (run.benchmark_id, run.agent, run.provider, run.model, task_config(run), run.revision)
-    if said != (row.benchmark_id, row.agent, row.provider, row.model, row.config, row.revision):
-        yield f"run {run.run_id} is of another benchmark, contender, configuration or revision"
-    if (run.score, run.samples) != (published.score, published.samples):
-        yield f"run {run.run_id} has the score {run.score} of {run.samples} samples by its events"
-    if run.retracted is not None and "retracted" not in row.doubts:
-        yield f"run {run.run_id} was retracted before the table was published"
-    ended = run.ended_seq or run.first_seq
-    if not any(one.seq == published.seq == ended and one.hash == published.hash for one in of.get(run.run_id, ())):
-        yield f"event {published.seq} is not the one that ended run {run.run_id}"
-
-
-def _figures(row: PublishedRow, runs: list[Run]) -> Iterator[str]:
-    if not runs or any(run.score is None for run in runs):
-        yield "a run behind it has no score"
-        return
-    found = score_of(runs)
-    pairs = [
-        ("score", row.score, found.mean),
-        ("stderr", row.stderr, found.stderr),
-        ("low", row.low, found.low),
-        ("high", row.high, found.high),
-        ("samples", row.samples, found.samples),
-        ("repeats", row.repeats, found.repeats),
-        ("registered", row.registered, found.registered),
-    ]
-    for name, shown, computed in pairs:
-        if not _is_close(shown, computed):
-            yield f"{name} is {shown}, and its runs give {computed}"
-
-
-def _is_close(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=_CLOSE, abs_tol=_CLOSE)

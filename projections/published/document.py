@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from ...ledger.aside import set_aside_in
-from ...ledger.events import Heartbeat, Json, PublishedRow, TablePublished
+from ...ledger.events import Annotated, CancelRequested, Heartbeat, Json, PublishedRow, TablePublished
 from ...ledger.proof.checkpoint import parse_note
 from ...ledger.proof.encoding import encode64
 from ...ledger.proof.kept import Tree, ask_tree
@@ -30,13 +30,24 @@ class ProvenLine(msgspec.Struct, frozen=True, kw_only=True):
     proof: list[str]
 
 
+class WithheldLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that the publisher keeps private: its event's position, hash and proof, and what it is said to be."""
+
+    seq: int
+    stream: str
+    type: str
+    hash: str
+    proof: list[str]
+
+
 class TableDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A published table that can be checked without the ledger.
 
     `published` is the line of its event; `name`, `version` and `rows` repeat what that says. `events` are the lines of
-    all runs behind the rows, without heartbeats. `checkpoint` is a note with its signatures, `keys` are those of the
-    ledger and `witnesses` those of its witnesses, as the publisher names them. `errata` and `reproductions` are those
-    that the ledger has at the checkpoint.
+    all runs behind the rows, without those that no figure follows from, such as heartbeats and remarks. `withheld` are
+    lines that the publisher keeps private: their events are in the tree, and what they say cannot be seen. `checkpoint`
+    is a note with its signatures, `keys` are those of the ledger and `witnesses` those of its witnesses, as the
+    publisher names them. `errata` and `reproductions` are those that the ledger has at the checkpoint.
     """
 
     format: Literal["benchmark-table/1"] = "benchmark-table/1"
@@ -45,6 +56,7 @@ class TableDocument(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[PublishedRow]
     published: ProvenLine
     events: list[ProvenLine]
+    withheld: list[WithheldLine] = []
     checkpoint: str
     keys: list[str] = []
     witnesses: list[str] = []
@@ -91,8 +103,12 @@ def make_document(
     reproductions: Sequence[Reproduction] = (),
     keys: Sequence[str] = (),
     witnesses: Sequence[str] = (),
+    withhold: Collection[str] = (),
 ) -> TableDocument:
-    """The document of a published table. `note` is a checkpoint that has its event. Raises LedgerDamaged."""
+    """The document of a published table. `note` is a checkpoint that has its event. Raises LedgerDamaged.
+
+    `withhold` are the types of events whose lines are not shown.
+    """
     event = publication.event
     streams = {*runs_behind(event.rows), *(one.run_id for one in reproductions)}
     size = parse_note(note).position
@@ -102,13 +118,15 @@ def make_document(
     def prove(tree: Tree) -> list[ProvenLine]:
         return [_proven(tree, line, size) for line in (own, *lines)]
 
-    published, *events = ask_tree(store, prove)
+    published, *every = ask_tree(store, prove)
+    kinds = [codec.read_envelope(line).type for line in lines]
     return TableDocument(
         name=event.name,
         version=event.version,
         rows=event.rows,
         published=published,
-        events=events,
+        events=[one for one, kind in zip(every, kinds, strict=True) if kind not in withhold],
+        withheld=[_withheld(one) for one, kind in zip(every, kinds, strict=True) if kind in withhold],
         checkpoint=note,
         keys=list(keys),
         witnesses=list(witnesses),
@@ -118,14 +136,25 @@ def make_document(
 
 
 def _lines_of(store: EventStore, streams: set[str], size: int) -> Iterator[bytes]:
-    """The lines of these streams in the first `size` events, without heartbeats and without those set aside."""
+    """The lines of these streams in the first `size` events that figures follow from, without those set aside."""
     aside = set_aside_in(store)
     for number, line in enumerate(store.read_lines(), 1):
         if number > size:
             return
         envelope = codec.read_envelope(line)
-        if envelope.stream in streams and envelope.type != Heartbeat.type and number not in aside:
+        if envelope.stream in streams and envelope.type not in _WITHOUT_EFFECT and number not in aside:
             yield line
+
+
+_WITHOUT_EFFECT = frozenset({Heartbeat.type, Annotated.type, CancelRequested.type})
+
+
+def _withheld(proven: ProvenLine) -> WithheldLine:
+    line = proven.line.encode()
+    envelope = codec.read_envelope(line)
+    return WithheldLine(
+        seq=envelope.seq, stream=envelope.stream, type=envelope.type, hash=line[-66:-2].decode(), proof=proven.proof
+    )
 
 
 def _proven(tree: Tree, line: bytes, size: int) -> ProvenLine:

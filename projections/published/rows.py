@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from ...ledger.events import PublishedRow, PublishedRun
 from ...ledger.fold import Run
@@ -18,6 +19,7 @@ from ..scores.leaderboard import Standing, leaderboard_of
 from ..scores.revisions import newest_revisions
 from ..sqlite.following import read_runs
 from ..sqlite.tallies import read_board
+from .ranking import places_of
 from .rules import TableRules
 
 HashOf = Callable[[int], str]
@@ -63,7 +65,9 @@ def select_rows(connection: sqlite3.Connection, rules: TableRules, hash_of: Hash
         left_out += sentences
     known = _runs_of(connection, [run_id for one in standings for run_id in one.score.run_ids])
     rows = [_row(connection, rules, one, [known[i] for i in one.score.run_ids], hash_of) for one in standings]
-    return Selected(rows=rows, left_out=left_out)
+    places = places_of([one.row for one in rows])
+    ranked = [replace(one, row=replace(one.row, **at._asdict())) for one, at in zip(rows, places, strict=True)]
+    return Selected(rows=ranked, left_out=left_out)
 
 
 def _rows(count: int) -> str:

@@ -35,6 +35,20 @@ FindingKind = Literal[
 ]
 FINDINGS: tuple[FindingKind, ...] = get_args(FindingKind)
 
+Withholdable = Literal[
+    "started",
+    "finished",
+    "failed",
+    "recovered",
+    "imported",
+    "samples_excluded",
+    "samples_included",
+    "rescored",
+    "reproduced",
+]
+WITHHOLDABLE: tuple[Withholdable, ...] = get_args(Withholdable)
+"""Types of events whose lines a page may leave out. Retractions are never withheld: readers must see them."""
+
 
 class TableError(ExpectedError):
     """A table file, or the name of a table, that cannot be used."""
@@ -63,6 +77,7 @@ class TableRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     min_completion: float = 0.0
     include: list[Doubtful] = []
     registration: str | None = None
+    withhold: list[Withholdable] = []
     allow: list[FindingKind] = []
 
 
