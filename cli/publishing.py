@@ -7,6 +7,7 @@ import sqlite3
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ from ..ledger.proof.kept import ask_tree
 from ..ledger.proof.policy import Policy, parse_policy, policy_text
 from ..ledger.proof.signing import parse_signer, parse_verifier
 from ..ledger.proof.witness_list import read_witnesses
-from ..ledger.storage.chain import origin_of
+from ..ledger.storage import codec
+from ..ledger.storage.chain import BadLine, origin_of
 from ..ledger.store import EventStore
 from ..ledger.suggestions import did_you_mean
 from ..orchestrator.errors import UsageError
@@ -38,7 +40,7 @@ from ..projections.published.document import (
 )
 from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
 from ..projections.published.rows import Selected, select_rows
-from ..projections.published.rules import TableRules, parse_rules
+from ..projections.published.rules import WITHHOLDABLE, TableRules, parse_rules
 from ..projections.scores.registered import Status, status_of
 from ..projections.scores.samples import sample_reader
 from ..projections.sqlite.database import read_state
@@ -59,6 +61,13 @@ _CHUNK = 1024 * 1024
 
 policy_option = click.option(
     "--policy", "policy_file", metavar="POLICY", help="Whom to believe: a file in the form of tlog-policy."
+)
+redact_option = click.option(
+    "--redact",
+    metavar="TYPE",
+    multiple=True,
+    type=click.Choice([*WITHHOLDABLE, "all"]),
+    help=f"Keep the lines of these events private ({', '.join(WITHHOLDABLE)}, or all): only their hashes are shown.",
 )
 key_option = click.option(
     "--verify-key", metavar="KEY", help="Believe the ledger of this key (or of the one in this file)."
@@ -145,9 +154,17 @@ def errata_since(store: EventStore, publication: Publication, last: int | None =
 
 
 def document_of(
-    place: Place, store: EventStore, publication: Publication, sign: str | None, key: str | None
+    place: Place,
+    store: EventStore,
+    publication: Publication,
+    sign: str | None,
+    key: str | None,
+    redact: Sequence[str] = (),
 ) -> TableDocument:
-    """The document of a published table, with a checkpoint of now: signed, kept beside the ledger, or unsigned."""
+    """The document of a published table, with a checkpoint of now: signed, kept beside the ledger, or unsigned.
+
+    Lines of the types in `redact` are withheld, and of those that the rules of the table name.
+    """
     note, keys = _note_for(store, publication.seq, sign)
     size = parse_note(note).position
     with place.history() as history:
@@ -163,7 +180,14 @@ def document_of(
         reproductions=[one for one in reproduced if one.seq <= size],
         keys=keys,
         witnesses=[str(one) for one in witnesses if f"\N{EM DASH} {one.name} " in note],
+        withhold=_withheld(publication, redact),
     )
+
+
+def _withheld(publication: Publication, redact: Sequence[str]) -> set[str]:
+    """The types of events whose lines are withheld; a later version of the program may know more of them."""
+    named = {*redact, *publication.event.rules.get("withhold", [])}
+    return set(WITHHOLDABLE) if "all" in named else named.intersection(WITHHOLDABLE)
 
 
 def _note_for(store: EventStore, position: int, sign: str | None) -> tuple[str, list[str]]:
@@ -199,6 +223,25 @@ def content_of(source: str) -> bytes:
         raise UsageError(
             f"the table {source} cannot be read: {reason}", "give a page, a JSON file, or its address"
         ) from (problem)
+
+
+def lines_in(files: Sequence[str]) -> list[bytes]:
+    """The lines of events in files, each once. Raises UsageError."""
+    lines: dict[bytes, None] = {}
+    for name in files:
+        try:
+            content = read_regular(Path(name), most=MAX_BYTES)
+        except (OSError, ValueError) as problem:
+            reason = getattr(problem, "strerror", None) or problem
+            raise UsageError(f"the events {name} cannot be read: {reason}") from problem
+        for line in filter(None, content.splitlines()):
+            try:
+                codec.read_envelope(line)
+            except BadLine as problem:
+                hint = "the publisher writes such a line with benchmarks ledger prove SEQ --save-event FILE"
+                raise UsageError(f"{name} does not hold lines of a ledger: {problem}", hint) from problem
+            lines[line] = None
+    return [*lines]
 
 
 def _fetched(address: str) -> bytes:

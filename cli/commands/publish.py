@@ -15,7 +15,7 @@ from ...projections.published.lint import lint
 from ...projections.sqlite.refresh import update_all
 from ..context import Place, in_place, json_option, note, print_json
 from ..correcting import author_option
-from ..publishing import document_of, own_publications, present, read_rules
+from ..publishing import document_of, own_publications, present, read_rules, redact_option
 from ..tables import print_findings, summary, write_document
 
 
@@ -31,6 +31,7 @@ from ..tables import print_findings, summary, write_document
 )
 @click.option("--sign", metavar="FILE", help="Sign the checkpoint with the key in FILE.")
 @click.option("--verify-key", metavar="KEY", help="Name this public key on the page (with --sign: that of the signer).")
+@redact_option
 @click.option("--strict", is_flag=True, help="Publish nothing if `table lint` has findings.")
 @author_option
 @json_option
@@ -41,6 +42,7 @@ def command(
     output: Path,
     sign: str | None,
     verify_key: str | None,
+    redact: tuple[str, ...],
     strict: bool,
     author: str | None,
     as_json: bool,
@@ -78,7 +80,7 @@ def command(
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     with place.history() as history:
         publication = equal or own_publications(history, store, rules.name)[-1]
-    document = document_of(place, store, publication, sign, verify_key)
+    document = document_of(place, store, publication, sign, verify_key, redact)
     files = write_document(document, output)
     event = publication.event
     if as_json:

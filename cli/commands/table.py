@@ -11,7 +11,7 @@ from ...ledger.proof.proof import NotProven
 from ...ledger.storage import codec
 from ...projections.published.checking import Checked, DocumentDamaged, check_document, read_document
 from ...projections.published.difference import differences
-from ...projections.published.document import Publication, TableDocument, publications
+from ...projections.published.document import Publication, TableDocument, publications, with_lines
 from ...projections.published.lint import lint as lint_rows
 from ..context import Place, in_place, json_option, print_json
 from ..group import Group
@@ -22,10 +22,12 @@ from ..publishing import (
     errata_since,
     find_publication,
     key_option,
+    lines_in,
     policy_of,
     policy_option,
     present,
     read_rules,
+    redact_option,
 )
 from ..tables import erratum_text, moved_text, write_document
 
@@ -89,12 +91,21 @@ def lint(place: Place, table_file: Path, as_json: bool) -> None:
 )
 @click.option("--sign", metavar="FILE", help="Sign the checkpoint with the key in FILE.")
 @click.option("--verify-key", metavar="KEY", help="Name this public key on the page.")
+@redact_option
 @json_option
 @in_place
-def build(place: Place, name: str, output: Path, sign: str | None, verify_key: str | None, as_json: bool) -> None:
+def build(
+    place: Place,
+    name: str,
+    output: Path,
+    sign: str | None,
+    verify_key: str | None,
+    redact: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Write the page and the JSON of a published table again, with the present checkpoint and errata."""
     publication = find_publication(place, name)
-    document = document_of(place, place.store(), publication, sign, verify_key)
+    document = document_of(place, place.store(), publication, sign, verify_key, redact)
     files = write_document(document, output)
     if as_json:
         print_json({"name": document.name, "version": document.version, "files": files, "errata": document.errata})
@@ -158,15 +169,25 @@ def _refuse(checked: Checked, name: str) -> None:
 @click.argument("source", metavar="URL|FILE")
 @policy_option
 @key_option
+@click.option(
+    "--event", "events", metavar="FILE", multiple=True, help="Lines that the page withholds, from the publisher."
+)
 @json_option
 @in_place
-def status(place: Place, source: str, policy_file: str | None, verify_key: str | None, as_json: bool) -> None:
+def status(
+    place: Place,
+    source: str,
+    policy_file: str | None,
+    verify_key: str | None,
+    events: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check a published page or JSON, and compare it with the ledger now: errata, newer versions, rows that moved.
 
     Exit code 1 if something has changed since, or if the signatures are not by the key that you give; 3 if the page was
     changed or is not whole. Without a ledger here, the page is checked by itself.
     """
-    document = read_document(content_of(source), source)
+    document = with_lines(read_document(content_of(source), source), lines_in(events))
     checked = check_document(document, policy_of(policy_file, verify_key))
     _refuse(checked, source)
     store = place.store()
@@ -186,9 +207,7 @@ def status(place: Place, source: str, policy_file: str | None, verify_key: str |
     if as_json:
         print_json({"name": document.name, "version": document.version, "checked": checked, **found})
     else:
-        print(
-            f"{document.name} version {document.version}: {len(document.rows)} rows, every figure follows from events"
-        )
+        print(f"{document.name} version {document.version}: {_verdict(checked, len(document.rows))}")
         print(f"checkpoint: {checked.origin}, {checked.size} events; {_signed(checked)}")
         for text in checked.unchecked:
             print(f"not checked: {text}")
@@ -205,6 +224,12 @@ def status(place: Place, source: str, policy_file: str | None, verify_key: str |
                 print("nothing has changed in the ledger since")
     if is_changed:
         raise click.exceptions.Exit(1)
+
+
+def _verdict(checked: Checked, rows: int) -> str:
+    if not checked.stated:
+        return f"{rows} rows, every figure follows from events"
+    return f"{rows} rows, nothing is wrong; {len(checked.stated)} are stated in part, their lines are withheld"
 
 
 def _signed(checked: Checked) -> str:

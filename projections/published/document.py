@@ -13,7 +13,9 @@ from ...ledger.events import Annotated, CancelRequested, Heartbeat, Json, Publis
 from ...ledger.proof.checkpoint import parse_note
 from ...ledger.proof.encoding import encode64
 from ...ledger.proof.kept import Tree, ask_tree
+from ...ledger.proof.proof import NotProven
 from ...ledger.storage import codec
+from ...ledger.storage.chain import Head, is_event
 from ...ledger.store import EventStore
 from ..sqlite.reproductions import Reproduction
 from .errata import Erratum
@@ -161,6 +163,24 @@ def _proven(tree: Tree, line: bytes, size: int) -> ProvenLine:
     index = codec.read_envelope(line).seq - 1
     digest = line[-66:-2].decode()
     return ProvenLine(line=line.decode(), proof=[encode64(one) for one in tree.inclusion(index, digest, size)])
+
+
+def with_lines(document: TableDocument, lines: Iterable[bytes]) -> TableDocument:
+    """The document with lines in the places of withheld ones: whoever gets them from the publisher can check them.
+
+    Raises NotProven for a line that the document does not withhold, and BadLine for what is not an event.
+    """
+    hidden = {one.seq: one for one in document.withheld}
+    shown = list(document.events)
+    for line in lines:
+        seq = codec.read_envelope(line).seq
+        one = hidden.pop(seq, None)
+        if one is None:
+            raise NotProven(f"event {seq} is not one that the table withholds")
+        if not is_event(line, Head(seq, one.hash)):
+            raise NotProven(f"the line of event {seq} is not the one that the table withholds: its hash is another")
+        shown.append(ProvenLine(line=line.decode(), proof=one.proof))
+    return msgspec.structs.replace(document, events=shown, withheld=[*hidden.values()])
 
 
 def label(row: PublishedRow) -> str:

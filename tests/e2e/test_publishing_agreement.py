@@ -29,10 +29,12 @@ from benchmarks.ledger.proof.tree import hashes_in, inclusion_proof, leaf_hash, 
 from benchmarks.ledger.storage import codec
 from benchmarks.projections.published.checking import check_document
 from benchmarks.projections.published.document import ProvenLine, TableDocument, WithheldLine
+from benchmarks.projections.published.errata import Erratum
 from benchmarks.projections.published.page import CHECK, script_of
 from benchmarks.projections.published.rows import select_rows
 from benchmarks.projections.published.rules import WITHHOLDABLE, TableRules
 from benchmarks.projections.sqlite.opening import open_apart
+from benchmarks.projections.sqlite.reproductions import Reproduction
 
 REVISION = TaskRevision(digest="r" * 64)
 RULES = TableRules(name="t", benchmarks=["b", "speed"], include=["imported"], revision="all")
@@ -230,7 +232,14 @@ def test_a_false_figure_in_the_published_event_is_found_by_both(ledger, both):
 
 def test_what_else_is_changed_is_found_by_both(ledger, both):
     right = ledger.document(ledger.published())
-    rows = [replace(right, rows=[replace(right.rows[0], score=0.1), *right.rows[1:]]), replace(right, rows=[])]
+    fields = PublishedRow.__struct_fields__
+    rows = [
+        replace(right, rows=[replace(row, **{name: other(getattr(row, name))}) for row in right.rows])
+        for name in fields
+    ]
+    rows.append(replace(right, rows=right.rows[:-1]))
+    erratum = Erratum(kind="retracted", run_id="new_1", rows=[1], seq=1, at="", author="", reason="")
+    reproduction = Reproduction(of="new_1", run_id="x", verdict="same", by="a", seq=1)
     changes: list[Callable[[ProvenLine], list[ProvenLine]]] = [
         lambda one: [replace(one, line=one.line.replace(":", ": ", 1))],
         lambda one: [replace(one, line=one.line[:-3] + "x" + one.line[-2:])],
@@ -248,6 +257,9 @@ def test_what_else_is_changed_is_found_by_both(ledger, both):
     whole = [
         replace(right, name="u"),
         replace(right, version=2),
+        replace(right, errata=[erratum]),
+        replace(right, reproductions=[reproduction]),
+        replace(right, checkpoint=note[:-4] + ("A" if note[-4] != "A" else "B") + note[-3:]),
         replace(right, checkpoint=note.replace(f"\n{len(ledger.lines) + 1}\n", "\n99\n")),
         replace(right, published=replace(right.published, line=right.published.line.replace('"t"', '"u"', 1))),
         ledger.document(ledger.published(position=3)),

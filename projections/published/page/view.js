@@ -18,8 +18,8 @@ export function make(name, text = "", kind = "") {
   return made;
 }
 
-/** A sentence with its capital letter and its period. @param {string} text */
-export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+/** A sentence with its capital letter, unless it begins with a name, and its period. @param {string} text */
+export const sentence = (text) => `${/^[a-z]+[ :,]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text}.`;
 
 /** @param {number | null} value @param {number} [digits] */
 const figure = (value, digits = 4) =>
