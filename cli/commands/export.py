@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast, get_args
 
@@ -12,21 +12,18 @@ import msgspec
 
 from ...ledger.events import Json
 from ...ledger.fold import Run
-from ...ledger.proof.signing import parse_signer
-from ...ledger.storage.chain import origin_of
 from ...orchestrator.errors import UsageError
 from ...projections.render.exports.every_eval_ever import Evaluator, Relationship, documents, write_documents
-from ...projections.render.exports.in_toto import envelope, statement
 from ...projections.render.exports.junit import runs_report
 from ...projections.render.exports.open_lineage import run_events
 from ...projections.render.exports.tabular import csv_table, json_table, parquet_table
 from ...projections.scores.leaderboard import Doubtful, is_eligible
-from ...projections.scores.samples import SamplesUnusable, read_rows, sample_reader
+from ...projections.scores.samples import SamplesUnusable, read_rows
 from ...projections.scores.selection import find
 from ...projections.sqlite.database import read_runs
+from ..attesting import Attesting, Predicate, envelopes
 from ..context import Place, as_of_option, in_place, note
 from ..histories import include_option, open_as_of
-from ..notes import key_text
 from ..streams import emit_bytes
 
 _TABLES: dict[str, Callable[[list[Run]], bytes]] = {
@@ -56,6 +53,25 @@ FORMATS = (*_TABLES, "every-eval-ever", "openlineage", "in-toto")
 )
 @click.option("--namespace", default="benchmarks", help="openlineage: the namespace of the jobs.")
 @click.option("--sign", metavar="FILE", help="in-toto: sign each envelope with the key in FILE.")
+@click.option(
+    "--predicate",
+    type=click.Choice(get_args(Predicate)),
+    default="test-result",
+    help="in-toto: what the statements say; eval-result is a draft.",
+)
+@click.option(
+    "--claim",
+    "claims",
+    metavar="METRIC>=NUMBER",
+    multiple=True,
+    help="eval-result: a threshold to claim (default: that the score is as good as it is).",
+)
+@click.option(
+    "--secret",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="eval-result: write model and benchmark as salted commitments, and keep the secret in FILE.",
+)
 @include_option
 @as_of_option("Export the runs as they were at that time.")
 @in_place
@@ -68,14 +84,17 @@ def command(
     relationship: str,
     namespace: str,
     sign: str | None,
+    predicate: Predicate,
+    claims: tuple[str, ...],
+    secret: Path | None,
     include: frozenset[Doubtful],
     as_of: str | None,
 ) -> None:
     """Export all runs, or those of WHAT (a run, group, model or agent, as for compare).
 
     csv, json and parquet have a row for each run of any status; openlineage has its events, one on each line; junit
-    has a test case; in-toto has a DSSE envelope for each run that has ended, on a line. every-eval-ever contains only
-    scores that count (see --include).
+    has a test case; in-toto has a DSSE envelope for each run that has ended (eval-result: that has a score), on a line.
+    every-eval-ever contains only scores that count (see --include).
     """
     runs = _runs(place, what, as_of)
     if kind == "every-eval-ever":
@@ -87,7 +106,10 @@ def command(
             return
         content = msgspec.json.encode(documents(scored, evaluator)) + b"\n"
     elif kind == "in-toto":
-        content = b"".join(msgspec.json.encode(one) + b"\n" for one in _attested(place, runs, sign))
+        content = b"".join(
+            msgspec.json.encode(one) + b"\n"
+            for one in envelopes(place, runs, Attesting(predicate, sign, claims, secret))
+        )
     elif kind == "openlineage":
         content = b"".join(msgspec.json.encode(event) + b"\n" for event in run_events(runs, namespace))
     else:
@@ -99,25 +121,6 @@ def command(
         raise UsageError("parquet is binary and is not printed on a terminal", "write it to a file with --output FILE")
     else:
         emit_bytes(content)
-
-
-def _attested(place: Place, runs: list[Run], sign: str | None) -> Iterator[Json]:
-    """The envelopes of runs that have ended."""
-    store = place.store()
-    first = next(store.read_lines(), b"")
-    origin = origin_of(first[-66:-2].decode())
-    signer = parse_signer(key_text(sign)) if sign else None
-    read = sample_reader(place.workspace)
-    for run in runs:
-        if run.ended_seq is None:
-            continue
-        end_hash = next(store.read_lines(after=run.ended_seq - 1))[-66:-2].decode()
-        samples = dict(read(run).scores) if run.status == "succeeded" else {}
-        yield envelope(
-            statement(run, end_hash, origin, samples),
-            signer.sign_bytes if signer else None,
-            str(signer.verifier) if signer else "",
-        )
 
 
 def _runs(place: Place, what: str | None, as_of: str | None) -> list[Run]:

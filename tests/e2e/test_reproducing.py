@@ -133,3 +133,12 @@ def test_in_toto_statements_are_signed_in_dsse(made, tmp_path):
     }
     assert all("digest" in one or "uri" in one for one in predicate["configuration"])
     assert json.loads(bench("export", run_id, "--format", "in-toto").stdout)["signatures"] == []
+    draft = ("export", run_id, "--format", "in-toto", "--predicate", "eval-result", "--claim", "score>=0.9")
+    assert "--secret" in bench(*draft, code=2).stderr
+    secret = tmp_path / "model.secret"
+    signed = json.loads(bench(*draft, "--secret", str(secret), "--sign", str(key)).stdout)
+    assert signed["signatures"][0]["keyid"] == public and secret.stat().st_mode & 0o777 == 0o600
+    claimed = json.loads(base64.b64decode(signed["payload"]))["predicate"]
+    assert claimed["evaluator"] == {"id": "https://bench.example.org/team"}
+    assert [one["passed"] for one in claimed["claims"]] == [False]
+    assert "eval-result" in bench("export", run_id, "--format", "in-toto", "--claim", "score>=1", code=2).stderr

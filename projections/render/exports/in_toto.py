@@ -29,12 +29,10 @@ def statement(run: Run, end_hash: str, origin: str, samples: dict[str, float] | 
     Its subjects are that event and the files that the run recorded. Samples with the score 1 passed, those with 0 have
     failed, and others have a warning.
     """
-    subjects: list[Json] = [{"name": f"{origin}#{run.ended_seq}", "digest": {"sha256": end_hash}}]
-    subjects += [{"name": f"{run.run_id}/{file.path}", "digest": {"sha256": file.sha256}} for file in run.artifacts]
     known = samples or {}
     return {
         "_type": STATEMENT,
-        "subject": subjects,
+        "subject": subjects_of(run, end_hash, origin),
         "predicateType": TEST_RESULT,
         "predicate": {
             "result": "PASSED" if run.is_success else "FAILED",
@@ -44,6 +42,12 @@ def statement(run: Run, end_hash: str, origin: str, samples: dict[str, float] | 
             "failedTests": [name for name, score in known.items() if score == _WRONG],
         },
     }
+
+
+def subjects_of(run: Run, end_hash: str, origin: str) -> list[Json]:
+    """What a statement is about: the event that ended the run, by its hash, and the files that it recorded."""
+    files = [{"name": f"{run.run_id}/{file.path}", "digest": {"sha256": file.sha256}} for file in run.artifacts]
+    return [{"name": f"{origin}#{run.ended_seq}", "digest": {"sha256": end_hash}}, *files]
 
 
 def _configuration(run: Run) -> Sequence[Json]:
