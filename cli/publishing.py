@@ -143,6 +143,31 @@ def find_publication(place: Place, name: str) -> Publication:
     return found[0]
 
 
+class Rows(NamedTuple):
+    """The stream of a published table, and the runs behind its rows or one of them, with all attempts."""
+
+    table_id: str
+    run_ids: list[str]
+
+
+def find_rows(place: Place, name: str) -> Rows | None:
+    """The rows that `NAME`, `NAME@VERSION` or `NAME@VERSION#ROW` means; None if no table of that name is published.
+
+    Raises UsageError for a version or a row that the table does not have.
+    """
+    table, _, number = name.partition("#")
+    with place.history() as history:
+        if not publications(history, table.partition("@")[0]):
+            return None
+    publication = find_publication(place, table)
+    rows = publication.event.rows
+    if not number:
+        return Rows(publication.table_id, runs_behind(rows))
+    if not number.isascii() or not number.isdigit() or not 0 < int(number) <= len(rows):
+        raise UsageError(f"the table {table} has no row '{number}'", f"its rows are 1 to {len(rows)}")
+    return Rows(publication.table_id, runs_behind([rows[int(number) - 1]]))
+
+
 def errata_since(store: EventStore, publication: Publication, last: int | None = None) -> list[Erratum]:
     """The corrections of the runs of a published table since then, up to position `last`."""
     event = publication.event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from ...projections.scores.selection import find
 from ..context import Place, in_place, json_option, note, print_json
 from ..group import Group
 from ..notes import read_note
+from ..publishing import find_rows
 from .ledger.proofs import note_for, policy_in, policy_option, sign_option, verify_key_option
 
 _MAX_SHOWN = 20
@@ -71,16 +73,17 @@ def create(
 ) -> int:
     """Write the evidence for runs: their events with proofs, the files that they recorded, manifests and a verifier.
 
-    A name is a run, a run group, a benchmark (all runs of it), or an agent, a model or both, as for `compare`. The
-    checkpoint is chosen as for `ledger prove`. With --redact samples no file of a run is in the bundle; each line of
-    its samples has a salted digest, and `bundle open` opens one of them later.
+    A name is a run, a run group, a benchmark (all runs of it), an agent, a model or both, as for `compare`, or a
+    published table: NAME, NAME@VERSION, or one row of it, NAME@VERSION#ROW, with all its attempts. The checkpoint is
+    chosen as for `ledger prove`. With --redact samples no file of a run is in the bundle; each line of its samples has
+    a salted digest, and `bundle open` opens one of them later.
 
     Exit code 1 if a recorded file is missing or was changed.
     """
     if note_file and sign:
         raise UsageError("--checkpoint names a checkpoint, and --sign makes a new one", "give one of them")
     store = place.store()
-    runs = _chosen(place, names, benchmark)
+    runs, tables = _chosen(place, names, benchmark)
     text = read_note(note_file) if note_file else note_for(store, store.head().seq, sign)
     salts = None
     if redact:
@@ -95,6 +98,7 @@ def create(
         folder_of=place.workspace.folder_of,
         elsewhere=place.workspace.elsewhere,
         salts=salts,
+        tables=tables,
     )
     return _show_written(output, contents)
 
@@ -103,17 +107,28 @@ def _secret_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.secret")
 
 
-def _chosen(place: Place, names: tuple[str, ...], benchmark: str | None) -> list[Run]:
-    """The runs that the names mean, each once, in the order of the ledger. Raises UsageError and SelectionError."""
+def _chosen(place: Place, names: tuple[str, ...], benchmark: str | None) -> tuple[list[Run], list[str]]:
+    """The runs that the names mean, each once, in the order of the ledger, and the ids of published tables.
+
+    Raises UsageError and SelectionError.
+    """
     chosen: dict[str, Run] = {}
+    tables: list[str] = []
     with place.catalogue() as catalogue:
         benchmarks = catalogue.benchmarks()
         for name in names:
-            runs = place.runs(benchmark=name) if name in benchmarks else find(name, catalogue).every()
+            runs: Iterable[Run]
+            if name in benchmarks:
+                runs = place.runs(benchmark=name)
+            elif (table := find_rows(place, name)) is not None:
+                tables.append(table.table_id)
+                runs = [run for run_id in table.run_ids if (run := catalogue.find_run(run_id)) is not None]
+            else:
+                runs = find(name, catalogue).every()
             chosen |= {run.run_id: run for run in runs if benchmark in (None, run.benchmark_id)}
     if not chosen:
         raise UsageError(f"{', '.join(names)} has no run" + (f" of the benchmark {benchmark}" if benchmark else ""))
-    return sorted(chosen.values(), key=lambda run: run.first_seq)
+    return sorted(chosen.values(), key=lambda run: run.first_seq), tables
 
 
 def _show_written(output: Path, contents: Contents) -> int:
@@ -222,7 +237,7 @@ def open_(place: Place, run_id: str, sample_id: str, secret: Path) -> None:
     `bundle verify --sample` proves that it is the sample of the bundle. The other samples stay private.
     """
     salts = read_salts(secret)
-    [run] = _chosen(place, (f"run:{run_id}",), None)
+    [run] = _chosen(place, (f"run:{run_id}",), None)[0]
     for artifact in filter(lambda artifact: is_samples(artifact.path), run.artifacts):
         try:
             with open_recorded(place.workspace.folder_of(run), artifact, place.workspace.elsewhere) as file:

@@ -2,7 +2,7 @@
 
     bundle.json                      what is in it, and which recorded files are not
     checkpoint                       the checkpoint that every proof leads to
-    events/<position>.json           the lines of the runs, their groups and their registered plans, as they are
+    events/<position>.json           the lines of runs, their groups and plans, and of published tables, as they are
     proofs/<position>.tlog-proof     for each of these lines
     files/<run_id>/<path>            the files that the runs recorded
     manifests/<run_id>.json          the manifest that each run began with
@@ -79,13 +79,14 @@ def write_bundle(
     folder_of: FolderOf,
     elsewhere: Elsewhere | None = None,
     salts: Salts | None = None,
+    tables: Sequence[str] = (),
 ) -> Contents:
     """Write the evidence for runs, completely or not at all. `note` is the checkpoint, which must have their events.
 
-    With `salts`, no file of a run is written, and samples are replaced by salted digests. Raises NotProven,
-    LedgerDamaged and LedgerUnwritable.
+    `tables` are the ids of published tables, whose events belong to it. With `salts`, no file of a run is written, and
+    samples are replaced by salted digests. Raises NotProven, LedgerDamaged and LedgerUnwritable.
     """
-    records = sorted(_records_of(store, runs), key=lambda record: record.seq)
+    records = sorted(_records_of(store, runs, tables), key=lambda record: record.seq)
     try:
         with written_whole(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             writing = _Writing(store, archive, folder_of, elsewhere, salts)
@@ -115,9 +116,9 @@ def verifier() -> str:
     return resources.files(__package__).joinpath("verifier.txt").read_text(encoding="utf-8")
 
 
-def _records_of(store: EventStore, runs: Sequence[Run]) -> Iterator[Record]:
-    """All events of the runs, of their groups, and of their registered plans."""
-    streams = {run.run_id: run.first_seq - 1 for run in runs}
+def _records_of(store: EventStore, runs: Sequence[Run], tables: Sequence[str]) -> Iterator[Record]:
+    """All events of the runs, of their groups, of their registered plans, and of published tables."""
+    streams = {run.run_id: run.first_seq - 1 for run in runs} | dict.fromkeys(tables, 0)
     for run in runs:
         for stream in (run.run_group_id, run.registration):
             if stream:

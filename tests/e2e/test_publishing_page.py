@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 from tests.e2e.pages import lines_of, shell
@@ -27,6 +28,13 @@ def test_each_command_of_the_page_works_and_the_row_is_registered_witnessed_and_
         for line in lines_of(TEXT):
             done = run(line.replace("RUN", bench.runs()[0]["run_id"]) if "RUN" in line else line)
             said[line] = done.stdout + done.stderr
+    assert re.search(r"table.zip: 2 runs, \d+ events", said["benchmarks bundle quiz-table@1 -o table.zip"])
+    assert "row.zip: 1 runs" in said["benchmarks bundle quiz-table@1#2 -o row.zip"]
+    with zipfile.ZipFile(bench.root / "row.zip") as row:
+        lines = [row.read(name) for name in row.namelist() if name.startswith("events/")]
+    assert sum(b'"type":"published"' in line for line in lines) == 1
+    assert "no row '3'" in bench("bundle", "quiz-table@1#3", "-o", "no.zip", code=2).stderr
+    assert "no version '9'" in bench("bundle", "quiz-table@9", "-o", "no.zip", code=2).stderr
     key, witness = ((bench.root / name).read_text().strip() for name in ("public.key", "witness.public"))
     policy = bench.root / "policy.txt"
     policy.write_text(f"log {key}\nwitness w1 {witness}\nquorum w1\n")
