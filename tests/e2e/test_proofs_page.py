@@ -43,8 +43,10 @@ def test_each_command_of_the_page_works(place):
 
 @pytest.fixture
 def proven(place):
-    shell(place, "benchmarks ledger keygen bench.example.org/team --output signing.key > public.key")
-    shell(place, "benchmarks ledger prove RUN --sign signing.key --save-event event.json > run.tlog-proof")
+    run_id = place.runs()[0]["run_id"]
+    with shell(place) as run:
+        run("benchmarks ledger keygen bench.example.org/team --output signing.key > public.key")
+        run(f"benchmarks ledger prove {run_id} --sign signing.key --save-event event.json > run.tlog-proof")
     [code] = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
     assert len([*filter(None, code.splitlines())]) <= 48
     (place.root / "verify.py").write_text(code)
