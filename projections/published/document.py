@@ -166,7 +166,7 @@ def _proven(tree: Tree, line: bytes, size: int) -> ProvenLine:
 
 
 def with_lines(document: TableDocument, lines: Iterable[bytes]) -> TableDocument:
-    """The document with lines in the places of withheld ones: whoever gets them from the publisher can check them.
+    """The document with lines in the places of withheld ones: a reader who gets them from the publisher can check them.
 
     Raises NotProven for a line that the document does not withhold, and BadLine for what is not an event.
     """
