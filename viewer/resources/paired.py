@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -188,34 +189,43 @@ def _pairs(tables: Sequence[SampleTable], asked: dict[str, Any], notes: list[str
     every = list(_rows(tables))
     counts = PairCounts(**{name: sum(row.is_a(name) for row in every) for name in PairCounts.__struct_fields__})
     wanted, categories = (asked["q"] or "").lower(), frozenset(asked["category"])
-    near = [row for row in every if row.is_a(asked["show"]) and (not wanted or wanted in row.id.lower())]
-    named: dict[str, int] = {}
-    for row in near:
-        if name := _category(tables, row):
-            named[name] = named.get(name, 0) + 1
+    near = [row for row in every if row.is_a(asked["show"]) and wanted in row.id.lower()]
+    named = Counter(name for row in near if (name := _category(tables, row)))
     shown = [row for row in near if not categories or _category(tables, row) in categories]
     if not asked["brief"]:
         shown = [row for row in shown if row.outcome is not None]
     _sort(shown, asked["sort"], tables)
     page = shown[asked["offset"] : asked["offset"] + asked["limit"]]
     read = [_read(table, [row.places[side] for row in page]) for side, table in enumerate(tables)]
-    about: dict[str, Any] = {"categories": named, "notes": notes, "head": head}
-    if not asked["brief"]:
-        pairs = [
-            Pair(row.id, row.outcome, a, b)
-            for row, a, b in zip(page, read[0], read[1], strict=True)
-            if row.outcome is not None and a is not None and b is not None
-        ]
-        return PairList(counts, len(shown), pairs, **about)
-    rows = []
-    for at, row in enumerate(page):
+    return PairList(
+        counts,
+        len(shown),
+        [] if asked["brief"] else list(_whole(page, read)),
+        list(_brief(page, read, tables)) if asked["brief"] else [],
+        dict(named),
+        notes=notes,
+        head=head,
+    )
+
+
+def _whole(page: Sequence[_Row], read: Sequence[Sequence[Json | None]]) -> Iterator[Pair]:
+    """The samples of a page as the first two runs answered them."""
+    for row, a, b in zip(page, read[0], read[1], strict=True):
+        if row.outcome is not None and a is not None and b is not None:
+            yield Pair(row.id, row.outcome, a, b)
+
+
+def _brief(
+    page: Sequence[_Row], read: Sequence[Sequence[Json | None]], tables: Sequence[SampleTable]
+) -> Iterator[PairRow]:
+    """The samples of a page in a list; each is asked as in the first run that says it."""
+    for row, samples in zip(page, zip(*read, strict=True), strict=True):
         sides = [
             None if place is None or sample is None else row_of(table, place, sample)
-            for table, place, sample in zip(tables, row.places, (some[at] for some in read), strict=True)
+            for table, place, sample in zip(tables, row.places, samples, strict=True)
         ]
-        asked_for = next((side.input for side in sides if side is not None and side.input), "")
-        rows.append(PairRow(row.id, _category(tables, row), asked_for, row.is_shared and row.is_different, sides))
-    return PairList(counts, len(shown), [], rows, **about)
+        text = next((side.input for side in sides if side is not None and side.input), "")
+        yield PairRow(row.id, _category(tables, row), text, row.is_shared and row.is_different, sides)
 
 
 def _read(table: SampleTable, places: Sequence[int | None]) -> list[Json | None]:
