@@ -184,6 +184,8 @@ _NOT_IMPORTED: Json = {
     "scorer": None,
     "rescores": [],
     "logs": [],
+    "original_unit": None,
+    "original_higher_is_better": None,
 }
 """Fields that only events set, never an imported file: a run that has ended does not have a process."""
 
@@ -261,12 +263,14 @@ def _recorded(artifacts: list[Artifact]) -> list[Artifact]:
 
 
 def _corrected(run: Run, anew: ScoreAnew | Rescored, record: Record) -> Run:
-    """The run with another score; the first one stays as its original."""
+    """The run with another score; the first one stays as its original, with its unit and direction."""
     if run.status != "succeeded" or run.score is None:
         raise ImpossibleTransition(f"{record.stream}: {record.type}, but it has no score that counts")
+    if run.original_score is None:
+        upward = run.higher_is_better
+        run = replace(run, original_score=run.score, original_unit=run.unit, original_higher_is_better=upward)
     return replace(
         run,
-        original_score=run.score if run.original_score is None else run.original_score,
         score=anew.score,
         unit=anew.unit,
         samples=anew.samples,

@@ -120,6 +120,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scorer: Scorer | None = None
     rescores: list[Rescored] = msgspec.field(default_factory=no_items)
     logs: list[Artifact] = []
+    original_unit: str | None = None
+    original_higher_is_better: bool | None = None
 
     @property
     def revision(self) -> str:

@@ -368,7 +368,9 @@ scored AS (
         [a FOR a IN json_transform(artifacts_json, '["JSON"]') IF NOT starts_with(a ->> '$.path', 'rescored/')], files
       )) END AS artifacts_json
     ),
-    CASE WHEN anew IS NOT NULL THEN score END AS original_score
+    CASE WHEN anew IS NOT NULL THEN score END AS original_score,
+    CASE WHEN anew IS NOT NULL THEN unit END AS original_unit,
+    CASE WHEN anew IS NOT NULL THEN higher_is_better END AS original_higher_is_better
   FROM told
 ),
 used AS (

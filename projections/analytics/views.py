@@ -143,6 +143,8 @@ _VIEWS = (
         rescores_json JSON the scores of all later scorers, in their order
         logs_json JSON its logs as they were at its end: path, size and SHA-256 of each
         original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
+        original_unit VARCHAR the unit of that score
+        original_higher_is_better BOOLEAN the direction of that score
         input_tokens BIGINT tokens read
         output_tokens BIGINT tokens written
         total_tokens BIGINT both

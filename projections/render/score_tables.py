@@ -295,7 +295,7 @@ def _moved(row: Moved) -> dict[str, str]:
         "before": _estimate(row.before),
         "after": _estimate(row.after),
         "delta": format_signed(row.delta),
-        "unit": row.unit,
+        "unit": row.unit if row.unit == row.unit_before else f"{row.unit_before} -> {row.unit}",
         "rank": f"{row.rank_before} -> {row.rank_after}",
         "moved": "" if not row.moved else f"up {places}" if row.moved > 0 else f"down {places}",
     }

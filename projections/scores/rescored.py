@@ -22,17 +22,21 @@ _MIN_DIGEST = 4
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A contender on a task by both scorers. `moved` is by how many ranks it went up; below 0, down."""
+    """A contender on a task by both scorers. `moved` is by how many ranks it went up; below 0, down.
+
+    `unit` is that of the score after. If the score before is in another one (`unit_before`), `delta` is None.
+    """
 
     benchmark_id: str
     task_options: Json
     agent: str
     provider: str
     model: str
+    unit_before: str
     unit: str
     before: Score
     after: Score
-    delta: float
+    delta: float | None
     rank_before: int
     rank_after: int
     moved: int
@@ -98,7 +102,14 @@ def _by(run: Run, scorer: Scorer | None) -> Run | None:
     if run.scorer == scorer:
         return replace(run, comparison_key=key)
     if scorer is None:
-        return replace(run, comparison_key=key, score=run.original_score, stderr=None)
+        return replace(
+            run,
+            comparison_key=key,
+            score=run.original_score,
+            unit=run.original_unit,
+            higher_is_better=run.original_higher_is_better,
+            stderr=None,
+        )
     for one in reversed(run.rescores):
         if one.scorer.sha256 == scorer.sha256:
             upward = run.higher_is_better if one.higher_is_better is None else one.higher_is_better
@@ -125,10 +136,11 @@ def _row(before: Standing, after: Standing) -> Moved:
         agent=before.agent,
         provider=before.provider,
         model=before.model,
+        unit_before=before.task.unit,
         unit=after.task.unit,
         before=before.score,
         after=after.score,
-        delta=after.score.mean - before.score.mean,
+        delta=after.score.mean - before.score.mean if before.task.unit == after.task.unit else None,
         rank_before=before.rank,
         rank_after=after.rank,
         moved=before.rank - after.rank,

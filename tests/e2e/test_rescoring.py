@@ -210,6 +210,13 @@ def test_a_new_result_section_reads_the_stored_results(root, tmp_path):
         False,
         None,
     )
+    assert (loud["original_score"], loud["original_unit"], loud["original_higher_is_better"]) == (0.25, "ratio", True)
+    compared = json.loads(command(root, "compare", "scorer:recorded", "scorer:quiz.toml", "--json"))["rows"]
+    assert {one["model"]: (one["rank_before"], one["rank_after"], one["delta"]) for one in compared} == {
+        "tidy": (1, 2, None),
+        "loud": (2, 1, None),
+    }
+    assert "ratio -> halves" in command(root, "compare", "scorer:recorded", "scorer:quiz.toml")
     manifest.write_text(manifest.read_text().replace('score = "score"', 'score = "no_such_key"'))
     assert "not a finite number" in command(root, "rescore", "quiz", "--with", str(manifest), code=1)
     manifest.write_text(manifest.read_text().replace("no_such_key", "score").replace("halves", "half"))
