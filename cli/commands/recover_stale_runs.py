@@ -29,7 +29,8 @@ from ..ranges import Number
 def command(place: Place, stale_seconds: float | None, as_json: bool) -> None:
     """Close runs that have given no sign of life for --stale-seconds and whose process is not known to be alive.
 
-    If the benchmark of such a run did finish, its result is adopted. Then the viewer's dataset is rebuilt.
+    If the benchmark of such a run did finish, its result is adopted. Groups whose process is gone are closed, too, and
+    those that do not obey `cancel` for a minute. Then the viewer's dataset is rebuilt.
     """
     store = place.store()
     recovered: list[Run] = []

@@ -19,7 +19,8 @@ def cancel(ledger: Ledger, name: str, *, author: str, reason: str) -> Record:
 
     def event_of(one: Run | Group) -> Event:
         if one.cancel_requested:
-            raise UsageError(f"{_id(one)} is cancelled already, by {one.cancel_requested.author}", _HINT)
+            hint = "if its process is gone, benchmarks recover-stale-runs closes it a minute later"
+            raise UsageError(f"{_id(one)} is cancelled already, by {one.cancel_requested.author}", hint)
         return CancelRequested(author=author, reason=reason)
 
     return _ask(ledger, name, event_of, lambda history: [*history.open_groups(), *history.open_runs()])

@@ -130,6 +130,8 @@ def _why_over(cancellation: Cancellation, control: Control, budget: Budget, left
 
 def _close_group(ledger: Ledger, group_id: str, reason: str, notes: list[str]) -> None:
     def decide(history: History) -> list[NewEvent]:
+        if history.groups[group_id].finished_at is not None:
+            return []  # Another process has taken this one for dead, and has closed the group.
         return [NewEvent(group_id, GroupClosed(counts=count(history, group_id), reason=reason, notes=notes))]
 
     ledger.decide(decide)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +19,17 @@ from ...adapters.adapter import Adapter
 from ...adapters.manifest import Manifest
 from ...adapters.result.storable import well_formed
 from ...ledger.commitment import is_from_shell
-from ...ledger.events import Counts, Failed, Finished, GroupClosed, NewEvent, Recovered, Recoverer, Started
+from ...ledger.events import (
+    CancelRequested,
+    Counts,
+    Failed,
+    Finished,
+    GroupClosed,
+    NewEvent,
+    Recovered,
+    Recoverer,
+    Started,
+)
 from ...ledger.fold import Group, Run
 from ...ledger.history import History
 from ...ledger.identity import liveness, parse_utc, shares_processes, this_process, utc_of
@@ -44,6 +54,8 @@ _LATE_SECONDS = 1.0
 _SEARCH_SECONDS = 30.0
 """Maximum time to search the texts of a lost run for secrets."""
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+OBEY_SECONDS = 60.0
+"""A group whose process is alive is closed within this time after it was cancelled; usually it takes seconds."""
 
 IsLost = Callable[[Run], bool]
 
@@ -71,16 +83,17 @@ def recover(
     adapters: Mapping[str, Adapter],
     prices: Prices,
 ) -> list[Run]:
-    """Close the runs that are lost, and the groups whose owner is gone. Returns the recovered runs.
+    """Close the runs that are lost, and the groups whose owner is gone or does not obey. Returns the recovered runs.
 
     Runs and groups of merged ledgers are not closed here, but in the ledger in which they began. Each run is checked
     again under the ledger's lock, so a run that ended meanwhile is not changed. Raises what `Ledger.decide` raises.
     """
     lost: list[Run] = []
+    disobedient = _disobedient(ledger, workspace)
 
     def decide(history: History) -> list[NewEvent]:
         lost[:] = [run for run in history.open_runs() if history.is_ours(run) and is_lost(run)]
-        return _ends_of_groups(history)
+        return _ends_of_groups(history, disobedient)
 
     ledger.decide(decide)
     recovered = [
@@ -90,7 +103,7 @@ def recover(
         and (after := _recover_run(ledger, run, is_lost, workspace, adapters, prices)) is not None
     ]
     if recovered:
-        ledger.decide(_ends_of_groups)
+        ledger.decide(lambda history: _ends_of_groups(history, disobedient))
     return recovered
 
 
@@ -233,8 +246,30 @@ def _manifest_of(ledger: Ledger, run: Run, folder: Path, adapter: Adapter | None
     return None if content is None else msgspec.json.decode(content, type=Manifest)
 
 
-def _ends_of_groups(history: History) -> list[NewEvent]:
-    """The closing events of the groups that have no open run and whose owner is dead."""
+def _disobedient(ledger: Ledger, workspace: Workspace) -> frozenset[str]:
+    """The open groups that were cancelled OBEY_SECONDS ago, and whose owner may be gone: nothing is known of it here.
+
+    A group has no lease, because it may wait for hours. But an owner that is alive closes a cancelled group at once.
+    """
+
+    def find(history: History) -> list[str]:
+        return [
+            group.run_group_id
+            for group in history.open_groups()
+            if group.cancel_requested and liveness(group.owner, group.created_at) == "unknown"
+        ]
+
+    found = set()
+    for name in ledger.look(find):
+        asked = next(ledger.store.read(stream=name, types=[CancelRequested.type]), None)
+        is_late = asked is not None and ledger.store.now() - parse_utc(asked.at).timestamp() > OBEY_SECONDS
+        if is_late and not is_present(workspace.group_folder(name)):
+            found.add(name)
+    return frozenset(found)
+
+
+def _ends_of_groups(history: History, disobedient: Collection[str]) -> list[NewEvent]:
+    """The closing events of the groups that have no open run, and whose owner is dead or does not obey."""
     return [
         NewEvent(
             group.run_group_id,
@@ -245,7 +280,7 @@ def _ends_of_groups(history: History) -> list[NewEvent]:
         )
         for group in history.open_groups()
         if history.is_ours(group)
-        and liveness(group.owner, group.created_at) == "dead"
+        and (liveness(group.owner, group.created_at) == "dead" or group.run_group_id in disobedient)
         and all(run.status != "running" for run in history.runs_of(group.run_group_id))
     ]
 
