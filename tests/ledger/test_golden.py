@@ -193,6 +193,7 @@ def everything() -> list[NewEvent]:
         "revealed": secrets.by_owner,
         "task_revision": TaskRevision.of(version="1", driver="d" * 64, data="2026-11", packages="p" * 64),
         "served_model": "qwen3-32b (fp_1)",
+        "logs": [Artifact("stdout.log", 5, "1" * 64), Artifact("stderr.log", 0, "2" * 64)],
     }
 
     def started(attempt: int) -> Started:
