@@ -1,4 +1,4 @@
-"""Groups that nobody is left to close. Runs are recovered in `tests/e2e/test_processes.py`, by real processes."""
+"""Groups that no process is left to close. Runs are recovered in `tests/e2e/test_processes.py`, by real processes."""
 
 from __future__ import annotations
 
