@@ -41,11 +41,11 @@ from ..projections.published.document import (
 from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
 from ..projections.published.rows import Selected, select_rows
 from ..projections.published.rules import WITHHOLDABLE, TableRules, parse_rules
-from ..projections.scores.registered import Status, status_of
+from ..projections.scores.registered import Status
 from ..projections.scores.samples import sample_reader
 from ..projections.sqlite.database import read_state
 from ..projections.sqlite.following import read_registrations
-from ..projections.sqlite.registrations import runs_for
+from ..projections.sqlite.registrations import status_in
 from ..projections.sqlite.reproductions import reproductions_of
 from .context import Place
 from .notes import key_text, read_text
@@ -114,7 +114,7 @@ def _plan(place: Place, history: sqlite3.Connection, rules: TableRules) -> Statu
     found = [one for one in read_registrations(history) if one.id.startswith(rules.registration)]
     if len(found) != 1:
         return None
-    return status_of(found[0], runs_for(history, found[0].plan), sample_reader(place.workspace), now=utc_now())
+    return status_in(history, found[0], sample_reader(place.workspace), now=utc_now())
 
 
 def own_publications(history: sqlite3.Connection, store: EventStore, name: str) -> list[Publication]:

@@ -105,6 +105,7 @@ def _start(event: Started, record: Record) -> Run:
         task_revision=_shared(event.task_revision),
         options_key=event.comparison_key,
         registration=event.registration,
+        reproduces=event.reproduces,
     )
 
 

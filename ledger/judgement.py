@@ -189,7 +189,7 @@ def _started(event: Started) -> Iterator[str]:
         yield f"benchmark_directory {event.benchmark_directory[:MAX_NAME_BYTES]!r} leads out of the workspace"
     yield from _within("attempt", event.attempt, 1)
     yield from _owner(event.owner)
-    yield from _names(registration=event.registration)
+    yield from _names(registration=event.registration, reproduces=event.reproduces)
 
 
 def _heartbeat(event: Heartbeat) -> Iterator[str]:

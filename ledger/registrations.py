@@ -31,6 +31,14 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     plan: Registered
     amendments: list[Amendment] = []
 
+    @property
+    def versions(self) -> list[Registered]:
+        """The plan as it was registered, and after each amendment."""
+        plans = [self.first]
+        for amendment in self.amendments:
+            plans.append(amended(plans[-1], amendment.changes))
+        return plans
+
 
 class Contending(Protocol):
     """Work at a benchmark, and who does it: an agent with a model of a provider."""

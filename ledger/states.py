@@ -122,6 +122,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     logs: list[Artifact] = []
     original_unit: str | None = None
     original_higher_is_better: bool | None = None
+    reproduces: str | None = None
 
     @property
     def revision(self) -> str:
@@ -150,7 +151,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_success(self) -> bool:
         """Whether the run succeeded and was not retracted, so that its work is done.
 
-        `leaderboard.is_eligible` says whether its score *counts*: that of a synthetic run does not.
+        `leaderboard.is_eligible` says whether its score *counts*: that of a synthetic run or a reproduction does not.
         """
         return self.status == "succeeded" and self.retracted is None
 

@@ -47,6 +47,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
     rerun_changed: bool = False
     again: str | None = None
+    reproduces: str | None = None
     jobs: int | None = None
     executor: str = LOCAL
     ray_address: str | None = None
@@ -181,6 +182,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             flags["all_agents"] = True
         if self.again:
             flags["again"] = self.again
+        if self.reproduces:
+            flags["reproduces"] = self.reproduces
         if self.executor != LOCAL:
             flags["executor"] = self.executor
         flags |= {

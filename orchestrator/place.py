@@ -189,8 +189,9 @@ class Place(Location):
     ) -> list[Standing]:
         """The mean, latest and best score of each agent and model on each task, with ranks.
 
-        Imported, synthetic, late and retracted runs count only if `include` names them. The mean is that of the newest
-        run with the repeats of its campaign; with `runs="repeats"`, of the newest campaign that has several.
+        Imported, synthetic, late and retracted runs and reproductions count only if `include` names them. The mean is
+        that of the newest run with the repeats of its campaign; with `runs="repeats"`, of the newest campaign that has
+        several.
         """
         from ..projections.scores.high_scores import holding, read_history
         from ..projections.scores.leaderboard import leaderboard_of

@@ -46,7 +46,7 @@ def order_for(run: Run, store: EventStore, *, base_url: str | None, timeout: flo
     if run.status != "succeeded" or run.score is None:
         raise UsageError(f"{run.run_id} has no score to reproduce: it has {run.status}")
     if run.imported is None:
-        return Order(again=run.run_id, base_url=base_url, timeout=timeout)
+        return Order(again=run.run_id, reproduces=run.run_id, base_url=base_url, timeout=timeout)
     if not run.agent or not run.benchmark_id:
         raise UsageError(f"{run.run_id} was imported without its agent, so it cannot be run again")
     config = {name: value for name, value in run.extra_config.items() if name != REPEAT}
@@ -57,6 +57,7 @@ def order_for(run: Run, store: EventStore, *, base_url: str | None, timeout: flo
         agent=run.agent,
         extra=extra,
         force=True,
+        reproduces=run.run_id,
         base_url=base_url,
         timeout=timeout,
         **asked,

@@ -104,6 +104,8 @@ def prepare(
     redactor.learn(*secrets_of_plan(plan))
     if original:
         plan = [the_same(original, plan)]
+    if order.reproduces:
+        plan = [msgspec.structs.replace(planned, reproduces=order.reproduces) for planned in plan]
     prices = own_prices(place.workspace.root, order.prices, environ)
     rules = Rules(order.policy)
     if order.rerun_changed:

@@ -381,6 +381,7 @@ class Histories:
                 owner=st.sampled_from([None, None, OWNER]),
                 task_revision=revisions,
                 registration=st.sampled_from([None, "reg_1"]),
+                reproduces=st.sampled_from([None, None, None, "run_1"]),
             ),
             st.builds(Heartbeat, progress=st.none() | st.builds(Progress, done=st.integers(0, 9))),
             st.builds(

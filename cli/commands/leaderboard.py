@@ -83,8 +83,8 @@ def command(
     A score is never a mean over two campaigns: it is that of the newest run with the repeats of its campaign, or, with
     --runs repeats, that of the newest campaign with several repeats.
 
-    A run counts if it succeeded and is not imported, synthetic, late or retracted. Scores with different options,
-    units, directions or task revisions are listed separately. Filters do not change the rank.
+    A run counts if it succeeded and is not imported, synthetic, late, retracted or a reproduction. Scores with
+    different options, units, directions or task revisions are listed separately. Filters do not change the rank.
     """
     with open_as_of(place, as_of) as history:
         board, held = read_board(history, works=False), holding(read_history(history))

@@ -17,10 +17,10 @@ from ...orchestrator.planning.registration_file import differences, load_plan_fi
 from ...orchestrator.recording import corrections
 from ...orchestrator.recording.registrations import amend as record_amendment
 from ...projections.render.text import format_score
-from ...projections.scores.registered import Status, Tested, status_of
+from ...projections.scores.registered import Status, Tested
 from ...projections.scores.samples import sample_reader
 from ...projections.sqlite.following import read_registrations
-from ...projections.sqlite.registrations import registrations_beginning_with, runs_for
+from ...projections.sqlite.registrations import registrations_beginning_with, status_in
 from ..context import Place, as_of_option, in_place, json_option, print_json
 from ..correcting import author_option, report
 from ..group import Group
@@ -73,7 +73,7 @@ def show(place: Place, name: str, as_of: str | None, as_json: bool) -> None:
         one = _find(history, name)
         last = history.execute("SELECT at FROM projection_state").fetchone()
         now = str(last[0]) if as_of is not None and last else utc_now()
-        status = status_of(one, runs_for(history, one.plan), sample_reader(place.workspace), now=now)
+        status = status_in(history, one, sample_reader(place.workspace), now=now)
     if as_json:
         print_json(status)
     else:

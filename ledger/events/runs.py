@@ -58,7 +58,8 @@ class TaskRevision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Started(Event, frozen=True, kw_only=True):
     """A run was claimed and starts. Stream: the run_id.
 
-    `registration` is the id of the registered plan that the run belongs to.
+    `registration` is the id of the registered plan that the run belongs to. `reproduces` is the id of the run whose
+    work this one repeats as a check: its score is then evidence about that run, and counts nowhere itself.
     """
 
     type: ClassVar[str] = "started"
@@ -89,6 +90,7 @@ class Started(Event, frozen=True, kw_only=True):
     synthetic: bool = False
     task_revision: TaskRevision | None = None
     registration: str | None = None
+    reproduces: str | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):

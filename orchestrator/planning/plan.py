@@ -45,7 +45,8 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of work: a benchmark with its effective configuration, agent and target.
 
     `secrets` holds the values of its secret options. `missing` names every requirement that this machine does not meet.
-    `revision` is that of its driver and data, if another machine has read their files; otherwise None.
+    `revision` is that of its driver and data, if another machine has read their files; otherwise None. `reproduces` is
+    the id of the run whose work it repeats as a check.
     """
 
     adapter: Adapter
@@ -56,6 +57,7 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
     signature: Signature
     missing: list[str]
     revision: TaskRevision | None = None
+    reproduces: str | None = None
 
     @property
     def benchmark_id(self) -> str:

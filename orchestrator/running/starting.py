@@ -67,4 +67,5 @@ def started(claimed: Claimed, setting: Setting) -> Started:
         owner=replace(this_process(), commitment=claimed.secrets.commitment),
         synthetic=setting.synthetic,
         task_revision=setting.task_revision,
+        reproduces=planned.reproduces,
     )

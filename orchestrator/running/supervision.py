@@ -179,7 +179,7 @@ class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
             attempt = len(history.attempts(planned.signature.digest)) + 1
             run_id = new_run_id(planned.adapter.id, attempt)
             event = self._started(planned, prepared, run_id, attempt, secrets)
-            registration = history.registration_of(planned)
+            registration = None if planned.reproduces else history.registration_of(planned)
             return [NewEvent(run_id, replace(event, task_revision=revision, registration=registration))]
 
         # Computed before the ledger is locked, because it reads files and calls git.

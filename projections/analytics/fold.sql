@@ -51,7 +51,7 @@ CREATE OR REPLACE TEMP MACRO is_run_row(run) AS
   AND fields_are(run, ['$.run_group_id', '$.benchmark_directory', '$.signature', '$.agent', '$.provider', '$.model', '$.started_at',
     '$.cwd', '$.stdout_path', '$.stderr_path', '$.comparison_key'], ['VARCHAR'])
   AND fields_are(run, ['$.ended_at', '$.result_json_path', '$.unit', '$.error', '$.high_score_label', '$.benchmark_version',
-    '$.benchmarks_commit', '$.eliza_commit', '$.eliza_version', '$.reason', '$.high_score_source'], ['VARCHAR', 'NULL'])
+    '$.benchmarks_commit', '$.eliza_commit', '$.eliza_version', '$.reason', '$.high_score_source', '$.reproduces'], ['VARCHAR', 'NULL'])
   AND fields_are(run, ['$.duration_seconds', '$.score', '$.high_score_value', '$.delta_to_high_score', '$.stderr'],
     ['DOUBLE', 'UBIGINT', 'BIGINT', 'NULL'])
   AND fields_are(run, ['$.synthetic'], ['BOOLEAN'])
@@ -104,7 +104,7 @@ begun AS MATERIALIZED (
         "comparison_key": "VARCHAR", "reason": "VARCHAR", "return_code": "VARCHAR", "samples": "VARCHAR",
         "stderr": "DOUBLE", "usage": "JSON", "high_score_source": "VARCHAR", "synthetic": "BOOLEAN",
         "notes": "JSON", "owner": "JSON", "provenance": "JSON", "task_revision": "JSON",
-        "registration": "VARCHAR"}'
+        "registration": "VARCHAR", "reproduces": "VARCHAR"}'
     ) AS d
   FROM fold_events e JOIN firsts f ON e.seq = f.first_seq
   -- That is known of them already; it is said again so that only these events are read and joined.
@@ -342,7 +342,8 @@ told AS (
     to_json(coalesce(x.samples, [])) AS excluded_json,
     c.scorer AS scorer_json,
     to_json(coalesce(c.rescores, [])) AS rescores_json,
-    coalesce(CASE WHEN e.has_outcome THEN e.o.logs END, '[]') AS logs_json
+    coalesce(CASE WHEN e.has_outcome THEN e.o.logs END, '[]') AS logs_json,
+    b.d.reproduces AS reproduces
   FROM begun b
   LEFT JOIN outcomes e ON b.stream = e.stream
   LEFT JOIN late_reports l ON b.stream = l.stream
@@ -400,7 +401,7 @@ SELECT * EXCLUDE (u, _input, _output, _total, _cached, _calls),
   bounded(_cached) AS cached_tokens,
   bounded(_calls) AS call_count,
   status = 'succeeded' AND isfinite(coalesce(score, 'nan'::DOUBLE)) AND retracted_json IS NULL
-    AND imported_json IS NULL AND NOT synthetic AND NOT late AS counts
+    AND imported_json IS NULL AND NOT synthetic AND NOT late AND reproduces IS NULL AS counts
 FROM counted;
 
 CREATE OR REPLACE TEMP VIEW folded_groups AS

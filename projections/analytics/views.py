@@ -142,6 +142,7 @@ _VIEWS = (
         scorer_json JSON the later scorer that gave the score: its name and digest
         rescores_json JSON the scores of all later scorers, in their order
         logs_json JSON its logs as they were at its end: path, size and SHA-256 of each
+        reproduces VARCHAR the id of the run whose work it repeats as a check
         original_score DOUBLE the score as recorded first, if a person excluded samples or a later scorer gave another
         original_unit VARCHAR the unit of that score
         original_higher_is_better BOOLEAN the direction of that score
@@ -150,7 +151,7 @@ _VIEWS = (
         total_tokens BIGINT both
         cached_tokens BIGINT of the tokens read, those from a cache
         call_count BIGINT calls of the model
-        counts BOOLEAN whether its score counts: a success, not retracted, imported, synthetic or late
+        counts BOOLEAN whether its score counts: a success, not retracted, imported, synthetic, late or a reproduction
         """,
     ),
     _view(
@@ -292,7 +293,7 @@ _VIEWS = (
         agent VARCHAR the agent
         provider VARCHAR who serves the model
         model VARCHAR the model
-        attempts BIGINT all runs that are not retracted, imported or synthetic
+        attempts BIGINT all runs that are not retracted, imported, synthetic or reproductions
         running BIGINT of them, those under way
         successes BIGINT of them, those that succeeded
         own_failures BIGINT failures that the benchmark or the model brought about
@@ -312,7 +313,7 @@ _VIEWS = (
         agent VARCHAR the agent
         provider VARCHAR who serves the model
         model VARCHAR the model
-        runs BIGINT all runs that are not retracted, imported or synthetic
+        runs BIGINT all runs that are not retracted, imported, synthetic or reproductions
         successes BIGINT of them, those that succeeded
         cost_usd DOUBLE what they cost in US dollars, as far as it is known
         cost_of_successes DOUBLE of it, what the successes cost

@@ -348,7 +348,7 @@ tried AS (
       ELSE 'own' END AS ending,
     ending IN ('own', 'infrastructure') AS has_failed,
     cost_of(usage_json) AS cost
-  FROM placed WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
+  FROM placed WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic AND reproduces IS NULL
 )
 SELECT benchmark_id, comparison_key, agent, provider, model, count(*) AS attempts,
   count_if(ending = 'running')::BIGINT AS running, count_if(ending = 'succeeded')::BIGINT AS successes,
@@ -370,5 +370,5 @@ SELECT benchmark_id, comparison_key, agent, provider, model, count(*) AS runs,
   sum(duration_seconds) AS run_seconds,
   -- A single run may claim the largest integer there is.
   least(sum(total_tokens), 9223372036854775807)::BIGINT AS total_tokens
-FROM runs WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic
+FROM runs WHERE retracted_json IS NULL AND imported_json IS NULL AND NOT synthetic AND reproduces IS NULL
 GROUP BY ALL;

@@ -28,6 +28,7 @@ FindingKind = Literal[
     "imported",
     "late",
     "retracted",
+    "reproduction",
     "no_provenance",
     "other_options",
     "unregistered",

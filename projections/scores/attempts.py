@@ -38,7 +38,7 @@ _MAY_QUOTE_A_PROVIDER = frozenset({"exit_code", "no_result", "exception"})
 Ending = Literal["running", "succeeded", "own", "infrastructure"]
 FAILURES: frozenset[Ending] = frozenset({"own", "infrastructure"})
 
-_NO_ATTEMPT = bits_of(("imported", "synthetic", "retracted"))
+_NO_ATTEMPT = bits_of(("imported", "synthetic", "retracted", "reproduction"))
 
 
 class Attempted(Contending, Protocol):
@@ -113,7 +113,7 @@ def work_of(run: Attempted) -> Work:
 
 
 def is_attempt(run: Judged, include: Collection[Doubtful] = ()) -> bool:
-    """Whether a run is counted as an attempt: not retracted, imported or synthetic, but for the kinds in `include`."""
+    """Whether a run is an attempt: not retracted, imported, synthetic or a reproduction, unless `include` has that."""
     return is_attempt_of(kind_of(run), include)
 
 

@@ -13,7 +13,7 @@ from ...ledger.registrations import Contending
 from .recency import Timed
 from .records import Scored, is_upward
 
-Doubtful = Literal["imported", "synthetic", "late", "retracted"]
+Doubtful = Literal["imported", "synthetic", "late", "retracted", "reproduction"]
 DOUBTFUL: tuple[Doubtful, ...] = get_args(Doubtful)
 """Kinds of runs that count only if a person asks for them."""
 
@@ -25,7 +25,7 @@ RANDOM = "random"
 UNSCORED = 1 << len(DOUBTFUL)
 """The bit of a kind for a success without a score."""
 _BITS = {name: 1 << place for place, name in enumerate(DOUBTFUL)}
-IMPORTED, SYNTHETIC, _LATE, RETRACTED = _BITS.values()
+IMPORTED, SYNTHETIC, _LATE, RETRACTED, _REPRODUCTION = _BITS.values()
 
 
 class Judged(Protocol):
@@ -43,6 +43,8 @@ class Judged(Protocol):
     def late(self) -> bool: ...  # noqa: D102
     @property
     def retracted(self) -> object: ...  # noqa: D102
+    @property
+    def reproduces(self) -> str | None: ...  # noqa: D102
 
 
 class Repeated(Protocol):
@@ -100,6 +102,8 @@ def kind_of(run: Judged) -> int:
         kind |= _LATE
     if run.retracted is not None:
         kind |= RETRACTED
+    if run.reproduces is not None:
+        kind |= _REPRODUCTION
     return kind
 
 
@@ -136,6 +140,8 @@ def doubts(run: Judged) -> set[Doubtful]:
         kinds.add("late")
     if run.retracted is not None:
         kinds.add("retracted")
+    if run.reproduces is not None:
+        kinds.add("reproduction")
     return kinds
 
 

@@ -164,8 +164,8 @@ def leaderboard(
     """The standings of runs, by benchmark, newest task and rank; the order of the runs makes no difference.
 
     `high_scores` are the references by benchmark id (`high_scores.holding`). `include` names kinds of doubtful runs to
-    count too: without it imported, synthetic, late and retracted runs count nowhere. `which` runs make the score of a
-    contender says `standing_runs`.
+    count too: without it the kinds of DOUBTFUL count nowhere. `which` runs make the score of a contender says
+    `standing_runs`.
     """
     return leaderboard_of(board_of(runs), high_scores, include=include, min_completion=min_completion, which=which)
 

@@ -39,7 +39,7 @@ def when(run: Timed) -> Moment:
     The time is ISO 8601 UTC with microseconds; it is empty, and so before all others, if the run names no time that
     can be read.
     """
-    return _comparable(run.ended_at) or _comparable(run.started_at), run.first_seq
+    return comparable(run.ended_at) or comparable(run.started_at), run.first_seq
 
 
 def in_order(runs: Iterable[T]) -> list[T]:
@@ -47,7 +47,8 @@ def in_order(runs: Iterable[T]) -> list[T]:
     return sorted(runs, key=when)
 
 
-def _comparable(text: str | None) -> str:
+def comparable(text: str | None) -> str:
+    """A time as ISO 8601 UTC with microseconds; empty if it cannot be read."""
     if not text:
         return ""
     if len(text) == _LENGTH and text[10] == "T" and text[19] == "." and text[26] == "Z":

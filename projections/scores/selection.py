@@ -352,5 +352,5 @@ def _why(selection: Selection) -> str:
         [run] = selection.every()
         return ": it is under way" if run.status == "running" else f": it has {run.status}"
     if selection.has_doubtful:
-        return "; imported, synthetic, late and retracted ones count with --include"
+        return "; imported, synthetic, late and retracted ones, and reproductions, count with --include"
     return ""

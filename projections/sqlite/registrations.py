@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ...ledger.events import Registered
 from ...ledger.fold import Run
+from ...ledger.registrations import Registration
+from ..scores.registered import Status, status_of
+from ..scores.samples import SampleReader
 from .following import read_runs
 
 
@@ -18,11 +20,18 @@ def registrations_beginning_with(connection: sqlite3.Connection, name: str) -> l
     return [name] if name in ids else [one for one in ids if name and one.startswith(name)]
 
 
-def runs_for(connection: sqlite3.Connection, plan: Registered) -> Iterator[Run]:
-    """The runs of the benchmarks and options of a plan, with their details, in the order of their start."""
-    ids = list(dict.fromkeys(task.id for task in plan.benchmarks))
-    keys = [task.comparison_key for task in plan.benchmarks]
-    return read_runs(connection, _OF_WORK, (_json(ids), _json(keys)))
+def status_in(
+    connection: sqlite3.Connection, registration: Registration, read_samples: SampleReader, *, now: str
+) -> Status:
+    """What became of a registered plan, at the time `now`."""
+    return status_of(registration, _runs_of(connection, registration), read_samples, now=now)
+
+
+def _runs_of(connection: sqlite3.Connection, registration: Registration) -> Iterator[Run]:
+    """The runs of the benchmarks and options of any version of a plan, with their details."""
+    tasks = [task for plan in registration.versions for task in plan.benchmarks]
+    ids, keys = {one.id for one in tasks}, {one.comparison_key for one in tasks}
+    return read_runs(connection, _OF_WORK, (_json(sorted(ids)), _json(sorted(keys))))
 
 
 _OF_WORK = "WHERE benchmark_id IN (SELECT value FROM json_each(?)) AND options_key IN (SELECT value FROM json_each(?))"

@@ -44,8 +44,11 @@ def test_a_run_of_this_ledger_is_run_again_and_compared_sample_by_sample(made):
     assert event["data"]["of"]["run"] == run_id and event["data"]["of"]["hash"] == ended["hash"]
     assert event["data"]["by"] == "bo" and event["data"]["evidence"]["differences"] == []
     assert "by 1, same" in bench("show-run", run_id).stdout
-    [row] = json.loads(bench("leaderboard", "--json").stdout)["reproductions"]
+    board = json.loads(bench("leaderboard", "--json").stdout)
+    [row], [standing] = board["reproductions"], board["standings"]
     assert (row["people"], row["verdict"]) == (1, "same")
+    assert standing["latest_run_id"] == run_id and standing["attempts"]["attempts"] == 1
+    assert bench.events("started")[-1]["data"]["reproduces"] == run_id
 
 
 def test_a_small_difference_is_noise_and_a_large_one_is_not(made):

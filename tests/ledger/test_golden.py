@@ -370,7 +370,7 @@ def everything() -> list[NewEvent]:
         NewEvent("ledger", SetAside(author="a", reason="r", head_hash="0" * 64, events=[(3, 1)])),
         NewEvent("reg_1", plan),
         NewEvent("reg_1", RegistrationAmended(author="a", reason="r", changes={"repeats": 3})),
-        NewEvent("run_7", msgspec.structs.replace(started(5), registration="reg_1")),
+        NewEvent("run_7", msgspec.structs.replace(started(5), registration="reg_1", reproduces="run_1")),
         NewEvent("table_t", table),
         NewEvent(
             "run_2",

@@ -26,6 +26,7 @@ def make_run() -> RunMaker:
             "retracted": lambda: {"retracted": Retracted(author="a", reason="r")},
             "synthetic": lambda: {"synthetic": True},
             "late": lambda: {"late": True},
+            "reproduction": lambda: {"reproduces": "run_1"},
         }
         doubt = kinds[str(changes.pop("doubt"))]() if "doubt" in changes else {}
         fields = {

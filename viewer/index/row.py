@@ -80,6 +80,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
     ended_seq: int | None
     stale: bool = False
     registration: str | None = None
+    reproduces: str | None = None
     chance: float | None = None
     options_key: str = ""
     task_revision: TaskRevision | None = None
@@ -95,7 +96,7 @@ class RunRow(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def counts(self) -> bool:
-        """Whether the score counts, as in SQL: a success with a score, not imported, synthetic, late or retracted."""
+        """Whether the score counts, as in SQL: a success with a score, not doubtful (`counting.DOUBTFUL`)."""
         return is_eligible(self)
 
     @property

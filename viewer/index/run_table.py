@@ -34,6 +34,7 @@ KINDS: dict[str, Callable[[RunRow], bool]] = {
     "late": lambda row: row.late,
     "new best": lambda row: row.is_record and row.previous_best is not None,
     "recovered": lambda row: row.recovered,
+    "reproduction": lambda row: row.reproduces is not None,
     "retracted": lambda row: row.retracted is not None,
     "synthetic": lambda row: row.synthetic,
 }

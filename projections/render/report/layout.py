@@ -140,7 +140,7 @@ def _what_counts(report: Report) -> str:
         "Means of the newest run of each repeat ± standard error (repeats of one question count together), or with "
         "the 95% interval in brackets where ± would mislead. Ranks that noise cannot tell apart share a range. "
         "Scores with other options, units or directions stand apart; delta is the difference from the high score. "
-        f"Imported, synthetic, late and retracted runs do not count unless that is said.{included}"
+        f"Imported, synthetic, late and retracted runs and reproductions do not count unless that is said.{included}"
     )
 
 

@@ -111,6 +111,13 @@ def test_a_verdict_has_its_reason_and_the_run_that_decided(store, histories, end
         assert verdict.skipped(planned()).existing_run_id == "run_1"
 
 
+def test_a_reproduction_is_not_taken_for_an_attempt(store, histories):
+    ledger = Ledger(store)
+    start = histories.started(planned().signature.digest, reproduces="run_0")
+    histories.append_anyway(store, [NewEvent("run_1", start), NewEvent("run_1", histories.finished())])
+    assert Rules().judge(ledger.history(), planned()).reason == "never_ran"
+
+
 def test_an_imported_run_is_not_taken_for_our_own(store, histories):
     from benchmarks.ledger.events import Imported, ImportSource
 

@@ -53,7 +53,10 @@ def test_attempts_are_counted_with_what_their_failures_took(make_run):
 
 
 def test_what_is_doubtful_is_not_an_attempt(make_run):
-    runs = [make_run(0.5), *(make_run(0.5, doubt=doubt) for doubt in ("synthetic", "imported", "retracted"))]
+    runs = [
+        make_run(0.5),
+        *(make_run(0.5, doubt=doubt) for doubt in ("synthetic", "imported", "retracted", "reproduction")),
+    ]
     [found] = attempts_of(runs).values()
     assert found.attempts == 1
     [found] = attempts_of(runs, ["synthetic", "retracted"]).values()

@@ -22,7 +22,7 @@ const VIEWS = [
   ["cost", "Score × cost"],
   ["time", "Score × time"],
 ];
-const DOUBTFUL = ["imported", "synthetic", "late", "retracted"];
+const DOUBTFUL = ["imported", "synthetic", "late", "retracted", "reproduction"];
 const METHOD =
   "A score is the mean of the repeats of one campaign: the newest one, or the newest that has several repeats. Campaigns are never mixed. Bold: the best, or not told apart from the best (p ≥ 0.05 after Holm's correction over the contenders of the benchmark; sample by sample if both have samples). The bar is the 95% interval on the scale of its column.";
 

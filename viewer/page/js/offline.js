@@ -43,6 +43,7 @@ const KINDS = {
   late: (run) => run.late,
   "new best": (run) => run.is_record && run.previous_best !== null,
   recovered: (run) => run.recovered,
+  reproduction: (run) => run.reproduces !== null,
   retracted: (run) => run.retracted !== null,
   synthetic: (run) => run.synthetic,
 };

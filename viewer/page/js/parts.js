@@ -56,6 +56,7 @@ export function marks(run) {
       run.previous_best !== undefined && ["record", "Better than every earlier run of this task", "record"],
     run.synthetic && ["synthetic", "A mock, oracle or sample run: never a record"],
     run.registration && ["registered", `It belongs to the plan ${run.registration}, registered before it`],
+    run.reproduces && ["reproduction", `It repeats ${run.reproduces} as a check: its score counts nowhere`],
     run.imported && ["imported", "Imported from another program"],
     run.retracted && ["retracted", `Retracted by ${run.retracted.author}: ${run.retracted.reason}`],
     run.recovered && ["recovered", "Its orchestrator ended while it ran"],
