@@ -48,7 +48,7 @@ class Rules(msgspec.Struct, frozen=True):
     def judge(self, history: History, planned: PlannedRun) -> Verdict:
         """Whether a piece of work has to be done.
 
-        Under every policy, a signature with a live run is not claimed a second time. Reproductions are no attempts.
+        Under every policy, a signature with a live run is not claimed a second time. A reproduction does not count.
         """
         attempts = [run for run in history.attempts(planned.signature.digest) if run.reproduces is None]
         if live := history.live_run(planned.signature.digest):
