@@ -94,7 +94,7 @@ class Ledger:
         def decide(fresh: Iterator[Record]) -> Sequence[NewEvent]:
             nonlocal is_folding
             if is_folding:
-                self._history = None  # It is made again: the store lost its database before anything was recorded.
+                self._history = None  # It is made again: what was decided first was not recorded.
             else:
                 self._folding.acquire()
                 is_folding = True

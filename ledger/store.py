@@ -81,7 +81,8 @@ class EventStore(EventReader, Protocol):
     def append(self, decide: Decide, accept: Accept, *, patience: float | None = None) -> list[Record]:
         """Append what `decide` returns, as one write, and return its records; `sync` makes them durable.
 
-        `decide` may be called again, with other records, if a database was lost before anything was recorded.
+        `decide` and `accept` may be called again, if a database was lost, or another writer was faster, before anything
+        was recorded. The records then continue those of the earlier call, or begin with the ledger's first one.
 
         It waits for other writers for `patience` seconds, or as long as `waiting.usual_patience` says.
 

@@ -17,9 +17,10 @@ def open_store(url: str, *, notice: Notice, cache: Path | None = None) -> EventS
     nothing. Raises UnsupportedLedger for another kind.
     """
     if is_postgres(url):
-        from .postgres import PostgresStore
+        address = Address(url)
+        from .postgres import PostgresStore  # It needs psycopg, which `Address` has found.
 
-        return PostgresStore(Address(url), notice=notice, cache=cache)
+        return PostgresStore(address, notice=notice, cache=cache)
     scheme, separator, rest = url.partition("://")
     path = Path(rest if separator else url)
     if not separator or scheme == "jsonl":

@@ -7,6 +7,7 @@ of their positions, only after they are durable. `postgres_schema` has the right
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import time
 import weakref
@@ -15,19 +16,23 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from ..errors import LedgerBusy, LedgerDamaged, LedgerUnwritable, OutcomeUnknown
+from ..errors import LedgerBusy, LedgerDamaged, LedgerError, LedgerUnwritable, OutcomeUnknown
 from ..events import Record
 from ..identity import utc_now, utc_of
 from ..store import BEGINNING, EVERYTHING, Accept, Decide, Filter, Finding, Notice, read_to_end
 from . import codec
 from .chain import BadLine, BrokenChain, Head, follow, is_event
-from .numbering import Numbering
+from .numbering import Batch, Numbering
 from .postgres_address import Address
 from .postgres_link import Link, Lost
 from .postgres_schema import CHANNEL, SCHEMA
 from .postgres_seen import Memory
 from .postgres_turn import LostTurn, Turn
+from .postgres_wire import BYTEA, INT8, TEXT, array, int8
 from .writer import Writer
+
+_RECENT_SECONDS = 0.05
+"""A writer that has appended twice with nothing between, the last time so recently, is probably the only one."""
 
 _PIECE_BYTES = 2 * 1024 * 1024
 """Lines are read in pieces of about this size, however long each one is."""
@@ -48,7 +53,6 @@ _REVISION = f"""
 SELECT seq, (SELECT encode(substring(line, length(line) - 65, 64), 'escape') FROM {SCHEMA}.events WHERE seq = %s)
   FROM {SCHEMA}.head
 """  # noqa: S608 - our own names
-_APPEND = f"SELECT {SCHEMA}.append(%s, %s, %s, %s, %s, %s, %s)"
 _ROWS = f"""
 SELECT seq, version, id, stream, type, line FROM {SCHEMA}.events WHERE seq > %s ORDER BY seq LIMIT 500
 """  # noqa: S608
@@ -73,7 +77,12 @@ class PostgresStore(Writer[Turn]):
         self._link = Link(address, memory, notice)
         weakref.finalize(self, memory.keep)  # Also at the end of a process that does not close its store.
         self._listener: Listener | None = None
-        super().__init__(Turn(self._link, self._wanted_after))
+        self._is_alone = False
+        """Whether nothing was appended between the last two appends of this writer."""
+        self._appended_at = 0.0
+        self._ahead: list[list[Record]] = []
+        """Records that were read before the turn, which the next decision gets."""
+        super().__init__(Turn(self._link, self._wanted_after, self._prepare))
 
     # -- reading
 
@@ -193,11 +202,49 @@ class PostgresStore(Writer[Turn]):
 
         If the connection is lost before the commit, nothing was recorded, and `decide` is called again.
         """
+        # A writer that must not wait for a turn must not wait for another writer's commit either.
+        is_recent = patience is None and time.monotonic() - self._appended_at < _RECENT_SECONDS
+        if is_recent and self._is_alone:
+            records = self._append_at_once(decide, accept)
+            if records is not None:
+                return records
         while True:
+            self._lock.is_crowded = is_recent and self._numbering.head.seq > 0
             try:
                 return super().append(decide, accept, patience=patience)
             except LostTurn:
                 continue  # The next turn waits for the server, and gives up after the usual time.
+
+    def _append_at_once(self, decide: Decide, accept: Accept) -> list[Record] | None:
+        """Append without a turn, in one message: the database refuses it if anything was appended meanwhile.
+
+        None if it is to be decided in a turn: nothing was recorded.
+        """
+        if not self._lock.hold():
+            return None
+        self._is_alone = False
+        try:
+            batch = self._decided_at_once(decide, accept)
+            if batch is None or not batch.added:
+                return None  # That there is nothing to do may be wrong meanwhile.
+            self._write(batch.lines, batch.added)
+            self._is_alone = True
+            return batch.answer
+        except (LostTurn, LedgerBusy):
+            return None
+        except BaseException:
+            self._rewind()
+            raise
+        finally:
+            self._lock.release()
+
+    def _decided_at_once(self, decide: Decide, accept: Accept) -> Batch | None:
+        try:
+            batch = self._numbering.number(decide(iter(())), self._find, self._stamp())
+            accept(batch.added)
+            return batch
+        except Exception:  # noqa: BLE001 - its cause may be an event that this writer does not know yet
+            return None
 
     def append_lines(self, lines: Iterable[bytes]) -> int:
         """Append lines of a copy; see `EventStore.append_lines`."""
@@ -268,6 +315,7 @@ class PostgresStore(Writer[Turn]):
         if is_new:
             self._rewind()
         known, head = self._seen(), self._lock.head
+        self._is_alone = known == head and not self._ahead
         if not self._numbering.head.seq and known.seq:
             rows = self._in_turn(_LINE, (known.seq,))
             is_here = bool(rows) and is_event(rows[0][0], known)
@@ -280,19 +328,38 @@ class PostgresStore(Writer[Turn]):
     def _catch_up(self) -> Iterator[Record]:
         if self._start is not None and not self._numbering.head.seq and self._holds_start():
             self._numbering = Numbering(*self._start)
+        while self._ahead:
+            yield from self._ahead.pop(0)
         head, goal = self._numbering.head, self._lock.head
-        given = self._lock.lines
         if goal != head:
-            is_given = given is not None and given.startswith(b'{"seq":%d,' % (head.seq + 1))
-            pieces = [given.split(b"\n")] if given is not None and is_given else self._pieces_of_turn(head.seq)
-            for lines in self._prove(pieces, head):
-                for records in self._decode(lines, self._numbering.head.seq, details=False):
-                    self._numbering.follow(records)
-                    yield from records
+            given = self._lock.lines
+            is_given = bool(given) and given[0].startswith(b'{"seq":%d,' % (head.seq + 1))
+            pieces = [given] if is_given else self._pieces_of_turn(head.seq)
+            for records in self._follow(pieces):
+                yield from records
             if self._numbering.head != goal:
                 last = self._numbering.head.seq
                 raise self._damaged(last, f"the head names event {goal.seq} with the hash {goal.hash}: it is missing")
         self._link.memory.note(goal)
+
+    def _follow(self, pieces: Iterable[list[bytes]]) -> Iterator[list[Record]]:
+        """The records of lines after the last known event, proven."""
+        for lines in self._prove(pieces, self._numbering.head):
+            for records in self._decode(lines, self._numbering.head.seq, details=False):
+                self._numbering.follow(records)
+                yield records
+
+    def _prepare(self, lines: list[bytes]) -> None:
+        """Prove and decode lines before the turn begins."""
+        try:
+            self._ahead += self._follow([lines] if lines else [])
+        except BaseException:
+            self._rewind()
+            raise
+
+    def _rewind(self) -> None:
+        super()._rewind()
+        self._ahead = []
 
     def _holds_start(self) -> bool:
         head = self._start[0] if self._start is not None else BEGINNING
@@ -315,31 +382,37 @@ class PostgresStore(Writer[Turn]):
     def _write(self, lines: list[bytes], records: list[Record]) -> None:
         head = self._numbering.head
         values = (
-            head.seq,
-            head.hash,
-            [record.version for record in records],
-            [_key(record.id) for record in records],
-            [_key(record.stream) for record in records],
-            [_type(record.type) for record in records],
-            lines,
+            array(INT8, [int8(record.version) for record in records]),
+            array(BYTEA, [_key(record.id) for record in records]),
+            array(BYTEA, [_stream_key(record.stream) for record in records]),
+            array(TEXT, [_type(record.type).encode() for record in records]),
+            array(BYTEA, lines),
         )
+        was_lost = False
         while True:
             try:
-                [(is_next,)] = self._lock.ask(_APPEND, values)
-                if is_next and self._lock.is_open:
-                    self._lock.commit()
+                is_next = self._lock.append(head, values)
                 break
             except (Lost, LostTurn) as problem:
+                was_lost = True
                 if self._was_recorded(records[0], lines[0], problem):
                     is_next = True
                     break
                 if self._lock.head != head:
                     raise LostTurn from problem
                 # The turn was taken again and nothing has changed: the same lines still fit.
+            except LedgerError as problem:
+                if was_lost:
+                    # The message that was lost may still be on its way to the server.
+                    raise self._unknown(records[0].seq) from problem
+                raise
+        if not is_next and self._lock.is_held:
+            raise LostTurn
         if not is_next:
             raise LedgerBusy(Path(self._link.place), 0.0, "another writer, which has appended meanwhile,")
         self._numbering.follow(records)
         self._link.memory.note(self._numbering.head)
+        self._appended_at = time.monotonic()
 
     def _was_recorded(self, record: Record, line: bytes, problem: Exception) -> bool:
         """Whether a write whose answer was lost is in the ledger; if not, this writer has the turn again.
@@ -358,11 +431,14 @@ class PostgresStore(Writer[Turn]):
             except LostTurn:
                 continue
             except LedgerBusy as busy:
-                raise OutcomeUnknown(
-                    f"the connection to the ledger in the database {self._link.place} was lost while event "
-                    f"{record.seq} was recorded. Whether it was recorded is unknown",
-                    "run the same command again when the server is back: it sees what was recorded",
-                ) from busy
+                raise self._unknown(record.seq) from busy
+
+    def _unknown(self, seq: int) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"the connection to the ledger in the database {self._link.place} was lost while event {seq} was "
+            f"recorded. Whether it was recorded is unknown",
+            "run the same command again when the server is back: it sees what was recorded",
+        )
 
     def _cover(self) -> None:
         """Nothing to do: what is visible is durable."""
@@ -494,6 +570,10 @@ class Listener:
 def _key(name: str) -> bytes:
     """The digest of an id or of a stream's name, as in the row."""
     return blake2b(name.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+_stream_key = functools.lru_cache(maxsize=1024)(_key)
+"""The same for a stream: most events follow others of theirs."""
 
 
 def _type(name: str) -> str:

@@ -124,6 +124,8 @@ class Link:
         self._is_warned = False
         self._offset = 0.0
         """The server's clock minus the monotonic clock of this process; both in seconds."""
+        self._earliest = 0.0
+        """The same, at the least: as if answers took no time."""
 
     @property
     def place(self) -> str:
@@ -147,9 +149,15 @@ class Link:
             self.ask("SELECT 1")
         return time.monotonic() + self._offset
 
+    def earliest_now(self) -> float:
+        """The time in Unix seconds that the server's clock has reached for certain, as of the last contact."""
+        return time.monotonic() + self._earliest
+
     def set_clock(self, server: float, asked_at: float) -> None:
         """Note what the server's clock showed in the answer to a question of that moment (monotonic)."""
-        self._offset = server - (asked_at + time.monotonic()) / 2
+        answered_at = time.monotonic()
+        self._offset = server - (asked_at + answered_at) / 2
+        self._earliest = server - answered_at
 
     def connect(self, *, is_hurried: bool = False) -> Connection:
         """A new connection to the ledger, checked. Raises Lost, LedgerError."""

@@ -149,7 +149,93 @@ END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {SCHEMA} FROM PUBLIC;
 """  # noqa: S608 - our own names
 
-MIGRATIONS = (_FIRST,)
+_APPEND = f"{SCHEMA}.append(bigint, text, double precision, bigint[], bytea[], bytea[], text[], bytea[])"
+
+# The lines that are new to a writer are rows of a question of their own now: an aggregate of them took twice as long.
+# `append` gets the time of its events from a writer that has no turn, and returns its own time.
+_SECOND = f"""
+CREATE FUNCTION {SCHEMA}.take_turn(OUT seq bigint, OUT hash text, OUT at double precision)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT h.seq, h.hash INTO STRICT seq, hash FROM {SCHEMA}.head h FOR UPDATE;
+  at := extract(epoch FROM clock_timestamp());
+END $$;
+
+-- Adds lines after a head, and returns the time. NULL if it is not the head any more. A writer without a turn says
+-- which time it gave its events (`at`): NULL if that is in the future, or more than a second ago. An error if a line
+-- does not continue the chain.
+CREATE FUNCTION {SCHEMA}.append(
+  known_seq bigint, known_hash text, at double precision,
+  versions bigint[], ids bytea[], streams bytea[], types text[], lines bytea[]
+) RETURNS double precision LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  line bytea;
+  size integer;
+  position bigint := known_seq;
+  previous text := known_hash;
+  own_hash text;
+  start bytea;
+  clock double precision := extract(epoch FROM clock_timestamp());
+BEGIN
+  IF current_setting('synchronous_commit') = 'off' THEN
+    RAISE EXCEPTION 'synchronous_commit is off: an event could be lost after it was acknowledged'
+      USING ERRCODE = 'invalid_transaction_state';
+  END IF;
+  IF at > clock OR at < clock - 1 THEN
+    RETURN NULL;
+  END IF;
+  -- A line begins with {{"seq":<position>, and ends with ,"prev":"<64 digits>","hash":"<64 digits>"}} (149 bytes); its
+  -- hash is over what precedes ,"hash" (75 bytes).
+  FOREACH line IN ARRAY lines LOOP
+    position := position + 1;
+    size := length(line);
+    start := convert_to('{{"seq":' || position || ',', 'UTF8');
+    IF size < 160 OR substring(line, 1, length(start)) <> start THEN
+      RAISE EXCEPTION 'a line is not event %', position USING ERRCODE = 'check_violation';
+    END IF;
+    own_hash := encode(sha256(substring(line, 1, size - 75)), 'hex');
+    IF substring(line, size - 148) <> convert_to(
+      ',"prev":"' || previous || '","hash":"' || own_hash || '"}}', 'UTF8'
+    ) THEN
+      RAISE EXCEPTION 'the line of event % does not continue the chain', position USING ERRCODE = 'check_violation';
+    END IF;
+    previous := own_hash;
+  END LOOP;
+  IF position = known_seq THEN
+    RAISE EXCEPTION 'there is nothing to append' USING ERRCODE = 'check_violation';
+  END IF;
+  UPDATE {SCHEMA}.head AS h SET seq = position, hash = previous
+    WHERE h.seq = known_seq AND h.hash = known_hash;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  INSERT INTO {SCHEMA}.events (seq, version, id, stream, type, line)
+    SELECT known_seq + u.n, u.version, u.id, u.stream, u.type, u.line
+      FROM unnest(versions, ids, streams, types, lines)
+        WITH ORDINALITY AS u(version, id, stream, type, line, n);
+  PERFORM pg_notify('{CHANNEL}', position::text);
+  RETURN clock;
+END $$;
+
+REVOKE ALL ON FUNCTION {SCHEMA}.take_turn(), {_APPEND} FROM PUBLIC;
+
+DO $$
+DECLARE
+  writer text;
+BEGIN
+  FOR writer IN
+    SELECT DISTINCT quote_ident(pg_get_userbyid(a.grantee)) FROM pg_proc p, aclexplode(p.proacl) a
+      WHERE p.oid = '{SCHEMA}.take_turn(bigint, bigint)'::regprocedure AND a.grantee <> 0
+  LOOP
+    EXECUTE 'GRANT EXECUTE ON FUNCTION {SCHEMA}.take_turn(), {_APPEND} TO ' || writer;
+  END LOOP;
+END $$;
+
+DROP FUNCTION {SCHEMA}.take_turn(bigint, bigint);
+DROP FUNCTION {SCHEMA}.append(bigint, text, bigint[], bytea[], bytea[], text[], bytea[]);
+"""  # noqa: S608 - our own names
+
+MIGRATIONS = (_FIRST, _SECOND)
 """The statements that lead from each version of the schema to the next one; a new ledger goes through all."""
 
 _READER = f"""

@@ -5,6 +5,7 @@ The server is a real one on this machine, started here; its baseline is the same
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import threading
@@ -12,12 +13,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.history import History
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage.open import open_store
 from benchmarks.ledger.storage.postgres_address import Address
 from benchmarks.ledger.storage.postgres_init import prepare_ledger
+from benchmarks.ledger.storage.postgres_schema import SCHEMA
+from benchmarks.ledger.storage.postgres_wire import BYTEA, INT8, Statement, Wire, int8
 from tests.cluster.postgres.server import NoServer, Server
 
 from .figures import Scale, Table, seconds
@@ -46,6 +51,21 @@ def new_ledger(server: Server) -> str:
     url = server.url(server.new_database())
     prepare_ledger(Address(url), writers=[], readers=[])
     return url
+
+
+def bare_insert(url: str, line: bytes) -> Callable[[], object]:
+    """What no append can be faster than: one prepared INSERT of one row into a table like that of the ledger."""
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute(f"CREATE TABLE bare (LIKE {SCHEMA}.events INCLUDING ALL)")
+    wire = Wire(connection)
+    insert = Statement(b"insert", b"INSERT INTO bare VALUES ($1, $1, $2, $2, 'heartbeat', $3)", (INT8, BYTEA, BYTEA))
+    numbers = itertools.count(1)
+
+    def perform() -> object:
+        number = int8(next(numbers))
+        return wire.perform((insert, (number, number * 2, line)))
+
+    return perform
 
 
 def measure_postgres(table: Table, folder: Path, scale: Scale) -> None:
@@ -81,13 +101,16 @@ def _measure_appends(table: Table, folder: Path, scale: Scale, server: Server) -
     def eight(batch: int) -> Callable[[], float]:
         return lambda: count / 8 * 8 * batch / together(8, WRITER, new_ledger(server), str(count // 8), str(batch))
 
-    rates: list[list[float]] = [[], [], [], []]
+    insert = bare_insert(new_ledger(server), line[:-1])
+    rates: list[list[float]] = [[], [], [], [], []]
     for _ in range(scale.rounds(5)):
         rates[0].append(count / seconds(write_and_sync))
         rates[1].append(count / seconds(append))
         rates[2].append(eight(1)())
         rates[3].append(eight(20)())
-    alone, one, many, batches = map(statistics.median, rates)
+        rates[4].append(count / seconds(lambda: [insert() for _ in range(count)]))
+    alone, one, many, batches, bare = map(statistics.median, rates)
+    table.add("PostgreSQL: a bare INSERT with the same indexes", bare, "per s", RAW, alone, "")
     table.add("PostgreSQL: durable appends, 1 connection", one, "per s", RAW, alone, ">= 0.45")
     table.add("PostgreSQL: durable appends, 8 connections", many, "per s", RAW, alone, "")
     table.add("PostgreSQL: events by 20 an append, 8 connections", batches, "per s", RAW, alone, ">= 3")

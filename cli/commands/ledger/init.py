@@ -22,9 +22,10 @@ def init(place: Place, writers: tuple[str, ...], readers: tuple[str, ...]) -> No
     if not is_postgres(url):
         print(f"{shown_url(url)}: nothing to prepare; the first event makes this ledger")
         return
-    from ....ledger.storage.postgres_init import prepare_ledger
+    address = Address(url)
+    from ....ledger.storage.postgres_init import prepare_ledger  # It needs psycopg, which `Address` has found.
 
-    made = prepare_ledger(Address(url), writers=writers, readers=readers)
+    made = prepare_ledger(address, writers=writers, readers=readers)
     if made.before == made.after:
         print(f"{made.place}: the ledger is there, in version {made.after}")
     elif made.before:

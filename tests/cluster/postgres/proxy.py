@@ -27,13 +27,17 @@ class Proxy:
         """The message of the client that contains this is the last one of its connection."""
         self.is_forwarded = True
         """Whether the server still gets that message; its answer is then swallowed."""
+        self.end = b""
+        """The server gets only what is before this in that message."""
         self.cuts = 0
+        self.sent: list[bytes] = []
+        """What clients have sent."""
         self.is_down = False
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut_at(self, word: bytes, *, is_forwarded: bool) -> None:
-        """Cut the next connection that sends this word, once."""
-        self.is_forwarded, self.word = is_forwarded, word
+    def cut_at(self, word: bytes, *, is_forwarded: bool, before: bytes = b"") -> None:
+        """Cut the next connection that sends this word, once; the server gets what is before another word."""
+        self.is_forwarded, self.end, self.word = is_forwarded, before, word
 
     def cut_all(self) -> None:
         """Cut every connection now."""
@@ -64,11 +68,14 @@ class Proxy:
     def _upward(self, client: socket.socket, server: socket.socket, state: _State) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
+                self.sent.append(data)
                 if self.word and self.word in data:
                     self.word = b""
                     self.cuts += 1
                     state.is_muted = True
-                    if self.is_forwarded:
+                    if self.end:
+                        server.sendall(data[: data.index(self.end)])
+                    elif self.is_forwarded:
                         server.sendall(data)
                         state.answered.wait(30)  # The server has done it.
                     break

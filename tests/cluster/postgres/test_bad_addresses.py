@@ -7,9 +7,12 @@ import subprocess
 import sys
 import time
 
+import psycopg
 import pytest
 
+from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.storage import postgres_schema
+from benchmarks.ledger.storage.open import open_store
 from benchmarks.ledger.storage.postgres_address import Address
 from benchmarks.ledger.storage.postgres_init import prepare_ledger
 from tests.conftest import COMMAND, Bench
@@ -91,14 +94,24 @@ def test_a_schema_of_a_newer_version(bench, database):
     assert "update benchmark-orchestrator" in refused(bench, database.url, "ledger", "init")
 
 
-def test_a_schema_of_an_older_version_is_migrated_by_init(database, monkeypatch):
-    newer = (*postgres_schema.MIGRATIONS, "ALTER TABLE benchmark_ledger.about ADD COLUMN more text")
-    monkeypatch.setattr(postgres_schema, "MIGRATIONS", newer)
-    with pytest.raises(postgres_schema.NoSchema, match="this program needs 2"):
-        database.open().head()
-    made = prepare_ledger(Address(database.url), writers=[], readers=[])
+def test_a_schema_of_the_first_version_is_migrated_by_init(server, database, monkeypatch):
+    """Its writers keep their rights, and its functions are gone."""
+    old, writer = server.new_database(), f"writer_{database.name}"
+    login(server, writer)
+    owner = Address(server.url(old))
+    with monkeypatch.context() as earlier:
+        earlier.setattr(postgres_schema, "MIGRATIONS", postgres_schema.MIGRATIONS[:1])
+        prepare_ledger(owner, writers=[writer], readers=[])
+    store = open_store(server.url(old, user=writer, password=ENCODED), notice=pytest.fail)
+    with pytest.raises(postgres_schema.NoSchema, match=r"has version 1, and this program needs 2(.|\n)*ledger init"):
+        store.head()
+    made = prepare_ledger(owner, writers=[], readers=[])
     assert (made.before, made.after) == (1, 2)
-    assert database.open().head().seq == 0
+    store.append(lambda _: [NewEvent("run_1", Annotated(author="a", note="n"))], lambda _: None)
+    assert store.head().seq == 1
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        server.execute(old, "SELECT benchmark_ledger.take_turn(0, 1)")
+    server.drop(old)
 
 
 def test_a_migration_is_done_completely_or_not_at_all(database, monkeypatch):
@@ -107,7 +120,7 @@ def test_a_migration_is_done_completely_or_not_at_all(database, monkeypatch):
     with pytest.raises(Exception, match="no_such_function"):
         prepare_ledger(Address(database.url), writers=[], readers=[])
     monkeypatch.undo()
-    assert prepare_ledger(Address(database.url), writers=[], readers=[]).before == 1
+    assert prepare_ledger(Address(database.url), writers=[], readers=[]).before == len(postgres_schema.MIGRATIONS)
     with pytest.raises(Exception, match="does not exist"):
         database.execute("SELECT * FROM benchmark_ledger.more")
 

@@ -18,6 +18,7 @@ from benchmarks.ledger.errors import LedgerBusy, OutcomeUnknown
 from benchmarks.ledger.events import Annotated, NewEvent
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.proof.verify import verify
+from benchmarks.ledger.storage import postgres
 from benchmarks.ledger.storage.postgres_link import LedgerUnreachable
 
 from .proxy import Proxy
@@ -49,35 +50,61 @@ def through(database, server, proxy):
     store.close()
 
 
+ALONE, CROWDED = "alone", "crowded"
+
+
+def append_before(kind: str | None, store, other) -> None:
+    """Append so that the next append of a store is its first one, one without a turn, or one among many."""
+    order = {None: [], ALONE: [store] * 2, CROWDED: [store, other] * 3}[kind]
+    for number, one in enumerate(order):
+        one.append(lambda _, number=number: [note(f"{kind} {number}")], lambda _: None)
+
+
+# The kind, a word of the message that is cut, and a word from which on the server does not get that message. Statements
+# are known by their names, which are in the message; each is sent once by itself, when it is prepared.
+CUTS = [
+    *((None, word, b"") for word in (b"BEGIN", b"take_turn", b"new_lines", b"append", b"COMMIT")),
+    (ALONE, b"append", b""),
+    (CROWDED, b"stand_next", b""),
+    (CROWDED, b"leave_next", b""),
+    (CROWDED, b"leave_next", b"leave_next"),
+    (CROWDED, b"append", b""),
+    (CROWDED, b"append", b"commit"),
+]
+
+
 @pytest.mark.parametrize("is_forwarded", [True, False])
-@pytest.mark.parametrize("word", [b"BEGIN", b"take_turn", b"benchmark_ledger.append", b"COMMIT\0"])
-def test_an_append_is_recorded_once_wherever_its_connection_is_lost(database, through, proxy, word, is_forwarded):
-    # A statement is named in full when it is sent for the first time on a connection; `BEGIN` and `COMMIT` always.
-    if word in (b"BEGIN", b"COMMIT\0"):
-        through.append(lambda _: [note("first")], lambda _: None)
-    before = notes(database.open())
+@pytest.mark.parametrize(("kind", "word", "before"), CUTS)
+def test_an_append_is_recorded_once_wherever_its_connection_is_lost(
+    database, through, proxy, monkeypatch, kind, word, before, is_forwarded
+):
+    monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
+    append_before(kind, through, database.open())
+    earlier = notes(database.open())
     calls = []
 
     def decide(fresh):
         calls.append([record.seq for record in fresh])
         return [note("a"), note("b")]
 
-    proxy.cut_at(word, is_forwarded=is_forwarded)
+    proxy.cut_at(word, is_forwarded=is_forwarded, before=before)
     records = through.append(decide, lambda _: None)
     assert proxy.cuts == 1
-    assert notes(database.open()) == [*before, "a", "b"]
-    assert [record.seq for record in records] == [len(before) + 1, len(before) + 2]
+    assert notes(database.open()) == [*earlier, "a", "b"]
+    assert [record.seq for record in records] == [len(earlier) + 1, len(earlier) + 2]
     through.append(lambda _: [note("c")], lambda _: None)
-    assert notes(database.open()) == [*before, "a", "b", "c"]
+    assert notes(database.open()) == [*earlier, "a", "b", "c"]
     assert verify(database.open()).damage == []
 
 
+@pytest.mark.parametrize("kind", [ALONE, CROWDED])
 @pytest.mark.parametrize("is_forwarded", [True, False])
 def test_a_write_of_unknown_outcome_is_settled_although_another_writer_was_faster(
-    database, through, proxy, is_forwarded
+    database, through, proxy, monkeypatch, kind, is_forwarded
 ):
-    through.append(lambda _: [note("first")], lambda _: None)
+    monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
     other = database.open()
+    append_before(kind, through, other)
     retake = through._lock.retake
 
     def slow(problem):
@@ -85,18 +112,19 @@ def test_a_write_of_unknown_outcome_is_settled_although_another_writer_was_faste
         retake(problem)
 
     through._lock.retake = slow
-    proxy.cut_at(b"COMMIT\0", is_forwarded=is_forwarded)
+    proxy.cut_at(b"\0append\0", is_forwarded=is_forwarded)
     through.append(lambda _: [note("mine")], lambda _: None)
-    assert notes(other) == (["first", "mine", "other"] if is_forwarded else ["first", "other", "mine"])
+    assert notes(other)[-2:] == (["mine", "other"] if is_forwarded else ["other", "mine"])
+    assert verify(other).damage == []
 
 
 @pytest.mark.parametrize("is_forwarded", [True, False])
 def test_the_history_of_a_ledger_is_right_after_a_lost_connection(database, server, proxy, histories, is_forwarded):
     ledger = Ledger(database.open(url=server.url(database.name, port=proxy.port)))
     ledger.append("run_1", histories.started("1"))
-    proxy.cut_at(b"COMMIT\0", is_forwarded=is_forwarded)
+    proxy.cut_at(b"\0append\0", is_forwarded=is_forwarded)
     ledger.append("run_1", histories.finished())
-    proxy.cut_at(b"BEGIN", is_forwarded=is_forwarded)
+    proxy.cut_at(b"\0begin\0", is_forwarded=is_forwarded)
     ledger.append("run_2", histories.started("2"))
     assert ledger.look(lambda history: [history.runs[name].status for name in ("run_1", "run_2")]) == [
         "succeeded",
@@ -111,7 +139,7 @@ def test_a_copy_goes_on_after_a_lost_connection(database, through, proxy, tmp_pa
 
     source = JsonlStore(tmp_path / "source", notice=print)
     source.append(lambda _: [note(str(number)) for number in range(300)], lambda _: None)
-    proxy.cut_at(b"COMMIT\0", is_forwarded=True)
+    proxy.cut_at(b"\0append\0", is_forwarded=True)
     assert copy(source, through) == 300
     assert list(database.open().read_lines()) == list(source.read_lines())
 
@@ -128,7 +156,7 @@ def test_without_its_server_an_append_ends_with_an_unknown_outcome_and_is_settle
         retake(problem)
 
     through._lock.retake = down
-    proxy.cut_at(b"COMMIT\0", is_forwarded=True)
+    proxy.cut_at(b"\0append\0", is_forwarded=True)
     with pytest.raises(OutcomeUnknown, match="Whether it was recorded is unknown"):
         through.append(lambda _: [note("mine", id="mine")], lambda _: None)
     with pytest.raises(LedgerUnreachable, match="Nothing was recorded"):
@@ -181,6 +209,7 @@ def test_a_writer_that_stands_still_in_its_turn_does_not_stop_the_others(databas
 
 
 def test_an_interrupt_while_a_writer_waits_leaves_no_lock(database, monkeypatch):
+    monkeypatch.setattr(postgres, "_RECENT_SECONDS", 0)
     store, other = database.open(), database.open()
     store.append(lambda _: [note("first")], lambda _: None)
     set_clock = store._link.set_clock
@@ -224,15 +253,17 @@ for number in itertools.count():
 """
 
 
-def test_no_event_is_lost_or_doubled_when_processes_of_the_server_are_killed(tmp_path, rng):
+@pytest.mark.parametrize(("count", "kills"), [(4, KILLS), (1, KILLS // 3)])
+def test_no_event_is_lost_or_doubled_when_processes_of_the_server_are_killed(tmp_path, rng, count, kills):
+    """One writer alone appends without turns."""
     own = Server()
     try:
-        _kill_again_and_again(own, tmp_path, rng)
+        _kill_again_and_again(own, tmp_path, rng, count, kills)
     finally:
         own.close()
 
 
-def _kill_again_and_again(server, tmp_path, rng):
+def _kill_again_and_again(server, tmp_path, rng, count, kills):
     from .conftest import Database
 
     database = Database(server, tmp_path)
@@ -259,10 +290,10 @@ def _kill_again_and_again(server, tmp_path, rng):
             ]
             time.sleep(0.01)
 
-    for number in range(4):
+    for number in range(count):
         start(f"w{number}")
     try:
-        for number in range(KILLS):
+        for number in range(kills):
             await_progress()
             time.sleep(rng.random() * 0.01)  # At which statement the kill comes is random.
             what = rng.choice(["backend", "backend", "server", "writer"])
@@ -276,7 +307,7 @@ def _kill_again_and_again(server, tmp_path, rng):
                 name = rng.choice(sorted(writers))
                 writers[name].kill()
                 writers.pop(name).wait()
-                start(f"w{number + 4}")
+                start(f"w{number + count}")
         await_progress()
     finally:
         for writer in writers.values():

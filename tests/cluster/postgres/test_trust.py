@@ -86,13 +86,14 @@ def test_the_database_refuses_lines_that_do_not_continue_the_chain(server, datab
         "garbage": b"no line",
         "empty": b"",
     }
-    append = "SELECT benchmark_ledger.append(%s, %s, %s, %s, %s, %s, %b)"
+    append = "SELECT benchmark_ledger.append(%s, %s, %s, %s, %s, %s, %s, %b)"
     with server.connect(database.name, member) as connection:
 
-        def add(*lines: bytes, known: Head = head) -> bool:
+        def add(*lines: bytes, known: Head = head, at: float | None = None) -> bool:
             count = len(lines)
             values = ([1 + n for n in range(count)], [b"i%d" % n for n in range(count)], [b"s"] * count, ["t"] * count)
-            return connection.execute(append, (known.seq, known.hash, *values, list(lines))).fetchone()[0]
+            [answer] = connection.execute(append, (known.seq, known.hash, at, *values, list(lines))).fetchone()
+            return answer is not None
 
         for what, bad in wrong.items():
             for lines in ([bad], [good, bad]):
@@ -102,6 +103,9 @@ def test_the_database_refuses_lines_that_do_not_continue_the_chain(server, datab
         with pytest.raises(psycopg.errors.CheckViolation):
             add()
         assert add(line(2, "0" * 64), known=Head(1, "0" * 64)) is False, "an older head"
+        [now] = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+        assert add(good, at=now + 600) is False, "a time in the future"
+        assert add(good, at=now - 600) is False, "a time that is past"
         connection.execute("SET synchronous_commit = off")
         with pytest.raises(psycopg.errors.InvalidTransactionState, match="synchronous_commit is off"):
             add(good)
@@ -330,6 +334,6 @@ def test_decisions_come_from_the_index_of_this_machine_and_not_from_a_replay(dat
 def test_a_role_without_rights_can_neither_read_nor_take_a_turn(server, database):
     server.execute("postgres", f"CREATE ROLE stranger_{database.name} LOGIN")
     with server.connect(database.name, f"stranger_{database.name}") as connection:
-        for statement in ("SELECT * FROM benchmark_ledger.head", "SELECT * FROM benchmark_ledger.take_turn(0, 1)"):
+        for statement in ("SELECT * FROM benchmark_ledger.head", "SELECT * FROM benchmark_ledger.take_turn()"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
