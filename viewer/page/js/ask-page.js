@@ -1,7 +1,7 @@
 // SQL: one SELECT over the history. The result is a table, and a chart if it has a number.
 
 import { benchmarkLink, hash, runLink, runsLink } from "./address.js";
-import { get, post } from "./api.js";
+import { ApiError, get, post } from "./api.js";
 import { timeAxis } from "./axes.js";
 import { chart } from "./chart.js";
 import { exportMenu } from "./data-table.js";
@@ -96,7 +96,13 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       if (!over()) drawAnswer(result);
     } catch (problem) {
       if (over()) return;
-      answer.replaceChildren(failure("Query failed", /** @type {Error} */ (problem).message, () => ask()));
+      answer.replaceChildren(
+        failure(
+          "Query failed",
+          /** @type {Error} */ (problem).message,
+          problem instanceof ApiError && problem.status === 400 ? null : ask,
+        ),
+      );
     } finally {
       if (!over()) button.disabled = false;
     }

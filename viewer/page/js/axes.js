@@ -20,7 +20,7 @@ export function timeAxis(times) {
   const margin = Math.max((last - first) * 0.03, DAY_MS / 4);
   const span = last - first + 2 * margin;
   return {
-    values: ticks(first - margin, last + margin),
+    values: roundTimes(first - margin, last + margin).map((time) => new Date(time).toISOString()),
     domain: [first - margin, last + margin].map((time) => new Date(time).toISOString()),
     format: span < 3 * DAY_MS ? "%b %d, %H:%M" : span < 300 * DAY_MS ? "%b %d" : "%b %d, %Y",
   };
@@ -28,11 +28,9 @@ export function timeAxis(times) {
 
 const STEPS_MS = [1, 2, 6, 12, 24, 48, 96, 168, 336, 672, 1344, 2688, 8760, 17520].map((hours) => hours * 3_600_000);
 
-/** At most six round times. @param {number} from @param {number} to */
-function ticks(from, to) {
+/** At most six round times, in milliseconds. @param {number} from @param {number} to */
+export function roundTimes(from, to) {
   const step = STEPS_MS.find((one) => (to - from) / one <= 6) ?? (to - from) / 5;
   const first = Math.ceil(from / step) * step;
-  return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, at) =>
-    new Date(first + at * step).toISOString(),
-  );
+  return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, at) => first + at * step);
 }

@@ -4,6 +4,7 @@ import { hash, runLink } from "./address.js";
 import { domainOf, timeAxis } from "./axes.js";
 import { band, rangeOf } from "./bands.js";
 import { chart } from "./chart.js";
+import { cut, roomFor, spreadOut } from "./chart-labels.js";
 import { dataTable, exportMenu } from "./data-table.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
@@ -26,6 +27,7 @@ import { panel, reasonText, scored, statusDot, when } from "./parts.js";
 import { empty } from "./states.js";
 import { contender, contenderText, shortModel } from "./who.js";
 
+const NARROW = 520; // Below this width, names are cut.
 const MANY = 6; // Contenders with a colour of their own: those that ran last.
 
 /** @type {import("./routes.js").Show} */
@@ -215,72 +217,96 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   ];
   const hasIntervals = values.some((/** @type {any} */ one) => one.low !== null);
   const hasRecords = values.some((/** @type {any} */ one) => one.best_so_far !== null);
-  const lines = [hasRecords && "best so far", published.length && "published score"].filter(Boolean);
   const color = {
     field: "who",
     type: "nominal",
     scale: { domain: [...shown, ...(names.length > MANY ? ["others"] : [])] },
+    legend: null,
   };
-  // A name in the legend shows its contender alone; with the shift key, also others.
-  const chosen = { name: "chosen", select: { type: "point", fields: ["who"] }, bind: "legend" };
+  // A click on a name shows its contender alone; with the shift key, also others.
+  const chosen = { name: "chosen", select: { type: "point", fields: ["who"], toggle: "event.shiftKey" } };
   const faded = (/** @type {number} */ value) => ({ condition: { param: "chosen", value }, value: 0.08 });
-  /** @type {any[]} */
-  const layers = [
-    hasIntervals && {
-      transform: [{ filter: "isValid(datum.low)" }],
-      mark: { type: "rule", strokeWidth: 4, strokeCap: "round" },
-      encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity: faded(0.18) },
-    },
-    hasRecords && {
-      transform: [{ filter: "isValid(datum.best_so_far)" }],
-      mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, opacity: 0.8 },
-      encoding: { x, y: { ...y, field: "best_so_far" }, strokeDash: { datum: "best so far" } },
-    },
-    {
-      transform: [{ filter: "datum.kind === '' && datum.who !== 'others'" }],
-      mark: { type: "line", strokeWidth: 1.5 },
-      encoding: { x, y: { ...y, field: "score" }, color, detail: { field: "who" }, opacity: faded(0.7) },
-    },
-    {
-      params: [chosen],
-      mark: { type: "point", filled: true, cursor: "pointer" },
-      encoding: {
-        x,
-        y: { ...y, field: "score" },
-        color,
-        opacity: faded(0.95),
-        size: { condition: { test: "datum.is_record", value: 110 }, value: 60 },
-        fillOpacity: { condition: { test: "datum.kind !== ''", value: 0 }, value: 0.85 },
-        tooltip,
+  const height = 300;
+  const ends = endsOf(values, hasRecords, published);
+  const heights = spreadOut(
+    ends.map(({ value }) => value),
+    /** @type {[number, number]} */ (y.scale.domain),
+    height,
+  );
+  /** @param {number} width */
+  const spec = (width) => {
+    const labels = ends.map((one, at) => ({
+      ...one,
+      text: width < NARROW ? cut(one.text, 22) : one.text,
+      value: heights[at],
+    }));
+    const room = roomFor(labels.map(({ text }) => text));
+    const share = Math.min(0.5, room / Math.max(width - 60, 1));
+    const [from, to] = times.domain.map(Date.parse);
+    const until = new Date(from + (to - from) / (1 - share)).toISOString();
+    const wide = { ...x, scale: { ...x.scale, domain: [times.domain[0], until] } };
+    const place = { x: { datum: { expr: `toDate('${times.domain[1]}')` }, type: "temporal" } };
+    /** @type {any[]} */
+    const layers = [
+      hasIntervals && {
+        transform: [{ filter: "isValid(datum.low)" }],
+        mark: { type: "rule", strokeWidth: 5, strokeCap: "round" },
+        encoding: { x: wide, y: { ...y, field: "low" }, y2: { field: "high" }, color, opacity: faded(0.18) },
       },
-    },
-    published.length && {
-      data: { values: published },
-      mark: { type: "line", interpolate: "step-after", strokeWidth: 2 },
-      encoding: {
-        x,
-        y: { ...y, field: "value" },
-        strokeDash: { datum: "published score" },
-        tooltip: [
-          { field: "label", title: "published score" },
-          { field: "value", title: "score" },
-        ],
+      hasRecords && {
+        data: { values: stepsOf(values, (to - from) / Math.max(width, 1)) },
+        mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, opacity: 0.8 },
+        encoding: { x: wide, y: { ...y, field: "best_so_far" } },
       },
-    },
-  ].filter(Boolean);
-  const dashes = { "best so far": [1, 0], "published score": [6, 4] };
-  const spec = {
-    data: { values },
-    height: 300,
-    layer: layers,
-    encoding: {
-      strokeDash: {
-        type: "nominal",
-        scale: { domain: lines, range: lines.map((name) => dashes[/** @type {keyof dashes} */ (name)]) },
-        legend: lines.length ? { title: null } : null,
+      {
+        transform: [{ filter: "datum.kind === '' && datum.who !== 'others'" }],
+        mark: { type: "line", strokeWidth: 1.5 },
+        encoding: { x: wide, y: { ...y, field: "score" }, color, detail: { field: "who" }, opacity: faded(0.7) },
       },
-    },
-    resolve: { scale: { color: "shared" } },
+      {
+        params: [chosen],
+        mark: { type: "point", filled: true, cursor: "pointer" },
+        encoding: {
+          x: wide,
+          y: { ...y, field: "score" },
+          color,
+          opacity: faded(0.95),
+          size: { condition: { test: "datum.is_record", value: 110 }, value: 60 },
+          fillOpacity: { condition: { test: "datum.kind !== ''", value: 0 }, value: 0.85 },
+          tooltip,
+        },
+      },
+      published.length && {
+        data: { values: published },
+        mark: { type: "line", interpolate: "step-after", strokeWidth: 1.5, strokeDash: [6, 4] },
+        encoding: {
+          x: wide,
+          y: { ...y, field: "value" },
+          tooltip: [
+            { field: "label", title: "published score" },
+            { field: "value", title: "score" },
+          ],
+        },
+      },
+      {
+        data: { values: labels },
+        mark: { type: "text", align: "left", dx: 10, cursor: "pointer" },
+        encoding: {
+          ...place,
+          y: { ...y, field: "value" },
+          text: { field: "text" },
+          color: { condition: { test: "datum.who !== null", ...color } },
+          opacity: {
+            condition: [
+              { test: "datum.who === null", value: 1 },
+              { param: "chosen", value: 1 },
+            ],
+            value: 0.08,
+          },
+        },
+      },
+    ];
+    return { data: { values }, height, layer: layers.filter(Boolean), resolve: { scale: { color: "shared" } } };
   };
   const scores = points.map((/** @type {any} */ point) => point.score);
   const label = `${plural(points.length, "score")} of ${benchmark_id}, from ${score(Math.min(...scores))} to ${score(Math.max(...scores))}, with the best so far and the published score`;
@@ -317,6 +343,26 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
     [part, more],
     { class: "panel wide" },
   );
+}
+
+/** What stands at the right end of each line: its name at its last value. @param {any[]} values @param {boolean} hasRecords @param {any[]} published */
+function endsOf(values, hasRecords, published) {
+  /** @type {Map<string, any>} */
+  const last = new Map();
+  for (const one of values) if (one.kind === "" && one.who !== "others") last.set(one.who, one);
+  const best = values.findLast((one) => one.best_so_far !== null)?.best_so_far;
+  return [
+    ...[...last].map(([who, one]) => ({ who, text: who, value: one.score })),
+    hasRecords && { who: null, text: "best so far", value: best },
+    published.length > 0 && { who: null, text: "published score", value: published[published.length - 1].value },
+  ].filter((one) => one !== false);
+}
+
+/** The best scores so far, without those that only the next pixel shows. @param {any[]} values @param {number} pixel in milliseconds */
+function stepsOf(values, pixel) {
+  const known = values.filter((one) => one.best_so_far !== null);
+  const time = (/** @type {any} */ one) => Date.parse(one.at);
+  return known.filter((one, at) => at === known.length - 1 || time(known[at + 1]) - time(one) > 3 * pixel);
 }
 
 /** The published scores as a line from one edge of the chart to the other. @param {any[]} references @param {string} start @param {string} end */

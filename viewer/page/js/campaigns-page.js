@@ -67,12 +67,15 @@ const table = (campaigns) =>
       {
         key: "name",
         title: "Campaign",
-        cell: (one) => h("a", { href: campaignLink(one.run_group_id) }, campaignName(one)),
+        cell: (one) => [
+          h("span", { class: `dot ${one.finished_at ? (one.counts.failed ? "warn" : "good") : "live"}` }),
+          h("a", { href: campaignLink(one.run_group_id) }, campaignName(one)),
+        ],
       },
       { key: "began", title: "Began", cell: (one) => when(one.created_at) },
       { key: "cells", title: "Cells", cell: countsText },
-      { key: "models", title: "Models", number: true, cell: (one) => count(one.models.length) },
-      { key: "runs", title: "Runs", number: true, cell: (one) => count(one.runs) },
+      { key: "models", title: "Models", number: true, kind: "minor", cell: (one) => count(one.models.length) },
+      { key: "runs", title: "Runs", number: true, kind: "minor", cell: (one) => count(one.runs) },
       {
         key: "cost",
         title: "Spend",
@@ -82,6 +85,11 @@ const table = (campaigns) =>
           one.limits.max_cost ? h("span", { class: "soft" }, ` of ${cost(one.limits.max_cost)}`) : "",
         ],
       },
-      { key: "state", title: "State", cell: (one) => (one.finished_at ? "closed" : h("strong", {}, "running")) },
+      {
+        key: "state",
+        title: "State",
+        kind: "minor",
+        cell: (one) => (one.finished_at ? "closed" : h("strong", {}, "running")),
+      },
     ],
   });

@@ -1,7 +1,7 @@
 // Charts: Vega-Lite specifications, drawn by a script that is loaded when the first chart is shown.
 
 import { get, relative } from "./api.js";
-import { csv, save } from "./data-table.js";
+import { chartFrame } from "./chart-frame.js";
 import { h } from "./dom.js";
 import { visibleIn } from "./visible.js";
 
@@ -35,28 +35,23 @@ function script(src) {
 /**
  * A chart that fills the width of its place, in the colours of the theme. It is drawn again when either changes.
  *
- * @param {Record<string, any>} spec a Vega-Lite specification without width and config
+ * @param {Record<string, any> | ((width: number) => Record<string, any>)} spec a Vega-Lite specification without width and
+ *   config, or a function of the width that makes it
  * @param {object} about
  * @param {string} about.label what it shows, in words
  * @param {AbortSignal} about.signal
  * @param {(datum: any) => string | null} [about.link] where a click on a mark leads
- * @param {{ text: string, href: string | null }[]} [about.points] the marks in words, to be reached with the arrow keys
- * @param {{ names: string[], lines: any[][] }} [about.table] the same as a table
+ * @param {import("./chart-frame.js").Point[]} [about.points] the marks in words
+ * @param {import("./chart-frame.js").Table} [about.table] the same as a table
  * @param {string} [about.name] the name of its files
  * @returns {HTMLElement}
  */
-export function chart(spec, { label, signal, link, points = [], table, name = "chart" }) {
+export function chart(spec, { label, signal, link, points, table, name }) {
   // Vega gives its drawing a role and a name of its own. A screen reader gets our label instead, and not the marks.
   const inside = h("div", { "aria-hidden": "true" });
-  const canvas = h(
-    "div",
-    { class: "canvas", role: "img", "aria-label": label, tabindex: points.length ? 0 : null },
-    inside,
-  );
   const message = h("p", { class: "soft", hidden: true });
-  const said = h("p", { class: "point soft", role: "status" });
-  const rows = h("div", { hidden: true });
-  const element = h("figure", { class: "chart" }, canvas, points.length > 0 && said, rows, message);
+  const element = chartFrame(inside, { label, points, table, name, picture });
+  element.append(message);
   /** @type {any} */
   let drawn = null;
   let width = 0;
@@ -73,7 +68,7 @@ export function chart(spec, { label, signal, link, points = [], table, name = "c
         {
           width: "container",
           autosize: { type: "fit-x", contains: "padding" },
-          ...visibleIn(spec),
+          ...visibleIn(typeof spec === "function" ? spec(element.clientWidth) : spec),
           config: theme(element.clientWidth),
         },
         {
@@ -101,47 +96,13 @@ export function chart(spec, { label, signal, link, points = [], table, name = "c
     }
   }
 
-  let at = -1;
-  canvas.addEventListener("keydown", (event) => {
-    if (!points.length) return;
-    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (by) {
-      event.preventDefault();
-      at = at < 0 && by < 0 ? points.length - 1 : (at + by + points.length) % points.length;
-      said.textContent = `${at + 1} of ${points.length}: ${points[at].text}`;
-    } else if (event.key === "Enter" && points[at]?.href) location.hash = points[at].href ?? "";
-  });
-  canvas.addEventListener("focus", () => {
-    if (at < 0 && points.length) said.textContent = "Arrow keys go from point to point, Enter opens its run.";
-  });
-  canvas.addEventListener("blur", () => {
-    said.textContent = "";
-    at = -1;
-  });
-
-  const picture = async (/** @type {"png" | "svg"} */ kind) => {
-    if (!drawn) return;
-    if (kind === "svg") save(`${name}.svg`, await drawn.view.toSVG(), "image/svg+xml");
-    else {
-      const canvas = await drawn.view.toCanvas(2);
-      canvas.toBlob((/** @type {Blob} */ blob) => save(`${name}.png`, blob, "image/png"));
-    }
-  };
-  const button = (/** @type {string} */ text, /** @type {() => void} */ act) =>
-    h("button", { type: "button", class: "quiet", onclick: act }, text);
-  const asTable = () => {
-    if (!rows.firstChild && table) rows.append(plainTable(table, label));
-    rows.hidden = !rows.hidden;
-  };
-  element.append(
-    h(
-      "div",
-      { class: "chart-tools" },
-      table && [button("Table", asTable), button("CSV", () => save(`${name}.csv`, csv(table), "text/csv"))],
-      button("PNG", () => picture("png")),
-      button("SVG", () => picture("svg")),
-    ),
-  );
+  /** @param {"png" | "svg"} kind @returns {Promise<string | Blob | null>} */
+  async function picture(kind) {
+    if (!drawn) return null;
+    if (kind === "svg") return drawn.view.toSVG();
+    const canvas = await drawn.view.toCanvas(2);
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  }
 
   const resized = new ResizeObserver(() => {
     if (element.clientWidth === width) return;
@@ -159,34 +120,6 @@ export function chart(spec, { label, signal, link, points = [], table, name = "c
     drawn?.finalize();
   });
   return element;
-}
-
-/** @param {{ names: string[], lines: any[][] }} table @param {string} label */
-function plainTable({ names, lines }, label) {
-  const cell = (/** @type {any} */ value) =>
-    h("td", { class: typeof value === "number" ? "number" : null }, value === null ? "" : String(value));
-  return h(
-    "div",
-    { class: "scroll tall-table", tabindex: 0, role: "region", "aria-label": label },
-    h(
-      "table",
-      { class: "dense" },
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          names.map((name) => h("th", { scope: "col" }, name)),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        lines.map((line) => h("tr", {}, line.map(cell))),
-      ),
-    ),
-  );
 }
 
 // The colours of Okabe and Ito, which people of every colour vision can tell apart; the second row is for dark grounds.
@@ -244,6 +177,8 @@ function theme(width) {
     title: { color: text },
     mark: { color: accent, tooltip: null },
     text: { color: text, fontSize: 12 },
+    // Names stay readable on lines: behind each one is the same in the colour of the ground.
+    style: { halo: { color: ground, stroke: ground, strokeWidth: 4, strokeJoin: "round" } },
     line: { strokeWidth: 1.75 },
     point: { filled: true, size: 60 },
     range: { category: CATEGORIES[isDark ? "dark" : "light"] },

@@ -1,7 +1,7 @@
 // A table of data: headings that sort, cells, and its content as CSV, JSON or Markdown.
 
 import { announce, h } from "./dom.js";
-import { tip } from "./tip.js";
+import { explained, tip } from "./tip.js";
 
 /**
  * @typedef {object} Column
@@ -31,13 +31,18 @@ export function dataTable({ caption, columns, rows, kind = "", sort = null, sort
     const isSorted = sort?.replace(/^-/, "") === column.key;
     const name =
       sortBy && column.value
-        ? h(
-            "button",
-            { type: "button", "data-sort": column.key, onclick: () => sortBy(turned(column, sort)) },
-            column.title,
-            isSorted && h("span", { class: "arrow", "aria-hidden": "true" }, sort?.startsWith("-") ? "↓" : "↑"),
+        ? explained(
+            h(
+              "button",
+              { type: "button", "data-sort": column.key, onclick: () => sortBy(turned(column, sort)) },
+              column.title,
+              isSorted && h("span", { class: "arrow", "aria-hidden": "true" }, sort?.startsWith("-") ? "↓" : "↑"),
+            ),
+            column.about,
           )
-        : h("span", {}, column.title);
+        : column.about
+          ? tip(column.title, column.about)
+          : h("span", {}, column.title);
     return h(
       "th",
       {
@@ -46,7 +51,6 @@ export function dataTable({ caption, columns, rows, kind = "", sort = null, sort
         "aria-sort": isSorted ? (sort?.startsWith("-") ? "descending" : "ascending") : null,
       },
       name,
-      column.about && [" ", tip("?", column.about)],
       column.below && h("div", { class: "below soft" }, column.below),
     );
   };
@@ -57,7 +61,11 @@ export function dataTable({ caption, columns, rows, kind = "", sort = null, sort
       columns.map((column, at) => {
         const name = at === 0 ? "th" : "td";
         const about = { class: `${column.number ? "number " : ""}${column.kind ?? ""}`.trim() || null };
-        return h(name, at === 0 ? { scope: "row", ...about } : about, column.cell(row));
+        return h(
+          name,
+          at === 0 ? { scope: "row", ...about } : { "data-label": column.title, ...about },
+          column.cell(row),
+        );
       }),
     ),
   );
@@ -66,7 +74,7 @@ export function dataTable({ caption, columns, rows, kind = "", sort = null, sort
     { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     h(
       "table",
-      { class: `dense ${kind}`.trim() },
+      { class: `dense ${kind === "leaderboard" ? kind : `cards ${kind}`.trim()}` },
       h("caption", { class: "visually-hidden" }, caption),
       h("thead", {}, h("tr", {}, columns.map(heading))),
       h("tbody", {}, body),

@@ -47,7 +47,13 @@ export function follow(place, { path, query = () => ({}), draw, what, concerns =
       // The data stay while the server is away (the header says so); an error of the server is shown.
       if (shown && !problem.status) return;
       shown = false;
-      place.replaceChildren(failure(`${what} cannot be shown`, problem.message, () => load({ fresh: true })));
+      place.replaceChildren(
+        failure(
+          `${what} cannot be shown`,
+          problem.message,
+          problem.status === 404 ? null : () => load({ fresh: true }),
+        ),
+      );
     }
   }
 

@@ -5,11 +5,6 @@ import { visible } from "./visible.js";
 /** @typedef {number | null | undefined} Value */
 
 /** @type {Record<string, string>} */
-const SYMBOLS = { running: "●", succeeded: "✓", failed: "✕" };
-
-export const statusSymbol = (/** @type {string} */ status) => SYMBOLS[status] ?? "·";
-
-/** @type {Record<string, string>} */
 const SHORT = { percent: "%", seconds: "s", milliseconds: "ms" };
 const BARE = new Set(["ratio", "accuracy", "score"]);
 
@@ -188,6 +183,11 @@ export function ago(iso) {
   }
   return "1 min ago";
 }
+
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** A day as charts and tables write it: Nov 22. @param {string | null | undefined} iso */
+export const day = (iso) => (iso ? `${MONTHS[Number(iso.slice(5, 7)) - 1]} ${iso.slice(8, 10)}` : "");
 
 export const moment = (/** @type {string | null | undefined} */ iso) =>
   iso ? `${iso.slice(0, 19).replace("T", " ")} UTC` : "";

@@ -121,27 +121,39 @@ function proof({ state, proven, damage, problems, origin, first_at: first, check
         { class: "plain error" },
         problems.map((/** @type {any} */ one) => h("li", {}, `event ${count(one.seq)}: ${one.problem}`)),
       ),
-    facts([
-      ["events", `${count(Math.min(proven, head.position))} of ${count(head.position)} proven`],
-      ["head", h("code", {}, head.hash)],
-      ["from", `${moment(first)} to ${moment(head.at)}`],
-      ["origin", h("code", {}, origin)],
-      [
-        "checkpoint",
-        checkpoint
-          ? [
-              `of the first ${count(checkpoint.size)} events, signed by ${checkpoint.signed_by.join(", ") || "no key"} `,
-              h("code", {}, checkpoint.root),
-            ]
-          : "no signed checkpoint is kept beside the ledger",
-      ],
-      ["witnesses", witnesses.join(", ") || "none"],
-    ]),
-    h("p", { class: "soft" }, "Check it yourself, and keep a checkpoint in another place:"),
-    command("benchmarks ledger verify"),
-    command("benchmarks ledger checkpoint"),
-    h("p", { class: "soft" }, "A proof of one number, for readers without the ledger (an id of a run, or a position):"),
-    command("benchmarks ledger prove RUN > run.proof"),
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "div",
+        {},
+        facts([
+          ["events", `${count(Math.min(proven, head.position))} of ${count(head.position)} proven`],
+          ["head", h("code", {}, head.hash)],
+          ["from", `${moment(first)} to ${moment(head.at)}`],
+          ["origin", h("code", {}, origin)],
+          [
+            "checkpoint",
+            checkpoint
+              ? [
+                  `of the first ${count(checkpoint.size)} events, signed by ${checkpoint.signed_by.join(", ") || "no key"} `,
+                  h("code", {}, checkpoint.root),
+                ]
+              : "no signed checkpoint is kept beside the ledger",
+          ],
+          ["witnesses", witnesses.join(", ") || "none"],
+        ]),
+      ),
+      h(
+        "div",
+        {},
+        h("p", { class: "soft" }, "Check it yourself, and keep a checkpoint in another place:"),
+        command("benchmarks ledger verify"),
+        command("benchmarks ledger checkpoint"),
+        h("p", { class: "soft" }, "A proof of one number, for readers without the ledger:"),
+        command("benchmarks ledger prove RUN > run.proof"),
+      ),
+    ),
   );
 }
 
@@ -339,10 +351,7 @@ function changesOf({ before, head, started, succeeded, failed, scores, events })
     h(
       "p",
       {},
-      `From event ${count(before.position)} (${moment(before.at) || "the beginning"}) to event ${count(head.position)} (${moment(head.at)}): ${plural(started, "run")} started, ${count(succeeded)} succeeded, ${count(failed)} failed, ${plural(events.length, "correction or import")}.`.replace(
-        "imports.",
-        "imports.",
-      ),
+      `From event ${count(before.position)} (${moment(before.at) || "the beginning"}) to event ${count(head.position)} (${moment(head.at)}): ${plural(started, "run")} started, ${count(succeeded)} succeeded, ${count(failed)} failed, ${plural(events.length, "correction or import")}.`,
     ),
     scores.length
       ? dataTable({ caption: "Scores of the leaderboard that changed", rows: scores, columns })

@@ -107,8 +107,8 @@ function taskColumn(one, at, contenders) {
     number: true,
     value: (who) => (who.cells[at] ? turn * who.cells[at].score.mean : null),
     below: [
-      h("a", { href: link }, [unit, optionsText(one.options)].filter(Boolean).join(", ") || "history"),
-      turn < 0 && h("div", {}, "lower is better"),
+      h("a", { href: link }, [unit, turn < 0 ? "lower is better" : ""].filter(Boolean).join(", ") || "history"),
+      h("div", {}, optionsText(one.options)),
       one.rescored_runs > 0 && h("div", {}, `${plural(one.rescored_runs, "run")} with another scorer`),
       one.earlier_runs > 0 &&
         h(

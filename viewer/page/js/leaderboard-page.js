@@ -4,7 +4,7 @@ import { hash } from "./address.js";
 import { dataTable, exportMenu, sorted } from "./data-table.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
-import { plural } from "./format.js";
+import { optionsText, plural } from "./format.js";
 import { columnsOf, figuresOf } from "./leaderboard-columns.js";
 import { scatter } from "./leaderboard-scatter.js";
 import { empty } from "./states.js";
@@ -217,7 +217,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       "select",
       { "aria-label": "Score of", onchange: (/** @type {any} */ event) => set("task", event.target.value) },
       names.map((/** @type {string} */ name, /** @type {number} */ at) =>
-        h("option", { value: name, selected: at === task }, name),
+        h("option", { value: name, selected: at === task }, titleOf(answer.tasks[at])),
       ),
       h("option", { value: "rank", selected: task < 0 }, "mean rank over the tasks of each"),
     );
@@ -241,6 +241,9 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     concerns: ({ runs }) => runs.some((run) => run.status !== "running"),
   });
 }
+
+/** @param {any} one a task */
+const titleOf = (one) => [one.name || one.task.benchmark_id, optionsText(one.options)].filter(Boolean).join(" ");
 
 /** The contenders of one model together, the best model first. @param {any[]} contenders */
 function grouped(contenders) {

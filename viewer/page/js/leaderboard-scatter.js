@@ -2,9 +2,13 @@
 
 import { runLink } from "./address.js";
 import { chart } from "./chart.js";
+import { roomFor, text } from "./chart-labels.js";
 import { h } from "./dom.js";
 import { cost, estimate, plural, score, unitText } from "./format.js";
 import { contenderText, shortModel } from "./who.js";
+
+const MAX_TICKS = 6;
+const NARROW = 520; // Below this width, names are those of models only.
 
 /**
  * @param {object} how
@@ -23,56 +27,60 @@ export function scatter({ answer, rows, task, view, signal }) {
   const front = pareto(points, upward);
   const unit = one ? unitText(one.task.unit) || one.task.unit : "";
   const title = view === "cost" ? "US dollars per run" : "seconds per sample";
-  const x = {
-    field: "x",
-    type: "quantitative",
-    title,
-    ...spread(points.map((point) => point.x)),
-  };
   const y = {
     field: "y",
     type: "quantitative",
-    title: one ? unit : "mean rank (1 is best)",
+    title: one ? [unit, upward ? "" : "lower is better"].filter(Boolean).join(", ") : "mean rank (1 is best)",
     scale: { zero: false, nice: true, reverse: !one },
     axis: { tickCount: 6 },
   };
-  const spec = {
-    height: 380,
-    data: { values: points },
-    layer: [
-      {
-        data: { values: front },
-        mark: { type: "line", interpolate: "step-after", strokeDash: [4, 3], opacity: 0.7 },
-        encoding: { x, y, order: { field: "x" } },
-      },
-      one && {
-        transform: [{ filter: "isValid(datum.low)" }],
-        mark: { type: "rule", opacity: 0.3 },
-        encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } },
-      },
-      {
-        mark: { type: "point", filled: true, size: 90, cursor: "pointer" },
-        encoding: {
-          x,
-          y,
-          fillOpacity: { condition: { test: "datum.front", value: 1 }, value: 0.45 },
-          tooltip: [
-            { field: "who", title: "contender" },
-            { field: "text", title: "score" },
-            { field: "paid", title: view },
-          ],
+  /** @param {number} width */
+  const spec = (width) => {
+    const isNarrow = width < NARROW;
+    const named = points.map((point) => ({ ...point, label: isNarrow ? shortModel(point.model) : point.label }));
+    const axis = spread(
+      points.map((point) => point.x),
+      roomFor(named.map((point) => point.label)) / width,
+    );
+    const x = { field: "x", type: "quantitative", title, ...axis };
+    return {
+      height: 380,
+      data: { values: named },
+      layer: [
+        {
+          data: { values: front },
+          mark: { type: "line", interpolate: "step-after", strokeDash: [4, 3], opacity: 0.7 },
+          encoding: { x, y, order: { field: "x" } },
         },
-      },
-      {
-        mark: { type: "text", align: "left", dx: 8, dy: -6 },
-        encoding: {
-          x,
-          y,
-          text: { field: "label" },
-          opacity: { condition: { test: "datum.front", value: 1 }, value: 0.75 },
+        one && {
+          transform: [{ filter: "isValid(datum.low)" }],
+          mark: { type: "rule", strokeWidth: 5, strokeCap: "round", opacity: 0.18 },
+          encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" } },
         },
-      },
-    ].filter(Boolean),
+        {
+          mark: { type: "point", filled: true, size: 90, cursor: "pointer" },
+          encoding: {
+            x,
+            y,
+            fillOpacity: { condition: { test: "datum.front", value: 1 }, value: 0.45 },
+            tooltip: [
+              { field: "who", title: "contender" },
+              { field: "text", title: "score" },
+              { field: "paid", title: view },
+            ],
+          },
+        },
+        ...text(
+          { align: "left", dx: 9, dy: -9 },
+          {
+            x,
+            y,
+            text: { field: "label" },
+            opacity: { condition: { test: "datum.front", value: 1 }, value: 0.75 },
+          },
+        ),
+      ].filter(Boolean),
+    };
   };
   const label = `${plural(points.length, "contender")}: ${one ? "score" : "mean rank"} against ${title}. Best for their ${view}: ${front.map((point) => point.who).join(", ")}`;
   return h(
@@ -103,16 +111,18 @@ export function scatter({ answer, rows, task, view, signal }) {
   );
 }
 
-/** A logarithmic axis with room for names on the right, and at most six ticks: 1, 2 or 5 times a power of ten. @param {number[]} values */
-export function spread(values) {
+/** A logarithmic axis with room for names on the right, and at most six ticks: 1, 2 or 5 times a power of ten. @param {number[]} values @param {number} [room] the share of the width that names take */
+export function spread(values, room = 0.2) {
   const [min, max] = [Math.min(...values), Math.max(...values)];
-  if (min <= 0) return { scale: { nice: true }, axis: { tickCount: 5 } };
-  const domain = [min / 1.25, max * 2];
+  const free = 1 - Math.min(0.6, room);
+  if (min <= 0) return { scale: { domain: [0, max / free || 1] }, axis: { tickCount: 5 } };
+  const from = min / 1.25;
+  const domain = [from, from * Math.max(max / from, 1.6) ** (1 / free)];
   const powers = Array.from({ length: 24 }, (_, at) => at - 12);
   const within = powers
     .flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)))
     .filter((value) => domain[0] <= value && value <= domain[1]);
-  const step = Math.ceil(within.length / 6);
+  const step = Math.ceil(within.length / MAX_TICKS);
   const ticks = within.filter((_, at) => at % step === 0);
   return { scale: { type: "log", domain, nice: false }, axis: { values: ticks, format: "~g" } };
 }
@@ -129,6 +139,7 @@ function pointOf(who, task, view) {
     low: found?.low ?? null,
     high: found?.high ?? null,
     who: contenderText(who),
+    model: who.model,
     label: `${shortModel(who.model)} · ${who.agent}`,
     text: found ? estimate(found.mean, found.stderr, found.low, found.high) : `mean rank ${who.mean_rank.toFixed(1)}`,
     paid: view === "cost" ? `${cost(x)} per run` : `${score(x)} s per sample`,

@@ -2,7 +2,7 @@
 
 import { runLink } from "./address.js";
 import { h } from "./dom.js";
-import { direction, estimate, score, signed, statusSymbol, unitText } from "./format.js";
+import { direction, estimate, score, signed, unitText } from "./format.js";
 import { ledger } from "./ledger.js";
 
 export { runLink };
@@ -27,21 +27,21 @@ export function reasonText({ reason, return_code: code }) {
   return REASONS[reason] ?? reason.replaceAll("_", " ");
 }
 
-/** The status as a dot: words only for what is not the usual case. @param {Run} run */
-export function statusDot(run) {
-  const kind = { succeeded: "good", failed: "bad", running: "live" }[/** @type {string} */ (run.status)] ?? "";
-  const usual = run.status === "succeeded" || (run.status === "failed" && run.reason);
+/** @type {Record<string, string>} */
+const DOTS = { succeeded: "good", failed: "bad", running: "live" };
+
+/** A dot in the colour of a status. @param {string} status */
+export const dot = (status) => h("span", { class: `dot ${DOTS[status] ?? ""}`.trim() });
+
+/** The status as a dot: words only for what is not the usual case, or if `all` are wanted. @param {Run} run */
+export function statusDot(run, { all = false } = {}) {
+  const usual = !all && (run.status === "succeeded" || (run.status === "failed" && run.reason));
   return h(
     "span",
     { class: `state ${run.status}` },
-    h("span", { class: `dot ${kind}` }),
+    dot(run.status),
     h("span", { class: usual ? "visually-hidden" : "" }, run.status),
   );
-}
-
-export function statusBadge(/** @type {Run} */ run) {
-  const symbol = h("span", { class: "dot", "aria-hidden": "true" }, statusSymbol(run.status));
-  return h("span", { class: `status ${run.status}`, title: run.error ?? "" }, symbol, run.status);
 }
 
 const STALE = "No heartbeat for a long time; `benchmarks recover-stale-runs` closes it";

@@ -10,7 +10,7 @@ import { benchmarkName, duration, sureness, unitText } from "./format.js";
 import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
-import { elapsed, isStale, marks, scored, scoreOf, statusBadge, when } from "./parts.js";
+import { elapsed, isStale, marks, scored, scoreOf, statusDot, when } from "./parts.js";
 import {
   attemptsPanel,
   configPanel,
@@ -238,7 +238,7 @@ function headPanel(run, standing, chart) {
       h(
         "p",
         { class: "about" },
-        h("span", { class: "badges" }, statusBadge(run), marks(run)),
+        h("span", { class: "badges" }, statusDot(run, { all: true }), marks(run)),
         h("span", {}, run.agent),
         h("span", {}, `${run.provider}:${run.model}`),
         times,

@@ -2,10 +2,10 @@
 
 import { benchmarkLink, hash, runsLink } from "./address.js";
 import { bare } from "./ansi.js";
-import { command } from "./data-table.js";
+import { command, dataTable } from "./data-table.js";
 import { h } from "./dom.js";
 import { cost, count, duration, moment } from "./format.js";
-import { facts, panel, reasonText, runLink, scored, statusBadge, when } from "./parts.js";
+import { facts, panel, reasonText, runLink, scoreOf, statusDot, when } from "./parts.js";
 
 /** @typedef {Record<string, any>} Run */
 
@@ -118,25 +118,35 @@ const quoted = (/** @type {string} */ word) =>
 /** @param {{ attempts: Run[], run: Run }} about */
 export function attemptsPanel({ attempts, run }) {
   if (!attempts.length) return null;
-  const rows = attempts.map((other) =>
-    h(
-      "li",
-      {},
-      h("a", { href: runLink(other.run_id) }, `attempt ${other.attempt}`),
-      statusBadge(other),
-      h(
-        "span",
-        {},
-        scored(other.score, other.stderr, run.unit) ||
-          h("span", { class: "soft" }, other.reason ? reasonText(other) : "no score"),
-      ),
-      h("span", { class: "soft" }, when(other.started_at)),
-      typeof other.score === "number" && typeof run.score === "number"
-        ? h("a", { href: hash("/compare", { of: [`run:${other.run_id}`, `run:${run.run_id}`] }) }, "compare with")
-        : "",
-    ),
+  const compare = (/** @type {Run} */ other) =>
+    typeof other.score === "number" &&
+    typeof run.score === "number" &&
+    h("a", { href: hash("/compare", { of: [`run:${other.run_id}`, `run:${run.run_id}`] }) }, "compare");
+  return panel(
+    "Other runs of this configuration",
+    dataTable({
+      caption: "Other runs of this configuration",
+      rows: attempts,
+      columns: [
+        {
+          key: "attempt",
+          title: "Run",
+          cell: (other) => [
+            h("span", { class: "soft" }, statusDot(other)),
+            h("a", { href: runLink(other.run_id) }, `attempt ${other.attempt}`),
+          ],
+        },
+        {
+          key: "score",
+          title: "Score",
+          number: true,
+          cell: (other) => scoreOf({ unit: run.unit, ...other }) || h("span", { class: "soft" }, reasonText(other)),
+        },
+        { key: "started", title: "Started", cell: (other) => when(other.started_at) },
+        { key: "compare", title: "", cell: compare },
+      ],
+    }),
   );
-  return panel("Other runs of this configuration", h("ul", { class: "plain attempts" }, rows));
 }
 
 // A process id is not a quantity, and a digest is read letter by letter.

@@ -2,11 +2,12 @@
 
 import { runLink, runsLink } from "./address.js";
 import { h } from "./dom.js";
-import { benchmarkName, cost, count, duration, messageOf, optionsText, score, signed } from "./format.js";
+import { benchmarkName, cost, count, day, duration, messageOf, moment, optionsText, score, signed } from "./format.js";
 import { marks, reasonText, scoreOf, statusDot, when } from "./parts.js";
 import { explained } from "./tip.js";
 import { shortModel } from "./who.js";
 
+const DAY_MS = 86_400_000;
 const MARKS = 2; // More than these are in the explanation.
 /** Columns that only show, and do not sort. */
 export const UNSORTED = new Set(["previous", "error", "options"]);
@@ -23,6 +24,12 @@ export const UNSORTED = new Set(["previous", "error", "options"]);
 
 /** @param {string} name @param {string} title @param {string} kind @param {(run: Record<string, any>) => any} cell @param {string} [about] @param {boolean} [usual] @returns {Column} */
 const column = (name, title, kind, cell, about = "", usual = true) => ({ name, title, kind, cell, about, usual });
+
+/** How long ago it was within a day, and else the day: many rows of "7 d ago" could not be told apart. @param {string | null} iso */
+const dated = (iso) =>
+  iso && Date.now() - Date.parse(iso) > DAY_MS
+    ? h("time", { datetime: iso, title: moment(iso) }, `${day(iso)}, ${iso.slice(11, 16)}`)
+    : when(iso);
 
 /** @param {Record<string, any>} run */
 function previous(run) {
@@ -70,7 +77,7 @@ export const COLUMNS = [
   ),
   column("cost", "Cost", "number", (run) => cost(run.cost_usd), "US dollars, if the prices are known"),
   column("duration", "Duration", "number", (run) => duration(run.duration_seconds)),
-  column("started", "Started", "text", (run) => when(run.started_at)),
+  column("started", "Started", "text", (run) => dated(run.started_at)),
   column("status", "Status", "wide", (run) => [statusDot(run), " ", briefMarks(run), failedWith(run)]),
   column(
     "delta",
@@ -115,7 +122,7 @@ export const COLUMNS = [
   column("error", "Error", "words", (run) => messageOf(run.error), "What the error says", false),
   column("options", "Options", "words", (run) => optionsText(run.extra_config), "", false),
   column("reason", "Reason", "text", (run) => reasonText(run), "Why it failed", false),
-  column("ended", "Ended", "text", (run) => when(run.ended_at), "", false),
+  column("ended", "Ended", "text", (run) => dated(run.ended_at), "", false),
   column("run_id", "Run", "id", (run) => run.run_id, "", false),
   column(
     "group",

@@ -1,7 +1,8 @@
 // The filters of the table of runs: search, statuses, a sheet of values for each property, and a time.
 
 import { announce, h, keep } from "./dom.js";
-import { count, moment, statusSymbol } from "./format.js";
+import { count, moment } from "./format.js";
+import { dot } from "./parts.js";
 
 const SHEETS = [
   ["benchmark", "Benchmark"],
@@ -129,7 +130,7 @@ export class RunsFilters {
         "aria-pressed": String(this.query.getAll("status").includes(name)),
         onclick: toggle,
       },
-      h("span", { "aria-hidden": "true" }, statusSymbol(name)),
+      dot(name),
       name,
       h("span", { class: "count" }, count(number)),
     );

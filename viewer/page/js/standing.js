@@ -2,6 +2,7 @@
 
 import { runsLink } from "./address.js";
 import { get } from "./api.js";
+import { drawing } from "./chart-frame.js";
 import { h, s } from "./dom.js";
 import { score, signed } from "./format.js";
 import { facts, runLink } from "./parts.js";
@@ -63,10 +64,11 @@ export async function history(run, signal) {
 
 /** @param {Row[]} points @param {Row} run */
 function drawn(points, run) {
-  const known = points
+  const known = (/** @type {string} */ name) => points.some((point) => typeof point[name] === "number");
+  const values = points
     .flatMap((point) => [point.score, point.best_so_far, point.high_score_value])
     .filter((value) => typeof value === "number");
-  const [least, most] = [Math.min(...known), Math.max(...known)];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
   const x = (/** @type {number} */ index) => EDGE + ((WIDTH - 2 * EDGE) * index) / Math.max(1, points.length - 1);
   const y = (/** @type {number} */ value) =>
     most === least ? HEIGHT / 2 : EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - least) / (most - least));
@@ -80,31 +82,52 @@ function drawn(points, run) {
     });
     return path;
   };
-  const dot = (/** @type {Row} */ point, /** @type {number} */ index) =>
-    s(
+  const dots = points.map((point, index) => {
+    const text = `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`;
+    const href = runLink(point.run_id);
+    const mark = s(
       "circle",
-      { cx: x(index), cy: y(point.score), r: 3, onclick: () => (location.hash = runLink(point.run_id)) },
-      s("title", {}, `${score(point.score, point.stderr)} · ${point.agent} · ${point.model}`),
+      { cx: x(index), cy: y(point.score), r: 3, onclick: () => (location.hash = href) },
+      s("title", {}, text),
     );
+    return { text, href, mark };
+  });
   const at = points.findIndex((point) => point.run_id === run.run_id);
   const label = `The last ${points.length} scores of this task, from ${score(least)} to ${score(most)}`;
-  return h(
-    "figure",
-    { class: "scores" },
+  const svg = s(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "history" },
+    s("path", { d: steps("high_score_value"), class: "reference" }),
+    s("path", { d: steps("best_so_far"), class: "record" }),
     s(
-      "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "history", role: "img", "aria-label": label },
-      s("path", { d: steps("high_score_value"), class: "reference" }),
-      s("path", { d: steps("best_so_far"), class: "record" }),
-      s("g", { class: "dots" }, points.map(dot)),
-      at >= 0 && s("circle", { class: "this", cx: x(at), cy: y(points[at].score), r: 6 }),
+      "g",
+      { class: "dots" },
+      dots.map(({ mark }) => mark),
     ),
-    h(
+    at >= 0 && s("circle", { class: "this", cx: x(at), cy: y(points[at].score), r: 6 }),
+  );
+  return drawing(svg, {
+    label,
+    name: `${run.benchmark_id}-scores`,
+    points: dots,
+    table: {
+      names: ["ended", "model", "agent", "score", "best_so_far", "published", "run"],
+      lines: points.map((point) => [
+        point.at,
+        point.model,
+        point.agent,
+        point.score,
+        point.best_so_far,
+        point.high_score_value,
+        point.run_id,
+      ]),
+    },
+    after: h(
       "figcaption",
       { class: "key" },
       at >= 0 && h("span", {}, h("i", { class: "this" }), "this run"),
-      h("span", {}, h("i", {}), "best so far"),
-      h("span", {}, h("i", { class: "reference" }), "published score"),
+      known("best_so_far") && h("span", {}, h("i", {}), "best so far"),
+      known("high_score_value") && h("span", {}, h("i", { class: "reference" }), "published score"),
       h(
         "span",
         {},
@@ -112,5 +135,5 @@ function drawn(points, run) {
         h("a", { href: runsLink({ benchmark: run.benchmark_id, sort: "-ended" }) }, "all runs of this benchmark"),
       ),
     ),
-  );
+  });
 }

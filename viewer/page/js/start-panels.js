@@ -2,10 +2,11 @@
 
 import { benchmarkLink, hash, runLink, runsLink } from "./address.js";
 import { campaignLink, campaignName, countsText, progressBar } from "./campaigns.js";
+import { drawing } from "./chart-frame.js";
 import { dataTable } from "./data-table.js";
 import { h, s } from "./dom.js";
-import { benchmarkName, cost, count, duration, estimate, optionsText, plural, score, unitText } from "./format.js";
-import { elapsed, marks, panel, scored, scoreOf, statusDot, when } from "./parts.js";
+import { benchmarkName, cost, count, day, duration, estimate, optionsText, plural, score, unitText } from "./format.js";
+import { elapsed, marks, panel, scoreOf, statusDot, when } from "./parts.js";
 import { tip } from "./tip.js";
 import { contender, contenderText, shortModel } from "./who.js";
 
@@ -48,7 +49,7 @@ export function leadersPanel({ leaders }, days) {
         cell: ({ leader: { cell }, task }) => [
           h(
             "a",
-            { href: runLink(cell.run_id) },
+            { class: "value", href: runLink(cell.run_id) },
             estimate(cell.score.mean, cell.score.stderr, cell.score.low, cell.score.high),
           ),
           " ",
@@ -64,6 +65,7 @@ export function leadersPanel({ leaders }, days) {
       {
         key: "before",
         title: `${days} d ago`,
+        kind: "one-line",
         cell: ({ before, moved }) =>
           before === null
             ? h("span", { class: "soft" }, "no score")
@@ -114,25 +116,22 @@ export function campaignsPanel({ campaigns, total }) {
 /** @param {any} data */
 export function spendPanel({ spend, attempted, failed }) {
   const sum = (/** @type {string} */ name) =>
-    spend.reduce((/** @type {number} */ all, /** @type {any} */ day) => all + day[name], 0);
+    spend.reduce((/** @type {number} */ all, /** @type {any} */ one) => all + one[name], 0);
   const [total, unpriced] = [sum("cost_usd"), sum("unpriced")];
-  const most = Math.max(...spend.map((/** @type {any} */ day) => day.cost_usd), 0.000001);
+  const most = Math.max(...spend.map((/** @type {any} */ one) => one.cost_usd), 0.000001);
   const step = 100 / Math.max(spend.length, 1);
-  const bars = spend.map((/** @type {any} */ day, /** @type {number} */ at) =>
-    s(
+  const bars = spend.map((/** @type {any} */ one, /** @type {number} */ at) => {
+    const text = `${day(one.date)}: ${cost(one.cost_usd)}, ${plural(one.runs, "run")}, ${count(one.failed)} failed`;
+    const height = (40 * one.cost_usd) / most;
+    const mark = s(
       "g",
       {},
-      s("title", {}, `${day.date}: ${cost(day.cost_usd)}, ${plural(day.runs, "run")}, ${count(day.failed)} failed`),
+      s("title", {}, text),
       s("rect", { x: at * step, width: step, y: 0, height: 40, class: "ground" }),
-      s("rect", {
-        x: at * step + step * 0.1,
-        width: step * 0.8,
-        y: 40 - (40 * day.cost_usd) / most,
-        height: (40 * day.cost_usd) / most,
-        class: "bar",
-      }),
-    ),
-  );
+      s("rect", { x: at * step + step * 0.1, width: step * 0.8, y: 40 - height, height, class: "bar" }),
+    );
+    return { text, mark, href: runsLink({ since: `${one.date}T00:00:00Z`, until: dayAfter(one.date) }) };
+  });
   const label = `Spend by day: ${cost(total)} in all, at most ${cost(most)} on a day`;
   return panel("Spend", [
     h(
@@ -146,20 +145,33 @@ export function spendPanel({ spend, attempted, failed }) {
       ),
     ),
     spend.length > 0 &&
-      s(
-        "svg",
-        { viewBox: "0 0 100 40", preserveAspectRatio: "none", class: "spend", role: "img", "aria-label": label },
-        bars,
+      drawing(
+        s(
+          "svg",
+          { viewBox: "0 0 100 40", preserveAspectRatio: "none", class: "spend-bars" },
+          bars.map((/** @type {{ mark: Element }} */ { mark }) => mark),
+        ),
+        {
+          label,
+          name: "spend",
+          points: bars,
+          table: {
+            names: ["date", "cost_usd", "runs", "failed", "unpriced"],
+            lines: spend.map((/** @type {any} */ one) => [one.date, one.cost_usd, one.runs, one.failed, one.unpriced]),
+          },
+          after: h(
+            "p",
+            { class: "ends soft" },
+            h("span", {}, day(spend[0].date)),
+            h("span", {}, `max ${cost(most)} a day`),
+            h("span", {}, day(spend.at(-1).date)),
+          ),
+        },
       ),
-    h(
-      "p",
-      { class: "ends soft" },
-      h("span", {}, spend[0]?.date ?? ""),
-      h("span", {}, `max ${cost(most)} a day`),
-      h("span", {}, spend.at(-1)?.date ?? ""),
-    ),
   ]);
 }
+
+const dayAfter = (/** @type {string} */ date) => new Date(Date.parse(date) + 86_400_000).toISOString();
 
 /** @param {any[]} running @param {any[]} finished */
 export function finishedPanel(running, finished) {
@@ -184,14 +196,13 @@ export function finishedPanel(running, finished) {
         title: "Score",
         number: true,
         cell: (run) =>
-          run.status === "running"
-            ? scoreOf(run) || h("span", { class: "soft" }, "no progress reported")
-            : scored(run.score, run.stderr, run.unit),
+          scoreOf(run) || (run.status === "running" ? h("span", { class: "soft" }, "no progress reported") : ""),
       },
-      { key: "cost", title: "Cost", number: true, cell: (run) => cost(run.cost_usd) },
+      { key: "cost", title: "Cost", number: true, kind: "minor", cell: (run) => cost(run.cost_usd) },
       {
         key: "duration",
         title: "Duration",
+        kind: "minor",
         number: true,
         cell: (run) => (run.status === "running" ? elapsed(run.started_at) : duration(run.duration_seconds)),
       },

@@ -23,8 +23,12 @@ export function empty(/** @type {string} */ title, /** @type {any} */ text, /** 
   );
 }
 
-/** The data cannot be loaded; `again` loads them again. */
-export function failure(/** @type {string} */ title, /** @type {string} */ text, /** @type {() => void} */ again) {
+/** The data cannot be loaded; `again` loads them again, where that can help. */
+export function failure(
+  /** @type {string} */ title,
+  /** @type {string} */ text,
+  /** @type {(() => void) | null} */ again,
+) {
   return h(
     "div",
     { class: "panel message failure", role: "alert" },

@@ -17,8 +17,11 @@ export class Timeline {
   /** @param {Event[]} events */
   draw(events) {
     const broken = events.filter((event) => !event.chain_verified).length;
-    this.state.className = `status ${broken ? "failed" : "succeeded"}`;
-    this.state.textContent = broken ? `✕ hash mismatch in ${plural(broken, "event")}` : "✓ chain verified";
+    this.state.className = "state";
+    this.state.replaceChildren(
+      h("span", { class: `dot ${broken ? "bad" : "good"}` }),
+      broken ? `hash mismatch in ${plural(broken, "event")}` : "chain verified",
+    );
     this.state.title = "The hash of each event was computed again from its bytes, and compared with the next event";
     keep(
       this.list,

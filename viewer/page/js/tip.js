@@ -17,7 +17,7 @@ export function tip(content, text) {
 export function explained(element, text) {
   if (!text) return element;
   const id = `tip-${++last}`;
-  const words = h("span", { id, class: "visually-hidden" }, text);
+  const words = h("span", { id, hidden: true }, text);
   element.append(words);
   element.setAttribute("aria-describedby", id);
   const show = () => open(element, words.textContent ?? "");
