@@ -76,7 +76,7 @@ def test_a_missing_run_is_an_error(browser, url):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(url + "#/runs/run_nobody")
     page.get_by_text("run_nobody").wait_for()
-    page.get_by_role("button", name="Try again").wait_for()
+    expect(page.get_by_role("alert")).to_contain_text("no run 'run_nobody'")
     page.wait_for_load_state("networkidle")
     page.close()
     assert [one for one in asked if "run_nobody/" in one] == [], "nothing is asked about a run that is not there"

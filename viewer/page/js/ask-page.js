@@ -118,9 +118,23 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
       draw.setAttribute("aria-expanded", String(!place.hidden));
       if (!place.hidden && !place.firstChild)
         place.append(
-          ...specs.map((spec) =>
-            chart(spec, { label: "The result as a chart; the table has the same data", signal, name: "result" }),
-          ),
+          ...specs.map((spec) => {
+            const lines = spec.data.values.map((/** @type {any} */ row) =>
+              columns.map((/** @type {any} */ column) => row[escaped(column.name)]),
+            );
+            const names = columns.map((/** @type {any} */ column) => column.name);
+            const run = names.indexOf("run_id");
+            return chart(spec, {
+              label: `${count(lines.length)} rows of the result as a chart`,
+              signal,
+              name: "result",
+              points: lines.map((/** @type {any[]} */ line) => ({
+                text: line.map((value, at) => `${names[at]} ${text(value)}`).join(", "),
+                href: run < 0 ? null : runLink(line[run]),
+              })),
+              table: { names, lines },
+            });
+          }),
         );
     };
     answer.replaceChildren(

@@ -12,7 +12,6 @@ import {
   benchmarkName,
   cost,
   count,
-  direction,
   duration,
   estimate,
   moment,
@@ -158,7 +157,7 @@ function standing({ task, points, records, references, points_total }) {
     reference &&
       tile("published score", scored(reference.value, null, task.unit), [
         reference.label,
-        gap === null ? "" : [" · best ", h("span", { class: `delta ${direction(gap, upwards)}` }, signed(gap))],
+        gap === null ? "" : [" · best ", signed(gap)],
       ]),
     tile(
       "scores",
@@ -237,7 +236,7 @@ function historyPanel({ benchmark_id, task, points, points_total, references }, 
   const spec = (width) => {
     const labels = ends.map((one, at) => ({
       ...one,
-      text: width < NARROW ? cut(one.text, 22) : one.text,
+      text: width < NARROW ? cut(one.text, 18) : one.text,
       value: heights[at],
     }));
     const room = roomFor(labels.map(({ text }) => text));
@@ -400,7 +399,7 @@ function contendersPanel({ tasks, contenders }, key) {
       key: "score",
       title: "Score",
       number: true,
-      about: "Bold: the best, or not told apart from the best (p ≥ 0.05, Holm-corrected)",
+      about: "Bold: the best, or tied with the best (p ≥ 0.05, Holm-corrected)",
       cell: of((cell) =>
         h("a", { class: cell.is_tied ? "value tied" : "value", href: runLink(cell.run_id) }, estimateOf(cell.score)),
       ),

@@ -1,7 +1,7 @@
 // Names in charts: beside what they name, and not on each other.
 
 const LINE = 15; // Pixels of a line of text.
-const LETTER = 6.4; // Pixels of a letter, about.
+const LETTER = 6.9; // Pixels of a letter, about.
 
 /** A name of at most so many letters. @param {string} name @param {number} letters */
 export const cut = (name, letters) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);

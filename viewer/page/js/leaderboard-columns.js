@@ -29,7 +29,7 @@ const SUMMARY = [
   {
     key: "best_on",
     title: "Best on",
-    about: "On how many of its tasks it is the best, or not told apart from the best",
+    about: "On how many of its tasks it is the best, or tied with the best",
     number: true,
     value: (one) => one.tied,
     cell: (one) => `${one.tied} of ${one.tasks}`,
@@ -133,7 +133,7 @@ function cellOf(cell, one, range) {
     found.low === null ? "error unknown" : `95% interval ${interval(found.low, found.high)} from ${found.stderr_of}`,
     test === null
       ? "the best"
-      : `${tied ? "not told apart from" : "worse than"} the best${test.adjusted_p === null ? "" : `, p ${p(test.adjusted_p)}`}${test.pairs ? `, ${count(test.pairs)} samples paired` : ""}`,
+      : `${tied ? "tied with" : "worse than"} the best${test.adjusted_p === null ? "" : `, p ${p(test.adjusted_p)}`}${test.pairs ? `, ${count(test.pairs)} samples paired` : ""}`,
     `rank ${cell.rank}${cell.rank_low === cell.rank_high ? "" : `, any of ${cell.rank_low}–${cell.rank_high}`}`,
     found.repeats > 1 ? `mean of ${found.repeats} repeats of one campaign` : "one run",
     found.samples ? plural(found.samples, "sample") : "",

@@ -24,7 +24,7 @@ const VIEWS = [
 ];
 const DOUBTFUL = ["imported", "synthetic", "late", "retracted", "reproduction"];
 const METHOD =
-  "A score is the mean of the repeats of one campaign: the newest one, or the newest that has several repeats. Campaigns are never mixed. Bold: the best, or not told apart from the best (p ≥ 0.05 after Holm's correction over the contenders of the benchmark; sample by sample if both have samples). The bar is the 95% interval on the scale of its column.";
+  "A score is the mean of the repeats of one campaign: the newest one, or the newest that has several repeats. Campaigns are never mixed. Bold: the best, or tied with the best (p ≥ 0.05 after Holm's correction over the contenders of the benchmark; sample by sample if both have samples). The bar is the 95% interval on the scale of its column.";
 
 /** @type {import("./routes.js").Show} */
 export function show(main, { query }, { signal, ready, keep: keepAddress }) {

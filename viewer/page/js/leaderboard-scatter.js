@@ -2,12 +2,13 @@
 
 import { runLink } from "./address.js";
 import { chart } from "./chart.js";
-import { roomFor, text } from "./chart-labels.js";
+import { cut, roomFor, text } from "./chart-labels.js";
 import { h } from "./dom.js";
 import { cost, estimate, plural, score, unitText } from "./format.js";
 import { contenderText, shortModel } from "./who.js";
 
 const MAX_TICKS = 6;
+const MAX_NAMES = 14;
 const NARROW = 520; // Below this width, names are those of models only.
 
 /**
@@ -37,7 +38,12 @@ export function scatter({ answer, rows, task, view, signal }) {
   /** @param {number} width */
   const spec = (width) => {
     const isNarrow = width < NARROW;
-    const named = points.map((point) => ({ ...point, label: isNarrow ? shortModel(point.model) : point.label }));
+    // Many names would cover each other: then only those on the line have one.
+    const isCrowded = points.length > (isNarrow ? 6 : MAX_NAMES);
+    const named = points.map((point) => ({
+      ...point,
+      label: isCrowded && !point.front ? "" : cut(isNarrow ? shortModel(point.model) : point.label, isNarrow ? 20 : 44),
+    }));
     const axis = spread(
       points.map((point) => point.x),
       roomFor(named.map((point) => point.label)) / width,
@@ -106,6 +112,7 @@ export function scatter({ answer, rows, task, view, signal }) {
       "Dashed line: no other contender is both better and ",
       view === "cost" ? "cheaper" : "faster",
       ".",
+      points.length > MAX_NAMES && " Only contenders on it are named.",
       left.length > 0 && ` Without a known ${view}: ${left.map(contenderText).join(", ")}.`,
     ),
   );
@@ -117,7 +124,7 @@ export function spread(values, room = 0.2) {
   const free = 1 - Math.min(0.6, room);
   if (min <= 0) return { scale: { domain: [0, max / free || 1] }, axis: { tickCount: 5 } };
   const from = min / 1.25;
-  const domain = [from, from * Math.max(max / from, 1.6) ** (1 / free)];
+  const domain = [from, from * Math.max(max / from, 4) ** (1 / free)];
   const powers = Array.from({ length: 24 }, (_, at) => at - 12);
   const within = powers
     .flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)))

@@ -28,7 +28,7 @@ const column = (name, title, kind, cell, about = "", usual = true) => ({ name, t
 /** How long ago it was within a day, and else the day: many rows of "7 d ago" could not be told apart. @param {string | null} iso */
 const dated = (iso) =>
   iso && Date.now() - Date.parse(iso) > DAY_MS
-    ? h("time", { datetime: iso, title: moment(iso) }, `${day(iso)}, ${iso.slice(11, 16)}`)
+    ? h("time", { datetime: iso, title: moment(iso) }, `${day(iso)} ${iso.slice(11, 16)}`)
     : when(iso);
 
 /** @param {Record<string, any>} run */

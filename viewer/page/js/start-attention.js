@@ -14,15 +14,15 @@ const LISTED = 6;
 const LEVEL =
   "A score is compared with its level: that of the last campaign before it dropped. A regression stays here until a later campaign reaches the level again, or its run is retracted. The test is Holm-corrected over all contenders and tasks.";
 
-/** @param {any} data */
-export function attentionPanel(data) {
+/** @param {any} data @param {string} span in words */
+export function attentionPanel(data, span) {
   const { regressions, failures, looked_at: lookedAt, within_noise: within, since } = data;
   const open = failures.filter((/** @type {any} */ one) => one.open);
   const closed = failures.filter((/** @type {any} */ one) => !one.open);
   const stale = ledger.stale.size;
   const number = regressions.length + open.length + (stale ? 1 : 0);
   const items = [
-    ...regressions.map(regression),
+    ...regressions.slice(0, LISTED).map(regression),
     stale > 0 &&
       h(
         "li",
@@ -37,8 +37,11 @@ export function attentionPanel(data) {
       ),
     ...open.slice(0, LISTED).map((/** @type {any} */ one) => failure(one, since)),
   ];
-  const more = open.length > LISTED ? h("p", { class: "soft" }, `and ${count(open.length - LISTED)} more`) : "";
-  const rest = h(
+  const more = [
+    rest("regression", regressions.slice(LISTED), regression),
+    rest("group of failures", open.slice(LISTED), (one) => failure(one, since), "groups of failures"),
+  ];
+  const summary = h(
     "p",
     { class: "soft" },
     lookedAt
@@ -52,17 +55,27 @@ export function attentionPanel(data) {
         )
       : data.attempted
         ? `None of ${plural(data.attempted, "run")} failed`
-        : "No run ended",
-    " in this time",
+        : "No runs ended",
+    ` ${span}`,
     closed.length
       ? `, ${count(closed.reduce((/** @type {number} */ all, /** @type {any} */ one) => all + one.runs, 0))} of them for reasons that have been overcome.`
       : ".",
   );
   return panel(
     ["Needs attention", number ? h("span", { class: "number-mark" }, count(number)) : ""],
-    [number ? h("ul", { class: "plain items" }, items) : h("p", {}, "Nothing needs attention."), more, rest],
+    [number ? h("ul", { class: "plain items" }, items) : h("p", {}, "Nothing needs attention."), more, summary],
   );
 }
+
+/** What a list has after its first items, folded. @param {string} noun @param {any[]} some @param {(one: any) => HTMLElement} item @param {string} [nouns] */
+const rest = (noun, some, item, nouns = `${noun}s`) =>
+  some.length > 0 &&
+  h(
+    "details",
+    { class: "item" },
+    h("summary", {}, `${count(some.length)} more ${some.length === 1 ? noun : nouns}`),
+    h("ul", { class: "plain items" }, some.map(item)),
+  );
 
 /** @param {any} one */
 function regression({ run, before, score: now, level, since, campaigns, contrast: test }) {

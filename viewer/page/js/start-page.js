@@ -15,6 +15,8 @@ const SPANS = [
   ["30", "30 days"],
   ["365", "a year"],
 ];
+const spanText = (/** @type {string} */ days) =>
+  `in the last ${days === "365" ? "year" : SPANS.find(([value]) => value === days)?.[1]}`;
 const FIRST_RUN = "benchmarks run --benchmarks context_recall --provider local --model smollm2-135m";
 
 /** A heartbeat of a run changes neither scores nor spend. @param {{ runs: any[] }} change */
@@ -97,7 +99,7 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
     if (place.firstChild !== columns) place.replaceChildren(columns);
     if (!parts) {
       parts = true;
-      part(board.attention, "/api/attention", "What needs attention", attentionPanel);
+      part(board.attention, "/api/attention", "What needs attention", (found) => attentionPanel(found, spanText(days)));
       part(board.leaders, "/api/leaders", "The leaders", (found) => leadersPanel(found, days));
       part(
         board.campaigns,
@@ -107,8 +109,8 @@ export function show(main, { query }, { signal, ready, keep: keepAddress }) {
         () => ({ limit: 6 }),
         () => true,
       );
-      part(board.spend, "/api/attention", "The spend", spendPanel);
-      part(board.timeline, "/api/timeline", "The timeline", timelinePanel);
+      part(board.spend, "/api/attention", "The spend", (found) => spendPanel(found, spanText(days)));
+      part(board.timeline, "/api/timeline", "The timeline", (found) => timelinePanel(found, spanText(days)));
     }
     keep(board.finished, [
       ["finished", [data.running, data.finished, [...ledger.stale]], () => finishedPanel(data.running, data.finished)],

@@ -21,7 +21,7 @@ export function leadersPanel({ leaders }, days) {
     const names = one.tied.map((/** @type {any} */ other) => `${shortModel(other.model)} · ${other.agent}`);
     return tip(
       names.length > 1 ? `${count(names.length)} others` : names[0],
-      `Not told apart from: ${one.tied.map(contenderText).join("; ")}`,
+      `Tied with: ${one.tied.map(contenderText).join("; ")}`,
     );
   };
   const table = dataTable({
@@ -59,7 +59,7 @@ export function leadersPanel({ leaders }, days) {
       {
         key: "tied",
         title: "Tied with",
-        about: "Contenders that are not told apart from the leader (p ≥ 0.05, Holm-corrected)",
+        about: "Contenders that are not significantly worse than the leader (p ≥ 0.05, Holm-corrected)",
         cell: tied,
       },
       {
@@ -113,8 +113,8 @@ export function campaignsPanel({ campaigns, total }) {
   );
 }
 
-/** @param {any} data */
-export function spendPanel({ spend, attempted, failed }) {
+/** @param {any} data @param {string} span in words */
+export function spendPanel({ spend, attempted, failed }, span) {
   const sum = (/** @type {string} */ name) =>
     spend.reduce((/** @type {number} */ all, /** @type {any} */ one) => all + one[name], 0);
   const [total, unpriced] = [sum("cost_usd"), sum("unpriced")];
@@ -141,10 +141,12 @@ export function spendPanel({ spend, attempted, failed }) {
       h(
         "span",
         { class: "soft" },
-        ` ${count(attempted - failed)} of ${plural(attempted, "run")} succeeded${unpriced ? `; the cost of ${plural(unpriced, "run")} is unknown` : ""}`,
+        attempted
+          ? ` ${count(attempted - failed)} of ${plural(attempted, "run")} succeeded${unpriced ? `; the cost of ${plural(unpriced, "run")} is unknown` : ""}`
+          : ` no runs ended ${span}`,
       ),
     ),
-    spend.length > 0 &&
+    total > 0 &&
       drawing(
         s(
           "svg",

@@ -13,9 +13,9 @@ const MAX_LANES = 24;
 const WIDTH = 1000;
 const EDGE = 0.04; // No label stands closer to the edges: it would be cut.
 
-/** @param {any} data */
-export function timelinePanel({ bars, total, since, until }) {
-  if (!bars.length) return panel("Timeline", h("p", { class: "soft" }, "No run in this time."));
+/** @param {any} data @param {string} span in words */
+export function timelinePanel({ bars, total, since, until }, span) {
+  if (!bars.length) return panel("Timeline", h("p", { class: "soft" }, `No runs ${span}.`));
   return panel(
     "Timeline",
     lanes(bars, since, until),
