@@ -19,7 +19,7 @@ OLD = {
     r"Finished last|in this time|worse than the run before|got worse": "Recently finished, last 7 days, below previous",
     r"Other attempts|the same work": "Other runs of this configuration, Re-runs",
     r"Spread over repeats|\bleast,|\bmost\"": "Distribution by model, min, max",
-    r"How it was made|\bFolder\b|\btook\b|\bsupervision\b": "Details, Working directory, duration, Supervisor notes",
+    r"How it was made|\bFolder\b|\btook \d|\bsupervision\b": "Details, Working directory, duration, Supervisor notes",
     r"\b(right|wrong) \d|^(right|wrong)$|not judged": "correct, incorrect, unscored",
     r"No sample is like|Nothing like that|\(nothing\)": "No samples match, No matches, No output",
     r"(is|are) measured against|Measure against|Leave out": "Baseline, Set as baseline, Remove",
@@ -42,7 +42,7 @@ _TEXT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
 
 def texts_of_scripts(folder: Path) -> list[tuple[str, str]]:
     """Each text of the scripts and documents of a page, with its file."""
-    texts = [(file.name, file.read_text()) for file in folder.rglob("*.html")]
+    texts = [(file.name, re.sub(r"<[^>]*>", " ", file.read_text())) for file in folder.rglob("*.html")]
     for file in folder.rglob("*.js"):
         for found in _TEXT.finditer(_COMMENT.sub("", file.read_text())):
             # A place that is filled stands for any number.
