@@ -1,4 +1,4 @@
-"""`/api/leaders`: who leads each task, who is not told apart from the leader, and who led before."""
+"""`/api/leaders`: who leads each task, who is tied with the leader, and who led before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Leader(msgspec.Struct, frozen=True):
 
 
 class Leading(msgspec.Struct, frozen=True):
-    """The leader of a task. `tied` are not told apart from it; `contenders` counts all.
+    """The leader of a task. `tied` are the contenders tied with it; `contenders` counts all.
 
     `before` is who led some days ago, None if the task had no score then; `moved`: it was another.
     """
@@ -49,7 +49,7 @@ class LeadersAnswer(msgspec.Struct, frozen=True):
 class Leaders:
     """Who leads each task."""
 
-    about = "The leader of each task, the contenders that are not told apart from it, and who led some days before"
+    about = "The leader of each task, the contenders that are tied with it, and who led some days before"
     parameters = Form(DAYS, AS_OF)
     answer = LeadersAnswer
 
