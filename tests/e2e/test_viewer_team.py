@@ -68,7 +68,7 @@ def test_the_leaderboard_ranks_models_with_their_agents(at):
     expect(tools).to_have_text(re.compile("^0.792"))
     tools.focus()
     expect(page.locator(".tip-text")).to_contain_text("worse than the best, p < 0.001, 120 samples paired")
-    page.get_by_role("button", name="Repeats of a campaign").click()
+    page.get_by_role("button", name="Newest with repeats").click()
     expect(page.get_by_role("row", name="claude-haiku eliza").locator("a.value")).to_have_text(re.compile("^0.9"))
     assert "runs=repeats" in page.url
 
