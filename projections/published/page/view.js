@@ -124,7 +124,7 @@ function toggle(line, row, button, data) {
   const others = row.attempt_ids.filter(
     (/** @type {string} */ id) => !row.runs.some((/** @type {Row} */ run) => run.run_id === id),
   );
-  if (others.length) cell.append(make("div", `Other attempts: ${others.join(", ")}`, "soft"));
+  if (others.length) cell.append(make("div", `Other runs: ${others.join(", ")}`, "soft"));
   inside.append(cell);
   line.after(inside);
 }
