@@ -151,7 +151,7 @@ def test_with_forced_colours_states_and_choices_stay_visible(browser, team_url):
         assert len(set(dots.values())) == 3, dots
         go(page, team_url, "#/benchmarks/first_token/samples")
         shades = {cell.evaluate(colour) for cell in page.locator("a.heat-cell").all()[:40]}
-        assert len(shades) > 2, "a cell without a mark is told by its shade"
+        assert len(shades) > 2, "a cell without a mark has a shade of its own"
 
 
 def test_marks_that_turn_names_are_neutral_on_every_page(browser, serving, tmp_path, histories):

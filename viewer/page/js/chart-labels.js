@@ -3,7 +3,7 @@
 const LINE = 15; // Pixels of a line of text.
 const LETTER = 6.9; // Pixels of a letter, about.
 
-/** A name of at most so many letters. @param {string} name @param {number} letters */
+/** A name, cut if it has more letters. @param {string} name @param {number} letters */
 export const cut = (name, letters) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name);
 
 /** The room in pixels that the longest of some names takes. @param {string[]} names */

@@ -25,7 +25,7 @@ export const UNSORTED = new Set(["previous", "error", "options"]);
 /** @param {string} name @param {string} title @param {string} kind @param {(run: Record<string, any>) => any} cell @param {string} [about] @param {boolean} [usual] @returns {Column} */
 const column = (name, title, kind, cell, about = "", usual = true) => ({ name, title, kind, cell, about, usual });
 
-/** How long ago it was within a day, and else the day: many rows of "7 d ago" could not be told apart. @param {string | null} iso */
+/** How long ago it was within a day, and else the day: many rows of "7 d ago" look alike. @param {string | null} iso */
 const dated = (iso) =>
   iso && Date.now() - Date.parse(iso) > DAY_MS
     ? h("time", { datetime: iso, title: moment(iso) }, `${day(iso)} ${iso.slice(11, 16)}`)
