@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +18,8 @@ import msgspec
 
 from .adapter import Adapter, Harnesses, Source
 from .git import lists_nothing_of
-from .manifest import MAX_MANIFEST_BYTES, Check, Manifest, ManifestError, load_manifest, read_toml
+from .manifest import MAX_MANIFEST_BYTES, Check, Manifest, ManifestError, read_manifest, read_toml
+from .manifest.remembered import Remembered
 from .regular_file import read_regular
 
 MANIFEST = "benchmark.toml"
@@ -90,7 +91,7 @@ def endpoint_limits(workspace: Path) -> dict[str, Any]:
 
 
 def discover(workspace: Path) -> Discovery:
-    """Look at everything that can be run with this workspace, which need not exist. Writes nothing, starts no process.
+    """Look at everything that can be run with this workspace, which need not exist. Starts no process.
 
     A manifest that cannot be used becomes one of `problems`; it does not affect the others.
     """
@@ -119,9 +120,10 @@ def _adapters(
     adapters: dict[str, Adapter] = {}
     broken: dict[str, ManifestError] = {}
     own = [workspace / name / MANIFEST for name in directories if (workspace / name / MANIFEST).is_file()]
+    shipped = Remembered()
     for found in (
-        _from_files(sorted(_HERE.glob(f"suites/*/{MANIFEST}")), "suite", workspace, problems),
-        _from_files(sorted(_HERE.glob("catalog/*.toml")), "catalog", workspace, problems),
+        _from_files(sorted(_HERE.glob(f"suites/*/{MANIFEST}")), "suite", workspace, problems, shipped.read),
+        _from_files(sorted(_HERE.glob("catalog/*.toml")), "catalog", workspace, problems, shipped.read),
         _from_plugins(entry_points(group=ENTRY_POINTS), problems),
         _from_files(own, "workspace", workspace, problems),
     ):
@@ -133,6 +135,7 @@ def _adapters(
             # The benchmark that a broken manifest replaces must not run in its place.
             adapters.pop(id, None)
         adapters.update(unique)
+    shipped.keep()
     return dict(sorted(adapters.items())), {id: problem for id, problem in broken.items() if id not in adapters}
 
 
@@ -258,13 +261,18 @@ def _read_workspace_file(workspace: Path, problems: list[ManifestError]) -> Work
 
 
 def _from_files(
-    files: Iterable[Path], source: Source, workspace: Path, problems: list[ManifestError]
+    files: Iterable[Path],
+    source: Source,
+    workspace: Path,
+    problems: list[ManifestError],
+    read: Callable[[bytes, Path, str | None], Manifest] = read_manifest,
 ) -> Iterator[Adapter]:
     for file in files:
+        # In the catalog a manifest stands alone, so that it must name its directory.
+        directory = None if source == "catalog" else file.parent.name
         try:
-            # In the catalog a manifest stands alone, so that it must name its directory.
-            manifest = load_manifest(file, None if source == "catalog" else file.parent.name)
-            digest = sha256(read_regular(file, most=MAX_MANIFEST_BYTES)).hexdigest()
+            content = read_regular(file, most=MAX_MANIFEST_BYTES)
+            manifest = read(content, file, directory)
         except ManifestError as problem:
             problems.append(problem)
             continue
@@ -276,7 +284,7 @@ def _from_files(
             source=source,
             origin=file,
             root=_root(workspace, manifest) if source == "catalog" else file.parent,
-            sha256=digest,
+            sha256=sha256(content).hexdigest(),
         )
 
 

@@ -1,7 +1,15 @@
 """The manifest: what a benchmark says about itself in a `benchmark.toml`, read and checked as a whole."""
 
 from .check import high_score_faults
-from .load import MAX_MANIFEST_BYTES, ManifestError, find_faults, load_manifest, parse_manifest, read_toml
+from .load import (
+    MAX_MANIFEST_BYTES,
+    ManifestError,
+    find_faults,
+    load_manifest,
+    parse_manifest,
+    read_manifest,
+    read_toml,
+)
 from .placeholders import EACH_VALUE, PLACEHOLDERS, fill
 from .schema import (
     ANY_AGENT,
@@ -48,5 +56,6 @@ __all__ = [
     "load_manifest",
     "parse_manifest",
     "parse_size",
+    "read_manifest",
     "read_toml",
 ]

@@ -84,12 +84,23 @@ def find_faults(path: Path, directory: str | None = None) -> list[ManifestError]
     return [ManifestError(path, key, reason) for key, reason in _all_faults(_with_directory(tables, directory))]
 
 
+def read_manifest(content: bytes, path: Path, directory: str | None) -> Manifest:
+    """The manifest in the content of a file; `path` is for messages. Raises ManifestError."""
+    return parse_manifest(_tables_of(content, path), path, directory)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file. Raises ManifestError."""
     try:
-        return tomllib.loads(read_regular(path, most=MAX_MANIFEST_BYTES).decode())
+        content = read_regular(path, most=MAX_MANIFEST_BYTES)
     except OSError as problem:
         raise ManifestError(path, "", f"cannot be read: {problem.strerror}") from problem
+    return _tables_of(content, path)
+
+
+def _tables_of(content: bytes, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode())
     except RecursionError as problem:
         raise ManifestError(path, "", "is not TOML: it is nested too deeply") from problem
     except ValueError as problem:
