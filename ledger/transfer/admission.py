@@ -135,7 +135,8 @@ class _Judging:
         self.aside: Positions = NOTHING
         """The positions of events that the other ledger has set aside itself: they are not checked."""
         self._history = History.of(store, details=False)
-        self._before = (set(self._history.runs), set(self._history.groups))
+        self._before = set(self._history.runs)
+        self._ours = {*self._before, *self._history.groups, *self._history.registrations}
         self._source = source
         self._versions: dict[str, int] = {}
         self._ids: set[str] = set()
@@ -184,9 +185,8 @@ class _Judging:
         if faults := list(faults_of(record)):
             self.refuse(seq, "; ".join(faults[:3]))
             return
-        is_ours = record.stream in self._before[0] or record.stream in self._before[1]
-        if begun and is_ours and not may_speak(record.data, way, begun(record.stream)):
-            self.refuse(seq, f"{record.type} of {record.stream}, which is not a run or group of that ledger")
+        if begun and record.stream in self._ours and not may_speak(record.data, way, begun(record.stream)):
+            self.refuse(seq, f"{record.type} of {record.stream}, which is not a run, group or plan of that ledger")
             return
         try:
             self._history.apply(record)
@@ -197,7 +197,7 @@ class _Judging:
         """Raises RefusedLedger if anything was refused."""
         groups = self._history.groups
         for run in self._history.runs.values():
-            is_new = run.run_id not in self._before[0] and run.imported is None
+            is_new = run.run_id not in self._before and run.imported is None
             if is_new and run.run_group_id not in groups:
                 self.refuse(run.first_seq, f"{run.run_id}: its group {run.run_group_id!r} was never opened")
         if self._count:

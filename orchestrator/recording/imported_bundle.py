@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ...adapters.imports.found import slug
-from ...ledger.events import Artifact, Imported, ImportSource, Json, NewEvent, Record, Reproduced
+from ...ledger.events import Artifact, Imported, ImportSource, Json, NewEvent, Record, Reproduced, Retracted
 from ...ledger.fold import Run
 from ...ledger.history import History
 from ...ledger.ledger import Ledger
@@ -32,7 +32,7 @@ KIND = "bundle"
 _KEPT = (
     "benchmark_id benchmark_directory signature agent provider model extra_config started_at ended_at "
     "duration_seconds score unit higher_is_better metrics error reason return_code samples stderr usage synthetic "
-    "benchmark_version benchmarks_commit status"
+    "benchmark_version benchmarks_commit status reproduces"
 ).split()
 """The fields of a run that its imported row has, as they are."""
 
@@ -50,19 +50,18 @@ class BundleTaken(msgspec.Struct, frozen=True):
 def take_in_bundle(path: Path, ledger: Ledger, workspace: Workspace, policy: Policy | None) -> BundleTaken:
     """Import the runs of a bundle that have ended, after it is verified. A second import adds nothing.
 
-    A run that is in this ledger itself only gets the files that are missing here. Raises what `verify_bundle` and
-    `Ledger.decide` raise, and LedgerUnwritable.
+    A run that is in this ledger itself only gets the files that are missing here; that another run has its id makes no
+    difference. Raises what `verify_bundle` and `Ledger.decide` raise, and LedgerUnwritable.
     """
     evidence = verify_bundle(path, policy)
-    here = ledger.look(lambda history: {run.run_id for run in evidence.runs if run.run_id in history.runs})
-    known = {run.run_id: run for run in ledger.detailed(ledger.look(lambda history: [history.runs[i] for i in here]))}
+    with open_zip(path) as zipped:
+        known = {run.run_id: run for run in ledger.detailed(_same_here(evidence, ledger, zipped))}
     left: list[Left] = []
     files = 0
     rows: dict[str, Imported] = {}
     with open_zip(path) as zipped:
         for run in evidence.runs:
-            if run.ended_seq is None or run.retracted is not None:
-                why = "has not ended there" if run.ended_seq is None else "was retracted there"
+            if why := _why_not(run):
                 left.append(Left(run.run_id, why))
                 continue
             run_id = run.run_id if run.run_id in known else _id_of(run, zipped)
@@ -71,11 +70,77 @@ def take_in_bundle(path: Path, ledger: Ledger, workspace: Workspace, policy: Pol
             files += placed
             left += refused
             if run.run_id not in known:
-                rows[run_id] = Imported(source=_source(evidence, run, zipped), run=_row(run, taken, evidence))
+                rows[run_id] = Imported(source=_source(evidence, run, zipped), run=_row(run, taken, evidence, zipped))
         reproduced = _reproduced_in(zipped)
     renamed = _ids_here(evidence, known, rows)
     added = _append(ledger, rows, [(renamed[one], event) for one, event in reproduced if one in renamed])
     return BundleTaken(evidence, added, len(rows) - added + len(known), files, left)
+
+
+def _same_here(evidence: Evidence, ledger: Ledger, zipped: ZippedFiles) -> list[Run]:
+    """The runs of this ledger that are in a bundle: the same event ended them, wherever it stands here."""
+    ended = {run.run_id: run.ended_seq for run in evidence.runs if run.ended_seq is not None}
+    mine = ledger.look(lambda history: [history.runs[name] for name in ended if name in history.runs])
+    same = []
+    for run in mine:
+        if run.imported is None and run.ended_seq is not None:
+            here = next(ledger.store.read_lines(after=run.ended_seq - 1))
+            if _content(here) == _content(_line(zipped, ended[run.run_id])):
+                same.append(run)
+    return same
+
+
+def _content(line: bytes) -> tuple[str, bytes]:
+    """The id of an event, and what it says: a ledger that is merged keeps both."""
+    return codec.read_envelope(line).id, bytes(codec.raw_data(line).raw)
+
+
+def _why_not(run: Run) -> str:
+    """Why a run of a bundle cannot be imported; empty if it can."""
+    if run.ended_seq is None:
+        return "has not ended there"
+    if run.retracted is not None:
+        return "was retracted there"
+    if run.imported is not None and run.imported.kind == KIND:
+        return f"came to that ledger with a bundle of {run.imported.path.partition('#')[0]}, which has the evidence"
+    return ""
+
+
+def supersede(ledger: Ledger, *, by: str) -> int:
+    """Retract the imported copies of runs that came themselves with a merged ledger, so that none counts twice.
+
+    Returns their number. They stay in the ledger, and say which run they are a copy of.
+    """
+
+    bundled = ledger.look(lambda history: [run for run in history.runs.values() if _is_bundled(run)])
+    copies = {copy.run_id: run_id for copy in ledger.detailed(bundled) if (run_id := _original(copy, ledger))}
+    if not copies:
+        return 0
+
+    def decide(history: History) -> list[NewEvent]:
+        return [
+            NewEvent(copy, Retracted(author=by, reason=f"it is a copy of {run_id}, which is here itself now"))
+            for copy, run_id in copies.items()
+            if history.runs[copy].retracted is None
+        ]
+
+    return len(ledger.decide(decide).records)
+
+
+def _is_bundled(run: Run) -> bool:
+    return run.imported is not None and run.imported.kind == KIND and run.retracted is None
+
+
+def _original(copy: Run, ledger: Ledger) -> str | None:
+    """The id of the run that an imported run is a copy of, if the event that the copy is made from is here."""
+    bundle = copy.provenance.get("bundle")
+    if not isinstance(bundle, dict):
+        return None
+    run = ledger.look(lambda history: history.runs.get(str(bundle.get("run_id"))))
+    if run is None or run.imported is not None or run.ended_seq is None:
+        return None
+    line = next(ledger.store.read_lines(after=run.ended_seq - 1))
+    return run.run_id if codec.read_envelope(line).id == bundle.get("event") else None
 
 
 def _append(ledger: Ledger, rows: dict[str, Imported], reproduced: list[tuple[str, Reproduced]]) -> int:
@@ -114,8 +179,11 @@ def _ids_here(evidence: Evidence, known: Collection[str], rows: Mapping[str, Imp
 
 def _end_hash(run: Run, zipped: ZippedFiles) -> str:
     """The hash of the event that ended a run; the bundle is verified, so it is the one of its line."""
-    line = zipped.read(f"events/{run.ended_seq}.json", most=64 * 1024 * 1024).removesuffix(b"\n")
-    return line[-66:-2].decode()
+    return _line(zipped, run.ended_seq)[-66:-2].decode()
+
+
+def _line(zipped: ZippedFiles, seq: int | None) -> bytes:
+    return zipped.read(f"{EVENTS}/{seq}.json", most=MAX_LINE_BYTES).removesuffix(b"\n")
 
 
 def _id_of(run: Run, zipped: ZippedFiles) -> str:
@@ -132,7 +200,7 @@ def _source(evidence: Evidence, run: Run, zipped: ZippedFiles) -> ImportSource:
     return ImportSource(KIND, f"{evidence.accepted.checkpoint.origin}#{run.ended_seq}", _end_hash(run, zipped))
 
 
-def _row(run: Run, artifacts: list[Artifact], evidence: Evidence) -> Json:
+def _row(run: Run, artifacts: list[Artifact], evidence: Evidence, zipped: ZippedFiles) -> Json:
     """The fields of a run row. Only the files that are here are its artifacts."""
     row: Json = {name: value for name in _KEPT if (value := getattr(run, name)) is not None}
     row["comparison_key"] = run.options_key or run.comparison_key
@@ -143,6 +211,7 @@ def _row(run: Run, artifacts: list[Artifact], evidence: Evidence) -> Json:
         **run.provenance,
         "bundle": {
             "run_id": run.run_id,
+            "event": codec.read_envelope(_line(zipped, run.ended_seq)).id,
             "origin": evidence.accepted.checkpoint.origin,
             "size": evidence.accepted.checkpoint.position,
             "signed_by": str(signer.verifier) if signer else None,

@@ -93,7 +93,8 @@ def import_(place: Place, source: str, policy_file: str | None, verify_key: str 
     From an archive, only files that a run recorded are added; any other file is listed, and the exit code is 1.
 
     From a bundle (.zip), its runs are added as imported runs, with their files, after its proofs are verified; POLICY
-    or KEY say whose signatures are believed.
+    or KEY say whose signatures are believed. If the ledger of these runs is merged later, the imported copies are
+    retracted, so that no run counts twice.
     """
     path = Path(shown_url(source))
     if source.endswith(BUNDLE_ENDING) and path.is_file():
@@ -130,9 +131,13 @@ def _import_bundle(place: Place, path: Path, policy_file: str | None, verify_key
 
 
 def _take_in(place: Place, source: Source, name: str) -> EventStore:
+    from ....orchestrator.recording.imported_bundle import supersede
+
     store = place.store()
     taken = take_in(store, source, name=name, by=getpass.getuser())
     if taken.added:
+        if copies := supersede(place.ledger(store)[0], by=getpass.getuser()):
+            note(f"{copies} runs that a bundle had brought are retracted: the runs themselves are here now")
         update_all(place.workspace.database, place.workspace.viewer_data, store, notice=note)
     how = "the same history" if taken.is_same_chain else "merged"
     print(f"{taken.added} events added, {taken.known} were already here ({how})")
