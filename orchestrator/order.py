@@ -165,7 +165,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
             provider=", ".join(dict.fromkeys(planned.provider for planned in plan)),
             model=", ".join(dict.fromkeys(planned.model for planned in plan)),
             extra=_without_secrets(extra, secret),
-            flags=self._flags(secret),
+            flags=self._flags(secret) | {"planned": len({planned.signature.digest for planned in plan})},
         )
 
     def _requested(self, first: Cell) -> tuple[str | None, Json]:

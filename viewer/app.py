@@ -22,6 +22,7 @@ from .api.openapi import Description, Route
 from .api.raw_path import CONVERTERS, RawPath, template
 from .api.site import Site
 from .index.archive import Archive, NoSuchMoment
+from .index.kept import Locks
 from .index.notable import NotableEvents
 from .index.pairing import Pairs
 from .index.proof import ChainProof
@@ -29,7 +30,8 @@ from .resources.artifacts import ArtifactFile, Artifacts
 from .resources.attention import Attention, warm_up
 from .resources.benchmarks import Benchmarks, OneBenchmark
 from .resources.board import ByContender
-from .resources.campaigns import Campaigns, OneCampaign
+from .resources.campaign import OneCampaign
+from .resources.campaigns import Campaigns
 from .resources.charts import ChartFile, Charts
 from .resources.compare import Compare
 from .resources.corrections import Corrections, OpenLedger, Writing
@@ -116,7 +118,7 @@ def site_of(archive: Archive, closing: threading.Event) -> Site:
         replies=Replies(archive),
         metrics=Metrics(),
         closing=closing,
-        slow=threading.Lock(),
+        slow=Locks(),
         pairs=Pairs(archive),
         notable=NotableEvents(archive.store),
     )

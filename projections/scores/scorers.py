@@ -15,7 +15,9 @@ _PASSED = {"c", "correct", "pass", "passed", "yes", "true", "y", "success", "res
 _FAILED = {"i", "incorrect", "fail", "failed", "no", "false", "n", "failure", "unresolved", "refused"}
 _VALUES = ("value", "score", "passed", "pass", "success", "correct", "verdict", "label", "grade")
 _REASONS = ("explanation", "reason", "reasoning", "rationale", "comment", "message", "feedback")
-_CATEGORIES = ("category", "topic", "subject", "domain", "subset", "group")
+CATEGORY_NAMES = ("category", "topic", "subject", "domain", "subset", "group")
+"""What samples call their category, the first that one has."""
+
 _KIND = re.compile(r"\s*([A-Za-z_][\w.]{2,60})(?::|\(|$)")
 _NUMBER = re.compile(r"\d+")
 _MAX_KIND = 100
@@ -67,7 +69,7 @@ def category_of(sample: Mapping[str, Any]) -> str:
     """The category that a sample names, itself or in its metadata; empty if it names none."""
     metadata = sample.get("metadata")
     for table in (sample, metadata if isinstance(metadata, dict) else {}):
-        for name in _CATEGORIES:
+        for name in CATEGORY_NAMES:
             value = table.get(name)
             if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
                 return str(value)

@@ -133,7 +133,14 @@ def _conduct(writer: Writer, campaign: Campaign, owner: Owner) -> None:
     cells = [*campaign.cells, *campaign.not_run]
     tasks = list(dict.fromkeys(cell.task.benchmark for cell in cells))
     models = list(dict.fromkeys(cell.model for cell in cells))
-    flags = {"rerun_failed": False, "force": False, "jobs": 5, "repeats": campaign.repeats, "retries": 0}
+    flags = {
+        "rerun_failed": False,
+        "force": False,
+        "jobs": 5,
+        "repeats": campaign.repeats,
+        "retries": 0,
+        "planned": len(cells),
+    }
     request = Request(
         benchmarks=tasks,
         agent=None,

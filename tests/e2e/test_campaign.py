@@ -106,6 +106,7 @@ def test_the_command_line_overrides_the_flags_of_the_file(bench, campaign):
     [opened] = bench.events("group_opened")
     flags = opened["data"]["request"]["flags"]
     assert (flags["repeats"], flags["retries"], flags["max_tokens"]) == (2, 1, 1)
+    assert flags["planned"] == 12, "the cells that the file does not exclude, each twice"
 
 
 def test_after_its_limit_a_campaign_starts_no_run_and_says_so(bench, campaign):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from collections import Counter
 
 import falcon.testing
+import msgspec
 import pytest
 
 import benchmarks
 from benchmarks.ledger.events import NewEvent, Retracted
 from benchmarks.ledger.storage.jsonl import JsonlStore
+from benchmarks.projections.scores.attempts import attempts
 from benchmarks.viewer.app import create_app
 from tests.viewer.conftest import LOCAL
 
@@ -199,6 +203,25 @@ def test_a_campaign_has_every_cell_also_those_that_were_not_run(ask):
     assert found["campaign"]["reason"] == "max_cost" and "cost limit reached" in found["notes"][0]
     assert found["campaign"]["cost_usd"] > found["campaign"]["limits"]["max_cost"] == 0.25
     assert any("first_token" in command for command in found["commands"])
+    assert found["campaign"]["planned"] == len(found["cells"]) == 27
+
+
+def test_a_campaign_says_how_its_attempts_failed_and_what_they_cost(ask, team):
+    runs = [run for run in benchmarks.open(team.root).runs() if not run.imported]
+    for one in ask("/api/campaigns")["campaigns"]:
+        found = ask(f"/api/campaigns/{one['run_group_id']}")
+        mine = [run for run in runs if run.run_group_id == one["run_group_id"]]
+        failed = Counter(run.reason for run in mine if run.status == "failed")
+        assert found["attempts"] == msgspec.to_builtins(attempts(mine))
+        assert {some["reason"]: some["runs"] for some in found["failures"]} == failed
+        assert sum(some["seconds"] for some in found["failures"]) == pytest.approx(found["attempts"]["seconds_lost"])
+        cells = [cell for cell in found["cells"] if cell["attempts"]]
+        assert sum(cell["attempts"]["attempts"] for cell in cells) == len(mine)
+        assert sum((Counter(cell["failures"]) for cell in cells), Counter()) == failed
+        spent = math.fsum(cell["cost_usd"] or 0.0 for cell in cells)
+        assert spent == pytest.approx(one["cost_usd"] or 0.0)
+        still = sum(cell["state"] == "failed" for cell in cells)
+        assert sum(some["open_cells"] for some in found["failures"]) == still
 
 
 def test_an_open_campaign_has_its_progress(ask):

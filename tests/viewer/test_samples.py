@@ -258,11 +258,19 @@ def test_settings_that_differ_come_first(client, pair):
     assert client.simulate_get("/api/compare/settings?run=run_a").status_code == 400
 
 
+CATEGORY_WAYS = (
+    {"category": "x", "metadata": {"category": "y"}},
+    {"metadata": {"turns": [1, {"category": "y"}], "category": "x"}},
+    {"metadata": "category: y"},
+    {"metadata": {"topic": "x"}},
+)
+
+
 def test_the_heat_map_shows_which_contender_solves_which_sample(client, add):
     def run(run_id, model, *correct):
         samples = [
-            {"id": f"s{n}", "correct": one is True, "category": "x", **({"error": "boom"} if one is None else {})}
-            for n, one in enumerate(correct)
+            {"id": f"s{n}", "correct": one is True, **named, **({"error": "boom"} if one is None else {})}
+            for (n, one), named in zip(enumerate(correct), CATEGORY_WAYS, strict=True)
         ]
         start = {"model": model, "comparison_key": "k"}
         add(
@@ -281,6 +289,12 @@ def test_the_heat_map_shows_which_contender_solves_which_sample(client, add):
     assert by_id["s2"][1] == {"score": 1.0, "is_error": False, "repeats": 2, "solved": 1, "flaky": True}
     assert by_id["s3"][0]["is_error"] and by_id["s3"][2] is None
     assert found["counts"] == {"all": 4, "never": 1, "always": 2, "different": 2, "errors": 1, "flaky": 1}
+    assert found["categories"] == {"x": 3, "": 1}
+    assert client.simulate_get("/api/benchmarks/b/samples?category=x").json["total"] == 3
+    named = client.simulate_get("/api/runs/run_3/samples?brief=1").json["rows"]
+    assert {row["id"]: row["category"] for row in found["rows"]} == {row["id"]: row["category"] for row in named}, (
+        "the heat map and the list name the same category"
+    )
     for show, ids in (("never", ["s3"]), ("flaky", ["s2"]), ("always", ["s0", "s2"]), ("errors", ["s3"])):
         told = client.simulate_get(f"/api/benchmarks/b/samples?show={show}").json
         assert [row["id"] for row in told["rows"]] == ids

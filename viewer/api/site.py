@@ -10,6 +10,7 @@ import falcon
 import msgspec
 
 from ..index.archive import Archive, Head, View
+from ..index.kept import Locks
 from ..index.notable import NotableEvents
 from ..index.pairing import Pairs
 from ..index.proof import ChainProof
@@ -39,7 +40,7 @@ class Site(msgspec.Struct, frozen=True):
     replies: Replies
     metrics: Metrics
     closing: threading.Event
-    slow: threading.Lock
+    slow: Locks
     pairs: Pairs
     notable: NotableEvents
     samples: SampleTables = msgspec.field(default_factory=SampleTables)
@@ -74,8 +75,11 @@ class Site(msgspec.Struct, frozen=True):
         as_of: str | None,
         build: Callable[[Sequence[RunRow], Head], Any],
     ) -> None:
-        """The same for a slow `build`: it gets the rows, and other requests are answered meanwhile."""
-        with self.slow:
+        """The same for a slow `build`: it gets the rows, and other requests are answered meanwhile.
+
+        Who asks for the same answer waits for it, so it is built once.
+        """
+        with self.slow.holding(req.relative_uri):
             with self.archive.look(as_of) as view:
                 rows = list(view.table.rows)
             if not self.replies.is_answered(req, resp, view.head, _stale(view)):
@@ -92,7 +96,7 @@ class Site(msgspec.Struct, frozen=True):
         depends_on: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         """The same in two steps: `gather` takes what is needed from the history, and `build` may take its time."""
-        with self.slow:
+        with self.slow.holding(req.relative_uri):
             more = list(depends_on()) if depends_on else None
             with self.archive.look(as_of) as view:
                 tagged = _stale(view) if more is None else more

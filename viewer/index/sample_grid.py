@@ -13,7 +13,7 @@ import msgspec
 from ...ledger.events import Artifact
 from ...ledger.files.elsewhere import Elsewhere
 from ...projections.scores.samples import Line, SamplesUnusable, read_lines, recorded_texts
-from ...projections.scores.scorers import category_of
+from ...projections.scores.scorers import CATEGORY_NAMES, category_of
 from .sample_table import score_in
 
 MAX_CONTENDERS = 30
@@ -104,8 +104,8 @@ class Grid:
                         continue
                     at = self._known[name] = len(self.ids)
                     self.ids.append(name)
-                    if category:
-                        self.categories[name] = category
+                if category:
+                    self.categories.setdefault(name, category)
                 scores.extend([_NONE] * (at + 1 - len(scores)))
                 scores[at] = score
                 seen += 1
@@ -159,22 +159,19 @@ class Grid:
         )
 
 
+_METADATA = "metadata"
+_OF_SAMPLE = ("id", "score", "correct", "error", *CATEGORY_NAMES)
+
+
 class _Lean(msgspec.Struct):
     """What a grid needs of a sample: to skip its transcript is several times faster than to decode it."""
 
-    id: Any = None
-    score: Any = None
-    correct: Any = None
-    error: Any = None
-    category: Any = None
-    topic: Any = None
-    subject: Any = None
-    domain: Any = None
-    subset: Any = None
-    group: Any = None
+    metadata: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_decoder = msgspec.json.Decoder(_Lean)
+_fields: list[tuple[str, Any, Any]] = [(name, Any, None) for name in _OF_SAMPLE]
+_decoder = msgspec.json.Decoder(msgspec.defstruct("_LeanSample", _fields, bases=(_Lean,)))
+_categories = msgspec.json.Decoder(msgspec.defstruct("_Categories", [(name, Any, None) for name in CATEGORY_NAMES]))
 
 
 def _scores(source: Source) -> Iterator[tuple[str, float, str]]:
@@ -190,9 +187,14 @@ def _scores(source: Source) -> Iterator[tuple[str, float, str]]:
 
 def _row(line: Line) -> Mapping[str, Any] | None:
     try:
-        return msgspec.structs.asdict(_decoder.decode(line.text))
+        found = msgspec.structs.asdict(_decoder.decode(line.text))
+        metadata = found[_METADATA]
+        found[_METADATA] = (
+            msgspec.structs.asdict(_categories.decode(metadata)) if bytes(metadata).startswith(b"{") else None
+        )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return next((one.row for one in read_lines([line.text])), None)
+    return found
 
 
 def _score(row: Mapping[str, Any]) -> float:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from array import array
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +24,7 @@ from ...projections.scores.samples import (
     samples_state,
 )
 from ...projections.scores.scorers import Outcome, category_of, error_kind_of, outcome_of, scorers_that_failed
+from .kept import Kept
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 SORTS = ("failed", "file", "id", "score", "latency", "tokens", "cost")
@@ -102,8 +102,7 @@ class SampleTable:
         self._offsets = array("Q")
         self._marks = bytearray()
         self._places: dict[str, list[int]] | None = None
-        self._orders: OrderedDict[Question, array[int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._orders: Kept[Question, array[int]] = Kept(lambda orders: len(orders) > _ORDERS)
         known: dict[str, int] = {}
         for line in recorded_lines(folder, artifacts, elsewhere):
             if line.row is None:
@@ -168,16 +167,12 @@ class SampleTable:
 
     def order(self, question: Question) -> array[int]:
         """The places of the samples that a question asks for, in its order. Raises SamplesUnusable."""
-        with self._lock:
-            found = self._orders.get(question)
-            if found is None:
-                kept = [at for at, keeps in enumerate(self._kept(question)) if keeps]
-                self._sort(kept, question.sort)
-                found = self._orders[question] = array("L", kept)
-                if len(self._orders) > _ORDERS:
-                    self._orders.popitem(last=False)
-            self._orders.move_to_end(question)
-            return found
+        return self._orders.get(question, lambda: self._ordered(question))
+
+    def _ordered(self, question: Question) -> array[int]:
+        kept = [at for at, keeps in enumerate(self._kept(question)) if keeps]
+        self._sort(kept, question.sort)
+        return array("L", kept)
 
     def _sort(self, kept: list[int], sort: str) -> None:
         name, is_down = sort.removeprefix("-"), sort.startswith("-")
@@ -281,11 +276,12 @@ class SampleTable:
 
 
 class SampleTables:
-    """The tables that were asked for last. Safe for many threads."""
+    """The tables that were asked for last. Safe for many threads, which read different files at the same time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tables: OrderedDict[tuple[str, ...], SampleTable] = OrderedDict()
+        self._tables: Kept[tuple[str, ...], SampleTable] = Kept(
+            lambda tables: sum(map(len, tables.values())) > _MAX_KEPT_ROWS
+        )
 
     def table(
         self,
@@ -298,15 +294,11 @@ class SampleTables:
         path = samples_path(artifacts)
         digest = next((one.sha256 for one in artifacts if one.path == path), "")
         key = (str(folder), digest, *sorted(excluded))
-        with self._lock:
-            found = self._tables.get(key)
-            if found is None or found.state != samples_state(folder, artifacts):
-                self._tables.pop(key, None)
-                found = self._tables[key] = SampleTable(folder, artifacts, elsewhere, excluded)
-                while len(self._tables) > 1 and sum(map(len, self._tables.values())) > _MAX_KEPT_ROWS:
-                    self._tables.popitem(last=False)
-            self._tables.move_to_end(key)
-            return found
+        return self._tables.get(
+            key,
+            lambda: SampleTable(folder, artifacts, elsewhere, excluded),
+            lambda table: table.state == samples_state(folder, artifacts),
+        )
 
 
 class _Names:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +12,7 @@ from ...ledger.events import Artifact
 from ...ledger.files.elsewhere import Elsewhere, open_recorded
 from ...ledger.run_files import NotReadable
 from ...projections.transcripts.files import MAX_BYTES, Trajectory, is_trajectory, read_file
+from .kept import Kept
 
 _KEPT_RUNS = 4
 _MAX_FILES = 500
@@ -34,8 +33,7 @@ class TrajectoryFiles:
     """The trajectories of the runs that were asked for last. Safe for many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[str, ...], Found] = OrderedDict()
+        self._found: Kept[tuple[str, ...], Found] = Kept(lambda found: len(found) > _KEPT_RUNS)
 
     def of(self, folder: Path, artifacts: Sequence[Artifact], elsewhere: Elsewhere | None = None) -> Found:
         """The trajectories in a run's folder. At most MAX_BYTES of files are read."""
@@ -43,14 +41,7 @@ class TrajectoryFiles:
         if not files:
             return Found([], [])
         key = (str(folder), *(one.sha256 for one in files), *(str(_state(folder, one)) for one in files))
-        with self._lock:
-            found = self._found.get(key)
-            if found is None:
-                found = self._found[key] = _read(folder, files, elsewhere)
-                if len(self._found) > _KEPT_RUNS:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(key)
-            return found
+        return self._found.get(key, lambda: _read(folder, files, elsewhere))
 
 
 def _state(folder: Path, artifact: Artifact) -> tuple[int, ...]:

@@ -1,39 +1,33 @@
-"""`/api/campaigns`: every `run` command; and one of them: each cell of its matrix, its progress and what it spent."""
+"""`/api/campaigns`: every `run` command: how its cells ended, what it spent, and the limits that it had."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from statistics import median
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any
 
 import falcon
 import msgspec
 
-from ...ledger.events import REPEAT, Counts, GroupClosed, Incompatible, Json, Skipped
+from ...ledger.events import REPEAT, Counts
 from ...ledger.fold import Group
-from ...ledger.identity import parse_utc
 from ...projections.scores.counting import task_config
 from ...projections.sqlite.database import read_groups
 from ..api.parameters import AS_OF, OFFSET, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head, View
-from ..index.commands import retry_commands
 from ..index.row import RunRow
 from ..index.run_table import RunTable
 
 _LIMITS = ("max_cost", "max_tokens", "max_minutes")
-State = Literal["succeeded", "failed", "running", "skipped", "incompatible"]
 
 
 class CampaignRow(msgspec.Struct, frozen=True, kw_only=True):
     """A `run` command. `finished_at` is None while it is open; `reason` says why it ended, `notes` explain it.
 
-    `counts` are cells: a cell that failed and then succeeded has succeeded. `runs` counts attempts, and `cost_usd` is
-    what they cost, as far as it is known. `limits` are those that were given: max_cost (US dollars), max_tokens,
-    max_minutes.
+    `counts` are cells: a cell that failed and then succeeded has succeeded. `planned` is the number of all cells, also
+    of those that were not begun; None if it is not known. `runs` counts attempts, and `cost_usd` is what they cost, as
+    far as it is known. `limits` are those that were given: max_cost (US dollars), max_tokens, max_minutes.
     """
 
     run_group_id: str
@@ -47,6 +41,7 @@ class CampaignRow(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     running: int
     counts: Counts
+    planned: int | None
     cost_usd: float | None
     tokens: int | None
     unpriced: int
@@ -59,47 +54,6 @@ class CampaignList(msgspec.Struct, frozen=True):
 
     campaigns: list[CampaignRow]
     total: int
-    head: Head
-
-
-class CampaignCell(msgspec.Struct, frozen=True, kw_only=True):
-    """A cell of the matrix: a benchmark with options, for a contender. `why` explains what was not run, or failed.
-
-    `run_ids` are its attempts in this campaign, the newest last; for a skipped cell, the run that made it needless.
-    `options` are those of its runs; None if no run says.
-    """
-
-    benchmark_id: str
-    options: Json | None
-    agent: str
-    provider: str
-    model: str
-    state: State
-    run_ids: list[str]
-    repeat: str = "1"
-    score: float | None = None
-    unit: str | None = None
-    why: str = ""
-    done: float | None = None
-    total: float | None = None
-
-
-class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign. `planned` is the number of its cells, None if that is not known while it is open.
-
-    `eta_seconds` is how long it may still take: by the progress of its running runs and the usual time of work that has
-    not begun; None if nothing is known. `commands` run its failed cells again. `request` is what was asked for.
-    """
-
-    campaign: CampaignRow
-    cells: list[CampaignCell]
-    planned: int | None
-    eta_seconds: float | None
-    commands: list[str]
-    request: Json
-    notes: list[str]
-    first_at: str
-    last_at: str
     head: Head
 
 
@@ -133,81 +87,34 @@ class Campaigns:
             page = f"{where} ORDER BY created_at DESC, rowid DESC LIMIT :limit OFFSET :offset"
             values: Any = {"at": head.at, "limit": asked["limit"], "offset": asked["offset"]}
             groups = list(read_groups(connection, page, values))
-        return CampaignList([_row(group, view) for group in groups], total, head)
+        return CampaignList([row_of_group(group, view) for group in groups], total, head)
 
 
-class OneCampaign:
-    """A campaign."""
-
-    about = "A campaign: each cell of its matrix, also those that were skipped or are incompatible, progress, spend"
-    parameters = Form(AS_OF)
-    answer = CampaignAnswer
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, run_group_id: str) -> None:
-        """All its cells. Raises HTTPNotFound."""
-        asked = self.parameters.read(req)
-        self._site.answer(req, resp, asked["as_of"], lambda view: self._one(run_group_id, view))
-
-    on_head = on_get
-
-    def _one(self, run_group_id: str, view: View) -> CampaignAnswer:
-        with self._site.archive.database() as connection:
-            group = next(read_groups(connection, "WHERE run_group_id = ?", (run_group_id,)), None)
-        if group is None or group.created_at > view.head.at:
-            text = f"the ledger has no campaign '{run_group_id}'"
-            raise falcon.HTTPNotFound(title="no such campaign", description=text)
-        rows = _rows(view.table, run_group_id)
-        cells = _cells(group, rows)
-        row = _row(group, view)
-        is_open = row.finished_at is None
-        planned = _planned(group) if is_open else len(cells)
-        times = [one.ended_at or view.head.at for one in rows]
-        return CampaignAnswer(
-            campaign=row,
-            cells=cells,
-            planned=max(planned, len(cells)) if planned is not None else None,
-            eta_seconds=_eta(view, group, rows, cells, planned) if is_open else None,
-            commands=retry_commands(one for one in _last(rows).values() if one.status == "failed"),
-            request=msgspec.to_builtins(group.request),
-            notes=[] if is_open else self._notes(group, rows),
-            first_at=group.created_at,
-            last_at=max([*times, row.finished_at or group.created_at]),
-            head=view.head,
-        )
-
-    def _notes(self, group: Group, rows: Sequence[RunRow]) -> list[str]:
-        """What the event that closed a group says about it."""
-        after = rows[0].first_seq - 1 if rows else 0
-        for record in self._site.archive.store.read(after=after, stream=group.run_group_id):
-            if isinstance(record.data, GroupClosed):
-                return list(record.data.notes)
-        return []
+CellKey = tuple[str, bytes, str, str, str, str]
+"""Benchmark, options, agent, provider, model, and the number of the repeat."""
 
 
-_CellKey = tuple[str, bytes, str, str, str, str]
-
-
-def _rows(table: RunTable, run_group_id: str) -> list[RunRow]:
+def rows_of_group(table: RunTable, run_group_id: str) -> list[RunRow]:
+    """The runs of a campaign in the order of the ledger."""
     return sorted(table.having("group", run_group_id), key=lambda row: row.first_seq)
 
 
-def _key(row: RunRow) -> _CellKey:
+def cell_of(row: RunRow) -> CellKey:
+    """The cell of a campaign that a run is an attempt at."""
     options = msgspec.json.encode(task_config(row), order="sorted")
     repeat = str(row.extra_config.get(REPEAT, 1))
     return row.benchmark_id, options, row.agent, row.provider, row.model, repeat
 
 
-def _last(rows: Iterable[RunRow]) -> dict[_CellKey, RunRow]:
+def newest_attempts(rows: Iterable[RunRow]) -> dict[CellKey, RunRow]:
     """The newest attempt of each cell."""
-    return {_key(row): row for row in rows}
+    return {cell_of(row): row for row in rows}
 
 
-def _row(group: Group, view: View) -> CampaignRow:
-    rows = _rows(view.table, group.run_group_id)
-    last = list(_last(rows).values())
+def row_of_group(group: Group, view: View) -> CampaignRow:
+    """A campaign as a list shows it."""
+    rows = rows_of_group(view.table, group.run_group_id)
+    last = list(newest_attempts(rows).values())
     flags = group.request.flags
     campaign = flags.get("campaign")
     named = campaign.get("name") if isinstance(campaign, dict) else None
@@ -232,6 +139,7 @@ def _row(group: Group, view: View) -> CampaignRow:
             skipped=len(group.skipped),
             incompatible=len(group.incompatible),
         ),
+        planned=_planned(group, len(last) + len(group.skipped) + len(group.incompatible), is_open=closed is None),
         cost_usd=round(math.fsum(costs), 9) if costs else None,
         tokens=sum(tokens) if tokens else None,
         unpriced=sum(row.cost_usd is None and row.status != "running" for row in rows),
@@ -244,96 +152,26 @@ def _row(group: Group, view: View) -> CampaignRow:
     )
 
 
-def _cells(group: Group, rows: Sequence[RunRow]) -> list[CampaignCell]:
-    attempts: dict[_CellKey, list[RunRow]] = defaultdict(list)
-    for row in rows:
-        attempts[_key(row)].append(row)
-    cells = [_run_cell(key, some) for key, some in attempts.items()]
-    undone: list[Skipped | Incompatible] = [*group.skipped, *group.incompatible]
-    cells += [_undone_cell(group, event) for event in undone]
-    return sorted(cells, key=lambda cell: (cell.benchmark_id, str(cell.options), cell.model, cell.agent, cell.repeat))
+def _planned(group: Group, seen: int, *, is_open: bool) -> int | None:
+    """The number of cells that were planned; None if the request does not say it.
 
-
-def _run_cell(key: _CellKey, rows: Sequence[RunRow]) -> CampaignCell:
-    row = rows[-1]
-    progress = row.progress if row.status == "running" else None
-    state: State = "succeeded" if row.status == "succeeded" else "running" if row.status == "running" else "failed"
-    return CampaignCell(
-        benchmark_id=row.benchmark_id,
-        options=task_config(row),
-        agent=row.agent,
-        provider=row.provider,
-        model=row.model,
-        state=state,
-        run_ids=[one.run_id for one in rows],
-        repeat=key[-1],
-        score=row.score,
-        unit=row.unit,
-        why=(row.error or row.reason or "") if state == "failed" else "",
-        done=progress.done if progress else None,
-        total=progress.total if progress else None,
-    )
-
-
-def _undone_cell(group: Group, event: Skipped | Incompatible) -> CampaignCell:
-    is_skipped = isinstance(event, Skipped)
-    existing = event.existing_run_id if isinstance(event, Skipped) else None
-    why = event.reason.replace("_", " ") if isinstance(event, Skipped) else "missing: " + "; ".join(event.missing)
-    return CampaignCell(
-        benchmark_id=event.benchmark_id,
-        options=None,
-        agent=event.agent or group.request.agent or "",
-        provider=event.provider or group.request.provider,
-        model=event.model or group.request.model,
-        state="skipped" if is_skipped else "incompatible",
-        run_ids=[existing] if existing else [],
-        why=why,
-    )
-
-
-def _planned(group: Group) -> int | None:
-    """The number of cells of an open campaign; None if its request does not say it."""
+    Requests of earlier versions do not have the number. Then it is worked out from what was asked for while the
+    campaign is open, which cannot be done if its file leaves cells out; of a closed one it is that of the cells `seen`.
+    """
     flags = group.request.flags
+    if isinstance(recorded := flags.get("planned"), int) and not isinstance(recorded, bool):
+        return max(seen, recorded)
+    if not is_open:
+        return seen
     repeats = flags.get("repeats", 1)
     repeats = repeats if isinstance(repeats, int) and repeats > 0 else 1
     campaign = flags.get("campaign")
     if not isinstance(campaign, dict):
         agents = len((group.request.agent or "").split(", "))
-        return len(group.benchmarks) * agents * repeats
+        return max(seen, len(group.benchmarks) * agents * repeats)
     content = campaign.get("content")
     matrix = content.get("matrix") if isinstance(content, dict) else None
     if not isinstance(matrix, dict) or (isinstance(content, dict) and content.get("exclude")):
         return None
     sizes = [len(value) for name in ("models", "agents", "options") if isinstance(value := matrix.get(name), list)]
-    return len(group.benchmarks) * math.prod(sizes or [1]) * repeats if matrix.get("models") else None
-
-
-def _eta(
-    view: View, group: Group, rows: Sequence[RunRow], cells: Sequence[CampaignCell], planned: int | None
-) -> float | None:
-    """By the progress of the running runs, and the usual time of the benchmarks that have not begun."""
-    running = [left for row in rows if row.status == "running" and (left := _left(view, row)) is not None]
-    waiting = max(0, planned - len(cells)) if planned is not None else 0
-    usual = [row.duration_seconds for row in rows if row.status == "succeeded" and row.duration_seconds is not None]
-    if not running and not (waiting and usual):
-        return None
-    jobs = group.request.flags.get("jobs", 1)
-    jobs = jobs if isinstance(jobs, int) and jobs > 0 else 1
-    work = math.fsum(running) + (waiting * median(usual) if usual else 0.0)
-    return round(max([*running, work / jobs]), 1)
-
-
-def _left(view: View, row: RunRow) -> float | None:
-    """The seconds that a running run may still take: by its progress, else by the usual time of its work."""
-    now = datetime.now(UTC) if not view.head.past else parse_utc(view.head.at)
-    elapsed = max(0.0, (now - parse_utc(row.started_at)).total_seconds())
-    if row.progress and row.progress.total and row.progress.done:
-        seen = max(1.0, (parse_utc(row.last_seen_at) - parse_utc(row.started_at)).total_seconds())
-        whole = seen * row.progress.total / row.progress.done
-        return max(0.0, whole - elapsed)
-    earlier = [
-        one.duration_seconds
-        for one in view.table.having("benchmark", row.benchmark_id)
-        if one.status == "succeeded" and one.model == row.model and one.duration_seconds is not None
-    ]
-    return max(0.0, median(earlier) - elapsed) if earlier else None
+    return max(seen, len(group.benchmarks) * math.prod(sizes or [1]) * repeats) if matrix.get("models") else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..api.answers import answer
 from ..api.parameters import AS_OF, OFFSET, Form, Parameter, limit
 from ..api.site import Site
 from ..index.archive import Head
+from ..index.kept import Kept
 from ..index.row import RunRow, as_run
 from ..index.sample_grid import MAX_CONTENDERS, MAX_REPEATS, Cell, Grid, Source
 from .leaderboard import INCLUDE
@@ -121,8 +121,7 @@ class BenchmarkSamples:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._lock = threading.Lock()
-        self._grids: OrderedDict[tuple[str, ...], _Kept] = OrderedDict()
+        self._grids: Kept[tuple[str, ...], _Measured] = Kept(lambda grids: len(grids) > _KEPT)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, benchmark_id: str) -> None:
         """The grid of a task is read once, and kept as long as nothing of it changes."""
@@ -136,22 +135,15 @@ class BenchmarkSamples:
         counting.sort(key=lambda row: row.moment, reverse=True)
         key = asked["task"] or (counting[0].comparison_key if counting else "")
         of_task = [row for row in counting if row.comparison_key == key]
-        with self._lock:
-            kept = self._keep(benchmark_id, key, of_task)
+        kept = self._keep(benchmark_id, key, of_task)
         answer(req, resp, _answer(benchmark_id, key, counting, of_task, kept, asked, head))
 
     on_head = on_get
 
-    def _keep(self, benchmark_id: str, task: str, rows: Sequence[RunRow]) -> _Kept:
+    def _keep(self, benchmark_id: str, task: str, rows: Sequence[RunRow]) -> _Measured:
         contenders = _contenders(rows)
         name = (benchmark_id, task, *(f"{row.run_id} {row.last_seq}" for runs in contenders for row in runs))
-        kept = self._grids.get(name)
-        if kept is None:
-            kept = self._grids[name] = _Kept(contenders, self._grid(contenders))
-            if len(self._grids) > _KEPT:
-                self._grids.popitem(last=False)
-        self._grids.move_to_end(name)
-        return kept
+        return self._grids.get(name, lambda: _Measured(contenders, self._grid(contenders)))
 
     def _grid(self, contenders: Sequence[Sequence[RunRow]]) -> Grid:
         archive = self._site.archive
@@ -168,7 +160,7 @@ class BenchmarkSamples:
         return Source(run.run_id, folder, run.artifacts, run.samples or 0, elsewhere, frozenset(run.excluded))
 
 
-class _Kept:
+class _Measured:
     """A grid with what is asked of it again and again."""
 
     def __init__(self, contenders: Sequence[Sequence[RunRow]], grid: Grid) -> None:
@@ -214,7 +206,7 @@ def _answer(
     task: str,
     counting: Sequence[RunRow],
     of_task: Sequence[RunRow],
-    kept: _Kept,
+    kept: _Measured,
     asked: dict[str, Any],
     head: Head,
 ) -> HeatMap:
@@ -267,7 +259,7 @@ def _answer(
     )
 
 
-def _order(kept: _Kept, asked: dict[str, Any]) -> list[int]:
+def _order(kept: _Measured, asked: dict[str, Any]) -> list[int]:
     grid = kept.grid
     categories, wanted = frozenset(asked["category"]), (asked["q"] or "").lower()
     order = [

@@ -6,7 +6,7 @@ import { command, dataTable } from "./data-table.js";
 import { h, keep } from "./dom.js";
 import { follow } from "./follow.js";
 import { cost, count, duration, moment, optionsText, plural, score, share } from "./format.js";
-import { facts, panel, when } from "./parts.js";
+import { facts, panel, reasonText, when } from "./parts.js";
 import { explained } from "./tip.js";
 import { contender, contenderText } from "./who.js";
 
@@ -44,7 +44,8 @@ export function show(main, { id }, { signal, ready, leave, title }) {
       title(campaignName(data.campaign));
       if (place.firstChild !== board) place.replaceChildren(board);
       keep(board, [
-        ["head", { ...data, cells: null }, () => head(data)],
+        ["head", [{ ...data, cells: null }, excludedOf(data)], () => head({ ...data, excluded: excludedOf(data) })],
+        ["failures", data.failures, () => failures(data)],
         ["commands", data.commands, () => retry(data.commands)],
         ["matrix", data.cells, () => matrix(data.cells)],
         ["undone", data.cells, () => undone(data.cells)],
@@ -56,8 +57,11 @@ export function show(main, { id }, { signal, ready, leave, title }) {
 }
 
 /** @param {any} data */
-function head({ campaign, planned, eta_seconds: eta, notes, last_at: last }) {
+function head({ campaign, attempts, excluded, eta_seconds: eta, notes, last_at: last }) {
   const { limits, cost_usd: spent, tokens } = campaign;
+  const begun =
+    campaign.counts.succeeded + campaign.counts.failed + campaign.counts.skipped + campaign.counts.incompatible;
+  const left = campaign.finished_at && campaign.planned !== null ? campaign.planned - begun : 0;
   const seconds = (Date.parse(campaign.finished_at ?? last) - Date.parse(campaign.created_at)) / 1000;
   const spend = (/** @type {string} */ text, /** @type {number} */ value, /** @type {number} */ limit) => [
     text,
@@ -78,12 +82,19 @@ function head({ campaign, planned, eta_seconds: eta, notes, last_at: last }) {
       h("span", { class: `dot ${campaign.finished_at ? (campaign.counts.failed ? "warn" : "good") : "live"}` }),
       h("strong", {}, campaign.finished_at ? countsText(campaign) : `running: ${countsText(campaign)}`),
     ),
-    !campaign.finished_at && progressBar(campaign, planned, eta),
+    !campaign.finished_at && progressBar(campaign, eta),
+    left > 0 && h("p", { class: "soft" }, `${plural(left, "cell")} of ${count(campaign.planned)} did not begin.`),
+    excluded > 0 &&
+      h(
+        "p",
+        { class: "soft" },
+        `${plural(excluded, "score")} of this campaign ${excluded === 1 ? "is" : "are"} without samples that a person excluded.`,
+      ),
     notes.map((/** @type {string} */ text) => h("p", { class: "error" }, text)),
     facts([
       ["began", [when(campaign.created_at), h("span", { class: "soft" }, ` ${moment(campaign.created_at)}`)]],
       ["duration", duration(seconds)],
-      ["runs", count(campaign.runs)],
+      ["runs", campaign.runs ? outOf(attempts) : "none"],
       [
         "spend",
         spent === null
@@ -105,6 +116,57 @@ function head({ campaign, planned, eta_seconds: eta, notes, last_at: last }) {
     ]),
   );
 }
+
+/** The number of scores from which samples were taken. @param {any} data */
+const excludedOf = ({ cells }) => cells.filter((/** @type {any} */ cell) => cell.excluded).length;
+
+/** How attempts ended. @param {any} attempts */
+function outOf({ attempts, running, successes, own_failures: own, infrastructure_failures: infrastructure }) {
+  const failed = own + infrastructure;
+  return [
+    failed ? `${count(failed)} of ${count(attempts - running)} failed` : `${count(successes)} succeeded`,
+    own && infrastructure
+      ? ` (${count(own)} by the benchmark or model, ${count(infrastructure)} by the infrastructure)`
+      : "",
+    running ? `, ${count(running)} running` : "",
+  ].join("");
+}
+
+/** Which attempts failed, by reason, and what they took. @param {any} data */
+function failures({ failures: some, attempts }) {
+  if (!some.length) return null;
+  const ended = attempts.attempts - attempts.running;
+  return panel(
+    "Failures",
+    dataTable({
+      caption: `Failed attempts by reason, of ${count(ended)} that ended`,
+      rows: some,
+      columns: [
+        { key: "reason", title: "Reason", cell: (one) => reasonText(one) || "unknown" },
+        {
+          key: "kind",
+          title: "By",
+          about: "The infrastructure: the work could not be done, or was cut off. Else the benchmark or the model",
+          cell: (one) => (one.kind === "own" ? "benchmark or model" : "infrastructure"),
+        },
+        { key: "runs", title: "Attempts", number: true, cell: (one) => `${count(one.runs)} of ${count(ended)}` },
+        {
+          key: "open",
+          title: "Still failed",
+          about: "Cells whose newest attempt failed for this reason",
+          number: true,
+          cell: (one) => plural(one.open_cells, "cell"),
+        },
+        { key: "seconds", title: "Time lost", number: true, cell: (one) => duration(one.seconds) },
+        { key: "cost", title: "Cost lost", number: true, cell: spentOn },
+      ],
+    }),
+  );
+}
+
+/** What attempts cost, and of how many that is not known. @param {{ cost_usd: number | null, unpriced: number }} some */
+const spentOn = ({ cost_usd: spent, unpriced }) =>
+  spent === null ? "unknown" : `${cost(spent)}${unpriced ? ` + ${count(unpriced)} unknown` : ""}`;
 
 /** @param {string[]} commands */
 const retry = (commands) => (commands.length ? panel("Run failed cells again", commands.map(command)) : null);
@@ -151,16 +213,27 @@ function cellOf(cell) {
       : state === "running" && cell.total
         ? `${count(cell.done)} of ${count(cell.total)}`
         : SYMBOLS[state];
+  const failed = Object.entries(cell.failures).map(([reason, runs]) => {
+    const text = reasonText({ reason }) || "failed";
+    return cell.attempts.attempts > 1 ? `${count(runs)} × ${text}` : text;
+  });
   const words = [
     state,
-    ids.length > 1 && state !== "skipped" ? plural(ids.length, "attempt") : "",
+    cell.attempts?.attempts > 1 ? plural(cell.attempts.attempts, "attempt") : "",
+    failed.length ? `failed: ${failed.join(", ")}` : "",
     cell.repeat === "1" ? "" : `repeat ${cell.repeat}`,
+    cell.excluded ? `${plural(cell.excluded, "sample")} excluded from the score` : "",
     why,
   ]
     .filter(Boolean)
     .join(" · ");
   const inside = [h("span", { class: `dot ${CLASSES[/** @type {keyof CLASSES} */ (state)]}` }), text];
   const run = ids.at(-1);
+  const beside = [
+    cell.cost_usd === null ? "" : spentOn(cell),
+    failed.join(", "),
+    cell.excluded ? `${plural(cell.excluded, "sample")} excluded` : "",
+  ].filter(Boolean);
   return h(
     "div",
     {},
@@ -170,6 +243,7 @@ function cellOf(cell) {
         : h("button", { type: "button", class: "tip cell" }, inside),
       words,
     ),
+    beside.length ? h("div", { class: "beside" }, beside.join(" · ")) : "",
   );
 }
 

@@ -26,15 +26,21 @@ export function countsText({ counts, running, reason, finished_at: ended }) {
     .join(", ");
 }
 
-/** How far an open campaign is. @param {any} one @param {number | null} [planned] @param {number | null} [eta] */
-export function progressBar({ counts, running }, planned = null, eta = null) {
+/** How far an open campaign is. @param {any} one @param {number | null} [eta] */
+export function progressBar({ counts, running, planned }, eta = null) {
   const done = counts.succeeded + counts.failed + counts.skipped + counts.incompatible;
-  const all = Math.max(planned ?? 0, done + running);
+  const all = planned ?? done + running;
   return h(
     "div",
     { class: "line" },
     h("progress", { value: done, max: all, "aria-label": "progress" }),
-    h("span", {}, `${count(done)} of ${planned === null ? "at least " : ""}${count(all)} cells`),
+    h(
+      "span",
+      {},
+      planned === null
+        ? `${plural(done, "cell")} done, of a number that is not recorded`
+        : `${count(done)} of ${plural(all, "cell")}`,
+    ),
     eta !== null &&
       h("span", { class: "soft" }, eta > 0 ? `about ${duration(eta, { whole: true })} left` : "longer than usual"),
   );
