@@ -169,7 +169,7 @@ def read_state(folder: Path) -> State | None:
     """What a folder's tiles are; None without a readable statement."""
     try:
         state = msgspec.json.decode(read_tile(folder / _STATE), type=State)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     is_plain = state.format == 1 and state.size > 0 and len(state.head_hash) == 64
     return state if is_plain else None

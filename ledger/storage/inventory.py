@@ -58,7 +58,7 @@ def read_manifest(folder: Path) -> Manifest:
         return NOTHING_SEALED
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise BadManifest(f"{folder / NAME} cannot be read: {problem}") from problem
 
 

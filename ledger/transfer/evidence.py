@@ -217,7 +217,7 @@ class _Checking:
     def _decode(self, name: str, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(self._read(name, _MAX_TEXT_BYTES), type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise self._zipped.damaged(f"{shown(name)} cannot be read: {problem}") from problem
 
 
@@ -226,6 +226,6 @@ def parse_opening(text: bytes) -> Opening:
     try:
         opening = msgspec.json.decode(text, type=Opening)
         bytes.fromhex(opening.salt)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, RecursionError) as problem:
         raise DamagedBundle(f"the opened sample cannot be read: {problem}") from problem
     return opening

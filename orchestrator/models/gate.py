@@ -147,7 +147,7 @@ def serving(gate: Gate, limits: dict[str, int], host: str) -> Iterator[GateAddre
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            with contextlib.suppress(OSError, msgspec.DecodeError, GateClosed):
+            with contextlib.suppress(OSError, msgspec.DecodeError, RecursionError, GateClosed):
                 self._serve()
 
         def _serve(self) -> None:

@@ -239,7 +239,17 @@ def test_a_request_has_limits(client, query):
 
 @pytest.mark.parametrize(
     "cursor",
-    ["!!!", "AAAA", "é", "W10", "bnVsbA", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbMV0sMF0", "W1tbInN0YXJ0ZWQiLHRydWVdXSxbXSwwXQ"],
+    [
+        "!!!",
+        "AAAA",
+        "é",
+        "W10",
+        "bnVsbA",
+        "W1tbInN0YXJ0ZWQiLHRydWVdXSxbMV0sMF0",
+        "W1tbInN0YXJ0ZWQiLHRydWVdXSxbXSwwXQ",
+        # More than it has, nested too deep to be read.
+        base64.urlsafe_b64encode(b'[[["started",true]],[1],0,' + b"[" * 1400).decode(),
+    ],
 )
 def test_an_invented_cursor_is_refused(client, add, cursor):
     add("run_a")

@@ -141,7 +141,7 @@ def _cursor(asked: dict[str, Any], sort: Sort) -> _Cursor | None:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=_Cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadParameter("cursor", "not a value returned in `next`") from None
     if cursor.sort != sort or len(cursor.values) != len(sort) or not 0 <= cursor.number <= MAX_NUMBER:
         raise BadParameter("cursor", "belongs to a list in another order; give the same sort, or leave it out")

@@ -22,7 +22,7 @@ from benchmarks.ledger.proof.proof import NotProven
 from benchmarks.ledger.proof.signing import new_signer
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.transfer.bundle import verifier, write_bundle
-from benchmarks.ledger.transfer.evidence import verify_bundle
+from benchmarks.ledger.transfer.evidence import parse_opening, verify_bundle
 from benchmarks.ledger.transfer.salted import Opening, Salts, is_samples, open_line
 from benchmarks.ledger.transfer.zipped import DamagedBundle
 
@@ -316,6 +316,11 @@ def test_redacted_samples_can_be_opened_one_by_one(place):
             with pytest.raises(NotProven):
                 verify_bundle(path, POLICY, [one])
     assert open_line(SECRET, "run_0", artifact, io.BytesIO(SAMPLES), "c") is None
+
+
+def test_an_opening_that_is_nested_deep_is_damaged():
+    with pytest.raises(DamagedBundle, match="the opened sample cannot be read"):
+        parse_opening(b'{"more":' + b"[" * 5000)
 
 
 def test_the_salt_of_one_sample_says_nothing_of_another():
