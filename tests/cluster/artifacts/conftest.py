@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 BUCKET = "team-runs"
+
+
+SERVER = """
+import sys, threading
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", int(sys.argv[1]), verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+threading.Event().wait()
+"""
+"""Serves S3 at a port, or at any free one if that is 0, and prints the port when it answers."""
 
 
 class S3:
     """The server, its bucket, and the variables by which a command reaches it."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = 0
+        self._serve()
         self.environ = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEOFTESTS",
@@ -38,24 +45,21 @@ class S3:
             region_name="us-east-1",
             config=Config(retries={"max_attempts": 1}, connect_timeout=2),
         )
-        self.server: subprocess.Popen[bytes] | None = None
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def _serve(self) -> None:
+        argv = [sys.executable, "-c", SERVER, str(self.port)]
+        self.server = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.server.stdout
+        self.port = int(self.server.stdout.readline())
 
     def start(self) -> None:
-        """Start the server with an empty bucket, and wait until it answers."""
-        argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self.server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 60
-        while True:
-            try:
-                self.client.create_bucket(Bucket=BUCKET)
-                return
-            except (BotoCoreError, ClientError):
-                assert self.server.poll() is None and time.monotonic() < until, "moto's server does not answer"
-                time.sleep(0.1)
+        """Start the server again, at its port and with an empty bucket."""
+        self._serve()
+        self.client.create_bucket(Bucket=BUCKET)
 
     def kill(self) -> None:
         """Kill the server. What it stored is gone."""
-        assert self.server
         self.server.kill()
         self.server.wait()
 
@@ -68,7 +72,6 @@ class S3:
 @pytest.fixture(scope="session")
 def _server() -> Iterator[S3]:
     s3 = S3()
-    s3.start()
     yield s3
     s3.kill()
 
@@ -76,7 +79,7 @@ def _server() -> Iterator[S3]:
 @pytest.fixture
 def s3(_server: S3) -> S3:
     """The server with an empty bucket."""
-    if _server.server is None or _server.server.poll() is not None:
+    if _server.server.poll() is not None:
         _server.start()
     for key in _server.objects():
         _server.client.delete_object(Bucket=BUCKET, Key=key)
