@@ -9,11 +9,13 @@ import click
 
 from ...adapters.regular_file import read_regular
 from ...ledger.files.elsewhere import open_recorded
+from ...ledger.files.store import Unreachable
 from ...ledger.fold import Run
 from ...ledger.run_files import NotReadable
 from ...ledger.transfer.bundle import Contents, is_recorded, write_bundle
 from ...ledger.transfer.evidence import Evidence, parse_opening, verify_bundle
-from ...ledger.transfer.salted import is_samples, new_salts, open_line, read_salts
+from ...ledger.transfer.private import is_lines
+from ...ledger.transfer.salted import Opening, is_samples, new_salts, open_lines, read_salts
 from ...orchestrator.errors import UsageError
 from ...projections.scores.selection import find
 from ..context import Place, in_place, json_option, note, print_json
@@ -50,7 +52,7 @@ def command() -> None:
 )
 @click.option("--benchmark", metavar="ID", help="Only runs of this benchmark.")
 @click.option(
-    "--redact", type=click.Choice(["samples"]), help="Leave out the files of runs; of samples, write salted digests."
+    "--redact", type=click.Choice(["samples"]), help="Leave out what can hold samples; of lines, write salted digests."
 )
 @click.option(
     "--secret",
@@ -75,8 +77,8 @@ def create(
 
     A name is a run, a run group, a benchmark (all runs of it), an agent, a model or both, as for `compare`, or a
     published table: NAME, NAME@VERSION, or one row of it, NAME@VERSION#ROW, with all its attempts. The checkpoint is
-    chosen as for `ledger prove`. With --redact samples no file of a run is in the bundle; each line of its samples has
-    a salted digest, and `bundle open` opens one of them later.
+    chosen as for `ledger prove`. With --redact samples, files that can hold samples are left out, and each line of a
+    .jsonl file is replaced by a salted digest, which `bundle open` opens later. Events stay as they are.
 
     Exit code 1 if a recorded file is missing or was changed.
     """
@@ -230,23 +232,31 @@ def _show(evidence: Evidence) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="The secret behind the salts.",
 )
+@click.option("--file", "path", metavar="PATH", help="Open a line of this file of the run (default: its samples).")
+@click.option("--number", default=1, type=click.IntRange(min=1), help="Of several lines with that id, open this one.")
 @in_place
-def open_(place: Place, run_id: str, sample_id: str, secret: Path) -> None:
+def open_(place: Place, run_id: str, sample_id: str, secret: Path, path: str | None, number: int) -> None:
     """Print one sample of RUN with its salt, for readers of a bundle that was made with --redact samples.
 
     `bundle verify --sample` proves that it is the sample of the bundle. The other samples stay private.
     """
     salts = read_salts(secret)
     [run] = _chosen(place, (f"run:{run_id}",), None)[0]
-    for artifact in filter(lambda artifact: is_samples(artifact.path), run.artifacts):
+    wanted = [one for one in run.artifacts if (one.path == path if path else is_samples(one.path))]
+    if path and not (wanted and is_lines(path)):
+        raise UsageError(f"{run.run_id} has no file {path} with lines", f"benchmarks show-run {run.run_id} lists them")
+    found: list[Opening] = []
+    for artifact in wanted:
         try:
             with open_recorded(place.workspace.folder_of(run), artifact, place.workspace.elsewhere) as file:
                 if not is_recorded(file, artifact):
                     raise NotReadable("is not the file that was recorded")
-                opening = open_line(salts, run.run_id, artifact, file, sample_id)
-        except NotReadable as problem:
+                found += open_lines(salts, run.run_id, artifact, file, sample_id)
+        except (NotReadable, Unreachable) as problem:
             raise UsageError(f"{artifact.path} of {run.run_id} {problem}") from problem
-        if opening is not None:
-            print_json(opening)
-            return
-    raise UsageError(f"{run.run_id} has no sample '{sample_id}'", "benchmarks query lists the samples of runs")
+    if number > len(found):
+        has = f"has {len(found)} samples" if found else "has no sample"
+        raise UsageError(f"{run.run_id} {has} '{sample_id}'", "benchmarks query lists the samples of runs")
+    if len(found) > 1:
+        note(f"{len(found)} lines have this id: --number opens another one")
+    print_json(found[number - 1])

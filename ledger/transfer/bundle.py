@@ -6,7 +6,7 @@
     proofs/<position>.tlog-proof     for each of these lines
     files/<run_id>/<path>            the files that the runs recorded
     manifests/<run_id>.json          the manifest that each run began with
-    redacted/<run_id>/<path>.json    in place of samples: a salted digest of each line
+    redacted/<run_id>/<path>.json    in place of a file with samples: a salted digest of each line
     verify.py                        checks one proof with Python's standard library
 
 The same ledger, files and secret give the same bytes.
@@ -35,6 +35,7 @@ from ..proof.files import FolderOf
 from ..proof.proof import EventProof, prove_events
 from ..run_files import Missing, NotReadable, read_inside
 from ..store import EventStore
+from .private import Private, hashes_in, is_lines
 from .salted import Salts, is_samples, redacted
 from .zipped import is_plain_name
 
@@ -83,8 +84,9 @@ def write_bundle(
 ) -> Contents:
     """Write the evidence for runs, completely or not at all. `note` is the checkpoint, which must have their events.
 
-    `tables` are the ids of published tables, whose events belong to it. With `salts`, no file of a run is written, and
-    samples are replaced by salted digests. Raises NotProven, LedgerDamaged and LedgerUnwritable.
+    `tables` are the ids of published tables, whose events belong to it. With `salts`, files that can hold samples are
+    left out, and the lines of those with a sample on each line are replaced by salted digests. Raises NotProven,
+    LedgerDamaged and LedgerUnwritable.
     """
     records = sorted(_records_of(store, runs, tables), key=lambda record: record.seq)
     try:
@@ -141,6 +143,7 @@ class _Writing:
         self._folder_of = folder_of
         self._elsewhere = elsewhere
         self._salts = salts
+        self._public: set[int] = set()
 
     def text(self, name: str, text: str | bytes) -> None:
         """Write a member."""
@@ -149,6 +152,8 @@ class _Writing:
     def event(self, record: Record, proof: EventProof) -> None:
         """Write the line of an event, and its proof."""
         line = next(self._store.read_lines(after=record.seq - 1))
+        if self._salts is not None:
+            self._public.update(hashes_in(line))
         self.text(f"{EVENTS}/{record.seq}.json", line + b"\n")
         self.text(f"{PROOFS}/{record.seq}.tlog-proof", str(proof))
 
@@ -161,23 +166,36 @@ class _Writing:
             manifest = b""
         if manifest and sha256(manifest).hexdigest() == manifest_digest(run):
             self.text(f"{MANIFESTS}/{run.run_id}.json", manifest)
+        private = self._private(run, folder)
         for artifact in run.artifacts:
             if not is_plain_name(artifact.path):
                 yield FileEntry(run.run_id, artifact.path, "missing", "its name cannot be one in a zip file")
             elif run.has_files_here:
-                yield self._file(run, folder, artifact)
+                yield self._file(run, folder, artifact, private)
 
-    def _file(self, run: Run, folder: Path, artifact: Artifact) -> FileEntry:
-        if self._salts is not None and not is_samples(artifact.path):
-            return FileEntry(run.run_id, artifact.path, "redacted")
+    def _private(self, run: Run, folder: Path) -> Private:
+        """What the samples of a run say; nothing if they are written themselves."""
+        private = Private(self._public)
+        for artifact in run.artifacts if self._salts is not None else ():
+            if is_samples(artifact.path):
+                try:
+                    with open_recorded(folder, artifact, self._elsewhere) as file:
+                        private.learn(file)
+                except (NotReadable, Unreachable):
+                    private.give_up()
+        return private
+
+    def _file(self, run: Run, folder: Path, artifact: Artifact, private: Private) -> FileEntry:
         try:
             with open_recorded(folder, artifact, self._elsewhere) as file:
                 if not is_recorded(file, artifact):
                     return FileEntry(run.run_id, artifact.path, "changed", "it is not the file that was recorded")
-                if self._salts is not None:
+                if self._salts is not None and is_lines(artifact.path):
                     lines = redacted(self._salts, run.run_id, artifact, file)
                     self.text(f"{REDACTED}/{run.run_id}/{artifact.path}.json", msgspec.json.encode(lines))
                     return FileEntry(run.run_id, artifact.path, "redacted")
+                if self._salts is not None and (reason := private.reason(file)):
+                    return FileEntry(run.run_id, artifact.path, "redacted", reason)
                 self._copy(f"{FILES}/{run.run_id}/{artifact.path}", file, artifact)
         except Missing as problem:
             return FileEntry(run.run_id, artifact.path, "missing", f"it {problem}")

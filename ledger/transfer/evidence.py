@@ -161,6 +161,7 @@ class _Checking:
                     raise self._zipped.damaged(f"{shown(name)} is missing")
                 elif not self._redacted(run, artifact):
                     state = f"was {entry.state} when the bundle was made" if entry else "is not in the bundle"
+                    state += f": {shown(entry.reason)}" if entry and entry.state == "redacted" and entry.reason else ""
                     self._notes.append(f"{shown(run.run_id)}: {shown(artifact.path)} {state}")
         if states:
             raise self._zipped.damaged(f"it names {shown(next(iter(states))[1])}, which its run did not record")

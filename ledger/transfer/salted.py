@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -19,6 +20,8 @@ from ..events import Artifact
 
 SAMPLES = "samples.jsonl"
 _SECRET_BYTES = 32
+_IDS = ("id", "sample_id", "task_id")
+"""The names under which a line says which sample it is about."""
 
 
 class SecretError(LedgerError):
@@ -66,7 +69,7 @@ def salted_digest(salt: bytes, text: bytes) -> str:
 
 
 def is_samples(path: str) -> bool:
-    """Whether a recorded file has a sample on each line."""
+    """Whether a recorded file has the samples of its run, one on each line."""
     return PurePosixPath(path).name == SAMPLES
 
 
@@ -78,18 +81,17 @@ def redacted(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO) -> R
     return RedactedSamples(artifact.path, artifact.bytes, artifact.sha256, lines)
 
 
-def open_line(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO, sample_id: str) -> Opening | None:
-    """The opening of the first line whose object has that `id`; None if there is none."""
+def open_lines(salts: Salts, run_id: str, artifact: Artifact, file: BinaryIO, sample_id: str) -> Iterator[Opening]:
+    """The openings of the lines whose object has that `id`: one for each repetition of a sample."""
     for number, raw in enumerate(file):
         line = raw.rstrip(b"\n")
         try:
             sample = msgspec.json.decode(line)
             text = line.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             continue
-        if isinstance(sample, dict) and str(sample.get("id")) == sample_id:
-            return Opening(run_id, artifact.path, number, salts.of(run_id, artifact.path, number).hex(), text)
-    return None
+        if isinstance(sample, dict) and any(str(sample.get(name)) == sample_id for name in _IDS if name in sample):
+            yield Opening(run_id, artifact.path, number, salts.of(run_id, artifact.path, number).hex(), text)
 
 
 def new_salts(path: Path) -> Salts:

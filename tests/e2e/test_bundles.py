@@ -103,6 +103,11 @@ def test_a_private_test_set_stays_private_and_can_be_opened(keyed, tmp_path):
     assert "1 opened samples" in outside(*verify, "--sample", str(opened))
     opened.write_text(opened.read_text().replace("private two", "private 2"))
     assert "the opened sample is not line 1" in outside(*verify, "--sample", str(opened), code=1)
+    assert "was redacted" not in outside(*verify)
+    assert (
+        "has 1 samples 'q2'"
+        in bench("bundle", "open", run, "q2", "--secret", str(secret), "--number", "2", code=2).stderr
+    )
     assert "has no sample 'q3'" in bench("bundle", "open", run, "q3", "--secret", str(secret), code=2).stderr
     first = bundle.read_bytes()
     bench("bundle", run, "-o", str(bundle), "--redact", "samples")

@@ -23,7 +23,7 @@ from benchmarks.ledger.proof.signing import new_signer
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.ledger.transfer.bundle import verifier, write_bundle
 from benchmarks.ledger.transfer.evidence import parse_opening, verify_bundle
-from benchmarks.ledger.transfer.salted import Opening, Salts, is_samples, open_line
+from benchmarks.ledger.transfer.salted import Opening, Salts, is_samples, open_lines
 from benchmarks.ledger.transfer.zipped import DamagedBundle
 
 KEY = new_signer("bench.example.org")
@@ -297,13 +297,13 @@ SECRET = Salts(b"s" * 32)
 def test_redacted_samples_can_be_opened_one_by_one(place):
     path = place.bundle(salts=SECRET)
     content = members(path)
-    assert not any(name.startswith("files/") for name in content)
+    assert [name for name in content if name.startswith("files/")] == ["files/run_0/output/result.json"]
     everything = b"".join(content.values())
     assert b'"id": "a"' not in everything and sha256(b'{"id": "a", "score": 1}').hexdigest().encode() not in everything
     artifact = next(one for one in place.ledger.history().runs["run_0"].artifacts if is_samples(one.path))
     for sample, line in (("a", 0), ("b", 1), ("7", 4)):
-        opening = open_line(SECRET, "run_0", artifact, io.BytesIO(SAMPLES), sample)
-        assert opening and opening.line == line
+        [opening] = open_lines(SECRET, "run_0", artifact, io.BytesIO(SAMPLES), sample)
+        assert opening.line == line
         assert verify_bundle(path, POLICY, [opening]).opened == 1
         wrong = [
             Opening(opening.run_id, opening.path, opening.line, opening.salt, opening.text.replace("0", "1") + " "),
@@ -315,7 +315,9 @@ def test_redacted_samples_can_be_opened_one_by_one(place):
         for one in wrong:
             with pytest.raises(NotProven):
                 verify_bundle(path, POLICY, [one])
-    assert open_line(SECRET, "run_0", artifact, io.BytesIO(SAMPLES), "c") is None
+    assert list(open_lines(SECRET, "run_0", artifact, io.BytesIO(SAMPLES), "c")) == []
+    twice = b'{"id": "a", "n": 1}\n' + b"[" * 100_000 + b'\n{"sample_id": "a", "n": 2}\n'
+    assert [one.line for one in open_lines(SECRET, "run_0", artifact, io.BytesIO(twice), "a")] == [0, 2]
 
 
 def test_an_opening_that_is_nested_deep_is_damaged():
