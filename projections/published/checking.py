@@ -204,8 +204,10 @@ class _Findings:
                 broken.setdefault(one.stream, fault)
             else:
                 withheld[one.stream].append(one)
-        include = published.rules.get("include") or []
-        return Evidence(events, withheld, broken, published.position, include)
+        rules = published.rules
+        return Evidence(
+            events, withheld, broken, published.position, rules.get("include") or [], one_campaign="runs" in rules
+        )
 
     def _examine_ranks(self, rows: Sequence[PublishedRow]) -> None:
         if any(row.rank_low is None for row in rows):

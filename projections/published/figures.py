@@ -18,6 +18,7 @@ from ...ledger.usage import cost_in
 from ..scores.attempts import attempts, is_attempt
 from ..scores.counting import Doubtful, doubts, repetition_of, task_config
 from ..scores.records import is_upward
+from ..scores.standing_runs import campaign_of
 from ..scores.uncertainty import uncertainty
 from .document import WithheldLine
 from .rows import total
@@ -36,7 +37,8 @@ _COUNTS = ("attempts", "successes", "own_failures", "infrastructure_failures", "
 class Evidence(NamedTuple):
     """The events that a document shows and withholds, by their streams, and what is wrong with others.
 
-    They count up to `position`; `include` are the kinds of doubtful runs that the rules of the table count.
+    They count up to `position`; `include` are the kinds of doubtful runs that the rules of the table count. With
+    `one_campaign`, a row is made of the runs of one; tables of older versions may mix several.
     """
 
     events: Mapping[str, Sequence[Record]]
@@ -44,6 +46,7 @@ class Evidence(NamedTuple):
     broken: Mapping[str, str]
     position: int
     include: Collection[Doubtful]
+    one_campaign: bool = False
 
 
 class Weighed(NamedTuple):
@@ -79,7 +82,7 @@ def weigh(row: PublishedRow, shown: PublishedRow, evidence: Evidence) -> Weighed
         if not all(one.begins for one in seen):
             stated.add("contender")
         if all(one.ends for one in seen):
-            faults += _figures(row, seen, evidence.include)
+            faults += _figures(row, seen, evidence)
         else:
             stated.add("score")
         faults += _attempts(row, evidence, stated)
@@ -187,7 +190,7 @@ def _differing(run: Run, row: PublishedRow, names: Sequence[str]) -> Iterator[st
             yield f"run {run.run_id} has another {name} by its events"
 
 
-def _figures(row: PublishedRow, seen: Sequence[_Seen], include: Collection[Doubtful]) -> Iterator[str]:
+def _figures(row: PublishedRow, seen: Sequence[_Seen], evidence: Evidence) -> Iterator[str]:
     runs = [one.run for one in seen]
     if not runs or any(run.score is None for run in runs):
         yield "a run behind it has no score"
@@ -196,6 +199,8 @@ def _figures(row: PublishedRow, seen: Sequence[_Seen], include: Collection[Doubt
     if places != sorted(set(places)):
         yield "its runs are not those of different repetitions, in their order"
         return
+    if evidence.one_campaign and len({campaign_of(one.run) for one in seen if one.begins}) > 1:
+        yield "its runs are of several campaigns"
     sure = uncertainty(runs)
     found = {str(doubt) for run in runs for doubt in doubts(run)}
     # Without the line in which a run began, what only that says is taken from the row.
@@ -213,7 +218,7 @@ def _figures(row: PublishedRow, seen: Sequence[_Seen], include: Collection[Doubt
     yield from compared("cost_usd", row.cost_usd, total(cost_in(run.usage) for run in runs))
     yield from compared("seconds", row.seconds, total(run.duration_seconds for run in runs))
     yield from compared("doubts", row.doubts, doubtful)
-    if foreign := [doubt for doubt in doubtful if doubt not in include]:
+    if foreign := [doubt for doubt in doubtful if doubt not in evidence.include]:
         yield f"the rules of the table do not include {' and '.join(foreign)} runs"
 
 

@@ -16,6 +16,7 @@ from benchmarks.ledger.events import (
     ImportSource,
     NewEvent,
     PublishedRow,
+    PublishedRun,
     Reinstated,
     Rescored,
     Retracted,
@@ -50,6 +51,8 @@ def history(make) -> Iterator[tuple[str, Any]]:
     speed = {"benchmark_id": "speed", "comparison_key": "s", "owner": None}
     plain: dict[str, Any] = {"owner": None, "synthetic": False}
     paid = {"usage": {"cost_usd": 0.25}, "duration_seconds": 3.5}
+    yield "early_2", begin("new", 2, run_group_id="rg_0", **plain)
+    yield "early_2", make.finished(0.9, samples=40, stderr=0.05, ended_at="2026-11-22T10:00:00.000000Z", **paid)
     yield "new_1", begin("new", 1, registration="reg_1", **plain)
     yield "new_1", make.finished(0.8, samples=40, **paid)
     yield "new_2", begin("new", 2, **plain)
@@ -248,7 +251,7 @@ def test_what_else_is_changed_is_found_by_both(ledger, both):
         lambda one: [],
     ]
     ends = [at for at, one in enumerate(right.events) if '"type":"finished"' in one.line]
-    places = [*((at, changes[at % 4]) for at in range(len(right.events))), *zip(ends, changes, strict=False)]
+    places = [*((at, changes[at % 4]) for at in range(len(right.events))), *zip(ends, changes[::-1], strict=False)]
     lines = [
         replace(right, events=[*right.events[:at], *change(right.events[at]), *right.events[at + 1 :]])
         for at, change in places
@@ -267,6 +270,22 @@ def test_what_else_is_changed_is_found_by_both(ledger, both):
     ]
     for found in both([*rows, *lines, *whole]):
         assert found["problems"]
+
+
+def test_a_row_of_two_campaigns_is_found_by_both_unless_an_older_version_published_it(ledger, both):
+    [(seq, line)] = [
+        (seq, line)
+        for seq, line in enumerate(ledger.lines, 1)
+        if b'"stream":"early_2"' in line and b'"finished"' in line
+    ]
+    early = PublishedRun(run_id="early_2", score=0.9, samples=40, seq=seq, hash=line[-66:-2].decode())
+    rows = [replace(row, runs=[row.runs[0], early]) if row.attempts == 5 else row for row in ledger.rows]
+    old = {name: value for name, value in msgspec.to_builtins(RULES).items() if name != "runs"}
+    now, before = both(
+        [ledger.document(ledger.published(rows=rows)), ledger.document(ledger.published(rows=rows, rules=old))]
+    )
+    assert ["several campaigns" in text for text, _ in now["problems"]] == [True]
+    assert before["problems"] == []
 
 
 def test_events_in_another_order_hide_nothing(ledger, both):

@@ -114,7 +114,12 @@ function streamOf(line) {
 async function weighRows(rows, published, proven, add) {
   /** @type {Map<number, Set<string>>} */
   const found = new Map();
-  const evidence = { ...proven, position: published.position, include: published.rules.include ?? [] };
+  const evidence = {
+    ...proven,
+    position: published.position,
+    include: published.rules.include ?? [],
+    oneCampaign: "runs" in published.rules,
+  };
   for (const [at, row] of published.rows.entries()) {
     const { faults, stated } = await weigh(row, rows[at] ?? row, evidence);
     for (const fault of faults) add(`row ${at + 1} (${nameOf(row)}): ${fault}`, at + 1);

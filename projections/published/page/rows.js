@@ -13,7 +13,7 @@ import { uncertaintyOf } from "./uncertainty.js";
 /** What is wrong with a row, and the parts of it that are stated and could not be checked. @typedef {{ faults: string[], stated: Set<string> }} Weighed */
 /**
  * The events that a document shows and withholds, by their streams, and what is wrong with others.
- * @typedef {{ events: Map<string, Event[]>, withheld: Map<string, WithheldLine[]>, broken: Map<string, string>, position: number, include: string[] }} Evidence
+ * @typedef {{ events: Map<string, Event[]>, withheld: Map<string, WithheldLine[]>, broken: Map<string, string>, position: number, include: string[], oneCampaign: boolean }} Evidence
  */
 
 const CLOSE = 1e-9;
@@ -68,7 +68,7 @@ export async function weigh(row, other, evidence) {
     runs.push(seen);
   }
   if (!runs.every(({ begins }) => begins)) stated.add("contender");
-  if (runs.every(({ ends }) => ends)) faults.push(...figuresOf(row, runs, evidence.include));
+  if (runs.every(({ ends }) => ends)) faults.push(...figuresOf(row, runs, evidence));
   else stated.add("score");
   faults.push(...(await attemptsOf(row, evidence, stated)));
   return { faults, stated };
@@ -113,8 +113,8 @@ async function differing(id, row, run, names) {
     .map((name) => `run ${id} has another ${name} by its events`);
 }
 
-/** @param {Row} row @param {Seen[]} seen @param {string[]} include @returns {string[]} */
-function figuresOf(row, seen, include) {
+/** @param {Row} row @param {Seen[]} seen @param {Evidence} evidence @returns {string[]} */
+function figuresOf(row, seen, { include, oneCampaign }) {
   const runs = seen.map(({ run }) => run);
   if (!runs.length || runs.some((run) => run.score === null)) return ["a run behind it has no score"];
   const isNext = (/** @type {Run} */ run, /** @type {number} */ at) =>
@@ -126,7 +126,9 @@ function figuresOf(row, seen, include) {
   const registered = isWhole ? runs.filter((run) => run.registration !== null).length : row.registered;
   const doubts = [...new Set([...runs.flatMap(doubtsOf), ...(isWhole ? [] : row.doubts)])].sort();
   const foreign = doubts.filter((kind) => !include.includes(kind));
+  const campaigns = new Set(seen.filter(({ begins }) => begins).map(({ run }) => run.campaign));
   return [
+    ...(oneCampaign && campaigns.size > 1 ? ["its runs are of several campaigns"] : []),
     ...compared("score", row.score, sure.mean),
     ...compared("stderr", row.stderr, sure.stderr),
     ...compared("low", row.low, sure.low),

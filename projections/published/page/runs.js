@@ -42,7 +42,16 @@ function blank(stated, seq, hash) {
     ...{ benchmark_id: "", agent: "", provider: "", model: "", config: {}, options_key: "", revision: UNKNOWN },
     ...{ scorer: null, commitment: "", registration: null, imported: false, synthetic: false, late: false },
     ...{ retracted: false, recovered: false, status: "running", score: null, unit: null, higher_is_better: null },
-    ...{ samples: null, stderr: null, usage: {}, seconds: null, reason: null, error: null, repetition: "1" },
+    ...{
+      samples: null,
+      stderr: null,
+      usage: {},
+      seconds: null,
+      reason: null,
+      error: null,
+      repetition: "1",
+      campaign: "",
+    },
     ...stated,
     ended: seq,
     hash,
@@ -83,7 +92,7 @@ async function next(run, event) {
 }
 
 /** The run that a first event begins; null if it begins none. @param {Event} event @returns {Run | null} */
-function begun({ seq, type, data, hash }) {
+function begun({ seq, type, stream, data, hash }) {
   const from = type === "imported" ? data.run : type === "started" ? data : null;
   if (!from) return null;
   const { repeat, ...config } = from.extra_config ?? {};
@@ -101,6 +110,7 @@ function begun({ seq, type, data, hash }) {
       commitment: type === "imported" ? "" : (from.owner?.commitment ?? ""),
       imported: type === "imported",
       repetition: String(repeat ?? 1),
+      campaign: from.run_group_id || stream,
     },
     seq,
     hash,
