@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from ..errors import SpecialFile
-from ..storage import codec, disk
-from ..storage.chain import Head, last_of
+from ..errors import LedgerDamaged, SpecialFile
+from ..storage import disk
+from ..storage.chain import Head
 from ..store import BEGINNING, EventStore
 from .edge import TILE_WIDTH, Edge, edge_at
+from .pieces import Piece, Unproven, is_for_two, proven_by_second, proven_here
 from .tiles import (
     ENTRIES,
     TileReader,
@@ -37,7 +38,6 @@ from .tree import (
     BadProof,
     check_consistency,
     consistency_proof,
-    hashes_in,
     inclusion_proof,
     leaf_hash,
     leaves_of,
@@ -219,16 +219,24 @@ class _Writing:
         with _only_writer(self._folder) as is_ours:
             if is_ours and self._folder is not None:
                 try:
-                    return self._grow(self._folder)
+                    return self._grown(self._folder)
                 except OSError:
                     if self._has_entries:
                         raise
             if self._has_entries:
                 raise OSError(f"another process writes to {self._folder}")
             self._fresh = {}
-            return self._grow(None)
+            return self._grown(None)
 
-    def _grow(self, folder: Path | None) -> Tree:
+    def _grown(self, folder: Path | None) -> Tree:
+        """The tree, whose chain a second process proves if it is long. Whatever that finds, this one finds again."""
+        head = self._before.head if self._before else BEGINNING
+        if is_for_two(self._store, head):
+            with contextlib.suppress(Unproven, LedgerDamaged, ValueError):
+                return self._grow(folder, proven_by_second(self._store, head))
+        return self._grow(folder, proven_here(self._store, head))
+
+    def _grow(self, folder: Path | None, pieces: Iterable[Piece]) -> Tree:
         if folder is not None and self._before is None:
             (folder / _STATE).unlink(missing_ok=True)
             remove_tiles(folder)
@@ -236,13 +244,12 @@ class _Writing:
         edge = self._before.edge(old) if self._before else Edge()
         head = self._before.head if self._before else BEGINNING
         waiting = self._waiting(old)
-        for piece in self._store.prove(head):
-            lines = codec.split(piece)
-            head = last_of(piece)
-            for level, index, hashes in edge.add(leaves_of(hashes_in(lines))):
+        for piece in pieces:
+            head = Head(head.seq + len(piece.hashes), piece.hashes[-1])
+            for level, index, hashes in edge.add(leaves_of(piece.hashes)):
                 self._put(folder, (level, index), b"".join(hashes))
             if self._has_entries and folder is not None:
-                waiting = _put_entries(folder, waiting, lines, head.seq)
+                waiting = _put_entries(folder, waiting, piece.lines, head.seq)
         for level, hashes in enumerate(edge.levels):
             if hashes:
                 place = (level, (edge.size >> 8 * level) // TILE_WIDTH)

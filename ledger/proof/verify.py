@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
@@ -23,7 +22,7 @@ from .checkpoint import Checkpoint, held_head
 from .files import FileCheck, Files, FolderOf
 from .kept import forget_wrong, kept_state
 from .lines import Envelopes, Lines, Marks, pieces_until
-from .second import SecondProcess
+from .second import SecondProcess, has_second_core
 from .start import Start, start_after
 
 
@@ -139,13 +138,13 @@ _LARGE_BYTES = 16 * 1024 * 1024
 
 
 def _is_large(store: EventStore) -> bool:
-    return (os.cpu_count() or 1) > 1 and sum(file.lstat().st_size for file in store.files()) > _LARGE_BYTES
+    return has_second_core() and sum(file.lstat().st_size for file in store.files()) > _LARGE_BYTES
 
 
 def _verify_in_two(store: EventStore, checkpoint: Checkpoint | None, aside_too: Positions) -> Verification | None:
     """The verification of a ledger by two processes; None if something is wrong with its lines."""
     try:
-        second = SecondProcess(store.url, _positions(store, checkpoint))
+        second = SecondProcess(Lines, store.url, *_positions(store, checkpoint))
     except OSError:
         return None
     try:

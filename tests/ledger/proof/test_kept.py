@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.ledger.errors import LedgerDamaged
 from benchmarks.ledger.events import Annotated, NewEvent
+from benchmarks.ledger.proof import pieces
 from benchmarks.ledger.proof.kept import ask_tree, kept_state, tiles_folder, write_site
 from benchmarks.ledger.proof.tiles import index_path
 from benchmarks.ledger.proof.tree import EMPTY_ROOT
@@ -161,13 +162,42 @@ def test_a_verification_removes_tiles_that_do_not_fit(store):
     assert notes_on_tiles(store) == []
 
 
-def test_a_damaged_chain_gets_no_tree(tmp_path):
+@pytest.fixture
+def in_two(monkeypatch):
+    """Every tree is built by two processes: one hashes, the other proves the chain meanwhile."""
+    monkeypatch.setattr(pieces, "MANY", 0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+def test_two_processes_build_the_tree_of_one(store, in_two, monkeypatch):
+    monkeypatch.setattr(type(store), "prove", lambda *_: pytest.fail("it was proven here"))
+    fill(store, 700)
+    assert ask_tree(store, lambda tree: tree.root) == theirs(store).root()
+    fill(store, 300)
+    assert proof_of(store, 5) == theirs(store).inclusion_proof(5)
+    assert kept_state(store).size == 1000
+
+
+def test_a_second_process_that_cannot_start_is_done_without(store, in_two, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: (_ for _ in ()).throw(OSError("none")))
+    fill(store, 300)
+    assert ask_tree(store, lambda tree: tree.root) == theirs(store).root()
+
+
+@pytest.mark.parametrize("by_two", [False, True])
+@pytest.mark.parametrize(
+    "harm", [(b'"note":"1"', b'"note":"x"'), (b'"hash":"', b'"hash":"x'), (b'"prev":"', b'"prev":"x')]
+)
+def test_a_damaged_chain_gets_no_tree(tmp_path, request, by_two, harm):
+    if by_two:
+        request.getfixturevalue("in_two")
     store = open_store(str(tmp_path / "ledger"), notice=print)
     fill(store, 3)
     [segment] = store.files()
-    segment.write_bytes(segment.read_bytes().replace(b'"note":"1"', b'"note":"x"'))
+    segment.write_bytes(segment.read_bytes().replace(*harm, 1))
     with pytest.raises(LedgerDamaged):
         ask_tree(store, lambda tree: tree.root)
+    assert kept_state(store) is None
 
 
 def test_a_ledger_that_was_cut_gets_another_tree(tmp_path):
