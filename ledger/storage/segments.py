@@ -312,6 +312,9 @@ def _read_pieces(folder: Path, after: int) -> Iterator[tuple[Path, int, bytes]]:
 def read_lines(folder: Path, after: int = 0) -> Iterator[bytes]:
     """The lines (without newlines) of the events after position `after`, unchanged from the files."""
     for _, _, lines in _read_pieces(folder, after):
+        if not after:  # The positions of a million lines would take as long as to read them.
+            yield from codec.split(lines)
+            continue
         for line in codec.split(lines):
             position = _POSITION.match(line)
             if position is None or int(position[1]) > after:
