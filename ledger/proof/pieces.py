@@ -38,14 +38,14 @@ def proven_here(store: EventStore, after: Head) -> Iterator[Piece]:
 
 
 def is_for_two(store: EventStore, after: Head) -> bool:
-    """Whether the events after `after` are so many that a second process helps, and it can open the ledger."""
+    """Whether a second process helps with the events after `after`: there are enough, and it can open the ledger."""
     return has_second_core() and bool(store.files()) and store.head().seq - after.seq > MANY
 
 
 def proven_by_second(store: EventStore, after: Head) -> Iterator[Piece]:
     """The events after `after` up to the present head. They are proven only when the last piece was taken.
 
-    Raises Unproven if they are not, or if there is no second process; LedgerDamaged for lines that cannot be read.
+    Raises Unproven if they are not, or if a second process cannot start; LedgerDamaged for lines that cannot be read.
     """
     end = store.head().seq
     try:
