@@ -7,6 +7,7 @@ the same work. This is the one place that says with which of them it counts; the
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Protocol
@@ -41,7 +42,7 @@ class Destinations:
             work, moment = work_of(run), when(run)
             self._done.add(work)
             self._tasks.add((work.benchmark_id, work.comparison_key))
-            for key in _keys_before(run):
+            for key in _keys_before(run.comparison_key, run.options_key, run.task_revision):
                 of_key = self._later[run.benchmark_id, key]
                 of_key[work] = max(of_key.get(work, moment), moment)
 
@@ -72,14 +73,14 @@ def attempts_of(runs: Iterable[Run], include: Collection[Doubtful] = ()) -> dict
     return {work: attempts(some) for work, some in of.items()}
 
 
-def _keys_before(run: Success) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def _keys_before(comparison_key: str, options_key: str, revision: TaskRevision | None) -> frozenset[str]:
     """The comparison keys that a run would have without a later scorer, and without the revision of its data."""
-    revision = run.task_revision
     if revision is None:
-        keys = {run.options_key}
+        keys = {options_key}
     else:
         without_data = TaskRevision.of(
             version=revision.version, driver=revision.driver, data="", packages=revision.packages
         )
-        keys = {fenced(run.options_key, one.digest) for one in (revision, without_data)}
-    return keys - {run.comparison_key}
+        keys = {fenced(options_key, one.digest) for one in (revision, without_data)}
+    return frozenset(keys - {comparison_key})

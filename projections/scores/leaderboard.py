@@ -47,6 +47,7 @@ __all__ = [
     "ContenderScore",
     "Doubtful",
     "Judged",
+    "Ranking",
     "Score",
     "ScoredRun",
     "Standing",
@@ -227,6 +228,13 @@ def _contender_score(standing: Sequence[ScoredRun], latest: ScoredRun, best: Sco
     )
 
 
+class Ranking(msgspec.Struct, frozen=True):
+    """What the ranking of a task is made of, and what came of it."""
+
+    made_of: tuple[list[ContenderScore], Json, HighScore | None, float | None, list[Attempts | None]]
+    standings: list[Standing]
+
+
 def standings(
     scores: Iterable[ContenderScore],
     chances: Mapping[Task, float],
@@ -234,11 +242,14 @@ def standings(
     *,
     attempts: Mapping[Work, Attempts] | None = None,
     min_completion: float = 0.0,
+    kept: dict[Task, Ranking] | None = None,
 ) -> list[Standing]:
     """The leaderboard of these scores, one for each contender and task. `chances` are the scores of guessing.
 
-    Contenders of whose attempts a smaller share than `min_completion` succeeded have no place on it, and no rank.
+    Contenders of whose attempts a smaller share than `min_completion` succeeded have no place on it, and no rank. Only
+    tasks that differ from their ranking in `kept` are ranked anew, and kept there.
     """
+    kept = {} if kept is None else kept
     tried = attempts or {}
     by_task: dict[Task, list[ContenderScore]] = defaultdict(list)
     for one in scores:
@@ -253,7 +264,11 @@ def standings(
         reference = (high_scores or {}).get(task.benchmark_id)
         if reference is not None and not reference.measures(task.unit or None, task.higher_is_better):
             reference = None
-        found += _ranked(by_task[task], telling[task], reference, chances.get(task), tried)
+        some = by_task[task]
+        made_of = some, telling[task], reference, chances.get(task), [tried.get(_work_of(one)) for one in some]
+        if task not in kept or kept[task].made_of != made_of:
+            kept[task] = Ranking(made_of, _ranked(*made_of))
+        found += kept[task].standings
     return sorted(found, key=lambda standing: standing.task.benchmark_id)
 
 
@@ -321,20 +336,22 @@ def _work_of(one: ContenderScore) -> Work:
 
 
 def _ranked(
-    scores: Iterable[ContenderScore],
+    scores: Sequence[ContenderScore],
     telling: Json,
     reference: HighScore | None,
     chance: float | None,
-    attempts: Mapping[Work, Attempts],
+    attempts: Sequence[Attempts | None],
 ) -> list[Standing]:
     """The standings of one task, the best first. Contenders with an equal score share a rank."""
-    in_turn = sorted(scores, key=lambda one: (_place(one), one.agent, one.provider, one.model))
+    paired = zip(scores, attempts, strict=True)
+    in_turn = sorted(paired, key=lambda pair: (_place(pair[0]), pair[0].agent, pair[0].provider, pair[0].model))
+    ranks = _rank_intervals([one for one, _ in in_turn])
     ranked: list[Standing] = []
     last_place, rank = None, 0
-    for number, (one, may_have) in enumerate(zip(in_turn, _rank_intervals(in_turn), strict=True), 1):
+    for number, ((one, tried), may_have) in enumerate(zip(in_turn, ranks, strict=True), 1):
         if (place := _place(one)) != last_place:
             last_place, rank = place, number
-        ranked.append(_standing(one, rank, may_have, telling, reference, chance, attempts.get(_work_of(one))))
+        ranked.append(_standing(one, rank, may_have, telling, reference, chance, tried))
     return ranked
 
 

@@ -15,6 +15,7 @@ from ...ledger.equivalence import Classes, Equivalences
 from ...ledger.events import UNKNOWN_REVISION, TaskRevision
 from ...ledger.fold import Run, fenced
 from .attempts import Sum
+from .counting import Task
 from .leaderboard import ContenderScore, Standing
 from .selection import Selection
 from .tally import AttemptKey
@@ -29,6 +30,14 @@ class _SameOptions(NamedTuple):
     config: bytes
     unit: str
     higher_is_better: bool
+
+    def is_of(self, task: Task) -> bool:
+        """Whether a task has the same benchmark, unit and direction."""
+        return (self.benchmark_id, self.unit, self.higher_is_better) == (
+            task.benchmark_id,
+            task.unit,
+            task.higher_is_better,
+        )
 
 
 OfTask = TypeVar("OfTask", Standing, ContenderScore)
@@ -71,8 +80,12 @@ class LeftOut(NamedTuple):
 def newest_revisions(standings: Sequence[OfTask]) -> tuple[list[OfTask], list[str]]:
     """The rows of the newest revision of each task, and a sentence about each task of which rows are left out."""
     of: dict[_SameOptions, dict[str, list[OfTask]]] = defaultdict(lambda: defaultdict(list))
+    config, same = None, None
     for standing in standings:
-        of[_same_options(standing)][standing.task.comparison_key].append(standing)
+        # The rows of a task follow each other: its options are encoded once.
+        if same is None or standing.config != config or not same.is_of(standing.task):
+            config, same = standing.config, _same_options(standing)
+        of[same][standing.task.comparison_key].append(standing)
     kept: set[str] = set()
     sentences = []
     for same, revisions in of.items():

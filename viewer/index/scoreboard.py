@@ -22,6 +22,7 @@ from ...projections.scores.leaderboard import (
     RANDOM,
     ContenderScore,
     Doubtful,
+    Ranking,
     Standing,
     contender_score,
     is_eligible,
@@ -75,6 +76,7 @@ class Scoreboard:
         self.checks: dict[Work, CheckedScore] = {}
         self.chances: dict[Task, float] = {}
         self._drops: dict[Work, Drop | None] = {}
+        self._ranked: dict[ScoredTask, Ranking] = {}
         self._regressions: list[CheckedScore] | None = None
         self._paired: dict[tuple[tuple[str, ...], tuple[str, ...]], Contrast] = {}
         self.reported: Groups[Task] = Groups(_chance_task)
@@ -122,7 +124,8 @@ class Scoreboard:
             scores = (contender_score(rows, which) for rows in of_work if rows)
         attempts = self.attempts_with(include)
         chances = {ScoredTask(*task): chance for task, chance in self.chances.items()}
-        return standings(scores, chances, high_scores, attempts=attempts)
+        kept = None if include or which != "newest" else self._ranked
+        return standings(scores, chances, high_scores, attempts=attempts, kept=kept)
 
     def attempts_with(self, include: Collection[Doubtful] = ()) -> Mapping[AttemptedWork, Attempts]:
         """The attempts at each piece of work, also those of the kinds in `include`."""

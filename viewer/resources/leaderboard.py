@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import falcon
@@ -25,7 +25,13 @@ WHICH = Parameter(
     choices=RUNS,
 )
 INCLUDE = Parameter("include", "count these kinds of runs too", "choice", choices=DOUBTFUL, is_list=True)
-_FILTERS = ("benchmark", "agent", "provider", "model")
+_HAS: dict[str, Callable[[Standing], str]] = {
+    "benchmark": lambda standing: standing.task.benchmark_id,
+    "agent": lambda standing: standing.agent,
+    "provider": lambda standing: standing.provider,
+    "model": lambda standing: standing.model,
+}
+_FILTERS = tuple(_HAS)
 
 
 class Leaderboard(msgspec.Struct, frozen=True):
@@ -73,17 +79,14 @@ class Standings:
         standings = view.table.scoreboard.standings(held, asked["include"], asked["runs"])
         wanted = {name: frozenset(asked[name]) for name in _FILTERS if asked[name]}
         of_benchmarks = {"benchmark": wanted["benchmark"]} if "benchmark" in wanted else {}
-        shown, left_out = [some for some in standings if _is_of(some, of_benchmarks)], list[str]()
+        shown, left_out = _only(standings, of_benchmarks), list[str]()
         if asked["revision"] == "newest":
             shown, left_out = newest_revisions(shown)
-        return Leaderboard([some for some in shown if _is_of(some, wanted)], left_out, view.head)
+        return Leaderboard(_only(shown, wanted), left_out, view.head)
 
 
-def _is_of(standing: Standing, wanted: Mapping[str, Collection[str]]) -> bool:
-    has = {
-        "benchmark": standing.task.benchmark_id,
-        "agent": standing.agent,
-        "provider": standing.provider,
-        "model": standing.model,
-    }
-    return all(has[name] in values for name, values in wanted.items())
+def _only(standings: list[Standing], wanted: Mapping[str, Collection[str]]) -> list[Standing]:
+    for name, values in wanted.items():
+        has = _HAS[name]
+        standings = [some for some in standings if has(some) in values]
+    return standings
