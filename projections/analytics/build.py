@@ -103,6 +103,7 @@ def _rules() -> str:
     rules = (
         _sql("fold.sql"),
         _sql("views.sql"),
+        _sql("claims.sql"),
         _HIGH_SCORES,
         _EQUIVALENCES,
         _MEET,
@@ -240,6 +241,7 @@ def _rebuild(build: Path, workspace: Workspace, store: EventReader, cache: Path)
         connection.execute(_TABLES)
         load_samples(connection, workspace, folder, "true")
         connection.execute(_sql("views.sql"))
+        connection.execute(_sql("claims.sql"))
         _comment(connection)
         return tail.head
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from .claim_views import CLAIMS
+
 
 class Column(msgspec.Struct, frozen=True):
     """A column: its name, its DuckDB type, and what it holds."""
@@ -324,4 +326,5 @@ _VIEWS = (
         total_tokens BIGINT the tokens of the runs
         """,
     ),
+    *(_view(*one) for one in CLAIMS),
 )

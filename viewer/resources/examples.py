@@ -102,6 +102,23 @@ EXAMPLES = [
         "FROM campaigns ORDER BY created_at DESC",
     ),
     Example(
+        "Registered plans and their runs",
+        "SELECT registration_id, hypothesis, contender, count(*) AS attempts, count_if(status = 'failed') AS failed,\n"
+        "  count_if(r.counts) AS counted, avg(value) FILTER (r.counts) AS mean\n"
+        "FROM registrations JOIN registered_runs r USING (registration_id)\n"
+        "GROUP BY ALL ORDER BY registration_id, contender",
+    ),
+    Example(
+        "Published rows, and what became of their runs",
+        "SELECT name, version, benchmark_id, rank, agent, model, score, attempts, retracted, reproduced\n"
+        "FROM published_rows ORDER BY name, version DESC, benchmark_id, rank",
+    ),
+    Example(
+        "Reproductions",
+        "SELECT reproduced_at, of_run, author, verdict, score_of, score_again\n"
+        "FROM reproductions WHERE holds ORDER BY seq DESC",
+    ),
+    Example(
         "Corrections by people",
         "SELECT seq, recorded_at, type, stream, data ->> '$.author' AS author,\n"
         "  coalesce(data ->> '$.reason', data ->> '$.note') AS why\n"
