@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 
-from benchmarks.ledger.events import Artifact, NewEvent
+from benchmarks.ledger.events import Artifact, NewEvent, SamplesExcluded, ScoreAnew
 
 
 def test_a_regression_is_judged_by_its_samples(store, histories, workspace, client):
@@ -26,3 +26,16 @@ def test_a_regression_is_judged_by_its_samples(store, histories, workspace, clie
     [regression] = client.simulate_get("/api/overview").json["regressions"]
     assert regression["run"]["run_id"] == "run_2"
     assert regression["is_significant"] is True
+
+    assert client.simulate_get("/api/attention").json["regressions"] != []
+
+    # Samples that a person excluded are left out of every test, and only from then on.
+    before = store.head().seq
+    anew = ScoreAnew(score=13 / 33, unit="ratio", samples=33)
+    excluded = SamplesExcluded(author="a", reason="ambiguous", samples=[str(n) for n in range(13, 20)], anew=anew)
+    histories.append_anyway(store, [NewEvent("run_2", excluded)])
+    assert client.simulate_get("/api/attention").json["regressions"] == []
+    [now] = client.simulate_get("/api/overview").json["regressions"]
+    [then] = client.simulate_get("/api/overview", params={"as_of": before}).json["regressions"]
+    assert now["is_significant"] is False
+    assert then == {**regression, "before": then["before"], "run": then["run"]}

@@ -6,8 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
-
 from ...ledger.fold import Run
 from ...projections.scores.comparison import Contrast, contrast
 from ...projections.scores.leaderboard import Task
@@ -56,7 +54,7 @@ class Pairs:
                 self._kept.move_to_end(key)
                 return known
         if paired:
-            found = contrast(task, self._whole(first), self._whole(second), self._samples)
+            found = contrast(task, self._whole(first), self._whole(second), self.samples)
         else:
             found = contrast(task, list(map(as_run, first)), list(map(as_run, second)), lambda _: NOT_READ)
         with self._lock:
@@ -66,15 +64,15 @@ class Pairs:
         return found
 
     def _whole(self, rows: Sequence[RunRow]) -> list[Run]:
-        """The runs with their files, and the scores of the rows: these may be those of an earlier moment."""
-        whole = []
-        for row in rows:
-            run = self._archive.find_run(row.run_id)
-            known = as_run(row)
-            whole.append(known if run is None else replace(known, artifacts=run.artifacts))
-        return whole
+        return [self.at(row.run_id, row.last_seq) or as_run(row) for row in rows]
 
-    def _samples(self, run: Run) -> SampleScores:
+    def at(self, run_id: str, last_seq: int) -> Run | None:
+        """The run as its event at `last_seq` left it: with the scorer and the excluded samples of that moment."""
+        run = self._archive.find_run(run_id)
+        return run if run is None or run.last_seq == last_seq else self._archive.find_run(run_id, str(last_seq))
+
+    def samples(self, run: Run) -> SampleScores:
+        """The samples of a run as it was at one moment: see `at`."""
         key = run.run_id, run.last_seq
         with self._lock:
             if (known := self._read.get(key)) is not None:

@@ -78,7 +78,6 @@ class Scoreboard:
         self._drops: dict[Work, Drop | None] = {}
         self._ranked: dict[ScoredTask, Ranking] = {}
         self._regressions: list[CheckedScore] | None = None
-        self._paired: dict[tuple[tuple[str, ...], tuple[str, ...]], Contrast] = {}
         self.reported: Groups[Task] = Groups(_chance_task)
         self.guesses: Groups[Task] = Groups(_guess_task)
         self.tried: Groups[AttemptedWork] = Groups(_attempted_work)
@@ -177,7 +176,7 @@ class Scoreboard:
     def regressions(self, pair: Pairing | None = None) -> list[CheckedScore]:
         """The works whose last group scored worse than the one before, with Holm's correction over all of them.
 
-        `pair` compares the newest MAX_PAIRED of them sample by sample, as `check` does; each is paired once.
+        `pair` compares the newest MAX_PAIRED of them sample by sample, as `check` does.
         """
         self.bring_up()
         if self._regressions is None:
@@ -197,7 +196,7 @@ class Scoreboard:
             worse = heapq.nlargest(
                 MAX_PAIRED, (one for one in checks if one.result == "worse"), key=lambda one: latest[id(one)]
             )
-            paired = {id(one): self._pair(one, pair) for one in worse}
+            paired = {id(one): replace(one, contrast=pair(one)) for one in worse}
             checks = [paired.get(id(one), one) for one in checks]
         adjusted = adjust([one.contrast for one in checks])
         return [
@@ -205,12 +204,6 @@ class Scoreboard:
             for one, corrected in zip(checks, adjusted, strict=True)
             if one.result == "worse"
         ]
-
-    def _pair(self, one: CheckedScore, pair: Pairing) -> CheckedScore:
-        runs = (tuple(one.baseline.run_ids if one.baseline else ()), tuple(one.run_ids))
-        if runs not in self._paired:
-            self._paired[runs] = pair(one)
-        return replace(one, contrast=self._paired[runs])
 
     def bring_up(self) -> None:
         """Measure again what has changed."""

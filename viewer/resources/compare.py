@@ -12,7 +12,7 @@ from ...ledger.fold import Run
 from ...projections.scores.comparison import Comparison, compare
 from ...projections.scores.leaderboard import Score
 from ...projections.scores.means import mean
-from ...projections.scores.samples import SampleScores, read_samples
+from ...projections.scores.samples import SampleScores
 from ...projections.scores.selection import ListedCatalogue, Selection, SelectionError, select
 from ...projections.sqlite.database import read_groups
 from ..api.parameters import AS_OF, BadParameter, Form, Parameter
@@ -77,8 +77,8 @@ class Compare:
                 raise SelectionError(str(problem)) from problem
 
         def read(run: Run) -> SampleScores:
-            whole = archive.find_run(run.run_id)
-            return read_samples(whole or run, archive.workspace)
+            pairs = self._site.pairs
+            return pairs.samples(pairs.at(run.run_id, run.last_seq) or run)
 
         with archive.database() as connection:
             groups = {group.run_group_id: group for group in read_groups(connection) if group.created_at <= head.at}

@@ -13,8 +13,7 @@ import msgspec
 
 from ...ledger.identity import parse_utc
 from ...projections.scores.check import CheckedScore
-from ...projections.scores.comparison import Contrast, contrast
-from ...projections.scores.samples import read_samples
+from ...projections.scores.comparison import Contrast
 from ..api.parameters import AS_OF, Form, Parameter
 from ..api.site import Site
 from ..index.archive import Head, View
@@ -107,20 +106,23 @@ class Overview:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The summary."""
         asked = self.parameters.read(req)
-        self._site.answer(req, resp, asked["as_of"], lambda view: summarise(view, asked["days"], self._pair))
+        self._site.answer(req, resp, asked["as_of"], lambda view: summarise(view, asked["days"], self._pair(view)))
 
     on_head = on_get
 
-    def _pair(self, one: CheckedScore) -> Contrast:
+    def _pair(self, view: View) -> Pairing:
         """The same comparison as `check` makes: sample by sample if both sides have samples."""
-        archive = self._site.archive
-        before, after = (
-            [run for run_id in run_ids if (run := archive.find_run(run_id)) is not None]
-            for run_ids in (one.baseline.run_ids if one.baseline else [], one.run_ids)
-        )
-        if not before or not after:
-            return one.contrast or Contrast(delta=0.0, improvement=0.0)
-        return contrast(one.task, before, after, lambda run: read_samples(run, archive.workspace))
+
+        def pair(one: CheckedScore) -> Contrast:
+            before, after = (
+                [row for run_id in run_ids if (row := view.table.find(run_id)) is not None]
+                for run_ids in (one.baseline.run_ids if one.baseline else [], one.run_ids)
+            )
+            if not before or not after:
+                return one.contrast or Contrast(delta=0.0, improvement=0.0)
+            return self._site.pairs.contrast(one.task, before, after)
+
+        return pair
 
 
 def summarise(view: View, days: int, pair: Pairing | None = None) -> Summary:
