@@ -13,6 +13,7 @@ import falcon
 from ..ledger.errors import LedgerError
 from ..ledger.storage.chain import BadLine
 from ..ledger.store import EventStore
+from ..projections.published.page import PROVING
 from ..projections.sqlite.keeping import Notice, ProjectionError
 from ..projections.workspace import Workspace
 from .api.answers import Replies, ledger_problem, no_such_moment, problem_json
@@ -46,6 +47,7 @@ from .resources.logs import Log, LogMatches
 from .resources.overview import Overview
 from .resources.page_files import PageFile
 from .resources.paired import CompareSamples, CompareSettings, CompareTranscripts
+from .resources.proof import ProofOfRun
 from .resources.query import AskQuery, QueryViews
 from .resources.run import Events, OneRun
 from .resources.runs import Runs
@@ -104,8 +106,7 @@ def create_app(
     app.add_route("/health", Health())
     app.add_route(template("/charts/{name}"), ChartFile(charts))
     # Each file has a route of its own: the path of a request never becomes a path of the disk.
-    for file in page_files():
-        path = "/" + file.relative_to(_PAGE).as_posix()
+    for path, file in page_files().items():
         app.add_route("/" if path == "/index.html" else path, PageFile(file))
     return app
 
@@ -138,6 +139,7 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
         Route("/api/runs", Runs(site)),
         Route("/api/runs/{run_id}", OneRun(site)),
         Route("/api/runs/{run_id}/events", Events(site)),
+        Route("/api/runs/{run_id}/proof", ProofOfRun(site)),
         Route("/api/runs/{run_id}/logs/{name}", Log(site)),
         Route("/api/runs/{run_id}/logs/{name}/matches", LogMatches(site)),
         Route("/api/runs/{run_id}/samples", Samples(site)),
@@ -171,7 +173,9 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
     ]
 
 
-def page_files() -> list[Path]:
-    """The files that make up the page."""
+def page_files() -> dict[str, Path]:
+    """The files that make up the page, by their paths. It checks proofs as a published table does, by the same ones."""
     patterns = ("index.html", "*.svg", "css/*.css", "js/**/*.js")
-    return sorted(file for pattern in patterns for file in _PAGE.glob(pattern))
+    files = sorted(file for pattern in patterns for file in _PAGE.glob(pattern))
+    shared = {f"/js/{file.name}": file for file in PROVING}
+    return {**shared, **{"/" + file.relative_to(_PAGE).as_posix(): file for file in files}}

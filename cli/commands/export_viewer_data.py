@@ -53,7 +53,7 @@ def command(place: Place, as_of: str | None, html: str | None, details: int, no_
 
 
 def _write_page(place: Place, store: EventStore, file: Path, details: int, *, with_charts: bool) -> None:
-    from ...viewer.offline import write_page
+    from ...viewer.offline.file import write_page
 
     if not file.name:
         raise UsageError("--html needs the name of a file", "for example --html viewer.html")

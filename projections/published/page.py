@@ -20,6 +20,9 @@ CHECK = (
 )
 """The modules that check a document, each after those that it imports."""
 
+PROVING = tuple(_FOLDER / f"{name}.js" for name in ("bytes", "tree", "note", "lines", "runs"))
+"""The modules that check proofs, which the viewer's page has too."""
+
 _MODULES = (*CHECK, "view", "main")
 _IMPORT = re.compile(r"^import .*?;\n", re.DOTALL | re.MULTILINE)
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.ledger.storage.jsonl import JsonlStore
-from benchmarks.viewer.offline import write_page
+from benchmarks.viewer.offline.file import write_page
 
 pytestmark = pytest.mark.browser
 SLOW = 30_000

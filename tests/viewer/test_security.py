@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.ledger.events import NewEvent
 from benchmarks.viewer.api.guard import LOOPBACK, host_name
 from benchmarks.viewer.app import create_app
-from benchmarks.viewer.offline import write_page
+from benchmarks.viewer.offline.file import write_page
 
 LOCAL = {"Host": "127.0.0.1:8877"}
 

@@ -179,16 +179,22 @@ class Events:
 
 
 def _events(store: EventReader, run_id: str, first: int, last: int) -> Iterator[dict[str, Any]]:
-    """The events of a run among those of two positions. Only its own lines, and those before them, are decoded."""
+    for seq, line, before in lines_of(store, run_id, first, last):
+        yield {**event_row(decode(line)), "chain_verified": _holds(line, seq, before)}
+
+
+def lines_of(store: EventReader, run_id: str, first: int, last: int) -> Iterator[tuple[int, bytes, bytes | None]]:
+    """The events of a run among those of two positions: position, line, and the line before it.
+
+    Only its own lines are decoded.
+    """
     named = b'"stream":%b,' % msgspec.json.encode(run_id)
     before = None if first == 1 else b""
     for seq, line in enumerate(store.read_lines(after=max(0, first - 2)), max(1, first - 1)):
         if seq > last:
             return
-        if seq >= first and named in line:
-            record = decode(line)
-            if record.stream == run_id:
-                yield {**event_row(record), "chain_verified": _holds(line, seq, before)}
+        if seq >= first and named in line and decode(line).stream == run_id:
+            yield seq, line, before
         before = line
 
 

@@ -8,6 +8,7 @@ import { follow } from "./follow.js";
 import { count, moment, plural, score, signed } from "./format.js";
 import { ledger } from "./ledger.js";
 import { facts, panel, when } from "./parts.js";
+import { proofForm } from "./proof-panel.js";
 import { empty, failure, loading } from "./states.js";
 import { tip } from "./tip.js";
 import { contender } from "./who.js";
@@ -53,6 +54,7 @@ export function show(main, { query }, context) {
     place,
   );
   const changes = h("div", {});
+  const form = proofForm(signal);
   /** @type {any} */
   let data = null;
 
@@ -71,7 +73,7 @@ export function show(main, { query }, context) {
     if (place.firstChild !== board) place.replaceChildren(board);
     const kind = query.get("type") ?? "";
     keep(board, [
-      ["proof", [found, ledger.asOf], () => proof(found)],
+      ["proof", [found, ledger.asOf], () => proof(found, form)],
       ["counts", found.counts, () => counts(found.counts)],
       ["changes", null, () => changesPanel(changes, query, changed)],
       ["events", [found.events, kind], () => eventsPanel(found, kind, chooseKind)],
@@ -107,8 +109,8 @@ export function show(main, { query }, context) {
   if (query.get("since")) changed(/** @type {string} */ (query.get("since")));
 }
 
-/** @param {any} found */
-function proof({ state, proven, damage, problems, origin, first_at: first, checkpoint, witnesses, head }) {
+/** @param {any} found @param {HTMLElement} form */
+function proof({ state, proven, damage, problems, origin, first_at: first, checkpoint, witnesses, head }, form) {
   const [kind, text] = STATES[state];
   return h(
     "section",
@@ -150,8 +152,7 @@ function proof({ state, proven, damage, problems, origin, first_at: first, check
         h("p", { class: "soft" }, "Check it yourself, and keep a checkpoint in another place:"),
         command("benchmarks ledger verify"),
         command("benchmarks ledger checkpoint"),
-        h("p", { class: "soft" }, "A proof of one number, for readers without the ledger:"),
-        command("benchmarks ledger prove RUN > run.proof"),
+        form,
       ),
     ),
   );
@@ -353,6 +354,7 @@ function changesOf({ before, head, started, succeeded, failed, scores, events })
       {},
       `From event ${count(before.position)} (${moment(before.at) || "the beginning"}) to event ${count(head.position)} (${moment(head.at)}): ${plural(started, "run")} started, ${count(succeeded)} succeeded, ${count(failed)} failed, ${plural(events.length, "correction or import")}.`,
     ),
+    before.note && h("p", { class: "soft" }, `Since: ${before.note}.`),
     scores.length
       ? dataTable({ caption: "Scores of the leaderboard that changed", rows: scores, columns })
       : h("p", { class: "soft" }, "No score of the leaderboard changed."),

@@ -4,7 +4,11 @@ const AWAY_MS = 6000; // A stream that ends is opened again at once. After this 
 const REOPEN_MS = 3000;
 const IS_FILE = document.getElementById("data") !== null; // The page has its data inside, and no server.
 
-/** @typedef {{ position: number, hash: string, at: string | null, past: boolean }} Head */
+/**
+ * `note`: what a page without a server says about a moment that it does not have.
+ *
+ * @typedef {{ position: number, hash: string, at: string | null, past: boolean, note?: string }} Head
+ */
 
 /**
  * Events: "changed" {runs: rows, reset: boolean}, when data may have changed (`reset`: any of them, not only `runs`);
@@ -32,19 +36,14 @@ class Ledger extends EventTarget {
 
   constructor() {
     super();
-    if (IS_FILE) {
-      this.asOf = null;
-      this.state = "file";
-      return;
-    }
-    this.#say(this.asOf === null ? "waiting" : "past");
+    this.#say(this.#first());
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
     window.addEventListener("popstate", () => this.#show(new URLSearchParams(location.search).get("as_of")));
   }
 
   /** An answer says which state it shows. @param {Head} head */
   saw(head) {
-    if (this.head?.hash !== head.hash || this.head.past !== head.past) {
+    if (this.head?.hash !== head.hash || this.head.past !== head.past || this.head.note !== head.note) {
       this.head = head;
       if (this.asOf !== null || IS_FILE) this.#askForProof(head);
       this.dispatchEvent(new Event("head"));
@@ -80,13 +79,19 @@ class Ledger extends EventTarget {
     this.#show(asOf);
   }
 
+  /** The state before any answer. @returns {Ledger["state"]} */
+  #first() {
+    if (this.asOf !== null) return "past";
+    return IS_FILE ? "file" : "waiting";
+  }
+
   /** @param {string | null} asOf */
   #show(asOf) {
     if (asOf === this.asOf) return;
     this.asOf = asOf;
     this.#close();
     this.head = null;
-    this.#say(asOf === null ? "waiting" : "past");
+    this.#say(this.#first());
     this.#announce({ runs: [], reset: true });
   }
 

@@ -11,6 +11,7 @@ import { useKeys } from "./keys.js";
 import { ledger } from "./ledger.js";
 import { LogPanel } from "./log-panel.js";
 import { elapsed, isStale, marks, scored, scoreOf, statusDot, when } from "./parts.js";
+import { proofPanel } from "./proof-panel.js";
 import {
   attemptsPanel,
   configPanel,
@@ -93,6 +94,8 @@ export function show(main, { id, query }, context) {
   /** @type {Record<string, any> | null} */
   let run = null;
 
+  const proof = proofPanel(runId, () => run, signal);
+
   // Until the name of the run is known, and if the run cannot be shown.
   const nameless = h("h1", { class: "visually-hidden" }, "Run");
   main.replaceChildren(
@@ -106,7 +109,7 @@ export function show(main, { id, query }, context) {
     const before = run;
     run = about.run;
     const events = await get(`${path}/events`, { signal });
-    if (place.firstChild !== head) place.replaceChildren(head, files, top, columns, provenance);
+    if (place.firstChild !== head) place.replaceChildren(head, files, top, columns, proof, provenance);
     nameless.remove();
     files.hidden = ledger.asOf === null;
     context.title(`${about.run.benchmark_id} · ${about.run.run_id}`);

@@ -24,10 +24,10 @@ class TimeTravel extends HTMLElement {
   #problem = h("p", { class: "error", role: "alert", hidden: true });
 
   connectedCallback() {
-    const travel = settled(() => this.#travel(this.#slider.value), SCRUB_MS);
+    const travel = settled(() => this.#travel(String(this.#positionOf(this.#slider.value))), SCRUB_MS);
     this.#slider.addEventListener("input", () => {
       if (!this.#extent) return;
-      this.#sayPosition(Number(this.#slider.value));
+      this.#sayPosition(this.#positionOf(this.#slider.value));
       travel();
     });
     this.#date.addEventListener(
@@ -66,6 +66,23 @@ class TimeTravel extends HTMLElement {
     ledger.travel(last ? null : moment, { replace: ledger.asOf !== null });
   }
 
+  /** The moments of the slider: a page without a server has some, not all. @returns {{ position: number, at: string }[] | undefined} */
+  get #moments() {
+    return this.#extent.moments?.filter((/** @type {any} */ one) => one.position);
+  }
+
+  /** The position that a place of the slider stands for. @param {string} place */
+  #positionOf(place) {
+    return this.#moments ? (this.#moments[Number(place) - 1]?.position ?? this.#extent.events) : Number(place);
+  }
+
+  /** The place of the slider for a position. @param {number} position */
+  #placeOf(position) {
+    const after = this.#moments?.filter(({ position: one }) => one <= position).length;
+    if (after === undefined) return String(position);
+    return String(position >= this.#extent.events ? after + 1 : Math.max(1, after));
+  }
+
   async #toggle() {
     this.hidden = !this.hidden;
     this.#button.setAttribute("aria-expanded", String(!this.hidden));
@@ -87,16 +104,16 @@ class TimeTravel extends HTMLElement {
     this.#slider.disabled = this.#date.disabled = !this.#extent?.events;
     if (!this.#extent) return;
     const { head } = ledger;
-    this.#slider.max = String(Math.max(1, this.#extent.events));
+    this.#slider.max = this.#placeOf(Math.max(1, this.#extent.events));
     const at = past ? head?.at : null;
     const position = past ? head?.position : this.#extent.events;
     if (position !== undefined && position !== null && document.activeElement !== this.#slider)
-      this.#slider.value = String(position);
+      this.#slider.value = this.#placeOf(position);
     this.#date.min = (this.#extent.first_at ?? "").slice(0, 19);
     if (document.activeElement !== this.#date) this.#date.value = at ? at.slice(0, 19) : "";
     if (past && head) {
       const isTime = !/^\d+$/.test(ledger.asOf ?? "");
-      const when = isTime ? moment(ledger.asOf) : moment(at);
+      const when = isTime && !head.note ? moment(ledger.asOf) : moment(at);
       if (!head.past)
         this.#say(
           isTime && Date.parse(ledger.asOf ?? "") > Date.now() ? `${when} is in the future` : "No events since",
@@ -105,13 +122,13 @@ class TimeTravel extends HTMLElement {
       else
         this.#say(
           `Viewing ${when || "the time before the first event"}`,
-          `event ${count(head.position)} of ${count(this.#extent.events)}; later events are not shown`,
+          `event ${count(head.position)} of ${count(this.#extent.events)}; ${head.note ?? "later events are not shown"}`,
         );
     } else if (past) {
       // A page without an answer about the history knows only the moment that was asked for.
       const asked = ledger.asOf ?? "";
       const isPosition = /^\d+$/.test(asked);
-      if (isPosition && document.activeElement !== this.#slider) this.#slider.value = asked;
+      if (isPosition && document.activeElement !== this.#slider) this.#slider.value = this.#placeOf(Number(asked));
       this.#say(
         isPosition ? `Viewing event ${count(Number(asked))}` : `Viewing ${moment(asked)}`,
         "later events are not shown",
