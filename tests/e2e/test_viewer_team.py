@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import re
 from collections.abc import Iterator
@@ -10,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.ledger.storage.jsonl import JsonlStore
-from benchmarks.viewer.offline.file import write_page
+from benchmarks.ledger.proof.proof import verify_proof
 
 pytestmark = pytest.mark.browser
 SLOW = 30_000
@@ -186,6 +184,60 @@ def test_the_integrity_page_says_whether_the_numbers_can_be_trusted(at):
     assert "since=" in page.url
 
 
+def test_a_number_is_proven_in_the_browser(at):
+    page = at("#/runs?status=succeeded")
+    page.locator("tbody tr[data-run] a").first.click()
+    panel = page.locator("[data-panel=proof]")
+    panel.get_by_role("button", name="Prove it").click()
+    expect(panel).to_contain_text("Proven in this browser", timeout=SLOW)
+    expect(panel).to_contain_text("as the page shows it")
+    expect(panel).to_contain_text("it has no signature")
+    run_id = page.url.rpartition("/")[2]
+    with page.expect_download() as download:
+        panel.get_by_role("link", name="run.tlog-proof").click()
+    text = download.value.path().read_text()
+    proven = verify_proof(text, None)
+    assert download.value.suggested_filename == "run.tlog-proof"
+    assert proven.accepted.checkpoint.position > proven.position
+
+    def changed(pattern, text):
+        """The panel, after an answer in which the pattern was replaced."""
+
+        def answer(route):
+            found = route.fetch()
+            body, times = re.subn(pattern, text, found.text(), count=1)
+            assert times == 1
+            route.fulfill(response=found, body=body)
+
+        page.route("**/proof", answer)
+        panel.get_by_role("button", name="Prove it").click()
+        expect(panel.get_by_role("alert")).to_be_visible(timeout=SLOW)
+        page.unroute("**/proof")
+        return panel
+
+    # One digit of the score, of a hash in a proof, and of the root.
+    said = changed(r'(\\"score\\":[\d.]*)(\d)', lambda found: f"{found[1]}{(int(found[2]) + 1) % 10}")
+    expect(said).to_contain_text(re.compile("The line of event \\d+ was changed: its hash does not match its bytes"))
+    expect(said).not_to_contain_text("Proven in this browser")
+    said = changed(r'("proof":\["..)(.)', lambda found: f"{found[1]}{'A' if found[2] != 'A' else 'B'}")
+    expect(said).to_contain_text(re.compile("Event \\d+ is not in the tree of the checkpoint"))
+    said = changed(r'("checkpoint":"[^"]*?\\n\d+\\n)(.)', lambda found: f"{found[1]}{'A' if found[2] != 'A' else 'B'}")
+    expect(said).to_contain_text("is not in the tree of the checkpoint")
+    # An answer about another run, whole and unchanged.
+    listed = page.evaluate("async () => (await (await fetch('api/runs?limit=2')).json()).runs.map((one) => one.run_id)")
+    [other, *_] = [one for one in listed if one != run_id]
+    elsewhere = page.url.partition("#")[0] + f"api/runs/{other}/proof"
+    page.route("**/proof", lambda route: route.fulfill(response=route.fetch(url=elsewhere)))
+    panel.get_by_role("button", name="Prove it").click()
+    expect(panel.get_by_role("alert")).to_contain_text("is about")
+    page.unroute("**/proof")
+
+    page = at("#/integrity")
+    page.get_by_label("Run", exact=True).fill(run_id)
+    page.get_by_role("button", name="Prove it").click()
+    expect(page.locator(".proof")).to_contain_text("Proven in this browser", timeout=SLOW)
+
+
 def test_a_benchmark_ranks_its_contenders_on_one_scale(at):
     page = at("#/benchmarks/tool_calling")
     rows = page.get_by_role("region", name="Contenders").locator("tbody tr")
@@ -224,28 +276,3 @@ def test_axe_finds_nothing_in_states_that_a_reader_opens(at):
     for summary in page.locator(".slot.attention summary").all():
         summary.click()
     check(page, "start page with commands")
-
-
-def test_a_file_has_the_answers_also_samples_and_stays_small(browser, team, tmp_path):
-    file = tmp_path / "history.html"
-    with contextlib.closing(JsonlStore(team.ledger, notice=print)) as store:
-        assert write_page(team.root, store, file, details=100) == 188
-    assert file.stat().st_size < 2_000_000
-    problems: list[str] = []
-    with browser.new_page(viewport={"width": 1440, "height": 900}) as page:
-        page.set_default_timeout(SLOW)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(file.as_uri() + "#/leaderboard")
-        expect(page.locator("table.leaderboard tbody tr")).to_have_count(17, timeout=SLOW)
-        page.get_by_role("button", name="Score × cost").click()
-        page.locator("figure.chart .mark-symbol path").first.wait_for()
-        page.get_by_role("link", name="Campaigns", exact=True).click()
-        page.get_by_role("link", name="catch up").click()
-        expect(page.locator(".campaign-head")).to_contain_text("cost limit reached")
-        page.get_by_role("link", name="Runs", exact=True).click()
-        page.get_by_role("link", name="gsm_hard").first.click()
-        expect(page.locator("tr[data-line]").first).to_be_visible(timeout=SLOW)
-        page.locator("tr[data-line] a").first.click()
-        page.wait_for_url(re.compile("/samples/"))
-        expect(page.locator("main")).to_contain_text("A shop sells")
-    assert problems == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -17,6 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+
+from benchmarks import viewer
 
 pytestmark = pytest.mark.slow
 
@@ -60,3 +64,49 @@ def test_the_description_names_every_route_and_every_parameter(client):
     runs = document["paths"]["/api/runs"]["get"]
     assert {"sort", "cursor", "as_of", "q", "format"} <= {parameter["name"] for parameter in runs["parameters"]}
     assert "RunRow" in document["components"]["schemas"]
+
+
+PRESENT = {
+    "/api/runs/{run_id}/logs/{name}",
+    "/api/runs/{run_id}/logs/{name}/matches",
+    "/api/runs/{run_id}/artifacts",
+    "/api/runs/{run_id}/artifacts/{path}",
+    "/api/runs/{run_id}/corrections",
+    "/api/ledger",
+    "/api/query",
+    "/api/query/views",
+    "/api/stream",
+    "/api/corrections",
+    "/api/charts",
+    "/api/openapi.json",
+    "/healthz",
+    "/metrics",
+}
+"""Files as they are now, the server itself, and the query, whose body has `as_of`."""
+
+
+def test_every_view_of_the_history_can_be_had_as_of_a_moment(client):
+    paths = client.simulate_get("/api/openapi.json").json["paths"]
+    without = {
+        path
+        for path, item in paths.items()
+        if "as_of" not in {one["name"] for operation in item.values() for one in operation.get("parameters", [])}
+    }
+    assert without == PRESENT
+    body = paths["/api/query"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "as_of" in str(body) or "as_of" in str(client.simulate_get("/api/openapi.json").json["components"])
+
+
+def test_what_the_page_asks_for_is_described(client):
+    paths = client.simulate_get("/api/openapi.json").json["paths"]
+    known = {re.sub(r"\{\w+\}", "{}", path) for path in paths}
+    scripts = Path(viewer.__file__).parent.glob("page/js/*.js")
+    name = r"\$\{encodeURIComponent\([^)]*\)\}"
+    address = re.compile(rf"""["`]/?(api/(?:[^"`?$]|{name})*)""")
+    asked = {
+        re.sub(rf"{name}|\{{\w+\}}", "{}", f"/{found}")
+        for script in scripts
+        for found in address.findall(script.read_text())
+    }
+    assert len(asked) > 20
+    assert asked - known == set()

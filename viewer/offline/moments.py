@@ -10,7 +10,7 @@ import msgspec
 
 from ...ledger.store import EventReader
 
-_MOMENTS = 60
+_MOMENTS = 40
 _ROWS = 15_000
 """Rows of runs in all moments together: a page of a long history has few of them, or none."""
 

@@ -45,4 +45,5 @@ class Shared:
 
     def content(self, root: Any) -> bytes:
         """The pool as JSON, with the value to begin with."""
-        return msgspec.json.encode({"shapes": list(self._shapes), "values": self._values, "root": self.add(root)})
+        begin = self.add(root)
+        return msgspec.json.encode({"shapes": list(self._shapes), "values": self._values, "root": begin})

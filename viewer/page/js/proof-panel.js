@@ -61,7 +61,7 @@ export async function prove(place, runId, shown, signal) {
   place.replaceChildren(loading(2));
   try {
     const answer = /** @type {any} */ (await get(`${runPath(runId)}/proof`, { signal })).value;
-    const found = await checked(answer, shown);
+    const found = await checked(runId, answer, shown);
     if (!signal.aborted) place.replaceChildren(...drawn(answer, found));
   } catch (problem) {
     if (signal.aborted) return;

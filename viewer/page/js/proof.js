@@ -16,11 +16,12 @@ import { runOf } from "./runs.js";
 /**
  * Checks the proof of a run.
  *
+ * @param {string} runId
  * @param {any} answer as `/api/runs/{run_id}/proof` gives it
  * @param {any} shown the run as the page shows it; null if it shows none
  * @returns {Promise<Found>}
  */
-export async function checked(answer, shown) {
+export async function checked(runId, answer, shown) {
   if (!subtle)
     return failed(
       "This browser computes no hashes here. Open the viewer by HTTPS, or as localhost, to check the proof.",
@@ -34,7 +35,7 @@ export async function checked(answer, shown) {
   const results = await Promise.allSettled(answer.events.map((/** @type {any} */ one) => eventOf(one, note)));
   const faults = results.flatMap((one) => (one.status === "rejected" ? [`${sentence(reason(one.reason))}.`] : []));
   const events = results.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  if (!faults.length) faults.push(...contradictions(answer, events, shown));
+  if (!faults.length) faults.push(...contradictions(runId, answer, events, shown));
   const { size, origin } = note;
   const run = runOf(events, Number.MAX_SAFE_INTEGER);
   return {
@@ -69,17 +70,17 @@ async function eventOf({ seq, line, proof }, note) {
   return event;
 }
 
-/** What the lines say against the answer and the page. @param {any} answer @param {any[]} events @param {any} shown */
-function contradictions(answer, events, shown) {
-  const faults = events
-    .filter((one) => one.stream !== answer.run_id)
-    .map((one) => `Event ${one.seq} is about ${one.stream}, and not about this run.`);
+/** What the lines say against the page. @param {string} runId @param {any} answer @param {any[]} events @param {any} shown */
+function contradictions(runId, answer, events, shown) {
+  const other = events.find((one) => one.stream !== runId);
+  if (other) return [`Event ${other.seq} is about ${other.stream}, and not about this run.`];
+  const faults = [];
   const run = runOf(events, Number.MAX_SAFE_INTEGER);
-  if (!run) return [...faults, "The events do not tell how the run began."];
+  if (!run) return ["The events do not tell how the run began."];
   for (const name of shown ? ["status", "score", "samples", "benchmark_id", "agent", "provider", "model"] : [])
     if ((run[name] ?? null) !== (shown[name] ?? null))
       faults.push(`The page shows ${name} ${shown[name]}, and the events say ${run[name]}.`);
-  if (Boolean(shown?.retracted) !== run.retracted && shown)
+  if (shown && Boolean(shown.retracted) !== run.retracted)
     faults.push(`The events say that the run is ${run.retracted ? "" : "not "}retracted, and the page does not.`);
   if (answer.tlog_proof !== tlogProof(answer)) faults.push("The file run.tlog-proof is not made of these lines.");
   return faults;

@@ -1,0 +1,25 @@
+"""The styles of the page: all of them are loaded on every page, so one sheet must not change the classes of another."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks import viewer
+
+SHEETS = sorted((Path(viewer.__file__).parent / "page" / "css").glob("*.css"))
+RULE = re.compile(r"([^{}]+)\{")
+CLASS = re.compile(r"\.[\w-]+(?:::?[\w-]+)?")
+
+
+def test_a_class_has_its_rules_in_one_sheet():
+    sheets: dict[str, set[str]] = defaultdict(set)
+    for sheet in SHEETS:
+        text = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
+        for selectors in RULE.findall(text):
+            for selector in selectors.split(","):
+                if CLASS.fullmatch(selector.strip()):
+                    sheets[selector.strip()].add(sheet.name)
+    assert len(sheets) > 100
+    assert {name: found for name, found in sheets.items() if len(found) > 1} == {}
