@@ -18,7 +18,7 @@ def test_a_class_has_its_rules_in_one_sheet():
     for sheet in SHEETS:
         text = re.sub(r"/\*.*?\*/", "", sheet.read_text(), flags=re.DOTALL)
         for selectors in RULE.findall(text):
-            for selector in selectors.split(","):
+            for selector in re.split(r",(?![^(]*\))", selectors):
                 if CLASS.fullmatch(selector.strip()):
                     sheets[selector.strip()].add(sheet.name)
     assert len(sheets) > 100
