@@ -13,6 +13,25 @@ _OTHER_COST = "cost"
 
 _MAX_AMOUNT = sys.float_info.max
 
+TOKEN_NAMES = {
+    "input_tokens": ("input_tokens", "prompt_tokens", "inputTokens", "promptTokens"),
+    "output_tokens": ("output_tokens", "completion_tokens", "outputTokens", "completionTokens"),
+    "total_tokens": ("total_tokens", "totalTokens", "tokens_used"),
+    "cached_tokens": (
+        "cached_tokens",
+        "cache_read_input_tokens",
+        "input_tokens_cache_read",
+        "cacheReadInputTokens",
+        "cachedTokens",
+    ),
+    "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens", "cacheCreationInputTokens"),
+    "reasoning_tokens": ("reasoning_tokens", "reasoningTokens"),
+}
+"""The names that providers and agents have for the tokens of one model call, by ours."""
+
+MILLISECONDS_NAMES = ("latency_ms", "latencyMs", "duration_ms", "durationMs")
+"""Their names for its latency in milliseconds."""
+
 
 def tokens_of(usage: dict[str, Any]) -> int | None:
     """All tokens of a run: the total that its usage gives, or else the sum of both directions. None if unknown.

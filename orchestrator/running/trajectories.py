@@ -17,6 +17,7 @@ import msgspec
 
 from ...ledger.events import Artifact, Json
 from ...ledger.run_files import NotReadable, open_inside
+from ...ledger.usage import MILLISECONDS_NAMES, TOKEN_NAMES
 
 PATTERNS = ("trajectories.jsonl", "trajectory*.jsonl", "*trajectories*.json", "*trajectories*.jsonl")
 MAX_BYTES = 64 * 1024 * 1024
@@ -24,17 +25,8 @@ MAX_BYTES = 64 * 1024 * 1024
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 60
 
-_NAMES = {
-    "input_tokens": ("input_tokens", "prompt_tokens", "inputTokens", "promptTokens"),
-    "output_tokens": ("output_tokens", "completion_tokens", "outputTokens", "completionTokens"),
-    "total_tokens": ("total_tokens", "totalTokens", "tokens_used"),
-    "cached_tokens": ("cached_tokens", "cache_read_input_tokens", "cachedTokens", "cacheReadInputTokens"),
-    "cache_creation_tokens": ("cache_creation_tokens", "cache_creation_input_tokens", "cacheCreationInputTokens"),
-    "reasoning_tokens": ("reasoning_tokens", "reasoningTokens"),
-}
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details")
 _OF_A_CALL = {"usage", *_DETAILS}
-_LATENCY = ("latency_ms", "latencyMs", "duration_ms")
 _COST = ("cost_usd", "costUsd", "total_cost_usd")
 
 
@@ -133,7 +125,7 @@ def _timed_call(table: Json, tokens: Json) -> list[Json]:
 def _call(table: Json) -> Json:
     """The tokens and the cost of a table under the known names; empty if it has no tokens."""
     details = [inner for name in _DETAILS if isinstance(inner := table.get(name), dict)]
-    amounts = {field: _first_number([table, *details], names) for field, names in _NAMES.items()}
+    amounts = {field: _first_number([table, *details], names) for field, names in TOKEN_NAMES.items()}
     call: Json = {
         field: int(amount) for field, amount in amounts.items() if amount is not None and float(amount).is_integer()
     }
@@ -147,7 +139,7 @@ def _first_number(tables: list[Json], names: tuple[str, ...]) -> int | float | N
 
 
 def _timed(table: Json) -> Json:
-    latency = _first_number([table], _LATENCY)
+    latency = _first_number([table], MILLISECONDS_NAMES)
     return {} if latency is None else {"latency_ms": latency}
 
 

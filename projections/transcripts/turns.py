@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from ...ledger.usage import MILLISECONDS_NAMES, TOKEN_NAMES
+
 MAX_TURNS = 2_000
 """Turns of a transcript that are shown; the raw data have all."""
 
@@ -14,18 +16,7 @@ _MAX_NAMED = 200
 _MAX_DEPTH = 12
 _MAX_AMOUNT = 2**40
 
-_TOKENS = {
-    "input_tokens": ("input_tokens", "prompt_tokens", "inputTokens", "promptTokens"),
-    "output_tokens": ("output_tokens", "completion_tokens", "outputTokens", "completionTokens"),
-    "cached_tokens": (
-        "cached_tokens",
-        "cache_read_input_tokens",
-        "input_tokens_cache_read",
-        "cacheReadInputTokens",
-        "cachedTokens",
-    ),
-}
-_MILLISECONDS = ("latency_ms", "latencyMs", "duration_ms", "durationMs")
+_TOKENS = {name: TOKEN_NAMES[name] for name in ("input_tokens", "output_tokens", "cached_tokens")}
 _SECONDS = ("working_time", "time", "duration_seconds", "elapsed_seconds")
 _COST = ("cost_usd", "costUsd", "cost")
 _USAGE = ("usage", "metrics", "token_usage")
@@ -145,7 +136,7 @@ def used(fields: Fields) -> dict[str, Any]:
         for name, known in _TOKENS.items():
             if name not in found and (number := source.number(*known)) is not None and number.is_integer():
                 found[name] = int(number)
-        if "latency_ms" not in found and (latency := source.number(*_MILLISECONDS)) is not None:
+        if "latency_ms" not in found and (latency := source.number(*MILLISECONDS_NAMES)) is not None:
             found["latency_ms"] = latency
         if "latency_ms" not in found and (seconds := source.number(*_SECONDS)) is not None:
             found["latency_ms"] = seconds * 1000

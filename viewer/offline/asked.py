@@ -79,6 +79,7 @@ class Asked:
             path = f"/api/benchmarks/{part(benchmark)}"
             history = self.get(path)
             yield path, history
+            yield f"/api/board?benchmark={part(benchmark)}", self.get("/api/board", benchmark=benchmark)
             for task in history["tasks"]:
                 key = task["comparison_key"]
                 if len(key) <= MAX_TEXT:

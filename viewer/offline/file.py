@@ -18,16 +18,19 @@ from .shared import Shared
 from .states import States
 
 _PAGE = Path(__file__).parents[1] / "page"
+MOMENTS = 40
 _START = "inside-start.js"
 _IMPORT = re.compile(r'(\bfrom |\bimport |\bimport\()"\./([\w-]+)\.js"')
 _STYLESHEET = re.compile(r'<link rel="stylesheet" href="css/([\w-]+\.css)">\n')
 
 
-def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, with_charts: bool = True) -> int:
+def write_page(
+    workspace: Path, store: EventStore, file: Path, *, details: int, moments: int = MOMENTS, with_charts: bool = True
+) -> int:
     """Write the file. Returns the number of runs in it.
 
-    Of the newest `details` runs it has everything but logs, and samples as far as there is room. Raises LedgerDamaged,
-    and OSError if the file cannot be written.
+    Of the newest `details` runs it has everything but logs, and samples as far as there is room. It has the history as
+    of at most so many earlier `moments`. Raises LedgerDamaged, and OSError if the file cannot be written.
     """
     asked = Asked(workspace, store)
     newest = [run for _, run in zip(range(details), asked.runs(), strict=False) if run["run_id"]]
@@ -36,7 +39,7 @@ def write_page(workspace: Path, store: EventStore, file: Path, *, details: int, 
     pool = Shared()
     inside = {
         "head": asked.get("/api/ledger")["head"],
-        **states.packed(pool),
+        **states.packed(pool, moments),
         "events": {run_id: asked.get(f"/api/runs/{part(run_id)}/events") for run_id in run_ids},
         "samples": asked.samples([run["run_id"] for run in newest if run["status"] == "succeeded"]),
     }

@@ -10,7 +10,6 @@ import msgspec
 
 from ...ledger.store import EventReader
 
-_MOMENTS = 40
 _ROWS = 15_000
 """Rows of runs in all moments together: a page of a long history has few of them, or none."""
 
@@ -29,9 +28,9 @@ class Moment(msgspec.Struct, frozen=True):
     until: str
 
 
-def moments_of(store: EventReader, runs: int) -> list[Moment]:
-    """The moments of a history of so many runs, the earliest first; not the present."""
-    most = min(_MOMENTS, _ROWS // max(1, runs))
+def moments_of(store: EventReader, runs: int, most: int) -> list[Moment]:
+    """At most so many moments of a history of so many runs, the earliest first; not the present."""
+    most = min(most, _ROWS // max(1, runs))
     events = [(record.seq, record.type, record.at) for record in store.read(details=False)]
     if most < 2 or not events:
         return []

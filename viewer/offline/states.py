@@ -42,20 +42,20 @@ class States:
         about = {run_id: asked.get(f"/api/runs/{part(run_id)}") for run_id in detailed}
         self.now = State(math.inf, runs, dict(asked.answers(benchmarks)), about)
 
-    def packed(self, pool: Shared) -> dict[str, Any]:
+    def packed(self, pool: Shared, moments: int) -> dict[str, Any]:
         """The present, and the moments as far as there is room: each with its place in the pool."""
         now = pool.add(_without_heads(self.now))
         limit = pool.bytes + _STATE_BYTES
-        moments = []
+        found = []
         later = self.now
-        for moment in reversed(moments_of(self._store, len(self.now.runs))):
+        for moment in reversed(moments_of(self._store, len(self.now.runs), moments)):
             later = self._at(moment, later)
             place = pool.add(_without_heads(later))
             if pool.bytes > limit:
                 break
             head = later.answers["/api/integrity"]["head"]
-            moments.append({**msgspec.structs.asdict(moment), "head": head, "state": place})
-        return {"now": now, "moments": moments[::-1]}
+            found.append({**msgspec.structs.asdict(moment), "head": head, "state": place})
+        return {"now": now, "moments": found[::-1]}
 
     def _at(self, moment: Moment, later: State) -> State:
         runs = list(self._asked.runs(moment.position))

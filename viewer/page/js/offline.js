@@ -42,8 +42,6 @@ function answer(path, query, state) {
   if (path === "/api/runs") return runs(state, query);
   if (path === "/api/ledger") return extent();
   if (path === "/api/changes") return changesSince(query.get("since"), state);
-  if (path === "/api/board" && query.has("benchmark"))
-    return withHead(boardOf(state, query.get("benchmark") ?? ""), state);
   const [, id, part = ""] = path.match(/^\/api\/runs\/([^/]+)(?:\/(.*))?$/) ?? [];
   return id === undefined ? kept(path, query, state) : ofRun(decodeURIComponent(id), part, query, state);
 }
@@ -120,22 +118,5 @@ function events(runId, state) {
     events: some,
     chain_verified: some.every((/** @type {any} */ one) => one.chain_verified),
     head: state.head,
-  };
-}
-
-/** The leaderboard of one benchmark. @param {State} state @param {string} benchmark */
-function boardOf(state, benchmark) {
-  const board = state.answers["/api/board"];
-  const places = board.tasks.flatMap((/** @type {any} */ one, /** @type {number} */ at) =>
-    one.task.benchmark_id === benchmark ? [at] : [],
-  );
-  const contenders = board.contenders.map((/** @type {any} */ one) => ({
-    ...one,
-    cells: places.map((/** @type {number} */ at) => one.cells[at]),
-  }));
-  return {
-    ...board,
-    tasks: places.map((/** @type {number} */ at) => board.tasks[at]),
-    contenders: contenders.filter((/** @type {any} */ one) => one.cells.some(Boolean)),
   };
 }
