@@ -3,9 +3,9 @@
 import { get, runPath } from "./api.js";
 import { command } from "./data-table.js";
 import { h } from "./dom.js";
+import { judge } from "./note.js";
 import { panel } from "./parts.js";
 import { checked } from "./proof.js";
-import { judge } from "./proving.js";
 import { failure, loading } from "./states.js";
 
 const FILE = "run.tlog-proof";
@@ -106,7 +106,7 @@ function drawn(answer, { faults, checked: done, unchecked, note }) {
 const verdict = (kind, text) =>
   h("p", { class: "line", role: "status" }, h("span", { class: `dot ${kind}` }), h("strong", {}, text));
 
-/** A field for the public key of who signed the checkpoint. @param {import("./proving.js").Note} note */
+/** A field for the public key of who signed the checkpoint. @param {import("./note.js").Note} note */
 function keyField(note) {
   const said = h("p", { role: "status" });
   const field = /** @type {HTMLInputElement} */ (
@@ -115,7 +115,7 @@ function keyField(note) {
   field.addEventListener("change", async () => {
     const { good, text } = await judge(note, field.value);
     said.className = good === false ? "error" : "";
-    said.textContent = text;
+    said.textContent = `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
   });
   return h("div", {}, h("label", { class: "field" }, "Public key", field), said);
 }

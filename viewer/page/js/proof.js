@@ -10,7 +10,7 @@ import { runOf } from "./runs.js";
  * @property {string[]} faults what is wrong, in sentences; none if the proof holds
  * @property {string[]} checked what this browser has checked
  * @property {string[]} unchecked what it has not
- * @property {import("./proving.js").Note | null} note
+ * @property {import("./note.js").Note | null} note
  */
 
 /**
@@ -35,9 +35,10 @@ export async function checked(runId, answer, shown) {
   const results = await Promise.allSettled(answer.events.map((/** @type {any} */ one) => eventOf(one, note)));
   const faults = results.flatMap((one) => (one.status === "rejected" ? [`${sentence(reason(one.reason))}.`] : []));
   const events = results.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  if (!faults.length) faults.push(...contradictions(runId, answer, events, shown));
+  const seen = await runOf(events, [], Number.MAX_SAFE_INTEGER, {});
+  const run = seen?.run ?? null;
+  if (!faults.length) faults.push(...contradictions(runId, answer, events, run, shown));
   const { size, origin } = note;
-  const run = runOf(events, Number.MAX_SAFE_INTEGER);
   return {
     faults,
     note,
@@ -56,26 +57,24 @@ export async function checked(runId, answer, shown) {
   };
 }
 
-/** @param {any} one @param {import("./proving.js").Note} note */
+/** @param {any} one @param {import("./note.js").Note} note */
 async function eventOf({ seq, line, proof }, note) {
   let event;
   try {
-    event = await proven({ line, proof }, note);
+    event = await provenEvent({ line, proof }, note);
   } catch (problem) {
-    throw new Error(
-      problem instanceof SyntaxError ? `the line of event ${seq} is not an event any more` : reason(problem),
-    );
+    const text = reason(problem);
+    throw new Error(text.includes(`event ${seq}`) ? text : `event ${seq}: ${text}`);
   }
   if (event.seq !== seq) throw new Error(`the line that is called event ${seq} is event ${event.seq}`);
   return event;
 }
 
-/** What the lines say against the page. @param {string} runId @param {any} answer @param {any[]} events @param {any} shown */
-function contradictions(runId, answer, events, shown) {
+/** What the lines say against the page. @param {string} runId @param {any} answer @param {any[]} events @param {any} run @param {any} shown */
+function contradictions(runId, answer, events, run, shown) {
   const other = events.find((one) => one.stream !== runId);
   if (other) return [`Event ${other.seq} is about ${other.stream}, and not about this run.`];
   const faults = [];
-  const run = runOf(events, Number.MAX_SAFE_INTEGER);
   if (!run) return ["The events do not tell how the run began."];
   for (const name of shown ? ["status", "score", "samples", "benchmark_id", "agent", "provider", "model"] : [])
     if ((run[name] ?? null) !== (shown[name] ?? null))
