@@ -361,7 +361,7 @@ def test_an_unreadable_ledger_is_reported(client, add, store):
     [segment] = store.folder.glob("*.jsonl")
     segment.write_bytes(segment.read_bytes().replace(b'"type":"finished"', b'"type""finished"'))
     answer = client.simulate_get("/api/runs/run_a/events")
-    assert (answer.status_code, answer.json["title"]) == (503, "the history cannot be read")
+    assert (answer.status_code, answer.json["title"]) == (503, "the ledger is damaged")
 
 
 def test_an_allowed_name_is_answered(store, workspace):

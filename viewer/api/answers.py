@@ -12,6 +12,8 @@ from typing import Any
 import falcon
 import msgspec
 
+from ...ledger.errors import LedgerDamaged
+from ...ledger.storage.chain import BadLine
 from ..index.archive import Archive, Head, View
 
 _DETAILS = {
@@ -158,7 +160,9 @@ def no_such_moment(req: falcon.Request, resp: falcon.Response, problem: Exceptio
 
 def ledger_problem(req: falcon.Request, resp: falcon.Response, problem: Exception, params: dict[str, Any]) -> None:
     """The error if the history cannot be read: the reason, as the ledger or the projection gives it."""
-    raise falcon.HTTPServiceUnavailable(title="the history cannot be read", description=str(problem)) from problem
+    is_damaged = isinstance(problem, LedgerDamaged | BadLine)
+    title = "the ledger is damaged" if is_damaged else "the history cannot be read"
+    raise falcon.HTTPServiceUnavailable(title=title, description=str(problem)) from problem
 
 
 def problem_json(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:

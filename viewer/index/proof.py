@@ -29,6 +29,7 @@ class ChainProof:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._head = Head()
+        self._known = Head()
         self._files: list[tuple[str, int, int]] = []
         self._active: tuple[str, int, int] | None = None
         self._began = time.monotonic()
@@ -69,9 +70,19 @@ class ChainProof:
             return False
         if lines:
             return True
-        self.damage = ""
         self._target = self._head.seq
+        self.damage = self._lost()
         return False
+
+    def _lost(self) -> str:
+        """What the ledger had before, and does not have now: events that were cut off, or a chain that was made anew.
+
+        The chain alone cannot show either.
+        """
+        if self._known.seq and not self._store.holds(self._known):
+            return f"event {self._known.seq} was there before with the hash {self._known.hash}, and is not there now"
+        self._known = self._head
+        return ""
 
     def _begin_again_if_changed(self) -> None:
         """Begin with the first event if a proven part of the history was written again, or after some time.

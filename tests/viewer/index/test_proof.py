@@ -33,6 +33,21 @@ def test_the_whole_chain_is_proven_and_then_what_is_new(store, histories):
     assert prove(proof) == (32, "")
 
 
+def test_events_that_were_there_before_are_missed(store, histories):
+    """The chain of what is left is sound: only who has seen more can tell."""
+    histories.append_anyway(store, [NewEvent("run_1", histories.finished())])
+    proof = ChainProof(store)
+    assert prove(proof) == (32, "")
+    last = store.files()[-1]
+    whole = last.read_bytes()
+    last.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    position, damage = prove(proof)
+    assert position == 31 and damage.startswith("event 32 was there before with the hash")
+    assert proof.state(31) == "damaged"
+    last.write_bytes(whole)
+    assert prove(proof) == (32, "")
+
+
 def test_a_changed_event_is_named_until_it_is_mended(store):
     first = store.files()[0]
     sound = first.read_bytes()

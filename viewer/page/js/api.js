@@ -1,6 +1,6 @@
 // The API of the server of this page.
 
-import { ledger } from "./ledger.js";
+import { DAMAGED, firstLine, ledger } from "./ledger.js";
 
 export class ApiError extends Error {
   /** @param {string} message @param {number} [status] */
@@ -88,6 +88,7 @@ async function ask(url, how) {
   }
   if (response.ok || response.status === 304) return response;
   const problem = await response.json().catch(() => ({}));
+  if (problem.title === DAMAGED) ledger.proved({ state: "damaged", damage: firstLine(problem.detail) });
   throw new ApiError(problem.detail || problem.title || `The server answered ${response.status}.`, response.status);
 }
 

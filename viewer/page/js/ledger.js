@@ -2,6 +2,7 @@
 
 const AWAY_MS = 6000; // A stream that ends is opened again at once. After this time without one, the server is away.
 const REOPEN_MS = 3000;
+export const DAMAGED = "the ledger is damaged"; // The title of the server's error.
 const IS_FILE = document.getElementById("data") !== null; // The page has its data inside, and no server.
 
 /**
@@ -55,7 +56,9 @@ class Ledger extends EventTarget {
   async #askForProof(head) {
     try {
       const answer = await fetch(`api/integrity${this.asOf === null ? "" : `?as_of=${head.position}`}`);
-      if (answer.ok) this.proved(await answer.json());
+      const found = await answer.json();
+      if (answer.ok) this.proved(found);
+      else if (found.title === DAMAGED) this.proved({ state: "damaged", damage: firstLine(found.detail) });
     } catch {
       // The header says if the server does not answer.
     }
@@ -107,7 +110,13 @@ class Ledger extends EventTarget {
     source.addEventListener("stale", (event) => this.#aged(data(event).run_ids));
     source.addEventListener("proof", (event) => this.proved(data(event)));
     this.#source = source;
-    this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
+    this.#missed ??= setTimeout(() => this.#away(), AWAY_MS);
+  }
+
+  /** Without a stream: the server does not answer, or cannot read the ledger any more. */
+  #away() {
+    this.#say("away");
+    this.#askForProof(/** @type {Head} */ (this.head));
   }
 
   #close() {
@@ -129,7 +138,7 @@ class Ledger extends EventTarget {
   /** @param {EventSource} source */
   #gone(source) {
     this.#runs = []; // Rows without a head after them will be sent again.
-    this.#missed ??= setTimeout(() => this.#say("away"), AWAY_MS);
+    this.#missed ??= setTimeout(() => this.#away(), AWAY_MS);
     if (source.readyState !== EventSource.CLOSED) return;
     source.close(); // The answer was not a stream, so the browser does not connect again.
     setTimeout(() => {
@@ -169,5 +178,8 @@ class Ledger extends EventTarget {
     this.dispatchEvent(new CustomEvent("changed", { detail }));
   }
 }
+
+/** @param {string} [text] */
+export const firstLine = (text = "") => text.split("\n", 1)[0].replace(/\.$/, "");
 
 export const ledger = new Ledger();

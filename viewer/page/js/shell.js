@@ -40,11 +40,11 @@ export function startShell(main, ledger) {
     const isDamaged = ledger.proof === "damaged";
     document.documentElement.toggleAttribute("data-damaged", isDamaged);
     notice.hidden = !isAway && !isDamaged;
-    notice.classList.toggle("damaged", !isAway && isDamaged);
+    notice.classList.toggle("damaged", isDamaged);
     if (isAway)
       notice.textContent =
         "Not up to date: the viewer's server does not answer. Is `benchmarks serve-viewer` still running? Reconnects automatically.";
-    else if (isDamaged)
+    if (isDamaged)
       notice.textContent = `The ledger was changed or is damaged${ledger.damage ? `: ${ledger.damage}` : ""}. Run \`benchmarks ledger verify\` for all faults.`;
   }
 
