@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, quote_plus, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, urlencode, urlsplit
 
 import falcon.testing
 import msgspec
@@ -50,7 +50,7 @@ class Asked:
         """The answer of an address as of a position; None if there was no such thing then."""
         parts = urlsplit(address)
         asked = {**parse_qs(parts.query), "as_of": str(position)}
-        found = self._client.simulate_get(unquote(parts.path), params=asked)
+        found = self._client.simulate_get(parts.path, params=asked)
         if found.status_code != 200:
             return None
         return self._with_proof(found.json) if parts.path == "/api/integrity" else found.json
