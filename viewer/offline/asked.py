@@ -47,7 +47,7 @@ class Asked:
         return found.json
 
     def at(self, address: str, position: int) -> Any:
-        """The answer of an address as of a position; None if there was no such thing then."""
+        """The answer of an address as of a position; None if it was not known yet."""
         parts = urlsplit(address)
         asked = {**parse_qs(parts.query), "as_of": str(position)}
         found = self._client.simulate_get(parts.path, params=asked)

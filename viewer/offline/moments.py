@@ -29,7 +29,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def moments_of(store: EventReader, runs: int, most: int) -> list[Moment]:
-    """At most so many moments of a history of so many runs, the earliest first; not the present."""
+    """The moments of a history, the earliest first; not the present. `most` is their maximum number."""
     most = min(most, _ROWS // max(1, runs))
     events = [(record.seq, record.type, record.at) for record in store.read(details=False)]
     if most < 2 or not events:
@@ -55,7 +55,7 @@ def _chosen(events: Sequence[tuple[int, str, str]], most: int) -> list[int]:
 
 
 def _spread(some: Sequence[T], most: int) -> list[T]:
-    """At most so many of them, evenly, the last one among them."""
+    """Some of them, evenly, the last one among them. `most` is their maximum number."""
     if len(some) <= most:
         return list(some)
     return [some[(place + 1) * len(some) // most - 1] for place in range(most)]
