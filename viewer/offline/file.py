@@ -30,7 +30,7 @@ def write_page(
     """Write the file. Returns the number of runs in it.
 
     Of the newest `details` runs it has everything but logs, and samples as far as there is room. It has the history as
-    of earlier `moments`, which is their maximum number. Raises LedgerDamaged, and OSError if the file cannot be written.
+    of at most `moments` earlier moments. Raises LedgerDamaged, and OSError if the file cannot be written.
     """
     asked = Asked(workspace, store)
     newest = [run for _, run in zip(range(details), asked.runs(), strict=False) if run["run_id"]]
