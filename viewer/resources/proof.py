@@ -73,7 +73,7 @@ class ProofOfRun:
         last = min(row.last_seq, head.position)
         found = [(seq, line) for seq, line, _ in lines_of(store, run_id, row.first_seq, last)]
         lines = dict(found if len(found) <= _MAX_EVENTS else _telling(found))
-        with self._site.slow:
+        with self._site.slow.holding(req.relative_uri):
             try:
                 proofs = _proofs(store, lines, head)
             except (NotProven, BadText) as problem:
