@@ -40,7 +40,7 @@ from ..projections.published.document import (
 )
 from ..projections.published.errata import CORRECTIONS, Erratum, errata_of
 from ..projections.published.rows import Selected, select_rows
-from ..projections.published.rules import WITHHOLDABLE, TableRules, parse_rules
+from ..projections.published.rules import WITHHOLDABLE, TableRules, parse_rules, texts_of
 from ..projections.scores.registered import Status
 from ..projections.scores.samples import sample_reader
 from ..projections.sqlite.database import read_state
@@ -211,7 +211,7 @@ def document_of(
 
 def _withheld(publication: Publication, redact: Sequence[str]) -> set[str]:
     """The types of events whose lines are withheld; a later version of the program may know more of them."""
-    named = {*redact, *publication.event.rules.get("withhold", [])}
+    named = {*redact, *texts_of(publication.event.rules, "withhold")}
     return set(WITHHOLDABLE) if "all" in named else named.intersection(WITHHOLDABLE)
 
 

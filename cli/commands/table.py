@@ -7,8 +7,11 @@ from pathlib import Path
 import click
 
 from ...ledger.events import PublishedRow, TablePublished
+from ...ledger.proof.checkpoint import Checkpoint, parse_note
+from ...ledger.proof.kept import Tree, ask_tree
 from ...ledger.proof.proof import NotProven
 from ...ledger.storage import codec
+from ...ledger.store import EventStore
 from ...projections.published.checking import Checked, DocumentDamaged, check_document, read_document
 from ...projections.published.difference import differences
 from ...projections.published.document import Publication, TableDocument, publications, with_lines
@@ -239,6 +242,21 @@ def _signed(checked: Checked) -> str:
     return f"signed by {checked.signed_by.partition('+')[0]}{seen}"
 
 
+def _refuse_fork(store: EventStore, checkpoint: Checkpoint) -> None:
+    """Raises DocumentDamaged if a checkpoint is not one of this ledger, which has its events and perhaps more."""
+
+    def root_here(tree: Tree) -> str:
+        tree.consistency(checkpoint.position)
+        return tree.root_at(checkpoint.position).hex()
+
+    if checkpoint.position <= store.head().seq and ask_tree(store, root_here) != checkpoint.hash:
+        raise DocumentDamaged(
+            f"the checkpoint of the table is of another history: with {checkpoint.position} events, the ledger here "
+            "has another root, so one of the two went its own way",
+            "compare both with a checkpoint that somebody else has kept: benchmarks ledger verify --since CHECKPOINT",
+        )
+
+
 def _same_here(place: Place, document: TableDocument) -> Publication:
     """The table in the ledger here. Raises NotProven if the ledger does not have the event of the document."""
     line = document.published.line.encode()
@@ -251,4 +269,5 @@ def _same_here(place: Place, document: TableDocument) -> Publication:
             "was published: it is another ledger, or an older copy",
             "name the publisher's ledger with --ledger, or check the page alone in a folder without a ledger",
         )
+    _refuse_fork(place.store(), parse_note(document.checkpoint))
     return Publication(record.seq, record.stream, record.at, record.data)

@@ -17,11 +17,13 @@ from ...ledger.proof.signing import COSIGNATURE, BadSignature, SigningError, par
 from ...ledger.proof.tree import HASH_BYTES, BadProof, leaf_hash, root_by_inclusion
 from ...ledger.storage import codec
 from ...ledger.storage.chain import BadLine, Head, is_event
+from ..scores.counting import DOUBTFUL
 from ..sqlite.reproductions import Reproduction
 from .document import ProvenLine, TableDocument, WithheldLine, label, runs_behind
 from .errata import errata_of
 from .figures import Evidence, Part, compared, weigh
 from .ranking import places_of
+from .rules import texts_of
 
 _DATA = re.compile(rb'<script type="application/json" id="table">(.*?)</script>', re.DOTALL)
 
@@ -206,7 +208,12 @@ class _Findings:
                 withheld[one.stream].append(one)
         rules = published.rules
         return Evidence(
-            events, withheld, broken, published.position, rules.get("include") or [], one_campaign="runs" in rules
+            events,
+            withheld,
+            broken,
+            published.position,
+            [kind for kind in DOUBTFUL if kind in texts_of(rules, "include")],
+            one_campaign="runs" in rules,
         )
 
     def _examine_ranks(self, rows: Sequence[PublishedRow]) -> None:

@@ -88,6 +88,8 @@ def weigh(row: PublishedRow, shown: PublishedRow, evidence: Evidence) -> Weighed
         faults += _attempts(row, evidence, stated)
     except _NotSeen as problem:
         faults.append(str(problem))
+    except ArithmeticError as problem:  # Sums of numbers that a hostile page has made too large.
+        faults.append(f"its figures cannot be computed: {problem}")
     return Weighed(faults, stated)
 
 

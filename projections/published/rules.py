@@ -85,6 +85,12 @@ class TableRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 _SEE = "docs/publishing.md explains the format"
 
 
+def texts_of(rules: Json, name: str) -> list[str]:
+    """The texts of a list in the rules of an event; none if it holds something else, as a foreign ledger's may."""
+    found = rules.get(name)
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
 def parse_rules(content: bytes, name: str) -> TableRules:
     """The rules in a table file; `name` is that of the file. Raises TableError, which names the key."""
     try:

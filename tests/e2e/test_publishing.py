@@ -242,6 +242,18 @@ def test_bad_documents_are_refused_in_a_sentence(bench, tables, tmp_path):
     half = tmp_path / "half.json"
     half.write_bytes(tables.json.read_bytes()[:3000])
     assert "truncated" in tables.status(half, code=3)
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(b"PK\x03\x04" + bytes(100))
+    assert "not a published table" in tables.status(bundle, code=3)
+    document = json.loads(tables.json.read_text())
+    swapped = tmp_path / "swapped.json"
+    one, two = document["events"][:2]
+    one["proof"], two["proof"] = two["proof"], one["proof"]
+    swapped.write_text(json.dumps(document))
+    assert "is not in the tree" in tables.status(swapped, code=3)
+    note = document["checkpoint"].split("\n")
+    swapped.write_text(json.dumps({**document, "checkpoint": "\n".join([note[0], "2", *note[2:]])}))
+    assert "the tree has 2 leaves" in tables.status(swapped, code=3)
     assert "not signed by" in tables.status(tables.json, "--verify-key", other, code=1)
     assert "else.example.org" in tables.status(tables.json, "--verify-key", elsewhere, code=1)
     assert "cannot be read" in tables.status(tmp_path / "none.html", code=2)
@@ -264,6 +276,19 @@ def test_a_table_of_another_ledger_is_named(bench, tables, tmp_path):
     bench("--workspace", str(there), "ledger", "import", str(tmp_path / "some.jsonl"))
     said = bench("--workspace", str(there), "table", "status", str(tables.json), code=1).stderr
     assert "another ledger" in said and "hint:" in said
+
+
+def test_a_page_of_a_fork_of_the_ledger_is_named(bench, tables, tmp_path):
+    tables.run("new", "old")
+    tables.publish()
+    run_id = bench.runs()[0]["run_id"]
+    fork = ("--workspace", str(tmp_path / "fork"))
+    shutil.copytree(bench.root, tmp_path / "fork")
+    for at, text in ((fork, "one"), ((), "other")):
+        bench(*at, "annotate", run_id, "--note", text, "--author", "ada")
+    bench(*fork, "table", "build", "spring", "-o", str(tmp_path / "forked"))
+    said = tables.status(tmp_path / "forked" / "spring-1.json", code=3)
+    assert "another history" in said and "hint:" in said
 
 
 def test_a_history_of_every_kind_of_run_makes_a_page_that_is_right(bench, tables, opened, team):

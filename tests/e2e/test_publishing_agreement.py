@@ -288,6 +288,18 @@ def test_a_row_of_two_campaigns_is_found_by_both_unless_an_older_version_publish
     assert before["problems"] == []
 
 
+def test_hostile_values_are_faults_and_no_crash(ledger):
+    """A page whose publisher is an enemy: proven events with values that no honest program writes."""
+    for change in (
+        {"rules": {"include": 5, "runs": None}},
+        {"rules": {"include": [5, {}]}, "position": 2**62},
+        {"rows": [replace(row, runs=[], attempt_ids=["x"] * 3) for row in ledger.rows]},
+        {"rows": [replace(row, score=1e308, low=-1e308, high=1e308) for row in ledger.rows]},
+        {"rows": [], "name": "", "version": -1},
+    ):
+        check_document(ledger.document(ledger.published(**change)))
+
+
 def test_events_in_another_order_hide_nothing(ledger, both):
     right = ledger.document(ledger.published())
     [found] = both([replace(right, events=right.events[::-1])])
