@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for folder in MAY_IMPORT for path in sorted((ROOT / folder).rglob("*.py"))}
 
 
+@functools.cache
 def imports_of(name: str) -> set[str]:
     """The modules of this project that a module imports, late imports included."""
     package = MODULES[name].relative_to(ROOT).parent.parts
@@ -56,9 +58,6 @@ def imports_of(name: str) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name.removeprefix("benchmarks.") for alias in node.names if "benchmarks." in alias.name}
     return (found & MODULES.keys()) - {name}
-
-
-IMPORTS: Graph = {name: imports_of(name) for name in MODULES}
 
 
 def room_of(name: str) -> str:
@@ -91,7 +90,7 @@ def test_a_folder_imports_only_what_the_data_flow_allows(folder: str) -> None:
     for name in MODULES:
         # `python -m benchmarks.orchestrator` is the command line.
         allowed = MAY_IMPORT[folder] | ({"cli"} if name == "orchestrator.__main__" else set())
-        if name.split(".")[0] == folder and (extra := {one.split(".")[0] for one in IMPORTS[name]} - allowed):
+        if name.split(".")[0] == folder and (extra := {one.split(".")[0] for one in imports_of(name)} - allowed):
             wrong[name] = extra
     assert not wrong
 
@@ -101,18 +100,18 @@ def test_the_root_holds_the_package_and_no_other_module() -> None:
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
-    assert circles(IMPORTS) == []
+    assert circles({name: imports_of(name) for name in MODULES}) == []
 
 
 def test_rooms_import_each_other_in_no_circle() -> None:
     rooms: Graph = {room_of(name): set() for name in MODULES}
-    for name, imported in IMPORTS.items():
-        rooms[room_of(name)] |= {room_of(one) for one in imported} - {room_of(name)}
+    for name in MODULES:
+        rooms[room_of(name)] |= {room_of(one) for one in imports_of(name)} - {room_of(name)}
     assert circles(rooms) == []
 
 
 def test_nothing_uses_the_names_that_are_only_kept_for_users() -> None:
-    assert {name for name, imported in IMPORTS.items() if imported & PROMISED_NAMES} == set()
+    assert {name for name in MODULES if imports_of(name) & PROMISED_NAMES} == set()
 
 
 @pytest.mark.parametrize(

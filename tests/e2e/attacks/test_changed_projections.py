@@ -44,7 +44,7 @@ def test_no_command_believes_tables_that_another_program_changed(bench, tmp_path
     board = bench("leaderboard", "--include", "imported", "--json").stdout
     database = bench.results / "orchestrator.sqlite"
     whole = database.read_bytes()
-    for _ in range(100 if is_full else 8):
+    for _ in range(100 if is_full else 5):
         tally[change(database, rng)] += 1
         assert bench.runs() == expected
         assert database.read_bytes() == whole

@@ -169,7 +169,7 @@ def test_no_value_of_any_option_ends_in_a_traceback(bench, rng, tally, is_full, 
     folder = tmp_path / "odd"
     (folder / "cwd").mkdir(parents=True)
     faults = []
-    for path, arguments in cases(rng, folder, 4000 if is_full else 90):
+    for path, arguments in cases(rng, folder, 4000 if is_full else 45):
         is_placed = any(text.startswith(("--workspace", "--ledger")) for text in arguments)
         where = [] if is_placed else ["--workspace", str(bench.root)]
         code, said = attempt([*where, *arguments], folder)

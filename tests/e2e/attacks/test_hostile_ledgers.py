@@ -285,7 +285,7 @@ def test_events_that_an_older_version_accepted_stop_no_command_and_can_be_set_as
 ):
     """The same events, put into a ledger past the door: as a continuation, and as a merge without judgement."""
     ours, theirs = ledgers
-    for number in range(300 if is_full else 40):
+    for number in range(300 if is_full else 22):
         events = copy.deepcopy(theirs)
         with contextlib.suppress(TypeError, KeyError):
             rng.choice([change for change in CHANGES if change is not write_oddly])(rng, events)

@@ -31,7 +31,7 @@ def test_a_file_with_odd_values_is_imported_correctly_or_reported(
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
-    count = 4000 if is_full else 300
+    count = 4000 if is_full else 120
     for number in range(count // 10):
         whole = shutil.copytree(rng.choice(FOLDERS), folder / f"folder-{number:04d}")
         file = rng.choice(sorted(whole.rglob("*.json")))
@@ -80,7 +80,7 @@ def test_a_table_with_odd_cells_is_imported_correctly_or_reported(
     ]
     plain = ["b", "m", "0.5", "ratio", "0.1", "5", "2026-01-01", "1", "2"]
     files = []
-    for number in range(400 if is_full else 80):
+    for number in range(400 if is_full else 40):
         row = dict(zip(heading, [*plain, str(number)], strict=True))
         row[rng.choice(heading[:-1])] = rng.choice(cells)
         text = io.StringIO()

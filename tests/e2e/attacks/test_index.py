@@ -151,7 +151,7 @@ def test_a_killed_builder_leaves_nothing_that_is_believed(
     begin = time.monotonic()
     indexed("status")
     usual = time.monotonic() - begin
-    for _ in range(40 if is_full else 5):
+    for _ in range(40 if is_full else 3):
         shutil.rmtree(folder, ignore_errors=True)
         with subprocess.Popen(indexed.command("status"), stdout=subprocess.DEVNULL, env=indexed.environ) as builder:
             time.sleep(rng.random() * 2 * usual)

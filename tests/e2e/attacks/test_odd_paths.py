@@ -52,7 +52,8 @@ output.joinpath("samples.jsonl").write_text(json.dumps({"id": "1", "score": 0.5}
 
 def test_every_command_works_in_a_workspace_of_any_name(tmp_path, rng, tally, is_full):
     (tmp_path / "x.csv").write_text("benchmark,model,score\nquiz,m,0.5\n")
-    names = NAMES if is_full else ["q?x", "back\\slash", *rng.sample(NAMES[3:], 1)]
+    # What has been misread before is in one name; the long form tries each name for itself.
+    names = NAMES if is_full else ["q?x back\\slash{brace}$HOME#%41", rng.choice(NAMES[3:])]
     for name in names:
         bench = Bench(tmp_path / name)
         bench.add("toy", SUITE)

@@ -63,7 +63,7 @@ def test_no_manifest_of_the_catalogue_is_crashed_by_a_result(
     rng: random.Random, tally: Counter[str], is_full: bool, tmp_path: Path
 ) -> None:
     manifests = [adapter.manifest for adapter in discover(tmp_path).adapters.values()]
-    mutations = 1500 if is_full else 60
+    mutations = 1500 if is_full else 25
     began = time.monotonic()
     for manifest in manifests:
         expressions = [expression for _, expression in manifest.result.expressions()]
@@ -87,8 +87,8 @@ argv = ["sh", "-c", "for file in ../pool/*; do mv $file $0/result.json 2>/dev/nu
 def test_the_outcome_of_an_odd_result_is_read_by_everything(
     bench: Any, histories: Any, rng: random.Random, tally: Counter[str], is_full: bool
 ) -> None:
-    """200 odd results in one campaign: each run has an end, and every reader of the history works on all of them."""
-    count = 1000 if is_full else 200
+    """Many odd results in one campaign: each run has an end, and every reader of the history works on all of them."""
+    count = 1000 if is_full else 80
     good = {"score": 0.5, "n": 4, "se": 0.1, "text": "x", "table": {"a": [1, 2]}, "usage": {"in": 10, "out": 5}}
     (bench.root / "pool").mkdir()
     for number in range(count):

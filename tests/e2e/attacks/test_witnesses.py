@@ -116,7 +116,7 @@ def test_a_killed_witness_never_forgets_what_it_has_signed(served, is_full, rng,
                 size += 1
                 signed = size
 
-    for _ in range(40 if is_full else 5):
+    for _ in range(40 if is_full else 3):
         submitting = threading.Thread(target=submit_until_killed)
         submitting.start()
         time.sleep(rng.uniform(0.01, 0.15))  # The moment of the kill.

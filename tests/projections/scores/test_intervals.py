@@ -6,11 +6,8 @@ import math
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.projections.scores.distributions import Z_95
 from benchmarks.projections.scores.intervals import (
@@ -28,9 +25,9 @@ RATES = [round(0.05 * step, 2) for step in range(1, 20)]
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 1), (0, 10), (1, 10), (5, 10), (10, 10), (299, 300), (3, 7)])
-def test_wilson_is_that_of_statsmodels(right, n):
+def test_wilson_is_that_of_statsmodels(right, n, models):
     interval = wilson(right / n, n)
-    assert interval[:2] == pytest.approx(proportion_confint(right, n, method="wilson"), abs=1e-12)
+    assert interval[:2] == pytest.approx(models.stats.proportion_confint(right, n, method="wilson"), abs=1e-12)
 
 
 def test_ten_wrong_answers_leave_room_for_more_than_a_quarter_of_right_ones():
@@ -57,11 +54,11 @@ def test_the_effective_size_of_zeros_and_ones_is_their_number():
 
 
 @pytest.mark.parametrize("sizes", [[1] * 12, [5] * 20, [1, 2, 3, 4, 5, 6]])
-def test_the_clustered_error_is_that_of_statsmodels(sizes):
+def test_the_clustered_error_is_that_of_statsmodels(sizes, models):
     draw = np.random.default_rng(5)
     clusters = [place for place, size in enumerate(sizes) for _ in range(size)]
     values = draw.normal(size=len(clusters)) + draw.normal(size=len(sizes))[clusters]
-    fitted = sm.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": np.array(clusters)})
+    fitted = models.OLS(values, np.ones(len(values))).fit(cov_type="cluster", cov_kwds={"groups": np.array(clusters)})
     assert clustered_error(list(values), clusters) == pytest.approx(fitted.bse[0], rel=1e-12)
 
 
@@ -81,7 +78,7 @@ def test_the_method_goes_with_the_kind_of_the_scores():
     assert interval_of([0.0, 0.0, 0.0])[:2] == wilson(0.0, 3)[:2]
 
 
-def test_the_t_interval_is_that_of_scipy():
+def test_the_t_interval_is_that_of_scipy(stats):
     values = [3.1, 2.9, 3.7, 3.3, 2.2]
     expected = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
     assert t_interval(mean(values), standard_error(values), 4)[:2] == pytest.approx(expected)
@@ -112,7 +109,7 @@ def test_paired_proportions_never_have_width_0():
 
 
 @pytest.mark.parametrize("n", [10, 30, 300])
-def test_intervals_of_right_and_wrong_answers_cover_95_percent(n):
+def test_intervals_of_right_and_wrong_answers_cover_95_percent(n, stats):
     """Exactly: the probability of each number of right answers, times whether its interval holds the rate."""
     intervals = [interval_of([1.0] * right + [0.0] * (n - right)) for right in range(n + 1)]
     coverage = [

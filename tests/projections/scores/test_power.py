@@ -6,9 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
-from statsmodels.stats.power import NormalIndPower
-from statsmodels.stats.weightstats import DescrStatsW
 
 from benchmarks.projections.scores.means import mean, standard_error
 from benchmarks.projections.scores.power import (
@@ -22,9 +19,9 @@ from benchmarks.projections.scores.power import (
 
 
 @pytest.mark.parametrize("margin", [0.02, 0.1, 0.4])
-def test_the_equivalence_test_is_that_of_statsmodels(margin):
+def test_the_equivalence_test_is_that_of_statsmodels(margin, models):
     values = [float(value) for value in np.random.default_rng(2).normal(0.05, 0.3, 40)]
-    expected, _, _ = DescrStatsW(values).ttost_mean(-margin, margin)
+    expected, _, _ = models.stats.DescrStatsW(values).ttost_mean(-margin, margin)
     found = tost(mean(values), standard_error(values), 39, margin)
     assert found == pytest.approx(expected, rel=1e-6)
 
@@ -35,15 +32,15 @@ def test_a_margin_must_be_above_0_and_no_noise_decides_at_once():
     assert (tost(0.01, 0.0, 10, 0.02), tost(0.03, 0.0, 10, 0.02)) == (0.0, 1.0)
 
 
-def test_the_smallest_difference_is_found_in_80_percent():
+def test_the_smallest_difference_is_found_in_80_percent(stats):
     error = 0.04
     power = stats.norm.sf(1.959964 - smallest_detectable(error) / error)
     assert power == pytest.approx(0.8, abs=1e-3)
 
 
-def test_the_number_of_questions_is_that_of_statsmodels():
+def test_the_number_of_questions_is_that_of_statsmodels(models):
     variance = Variance(between=2 * 0.25, within=0.0)  # The difference of two scores of independent questions.
-    expected = NormalIndPower().solve_power(0.1 / 0.5, alpha=0.05, power=0.8)
+    expected = models.stats.NormalIndPower().solve_power(0.1 / 0.5, alpha=0.05, power=0.8)
     assert questions_needed(0.1, variance) == math.ceil(expected)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from benchmarks.projections.scores.ranks import MAX_PAIRS_OF, Placed, rank_factor, rank_intervals
 
@@ -30,7 +29,7 @@ def test_intervals_that_are_not_symmetric_are_compared_by_the_arms_towards_each_
     assert rank_intervals([best, Placed(0.75, 0.74, 0.76)]) == [(1, 2), (1, 2)]
 
 
-def test_the_factor_is_bonferronis():
+def test_the_factor_is_bonferronis(stats):
     assert rank_factor(2) == pytest.approx(1)
     assert rank_factor(5) == pytest.approx(stats.norm.ppf(1 - 0.025 / 10) / stats.norm.ppf(0.975))
 
