@@ -265,7 +265,7 @@ def test_no_acknowledged_event_is_lost_when_writers_are_killed(tmp_path, store, 
 
 
 def few(store, tell):
-    for text in "abcde":
+    for text in "abcd":
         store.append(lambda _, text=text: [note(text)], lambda _: None)
         store.sync()
         tell("told", text)
@@ -303,7 +303,7 @@ def test_no_acknowledged_event_is_lost_at_any_call_of_a_killed_writer(tmp_path, 
             check(kind, [*writer.heard, ("torn", TORN)] if state == "torn" else writer.heard)
             lengths.append(len([text for told, text in writer.heard if told == "told"]))
             kills += 1
-        if min(lengths) == 5:
+        if min(lengths) == 4:
             break
     print(f"{kills} kills")
-    assert kills > 60
+    assert kills > 50
