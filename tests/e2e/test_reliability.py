@@ -28,7 +28,10 @@ MEMORY_KIB = 150 * 1024
 
 
 class Kind(NamedTuple):
-    """`count` benchmarks that run `code`, three at most in the short form; each must end with the reason, and with `note` in its error or notes."""
+    """`count` benchmarks that run `code`, three at most in the short form.
+
+    Each must end with the reason, and with `note` in its error or notes.
+    """
 
     count: int
     code: str
