@@ -11,6 +11,7 @@ import { sampleLink, sampleName } from "./sample.js";
 import { empty } from "./states.js";
 import { VirtualRows } from "./virtual-rows.js";
 import { visible } from "./visible.js";
+import { shortModel } from "./who.js";
 
 const TYPING_MS = 150;
 const FEW = 9; // Up to this number of contenders, there is room for their names.
@@ -165,7 +166,7 @@ export function show(main, { id, query }, context) {
                   .map((/** @type {any} */ other) => `run:${other.run_id}`),
               }),
             },
-            h("span", {}, one.model, h("span", { class: "soft" }, ` ${one.agent}`)),
+            h("span", {}, shortModel(one.model), h("span", { class: "soft" }, ` ${one.agent}`)),
             h("span", { class: "soft value" }, score(one.score)),
           ),
         ),
