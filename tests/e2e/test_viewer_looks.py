@@ -145,11 +145,14 @@ def test_with_forced_colours_states_and_choices_stay_visible(browser, team_url):
     colour = "one => getComputedStyle(one).backgroundColor"
     with browser.new_page(forced_colors="active") as page:
         go(page, team_url, "#/")
+        page.locator("main .dot.bad").first.wait_for()
+        page.locator("main .dot.live").first.wait_for()
         chosen = page.locator(".intro [aria-pressed=true]").evaluate(colour)
         assert chosen != page.locator(".intro [aria-pressed=false]").first.evaluate(colour)
         dots = {name: page.locator(f"main .dot.{name}").first.evaluate(colour) for name in ("good", "bad", "live")}
         assert len(set(dots.values())) == 3, dots
         go(page, team_url, "#/benchmarks/first_token/samples")
+        page.locator("a.heat-cell").nth(40).wait_for()
         shades = {cell.evaluate(colour) for cell in page.locator("a.heat-cell").all()[:40]}
         assert len(shades) > 2, "a cell without a mark has a shade of its own"
 
