@@ -26,7 +26,7 @@ from ..scores.records import position
 from ..scores.tally import AttemptKey, Board, Contender, Key, Tally, Worked, attempt_of, key_of, latest_order
 from .tables import ATTEMPT_NAMES, OF_TALLY, TALLY_NAMES, UNIT, UPWARD, WORK_NAMES, upsert
 
-_MAX_KNOWN = 4_000
+_MAX_KNOWN = 16_000
 """Maximum number of works and of tallies in memory between two batches."""
 
 _PUT_WORK = upsert("works", WORK_NAMES, "id")
@@ -56,6 +56,16 @@ _SHOWN = (
 ).split()
 """The columns of a run that tables show, beside its options and the score of guessing."""
 _READ_SHOWN = f"SELECT {', '.join(_SHOWN)}, task_revision_json, extra_config_json, chance FROM benchmark_runs"  # noqa: S608
+_BARE: Json = {
+    field.name: ""
+    if field.required
+    else field.default
+    if field.default_factory is msgspec.NODEFAULT
+    else field.default_factory()
+    for field in msgspec.structs.fields(Run)
+    if field.name not in {*_SHOWN, "task_revision", "metrics"}
+}
+"""The fields of a run that no table shows, as they are before anything is known of them."""
 _UPWARD_PLACE = _SHOWN.index("higher_is_better")
 _AT_ONCE = 500
 
@@ -377,15 +387,10 @@ def _is_other(old: Run, new: Run) -> bool:
 
 def _slim(run: Run) -> Run:
     """A run without what no table shows: thousands of them are kept while the tables are built."""
+    if not run.last_seen_at:
+        return run  # It is slim already.
     chance = chance_of(run)
-    return Run(
-        **{name: getattr(run, name) for name in _SHOWN},
-        task_revision=run.task_revision,
-        metrics={} if chance is None else {CHANCE: chance},
-        signature="",
-        created_at="",
-        last_seen_at="",
-    )
+    return msgspec.structs.replace(run, **_BARE, metrics={} if chance is None else {CHANCE: chance})
 
 
 def _stored(key: Key) -> _StoredKey:
