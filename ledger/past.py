@@ -8,7 +8,7 @@ from datetime import datetime
 from .events import Record
 from .identity import parse_utc
 from .judgement import is_moment
-from .store import EventReader
+from .store import EventReader, FindsTimes
 
 
 def limit_of(text: str) -> int | datetime:
@@ -34,7 +34,8 @@ class Past:
         self.url = present.url
         self._present = present
         if isinstance(limit, datetime):
-            later = (record.seq for record in present.read() if is_moment(record.at) and parse_utc(record.at) > limit)
+            records = present.later_than(limit) if isinstance(present, FindsTimes) else present.read(details=False)
+            later = (record.seq for record in records if is_moment(record.at) and parse_utc(record.at) > limit)
             first = next(later, None)
             self.last = None if first is None else first - 1
         else:

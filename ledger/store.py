@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -72,6 +73,15 @@ class EventReader(Protocol):
 
     def read_lines(self, after: int = 0) -> Iterator[bytes]:
         """The same as lines (without newlines), the bytes over which their hashes were taken."""
+        ...
+
+
+@runtime_checkable
+class FindsTimes(Protocol):
+    """A reader on another machine that looks for times itself, so that the events need not travel."""
+
+    def later_than(self, moment: datetime) -> Iterator[Record]:
+        """Records in order, among them every one that was written later than a moment."""
         ...
 
 

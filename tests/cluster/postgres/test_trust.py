@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 
 import psycopg
 import pytest
 
 from benchmarks.ledger.errors import LedgerDamaged, LedgerUnwritable
 from benchmarks.ledger.events import Annotated, Head, NewEvent
+from benchmarks.ledger.identity import parse_utc
 from benchmarks.ledger.index.keeping import Keeper
 from benchmarks.ledger.ledger import Ledger
+from benchmarks.ledger.past import Past
 from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage.chain import GENESIS, seal
 from benchmarks.ledger.storage.jsonl import JsonlStore
@@ -306,6 +309,29 @@ def test_one_event_of_a_long_ledger_is_read_alone(database, monkeypatch):
     monkeypatch.setattr(store._link, "ask", lambda *question: read.append(rows := ask(*question)) or rows)
     assert next(store.read(after=1499)).seq == 1500
     assert sum(map(len, read)) <= 2
+
+
+TIMES = ("2026-11-23T10:00:10.000000Z", "2026-11-23T10:00:20.000000Z", "2026-11-23T10:00:05.000000Z", "nonsense",
+         "2026-11-23T08:00:25-02:00", "2026-11-23T10:00:30.000000Z", "2026-11-23T10:00:40.000000Z")  # fmt: skip
+
+
+def test_a_time_in_the_past_is_found_by_the_server(database, tmp_path, monkeypatch):
+    store, local = database.open(), SqliteStore(tmp_path / "local.sqlite", notice=print)
+    for one in (store, local):
+        event = note('x,"at":"2030"').data
+        one.append(lambda _, event=event: [NewEvent(f'a,"at":"{at}', event, id=f'i","at":"2030{number}', at=at)
+                          for number, at in enumerate(TIMES)], lambda _: None)  # fmt: skip
+    read = []
+    ask = store._link.ask
+    monkeypatch.setattr(store._link, "ask", lambda *question: read.append(rows := ask(*question)) or rows)
+    for second in range(0, 60, 5):
+        for later in (0, 1):
+            limit = parse_utc(f"2026-11-23T10:00:{second:02}.00000{later}Z")
+            read.clear()
+            assert Past(store, limit).last == Past(local, limit).last, limit
+            assert sum(map(len, read)) <= 4
+    for limit in (datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))), parse_utc("0001-01-01T00:00:00Z")):
+        assert Past(store, limit).last == Past(local, limit).last
 
 
 def test_decisions_come_from_the_index_of_this_machine_and_not_from_a_replay(database, histories, monkeypatch):
