@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pty
-import subprocess
 
 import pytest
 
 from benchmarks.orchestrator.machine.processes import marked_processes
+from tests.e2e.terminal import on_a_terminal
 from tests.waiting import until
 
 KEY = "gsk-from-env-1234"
@@ -58,18 +57,8 @@ def test_a_note_on_progress_is_hidden_on_a_terminal(bench):
         "time.sleep(1.5)\n"
     )
     bench.add("busy", code + RESULT)
-    ours, theirs = pty.openpty()
-    environ = {**bench.environ, "GROQ_API_KEY": KEY, "TERM": "xterm", "COLUMNS": "200", "LINES": "50"}
-    process = subprocess.Popen(bench.command("run", "--benchmarks", "busy"), stdout=theirs, stderr=theirs, env=environ)
-    os.close(theirs)
-    screen = b""
-    try:
-        while piece := os.read(ours, 65536):
-            screen += piece
-    except OSError:
-        pass  # Linux raises this if the other end of a terminal is closed.
-    os.close(ours)
-    assert process.wait(20) == 0
+    code, screen = on_a_terminal(bench, "run", "--benchmarks", "busy", GROQ_API_KEY=KEY)
+    assert code == 0
     assert b"key [redacted:GROQ_API_KEY]" in screen
     assert KEY.encode() not in screen
 

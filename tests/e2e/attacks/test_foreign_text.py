@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
 
 import pytest
+
+from tests.e2e.terminal import on_a_terminal
 
 ORDERS = {
     "clipboard": "\x1b]52;c;Y3VybCBldmls\x07",
@@ -45,25 +44,6 @@ def assert_harmless(screen: bytes, where: str) -> None:
     assert hidden == set(), (where, text)
 
 
-def on_a_terminal(bench, *arguments: str, **environ: str) -> bytes:
-    ours, theirs = pty.openpty()
-    env = {**bench.environ, **environ, "TERM": "xterm-256color", "COLUMNS": "300", "LINES": "50"}
-    process = subprocess.Popen(
-        bench.command(*arguments), stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL, env=env
-    )
-    os.close(theirs)
-    screen = b""
-    try:
-        while piece := os.read(ours, 65536):
-            screen += piece
-    except OSError:
-        pass  # Linux raises this if the other end of a terminal is closed.
-    os.close(ours)
-    process.wait(30)
-    assert b"Traceback" not in screen, screen
-    return screen
-
-
 @pytest.fixture
 def evil(bench):
     """A workspace in which every foreign text has such sequences."""
@@ -79,8 +59,8 @@ def evil(bench):
 def test_no_command_passes_terminal_sequences_on(evil, rng, tally, is_full, tmp_path):
     model = f"m {ALL}"
     work = ("--benchmarks", "good", "--provider", "ollama", "--model", model)
-    screens = {"run": on_a_terminal(evil, "run", *work)}
-    screens["run that fails"] = on_a_terminal(evil, "run", *work, "--force", BREAK="1")
+    screens = {"run": on_a_terminal(evil, "run", *work)[1]}
+    screens["run that fails"] = on_a_terminal(evil, "run", *work, "--force", BREAK="1")[1]
     run_id = evil.runs()[0]["run_id"]
     (tmp_path / f"x{ORDERS['bidi']}.csv").write_text(f"benchmark,model,score,error\nb {ALL},m {ALL},0.5,{ALL}\n")
     (tmp_path / f"y{ORDERS['clear']}.json").write_text("{nonsense")
@@ -114,7 +94,7 @@ def test_no_command_passes_terminal_sequences_on(evil, rng, tally, is_full, tmp_
         (ALL,),
     ]
     for arguments in commands if is_full else [commands[0], *rng.sample(commands[1:], 5)]:
-        screens[" ".join(map(repr, arguments))[:80]] = on_a_terminal(evil, *arguments)
+        screens[" ".join(map(repr, arguments))[:80]] = on_a_terminal(evil, *arguments)[1]
     for where, screen in screens.items():
         assert screen, where
         assert_harmless(screen, where)
