@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.errors import ImpossibleTransition
@@ -138,6 +138,7 @@ def test_attempts_are_the_runs_of_a_signature_in_order(ledger, histories):
     assert history.live_run("unknown") is None
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_what_the_ledger_refuses_is_what_a_reader_reports(histories, data):
     """The same events, once through the ledger's check and once past it, come to the same state."""
@@ -162,6 +163,7 @@ def test_what_the_ledger_refuses_is_what_a_reader_reports(histories, data):
         faulty.close()
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_reading_piece_by_piece_comes_to_the_same_state_as_reading_at_once(histories, data):
     events = data.draw(histories.events())

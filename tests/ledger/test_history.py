@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.events import HighScorePublished, HighScoreReference, NewEvent
@@ -216,6 +216,7 @@ def test_lines_that_their_writer_took_back_after_a_look_decide_nothing(tmp_path,
     assert found == [state(ledger.history())] and list(found[0][2]) == ["run_1", *after]
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_a_history_without_details_decides_the_same(histories, data):
     events = data.draw(histories.events())

@@ -122,7 +122,8 @@ def append(store, events) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=30)
 @given(data=st.data())
 def test_the_index_decides_as_a_replay_does(histories, kind, data):
     """The index is written at random positions, by one writer that goes on or by new ones."""

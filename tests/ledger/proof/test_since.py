@@ -27,8 +27,9 @@ def checkpoint_at(store, position: int) -> Checkpoint:
     return Checkpoint(f"benchmark-orchestrator/ledger/{hashes[0][:16]}", position, third)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jsonl", "sqlite"])
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_the_story_of_new_events_is_that_of_a_whole_verification(histories, kind, data):
     """On any history, from any position, with an index of any age or without one."""

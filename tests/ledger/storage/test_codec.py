@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.errors import UnreadableEvent
@@ -21,6 +21,7 @@ def line_of(new: NewEvent, seq: int = 1, prev: str = GENESIS) -> bytes:
     return codec.encode(new, seq=seq, id="0192", at="2026-11-23T07:29:16.123456Z", version=1, prev=prev)[0]
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_every_event_comes_back_as_it_was(histories, data):
     for new in data.draw(histories.events()):
@@ -30,6 +31,7 @@ def test_every_event_comes_back_as_it_was(histories, data):
         assert record.data == new.data and record.stream == new.stream
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_keys_and_hash_are_those_of_the_contract(histories, data):
     for new in data.draw(histories.events()):

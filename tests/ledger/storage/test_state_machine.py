@@ -149,5 +149,5 @@ class SqliteMachine(StoreMachine):
 
 TestJsonl = JsonlMachine.TestCase
 TestSqlite = SqliteMachine.TestCase
-TestJsonl.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
-TestSqlite.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestJsonl.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestSqlite.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.events import NewEvent
@@ -33,6 +33,7 @@ def dump(path):
 
 
 @pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_following_in_pieces_and_building_at_once_give_the_same_tables_as_the_fold(histories, data):
     events = data.draw(histories.events())

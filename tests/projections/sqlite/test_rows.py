@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.events import Artifact, Imported, ImportSource, NewEvent
@@ -73,6 +73,7 @@ def test_values_are_of_the_types_that_the_table_declares(run):
         assert values[column.name] is None or isinstance(values[column.name], kinds[column.kind]), column.name
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_a_run_and_a_group_come_back_from_their_rows_as_they_were(histories, data):
     from pathlib import Path

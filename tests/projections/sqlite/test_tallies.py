@@ -62,7 +62,7 @@ from benchmarks.projections.sqlite.database import open_readonly, read_groups, r
 from benchmarks.projections.sqlite.tables import OF_TALLY
 from benchmarks.projections.sqlite.tallies import read_board
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "15"))
 RUNS, GROUPS = [f"run_{letter}" for letter in "abcdefghijkl"], ["rg_1", "rg_2", ""]
 TIMES = [f"2026-0{month}-01T10:00:00.000000Z" for month in (1, 2, 3)]
 SCORES = st.sampled_from([0.1, 0.2, 0.3, 0.7])

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.ledger.events import HighScorePublished, Imported, ImportSource, NewEvent, Retracted
@@ -174,6 +174,7 @@ def test_a_document_is_written_whole_or_not_at_all(add, store, tmp_path, monkeyp
 
 
 @pytest.mark.slow
+@settings(max_examples=settings.default.max_examples // 2)  # Each takes long.
 @given(data=st.data())
 def test_following_in_pieces_and_writing_anew_give_the_same_bytes(histories, data):
     events = data.draw(histories.events())
