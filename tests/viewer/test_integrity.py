@@ -70,14 +70,17 @@ def test_corrections_are_listed_with_their_events(client, add, store):
     add("run_b", synthetic=True)
     changes = [
         NewEvent("run_a", Annotated(author="Ada", note="look", tags=["x"])),
+        NewEvent("run_a", Annotated(author="Ada", note="again", tags=[])),
         NewEvent("run_a", Retracted(author="Ben", reason="wrong prompt")),
     ]
     store.append(lambda _: changes, lambda _: None)
     found = client.simulate_get("/api/integrity").json
     assert [(one["type"], one["author"], one["text"]) for one in found["events"]] == [
         ("retracted", "Ben", "wrong prompt"),
+        ("annotated", "Ada", "again"),
         ("annotated", "Ada", "look [x]"),
     ]
+    assert found["counts"]["annotated_runs"] == 1, "its tile leads to a list of runs"
     assert found["counts"]["retracted_runs"] == 1 and found["counts"]["synthetic_runs"] == 1
     assert [row["run_id"] for row in found["synthetic"]] == ["run_b"]
     assert found["origin"].startswith("benchmark-orchestrator/ledger/")

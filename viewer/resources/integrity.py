@@ -116,6 +116,7 @@ class Integrity:
             counts={
                 "runs": len(rows),
                 "retracted_runs": sum(row.retracted is not None for row in rows),
+                "annotated_runs": sum(row.remarks > 0 for row in rows),
                 "imported_runs": sum(row.imported is not None for row in rows),
                 "synthetic_runs": len(synthetic),
                 "late_runs": sum(row.late for row in rows),

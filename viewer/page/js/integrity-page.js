@@ -171,7 +171,7 @@ function counts(numbers) {
     "div",
     { class: "panel tiles plain-tiles" },
     item("retracted", "retracted_runs", "retracted"),
-    item("annotated", "annotated", "annotated"),
+    item("annotated", "annotated_runs", "annotated"),
     item("imported", "imported_runs", "imported"),
     item("synthetic", "synthetic_runs", "synthetic"),
     item("recovered", "recovered_runs", "recovered"),
