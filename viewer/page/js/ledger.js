@@ -180,6 +180,6 @@ class Ledger extends EventTarget {
 }
 
 /** @param {string} [text] */
-export const firstLine = (text = "") => text.split("\n", 1)[0].replace(/\.$/, "");
+export const firstLine = (text = "") => text.split("\n", 1)[0].replace(/^ledger damaged: |\.$/g, "");
 
 export const ledger = new Ledger();
