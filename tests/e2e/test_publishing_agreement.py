@@ -34,6 +34,7 @@ from benchmarks.projections.published.errata import Erratum
 from benchmarks.projections.published.page import CHECK, script_of
 from benchmarks.projections.published.rows import select_rows
 from benchmarks.projections.published.rules import WITHHOLDABLE, TableRules
+from benchmarks.projections.scores.counting import DOUBTFUL
 from benchmarks.projections.sqlite.opening import open_apart
 from benchmarks.projections.sqlite.reproductions import Reproduction
 
@@ -70,6 +71,8 @@ def history(make) -> Iterator[tuple[str, Any]]:
     yield "gone_1", begin("mid", 1, **plain)
     yield "gone_1", make.finished(0.99, samples=40)
     yield "gone_1", Retracted(author="a", reason="r")
+    yield "again_1", begin("mid", 1, reproduces="there_1", **plain)
+    yield "again_1", make.finished(0.99, samples=40)
     yield "anew_1", begin("anew", 1, **plain)
     yield "anew_1", make.finished(0.2, samples=40, **paid)
     yield (
@@ -212,6 +215,8 @@ def test_a_right_table_is_right_for_both(ledger, both):
         1,
     )
     assert shown["speed", "new"].interval_method == "t" and shown["speed", "new"].rank == 1
+    # A kind of doubtful runs that Python learns must be known to the page.
+    assert [kind for kind in DOUBTFUL if f'"{kind}"' not in script_of(["runs"])] == []
     assert shown["b", "far"].doubts == ["imported"] and shown["b", "new"].interval_method == "wilson"
 
 
@@ -228,6 +233,7 @@ def test_a_false_figure_in_the_published_event_is_found_by_both(ledger, both):
     cases["a run less"] = lambda row: replace(row, runs=row.runs[:-1])
     cases["a run twice"] = lambda row: replace(row, runs=[*row.runs, row.runs[-1]])
     cases["an attempt of another"] = lambda row: replace(row, attempt_ids=[*row.attempt_ids, "gone_1"])
+    cases["a reproduction"] = lambda row: replace(row, attempt_ids=[*row.attempt_ids, "again_1"])
     documents = [ledger.document(ledger.published(rows=[*map(change, ledger.rows)])) for change in cases.values()]
     for name, found in zip(cases, both(documents), strict=True):
         assert {row for _, row in found["problems"]} == set(range(1, 8)), f"{name}: {found['problems']}"

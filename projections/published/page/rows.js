@@ -22,7 +22,7 @@ const BEGUN = ["benchmark_id", "agent", "provider", "model", "config"];
 const CONTENDER = [...BEGUN, "revision", "comparison_key"];
 const WORK = ["benchmark_id", "agent", "provider", "model"];
 const OUTCOME = ["unit", "higher_is_better"];
-const NO_ATTEMPT = ["imported", "retracted", "synthetic"];
+const NO_ATTEMPT = ["imported", "reproduction", "retracted", "synthetic"];
 
 /** Whether two values of JSON are equal. @param {any} one @param {any} other @returns {boolean} */
 export function equal(one, other) {

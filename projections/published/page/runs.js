@@ -40,7 +40,15 @@ export async function runOf(events, withheld, position, stated) {
 function blank(stated, seq, hash) {
   return {
     ...{ benchmark_id: "", agent: "", provider: "", model: "", config: {}, options_key: "", revision: UNKNOWN },
-    ...{ scorer: null, commitment: "", registration: null, imported: false, synthetic: false, late: false },
+    ...{
+      scorer: null,
+      commitment: "",
+      registration: null,
+      imported: false,
+      synthetic: false,
+      late: false,
+      reproduction: false,
+    },
     ...{ retracted: false, recovered: false, status: "running", score: null, unit: null, higher_is_better: null },
     ...{
       samples: null,
@@ -109,6 +117,7 @@ function begun({ seq, type, stream, data, hash }) {
       synthetic: from.synthetic ?? false,
       commitment: type === "imported" ? "" : (from.owner?.commitment ?? ""),
       imported: type === "imported",
+      reproduction: (from.reproduces ?? null) !== null,
       repetition: String(repeat ?? 1),
       campaign: from.run_group_id || stream,
     },
@@ -189,4 +198,5 @@ export function costOf({ usage }) {
 }
 
 /** The doubtful kinds that a run is of. @param {Run} run @returns {string[]} */
-export const doubtsOf = (run) => ["imported", "late", "retracted", "synthetic"].filter((kind) => run[kind]);
+export const doubtsOf = (run) =>
+  ["imported", "late", "reproduction", "retracted", "synthetic"].filter((kind) => run[kind]);
