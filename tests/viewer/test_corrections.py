@@ -10,6 +10,7 @@ import falcon.testing
 import pytest
 
 from benchmarks.ledger.errors import LedgerUnwritable
+from benchmarks.ledger.events import NewEvent
 from benchmarks.ledger.ledger import Ledger
 from benchmarks.ledger.storage.jsonl import JsonlStore
 from benchmarks.viewer.app import create_app
@@ -157,6 +158,16 @@ def test_a_user_whom_a_trusted_proxy_names_is_the_author(workspace, store, clien
     assert answer.status_code == 201
     run = client.simulate_get("/api/runs/run_1", headers=WRITE).json["run"]
     assert run["annotations"][-1]["author"] == "grace"
+
+
+def test_a_campaign_says_which_score_is_without_samples(client, store, histories):
+    histories.append_anyway(store, [NewEvent("rg_1", histories.opened())])
+    before = head(store)
+    write(client, {"kind": "exclude", "author": "Ada", "reason": "key", "samples": ["q2", "q4"]})
+    [now] = client.simulate_get("/api/campaigns/rg_1", headers=WRITE).json["cells"]
+    assert (now["score"], now["excluded"], now["attempts"]["attempts"]) == (1.0, 2, 1)
+    [then] = client.simulate_get("/api/campaigns/rg_1", params={"as_of": before}, headers=WRITE).json["cells"]
+    assert (then["score"], then["excluded"]) == (0.5, 0), "as of then, nothing was excluded"
 
 
 def test_a_correction_brings_the_files_beside_the_ledger_up_to_date(client, store, workspace):

@@ -64,7 +64,8 @@ EXAMPLES = [
     ),
     Example(
         "Scores by category",
-        "SELECT benchmark_id, model, sample_json ->> '$.category' AS category, avg(s.score) AS mean\n"
+        "SELECT benchmark_id, model, avg(s.score) AS mean,\n"
+        "  coalesce(sample_json ->> '$.category', sample_json ->> '$.metadata.category') AS category\n"
         "FROM samples s JOIN runs USING (run_id) WHERE counts\n"
         "GROUP BY ALL HAVING category IS NOT NULL ORDER BY benchmark_id, category, mean DESC",
     ),
