@@ -9,13 +9,17 @@ from benchmarks.projections.analytics.query import run_query
 from benchmarks.projections.analytics.sandbox import Limits
 from benchmarks.viewer.resources.examples import EXAMPLES, saved_queries
 
+NOT_IN_THE_DEMO = ("FROM registrations", "FROM published_rows", "FROM reproductions")
+"""Views of which the history of the team has nothing."""
+
 
 def test_each_example_has_an_answer(team):
     parts = [f"SELECT {place} AS place, count(*) AS rows FROM ({one.sql})" for place, one in enumerate(EXAMPLES)]
     with contextlib.closing(JsonlStore(team.ledger, notice=print)) as store:
         found = run_query(team, store, " UNION ALL ".join(parts), Limits(seconds=120, rows=1000))
-    empty = [EXAMPLES[place].title for place, rows in found.rows if not rows]
-    assert len(found.rows) == len(EXAMPLES) and empty == []
+    empty = {EXAMPLES[place].title for place, rows in found.rows if not rows}
+    assert len(found.rows) == len(EXAMPLES)
+    assert empty <= {one.title for one in EXAMPLES if any(view in one.sql for view in NOT_IN_THE_DEMO)}
 
 
 def test_there_is_an_example_for_each_kind_of_question():
