@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 import time
 import weakref
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
@@ -34,6 +35,9 @@ from .writer import Writer
 
 _RECENT_SECONDS = 0.05
 """A writer that has appended twice with nothing between, the last time so recently, is probably the only one."""
+
+_BUSY_SECONDS = 0.5
+"""If another writer has appended since an append so recently, it probably waits for its turn now."""
 
 _PIECE_BYTES = 2 * 1024 * 1024
 """Lines are read in pieces of about this size, however long each one is."""
@@ -220,13 +224,13 @@ class PostgresStore(Writer[Turn]):
         If the connection is lost before the commit, nothing was recorded, and `decide` is called again.
         """
         # A writer that must not wait for a turn must not wait for another writer's commit either.
-        is_recent = patience is None and time.monotonic() - self._appended_at < _RECENT_SECONDS
-        if is_recent and self._is_alone:
+        since = time.monotonic() - self._appended_at if patience is None else math.inf
+        if since < _RECENT_SECONDS and self._is_alone:
             records = self._append_at_once(decide, accept)
             if records is not None:
                 return records
         while True:
-            self._lock.is_crowded = is_recent and self._numbering.head.seq > 0
+            self._lock.is_crowded = since < _BUSY_SECONDS and not self._is_alone and self._numbering.head.seq > 0
             try:
                 return super().append(decide, accept, patience=patience)
             except LostTurn:

@@ -79,6 +79,7 @@ def test_an_append_is_recorded_once_wherever_its_connection_is_lost(
     database, through, proxy, monkeypatch, kind, word, before, is_forwarded
 ):
     monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
+    monkeypatch.setattr(postgres, "_BUSY_SECONDS", 600)
     append_before(kind, through, database.open())
     earlier = notes(database.open())
     calls = []
@@ -103,6 +104,7 @@ def test_a_write_of_unknown_outcome_is_settled_although_another_writer_was_faste
     database, through, proxy, monkeypatch, kind, is_forwarded
 ):
     monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
+    monkeypatch.setattr(postgres, "_BUSY_SECONDS", 600)
     other = database.open()
     append_before(kind, through, other)
     retake = through._lock.retake

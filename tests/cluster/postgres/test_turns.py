@@ -21,6 +21,7 @@ from .test_lost_connections import ALONE, CROWDED, append_before, note, notes
 def _patient(monkeypatch):
     """However slow this machine is now, an append was recent."""
     monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
+    monkeypatch.setattr(postgres, "_BUSY_SECONDS", 600)
 
 
 @pytest.fixture
