@@ -49,6 +49,7 @@ from .resources.page_files import PageFile
 from .resources.paired import CompareSamples, CompareSettings, CompareTranscripts
 from .resources.proof import ProofOfRun
 from .resources.query import AskQuery, QueryViews
+from .resources.registrations import OneRegistration, Registrations
 from .resources.run import Events, OneRun
 from .resources.runs import Runs
 from .resources.samples import OneSample, Samples, Trajectories
@@ -164,6 +165,8 @@ def _routes(site: Site, max_streams: int) -> list[Route]:
         Route("/api/high-scores", HighScores(site)),
         Route("/api/ledger", LedgerExtent(site)),
         Route("/api/integrity", Integrity(site)),
+        Route("/api/registrations", Registrations(site)),
+        Route("/api/registrations/{registration_id}", OneRegistration(site)),
         Route("/api/changes", Changes(site)),
         Route("/api/query", AskQuery(site)),
         Route("/api/query/views", QueryViews(site)),

@@ -19,6 +19,7 @@ _IN_PATH = {
     "path": "the path of an artifact, as the run recorded it",
     "benchmark_id": "the id of a benchmark",
     "run_group_id": "the id of a campaign",
+    "registration_id": "the id of a registered plan",
 }
 
 

@@ -13,6 +13,7 @@ export function hash(path, query = {}) {
 }
 
 export const runLink = (/** @type {string} */ runId) => hash(`/runs/${encodeURIComponent(runId)}`);
+export const planLink = (/** @type {string} */ id) => hash(`/registrations/${encodeURIComponent(id)}`);
 export const runsLink = (/** @type {Record<string, any>} */ filters) => hash("/runs", filters);
 /** The samples of a benchmark by contender. */
 export const heatMapLink = (/** @type {string} */ id, /** @type {Record<string, any>} */ query = {}) =>

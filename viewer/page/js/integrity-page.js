@@ -1,6 +1,6 @@
 // Whether the ledger can be trusted: its proof, corrections, and what changed between two moments.
 
-import { benchmarkLink, runLink, runsLink } from "./address.js";
+import { benchmarkLink, hash, runLink, runsLink } from "./address.js";
 import { get } from "./api.js";
 import { command, dataTable, exportMenu } from "./data-table.js";
 import { h, keep } from "./dom.js";
@@ -50,6 +50,7 @@ export function show(main, { query }, context) {
       h("h1", {}, "Integrity"),
       h("p", {}, "Can these numbers be trusted?"),
       tip("How it is proven", CHAIN),
+      h("a", { href: hash("/registrations") }, "Registered plans and published tables"),
     ),
     place,
   );

@@ -1,6 +1,6 @@
 // Parts that several pages show.
 
-import { runLink } from "./address.js";
+import { planLink, runLink } from "./address.js";
 import { h } from "./dom.js";
 import { direction, estimate, score, signed, unitText } from "./format.js";
 import { ledger } from "./ledger.js";
@@ -55,7 +55,12 @@ export function marks(run) {
       run.previous_best !== null &&
       run.previous_best !== undefined && ["record", "Better than every earlier run of this task", "record"],
     run.synthetic && ["synthetic", "A mock, oracle or sample run: never a record"],
-    run.registration && ["registered", `It belongs to the plan ${run.registration}, registered before it`],
+    run.registration && [
+      "registered",
+      `It belongs to the plan ${run.registration}, registered before it`,
+      "",
+      planLink(run.registration),
+    ],
     run.reproduces && ["reproduction", `It repeats ${run.reproduces} as a check: its score counts nowhere`],
     run.imported && ["imported", "Imported from another program"],
     run.retracted && ["retracted", `Retracted by ${run.retracted.author}: ${run.retracted.reason}`],
@@ -65,7 +70,9 @@ export function marks(run) {
   ];
   return found
     .filter(Boolean)
-    .map(([text, why, kind = ""]) => h("span", { class: `mark ${kind}`.trim(), title: why }, text));
+    .map(([text, why, kind = "", href = null]) =>
+      h(href ? "a" : "span", { class: `mark ${kind}`.trim(), title: why, href }, text),
+    );
 }
 
 export const isStale = (/** @type {Run} */ run) =>

@@ -63,6 +63,12 @@ const PAGES = {
     title: "Integrity",
     show: lazy(() => import("./integrity-page.js")),
   },
+  registrations: {
+    name: "registrations",
+    section: "integrity",
+    title: "Registered plans",
+    show: lazy(() => import("./registrations-page.js")),
+  },
   runs: { name: "runs", section: "runs", title: "Runs", show: lazy(() => import("./runs-page.js")) },
   benchmarks: {
     name: "leaderboard",
@@ -88,6 +94,12 @@ const ONE = {
     section: "campaigns",
     title: "Campaign",
     show: lazy(() => import("./campaign-page.js")),
+  },
+  registrations: {
+    name: "registration",
+    section: "integrity",
+    title: "Registered plan",
+    show: lazy(() => import("./registrations-page.js")),
   },
   compare: {
     name: "side-by-side",

@@ -1,6 +1,6 @@
 // The panels of a run's page that only show data.
 
-import { benchmarkLink, hash, runsLink } from "./address.js";
+import { benchmarkLink, hash, planLink, runsLink } from "./address.js";
 import { bare } from "./ansi.js";
 import { command, dataTable } from "./data-table.js";
 import { h } from "./dom.js";
@@ -70,6 +70,8 @@ export function factsPanel(run) {
       ["benchmark", h("a", { href: benchmarkLink(run.benchmark_id) }, run.benchmark_id)],
       ["group", run.run_group_id && h("a", { href: runsLink({ group: run.run_group_id }) }, run.run_group_id)],
       ["attempt", run.attempt],
+      ["plan", run.registration && h("a", { href: planLink(run.registration) }, run.registration)],
+      ["reproduces", run.reproduces && h("a", { href: runLink(run.reproduces) }, run.reproduces)],
       ["started", moment(run.started_at)],
       ["ended", moment(run.ended_at)],
       ["duration", duration(run.duration_seconds)],
