@@ -271,6 +271,8 @@ def test_two_runs_are_compared_with_what_differs_first(page, urls):
     samples = page.locator("#samples")
     expect(samples.locator("tbody tr:not(.space)").first).to_contain_text("≠ q0")
     expect(samples.locator(".differs")).to_have_count(2)
+    name = samples.locator("tbody tr:not(.space) th").first
+    assert name.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), "the id is cut"
     samples.get_by_role("button", name="only A correct 1").click()
     expect(samples.locator("tbody tr:not(.space)")).to_have_count(1)
     expect(page.locator("table.settings tbody tr").first).to_contain_text("model")
