@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, unquote, urlencode, urlsplit
 
 import falcon.testing
 import msgspec
@@ -21,6 +21,7 @@ _ROWS_AT_ONCE = 1000
 _DAYS = (1, 7, 30, 365)
 _CAMPAIGNS = 50
 _COMPARED = 6
+_BENCHMARK = "/api/benchmarks/"
 
 _SAMPLE_BYTES = 6_000_000
 """Bytes of samples, before they are compressed; those of the newest runs come first, and the rest is named."""
@@ -133,13 +134,18 @@ class Asked:
                         yield f"/api/compare?{urlencode({'of': sides}, doseq=True, quote_via=quote_plus)}", found.json
 
 
-def compared_in(address: str) -> tuple[str, Sequence[str]] | None:
-    """Of the address of a comparison, the field that names its sides, and their names."""
+def subject_of(address: str) -> tuple[str, Sequence[str]] | None:
+    """What an answer is about alone: the name of a field of a run, and its values. None if it is about more."""
     parts = urlsplit(address)
-    if parts.path != "/api/compare":
-        return None
-    sides = [side.partition(":") for side in parse_qs(parts.query)["of"]]
-    return sides[0][0], [name for _, _, name in sides]
+    query = parse_qs(parts.query)
+    if parts.path == "/api/compare":
+        sides = [side.partition(":") for side in query["of"]]
+        return sides[0][0], [name for _, _, name in sides]
+    if parts.path == "/api/board" and "benchmark" in query:
+        return "benchmark_id", query["benchmark"]
+    if parts.path.startswith(_BENCHMARK):
+        return "benchmark_id", [unquote(parts.path.removeprefix(_BENCHMARK))]
+    return None
 
 
 def part(name: str) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from ...ledger.store import EventReader
-from .asked import Asked, compared_in, part
+from .asked import Asked, part, subject_of
 from .moments import Moment, moments_of
 from .shared import Shared
 
 _STATE_BYTES = 12_000_000
 """Bytes of earlier states, before they are compressed; the newest come first."""
 
+_REFERENCES = "/api/high-scores"
 _SAME_FOR_ALL_MOMENTS = frozenset({"/api/ledger"})
 
 
@@ -59,18 +60,14 @@ class States:
 
     def _at(self, moment: Moment, later: State) -> State:
         runs = list(self._asked.runs(moment.position))
-        answers = {}
+        answers: dict[str, Any] = {}
+        references = self._asked.at(_REFERENCES, moment.position)
+        is_same = _SameRows(runs, later.runs, references == {**later.answers[_REFERENCES], "head": references["head"]})
         for address, then in later.answers.items():
-            if address in _SAME_FOR_ALL_MOMENTS:
-                continue
-            sides = compared_in(address)
-            found = (
-                then
-                if sides and _of_sides(sides, runs) == _of_sides(sides, later.runs)
-                else self._asked.at(address, moment.position)
-            )
-            if found is not None:
-                answers[address] = found
+            if address not in _SAME_FOR_ALL_MOMENTS:
+                found = then if is_same.behind(address) else self._asked.at(address, moment.position)
+                if found is not None:
+                    answers[address] = found
         return State(moment.position, runs, answers, self._about(moment, runs, later))
 
     def _about(self, moment: Moment, runs: Sequence[Any], later: State) -> dict[str, Any]:
@@ -111,9 +108,21 @@ def _contender(row: Any) -> tuple[str, ...]:
     return row["benchmark_id"], row["agent"], row["provider"], row["model"]
 
 
-def _of_sides(sides: tuple[str, Collection[str]], runs: Iterable[Any]) -> list[Any]:
-    field, names = sides
-    return [row for row in runs if row[field] in names]
+class _SameRows:
+    """Which answers two moments share, because the runs that they are about were the same."""
+
+    def __init__(self, runs: Sequence[Any], later: Sequence[Any], has_same_references: bool) -> None:
+        self._runs = runs
+        self._later = later
+        self._has_same_references = has_same_references
+
+    def behind(self, address: str) -> bool:
+        """Whether the answer is about models, agents or a benchmark with the same runs at both moments."""
+        subject = subject_of(address)
+        if subject is None or (subject[0] == "benchmark_id" and not self._has_same_references):
+            return False
+        field, names = subject
+        return [row for row in self._runs if row[field] in names] == [row for row in self._later if row[field] in names]
 
 
 def _without_heads(state: State) -> dict[str, Any]:

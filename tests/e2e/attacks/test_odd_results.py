@@ -125,7 +125,7 @@ def read_everything(bench: Any) -> None:
     bench("leaderboard", "--json")
     bench("leaderboard")
     bench("report", "--output", str(bench.root / "report.html"))
-    bench("export-viewer-data", "--html", str(bench.root / "page.html"))
+    bench("export-viewer-data", "--html", str(bench.root / "page.html"), "--moments", "3")
     printed = bench("query", "--json", "SELECT count(*) AS n, count(metrics_json) AS m FROM runs").stdout
     assert json.loads(printed)["rows"] == [[count, count]]
     for view in ("runs", "metrics", "samples", "score_history", "events"):
