@@ -24,7 +24,7 @@ from benchmarks.projections.sqlite.viewer_data import build_dataset
 from benchmarks.projections.workspace import Workspace
 from benchmarks.viewer.app import create_app
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "15"))
 SOURCE = ImportSource("csv", "x.csv", "0" * 64)
 
 
