@@ -46,12 +46,7 @@ def list_artifacts(folder: Path, *, is_over: Callable[[], bool] = lambda: False)
     unread: list[str] = []
     for path, size in files:
         try:
-            with open_inside(folder, path) as file:
-                about = os.fstat(file.fileno())
-                size = about.st_size
-                if size > _LARGE and about.st_blocks * _BLOCK * _HOLES < size:
-                    raise NotReadable(f"is a sparse file: it has {size} bytes, nearly all of them holes")
-                sha256 = digest(file, is_over=is_over)
+            size, sha256 = _read(folder, path, is_over)
         except NotReadable as problem:
             problems.append(f"{path} {problem}")
         except OSError as problem:
@@ -75,9 +70,7 @@ def list_logs(folder: Path, *, is_over: Callable[[], bool] = lambda: False) -> L
     notes: list[str] = []
     for name in LOGS:
         try:
-            with open_inside(folder, name) as file:
-                sha256 = digest(file, is_over=is_over)
-                size = file.tell()
+            size, sha256 = _read(folder, name, is_over)
         except Missing:
             continue
         except NotReadable as problem:
@@ -90,6 +83,16 @@ def list_logs(folder: Path, *, is_over: Callable[[], bool] = lambda: False) -> L
             else:
                 found.append(Artifact(name, size, sha256))
     return Listing(found, notes)
+
+
+def _read(folder: Path, path: str, is_over: Callable[[], bool]) -> tuple[int, str | None]:
+    """The size and the digest of a file; no digest if `is_over` returned true before. Raises NotReadable, OSError."""
+    with open_inside(folder, path) as file:
+        about = os.fstat(file.fileno())
+        if about.st_size > _LARGE and about.st_blocks * _BLOCK * _HOLES < about.st_size:
+            raise NotReadable(f"is a sparse file: it has {about.st_size} bytes, nearly all of them holes")
+        sha256 = digest(file, is_over=is_over)
+        return file.tell() if sha256 else about.st_size, sha256
 
 
 def _shortened(names: list[str]) -> str:

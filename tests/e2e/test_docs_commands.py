@@ -54,6 +54,7 @@ def test_every_command_of_the_documentation_is_understood(tmp_path: Path, monkey
         "signing.key",
         "witness.key",
         "evidence.zip",
+        "table.zip",
         "private.zip",
         "private.zip.secret",
         "path/to/orchestrator.sqlite",

@@ -29,7 +29,7 @@ def test_each_command_of_the_page_works_and_the_row_is_registered_witnessed_and_
             done = run(line.replace("RUN", bench.runs()[0]["run_id"]) if "RUN" in line else line)
             said[line] = done.stdout + done.stderr
     assert re.search(r"table.zip: 2 runs, \d+ events", said["benchmarks bundle quiz-table@1 -o table.zip"])
-    assert "row.zip: 1 runs" in said["benchmarks bundle quiz-table@1#2 -o row.zip"]
+    assert "row.zip: 1 runs" in said["benchmarks bundle 'quiz-table@1#2' -o row.zip"]
     with zipfile.ZipFile(bench.root / "row.zip") as row:
         lines = [row.read(name) for name in row.namelist() if name.startswith("events/")]
     assert sum(b'"type":"published"' in line for line in lines) == 1

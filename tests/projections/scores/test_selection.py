@@ -71,7 +71,7 @@ def test_a_name_selects(catalogue, spec, kind, name, runs):
         ("run_a_9", "did you mean run_a_"),
         ("", "unknown run, group, model or agent ''"),
         ("run_b_2", "run run_b_2 has no score that counts: it has failed"),
-        ("agent:mock", "imported, synthetic, late and retracted ones count with --include"),
+        ("agent:mock", "imported, synthetic, late and retracted ones, and reproductions, count with --include"),
         ("as-of:never", "'never' is not a time"),
         ("mock", "means several things: model:mock:mock, agent:mock"),
     ],
