@@ -22,7 +22,7 @@ demo: $(VENV)/installed ## serve the viewer on a simulated history of four weeks
 test: $(VENV)/developing chromium ## run every test, style and type checks among them
 	@$(BIN)/pytest -n auto --dist worksteal
 
-test-cluster: $(VENV)/clustering ## run the tests that need a cluster: a real Ray cluster on this machine
+test-cluster: $(VENV)/clustering chromium ## run the tests that need a cluster (PostgreSQL, Ray on this machine), and of make bench
 	@$(BIN)/pytest tests/cluster
 
 test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below a minute

@@ -1,4 +1,7 @@
-"""`make bench` works: each of its parts is run with a thousandth of the work. The figures mean nothing then."""
+"""`make bench` works: each of its parts is run with a thousandth of the work. The figures mean nothing then.
+
+It is here because `make bench` needs what the tests of clusters need: it measures PostgreSQL and Ray, too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PARTS = re.findall(r'^    "([a-z-]+)": ', (ROOT / "tests" / "perf" / "__main__.py").read_text(), re.MULTILINE)
-OPTIONAL = {"peers", "projection-peers", "others", "postgres", "ray"}
+OPTIONAL = {"peers", "projection-peers", "others"}
 """Parts that compare with programs that are installed for the measurement alone."""
 
 
