@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -239,7 +238,7 @@ def policy_of(file: str | None, key: str | None) -> Policy | None:
 
 def content_of(source: str) -> bytes:
     """The bytes of a file, or of a page at an http or https address that the user gave. Raises UsageError."""
-    if urlsplit(source).scheme in ("http", "https"):
+    if source.lower().startswith(("http://", "https://")):
         return _fetched(source)
     try:
         return read_regular(Path(source), most=MAX_BYTES)

@@ -36,8 +36,12 @@ def add_witness(folder: Path, url: str, key: str, name: str | None = None) -> Wi
 
     Raises WitnessError, PolicyError, SigningError and LedgerUnwritable.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+    except ValueError:
+        is_address = False
+    if not is_address:
         raise WitnessError(
             f"'{url}' is not the address of a witness", "give one such as https://witness.example.org/w1"
         )

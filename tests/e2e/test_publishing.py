@@ -258,6 +258,7 @@ def test_bad_documents_are_refused_in_a_sentence(bench, tables, tmp_path):
     assert "else.example.org" in tables.status(tables.json, "--verify-key", elsewhere, code=1)
     assert "cannot be read" in tables.status(tmp_path / "none.html", code=2)
     assert "cannot be read" in tables.status("http://127.0.0.1:9/none.html", code=2)
+    assert "http://[redacted]@[ cannot be read: Invalid IPv6 URL" in tables.status("http://u:p@[", code=2)
     assert "no table is published" in bench("table", "diff", "sprong@1", "spring@1", code=2).stderr
     assert "did you mean spring?" in bench("table", "build", "sprung", code=2).stderr
     assert "no version '7'" in bench("table", "build", "spring@7", code=2).stderr

@@ -46,7 +46,7 @@ OF_THE_SERVER = ("state", "proven", "damage", "next")
 def file(team, tmp_path_factory):
     file = tmp_path_factory.mktemp("file") / "history.html"
     with contextlib.closing(JsonlStore(team.ledger, notice=print)) as store:
-        assert write_page(team.root, store, file, details=100, moments=8) == 188
+        assert write_page(team.root, store, file, details=100, moments=5) == 188
     return file
 
 

@@ -248,7 +248,7 @@ def _serve(listening: socket.socket, kind: str, stranger) -> None:
 def test_addresses_and_keys_of_witnesses_are_checked(signed, tmp_path):
     bench, key, public = signed
     witness = str(new_signer("w.example", COSIGNATURE).verifier)
-    for url in ("file:///etc/passwd", "w.example", "http://", "https://w.example/?a=b"):
+    for url in ("file:///etc/passwd", "w.example", "http://", "http://[", "https://w.example/?a=b"):
         assert "is not the address of a witness" in bench("ledger", "witness", "add", url, witness, code=2).stderr
     secret = bench("ledger", "witness", "add", "https://u:secret@w.example", witness, code=2).stderr
     assert "must not hold a password" in secret and "secret" not in secret
