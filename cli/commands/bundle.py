@@ -11,6 +11,8 @@ from ...adapters.regular_file import read_regular
 from ...ledger.files.elsewhere import open_recorded
 from ...ledger.files.store import Unreachable
 from ...ledger.fold import Run
+from ...ledger.proof.encoding import BadText
+from ...ledger.proof.signing import parse_signed
 from ...ledger.run_files import NotReadable
 from ...ledger.transfer.bundle import Contents, is_recorded, write_bundle
 from ...ledger.transfer.evidence import Evidence, parse_opening, verify_bundle
@@ -86,7 +88,7 @@ def create(
         raise UsageError("--checkpoint names a checkpoint, and --sign makes a new one", "give one of them")
     store = place.store()
     runs, tables = _chosen(place, names, benchmark)
-    text = read_note(note_file) if note_file else note_for(store, store.head().seq, sign)
+    text = _note_in(note_file) if note_file else note_for(store, store.head().seq, sign)
     salts = None
     if redact:
         secret = secret or _secret_of(output)
@@ -103,6 +105,15 @@ def create(
         tables=tables,
     )
     return _show_written(output, contents)
+
+
+def _note_in(file: str) -> str:
+    text = read_note(file)
+    try:
+        parse_signed(text)
+    except BadText as problem:
+        raise UsageError(f"{file} is not a checkpoint: {problem}") from problem
+    return text
 
 
 def _secret_of(output: Path) -> Path:

@@ -110,6 +110,8 @@ def new_salts(path: Path) -> Salts:
 
 def read_salts(path: Path) -> Salts:
     """Salts from the secret in a file. Raises SecretError."""
+    if path.exists() and not path.is_file():  # A pipe would be waited for.
+        raise SecretError(f"the secret {path} cannot be read: it is not a regular file")
     try:
         with path.open("rb") as file:
             secret = bytes.fromhex(file.read(200).decode().strip())

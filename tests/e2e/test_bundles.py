@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -81,6 +82,9 @@ def test_a_table_a_row_and_a_group_can_be_bundled(keyed, tmp_path):
         assert f"{number} runs" in bench("bundle", name, "-o", bundle, "--sign", key, *more).stdout
         assert len(json.loads(outside("bundle", "verify", bundle, "--verify-key", public, "--json"))["runs"]) == number
     assert "unknown run" in bench("bundle", "nothing", "-o", bundle, code=2).stderr
+    (tmp_path / "note").write_text("x\n\nbad\n")
+    wrong = bench("bundle", "bare-model", "-o", bundle, "--checkpoint", str(tmp_path / "note"), code=2).stderr
+    assert "is not a checkpoint: a signature has the form" in wrong
     assert (
         "has no run of the benchmark" in bench("bundle", "bare-model", "--benchmark", "x", "-o", bundle, code=2).stderr
     )
@@ -109,6 +113,9 @@ def test_a_private_test_set_stays_private_and_can_be_opened(keyed, tmp_path):
         in bench("bundle", "open", run, "q2", "--secret", str(secret), "--number", "2", code=2).stderr
     )
     assert "has no sample 'q3'" in bench("bundle", "open", run, "q3", "--secret", str(secret), code=2).stderr
+    os.mkfifo(tmp_path / "pipe")
+    wrong = bench("bundle", "open", run, "q2", "--secret", str(tmp_path / "pipe"), code=2).stderr
+    assert "pipe cannot be read: it is not a regular file" in wrong
     first = bundle.read_bytes()
     bench("bundle", run, "-o", str(bundle), "--redact", "samples")
     assert bundle.read_bytes() == first, "the same secret gives the same bytes"
