@@ -25,7 +25,7 @@ test: $(VENV)/developing chromium ## run every test, style and type checks among
 test-cluster: $(VENV)/clustering chromium ## run the tests that need a cluster (PostgreSQL, Ray on this machine), and of make bench
 	@$(BIN)/pytest tests/cluster
 
-test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below a minute
+test-quick: $(VENV)/developing ## run the quick unit tests: no browser, no campaign, below two minutes
 	@$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile quick -m "not model and not browser and not slow" --ignore tests/e2e
 
 nightly: $(VENV)/developing ## kill writers at least 200 times for each kind of ledger (make test does 20)
