@@ -20,7 +20,7 @@ from ..api.answers import answer
 from ..api.parameters import AS_OF, Form
 from ..api.site import Site
 from ..index.archive import Head
-from .run import lines_of, no_such_run
+from .run import lines_as_of
 
 _MAX_EVENTS = 200
 _ENDS = (b"finished", b"failed", b"recovered", b"imported")
@@ -65,13 +65,9 @@ class ProofOfRun:
         """At most the first 200 events: heartbeats of a long run say nothing about its score."""
         # No ETag: a kept answer does not prove anything.
         as_of = self.parameters.read(req)["as_of"]
-        with self._site.archive.look(as_of) as view:
-            row, head = view.table.find(run_id), view.head
-        if row is None:
-            raise no_such_run(run_id)
+        placed, head = lines_as_of(self._site, run_id, as_of)
         store = self._site.archive.store
-        last = min(row.last_seq, head.position)
-        found = [(seq, line) for seq, line, _ in lines_of(store, run_id, row.first_seq, last)]
+        found = [(seq, line) for seq, line, _ in placed]
         lines = dict(found if len(found) <= _MAX_EVENTS else _telling(found))
         with self._site.slow.holding(req.relative_uri):
             try:

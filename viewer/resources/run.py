@@ -167,27 +167,30 @@ class Events:
         """`chain_verified`: the line's hash was computed again, and the line follows the one before it."""
         # No ETag: a kept answer does not prove anything.
         as_of = self.parameters.read(req)["as_of"]
-        with self._site.archive.look(as_of) as view:
-            row, head = view.table.find(run_id), view.head
-        if row is None:
-            raise no_such_run(run_id)
-        last = min(row.last_seq, head.position)
-        events = list(_events(self._site.archive.store, run_id, row.first_seq, last))
+        lines, head = lines_as_of(self._site, run_id, as_of)
+        events = [
+            {**event_row(decode(line)), "chain_verified": _holds(line, seq, before)} for seq, line, before in lines
+        ]
         answer(req, resp, EventList(events, all(event["chain_verified"] for event in events), head))
 
     on_head = on_get
 
 
-def _events(store: EventReader, run_id: str, first: int, last: int) -> Iterator[dict[str, Any]]:
-    for seq, line, before in lines_of(store, run_id, first, last):
-        yield {**event_row(decode(line)), "chain_verified": _holds(line, seq, before)}
+Placed = tuple[int, bytes, bytes | None]
+"""The position of an event, its line, and the line before it; None before the first event of the ledger."""
 
 
-def lines_of(store: EventReader, run_id: str, first: int, last: int) -> Iterator[tuple[int, bytes, bytes | None]]:
-    """The events of a run among those of two positions: position, line, and the line before it.
+def lines_as_of(site: Site, run_id: str, as_of: str | None) -> tuple[Iterator[Placed], Head]:
+    """The events of a run until a moment, and the head of the ledger then. Raises HTTPNotFound."""
+    with site.archive.look(as_of) as view:
+        row, head = view.table.find(run_id), view.head
+    if row is None:
+        raise no_such_run(run_id)
+    return _lines(site.archive.store, run_id, row.first_seq, min(row.last_seq, head.position)), head
 
-    Only its own lines are decoded.
-    """
+
+def _lines(store: EventReader, run_id: str, first: int, last: int) -> Iterator[Placed]:
+    """The events of a run among those of two positions. Only its own lines are decoded."""
     named = b'"stream":%b,' % msgspec.json.encode(run_id)
     before = None if first == 1 else b""
     for seq, line in enumerate(store.read_lines(after=max(0, first - 2)), max(1, first - 1)):

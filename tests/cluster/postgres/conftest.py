@@ -13,6 +13,7 @@ from benchmarks.ledger.storage.open import open_store
 from benchmarks.ledger.storage.postgres_address import Address
 from benchmarks.ledger.storage.postgres_init import prepare_ledger
 
+from .proxy import Proxy
 from .server import Server
 
 SEED = int(os.environ.get("TEST_SEED", random.randrange(10**6)))
@@ -55,3 +56,18 @@ def database(server, tmp_path) -> Iterator[Database]:
     database = Database(server, tmp_path)
     yield database
     server.drop(database.name)
+
+
+@pytest.fixture
+def proxy(server) -> Iterator[Proxy]:
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def through(database, server, proxy):
+    """A store that reaches its server through the proxy."""
+    store = database.open(url=server.url(database.name, port=proxy.port))
+    yield store
+    store.close()

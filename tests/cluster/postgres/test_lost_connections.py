@@ -21,7 +21,6 @@ from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage import postgres
 from benchmarks.ledger.storage.postgres_link import LedgerUnreachable
 
-from .proxy import Proxy
 from .server import Server
 
 KILLS = int(os.environ.get("KILLS", "10"))
@@ -33,21 +32,6 @@ def note(text: str, stream: str = "run_1", id: str | None = None) -> NewEvent:
 
 def notes(store) -> list[str]:
     return [record.data.note for record in store.read()]
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def through(database, server, proxy):
-    """A store that reaches its server through the proxy."""
-    store = database.open(url=server.url(database.name, port=proxy.port))
-    yield store
-    store.close()
 
 
 ALONE, CROWDED = "alone", "crowded"

@@ -13,7 +13,6 @@ from benchmarks.ledger.proof.verify import verify
 from benchmarks.ledger.storage import postgres, postgres_link
 from benchmarks.ledger.storage.postgres_wire import Wire
 
-from .proxy import Proxy
 from .test_lost_connections import ALONE, CROWDED, append_before, note, notes
 
 
@@ -22,20 +21,6 @@ def _patient(monkeypatch):
     """However slow this machine is now, an append was recent."""
     monkeypatch.setattr(postgres, "_RECENT_SECONDS", 600)
     monkeypatch.setattr(postgres, "_BUSY_SECONDS", 600)
-
-
-@pytest.fixture
-def proxy(server):
-    proxy = Proxy(server.port)
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
-def through(database, server, proxy):
-    store = database.open(url=server.url(database.name, port=proxy.port))
-    yield store
-    store.close()
 
 
 def append(store, text: str) -> None:
