@@ -23,6 +23,7 @@ from ..index.archive import Head
 from .run import lines_as_of
 
 _MAX_EVENTS = 200
+_NO_FIGURES = (b"heartbeat", b"annotated")
 _ENDS = (b"finished", b"failed", b"recovered", b"imported")
 
 
@@ -62,7 +63,7 @@ class ProofOfRun:
         self._site = site
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, run_id: str) -> None:
-        """At most the first 200 events: heartbeats of a long run say nothing about its score."""
+        """At most 200 events: of a longer run without heartbeats and remarks, which say nothing about its score."""
         # No ETag: a kept answer does not prove anything.
         as_of = self.parameters.read(req)["as_of"]
         placed, head = lines_as_of(self._site, run_id, as_of)
@@ -80,8 +81,11 @@ class ProofOfRun:
 
 
 def _telling(found: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """The events of a run without its heartbeats."""
-    return [(seq, line) for seq, line in found if b',"type":"heartbeat",' not in line[:300]][:_MAX_EVENTS]
+    """The events of a run without heartbeats and remarks: the first one, and the newest, which may take it back."""
+    told = [
+        (seq, line) for seq, line in found if not any(b',"type":"%b",' % kind in line[:300] for kind in _NO_FIGURES)
+    ]
+    return told[:1] + told[1:][-(_MAX_EVENTS - 1) :]
 
 
 def _proofs(store: EventStore, seqs: Collection[int], head: Head) -> list[EventProof]:
